@@ -1,0 +1,201 @@
+"""byod collect beside img2dataset: 2,000 pictures of 1024x768 over loopback to 256 px JPEG with SHA-256.
+
+    python benchmarks/ingest.py --img2dataset PATH/TO/bin/img2dataset [--pictures 2000] [--rounds 3]
+
+Both run as whole processes, in turn, against the same server (a process of its own on the same cores) and with
+two workers for the pixels; byod also hashes every picture perceptually, de-duplicates and journals. Printed:
+whole process (wall seconds from start to exit) and steady state (pictures a second between the first and the
+last picture served), and the ratio of both, as the median of the rounds.
+
+img2dataset goes into an environment of its own (its pins differ from byod's).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import csv
+import io
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def draw(number: int) -> bytes:
+    """One picture of about 190 KB: a random field with grain, unlike all others."""
+    rng = np.random.default_rng(number)
+    coarse = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)).resize(
+        (1024, 768), Image.BICUBIC
+    )
+    grain = rng.normal(0, 9, (768, 1024, 1))
+    pixels = np.clip(np.asarray(coarse, dtype=np.float32) + grain, 0, 255).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=82)
+    return out.getvalue()
+
+
+def serve(folder: str, port: multiprocessing.Queue, times: multiprocessing.Queue) -> None:
+    """A small keep-alive server; after `/reset` it hands back when the first and the last picture went out."""
+    bodies = {f"/{path.name}": path.read_bytes() for path in Path(folder).glob("*.jpg")}
+    served: list[float] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                path = head.split(b" ", 2)[1].decode()
+                if path == "/reset":
+                    times.put((served[0], served[-1], len(served)) if served else None)
+                    served.clear()
+                body = bodies.get(path, b"")
+                status = b"200 OK" if body or path == "/reset" else b"404 Not Found"
+                writer.write(
+                    b"HTTP/1.1 %s\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
+                    % (status, len(body))
+                )
+                writer.write(body)
+                await writer.drain()
+                if body:
+                    served.append(time.monotonic())
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(talk, "127.0.0.1", 0, backlog=512)
+        port.put(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(run())
+
+
+def byod(urls: Path, into: Path, environment: dict[str, str]) -> list[str]:
+    """byod's command: the same two cores, 32 requests at once."""
+    return [
+        sys.executable, "-m", "byod", "collect", "--from-urls", str(urls), "--into", str(into),
+        "--max-side", "256", "--min-side", "1", "--workers", "32", "--per-host", "32", "--json",
+    ]  # fmt: skip
+
+
+def img2dataset(program: str, urls: Path, into: Path) -> list[str]:
+    """img2dataset's command: two processes, 16 threads each."""
+    return [
+        program, "--url_list", str(urls), "--input_format", "csv", "--url_col", "url", "--output_folder", str(into),
+        "--output_format", "files", "--image_size", "256", "--resize_mode", "keep_ratio", "--compute_hash", "sha256",
+        "--processes_count", "2", "--thread_count", "16", "--number_sample_per_shard", "500", "--retries", "0",
+    ]  # fmt: skip
+
+
+def timed(command: list[str], environment: dict[str, str], log: Path) -> tuple[float, float]:
+    """Run a whole process, its output to a file: wall seconds, and CPU seconds of it and its children."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.monotonic()
+    with log.open("w") as out:
+        subprocess.run(command, check=True, env=environment, stdout=out, stderr=subprocess.STDOUT)
+    wall = time.monotonic() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main() -> None:
+    """Draw, serve, run both in turn, print both figures and their ratio."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--img2dataset", default=shutil.which("img2dataset"))
+    parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    if options.img2dataset is None:
+        parser.error("name img2dataset's program: --img2dataset ENV/bin/img2dataset")
+    with tempfile.TemporaryDirectory() as name:
+        compare(Path(name), options)
+
+
+def compare(folder: Path, options: argparse.Namespace) -> None:
+    """All rounds in one temporary folder."""
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    with multiprocessing.Pool() as pool:
+        for number, content in enumerate(pool.imap(draw, range(options.pictures), chunksize=16)):
+            (pictures / f"{number:05}.jpg").write_bytes(content)
+    size = sum(path.stat().st_size for path in pictures.iterdir()) / options.pictures
+    port: multiprocessing.Queue = multiprocessing.Queue()
+    times: multiprocessing.Queue = multiprocessing.Queue()
+    server = multiprocessing.Process(target=serve, args=(str(pictures), port, times), daemon=True)
+    server.start()
+    base = f"http://127.0.0.1:{port.get()}"
+    urls = folder / "urls.csv"
+    with urls.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["url", "label"])
+        writer.writerows([f"{base}/{path.name}", "thing"] for path in sorted(pictures.iterdir()))
+    environment = {
+        **os.environ,
+        "BYOD_ALLOW_PRIVATE_HOSTS": "1",
+        "BYOD_CONTACT": "bench@example.org",
+        "NO_ALBUMENTATIONS_UPDATE": "1",
+    }
+    print(f"{options.pictures} pictures of {size / 1000:.0f} KB, {os.cpu_count()} cores")
+    figures: dict[str, list[tuple[float, float]]] = {"byod": [], "img2dataset": []}
+    for number in range(options.rounds):
+        for tool in figures:
+            into = folder / f"{tool}-{number}"
+            command = (
+                byod(urls, into, environment)
+                if tool == "byod"
+                else img2dataset(options.img2dataset, urls, into)
+            )
+            seconds, cpu = timed(command, environment, folder / f"{tool}.log")
+            reset(base)
+            first, last, served = times.get()
+            written = len([*into.glob("images/thing/*.jpg"), *into.glob("*/*.jpg")])
+            steady = (served - 1) / (last - first)
+            figures[tool].append((seconds, steady))
+            print(
+                f"  {tool:12} {seconds:6.2f} s whole ({cpu:.1f} s of CPU), {steady:6.0f} pictures/s steady, "
+                f"{written} files written"
+            )
+            shutil.rmtree(into)
+    report(figures)
+
+
+def reset(base: str) -> None:
+    """Ask the server to hand back its times."""
+    from urllib.request import urlopen
+
+    urlopen(f"{base}/reset").read()
+
+
+def report(figures: dict[str, list[tuple[float, float]]]) -> None:
+    """The medians and the ratios, as lines and as one JSON document."""
+    whole = [other[0] / ours[0] for ours, other in zip(figures["byod"], figures["img2dataset"], strict=True)]
+    steady = [ours[1] / other[1] for ours, other in zip(figures["byod"], figures["img2dataset"], strict=True)]
+    summary = {
+        "byod": {"whole_s": _median(figures["byod"], 0), "steady_per_s": _median(figures["byod"], 1)},
+        "img2dataset": {
+            "whole_s": _median(figures["img2dataset"], 0),
+            "steady_per_s": _median(figures["img2dataset"], 1),
+        },
+        "ratio_whole": round(statistics.median(whole), 2),
+        "ratio_steady": round(statistics.median(steady), 2),
+    }
+    print(json.dumps(summary, indent=2))
+
+
+def _median(rows: list[tuple[float, float]], column: int) -> float:
+    return round(statistics.median(row[column] for row in rows), 2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""`python -m byod` is the `byod` command."""
+
+from byod.cli import main
+
+main()

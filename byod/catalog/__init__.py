@@ -1,0 +1,79 @@
+"""The catalog of a dataset, and the only SQL in byod: candidates and outcomes, samples, label log, moves, splits.
+
+One connection, one writer. Classes appear here by the name of their folder. Every change of several rows is one
+transaction, so that a kill at any point leaves either all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from byod.catalog.offers import Offers
+from byod.catalog.samples import Samples
+from byod.catalog.schema import connect
+from byod.catalog.verdicts import Verdicts
+
+__all__ = ["Catalog"]
+
+
+class Catalog:
+    """An open `catalog.db`: `offers`, `samples` and `verdicts` are its three rooms.
+
+    Raises:
+        DatasetError: the file is damaged or was made by a newer byod.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._connection = connect(file)
+        self.offers = Offers(self._connection)
+        self.samples = Samples(self._connection)
+        self.verdicts = Verdicts(self._connection)
+
+    def close(self) -> None:
+        """Close the file, folding the write-ahead log back into it."""
+        with contextlib.suppress(sqlite3.OperationalError):  # somebody else still reads it: the log stays
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing for what happens inside; a transaction inside another joins it."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._connection.in_transaction
+
+    def meta(self, key: str) -> str | None:
+        """A single remembered value, or None."""
+        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def remember(self, key: str, value: str) -> None:
+        """Remember a single value."""
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def promise_move(self, source: str, target: str) -> None:
+        """Journal a file move (paths relative to the dataset folder) before it happens."""
+        self._connection.execute("INSERT INTO moves (source, target) VALUES (?, ?)", (source, target))
+
+    def promised_moves(self) -> list[tuple[int, str, str]]:
+        """The moves not yet known to be done, in order: (number, source, target)."""
+        return list(self._connection.execute("SELECT id, source, target FROM moves ORDER BY id"))
+
+    def moves_done(self, up_to: int) -> None:
+        """Forget the journalled moves up to this number."""
+        self._connection.execute("DELETE FROM moves WHERE id <= ?", (up_to,))

@@ -1,0 +1,227 @@
+"""What sources offered and what became of each address."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from byod.records import Candidate, Fetched, Miss, Origin, Reason, Yield
+
+_YIELD = """
+WITH first AS (  -- the offer that brought each sample to its class: the earliest one
+    SELECT a.sample AS sample, MIN(c.id) AS id
+    FROM candidates c JOIN addresses a USING (url) WHERE a.sample IS NOT NULL GROUP BY a.sample
+)
+SELECT c.source, c.terms, c.label,
+    COUNT(*),
+    SUM(a.received IS NOT NULL),
+    SUM(s.phash IS NOT NULL),
+    SUM(s.phash IS NOT NULL AND first.id IS NOT NULL AND IFNULL(s.reason, '') NOT IN ('duplicate', 'placeholder')),
+    SUM(s.status = 'kept' AND first.id IS NOT NULL),
+    IFNULL((SELECT stopped_by FROM queries q
+            WHERE q.label = c.label AND q.source = c.source AND q.terms = c.terms), '')
+FROM candidates c
+LEFT JOIN addresses a USING (url)
+LEFT JOIN samples s ON s.sha256 = a.sample
+LEFT JOIN first ON first.id = c.id
+GROUP BY c.label, c.source, c.terms ORDER BY c.label, MIN(c.id)
+"""
+
+
+class Offers:
+    """Candidates, addresses and how each query ended."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    def add(self, candidates: Iterable[tuple[Candidate, Reason | None]], number: int) -> list[Candidate]:
+        """Note the candidates of a round with why each was refused unfetched; return those not known before."""
+        new: list[Candidate] = []
+        for candidate, refused in candidates:
+            row = (
+                candidate.label,
+                candidate.url,
+                candidate.source,
+                candidate.terms,
+                number,
+                refused,
+                candidate.model_dump_json(exclude_defaults=True),
+            )
+            done = self._sql.execute(
+                "INSERT OR IGNORE INTO candidates (label, url, source, terms, round, refused, record)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+            if done.rowcount:
+                new.append(candidate)
+                if refused is None:
+                    self._sql.execute("INSERT OR IGNORE INTO addresses (url) VALUES (?)", (candidate.url,))
+        return new
+
+    def last_round(self) -> int:
+        """The number of the newest round, 0 when there was none."""
+        return int(self._sql.execute("SELECT IFNULL(MAX(round), 0) FROM candidates").fetchone()[0])
+
+    def known(self, label: str) -> set[str]:
+        """The addresses offered for a class so far."""
+        return {url for (url,) in self._sql.execute("SELECT url FROM candidates WHERE label = ?", (label,))}
+
+    def pending(self) -> list[tuple[int, Candidate]]:
+        """One candidate and its number for each address still to be asked, in the order of their offers."""
+        rows = self._sql.execute(
+            "SELECT c.id, c.record FROM candidates c JOIN"
+            " (SELECT MIN(id) AS id FROM candidates JOIN addresses USING (url)"
+            " WHERE outcome IS NULL AND refused IS NULL GROUP BY url) USING (id) ORDER BY c.id"
+        )
+        return [(number, Candidate.model_validate_json(record)) for number, record in rows]
+
+    def retry_transient(self) -> int:
+        """Put the addresses that failed for a passing reason back in the queue; return how many."""
+        reasons = [reason.value for reason in Reason if reason.transient]
+        marks = ",".join("?" * len(reasons))
+        done = self._sql.execute(
+            f"UPDATE addresses SET outcome = NULL WHERE outcome IN ({marks})",
+            reasons,
+        )
+        return done.rowcount
+
+    def retry_optouts(self) -> int:
+        """Put the addresses refused by their owners' opt-out back in the queue (`--ignore-optout`)."""
+        done = self._sql.execute(
+            "UPDATE addresses SET outcome = NULL WHERE outcome IN (?, ?)", (Reason.ROBOTS, Reason.OPTED_OUT)
+        )
+        return done.rowcount
+
+    def fetched(self, fetched: Fetched, sample: str | None) -> None:
+        """Note that an address gave bytes, and which sample they became (None: bytes that were not kept)."""
+        self._sql.execute(
+            "UPDATE addresses SET outcome = 'fetched', detail = '', status = ?, final_url = ?, received = ?,"
+            " sample = ?, tries = tries + 1, at = ? WHERE url = ?",
+            (fetched.status, fetched.final_url, fetched.sha256, sample, _now(), fetched.url),
+        )
+
+    def restore(self, origin: Origin, label: str) -> None:
+        """Take a known origin back into an empty catalog as an offer that was fetched."""
+        values = origin.model_dump(
+            include=set(Origin.model_fields) & set(Candidate.model_fields), exclude_none=True
+        )
+        candidate = Candidate(label=label, **{"terms": "", **values})
+        self.add([(candidate, None)], 0)
+        at = _now() if origin.fetched_at is None else origin.fetched_at.isoformat()
+        self._sql.execute(
+            "UPDATE addresses SET outcome = 'fetched', sample = ?, received = ?, at = ? WHERE url = ?",
+            (origin.sha256, origin.sha256, at, origin.url),
+        )
+
+    def missed(self, miss: Miss) -> None:
+        """Note why an address gave none."""
+        self._sql.execute(
+            "UPDATE addresses SET outcome = ?, detail = ?, status = ?, tries = tries + 1, at = ? WHERE url = ?",
+            (miss.reason, miss.detail, miss.status, _now(), miss.url),
+        )
+
+    def sample_of(self, received: str) -> str | None:
+        """The sample that bytes with this hash became before, or None."""
+        row = self._sql.execute(
+            "SELECT sample FROM addresses WHERE received = ? AND sample IS NOT NULL", (received,)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def stopped(self, label: str, source: str, terms: str, word: str, detail: str = "") -> None:
+        """Note how a query ended: one word, and a line for people."""
+        self._sql.execute(
+            "INSERT OR REPLACE INTO queries VALUES (?, ?, ?, ?, ?)", (label, source, terms, word, detail)
+        )
+
+    def endings(self) -> list[tuple[str, str, str, str, str]]:
+        """How each query ended: (class folder, source, terms, word, detail)."""
+        return list(self._sql.execute("SELECT * FROM queries ORDER BY label, source, terms"))
+
+    def yields(self) -> tuple[Yield, ...]:
+        """What each (class, source, query) brought; a picture counts as unique for the offer that came first."""
+        names = ("source", "query", "label", "offered", "fetched", "valid", "unique", "kept", "stopped_by")
+        rows = [dict(zip(names, row, strict=True)) for row in self._sql.execute(_YIELD)]
+        found = {(row["label"], row["source"], row["query"]) for row in rows}
+        silent = [
+            Yield(source=source, query=terms, label=label, stopped_by=word)
+            for label, source, terms, word, _ in self.endings()
+            if (label, source, terms) not in found
+        ]
+        return (
+            *(
+                Yield(**{k: v or 0 if k not in ("stopped_by",) else v for k, v in row.items()})
+                for row in rows
+            ),
+            *silent,
+        )
+
+    def counts(self, label: str) -> tuple[int, int]:
+        """Of a class: addresses asked so far, and samples kept that came from one."""
+        row = self._sql.execute(
+            "SELECT COUNT(DISTINCT c.url), COUNT(DISTINCT CASE WHEN s.status = 'kept' THEN s.sha256 END)"
+            " FROM candidates c JOIN addresses a USING (url) LEFT JOIN samples s ON s.sha256 = a.sample"
+            " WHERE c.label = ? AND c.refused IS NULL AND a.outcome IS NOT NULL",
+            (label,),
+        ).fetchone()
+        return int(row[0]), int(row[1])
+
+    def misses(self) -> dict[str, int]:
+        """How many candidates ended without bytes, by reason."""
+        total: Counter[str] = Counter()
+        for reason, number in self._sql.execute(
+            "SELECT COALESCE(c.refused, a.outcome) AS reason, COUNT(*) FROM candidates c"
+            " LEFT JOIN addresses a USING (url) WHERE COALESCE(c.refused, a.outcome) NOT IN ('fetched')"
+            " GROUP BY reason"
+        ):
+            total[reason] += number
+        return dict(total)
+
+    def reasons(self) -> dict[str, str]:
+        """Why each address that was offered gave no bytes."""
+        return dict(
+            self._sql.execute(
+                "SELECT c.url, COALESCE(c.refused, a.outcome) AS reason FROM candidates c"
+                " LEFT JOIN addresses a USING (url) WHERE reason IS NOT NULL AND reason <> 'fetched'"
+            )
+        )
+
+    def addresses(self) -> dict[str, list[tuple[str, int, str]]]:
+        """For every sample: where it was offered, as (class folder, number of the offer, address)."""
+        found: dict[str, list[tuple[str, int, str]]] = {}
+        for sample, label, number, url in self._sql.execute(
+            "SELECT a.sample, c.label, c.id, c.url FROM candidates c JOIN addresses a USING (url)"
+            " WHERE a.sample IS NOT NULL ORDER BY c.id"
+        ):
+            found.setdefault(sample, []).append((label, number, url))
+        return found
+
+    def licensed(self) -> set[str]:
+        """The samples for which some source states a licence."""
+        return {
+            sample
+            for (sample,) in self._sql.execute(
+                "SELECT DISTINCT a.sample FROM candidates c JOIN addresses a USING (url)"
+                " WHERE a.sample IS NOT NULL AND json_extract(c.record, '$.licence') IS NOT NULL"
+            )
+        }
+
+    def origins(self) -> dict[str, tuple[Origin, ...]]:
+        """For every sample: all that sources said of where it comes from, those with a licence first."""
+        found: dict[str, list[Origin]] = {}
+        for sample, at, record in self._sql.execute(
+            "SELECT a.sample, a.at, c.record FROM candidates c JOIN addresses a USING (url)"
+            " WHERE a.sample IS NOT NULL ORDER BY json_extract(c.record, '$.licence') IS NULL, c.id"
+        ):
+            candidate = Candidate.model_validate_json(record)
+            values = candidate.model_dump(
+                include=set(Origin.model_fields) & set(Candidate.model_fields), exclude_none=True
+            )
+            when = None if at is None else datetime.fromisoformat(at)
+            found.setdefault(sample, []).append(Origin(sha256=sample, fetched_at=when, **values))
+        return {sample: tuple(origins) for sample, origins in found.items()}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,93 @@
+"""The tables of `catalog.db`, as an ordered list of migrations; `user_version` counts those that ran."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from byod.errors import DatasetError
+
+MIGRATIONS = (
+    """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+    -- every picture a source offered for a class: an address, for which query, and all that is known of it
+    CREATE TABLE candidates (
+        id INTEGER PRIMARY KEY,
+        label TEXT NOT NULL, url TEXT NOT NULL, source TEXT NOT NULL, terms TEXT NOT NULL,
+        round INTEGER NOT NULL,
+        refused TEXT,
+        record TEXT NOT NULL,
+        UNIQUE (label, url, source, terms)
+    );
+    CREATE INDEX candidates_by_url ON candidates (url);
+
+    -- what became of each address: NULL not asked yet, 'fetched', or a reason
+    CREATE TABLE addresses (
+        url TEXT PRIMARY KEY,
+        outcome TEXT, detail TEXT NOT NULL DEFAULT '', status INTEGER, final_url TEXT,
+        received TEXT, sample TEXT, tries INTEGER NOT NULL DEFAULT 0, at TEXT
+    ) WITHOUT ROWID;
+    CREATE INDEX addresses_by_sample ON addresses (sample);
+    CREATE INDEX addresses_by_received ON addresses (received);
+
+    -- every distinct picture; label is the class folder; status 'waiting' until a settlement places it
+    CREATE TABLE samples (
+        sha256 TEXT PRIMARY KEY, position INTEGER NOT NULL,
+        label TEXT NOT NULL, status TEXT NOT NULL, reason TEXT, detail TEXT NOT NULL DEFAULT '',
+        path TEXT NOT NULL, format TEXT, width INTEGER, height INTEGER,
+        size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL DEFAULT 0,
+        keeper TEXT, previous TEXT, split TEXT, group_key TEXT,
+        phash TEXT, mirror TEXT, dhash TEXT, rgb BLOB, spread REAL, top_colour REAL, white_ring REAL,
+        trim_phash TEXT, trim_dhash TEXT, spec TEXT
+    ) WITHOUT ROWID;
+    CREATE INDEX samples_by_path ON samples (path);
+
+    -- the label log: who said what of which sample, never changed afterwards
+    CREATE TABLE verdicts (
+        id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, label TEXT, who TEXT NOT NULL, at TEXT NOT NULL,
+        note TEXT NOT NULL DEFAULT ''
+    );
+    CREATE INDEX verdicts_by_sample ON verdicts (sha256);
+
+    -- moves that are promised and not yet known to be done
+    CREATE TABLE moves (id INTEGER PRIMARY KEY, source TEXT NOT NULL, target TEXT NOT NULL);
+
+    -- what the last settlement found: look-alikes to review, and conflicts between classes
+    CREATE TABLE lookalikes (a TEXT NOT NULL, b TEXT NOT NULL, rule TEXT NOT NULL, PRIMARY KEY (a, b)) WITHOUT ROWID;
+    CREATE TABLE conflicts (number INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (number, sha256)) WITHOUT ROWID;
+
+    -- how each query ended
+    CREATE TABLE queries (
+        label TEXT NOT NULL, source TEXT NOT NULL, terms TEXT NOT NULL,
+        stopped_by TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '', PRIMARY KEY (label, source, terms)
+    ) WITHOUT ROWID;
+    """,
+)
+
+
+def connect(file: Path) -> sqlite3.Connection:
+    """Open (or make) the catalog in WAL mode and bring its tables up to date.
+
+    Raises:
+        DatasetError: the file is not a catalog, is damaged, or was made by a newer byod.
+    """
+    try:
+        connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=30)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA cache_size=-65536")
+        _migrate(connection, file)
+    except sqlite3.DatabaseError as error:
+        raise DatasetError(
+            f"{file} cannot be read ({error}); move it away and byod rebuilds it from the folders"
+        ) from error
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, file: Path) -> None:
+    done = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if done > len(MIGRATIONS):
+        raise DatasetError(f"{file} was made by a newer byod; update byod to use it")
+    for number, script in enumerate(MIGRATIONS[done:], start=done + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")

@@ -1,0 +1,46 @@
+"""The command line: options in, one call to `byod.pipeline`, and what to print. Nothing heavy is imported up here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from byod import __version__
+from byod.cli import collecting, learning, looking, machine
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="byod",
+    help="Bring your own data: from two words to a picture model you can trust and give away.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"byod {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def byod(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Bring your own data: from two words to a picture model you can trust and give away."""
+
+
+for room in (collecting, looking, learning, machine):
+    room.register(app)
+
+
+def main() -> None:
+    """The `byod` command."""
+    app()

@@ -1,0 +1,134 @@
+"""Commands that look at a dataset or put it in order: status, check, dedupe, split, restore, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from byod.cli.speech import Json, answer, plainly, say, table
+
+Named = Annotated[
+    str | None, typer.Argument(metavar="[DATASET]", help="A dataset; default: the one byod last wrote to.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's commands."""
+    for command in (status, check, dedupe, split, restore, export):
+        app.command(command.__name__)(command)
+
+
+@plainly
+def status(named: Named = None, as_json: Json = False) -> None:
+    """Counts per class, yield, reasons, conflicts and licences."""
+    from byod import dataset, pipeline, recipe
+    from byod.cli import tables
+
+    folder = dataset.find(named)
+    snapshot = pipeline.status(folder, say=say)
+    if as_json:
+        answer(tables.counts(snapshot))
+    else:
+        tables.status(snapshot, recipe.read(folder))
+
+
+@plainly
+def check(
+    named: Named = None,
+    into: Annotated[
+        Path | None, typer.Option(help="The page to write; default: check.html beside it.")
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a page of thumbnails: imbalance, copies, conflicts, placeholders, near-empty classes."""
+    from byod import dataset, pipeline
+    from byod.cli import tables
+
+    page, snapshot = pipeline.check(dataset.find(named), into, say=say)
+    if as_json:
+        answer({**tables.counts(snapshot), "page": str(page)})
+    else:
+        typer.echo(f"Look at {page}")
+    if open_it:
+        typer.launch(page.resolve().as_uri())
+
+
+@plainly
+def dedupe(named: Named = None, as_json: Json = False) -> None:
+    """Decide again which pictures are copies, and set them aside."""
+    from byod import dataset, pipeline
+    from byod.cli import tables
+
+    done, snapshot = pipeline.dedupe(dataset.find(named), say=say)
+    if as_json:
+        answer({**tables.counts(snapshot), "changed": done.changed, "moved": done.moved})
+        return
+    aside = [sample for sample in snapshot.samples if sample.reason == "duplicate"]
+    typer.echo(f"{done.changed} pictures changed place; {len(aside)} copies lie in rejected/duplicate")
+    typer.echo(f"{len(snapshot.lookalikes)} pairs look alike and were left standing: byod check shows them")
+
+
+@plainly
+def split(named: Named = None, as_json: Json = False) -> None:
+    """Assign pictures to train, valid and test, with copies on one side."""
+    from byod import dataset, pipeline
+
+    done = pipeline.split(dataset.find(named), say=say)
+    if as_json:
+        answer(done.model_dump(mode="json"))
+        return
+    names = sorted({name for part in done.counts.values() for name in part})
+    parts = list(done.counts)
+    table(
+        "Split by duplicate group",
+        ("class", *parts),
+        [(name, *(done.counts[part].get(name, 0) for part in parts)) for name in names],
+        numbers=len(parts),
+    )
+    if done.moved:
+        say(f"{done.moved} pictures changed sides because groups of look-alikes have merged")
+
+
+@plainly
+def restore(
+    wanted: Annotated[
+        list[str], typer.Argument(metavar="REASON|FILE…", help="duplicate, surplus, … or files in rejected/.")
+    ],
+    dataset_name: Annotated[
+        str | None, typer.Option("--dataset", help="The dataset; default: the one byod last wrote to.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring rejected pictures back; they are never dropped again."""
+    from byod import dataset, pipeline
+
+    number = pipeline.restore(dataset.find(dataset_name), wanted, say=say)
+    if as_json:
+        answer({"restored": number})
+    else:
+        typer.echo(f"{number} pictures are back in their class folders")
+
+
+@plainly
+def export(
+    named: Named = None,
+    format: Annotated[str, typer.Option(help="folders, hf, webdataset or croissant.")] = "folders",
+    into: Annotated[
+        Path | None, typer.Option(help="Where to; default: ./exports/<dataset>-<format>.")
+    ] = None,
+    links: Annotated[bool, typer.Option("--links", help="Hard links instead of copies.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the dataset in a format other tools read."""
+    from byod import dataset, pipeline
+
+    folder = dataset.find(named)
+    target = into or Path("exports") / f"{folder.resolve().name}-{format}"
+    written = pipeline.export(folder, format, target, links=links, say=say)
+    if as_json:
+        answer({"format": format, "path": str(written)})
+    else:
+        typer.echo(f"Written: {written}")

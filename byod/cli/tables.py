@@ -1,0 +1,142 @@
+"""What commands print of a dataset: tables for people, and the JSON other programs rely on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from byod.cli.speech import answer, say, table
+from byod.recipe import Recipe
+from byod.records import Candidate, Reason, Snapshot, Status
+
+
+def counts(snapshot: Snapshot) -> dict[str, Any]:
+    """The JSON of `collect` and `status`."""
+    kept = Counter(sample.label for sample in snapshot.kept)
+    return {
+        "dataset": str(snapshot.folder),
+        "task": snapshot.task,
+        "classes": {name: kept[name] for name in snapshot.classes},
+        "rejected": dict(rejected(snapshot)),
+        "conflicts": len(snapshot.conflicts),
+        "lookalikes": len(snapshot.lookalikes),
+        "yield": [
+            {
+                "source": row.source,
+                "query": row.query,
+                "class": row.label,
+                **row.model_dump(include={"offered", "fetched", "valid", "unique", "kept", "stopped_by"}),
+            }
+            for row in snapshot.yields
+        ],
+        "licences": licences(snapshot),
+    }
+
+
+def rejected(snapshot: Snapshot) -> list[tuple[str, int]]:
+    """How many candidates and samples were refused, by reason, the commonest first."""
+    total = Counter(snapshot.misses)
+    for sample in snapshot.samples:
+        if sample.status is Status.REJECTED and sample.reason is not None:
+            total[sample.reason] += 1
+    return total.most_common()
+
+
+def licences(snapshot: Snapshot) -> dict[str, int]:
+    """How many kept pictures stand under each licence; "unknown" where no source states one."""
+    total: Counter[str] = Counter()
+    for sample in snapshot.kept:
+        origins = snapshot.origins.get(sample.sha256, ())
+        total[next((o.licence for o in origins if o.licence), "unknown")] += 1
+    return dict(total.most_common())
+
+
+def collected(snapshot: Snapshot, recipe: Recipe, again: str | None) -> None:
+    """The end summary of a collection."""
+    status(snapshot, recipe)
+    unknown = licences(snapshot).get("unknown", 0)
+    if unknown and again is not None and recipe.license == "any":
+        say(f"{unknown} pictures have no stated licence. To refuse such ones: {again}")
+    typer.echo(
+        f"Pictures: {snapshot.folder}/images   look at them: byod check   train: byod train --plugin fastai"
+    )
+
+
+def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
+    """Counts per class, yield by source and query, reasons, conflicts and licences."""
+    kept = Counter(sample.label for sample in snapshot.kept)
+    wanted = None if recipe is None else recipe.per_class
+    rows = [(name, kept[name]) for name in snapshot.classes]
+    table(f"{snapshot.name}: kept pictures", ("class", "kept"), rows, numbers=1)
+    if snapshot.yields:
+        columns = ("source", "query", "class", "stopped by", "offered", "fetched", "valid", "unique", "kept")
+        table(
+            "Yield",
+            columns,
+            [
+                (y.source, y.query, y.label, y.stopped_by, y.offered, y.fetched, y.valid, y.unique, y.kept)
+                for y in snapshot.yields
+            ],
+            numbers=5,
+        )
+    if refused := rejected(snapshot):
+        table("Not kept", ("reason", "number"), refused, numbers=1)
+    if kept.total():
+        table("Licences", ("licence", "pictures"), list(licences(snapshot).items()), numbers=1)
+    _conflicts(snapshot)
+    for name in snapshot.classes:
+        if wanted is not None and kept[name] < wanted and recipe is not None and snapshot.yields:
+            say(f"{name} has {kept[name]} of {wanted}: {_why_short(snapshot, name)}")
+
+
+def _why_short(snapshot: Snapshot, name: str) -> str:
+    ends: dict[str, list[str]] = {}
+    for row in snapshot.yields:
+        if row.label == name:
+            ends.setdefault(row.source, []).append(row.stopped_by or "not finished")
+    return " · ".join(f"{source} {'/'.join(dict.fromkeys(words))}" for source, words in ends.items())
+
+
+def _conflicts(snapshot: Snapshot) -> None:
+    if not snapshot.conflicts:
+        return
+    labels: dict[str, set[str]] = {}
+    folders = {folder: name for name, folder in snapshot.classes.items()}
+    by_hash = {sample.sha256: sample for sample in snapshot.samples}
+    for conflict in snapshot.conflicts:
+        for sha256 in conflict:
+            labels.setdefault(sha256, set()).add(by_hash[sha256].label)
+    rows = []
+    for conflict in snapshot.conflicts:
+        names = {folders.get(label, label) for sha256 in conflict for label in labels[sha256]}
+        rows.append((", ".join(by_hash[sha256].path for sha256 in conflict), " / ".join(sorted(names))))
+    table("Conflicts: move the file into the right class folder to decide", ("file", "class"), rows[:20])
+    if len(rows) > 20:
+        say(f"and {len(rows) - 20} more conflicts; byod check shows them all")
+
+
+def preview(recipe: Recipe, drawn: Sequence[tuple[Candidate, Reason | None]], as_json: bool) -> None:
+    """What a dry run found."""
+    total: Counter[tuple[str, str, str]] = Counter()
+    refused: Counter[tuple[str, str, str]] = Counter()
+    for candidate, reason in drawn:
+        key = (recipe.classes[candidate.label].name, candidate.source, candidate.terms)
+        total[key] += 1
+        refused[key] += reason is not None
+    if as_json:
+        answer(
+            {
+                "candidates": [
+                    {**candidate.model_dump(mode="json", exclude_none=True), "refused": reason}
+                    for candidate, reason in drawn
+                ]
+            }
+        )
+        return
+    rows = [(*key, number, refused[key]) for key, number in total.items()]
+    table(
+        "A dry run: nothing was fetched", ("class", "source", "query", "offered", "refused"), rows, numbers=2
+    )

@@ -1,0 +1,370 @@
+"""byod's verbs, one function each: what the command line calls, and what a program can call as well.
+
+Each opens the dataset, takes up what people did to its folders, does one thing, and leaves the folder, the catalog
+and the generated files in agreement.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from byod import (
+    addresses,
+    card,
+    credits,
+    download,
+    exports,
+    localfiles,
+    overview,
+    pages,
+    restoration,
+    settlement,
+    splits,
+    trainers,
+    training,
+)
+from byod import sources as source_list
+from byod.api import ApiClient
+from byod.collection import Arrival, Collection, Fetch, Watch
+from byod.dataset import Dataset, datasets_under
+from byod.download import Limits
+from byod.errors import DatasetLocked, ModelError
+from byod.hosts import Host
+from byod.offering import Offering, refusal
+from byod.optouts import Permission
+from byod.predictor import Predictor
+from byod.recipe import Recipe
+from byod.reconciliation import Changes, reconcile
+from byod.records import (
+    Ask,
+    Candidate,
+    Fetched,
+    Miss,
+    ModelCard,
+    Prediction,
+    Reason,
+    Record,
+    Snapshot,
+    Split,
+    Status,
+    Unreadable,
+)
+from byod.settings import Settings
+from byod.sources import folder as own_pictures
+from byod.sources import urls as address_lists
+
+Say = Callable[[str], None]
+
+
+@contextlib.contextmanager
+def opened(folder: Path, say: Say) -> Iterator[Dataset]:
+    """An open dataset in which everything people did to the folders is taken up."""
+    with Dataset(folder) as dataset:
+        changes = reconcile(dataset)
+        _tell(changes, say)
+        if changes.any or dataset.catalog.samples.waiting():
+            settlement.settle(dataset)
+            finish(dataset)
+        yield dataset
+
+
+def finish(dataset: Dataset) -> Snapshot:
+    """Bring the generated files (CREDITS.csv, README.md) up to date."""
+    snapshot = dataset.snapshot()
+    credits.write_credits(snapshot)
+    card.write_card(snapshot)
+    return snapshot
+
+
+def collect(
+    folder: Path,
+    recipe: Recipe,
+    settings: Settings,
+    *,
+    say: Say,
+    watch: Watch,
+    limits: Limits | None = None,
+    ignore_optout: bool = False,
+) -> Snapshot:
+    """Search, download, check and de-duplicate until every class of the recipe has its pictures."""
+    for name in recipe.sources:
+        source_list.get(name)  # an unknown or refused source is said before anything is written
+    with Dataset.create(folder, recipe) as dataset:
+        _tell(reconcile(dataset), say)
+        offers = dataset.catalog.offers
+        with dataset.catalog.transaction():
+            offers.retry_transient()
+            if ignore_optout:
+                offers.retry_optouts()
+        fetch = _fetcher(settings, limits or Limits(), ignore_optout)
+        collection = Collection(dataset, fetch, watch, per_class=recipe.per_class)
+        known = {label: offers.known(label) for label in recipe.classes}
+        collection.run(_offering(recipe, settings, known, offers.stopped))
+        return finish(dataset)
+
+
+def collect_list(
+    file: Path,
+    folder: Path,
+    recipe: Recipe,
+    settings: Settings,
+    *,
+    say: Say,
+    watch: Watch,
+    limits: Limits | None = None,
+    ignore_optout: bool = False,
+) -> Snapshot:
+    """Collect the pictures of a list with addresses and labels (csv, jsonl or parquet)."""
+    return _take(
+        address_lists.listed(file),
+        folder,
+        recipe,
+        _fetcher(settings, limits or Limits(), ignore_optout),
+        say=say,
+        watch=watch,
+    )
+
+
+def add(
+    paths: Sequence[Path], label: str | None, folder: Path, recipe: Recipe, *, say: Say, watch: Watch
+) -> Snapshot:
+    """Add pictures of this machine: loose ones under a label, or class folders."""
+    found = (candidate for path in paths for candidate in own_pictures.pictures(path, label))
+    return _take(found, folder, recipe, localfiles.read, say=say, watch=watch)
+
+
+def preview(recipe: Recipe, settings: Settings) -> list[tuple[Candidate, Reason | None]]:
+    """What a collection would fetch in its first round, and what it would refuse; nothing is written."""
+    offering = _offering(recipe, settings, {}, lambda *_: None)
+    return offering.draw(dict.fromkeys(recipe.classes, recipe.per_class))
+
+
+def dedupe(folder: Path, *, say: Say) -> tuple[settlement.Settlement, Snapshot]:
+    """Decide again which pictures are copies of which, and move them accordingly."""
+    with opened(folder, say) as dataset:
+        done = settlement.settle(dataset)
+        return done, finish(dataset)
+
+
+class SplitDone(Record):
+    """The split of a dataset: pictures by part and class, and how many had to change sides."""
+
+    counts: dict[Split, dict[str, int]]
+    moved: int
+
+
+def split(folder: Path, *, say: Say) -> SplitDone:
+    """Assign each picture to train, valid or test: by duplicate group, and as before where it can stay."""
+    with opened(folder, say) as dataset:
+        return assign(dataset)
+
+
+def assign(dataset: Dataset) -> SplitDone:
+    """Split an open dataset; samples that have a part keep it unless groups have merged."""
+    samples = dataset.catalog.samples
+    groups = samples.groups()
+    kept = [sample for sample in samples.all() if sample.status is Status.KEPT]
+    undecided = {sha256 for conflict in samples.conflicts() for sha256 in conflict}
+    items = [
+        splits.Item(sha256=sample.sha256, label=sample.label, group=groups.get(sample.sha256, sample.sha256))
+        for sample in kept
+        if sample.sha256 not in undecided
+    ]
+    plan = splits.split(items, samples.splits())
+    with dataset.catalog.transaction():
+        samples.set_splits(plan.assigned)
+    counts: dict[Split, dict[str, int]] = {part: {} for part in Split}
+    for item in items:
+        part = counts[plan.assigned[item.sha256]]
+        name = dataset.shown(item.label)
+        part[name] = part.get(name, 0) + 1
+    return SplitDone(counts=counts, moved=plan.moved)
+
+
+def restore(folder: Path, wanted: Sequence[str], *, say: Say) -> int:
+    """Bring rejected pictures back into their class: all of a reason, or single ones; return how many.
+
+    Raises:
+        UsageError: nothing rejected goes by one of these names.
+    """
+    with opened(folder, say) as dataset:
+        done = restoration.restore(dataset, wanted, say)
+        settlement.settle(dataset)
+        finish(dataset)
+        return done
+
+
+def status(folder: Path, *, say: Say) -> Snapshot:
+    """The dataset as it stands; while another byod is at work on it, as the catalog has it so far."""
+    try:
+        with opened(folder, say) as dataset:
+            return dataset.snapshot()
+    except DatasetLocked:
+        say("another byod is at work on it; this is how far it has come")
+        with Dataset(folder, lock=False) as dataset:
+            return dataset.snapshot()
+
+
+def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]:
+    """Write the page of thumbnails that shows what is in the dataset and what is wrong with it."""
+    with opened(folder, say) as dataset:
+        snapshot = dataset.snapshot()
+        return pages.write_check(snapshot, into or dataset.folder / "check.html"), snapshot
+
+
+def export(folder: Path, format: str, into: Path, *, links: bool, say: Say) -> Path:
+    """Write the dataset in another format, with its split."""
+    with opened(folder, say) as dataset:
+        assign(dataset)
+        return exports.export(dataset.snapshot(), format, into, links=links)
+
+
+def _take(
+    candidates: Iterable[Candidate], folder: Path, recipe: Recipe, fetch: Fetch, *, say: Say, watch: Watch
+) -> Snapshot:
+    """Collect listed pictures: their labels become classes, and there is no limit to a class."""
+    with Dataset.create(folder, recipe) as dataset:
+        _tell(reconcile(dataset), say)
+        with dataset.catalog.transaction():
+            dataset.catalog.offers.retry_transient()
+        ask = _ask(dataset.recipe)
+        labelled = (_labelled(candidate, dataset) for candidate in candidates)
+        collection = Collection(dataset, fetch, watch, per_class=None)
+        collection.take((candidate, refusal(candidate, ask)) for candidate in labelled)
+        return finish(dataset)
+
+
+def _labelled(candidate: Candidate, dataset: Dataset) -> Candidate:
+    """The candidate with its class's folder for a label; a new label makes a new class."""
+    folder = dataset.recipe.folder_of(candidate.label)
+    if folder is None:
+        dataset.save_recipe(dataset.recipe.with_class(candidate.label))
+        folder = dataset.recipe.folder_of(candidate.label)
+    return candidate.model_copy(update={"label": folder})
+
+
+def _ask(recipe: Recipe) -> Ask:
+    return Ask(policy=recipe.license, wanted=recipe.per_class, min_side=recipe.min_side)
+
+
+def _offering(
+    recipe: Recipe, settings: Settings, known: Mapping[str, set[str]], ended: Callable[..., None]
+) -> Offering:
+    queries = {folder: entry.queries or (entry.name,) for folder, entry in recipe.classes.items()}
+    client = ApiClient(settings, addresses.session(settings))
+    return Offering(
+        queries,
+        recipe.sources,
+        _ask(recipe),
+        client,
+        known=known,
+        language_codes=recipe.languages,
+        ended=ended,
+    )
+
+
+def _fetcher(settings: Settings, limits: Limits, ignore_optout: bool) -> Fetch:
+    """Fetches over the network, and from this machine what lies here already.
+
+    From round to round it remembers what each site wishes and which hosts asked for rest.
+    """
+    permissions: dict[str, Permission] = {}
+    hosts: dict[str, Host] = {}
+
+    def fetch(
+        candidates: Iterable[Candidate], inspect: Callable[[Fetched, bytes], Arrival]
+    ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
+        everything = list(candidates)
+        yield from localfiles.read((c for c in everything if c.path is not None), inspect)
+        yield from download.download(
+            (c.url for c in everything if c.path is None),
+            settings=settings,
+            limits=limits,
+            ignore_optout=ignore_optout,
+            inspect=inspect,
+            permissions=permissions,
+            hosts=hosts,
+        )
+
+    return fetch
+
+
+def _say_moved(done: SplitDone, say: Say) -> None:
+    if done.moved:
+        say(f"{done.moved} pictures changed sides of the split because groups of look-alikes have merged")
+
+
+def _tell(changes: Changes, say: Say) -> None:
+    if changes.any:
+        say("taken up from the folders: " + ", ".join(f"{n} {kind}" for kind, n in changes.counts.items()))
+    for line in changes.lines:
+        say(line)
+
+
+def train(
+    folder: Path,
+    plugin: str,
+    options: Mapping[str, str],
+    *,
+    seed: int,
+    device: str | None,
+    command: str,
+    say: Say,
+    log: Callable[[Mapping[str, object]], None],
+) -> tuple[Path, ModelCard]:
+    """Train on what survived; the run's folder holds the model, its card and its report."""
+    trainer = trainers.load(plugin)
+    with opened(folder, say) as dataset:
+        _say_moved(assign(dataset), say)
+        examples, snapshot = dataset.examples(), dataset.snapshot()
+    run = snapshot.folder / "runs" / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{plugin}"
+    made = training.train_run(
+        examples,
+        list(snapshot.classes),
+        trainer,
+        options,
+        folder=run,
+        seed=seed,
+        device=device,
+        fingerprint=snapshot.fingerprint,
+        licences={licence or "unknown": number for licence, number in overview.licence_counts(snapshot)},
+        command=command,
+        say=say,
+        log=log,
+    )
+    return run, made
+
+
+def predict(run: Path, images: Sequence[Path | tuple[str, bytes]]) -> Iterator[Prediction | Unreadable]:
+    """What a run's model says of pictures: files, all below folders, or (name, bytes) pairs."""
+    return Predictor(run).predict(_pictures(images))
+
+
+def _pictures(images: Iterable[Path | tuple[str, bytes]]) -> Iterator[Path | tuple[str, bytes]]:
+    for image in images:
+        if isinstance(image, Path) and image.is_dir():
+            yield from (c.path for c in own_pictures.pictures(image, "-") if c.path is not None)
+        else:
+            yield image
+
+
+def find_run(named: str | None, root: Path) -> Path:
+    """The run a command means: the folder given, the latest run of the dataset given, or the latest of all.
+
+    Raises:
+        ModelError: there is none.
+    """
+    if named is not None and (Path(named) / "model.json").is_file():
+        return Path(named)
+    if named is not None:
+        places = [Path(named), root / named]
+    else:
+        places = list(datasets_under(root))
+    runs = [card.parent for place in places for card in place.glob("runs/*/model.json")]
+    if not runs:
+        told = f"{named} is no run and has none" if named is not None else f"no run under {root}/"
+        raise ModelError(f"{told}; train first: byod train --plugin fastai")
+    return max(runs, key=lambda run: (run / "model.json").stat().st_mtime)

@@ -1,0 +1,141 @@
+"""Using a model: pictures in, probabilities out, by onnxruntime alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from os import cpu_count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from byod import onnxfile
+from byod.errors import ModelError, PictureError
+from byod.records import InputRule, ModelCard, Prediction, Task, Unreadable
+from byod.resizing import as_input, pixels
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+MAX_CARD_BYTES = 20_000_000
+BATCH = 32
+
+
+class Predictor:
+    """The model of one run folder: `model.onnx` beside `model.json`."""
+
+    def __init__(self, run: Path, *, threads: int = 0) -> None:
+        """Open and check both files.
+
+        Raises:
+            ModelError: one is missing, damaged, or they do not belong together.
+        """
+        self.card = read_card(run)
+        if self.card.task is not Task.CLASSIFY:
+            raise ModelError(f"{run} is a model for {self.card.task}, not for classes")
+        file = run / "model.onnx"
+        if not file.is_file():
+            raise ModelError(f"there is no model.onnx in {run}")
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != self.card.model_sha256:
+            raise ModelError(f"{file} is not the file that model.json describes; train again, or restore it")
+        self._session = onnxfile.session(content, threads=threads)
+        onnxfile.check(self._session, self.card.input, "probabilities", len(self.card.classes))
+
+    def probabilities(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 [N, height, width, 3] at the size of the card's input to float32 [N, classes]."""
+        return onnxfile.run(self._session, as_input(batch))
+
+    def predict(self, pictures: Iterable[Path | tuple[str, bytes]]) -> Iterator[Prediction | Unreadable]:
+        """Say of each picture what it shows; see `predictions`."""
+        return predictions(self._session, self.card.input, self.card.classes, pictures)
+
+
+def predictions(
+    opened: InferenceSession,
+    rule: InputRule,
+    classes: Sequence[str],
+    pictures: Iterable[Path | tuple[str, bytes]],
+) -> Iterator[Prediction | Unreadable]:
+    """Say of each picture what it shows, in order; a picture that cannot be opened becomes an `Unreadable`.
+
+    A picture is a path, or a name with the bytes themselves. Pictures are decoded on threads, a bounded number
+    ahead of the model.
+    """
+    for some in _decoded(pictures, rule):
+        blocks = [found for _, found in some if isinstance(found, np.ndarray)]
+        rows = iter(
+            onnxfile.run(opened, as_input(np.stack(blocks))) if blocks else np.empty((0, 0), np.float32)
+        )
+        for name, found in some:
+            if isinstance(found, PictureError):
+                yield Unreadable(path=name, reason=found.reason, error=found.detail)
+            else:
+                yield _prediction(name, classes, next(rows))
+
+
+def read_card(run: Path) -> ModelCard:
+    """`model.json` of a run folder, checked.
+
+    Raises:
+        ModelError: it is missing, or not what byod writes.
+    """
+    file = run / "model.json"
+    if not file.is_file():
+        raise ModelError(f"{run} is not a run: it has no model.json (a run is a folder in a dataset's runs/)")
+    if file.stat().st_size > MAX_CARD_BYTES:
+        raise ModelError(f"{file} is too large to be a model card")
+    try:
+        card = ModelCard.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ModelError(
+            f"{file} is no model card of byod ({where + ': ' if where else ''}{first['msg']})"
+        ) from error
+    if len(set(card.classes)) != len(card.classes):
+        raise ModelError(f"{file} names a class twice")
+    return card
+
+
+_Found = tuple[str, "NDArray[np.uint8] | PictureError"]
+
+
+def _decoded(pictures: Iterable[Path | tuple[str, bytes]], rule: InputRule) -> Iterator[list[_Found]]:
+    """Batches of decoded pictures; at most two batches are in flight."""
+
+    def open_one(picture: Path | tuple[str, bytes]) -> _Found:
+        name, source = (str(picture), picture) if isinstance(picture, Path) else picture
+        try:
+            return name, pixels(source, rule)
+        except PictureError as error:
+            return name, error
+
+    waiting: deque[Future[_Found]] = deque()
+    some: list[_Found] = []
+    with ThreadPoolExecutor(min(8, cpu_count() or 1)) as threads:
+        for picture in pictures:
+            waiting.append(threads.submit(open_one, picture))
+            if len(waiting) >= 2 * BATCH:
+                some.append(waiting.popleft().result())
+            if len(some) == BATCH:
+                yield some
+                some = []
+        some.extend(future.result() for future in waiting)
+    for at in range(0, len(some), BATCH):
+        yield some[at : at + BATCH]
+
+
+def _prediction(name: str, classes: Sequence[str], row: NDArray[np.float32]) -> Prediction:
+    best = int(row.argmax())
+    return Prediction(
+        path=name,
+        label=classes[best],
+        probability=float(row[best]),
+        probabilities={label: float(p) for label, p in zip(classes, row, strict=True)},
+    )

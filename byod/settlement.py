@@ -1,0 +1,210 @@
+"""The settlement: which of all fetched pictures stand in class folders, decided anew from everything known.
+
+It is a function of the set of pictures, the order they were offered in and what people said of them, so it does
+not matter in how many runs they came or where a run was killed. Its outcome is applied in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from byod import duplicates
+from byod.dataset import Dataset
+from byod.duplicates import Picture, Settled
+from byod.records import Placement, Reason, Record, Sample, Status, Verdict
+
+# Refused by what the picture itself is: no comparison with others changes that.
+_BY_ITSELF = {
+    Reason.TOO_SMALL,
+    Reason.BAD_ASPECT,
+    Reason.ANIMATED,
+    Reason.BLANK,
+    Reason.BROKEN,
+    Reason.TOO_MANY_PIXELS,
+    Reason.NOT_A_PICTURE,
+    Reason.UNSUPPORTED,
+}
+
+
+class Settlement(Record):
+    """What a settlement did: samples whose place changed, and the counts of what stands where."""
+
+    changed: int
+    moved: int
+    kept: dict[str, int]
+
+
+def settle(dataset: Dataset, *, per_class: int | None = None) -> Settlement:
+    """Decide for every comparable sample, and move what has to move.
+
+    Args:
+        dataset: an open, locked dataset.
+        per_class: at most this many pictures stand in a class beside those people put there and those that stand
+            there already; the rest is `surplus`. None: no limit for new ones, and what is surplus stays so.
+    """
+    catalog = dataset.catalog
+    verdicts = catalog.verdicts.holding()
+    offered = catalog.offers.addresses()
+    known = [
+        _first_offer(sample, position, offered.get(sample.sha256))
+        for sample, position in catalog.samples.comparable()
+        if sample.reason not in _BY_ITSELF or sample.status is not Status.REJECTED
+    ]
+    licensed = catalog.offers.licensed()
+    pictures = [
+        picture
+        for sample, position in known
+        for picture in _pictures(sample, position, verdicts.get(sample.sha256), offered, licensed)
+    ]
+    settled = duplicates.settle(pictures)
+    placements = _decide(dict(_by_hash(known)), verdicts, settled, per_class)
+    with catalog.transaction():
+        groups = {sha256: group.key for group in settled.groups for sha256 in group.members}
+        standing = {placement.sha256 for placement in placements.values() if placement.status is Status.KEPT}
+        pairs = [(a, b, rule) for a, b, rule in settled.lookalikes if a in standing and b in standing]
+        undecided = [
+            (sample.sha256,)
+            for sample, _ in known
+            if sample.reason is Reason.CONFLICT
+            and (said := verdicts.get(sample.sha256))
+            and said.label is None
+        ]
+        catalog.samples.set_findings(groups, pairs, [*_open_conflicts(settled, verdicts), *undecided])
+        changed = [
+            placement for sample, _ in known if _differs(sample, placement := placements[sample.sha256])
+        ]
+        moved = dataset.place(changed)
+    dataset.finish_moves()
+    return Settlement(changed=len(changed), moved=moved, kept=catalog.samples.kept())
+
+
+def _first_offer(
+    sample: Sample, position: int, offers: list[tuple[str, int, str]] | None
+) -> tuple[Sample, int]:
+    """The sample's place in the order: that of its first offer, whichever of them arrived first."""
+    return (sample, min(number for _, number, _ in offers)) if offers else (sample, position)
+
+
+def _by_hash(known: list[tuple[Sample, int]]) -> list[tuple[str, tuple[Sample, int]]]:
+    return [(sample.sha256, (sample, position)) for sample, position in known]
+
+
+def _pictures(
+    sample: Sample,
+    position: int,
+    verdict: Verdict | None,
+    offered: Mapping[str, list[tuple[str, int, str]]],
+    licensed: set[str],
+) -> list[Picture]:
+    """The sample as the duplicate search sees it: once for each class it was offered for, once when judged."""
+    offers = offered.get(sample.sha256, [])
+    addresses = tuple(url for _, _, url in offers if urlsplit(url).scheme in ("http", "https"))
+    labels = {label: number for label, number, _ in reversed(offers)} or {sample.label: position}
+    if verdict is not None:
+        labels = {verdict.label or sample.label: position}
+    return [
+        Picture(
+            sha256=sample.sha256,
+            label=label,
+            fingerprint=sample.fingerprint,
+            order=number,
+            width=sample.width,
+            height=sample.height,
+            size=sample.size,
+            by_hand=verdict is not None,
+            licence=sample.sha256 in licensed,
+            addresses=tuple(dict.fromkeys(addresses)),
+        )
+        for label, number in labels.items()
+    ]
+
+
+def _decide(
+    known: Mapping[str, tuple[Sample, int]],
+    verdicts: Mapping[str, Verdict],
+    settled: Settled,
+    per_class: int | None,
+) -> dict[str, Placement]:
+    reasons = _refusals(settled, verdicts)
+    placements: dict[str, Placement] = {}
+    contenders: dict[str, list[tuple[bool, bool, int, str]]] = {}
+    for sha256, (sample, position) in known.items():
+        verdict = verdicts.get(sha256)
+        if verdict is not None and verdict.label is None:
+            stays = sample.status is Status.REJECTED and sample.reason is not None
+            reason = sample.reason if stays and sample.reason else Reason.REVIEW
+            placements[sha256] = _rejected(sample, reason, sample.detail or verdict.note, sample.keeper)
+        elif verdict is None and sha256 in reasons:
+            reason, detail, keeper = reasons[sha256]
+            placements[sha256] = _rejected(sample, reason, detail, keeper)
+        elif verdict is None and per_class is None and sample.reason is Reason.SURPLUS:
+            placements[sha256] = _rejected(sample, Reason.SURPLUS, sample.detail)
+        else:
+            label = sample.label if verdict is None or verdict.label is None else verdict.label
+            placements[sha256] = Placement(sha256=sha256, label=label, status=Status.KEPT)
+            stands = sample.status is Status.KEPT
+            contenders.setdefault(label, []).append((verdict is None, not stands, position, sha256))
+    if per_class is not None:
+        for ranked in contenders.values():
+            for unjudged, new, _, sha256 in sorted(ranked)[per_class:]:
+                if unjudged and new:
+                    placements[sha256] = _rejected(known[sha256][0], Reason.SURPLUS, "the class has enough")
+    return placements
+
+
+def _refusals(settled: Settled, verdicts: Mapping[str, Verdict]) -> dict[str, tuple[Reason, str, str | None]]:
+    """Why samples may not stand: copies, placeholders, conflicts that nobody has decided."""
+    reasons: dict[str, tuple[Reason, str, str | None]] = {}
+    for conflict in settled.conflicts:
+        decided = [sha256 for sha256 in conflict if sha256 in verdicts]
+        for sha256 in conflict:
+            if decided:
+                reasons[sha256] = (Reason.DUPLICATE, "a copy of one whose class somebody decided", decided[0])
+            else:
+                reasons[sha256] = (Reason.CONFLICT, "the same picture was offered for several classes", None)
+    for drop in settled.drops:
+        if drop.sha256 not in reasons:
+            how = (
+                "the same picture"
+                if drop.rule == "exact"
+                else f"phash {drop.phash}, dhash {drop.dhash} apart"
+            )
+            reasons[drop.sha256] = (
+                Reason.DUPLICATE,
+                f"{how}; the kept copy is {drop.keeper[:12]}",
+                drop.keeper,
+            )
+    for sha256 in settled.placeholders:
+        reasons[sha256] = (Reason.PLACEHOLDER, "the same picture under many addresses", None)
+    return reasons
+
+
+def _open_conflicts(settled: Settled, verdicts: Mapping[str, Verdict]) -> list[tuple[str, ...]]:
+    """Conflicts to show: nobody decided, or people decided differently for copies of one picture."""
+    shown = []
+    for conflict in settled.conflicts:
+        said = {verdicts[sha256].label for sha256 in conflict if sha256 in verdicts} - {None}
+        if len(said) != 1:
+            shown.append(tuple(sorted(set(conflict))))
+    return shown
+
+
+def _rejected(sample: Sample, reason: Reason, detail: str, keeper: str | None = None) -> Placement:
+    return Placement(
+        sha256=sample.sha256,
+        label=sample.label,
+        status=Status.REJECTED,
+        reason=reason,
+        detail=detail,
+        keeper=keeper,
+    )
+
+
+def _differs(sample: Sample, placement: Placement) -> bool:
+    return (sample.status, sample.label, sample.reason, sample.keeper) != (
+        placement.status,
+        placement.label,
+        placement.reason,
+        placement.keeper,
+    )

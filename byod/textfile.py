@@ -1,0 +1,23 @@
+"""Generated text files: written whole under a temporary name, and not touched when nothing changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def replace(path: Path, text: str) -> bool:
+    """Put `text` (UTF-8, line ends as they are) in the place of `path`; say whether anything changed.
+
+    A reader sees the old file or the new one, never half of either; an unchanged file keeps its time.
+    """
+    content = text.encode("utf-8")
+    if path.is_file() and path.read_bytes() == content:
+        return False
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True

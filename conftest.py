@@ -1,0 +1,58 @@
+"""What CI demands of the whole suite: nothing is skipped for a missing part, and what needs a GPU is not asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+class NothingSkipped:
+    """Fails a session in which a test was skipped, and names it; an expected failure is no skip."""
+
+    def __init__(self) -> None:
+        self.skipped: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test was skipped as it was set up or as it ran."""
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self._note(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A whole file was skipped."""
+        if report.skipped:
+            self._note(report)
+
+    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        self.skipped.append(f"{report.nodeid}: {reason}")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        """What would have been a success is none."""
+        if self.skipped and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        return (yield)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Name what was skipped, and why."""
+        if self.skipped:
+            terminalreporter.section("skipped in CI, which counts as failed", red=True)
+            for line in self.skipped:
+                terminalreporter.write_line(line)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In CI (the variable `CI` is set) a skip fails the session."""
+    if os.environ.get("CI"):
+        config.pluginmanager.register(NothingSkipped(), "nothing-skipped")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In CI leave out what needs a GPU."""
+    if os.environ.get("CI"):
+        needing = [item for item in items if item.get_closest_marker("gpu")]
+        items[:] = [item for item in items if item not in needing]
+        if needing:
+            config.hook.pytest_deselected(items=needing)

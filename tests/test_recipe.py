@@ -1,0 +1,98 @@
+"""The recipe: class names made safe, comments kept, nonsense refused."""
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from byod import recipe as recipes
+from byod.errors import RecipeError, UsageError
+from byod.recipe import Recipe, dataset_name, safe_folder
+
+names = st.text(min_size=1, max_size=60)
+
+
+@given(st.lists(names, max_size=8))
+def test_folders_are_safe_everywhere_and_unique_ignoring_case(shown):
+    """Any list of class names gets folder names that Linux, macOS and Windows can all tell apart."""
+    taken: list[str] = []
+    for name in shown:
+        folder = safe_folder(name, taken)
+        assert folder
+        assert not set(folder) & set('<>:"/\\|?*\0')
+        assert folder[-1] not in ". "
+        assert not folder.startswith(".")
+        assert unicodedata.is_normalized("NFC", folder)
+        assert len(folder.encode()) <= 130
+        assert folder.casefold() not in {other.casefold() for other in taken}
+        taken.append(folder)
+
+
+@given(st.lists(names.filter(lambda n: n.strip() and "/" not in n), min_size=1, max_size=5, unique=True))
+def test_a_recipe_read_back_is_the_one_written(tmp_path_factory, shown):
+    """Whatever the classes are called, byod.toml gives the same recipe back."""
+    folder = tmp_path_factory.mktemp("recipe")
+    recipe = Recipe()
+    for name in shown:
+        try:
+            recipe = recipe.with_class(name, [f"{name} photo"])
+        except UsageError:
+            continue
+    recipes.write(folder, recipe)
+    assert recipes.read(folder) == recipe
+
+
+def test_writing_keeps_comments_and_order(tmp_path: Path):
+    """A person's comments and the order of lines survive a change by byod."""
+    (tmp_path / recipes.FILE).write_text(
+        '# mine\nper_class = 50  # enough\ntask = "classify"\n\n[classes.cat]\nname = "cat"  # the cat\n'
+    )
+    recipe = recipes.read(tmp_path).with_class("dog").model_copy(update={"min_side": 99})
+    recipes.write(tmp_path, recipe)
+    text = (tmp_path / recipes.FILE).read_text()
+    assert "# mine\nper_class = 50  # enough\n" in text
+    assert 'name = "cat"  # the cat' in text
+    assert recipes.read(tmp_path) == recipe
+
+
+def test_classes_in_one_folder_name_are_refused(tmp_path: Path):
+    """Two class folders that differ only in case are refused with the file and the line's name."""
+    (tmp_path / recipes.FILE).write_text('[classes.cat]\nname = "a"\n[classes.Cat]\nname = "b"\n')
+    with pytest.raises(RecipeError, match=r"byod\.toml.*Cat"):
+        recipes.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("per_class = 0", "per_class"),
+        ("per_clas = 5", "per_clas"),
+        ("classes = 5", "classes"),
+        ("x = = 1", "not TOML"),
+        ('[classes."../x"]\nname = "x"', r"\.\./x"),
+    ],
+)
+def test_a_bad_recipe_is_refused_in_one_line_naming_file_and_key(tmp_path: Path, text: str, says: str):
+    """A wrong key, value or folder is named together with the file."""
+    (tmp_path / recipes.FILE).write_text(text)
+    with pytest.raises(RecipeError, match=says) as caught:
+        recipes.read(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value).split("is not TOML")[0]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a/b", "a\0b", "__reject__", "a\nb"])
+def test_names_that_cannot_be_classes_are_refused(name: str):
+    """Empty names, slashes, control characters and the reserved word cannot name a class."""
+    with pytest.raises(UsageError):
+        Recipe().with_class(name)
+
+
+def test_a_dataset_is_named_after_its_classes():
+    """Class names joined by a dash, at most 60 characters, longer ones ending in a hash that tells them apart."""
+    assert dataset_name(["brokkoli", "blumenkohl"]) == "brokkoli-blumenkohl"
+    long = dataset_name(["a" * 50, "b" * 50])
+    assert len(long) <= 60
+    assert long != dataset_name(["a" * 50, "b" * 49])

@@ -1,0 +1,176 @@
+"""What people do to the folders is taken up: moving is relabelling, and nothing is lost."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from byod import pipeline
+from byod.dataset import Dataset
+from byod.errors import DatasetError
+from byod.recipe import Recipe
+from byod.records import Reason, Status
+from byod.testing import draw_classes
+
+
+def silent(line):
+    """Nobody listens."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A dataset of two drawn classes of six pictures."""
+    drawn = tmp_path / "own"
+    draw_classes(drawn, classes=("circle", "square"), per_class=6, size=(320, 240))
+    target = tmp_path / "datasets" / "shapes"
+    pipeline.add([drawn], None, target, Recipe(), say=silent, watch=lambda tallies: None)
+    return target
+
+
+def kept(folder: Path) -> dict[str, int]:
+    snapshot = pipeline.status(folder, say=silent)
+    return {name: sum(s.label == name for s in snapshot.kept) for name in snapshot.classes}
+
+
+def files(folder: Path, place: str) -> list[Path]:
+    return sorted(path for path in (folder / place).rglob("*") if path.is_file())
+
+
+def test_adding_fills_class_folders(folder: Path):
+    """Own class folders become classes, each picture in the folder of its class, none twice."""
+    assert kept(folder) == {"circle": 6, "square": 6}
+    assert len(files(folder, "images/circle")) == 6
+
+
+def test_a_moved_file_is_a_verdict(folder: Path):
+    """Moving a file between class folders relabels it, and the log says who: folder."""
+    file = files(folder, "images/circle")[0]
+    shutil.move(file, folder / "images/square" / "renamed.jpg")
+    assert kept(folder) == {"circle": 5, "square": 7}
+    assert '"who": "folder"' in (folder / "labels.jsonl").read_text()
+    with Dataset(folder) as dataset:
+        holding = dataset.catalog.verdicts.holding()
+    assert [verdict.label for verdict in holding.values()] == ["square"]
+
+
+def test_a_deleted_file_is_remembered(folder: Path):
+    """A picture taken away is not wanted: adding the same bytes again does not bring it back."""
+    file = files(folder, "images/circle")[0]
+    copy = folder.parent.parent / "again" / "circle" / "x.jpg"
+    copy.parent.mkdir(parents=True)
+    shutil.copy(file, copy)
+    file.unlink()
+    assert kept(folder)["circle"] == 5
+    with Dataset(folder) as dataset:
+        recipe = dataset.recipe
+    pipeline.add([copy.parent.parent], None, folder, recipe, say=silent, watch=lambda tallies: None)
+    assert kept(folder)["circle"] == 5
+
+
+def test_a_file_dropped_in_becomes_a_sample_and_a_new_folder_a_class(folder: Path, tmp_path: Path):
+    """A picture put into a new folder by hand is a sample of a new class."""
+    draw_classes(tmp_path / "more", classes=("circle", "square"), per_class=1, size=(300, 300), seed=77)
+    new = folder / "images" / "Dreiecke ü"
+    new.mkdir()
+    shutil.copy(files(tmp_path, "more/circle")[0], new / "photo of mine.jpg")
+    assert kept(folder) == {"circle": 6, "square": 6, "Dreiecke ü": 1}
+    assert (new / "photo of mine.jpg").exists()
+
+
+def test_a_file_that_is_no_picture_is_set_aside_and_named(folder: Path):
+    """Text in a class folder is moved to rejected/ with a line that names the file."""
+    (folder / "images/circle/notes.jpg").write_text("<html>no picture</html>")
+    lines: list[str] = []
+    pipeline.status(folder, say=lines.append)
+    assert any("images/circle/notes.jpg" in line for line in lines)
+    assert (folder / "rejected/not-a-picture/notes.jpg").exists()
+
+
+def test_changed_bytes_are_a_new_sample(folder: Path, tmp_path: Path):
+    """Editing a picture in place makes a new sample with the label; the old one is remembered as rejected."""
+    draw_classes(tmp_path / "more", classes=("circle", "square"), per_class=1, size=(300, 300), seed=78)
+    file = files(folder, "images/circle")[0]
+    file.write_bytes(files(tmp_path, "more/circle")[0].read_bytes())
+    assert kept(folder) == {"circle": 6, "square": 6}
+    snapshot = pipeline.status(folder, say=silent)
+    gone = [sample for sample in snapshot.samples if sample.reason is Reason.DELETED]
+    assert len(gone) == 1
+
+
+def test_the_same_bytes_in_two_class_folders_are_a_conflict_until_decided(folder: Path):
+    """A file copied into another class folder trains in neither class until it is moved into one of them."""
+    file = files(folder, "images/circle")[0]
+    shutil.copy(file, folder / "images/square/copy.jpg")
+    snapshot = pipeline.status(folder, say=silent)
+    assert len(snapshot.conflicts) == 1
+    assert kept(folder) == {"circle": 5, "square": 6}
+    aside = files(folder, "rejected/conflict")
+    assert [path.name for path in aside] == [file.name]
+    shutil.move(aside[0], folder / "images/square" / aside[0].name)
+    assert kept(folder) == {"circle": 5, "square": 7}
+    assert pipeline.status(folder, say=silent).conflicts == ()
+
+
+def test_a_second_copy_in_the_same_class_is_set_aside(folder: Path):
+    """The same bytes twice in one class folder count once; the spare file is kept in rejected/duplicate."""
+    file = files(folder, "images/circle")[0]
+    shutil.copy(file, folder / "images/circle/copy.jpg")
+    assert kept(folder)["circle"] == 6
+    assert len(files(folder, "images/circle")) == 6
+    assert len(files(folder, "rejected/duplicate")) == 1
+
+
+def test_a_rejected_picture_comes_back_by_moving_it_or_by_restore(folder: Path):
+    """Moving a file into rejected/ rejects it; `restore` brings it back, and no settlement drops it again."""
+    file = files(folder, "images/circle")[0]
+    aside = folder / "rejected" / "review" / file.name
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(file, aside)
+    assert kept(folder)["circle"] == 5
+    assert pipeline.restore(folder, ["review"], say=silent) == 1
+    assert kept(folder)["circle"] == 6
+    pipeline.dedupe(folder, say=silent)
+    assert kept(folder)["circle"] == 6
+
+
+def test_a_lost_catalog_is_rebuilt_from_folders_and_log(folder: Path):
+    """Without catalog.db the same pictures, labels, verdicts, rejections and origins are there again."""
+    file = files(folder, "images/circle")[0]
+    shutil.move(file, folder / "images/square" / file.name)
+    before = pipeline.status(folder, say=silent)
+    for path in folder.glob("catalog.db*"):
+        path.unlink()
+    after = pipeline.status(folder, say=silent)
+    assert {(s.sha256, s.label, s.status, s.path) for s in after.kept} == {
+        (s.sha256, s.label, s.status, s.path) for s in before.kept
+    }
+    assert after.fingerprint == before.fingerprint
+    assert {o.url for found in after.origins.values() for o in found} == {
+        o.url for sha, found in before.origins.items() for o in found[:1]
+    }
+    with Dataset(folder) as dataset:
+        holding = dataset.catalog.verdicts.holding()
+        assert [verdict.label for verdict in holding.values()] == ["square"]
+        assert dataset.catalog.samples.get(next(iter(holding))).status is Status.KEPT
+
+
+def test_an_images_folder_that_is_gone_is_not_taken_for_a_mass_deletion(folder: Path):
+    """When images/ is missing altogether byod stops with a line, and nothing is marked as deleted."""
+    (folder / "images").rename(folder / "elsewhere")
+    with pytest.raises(DatasetError, match="is gone"):
+        pipeline.status(folder, say=silent)
+    (folder / "elsewhere").rename(folder / "images")
+    assert kept(folder) == {"circle": 6, "square": 6}
+
+
+def test_class_folders_get_names_that_every_system_can_hold(folder: Path, tmp_path: Path):
+    """A folder named by hand like a Windows device, or in decomposed Unicode, is renamed and loses no file."""
+    draw_classes(tmp_path / "more", classes=("circle", "square"), per_class=2, size=(300, 300), seed=79)
+    new = files(tmp_path, "more")
+    for name, file in zip(("con", "Bu\u0308rste", "B\u00fcrste"), new, strict=False):
+        (folder / "images" / name).mkdir()
+        shutil.copy(file, folder / "images" / name / "same name.jpg")
+    assert kept(folder) == {"circle": 6, "square": 6, "B\u00fcrste": 2, "con": 1}
+    assert len(files(folder, "images/B\u00fcrste")) == 2
+    assert len(files(folder, "images/_con")) == 1
+    assert kept(folder) == {"circle": 6, "square": 6, "B\u00fcrste": 2, "con": 1}
