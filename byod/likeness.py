@@ -67,7 +67,7 @@ class Table:
     """Pictures in the order given, and their looks.
 
     `plain` is the look of each picture, `inner` that of what is inside its border; -1 for none. `rgb` is
-    uint8 [N, 192]. `phash` and `dhash` are those of the looks, `mirror` the ones of their mirror images.
+    uint8 [N, 192]. `phash` and `dhash` are those of the looks.
     """
 
     def __init__(self, pictures: Sequence[Picture]) -> None:

@@ -65,6 +65,7 @@ def reconcile(dataset: Dataset) -> Changes:
     with dataset.catalog.transaction():
         if dataset.lost:
             dataset.log.restore()
+            look.logged = dataset.catalog.verdicts.labels()
         look.take_up()
         if dataset.lost:
             _restore_origins(dataset)
@@ -98,6 +99,7 @@ class _Look:
         self.changed: list[_File] = []
         self.seen: set[str] = set()
         self.now_at: dict[str, str] = {}
+        self.logged: dict[str, list[str | None]] = {}  # what the log says, when the catalog was lost
         self.now = datetime.now(UTC)
 
     def compare(self) -> None:
@@ -229,7 +231,7 @@ class _Look:
         if room == REJECTED and not self.dataset.lost:
             return  # somebody's own file, or a spare copy: none of the dataset's pictures
         reason = Reason(folder) if room == REJECTED and folder in set(Reason) else None
-        logged = self.dataset.catalog.verdicts.labels(sha256) if self.dataset.lost else []
+        logged = self.logged.get(sha256, [])
         named = label or next((said for said in reversed(logged) if said), "")
         values = {"sha256": sha256, "label": named, "size": file.size, "path": file.path}
         try:

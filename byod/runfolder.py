@@ -60,7 +60,6 @@ def write(
 ) -> None:
     """Write model.onnx (`content`), model.json, predictions.csv and report.html into `part`."""
     (part / "model.onnx").write_bytes(content)
-    (part / "model.json").write_text(card.model_dump_json(indent=1), encoding="utf-8")
     lines = part / "predictions.csv"
     head = (
         "file",
@@ -95,6 +94,8 @@ def write(
         for j in judged
     ]
     (part / "report.html").write_text(reports.render(card, history, answers), encoding="utf-8")
+    # last, since a folder with a card is taken for a run
+    (part / "model.json").write_text(card.model_dump_json(indent=1), encoding="utf-8")
 
 
 def _short(path: Path) -> str:

@@ -7,7 +7,6 @@ not matter in how many runs they came or where a run was killed. Its outcome is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from byod import duplicates
 from byod.dataset import Dataset
@@ -98,25 +97,27 @@ def _pictures(
     licensed: set[str],
 ) -> list[Picture]:
     """The sample as the duplicate search sees it: once for each class it was offered for, once when judged."""
-    offers = offered.get(sample.sha256, [])
-    addresses = tuple(url for _, _, url in offers if urlsplit(url).scheme in ("http", "https"))
-    labels = {label: number for label, number, _ in reversed(offers)} or {sample.label: position}
-    if verdict is not None:
-        labels = {verdict.label or sample.label: position}
+    offers: dict[str, list[tuple[int, str]]] = {}
+    for label, number, url in offered.get(sample.sha256, []):
+        offers.setdefault(label, []).append((number, url))
+    if verdict is not None or not offers:
+        everywhere = [offer for found in offers.values() for offer in found]
+        label = sample.label if verdict is None else verdict.label or sample.label
+        offers = {label: [(position, url) for _, url in everywhere] or [(position, "")]}
     return [
         Picture(
             sha256=sample.sha256,
             label=label,
             fingerprint=sample.fingerprint,
-            order=number,
+            order=min(number for number, _ in found),
             width=sample.width,
             height=sample.height,
             size=sample.size,
             by_hand=verdict is not None,
             licence=sample.sha256 in licensed,
-            addresses=tuple(dict.fromkeys(addresses)),
+            addresses=tuple(dict.fromkeys(url for _, url in found if url.startswith("http"))),
         )
-        for label, number in labels.items()
+        for label, found in offers.items()
     ]
 
 

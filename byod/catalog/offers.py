@@ -122,13 +122,6 @@ class Offers:
             (miss.reason, miss.detail, miss.status, _now(), miss.url),
         )
 
-    def sample_of(self, received: str) -> str | None:
-        """The sample that bytes with this hash became before, or None."""
-        row = self._sql.execute(
-            "SELECT sample FROM addresses WHERE received = ? AND sample IS NOT NULL", (received,)
-        ).fetchone()
-        return None if row is None else str(row[0])
-
     def stopped(self, label: str, source: str, terms: str, word: str, detail: str = "") -> None:
         """Note how a query ended: one word, and a line for people."""
         self._sql.execute(

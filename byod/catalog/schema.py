@@ -28,8 +28,6 @@ MIGRATIONS = (
         outcome TEXT, detail TEXT NOT NULL DEFAULT '', status INTEGER, final_url TEXT,
         received TEXT, sample TEXT, tries INTEGER NOT NULL DEFAULT 0, at TEXT
     ) WITHOUT ROWID;
-    CREATE INDEX addresses_by_sample ON addresses (sample);
-    CREATE INDEX addresses_by_received ON addresses (received);
 
     -- every distinct picture; label is the class folder; status 'waiting' until a settlement places it
     CREATE TABLE samples (
@@ -41,14 +39,12 @@ MIGRATIONS = (
         phash TEXT, mirror TEXT, dhash TEXT, rgb BLOB, spread REAL, top_colour REAL, white_ring REAL,
         trim_phash TEXT, trim_dhash TEXT, spec TEXT
     ) WITHOUT ROWID;
-    CREATE INDEX samples_by_path ON samples (path);
 
     -- the label log: who said what of which sample, never changed afterwards
     CREATE TABLE verdicts (
         id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, label TEXT, who TEXT NOT NULL, at TEXT NOT NULL,
         note TEXT NOT NULL DEFAULT ''
     );
-    CREATE INDEX verdicts_by_sample ON verdicts (sha256);
 
     -- moves that are promised and not yet known to be done
     CREATE TABLE moves (id INTEGER PRIMARY KEY, source TEXT NOT NULL, target TEXT NOT NULL);
@@ -69,6 +65,9 @@ MIGRATIONS = (
 def connect(file: Path) -> sqlite3.Connection:
     """Open (or make) the catalog in WAL mode and bring its tables up to date.
 
+    There are few indexes on purpose: each costs a page at every picture that arrives, and whatever reads by
+    something else than a key reads the whole table once.
+
     Raises:
         DatasetError: the file is not a catalog, is damaged, or was made by a newer byod.
     """
@@ -77,6 +76,7 @@ def connect(file: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA cache_size=-65536")
+        connection.execute("PRAGMA wal_autocheckpoint=8000")  # 32 MB: collecting a few thousand pictures
         _migrate(connection, file)
     except sqlite3.DatabaseError as error:
         raise DatasetError(

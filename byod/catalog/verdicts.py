@@ -34,10 +34,12 @@ class Verdicts:
         )
         return {row[0]: _verdict(row) for row in rows}
 
-    def labels(self, sha256: str) -> list[str | None]:
-        """All that was said of a sample, by the search too, oldest first."""
-        rows = self._sql.execute("SELECT label FROM verdicts WHERE sha256 = ? ORDER BY id", (sha256,))
-        return [label for (label,) in rows]
+    def labels(self) -> dict[str, list[str | None]]:
+        """All that was said of each sample, by the search too, oldest first."""
+        said: dict[str, list[str | None]] = {}
+        for sha256, label in self._sql.execute("SELECT sha256, label FROM verdicts ORDER BY id"):
+            said.setdefault(sha256, []).append(label)
+        return said
 
     def after(self, number: int) -> list[tuple[int, Verdict]]:
         """The verdicts with a higher number than this one, in order."""

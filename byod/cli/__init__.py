@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Annotated
 
 import typer
@@ -43,4 +44,6 @@ for room in (collecting, looking, learning, machine):
 
 def main() -> None:
     """The `byod` command."""
+    # what Pillow thinks of a stranger's metadata is nobody's concern: each picture is judged by its reason
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     app()

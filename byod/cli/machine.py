@@ -45,6 +45,6 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """The whole road, offline: plant trouble, serve it on loopback, collect, train, predict, compare."""
-    from byod.cli import showing
+    from byod.cli.showing import demo as show
 
-    showing.demo(folder, pictures, only, as_json)
+    show(folder, pictures, only, as_json)
