@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from byod import radius
+from byod.alike import radius
 from byod.duplicates import Picture, settle
 from byod.fingerprints import SPEC
 from byod.records import Fingerprint

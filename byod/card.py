@@ -11,10 +11,11 @@ import hashlib
 import re
 from pathlib import Path
 
-from byod import licences, markdown, overview, reasons, textfile
+from byod import licences
 from byod.credits import credits_rows, read_credits, write_credits
 from byod.errors import DatasetError
 from byod.records import Snapshot
+from byod.writing import markdown, overview, reasons, textfile
 
 __all__ = ["card_text", "credits_rows", "read_credits", "write_card", "write_credits"]
 

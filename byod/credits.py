@@ -19,9 +19,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from byod import overview, textfile
 from byod.errors import DatasetError
 from byod.records import Origin, Record, Sample, Sha256, Snapshot
+from byod.writing import overview, textfile
 
 FILE = "CREDITS.csv"
 _LONGEST = 4000

@@ -18,16 +18,16 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
-from byod import optouts
-from byod.addresses import session as guarded_session
-from byod.allocator import return_large_blocks
-from byod.bodies import ByteBudget
-from byod.connections import Allowance
-from byod.hosts import Host, Job, Question, Refusal, Schedule, Site, Visit
-from byod.optouts import Permission
+from byod.net import optouts
+from byod.net.addresses import session as guarded_session
+from byod.net.allocator import return_large_blocks
+from byod.net.bodies import ByteBudget
+from byod.net.connections import Allowance
+from byod.net.hosts import Host, Job, Question, Refusal, Schedule, Site, Visit
+from byod.net.optouts import Permission
+from byod.net.transfers import Body, Halted, Limits, Redirect, canonical, clean, fetch, fetch_text
 from byod.records import Fetched, Miss, Reason
 from byod.settings import Settings
-from byod.transfers import Body, Halted, Limits, Redirect, canonical, clean, fetch, fetch_text
 
 __all__ = ["Limits", "download"]
 

@@ -15,11 +15,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from byod.families import grouped, linked, lookalikes
-from byod.likeness import STRICT, Links, Picture, Table
-from byod.partitions import parts
-from byod.placeholders import placeholders
-from byod.radius import Buckets, pairs
+from byod.alike.families import grouped, linked, lookalikes
+from byod.alike.looks import STRICT, Links, Picture, Table
+from byod.alike.partitions import parts
+from byod.alike.placeholders import placeholders
+from byod.alike.radius import Buckets, pairs
 from byod.records import DuplicateGroup, Record, Sha256
 
 __all__ = ["Drop", "Picture", "Settled", "pairs", "settle"]

@@ -10,9 +10,9 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-from byod import fields, mediawiki
-from byod.api import ApiClient
 from byod.errors import UsageError
+from byod.net import fields, mediawiki
+from byod.net.api import ApiClient
 
 NAME = "wikidata"
 TYPED = ("en", "de", "fr", "es")

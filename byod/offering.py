@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from byod import languages, licences, sources
-from byod.api import ApiClient
 from byod.errors import ByodError, KeyMissing, KeyRefused, RateLimited, SourceError
+from byod.net.api import ApiClient
 from byod.records import Ask, Candidate, Query, Reason
 
 Ended = Callable[[str, str, str, str, str], None]

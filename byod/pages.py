@@ -13,9 +13,10 @@ from shlex import quote
 from statistics import median
 from typing import Any
 
-from byod import __version__, licences, overview, reasons, textfile
+from byod import __version__, licences
 from byod.records import Reason, Record, Sample, Sha256, Snapshot, Status
-from byod.tiles import Thumbnail, Tile, Tray, small_jpeg
+from byod.writing import overview, reasons, textfile
+from byod.writing.tiles import Thumbnail, Tile, Tray, small_jpeg
 
 ROOM = 11_000_000
 """How many bytes the small pictures of a page may take together."""

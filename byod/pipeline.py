@@ -12,13 +12,11 @@ from datetime import datetime
 from pathlib import Path
 
 from byod import (
-    addresses,
     card,
     credits,
     download,
     exports,
     localfiles,
-    overview,
     pages,
     restoration,
     settlement,
@@ -27,14 +25,15 @@ from byod import (
     training,
 )
 from byod import sources as source_list
-from byod.api import ApiClient
 from byod.collection import Arrival, Collection, Fetch, Watch
 from byod.dataset import Dataset, datasets_under
 from byod.download import Limits
 from byod.errors import DatasetLocked, ModelError
-from byod.hosts import Host
+from byod.net import addresses
+from byod.net.api import ApiClient
+from byod.net.hosts import Host
+from byod.net.optouts import Permission
 from byod.offering import Offering, refusal
-from byod.optouts import Permission
 from byod.predictor import Predictor
 from byod.recipe import Recipe
 from byod.reconciliation import Changes, reconcile
@@ -55,8 +54,17 @@ from byod.records import (
 from byod.settings import Settings
 from byod.sources import folder as own_pictures
 from byod.sources import urls as address_lists
+from byod.writing import overview
 
 Say = Callable[[str], None]
+
+
+class Web(Record):
+    """How strangers' servers are asked: by whom, within which limits, and whether against their wishes."""
+
+    settings: Settings
+    limits: Limits = Limits()
+    ignore_optout: bool = False
 
 
 @contextlib.contextmanager
@@ -79,16 +87,7 @@ def finish(dataset: Dataset) -> Snapshot:
     return snapshot
 
 
-def collect(
-    folder: Path,
-    recipe: Recipe,
-    settings: Settings,
-    *,
-    say: Say,
-    watch: Watch,
-    limits: Limits | None = None,
-    ignore_optout: bool = False,
-) -> Snapshot:
+def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
     """Search, download, check and de-duplicate until every class of the recipe has its pictures."""
     for name in recipe.sources:
         source_list.get(name)  # an unknown or refused source is said before anything is written
@@ -97,35 +96,17 @@ def collect(
         offers = dataset.catalog.offers
         with dataset.catalog.transaction():
             offers.retry_transient()
-            if ignore_optout:
+            if web.ignore_optout:
                 offers.retry_optouts()
-        fetch = _fetcher(settings, limits or Limits(), ignore_optout)
-        collection = Collection(dataset, fetch, watch, per_class=recipe.per_class)
         known = {label: offers.known(label) for label in recipe.classes}
-        collection.run(_offering(recipe, settings, known, offers.stopped))
+        collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
+        collection.run(_offering(recipe, web.settings, known, offers.stopped))
         return finish(dataset)
 
 
-def collect_list(
-    file: Path,
-    folder: Path,
-    recipe: Recipe,
-    settings: Settings,
-    *,
-    say: Say,
-    watch: Watch,
-    limits: Limits | None = None,
-    ignore_optout: bool = False,
-) -> Snapshot:
+def collect_list(file: Path, folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
     """Collect the pictures of a list with addresses and labels (csv, jsonl or parquet)."""
-    return _take(
-        address_lists.listed(file),
-        folder,
-        recipe,
-        _fetcher(settings, limits or Limits(), ignore_optout),
-        say=say,
-        watch=watch,
-    )
+    return _take(address_lists.listed(file), folder, recipe, _fetcher(web), say=say, watch=watch)
 
 
 def add(
@@ -266,7 +247,7 @@ def _offering(
     )
 
 
-def _fetcher(settings: Settings, limits: Limits, ignore_optout: bool) -> Fetch:
+def _fetcher(web: Web) -> Fetch:
     """Fetches over the network, and from this machine what lies here already.
 
     From round to round it remembers what each site wishes and which hosts asked for rest.
@@ -281,9 +262,9 @@ def _fetcher(settings: Settings, limits: Limits, ignore_optout: bool) -> Fetch:
         yield from localfiles.read((c for c in everything if c.path is not None), inspect)
         yield from download.download(
             (c.url for c in everything if c.path is None),
-            settings=settings,
-            limits=limits,
-            ignore_optout=ignore_optout,
+            settings=web.settings,
+            limits=web.limits,
+            ignore_optout=web.ignore_optout,
             inspect=inspect,
             permissions=permissions,
             hosts=hosts,

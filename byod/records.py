@@ -421,7 +421,10 @@ class ModelCard(Record):
 
 
 class Yield(Record):
-    """What one (source, query) brought: each count is a part of the one before it."""
+    """What one (source, query) brought: each count is a part of the one before it.
+
+    `stopped_by` is the word for how it ended ("exhausted", "rate-limited", …) and `detail` a line for people.
+    """
 
     source: str
     query: str
@@ -432,6 +435,7 @@ class Yield(Record):
     unique: int = 0
     kept: int = 0
     stopped_by: str = ""
+    detail: str = ""
 
 
 class Snapshot(Record):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from byod.drawings import background
+from byod.demo.drawings import background
 from byod.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from loopback_sources import LoopbackSources
 
-from byod import addresses
-from byod.api import ApiClient
 from byod.errors import SourceError
+from byod.net import addresses
+from byod.net.api import ApiClient
 from byod.records import Ask, Candidate, Policy, Query
 from byod.settings import Settings
 from byod.sources import get

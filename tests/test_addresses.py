@@ -15,11 +15,11 @@ from hostile_server import HostileServer, resolving
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byod import addresses
-from byod.addresses import PrivateAddress, chain, is_public, session
-from byod.connections import Allowance, OutOfTime, limited, look_up
 from byod.download import Limits, download
 from byod.errors import ByodError
+from byod.net import addresses
+from byod.net.addresses import PrivateAddress, chain, is_public, session
+from byod.net.connections import Allowance, OutOfTime, limited, look_up
 from byod.records import Fetched, Reason
 from byod.settings import Settings
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loopback_sources import Answer, LoopbackSources
 
-from byod import api
 from byod.errors import KeyRefused, RateLimited, SourceError
+from byod.net import api
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod import card, credits, markdown
+from byod import card, credits
 from byod.credits import COLUMNS, Credit, decode, encode, read_credits, to_csv
 from byod.errors import DatasetError
 from byod.records import Reason, Status, Yield
+from byod.writing import markdown
 
 HOSTILE = (
     '<script>alert(1)</script> | [x](javascript:alert(1)) `"\n\n# =HYPERLINK("http://evil.example") ﷽ 🥦'

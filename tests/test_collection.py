@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from byod import openverse_stand, pipeline, scenery
-from byod.openverse_stand import stand
+from byod import pipeline
+from byod.demo import scenery
+from byod.demo import stand as openverse_stand
+from byod.demo.scenery import Kind, Planted
+from byod.demo.stand import stand
 from byod.recipe import Recipe
 from byod.records import Reason, Snapshot, Status
-from byod.scenery import Kind, Planted
 from byod.settings import Settings
 
 
@@ -55,7 +57,8 @@ def recipe_for(planted: Planted, **changes) -> Recipe:
 def collect(folder: Path, recipe: Recipe, base: str, monkeypatch, **more) -> Snapshot:
     monkeypatch.setenv("BYOD_ALLOW_PRIVATE_HOSTS", "1")
     monkeypatch.setenv("BYOD_OPENVERSE_URL", base)
-    return pipeline.collect(folder, recipe, Settings.load(), say=silent, watch=lambda tallies: None, **more)
+    web = pipeline.Web(settings=Settings.load(), **more)
+    return pipeline.collect(folder, recipe, web, say=silent, watch=lambda tallies: None)
 
 
 def by_path(snapshot: Snapshot) -> dict[str, tuple[Status, Reason | None]]:

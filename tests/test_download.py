@@ -21,14 +21,14 @@ from hostile_server import HostileServer, resolving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod.bodies import BodyRefused, ByteBudget, decoded
-from byod.connections import Allowance, OutOfTime
 from byod.download import Limits, download
-from byod.hosts import Host
-from byod.optouts import Permission
+from byod.net.bodies import BodyRefused, ByteBudget, decoded
+from byod.net.connections import Allowance, OutOfTime
+from byod.net.hosts import Host
+from byod.net.optouts import Permission
+from byod.net.transfers import canonical, clean, retry_after
 from byod.records import Fetched, Miss, Reason
 from byod.settings import Settings
-from byod.transfers import canonical, clean, retry_after
 
 FAST = Limits(deadline=10.0, connect=2.0, backoff=0.05)
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
+from byod.alike.partitions import listed, parts, tree
 from byod.duplicates import Picture, settle
 from byod.fingerprints import SPEC
-from byod.partitions import listed, parts, tree
 from byod.pictures import Rules, inspect
 from byod.records import Fingerprint
 

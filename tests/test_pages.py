@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from byod import pages, reasons
+from byod import pages
 from byod.pages import write_check
 from byod.records import DuplicateGroup, Reason, Sample, Status, Yield
+from byod.writing import reasons
 
 HOSTILE = (
     "\"><script>document.title='pwned'</script><img src=http://evil.example/x onerror=alert(1)>'{{ 7*7 }}"

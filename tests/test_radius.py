@@ -1,4 +1,4 @@
-"""Tests of byod.radius: the pairs that comparing each with each would find, and no others."""
+"""Tests of byod.alike.radius: the pairs that comparing each with each would find, and no others."""
 
 import time
 
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod import radius
-from byod.radius import Buckets, cross, pairs
+from byod.alike import radius
+from byod.alike.radius import Buckets, cross, pairs
 
 
 def clustered(count, seed):

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from byod import findings, scenery
-from byod.drawings import VEGETABLES, draw
+from byod.demo import findings, scenery
+from byod.demo.drawings import VEGETABLES, draw
+from byod.demo.scenery import Kind
+from byod.demo.stand import WORKS, stand
 from byod.errors import ByodError, DatasetError, UsageError
-from byod.openverse_stand import WORKS, stand
 from byod.records import (
     DuplicateGroup,
     Origin,
@@ -26,7 +27,6 @@ from byod.records import (
     Status,
     Task,
 )
-from byod.scenery import Kind
 from byod.testing import draw_classes
 
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loopback_sources import Answer, LoopbackSources, Work
 
-from byod import api, errors
+from byod import errors
+from byod.net import api
 from byod.records import Policy
 
 PLACES = {"duckduckgo": "/i.js", "bing": "/images/async"}

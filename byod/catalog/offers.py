@@ -16,12 +16,10 @@ WITH first AS (  -- the offer that brought each sample to its class: the earlies
 )
 SELECT c.source, c.terms, c.label,
     COUNT(*),
-    SUM(a.received IS NOT NULL),
+    IFNULL(SUM(a.received IS NOT NULL), 0),
     SUM(s.phash IS NOT NULL),
     SUM(s.phash IS NOT NULL AND first.id IS NOT NULL AND IFNULL(s.reason, '') NOT IN ('duplicate', 'placeholder')),
-    SUM(s.status = 'kept' AND first.id IS NOT NULL),
-    IFNULL((SELECT stopped_by FROM queries q
-            WHERE q.label = c.label AND q.source = c.source AND q.terms = c.terms), '')
+    IFNULL(SUM(s.status = 'kept' AND first.id IS NOT NULL), 0)
 FROM candidates c
 LEFT JOIN addresses a USING (url)
 LEFT JOIN samples s ON s.sha256 = a.sample
@@ -134,21 +132,18 @@ class Offers:
 
     def yields(self) -> tuple[Yield, ...]:
         """What each (class, source, query) brought; a picture counts as unique for the offer that came first."""
-        names = ("source", "query", "label", "offered", "fetched", "valid", "unique", "kept", "stopped_by")
-        rows = [dict(zip(names, row, strict=True)) for row in self._sql.execute(_YIELD)]
-        found = {(row["label"], row["source"], row["query"]) for row in rows}
-        silent = [
-            Yield(source=source, query=terms, label=label, stopped_by=word)
-            for label, source, terms, word, _ in self.endings()
-            if (label, source, terms) not in found
-        ]
-        return (
-            *(
-                Yield(**{k: v or 0 if k not in ("stopped_by",) else v for k, v in row.items()})
-                for row in rows
-            ),
-            *silent,
-        )
+        names = ("source", "query", "label", "offered", "fetched", "valid", "unique", "kept")
+        brought = {
+            (row[2], row[0], row[1]): dict(zip(names, row, strict=True)) for row in self._sql.execute(_YIELD)
+        }
+        ends = {(label, source, terms): end for label, source, terms, *end in self.endings()}
+        rows = []
+        for key in dict.fromkeys((*brought, *ends)):
+            label, source, terms = key
+            word, detail = ends.get(key, ("", ""))
+            counts = brought.get(key, {"source": source, "query": terms, "label": label})
+            rows.append(Yield(**counts, stopped_by=word, detail=detail))
+        return tuple(rows)
 
     def counts(self, label: str) -> tuple[int, int]:
         """Of a class: addresses asked so far, and samples kept that came from one."""

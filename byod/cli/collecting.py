@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,6 @@ import typer
 from byod.cli.speech import Json, Watching, answer, plainly, say
 
 if TYPE_CHECKING:
-    from byod.recipe import Recipe
     from byod.settings import Settings
 
 Into = Annotated[
@@ -77,55 +76,38 @@ def collect(
 ) -> None:
     """Search, download, check, de-duplicate and fill class folders."""
     from byod import pipeline
-    from byod.cli import tables
-    from byod.download import Limits
+    from byod.cli import plans, tables
     from byod.settings import Settings
 
     changes = {
         "per_class": per_class,
         "sources": tuple(source) if source else None,
         "license": license,
-        "languages": _languages(languages),
+        "languages": plans.languages(languages),
         "min_side": min_side,
         "max_side": max_side,
     }
-    folder, planned = _plan(classes or [], into, recipe, query or [], changes, from_urls is not None)
+    folder, planned = plans.plan(classes or [], into, recipe, query or [], changes, from_urls is not None)
     settings = Settings.load()
     if dry_run:
         tables.preview(planned, pipeline.preview(planned, settings), as_json)
         return
-    settings = _with_contact(settings)
     if ignore_optout:
         say("opt-outs are ignored: robots.txt, noai/noimageai/noml and TDM reservations are not looked at")
-    limits = Limits(
-        deadline=deadline,
-        max_bytes=max_bytes,
-        redirects=redirects,
-        per_host=per_host,
-        delay=delay,
-        workers=workers,
-    )
+    limits = plans.limits(deadline, max_bytes, redirects, per_host, delay, workers)
+    web = pipeline.Web(settings=_with_contact(settings), limits=limits, ignore_optout=ignore_optout)
     shown = {label: entry.name for label, entry in planned.classes.items()}
     with Watching(lambda label: shown.get(label, label)) as watch:
         if from_urls is not None:
-            snapshot = pipeline.collect_list(
-                from_urls,
-                folder,
-                planned,
-                settings,
-                say=say,
-                watch=watch,
-                limits=limits,
-                ignore_optout=ignore_optout,
-            )
+            snapshot = pipeline.collect_list(from_urls, folder, planned, web, say=say, watch=watch)
         else:
-            snapshot = pipeline.collect(
-                folder, planned, settings, say=say, watch=watch, limits=limits, ignore_optout=ignore_optout
-            )
+            snapshot = pipeline.collect(folder, planned, web, say=say, watch=watch)
     if as_json:
         answer(tables.counts(snapshot))
     else:
         tables.collected(snapshot, planned, again=_again(sys.argv[1:]))
+    if not snapshot.kept:
+        raise typer.Exit(1)
 
 
 @plainly
@@ -139,9 +121,9 @@ def add(
 ) -> None:
     """Add pictures of your own."""
     from byod import pipeline
-    from byod.cli import tables
+    from byod.cli import plans, tables
 
-    folder, planned = _plan_add(label, into, {"min_side": min_side, "max_side": max_side})
+    folder, planned = plans.plan_add(label, into, {"min_side": min_side, "max_side": max_side})
     shown = {name: entry.name for name, entry in planned.classes.items()}
     with Watching(lambda name: shown.get(name, name)) as watch:
         snapshot = pipeline.add(paths, label, folder, planned, say=say, watch=watch)
@@ -149,76 +131,6 @@ def add(
         answer(tables.counts(snapshot))
     else:
         tables.collected(snapshot, planned, again=None)
-
-
-def _plan(
-    names: Sequence[str],
-    into: Path | None,
-    again: Path | None,
-    queries: Sequence[str],
-    changes: Mapping[str, object],
-    listed: bool,
-) -> tuple[Path, Recipe]:
-    """Where to collect, and by which recipe: the one that is there, with what was typed put over it."""
-    from byod import dataset, recipe
-    from byod.errors import UsageError
-    from byod.records import Task
-
-    if again is not None and (into is not None or names):
-        raise UsageError(
-            "--recipe takes its classes and its place from the folder; leave CLASS and --into out"
-        )
-    folder = again or into
-    if folder is None:
-        if not names and not listed:
-            raise UsageError('name the classes to collect, like: byod collect "brokkoli" "blumenkohl"')
-        if not names:
-            raise UsageError("say where the pictures of the list belong: --into datasets/NAME")
-        folder = dataset.find_for_classes(names, Task.CLASSIFY)
-    exists = again is not None or (folder / recipe.FILE).exists()
-    planned = recipe.read(folder) if exists else recipe.Recipe()
-    if planned.task is not Task.CLASSIFY and names:
-        raise UsageError(
-            f"{folder} is for the task {planned.task}; collect these classes into another folder"
-        )
-    for name in names:
-        planned = planned.with_class(name)
-    for text in queries:
-        name, _, terms = text.partition("=")
-        if not terms.strip() or planned.folder_of(name.strip()) is None:
-            raise UsageError(f"--query {text!r}: write CLASS=TERMS with a class of this dataset")
-        planned = planned.with_class(name.strip(), [terms])
-    return folder, _changed(planned, changes)
-
-
-def _plan_add(label: str | None, into: Path | None, changes: Mapping[str, object]) -> tuple[Path, Recipe]:
-    from byod import dataset, recipe
-
-    folder = into or dataset.find(None)
-    planned = recipe.read(folder) if (folder / recipe.FILE).exists() else recipe.Recipe()
-    if label is not None:
-        planned = planned.with_class(label)
-    return folder, _changed(planned, changes)
-
-
-def _changed(planned: Recipe, changes: Mapping[str, object]) -> Recipe:
-    from pydantic import ValidationError
-
-    from byod.errors import UsageError
-    from byod.recipe import Recipe
-
-    given = {key: value for key, value in changes.items() if value is not None}
-    try:
-        return Recipe.model_validate({**planned.model_dump(), **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from error
-
-
-def _languages(typed: str | None) -> tuple[str, ...] | None:
-    if typed is None:
-        return None
-    return () if typed == "none" else tuple(code.strip() for code in typed.split(",") if code.strip())
 
 
 def _with_contact(settings: Settings) -> Settings:

@@ -12,8 +12,8 @@ from byod.cli.speech import Watching, answer, say, table
 
 def demo(folder: Path, pictures: Path | None, only: str | None, as_json: bool) -> None:
     """Collect, then train and predict unless only collecting is asked for; print what came of it."""
-    from byod import demo as road
     from byod import trainers
+    from byod.demo import road
     from byod.errors import UsageError
     from byod.settings import Settings
 

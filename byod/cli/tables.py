@@ -87,9 +87,16 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
     if kept.total():
         table("Licences", ("licence", "pictures"), list(licences(snapshot).items()), numbers=1)
     _conflicts(snapshot)
+    _troubles(snapshot)
     for name in snapshot.classes:
         if wanted is not None and kept[name] < wanted and recipe is not None and snapshot.yields:
             say(f"{name} has {kept[name]} of {wanted}: {_why_short(snapshot, name)}")
+
+
+def _troubles(snapshot: Snapshot) -> None:
+    """A line for each thing that went wrong with a source, once."""
+    for detail in dict.fromkeys(row.detail for row in snapshot.yields if row.detail):
+        say(detail)
 
 
 def _why_short(snapshot: Snapshot, name: str) -> str:

@@ -12,9 +12,10 @@ from datetime import UTC
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from byod import licences, overview
+from byod import licences
 from byod.exports.selection import Leaving, place
 from byod.records import Snapshot, Split
+from byod.writing import overview
 
 FILE = "croissant.json"
 TABLE = "pictures.json"

@@ -14,10 +14,10 @@ from datetime import UTC
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from byod import markdown, overview
 from byod.errors import UsageError
 from byod.exports.selection import Leaving, place
 from byod.records import Snapshot, Split
+from byod.writing import markdown, overview
 
 PARTS = {Split.TRAIN: "train", Split.VALID: "validation", Split.TEST: "test"}
 _TEXTS = ("licence", "licence_url", "creator", "creator_url", "title", "source", "page", "url", "sha256")

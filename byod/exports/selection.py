@@ -7,11 +7,11 @@ import io
 import os
 from pathlib import Path, PurePosixPath
 
-from byod import overview
 from byod.credits import Credit, credit
 from byod.errors import DatasetError, PictureError
 from byod.recipe import safe_folder
 from byod.records import Record, Sample, Snapshot, Split
+from byod.writing import overview
 
 _LOSSLESS = frozenset({"PNG", "BMP", "TIFF", "GIF"})
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png"}

@@ -11,8 +11,8 @@ import importlib
 from collections.abc import Callable, Iterator
 from typing import cast
 
-from byod.api import ApiClient
 from byod.errors import UsageError
+from byod.net.api import ApiClient
 from byod.records import Ask, Candidate, Query, Record
 
 Search = Callable[[Query, Ask, ApiClient], Iterator[Candidate]]

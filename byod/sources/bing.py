@@ -14,9 +14,9 @@ from typing import Any
 from ddgs.engines.bing_images import BingImages
 from lxml import etree  # type: ignore[import-untyped]
 
-from byod import fields
-from byod.api import DAY, ApiClient
 from byod.errors import Filtered, RateLimited, SourceError
+from byod.net import fields
+from byod.net.api import DAY, ApiClient
 from byod.records import Ask, Candidate, Policy, Query
 from byod.sources.websearch import Browser, unproven
 

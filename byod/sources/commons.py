@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from byod import fields, licences, mediawiki
-from byod.api import ApiClient
+from byod import licences
+from byod.net import fields, mediawiki
+from byod.net.api import ApiClient
 from byod.records import Ask, Candidate, Query
 
 NAME = "commons"

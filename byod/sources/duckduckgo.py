@@ -14,9 +14,9 @@ from ddgs.engines.duckduckgo_images import DuckduckgoImages
 from ddgs.exceptions import DDGSException
 from ddgs.utils import _extract_vqd
 
-from byod import fields
-from byod.api import DAY, ApiClient, Reply
 from byod.errors import Filtered, RateLimited, SourceError
+from byod.net import fields
+from byod.net.api import DAY, ApiClient, Reply
 from byod.records import Ask, Candidate, Policy, Query
 from byod.sources.websearch import Browser, unproven
 

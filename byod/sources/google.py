@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from byod import fields
-from byod.api import ApiClient, Reply
 from byod.errors import Filtered, KeyMissing, KeyRefused, RateLimited, SourceError
+from byod.net import fields
+from byod.net.api import ApiClient, Reply
 from byod.records import Ask, Candidate, Policy, Query
 
 NAME = "google"

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from byod import fields, licences
-from byod.api import ApiClient
+from byod import licences
 from byod.errors import Filtered
+from byod.net import fields
+from byod.net.api import ApiClient
 from byod.records import Ask, Candidate, Policy, Query
 
 NAME = "inaturalist"

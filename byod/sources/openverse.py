@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from byod import fields, licences
-from byod.api import ApiClient, Reply
+from byod import licences
 from byod.errors import Filtered, RateLimited, SourceError
+from byod.net import fields
+from byod.net.api import ApiClient, Reply
 from byod.records import Ask, Candidate, Policy, Query
 
 NAME = "openverse"

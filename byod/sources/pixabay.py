@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from byod import fields, licences
-from byod.api import ApiClient, Reply
+from byod import licences
 from byod.errors import Capped, Filtered, KeyMissing, KeyRefused
+from byod.net import fields
+from byod.net.api import ApiClient, Reply
 from byod.records import Ask, Candidate, Policy, Query
 
 NAME = "pixabay"

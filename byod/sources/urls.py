@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from byod import fields, licences
+from byod import licences
 from byod.errors import ByodError, UsageError
+from byod.net import fields
 from byod.records import Candidate
 
 NAME = "urls"

@@ -14,8 +14,8 @@ from urllib.parse import urljoin, urlsplit
 
 import primp
 
-from byod import addresses, api
 from byod.errors import RateLimited, SourceError
+from byod.net import addresses, api
 from byod.records import Policy
 
 PER_MINUTE = 30

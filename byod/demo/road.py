@@ -10,14 +10,15 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from byod import findings, pipeline, scenery
+from byod import pipeline
 from byod.collection import Watch
 from byod.dataset import Dataset
-from byod.findings import DemoLine
-from byod.openverse_stand import stand
+from byod.demo import findings, scenery
+from byod.demo.findings import DemoLine
+from byod.demo.scenery import HOSTS
+from byod.demo.stand import stand
 from byod.recipe import Recipe, dataset_name
 from byod.records import ModelCard, Prediction, Record, Snapshot, Split
-from byod.scenery import HOSTS
 from byod.settings import Settings
 
 SHOWN = 6
@@ -61,7 +62,7 @@ def collect(
         snapshot = pipeline.collect(
             folder / dataset_name(planted.classes),
             _recipe(planted.classes, len(planted.offers)),
-            _on_loopback(settings, folder, here.base),
+            pipeline.Web(settings=_on_loopback(settings, folder, here.base)),
             say=say,
             watch=watch,
         )

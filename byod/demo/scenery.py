@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from byod.drawings import VEGETABLES, Vegetable, draw
+from byod.demo.drawings import VEGETABLES, Vegetable, draw
 from byod.errors import DatasetError, UsageError
 from byod.records import Record
 

@@ -9,7 +9,7 @@ import zlib
 
 import requests
 
-from byod.connections import Allowance, OutOfTime
+from byod.net.connections import Allowance, OutOfTime
 from byod.records import Reason
 
 CHUNK = 256 * 1024

@@ -30,8 +30,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from byod.connections import GuardedTLSSocket, OutOfTime, StrictResponse, connect, look_up
 from byod.errors import ByodError
+from byod.net.connections import GuardedTLSSocket, OutOfTime, StrictResponse, connect, look_up
 from byod.settings import Settings
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")

@@ -25,9 +25,9 @@ import requests
 import tenacity
 import urllib3
 
-from byod.addresses import PrivateAddress, chain
-from byod.connections import Allowance, limited
 from byod.errors import KeyRefused, RateLimited, SourceError
+from byod.net.addresses import PrivateAddress, chain
+from byod.net.connections import Allowance, limited
 from byod.records import Record
 from byod.settings import Settings
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from byod.markdown import Value
 from byod.records import Origin, Reason, Record, Sample, Sha256, Snapshot, Split, Status, Task
+from byod.writing.markdown import Value
 
 NEAR_EMPTY = 20
 """Below so many pictures a class gives a training hardly anything to learn from or to be measured on."""

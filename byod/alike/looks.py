@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from byod import radius
-from byod.radius import Buckets, products
+from byod.alike import radius
+from byod.alike.radius import Buckets, products
 from byod.records import Fingerprint, Record, Sha256
 
 LOOSE = (12, 12)

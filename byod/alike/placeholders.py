@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from byod.likeness import Links, Picture, Table
-from byod.partitions import listed, parts
-from byod.radius import Buckets, products
+from byod.alike.looks import Links, Picture, Table
+from byod.alike.partitions import listed, parts
+from byod.alike.radius import Buckets, products
 
 MANY = 3
 """From so many addresses on, a picture may be a placeholder."""

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from byod.likeness import LOOSE, STRICT, Indices, Links, Picture, Table
-from byod.partitions import listed, parts, tree
-from byod.radius import Buckets
+from byod.alike.looks import LOOSE, STRICT, Indices, Links, Picture, Table
+from byod.alike.partitions import listed, parts, tree
+from byod.alike.radius import Buckets
 from byod.records import DuplicateGroup, Fingerprint
 
 LARGEST_GROUP = 50

@@ -14,9 +14,9 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from byod.optouts import Permission
+from byod.net.optouts import Permission
+from byod.net.transfers import Body, Limits, Redirect
 from byod.records import Miss, Reason
-from byod.transfers import Body, Limits, Redirect
 
 _POLL = 0.25
 _UNREACHED = frozenset({Reason.DNS, Reason.CONNECT, Reason.DEADLINE})

@@ -15,11 +15,12 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
+from pydantic import Field
 
-from byod import optouts
-from byod.addresses import PrivateAddress, chain
-from byod.bodies import BodyRefused, ByteBudget, read_start, read_whole
-from byod.connections import Allowance, OutOfTime, limited
+from byod.net import optouts
+from byod.net.addresses import PrivateAddress, chain
+from byod.net.bodies import BodyRefused, ByteBudget, read_start, read_whole
+from byod.net.connections import Allowance, OutOfTime, limited
 from byod.records import Miss, Reason, Record
 
 _WITH_BODY = frozenset({200, 203})
@@ -57,13 +58,13 @@ class Limits(Record):
     inspected at once (0: one for each processor).
     """
 
-    workers: int = 32
-    per_host: int = 2
-    delay: float = 0.0
-    deadline: float = 30.0
-    connect: float = 10.0
-    max_bytes: int = 25_000_000
-    redirects: int = 5
+    workers: int = Field(32, ge=1, le=256)
+    per_host: int = Field(2, ge=1)
+    delay: float = Field(0.0, ge=0)
+    deadline: float = Field(30.0, gt=0)
+    connect: float = Field(10.0, gt=0)
+    max_bytes: int = Field(25_000_000, ge=1)
+    redirects: int = Field(5, ge=0)
     max_park: float = 120.0
     tries: int = 2
     backoff: float = 1.0

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from byod import fields
-from byod.api import ApiClient, Busy, Reply, retry_after
 from byod.errors import RateLimited, SourceError
+from byod.net import fields
+from byod.net.api import ApiClient, Busy, Reply, retry_after
 
 
 def ask(url: str, params: Mapping[str, str | int], client: ApiClient, *, source: str) -> Any:

@@ -16,9 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from byod.demo.scenery import HOSTS, Offer, Planted
 from byod.errors import ByodError
 from byod.records import Record
-from byod.scenery import HOSTS, Offer, Planted
 
 ANONYMOUS_PAGE, TOKEN_PAGE = 20, 500
 """The largest `page_size` without and with a token."""

@@ -1,0 +1,1 @@
+"""The demo: drawn pictures with planted trouble, a stand that serves them, and the road through all of byod."""
