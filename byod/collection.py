@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import threading
+import itertools
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from byod import formats, pictures
 from byod.catalog.verdicts import SEARCH
-from byod.dataset import REJECTED, Dataset
+from byod.dataset import INCOMING, REJECTED, Dataset
 from byod.errors import PictureError
 from byod.offering import Offering
 from byod.pictures import Rules
@@ -73,6 +73,8 @@ class Collection:
         self._rules = Rules(
             min_side=recipe.min_side, max_aspect=recipe.max_aspect, refuse_animated=recipe.refuse_animated
         )
+        self._arrivals = itertools.count()
+        self._made: set[Path] = set()
         self._rejected_bytes = dataset.catalog.samples.rejected_bytes()
 
     def run(self, offering: Offering) -> None:
@@ -163,7 +165,8 @@ class Collection:
         except PictureError as error:
             return self._refuse(fetched, content, error)
         sha256 = fetched.sha256 if kept is content else hashlib.sha256(kept).hexdigest()
-        path = f".byod/incoming/{sha256[:20]}{inspected.suffix}"
+        # a name of its own: the same bytes may be arriving on another thread
+        path = f"{INCOMING}/{next(self._arrivals)}-{sha256[:20]}{inspected.suffix}"
         mtime_ns = self._write(path, kept)
         return Arrival(sha256, len(kept), path, mtime_ns, inspected)
 
@@ -177,10 +180,10 @@ class Collection:
 
     def _write(self, path: str, content: bytes) -> int:
         target = self.dataset.folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f"{target.name}.{threading.get_ident()}.part")
-        part.write_bytes(content)
-        os.replace(part, target)
+        if target.parent not in self._made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(target.parent)
+        target.write_bytes(content)
         return target.stat().st_mtime_ns
 
     def _note(

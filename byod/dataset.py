@@ -67,6 +67,7 @@ class Dataset:
             self.log = LabelLog(self.folder / "labels.jsonl", self.catalog)
             if lock:
                 self.finish_moves()
+                self._clear_incoming()
         except BaseException:
             self._lock.release()
             raise
@@ -153,6 +154,8 @@ class Dataset:
         if os.path.dirname(sample.path) == room:
             return sample.path
         name = os.path.basename(sample.path)
+        if sample.status is Status.WAITING:
+            name = f"{sample.sha256[:20]}{os.path.splitext(name)[1]}"
         path = f"{room}/{name}"
         if path in taken or (self.folder / path).exists():
             stem, suffix = os.path.splitext(name)
@@ -177,11 +180,23 @@ class Dataset:
         if promised:
             self.catalog.moves_done(promised[-1][0])
 
+    def _clear_incoming(self) -> None:
+        """Remove what a kill left half written, or written and not noted: it is fetched again."""
+        if self.lost or not (self.folder / INCOMING).is_dir():
+            return
+        noted = self.catalog.samples.waiting_paths()
+        for file in (self.folder / INCOMING).iterdir():
+            if f"{INCOMING}/{file.name}" not in noted:
+                file.unlink()
+
     def snapshot(self) -> Snapshot:
         """The dataset as it stands, with the classes' shown names."""
         catalog = self.catalog
         samples = tuple(
-            sample.model_copy(update={"label": self.shown(sample.label)}) for sample in catalog.samples.all()
+            sample
+            if (name := self.shown(sample.label)) == sample.label
+            else sample.model_copy(update={"label": name})
+            for sample in catalog.samples.all()
         )
         yields = tuple(
             entry.model_copy(update={"label": self.shown(entry.label)}) for entry in catalog.offers.yields()

@@ -41,7 +41,10 @@ class Settings(Record):
         values |= {name: value for name, value in environment.items() if name.startswith("BYOD_") and value}
         cache = Path(values.get("BYOD_CACHE") or platformdirs.user_cache_path("byod"))
         return cls(
-            contact=values.get("BYOD_CONTACT"), environment=values, config_file=config_file, cache=cache
+            contact=values.get("BYOD_CONTACT") or None,
+            environment=values,
+            config_file=config_file,
+            cache=cache,
         )
 
     @property
@@ -71,8 +74,13 @@ class Settings(Record):
             raise ByodError(f"BYOD_{source.upper()}_URL is {value!r}; it must look like https://host")
         return value
 
+    @property
+    def asked_for_contact(self) -> bool:
+        """Whether the user was asked for a contact before, and gave one or none."""
+        return "BYOD_CONTACT" in self.environment
+
     def remember_contact(self, contact: str) -> None:
-        """Keep the contact in the user's config file, readable by the user alone."""
+        """Keep the contact (empty: none is wanted) in the user's config file, readable by the user alone."""
         document = tomlkit.document()
         if self.config_file.exists():
             document = tomlkit.parse(self.config_file.read_text(encoding="utf-8"))

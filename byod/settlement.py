@@ -48,7 +48,7 @@ def settle(dataset: Dataset, *, per_class: int | None = None) -> Settlement:
     known = [
         _first_offer(sample, position, offered.get(sample.sha256))
         for sample, position in catalog.samples.comparable()
-        if sample.reason not in _BY_ITSELF or sample.status is not Status.REJECTED
+        if _comparable(sample, sample.sha256 in verdicts)
     ]
     licensed = catalog.offers.licensed()
     pictures = [
@@ -76,6 +76,13 @@ def settle(dataset: Dataset, *, per_class: int | None = None) -> Settlement:
         moved = dataset.place(changed)
     dataset.finish_moves()
     return Settlement(changed=len(changed), moved=moved, kept=catalog.samples.kept())
+
+
+def _comparable(sample: Sample, judged: bool) -> bool:
+    """Whether a settlement has a say: not where the picture itself is unfit, nor where its file is gone unjudged."""
+    if sample.status is Status.REJECTED and sample.reason in _BY_ITSELF:
+        return False
+    return bool(sample.path) or judged
 
 
 def _first_offer(

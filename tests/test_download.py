@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
 import pytest
+import requests
 from hostile_server import HostileServer, resolving
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,7 +27,7 @@ from byod.net.bodies import BodyRefused, ByteBudget, decoded
 from byod.net.connections import Allowance, OutOfTime
 from byod.net.hosts import Host
 from byod.net.optouts import Permission
-from byod.net.transfers import canonical, clean, retry_after
+from byod.net.transfers import _PLAIN, canonical, clean, retry_after
 from byod.records import Fetched, Miss, Reason
 from byod.settings import Settings
 
@@ -642,3 +643,10 @@ def test_no_text_breaks_the_reading_of_addresses_and_waits(text):
 def test_addresses_are_sent_as_they_should_be(url, sent):
     """Spaces and letters beyond ASCII are encoded once, fragments dropped, impossible hosts refused."""
     assert canonical(url) == sent
+
+
+@given(st.from_regex(_PLAIN, fullmatch=True))
+@settings(max_examples=300)
+def test_plain_addresses_are_sent_as_requests_would_send_them(url):
+    """The short way for plain addresses gives what requests itself prepares."""
+    assert canonical(url) == requests.Request("GET", url).prepare().url

@@ -33,7 +33,7 @@ def built(tmp_path_factory) -> dict[str, dict[str, Path]]:
     """Wheel and sdist of each distribution, built from a copy of the tree with other people's files in it."""
     tree = tmp_path_factory.mktemp("tree") / "byod"
     ignored = shutil.ignore_patterns(
-        ".git", ".venv", "*_cache", "dist", "build", "runs", "images", "rejected", "demo"
+        ".git", ".venv", "*_cache", "dist", "build", "runs", "images", "rejected", "byod-demo"
     )
     shutil.copytree(ROOT, tree, ignore=ignored)
     for stray in (

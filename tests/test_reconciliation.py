@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from byod import pipeline
 from byod.dataset import Dataset
@@ -174,3 +175,24 @@ def test_class_folders_get_names_that_every_system_can_hold(folder: Path, tmp_pa
     assert len(files(folder, "images/B\u00fcrste")) == 2
     assert len(files(folder, "images/_con")) == 1
     assert kept(folder) == {"circle": 6, "square": 6, "B\u00fcrste": 2, "con": 1}
+
+
+def test_a_deleted_copy_never_takes_the_place_of_the_kept_one(folder: Path, tmp_path: Path):
+    """Emptying rejected/ loses nothing: what stands in class folders stays there at the next settlement."""
+    more = tmp_path / "copies" / "circle"
+    more.mkdir(parents=True)
+    for number, file in enumerate(files(folder, "images/circle")):
+        with Image.open(file) as image:
+            image.resize((640, 480)).save(more / f"{number}.jpg", quality=95)
+    with Dataset(folder) as dataset:
+        recipe = dataset.recipe
+    pipeline.add([more.parent], None, folder, recipe, say=silent, watch=lambda tallies: None)
+    assert kept(folder)["circle"] == 6
+    aside = files(folder, "rejected/duplicate")
+    assert len(aside) == 6
+    for file in aside:
+        file.unlink()
+    assert kept(folder)["circle"] == 6
+    pipeline.dedupe(folder, say=silent)
+    assert kept(folder)["circle"] == 6
+    assert len(files(folder, "images/circle")) == 6

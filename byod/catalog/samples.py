@@ -94,6 +94,10 @@ class Samples:
         """How many samples no settlement has placed yet."""
         return int(self._sql.execute("SELECT COUNT(*) FROM samples WHERE status = 'waiting'").fetchone()[0])
 
+    def waiting_paths(self) -> set[str]:
+        """Where the samples lie that no settlement has placed yet."""
+        return {path for (path,) in self._sql.execute("SELECT path FROM samples WHERE status = 'waiting'")}
+
     def rejected_bytes(self) -> int:
         """The bytes that lie in `rejected/`."""
         row = self._sql.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from typing import Annotated
 
@@ -46,4 +47,5 @@ def main() -> None:
     """The `byod` command."""
     # what Pillow thinks of a stranger's metadata is nobody's concern: each picture is judged by its reason
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    gc.set_threshold(50_000, 20, 20)  # records by the hundred thousand, and hardly a cycle among them
     app()

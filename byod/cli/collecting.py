@@ -137,12 +137,12 @@ def _with_contact(settings: Settings) -> Settings:
     """The settings with somebody to turn to: asked for once on a terminal, else a line says what is missing."""
     if settings.contact:
         return settings
-    if sys.stdin.isatty() and sys.stderr.isatty():
+    if sys.stdin.isatty() and sys.stderr.isatty() and not settings.asked_for_contact:
         say("The servers you collect from want to know whom to turn to: a mail address or a page of yours.")
         contact = typer.prompt("Contact (Enter for none)", default="", show_default=False, err=True).strip()
+        settings.remember_contact(contact)
+        say(f"kept in {settings.config_file}")
         if contact:
-            settings.remember_contact(contact)
-            say(f"kept in {settings.config_file}")
             return settings.model_copy(update={"contact": contact})
     say(
         "no contact is set: servers may slow byod down; set BYOD_CONTACT to a mail address or a page of yours"

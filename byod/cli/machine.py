@@ -36,7 +36,9 @@ def doctor(as_json: Json = False) -> None:
 
 @plainly
 def demo(
-    folder: Annotated[Path, typer.Option("--into", help="Where the demo leaves its dataset.")] = Path("demo"),
+    folder: Annotated[Path, typer.Option("--into", help="Where the demo leaves its dataset.")] = Path(
+        "byod-demo"
+    ),
     pictures: Annotated[
         Path | None,
         typer.Option(help="Real class folders to plant the trouble among, instead of drawn ones."),

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from byod import dataset, recipe
 from byod.download import Limits
-from byod.errors import UsageError
+from byod.errors import DatasetError, UsageError
 from byod.recipe import Recipe
 from byod.records import Task
 
@@ -52,7 +52,12 @@ def plan(
 
 def plan_add(label: str | None, into: Path | None, changes: Mapping[str, object]) -> tuple[Path, Recipe]:
     """Where own pictures go, and the recipe of that place with their class in it."""
-    folder = into or dataset.find(None)
+    try:
+        folder = into or dataset.find(None)
+    except DatasetError:
+        raise UsageError(
+            "there is no dataset here yet; say where it shall be: --into datasets/NAME"
+        ) from None
     planned = recipe.read(folder) if (folder / recipe.FILE).exists() else recipe.Recipe()
     if label is not None:
         planned = planned.with_class(label)

@@ -78,7 +78,7 @@ class Watching:
         self._console = Console(stderr=True)
         self._live = Live(console=self._console, refresh_per_second=8) if self._console.is_terminal else None
         self._last = 0.0
-        self._line = ""
+        self._tallies: Mapping[str, Any] | None = None
 
     def __enter__(self) -> Watching:
         """Begin to draw."""
@@ -89,6 +89,8 @@ class Watching:
     def __exit__(self, *_: object) -> None:
         """Leave the last state standing."""
         if self._live is not None:
+            if self._tallies is not None:
+                self._live.update(self._drawn(self._tallies))
             self._live.stop()
 
     def __call__(self, tallies: Mapping[str, Any]) -> None:
@@ -96,6 +98,7 @@ class Watching:
         import time
 
         now = time.monotonic()
+        self._tallies = tallies
         if now - self._last < (0.1 if self._live is not None else 10.0):
             return
         if self._live is not None:

@@ -16,6 +16,8 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import requests
 import urllib3.exceptions
 from pydantic import Field
+from requests.hooks import default_hooks
+from requests.structures import CaseInsensitiveDict
 
 from byod.net import optouts
 from byod.net.addresses import PrivateAddress, chain
@@ -96,8 +98,17 @@ class Halted(Exception):  # noqa: N818 - not an error: the program is being stop
     """The exchange was cut short because downloading stops."""
 
 
+_PLAIN = re.compile(
+    r"https?://[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+(:([1-9]\d{0,3}|[1-5]\d{4}))?(/[\w~-][\w.~-]*)+(\?[\w.~=&-]+)?",
+    re.ASCII,
+)
+"""Addresses that encoding leaves as they are: most of them, told in a twentieth of the time."""
+
+
 def canonical(url: str) -> str | None:
     """The address as it is sent: encoded, without fragment; None when it is not a usable http(s) address."""
+    if len(url) < 2000 and _PLAIN.fullmatch(url) and _HOST.fullmatch(urlsplit(url).hostname or ""):
+        return url
     try:
         prepared = requests.Request("GET", urldefrag(url.strip())[0]).prepare().url or ""
         parts = urlsplit(prepared)
@@ -184,7 +195,11 @@ def _exchange(
 @contextmanager
 def _answer(session: requests.Session, target: str, limits: Limits) -> Iterator[requests.Response]:
     """Send the request; the connection is kept only when the answer was read to its end."""
-    request = session.prepare_request(requests.Request("GET", target, headers=_HEADERS))
+    request = requests.PreparedRequest()
+    request.method, request.url = "GET", target  # canonical already: preparing it again would change nothing
+    own = {name: str(value) for name, value in session.headers.items()}
+    request.headers = CaseInsensitiveDict({**own, **_HEADERS})
+    request.hooks = default_hooks()
     timeout = (min(limits.connect, limits.deadline), limits.deadline)
     # Straight to the adapter: `session.send` looks ahead at the redirect and stumbles over hostile ones.
     response = session.get_adapter(target).send(request, stream=True, timeout=timeout)
