@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from byod.records import ClassScore
+from byod.modelcard import ClassScore
 
 Numbers = NDArray[np.float64]
 Labels = NDArray[np.int64]

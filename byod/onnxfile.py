@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byod.errors import ModelError, TrainerError
-from byod.records import InputRule
+from byod.modelcard import InputRule
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -158,7 +158,9 @@ def _open(content: bytes, max_pixels: int) -> _Opened:
         _check_pixels(*size, max_pixels)
     try:
         file = _reader(name)(io.BytesIO(content))
-        file.decodermaxblock = max(file.decodermaxblock, len(content))  # decode in one go: fewer waits for the GIL
+        file.decodermaxblock = max(
+            file.decodermaxblock, len(content)
+        )  # decode in one go: fewer waits for the GIL
         _check_pixels(*file.size, max_pixels)
         frames = check_whole(content, name)
         if name != "TIFF":  # its pages are no animation

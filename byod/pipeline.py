@@ -29,6 +29,7 @@ from byod.collection import Arrival, Collection, Fetch, Watch
 from byod.dataset import Dataset, datasets_under
 from byod.download import Limits
 from byod.errors import DatasetLocked, ModelError
+from byod.modelcard import ModelCard, Prediction, Unreadable
 from byod.net import addresses
 from byod.net.api import ApiClient
 from byod.net.hosts import Host
@@ -37,20 +38,7 @@ from byod.offering import Offering, refusal
 from byod.predictor import Predictor
 from byod.recipe import Recipe
 from byod.reconciliation import Changes, reconcile
-from byod.records import (
-    Ask,
-    Candidate,
-    Fetched,
-    Miss,
-    ModelCard,
-    Prediction,
-    Reason,
-    Record,
-    Snapshot,
-    Split,
-    Status,
-    Unreadable,
-)
+from byod.records import Ask, Candidate, Fetched, Miss, Reason, Record, Snapshot, Split, Status
 from byod.settings import Settings
 from byod.sources import folder as own_pictures
 from byod.sources import urls as address_lists
@@ -344,7 +332,7 @@ def find_run(named: str | None, root: Path) -> Path:
         places = [Path(named), root / named]
     else:
         places = list(datasets_under(root))
-    runs = [card.parent for place in places for card in place.glob("runs/*/model.json")]
+    runs = [card.parent for place in places for card in place.glob("runs/[!.]*/model.json")]
     if not runs:
         told = f"{named} is no run and has none" if named is not None else f"no run under {root}/"
         raise ModelError(f"{told}; train first: byod train --plugin fastai")

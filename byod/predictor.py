@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from byod import onnxfile
 from byod.errors import ModelError, PictureError
-from byod.records import InputRule, ModelCard, Prediction, Task, Unreadable
+from byod.modelcard import InputRule, ModelCard, Prediction, Unreadable
+from byod.records import Task
 from byod.resizing import as_input, pixels
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import Any
 
 from byod import charts
 from byod.errors import PictureError
+from byod.modelcard import Measured, ModelCard
 from byod.pictures import open_picture
-from byod.records import Measured, ModelCard, Record, Split
+from byod.records import Record, Split
 
 WORST = 12
 THUMBNAIL = 200  # pixels of the longer side

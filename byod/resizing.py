@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from byod.modelcard import InputRule, Resize
 from byod.pictures import open_picture
-from byod.records import InputRule, Resize
 
 if TYPE_CHECKING:
     from PIL.Image import Image

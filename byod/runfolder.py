@@ -13,7 +13,8 @@ from pathlib import Path
 
 from byod import reports
 from byod.errors import TrainerError
-from byod.records import Example, ModelCard, Prediction
+from byod.modelcard import ModelCard, Prediction
+from byod.records import Example
 
 LEFTOVER_DAYS = 7
 

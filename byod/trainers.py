@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from byod.errors import TrainerError, UsageError
-from byod.records import Example, InputRule, Record, Task
+from byod.modelcard import InputRule
+from byod.records import Example, Record, Task
 
 GROUP = "byod.trainers"
 

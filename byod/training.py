@@ -18,16 +18,9 @@ from pydantic import BaseModel, JsonValue
 
 from byod import __version__, measures, onnxfile, runfolder, splits, trainers
 from byod.errors import TrainerError
+from byod.modelcard import Measured, Metrics, ModelCard, Unreadable
 from byod.predictor import predictions
-from byod.records import (
-    Example,
-    Measured,
-    Metrics,
-    ModelCard,
-    Split,
-    Task,
-    Unreadable,
-)
+from byod.records import Example, Split, Task
 from byod.resizing import as_input, pixels
 from byod.trainers import Run, Trained, Trainer, TrainingData
 
@@ -103,27 +96,34 @@ def train_run(
         raise TrainerError(f"the trainer {trainer.name} does not train classes")
     with runfolder.unfinished(folder) as part:
         work = _Work(trainer, checked, used, part, seed, device, say, log, should_stop)
-        train, valid, test = (tuple(e for e in examples if e.split is s) for s in Split)
-        if len(test) >= MIN_TEST:
-            _see_all_classes(train, valid, used)
-            model = _train(work, train, valid)
-            judged, unreadable = _judge(model, used, test, "test")
-        else:
-            parts = _folds(examples, used, seed)
-            say(
-                f"only {len(test)} test pictures (fewer than {MIN_TEST}): cross-validating in {len(parts)} parts, "
-                "each picture tested once; the model kept is one more, trained on all parts but one"
-            )
-            judged, unreadable = _cross_validate(work, parts)
-            train, valid, test = tuple(e for p in parts[1:] for e in p), parts[0], ()
-            model = _train(work, train, valid)
+        sides, model, judged, unreadable = _learn(work, examples)
         metrics = _metrics(judged, unreadable, used, seed)
-        card = _card(
-            work, model, metrics, (train, valid, test), folder.name, fingerprint, licences or {}, command
-        )
+        card = _card(work, model, metrics, sides, folder.name, fingerprint, licences or {}, command)
         runfolder.write(part, card, model.content, model.history, judged)
     say(_verdict(card))
     return card
+
+
+_Sides = tuple[tuple[Example, ...], tuple[Example, ...], tuple[Example, ...]]
+
+
+def _learn(
+    work: _Work, examples: Sequence[Example]
+) -> tuple[_Sides, _Model, list[runfolder.Judged], list[Unreadable]]:
+    """Train, and judge on unseen pictures: the test part, or each part of a cross-validation in turn."""
+    train, valid, test = (tuple(example for example in examples if example.split is side) for side in Split)
+    if len(test) >= MIN_TEST:
+        _see_all_classes(train, valid, work.classes)
+        model = _train(work, train, valid)
+        return (train, valid, test), model, *_judge(model, work.classes, test, "test")
+    parts = _folds(examples, work.classes, work.seed)
+    work.say(
+        f"only {len(test)} test pictures (fewer than {MIN_TEST}): cross-validating in {len(parts)} parts, "
+        "each picture tested once; the model kept is one more, trained on all parts but one"
+    )
+    judged, unreadable = _cross_validate(work, parts)
+    most, least = tuple(example for each in parts[1:] for example in each), parts[0]
+    return (most, least, ()), _train(work, most, least), judged, unreadable
 
 
 def _classes(

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from byod.records import Example, InputRule, Split, Task
+from byod.modelcard import InputRule
+from byod.records import Example, Split, Task
 from byod.resizing import as_input, pixels
 from byod.trainers import Run, Trained, TrainingData
 

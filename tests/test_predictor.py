@@ -11,8 +11,8 @@ from PIL import Image
 
 from byod import training
 from byod.errors import ModelError
+from byod.modelcard import Prediction, Unreadable
 from byod.predictor import Predictor
-from byod.records import Prediction, Unreadable
 from byod.resizing import as_input, pixels
 
 

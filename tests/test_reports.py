@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from byod import charts, measures, reports
-from byod.records import InputRule, Measured, Metrics, ModelCard, Split, Task
+from byod.modelcard import InputRule, Measured, Metrics, ModelCard
+from byod.records import Split, Task
 
 NASTY = '<script>alert("1")</script>'
 

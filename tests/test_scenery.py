@@ -18,15 +18,7 @@ from byod.demo.drawings import VEGETABLES, draw
 from byod.demo.scenery import Kind
 from byod.demo.stand import WORKS, stand
 from byod.errors import ByodError, DatasetError, UsageError
-from byod.records import (
-    DuplicateGroup,
-    Origin,
-    Reason,
-    Sample,
-    Snapshot,
-    Status,
-    Task,
-)
+from byod.records import DuplicateGroup, Origin, Reason, Sample, Snapshot, Status, Task
 from byod.testing import draw_classes
 
 

@@ -15,7 +15,15 @@ ROOT = Path(__file__).parent.parent
 BYOD = sorted((ROOT / "byod").rglob("*.py"))
 PLUGINS = sorted(path for path in (ROOT / "plugins").glob("*/byod_*/**/*.py") if path.is_file())
 CODE = [*BYOD, *PLUGINS]
-PUBLIC = {"byod", "byod.errors", "byod.records", "byod.resizing", "byod.testing", "byod.trainers"}
+PUBLIC = {
+    "byod",
+    "byod.errors",
+    "byod.modelcard",
+    "byod.records",
+    "byod.resizing",
+    "byod.testing",
+    "byod.trainers",
+}
 """What a plugin may import."""
 BANNED = ("Manager", "Handler", "Factory", "Service", "Processor", "Engine")
 VAGUE = {"data", "info", "util", "utils", "helper", "helpers", "common", "misc"}

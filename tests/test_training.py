@@ -15,8 +15,9 @@ from colour_trainer import Colour, coloured
 
 from byod import training
 from byod.errors import TrainerError, UsageError
+from byod.modelcard import Measured, ModelCard
 from byod.predictor import Predictor
-from byod.records import Measured, ModelCard, Split
+from byod.records import Split
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def predict(
 ) -> None:
     """Say what pictures show; runs on onnxruntime alone."""
     from byod import dataset, pipeline
-    from byod.records import Unreadable
+    from byod.modelcard import Unreadable
 
     folder = pipeline.find_run(run, dataset.ROOT)
     given: list[Path | tuple[str, bytes]] = [

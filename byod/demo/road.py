@@ -17,8 +17,9 @@ from byod.demo import findings, scenery
 from byod.demo.findings import DemoLine
 from byod.demo.scenery import HOSTS
 from byod.demo.stand import stand
+from byod.modelcard import ModelCard, Prediction
 from byod.recipe import Recipe, dataset_name
-from byod.records import ModelCard, Prediction, Record, Snapshot, Split
+from byod.records import Record, Snapshot, Split
 from byod.settings import Settings
 
 SHOWN = 6

@@ -9,7 +9,8 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from byod.records import Resize, Task
+from byod.modelcard import Resize
+from byod.records import Task
 from byod.trainers import Run, Trained, TrainingData
 
 __all__ = ["Fastai", "Options"]

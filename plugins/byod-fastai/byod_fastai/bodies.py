@@ -229,7 +229,9 @@ def _state(file: Path) -> dict[str, torch.Tensor]:
     Raises:
         TrainerError: no such file, or no state dict in it.
     """
-    import pickle
+    from pickle import UnpicklingError
+
+    from safetensors import SafetensorError
 
     if not file.is_file():
         raise TrainerError(f"there is no file {file}")
@@ -239,14 +241,10 @@ def _state(file: Path) -> dict[str, torch.Tensor]:
 
             return load_file(file)
         loaded = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
+    except (UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
         raise TrainerError(
             f"{file} is no state dict that can be read safely ({_first_line(error)})"
         ) from error
-    except Exception as error:
-        if type(error).__name__ != "SafetensorError":
-            raise
-        raise TrainerError(f"{file} is no safetensors file ({_first_line(error)})") from error
     if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
         loaded = loaded["state_dict"]
     if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):

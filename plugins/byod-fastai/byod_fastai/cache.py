@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from byod.errors import PictureError, TrainerError
-from byod.records import Example, InputRule
+from byod.modelcard import InputRule
+from byod.records import Example
 from byod.resizing import pixels
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from byod.errors import TrainerError
-from byod.records import InputRule
+from byod.modelcard import InputRule
 
 
 def write(

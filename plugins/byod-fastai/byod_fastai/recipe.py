@@ -18,7 +18,8 @@ from fastai.metrics import accuracy
 from fastai.torch_core import set_seed
 
 from byod.errors import TrainerError
-from byod.records import Example, InputRule
+from byod.modelcard import InputRule
+from byod.records import Example
 from byod.trainers import Floats, Run, Trained, TrainingData
 from byod_fastai import Options
 from byod_fastai.averaging import Average

@@ -20,8 +20,9 @@ from PIL import Image
 
 from byod import trainers, training
 from byod.errors import TrainerError, UsageError
+from byod.modelcard import InputRule
 from byod.predictor import Predictor
-from byod.records import Example, InputRule, Split
+from byod.records import Example, Split
 from byod.testing import draw_classes
 from byod.trainers import Run, TrainingData
 
