@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +57,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in needing]
         if needing:
             config.hook.pytest_deselected(items=needing)
+
+
+@pytest.fixture(scope="session")
+def real_pictures() -> Path:
+    """The folder of real pictures; without it a test is skipped, in CI it fails."""
+    folder = os.environ.get("BYOD_TEST_DATA")
+    if folder and Path(folder).is_dir():
+        return Path(folder)
+    reason = "BYOD_TEST_DATA does not name the folder of real pictures"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -175,6 +175,9 @@ def main() -> None:
     parser.add_argument("--no-peer", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
+    if not os.environ.get("BYOD_TEST_DATA"):
+        print("BYOD_TEST_DATA does not name the folder of real pictures: nothing to measure on")
+        return
     data = Path(os.environ["BYOD_TEST_DATA"])
     pictures = examples(data / "vegetables")
     classes = sorted({e.label for e in pictures})

@@ -152,7 +152,7 @@ def _left_over(root: Path) -> Iterator[Finding]:
                 what=f"{folder}: {waiting} fetched pictures wait to be placed",
                 remedy=f"byod collect --recipe {folder}",
             )
-        for part in (*folder.glob("runs/.*.part"), *folder.glob("runs/*.part")):
+        for part in folder.glob("runs/.*.unfinished"):
             yield Finding(
                 level="note", what=f"{part} is left of a training that was cut off", remedy="delete it"
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -109,6 +109,11 @@ class Query(Record):
     label: str
     terms: str
     language: str | None = None
+
+    def candidate(self, source: str, url: str, rank: int, **known: Any) -> Candidate:
+        """A picture that a source offers for this query; `known` are further fields of `Candidate`."""
+        asked = {"label": self.label, "terms": self.terms, "language": self.language}
+        return Candidate(source=source, url=url, rank=rank, **asked, **known)
 
 
 class Ask(Record):

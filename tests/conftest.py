@@ -19,18 +19,6 @@ def isolated(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def real_pictures() -> Path:
-    """The folder of real pictures; without it a test is skipped, in CI it fails."""
-    folder = os.environ.get("BYOD_TEST_DATA")
-    if folder and Path(folder).is_dir():
-        return Path(folder)
-    reason = "BYOD_TEST_DATA does not name the folder of real pictures"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
 def drawn_snapshot():
     """A function that draws a small dataset into a folder and gives its Snapshot, every picture with an origin.
 

@@ -124,13 +124,10 @@ def _row(link: Any) -> dict[str, Any] | None:
 
 
 def _candidate(url: str, row: Mapping[str, Any], query: Query, rank: int) -> Candidate:
-    return Candidate(
-        url=url,
-        label=query.label,
-        source=NAME,
-        terms=query.terms,
-        language=query.language,
-        rank=rank,
+    return query.candidate(
+        NAME,
+        url,
+        rank,
         page=fields.link(row.get("purl")),
         title=fields.text(row.get("t")),
         width=fields.number(row.get("width")),

@@ -87,13 +87,10 @@ def _candidate(page: Mapping[str, Any], query: Query, ask: Ask, rank: int) -> Ca
         return None
     about = {name: fields.within(image, "extmetadata", name, "value") for name in ABOUT.split("|")}
     licence = licences.from_url(about["LicenseUrl"]) or licences.from_name(about["LicenseShortName"])
-    return Candidate(
-        url=url,
-        label=query.label,
-        source=NAME,
-        terms=query.terms,
-        language=query.language,
-        rank=rank,
+    return query.candidate(
+        NAME,
+        url,
+        rank,
         page=fields.link(image.get("descriptionurl")),
         title=fields.text(about["ObjectName"]) or fields.text(page.get("title")),
         creator=fields.text(about["Artist"]) or fields.text(image.get("user")),

@@ -142,13 +142,10 @@ def _offset(after: Any, offset: int, count: int) -> int | None:
 
 
 def _candidate(url: str, row: Mapping[str, Any], query: Query, rank: int) -> Candidate:
-    return Candidate(
-        url=url,
-        label=query.label,
-        source=NAME,
-        terms=query.terms,
-        language=query.language,
-        rank=rank,
+    return query.candidate(
+        NAME,
+        url,
+        rank,
         page=fields.link(row.get("url")),
         title=fields.text(row.get("title")),
         width=fields.number(row.get("width")),

@@ -86,13 +86,10 @@ def _candidate(row: Mapping[str, Any], query: Query, rank: int) -> Candidate | N
     url = fields.address(row.get("original"))
     if url is None:
         return None
-    return Candidate(
-        url=url,
-        label=query.label,
-        source=NAME,
-        terms=query.terms,
-        language=query.language,
-        rank=rank,
+    return query.candidate(
+        NAME,
+        url,
+        rank,
         page=fields.link(row.get("link")),
         title=fields.text(row.get("title")),
         width=fields.number(row.get("original_width")),

@@ -107,13 +107,10 @@ def _candidate(
     login = fields.identity(fields.within(observation, "user", "login"))
     number = fields.identity(photo.get("id"))
     licence = _licence(photo)
-    return Candidate(
-        url=url,
-        label=query.label,
-        source=NAME,
-        terms=query.terms,
-        language=query.language,
-        rank=rank,
+    return query.candidate(
+        NAME,
+        url,
+        rank,
         page=f"https://www.inaturalist.org/photos/{number}" if number else None,
         title=fields.text(fields.within(observation, "taxon", "name")),
         creator=fields.text(fields.within(observation, "user", "name")) or login,

@@ -78,13 +78,10 @@ def _candidate(row: Mapping[str, Any], query: Query, rank: int) -> Candidate | N
         return None
     kind, version = fields.text(row.get("license"), 40), fields.text(row.get("license_version"), 10)
     licence = licences.from_url(row.get("license_url")) or licences.code(kind or "", version)
-    return Candidate(
-        url=url,
-        label=query.label,
-        source=NAME,
-        terms=query.terms,
-        language=query.language,
-        rank=rank,
+    return query.candidate(
+        NAME,
+        url,
+        rank,
         page=fields.link(row.get("foreign_landing_url")),
         title=fields.text(row.get("title")),
         creator=fields.text(row.get("creator")),

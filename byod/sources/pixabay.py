@@ -90,13 +90,10 @@ def _candidate(row: Mapping[str, Any], query: Query, rank: int) -> Candidate | N
         return None
     user, number = fields.text(row.get("user"), 100), fields.identity(row.get("user_id"))
     page = fields.link(row.get("pageURL"))
-    return Candidate(
-        url=url,
-        label=query.label,
-        source=NAME,
-        terms=query.terms,
-        language=query.language,
-        rank=rank,
+    return query.candidate(
+        NAME,
+        url,
+        rank,
         page=page,
         title=fields.text(row.get("tags")),
         creator=user,
