@@ -46,8 +46,11 @@ class _Asked:
 
 
 def refusal(candidate: Candidate, ask: Ask) -> Reason | None:
-    """Why a candidate is not even fetched: its licence, or a size the source itself states, or None."""
-    reason = licences.allows(ask.policy, candidate.licence)
+    """Why a candidate is not even fetched: its licence, or a size the source itself states, or None.
+
+    A person's own pictures need no licence.
+    """
+    reason = None if candidate.path is not None else licences.allows(ask.policy, candidate.licence)
     stated = min(candidate.width or 0, candidate.height or 0)
     if reason is None and 0 < stated < ask.min_side:
         return Reason.TOO_SMALL

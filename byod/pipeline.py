@@ -86,6 +86,7 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
             offers.retry_transient()
             if web.ignore_optout:
                 offers.retry_optouts()
+            offers.forget(lambda candidate: refusal(candidate, _ask(recipe)) is None)
         known = {label: offers.known(label) for label in recipe.classes}
         collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
         collection.run(_offering(recipe, web.settings, known, offers.stopped))

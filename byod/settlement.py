@@ -6,12 +6,12 @@ not matter in how many runs they came or where a run was killed. Its outcome is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from byod import duplicates
+from byod import duplicates, licences
 from byod.dataset import Dataset
 from byod.duplicates import Picture, Settled
-from byod.records import Placement, Reason, Record, Sample, Status, Verdict
+from byod.records import Placement, Policy, Reason, Record, Sample, Status, Verdict
 
 # Refused by what the picture itself is: no comparison with others changes that.
 _BY_ITSELF = {
@@ -50,32 +50,51 @@ def settle(dataset: Dataset, *, per_class: int | None = None) -> Settlement:
         for sample, position in catalog.samples.comparable()
         if _comparable(sample, sample.sha256 in verdicts)
     ]
-    licensed = catalog.offers.licensed()
+    stated = catalog.offers.licences()
+    licensed = {sha256 for sha256, found in stated.items() if found != {None}}
+    # what the policy refuses is no copy's keeper: it is left out before anything is compared
+    refused = {
+        sha256: why
+        for sha256, why in _unlicensed(stated, dataset.recipe.license).items()
+        if sha256 not in verdicts
+    }
     pictures = [
         picture
         for sample, position in known
+        if sample.sha256 not in refused
         for picture in _pictures(sample, position, verdicts.get(sample.sha256), offered, licensed)
     ]
     settled = duplicates.settle(pictures)
-    placements = _decide(dict(_by_hash(known)), verdicts, settled, per_class)
+    reasons = {**_refusals(settled, verdicts), **refused}
+    placements = _decide(dict(_by_hash(known)), verdicts, reasons, per_class)
     with catalog.transaction():
-        groups = {sha256: group.key for group in settled.groups for sha256 in group.members}
-        standing = {placement.sha256 for placement in placements.values() if placement.status is Status.KEPT}
-        pairs = [(a, b, rule) for a, b, rule in settled.lookalikes if a in standing and b in standing]
-        undecided = [
-            (sample.sha256,)
-            for sample, _ in known
-            if sample.reason is Reason.CONFLICT
-            and (said := verdicts.get(sample.sha256))
-            and said.label is None
-        ]
-        catalog.samples.set_findings(groups, pairs, [*_open_conflicts(settled, verdicts), *undecided])
+        _note_findings(dataset, settled, placements, verdicts, [sample for sample, _ in known])
         changed = [
             placement for sample, _ in known if _differs(sample, placement := placements[sample.sha256])
         ]
         moved = dataset.place(changed)
     dataset.finish_moves()
     return Settlement(changed=len(changed), moved=moved, kept=catalog.samples.kept())
+
+
+def _note_findings(
+    dataset: Dataset,
+    settled: Settled,
+    placements: Mapping[str, Placement],
+    verdicts: Mapping[str, Verdict],
+    known: Sequence[Sample],
+) -> None:
+    """Write down the groups, the look-alikes that both stand, and the conflicts nobody has decided."""
+    groups = {sha256: group.key for group in settled.groups for sha256 in group.members}
+    standing = {sha256 for sha256, placement in placements.items() if placement.status is Status.KEPT}
+    pairs = [(a, b, rule) for a, b, rule in settled.lookalikes if a in standing and b in standing]
+    in_two_folders = [
+        (sample.sha256,)
+        for sample in known
+        if sample.reason is Reason.CONFLICT and (said := verdicts.get(sample.sha256)) and said.label is None
+    ]
+    conflicts = [*_open_conflicts(settled, verdicts), *in_two_folders]
+    dataset.catalog.samples.set_findings(groups, pairs, conflicts)
 
 
 def _comparable(sample: Sample, judged: bool) -> bool:
@@ -131,10 +150,9 @@ def _pictures(
 def _decide(
     known: Mapping[str, tuple[Sample, int]],
     verdicts: Mapping[str, Verdict],
-    settled: Settled,
+    reasons: Mapping[str, tuple[Reason, str, str | None]],
     per_class: int | None,
 ) -> dict[str, Placement]:
-    reasons = _refusals(settled, verdicts)
     placements: dict[str, Placement] = {}
     contenders: dict[str, list[tuple[bool, bool, int, str]]] = {}
     for sha256, (sample, position) in known.items():
@@ -185,6 +203,20 @@ def _refusals(settled: Settled, verdicts: Mapping[str, Verdict]) -> dict[str, tu
             )
     for sha256 in settled.placeholders:
         reasons[sha256] = (Reason.PLACEHOLDER, "the same picture under many addresses", None)
+    return reasons
+
+
+def _unlicensed(
+    stated: Mapping[str, set[str | None]], policy: Policy
+) -> dict[str, tuple[Reason, str, str | None]]:
+    """What the policy does not accept: a policy made stricter also reaches what was collected before."""
+    reasons: dict[str, tuple[Reason, str, str | None]] = {}
+    for sha256, found in stated.items():
+        refusals = [licences.allows(policy, licence) for licence in sorted(found, key=str)]
+        if None not in refusals:
+            known = ", ".join(sorted(licence for licence in found if licence)) or "none is stated"
+            reason = next((r for r in refusals if r is Reason.LICENCE_REFUSED), Reason.LICENCE_UNKNOWN)
+            reasons[sha256] = (reason, f"licence: {known}", None)
     return reasons
 
 

@@ -219,3 +219,47 @@ def test_a_list_of_addresses_is_collected_with_its_labels(tmp_path, web):
     report = json.loads(done.stdout)
     assert report["classes"] == {"rund": 8, "eckig": 8}
     assert report["rejected"] == {"not-found": 1, "bad-address": 1}
+
+
+def test_a_policy_made_stricter_reaches_what_was_collected_and_one_made_looser_takes_it_back(tmp_path, web):
+    """--license open on the same dataset sets the unknown ones aside and replaces them; any lets them return."""
+    settings = web.environment()
+    arguments = ["collect", "Kreis", "Quadrat", "--per-class", "8", "--languages", "none", "--json"]
+    first = json.loads(byod(*arguments, folder=tmp_path, **settings).stdout)
+    assert first["licences"]["unknown"] > 0
+    strict = json.loads(byod(*arguments, "--license", "open", folder=tmp_path, **settings).stdout)
+    assert "unknown" not in strict["licences"]
+    assert strict["rejected"]["licence-unknown"] >= first["licences"]["unknown"]
+    loose = json.loads(byod(*arguments, "--license", "any", folder=tmp_path, **settings).stdout)
+    assert loose["classes"] == first["classes"]
+    other = ["collect", "Kreis", "--per-class", "8", "--languages", "none", "--json", "--into", "other"]
+    few = json.loads(byod(*other, "--license", "open", folder=tmp_path, **settings).stdout)
+    more = json.loads(byod(*other, "--license", "any", folder=tmp_path, **settings).stdout)
+    assert more["classes"]["Kreis"] == 8 > few["classes"]["Kreis"]
+
+
+def test_own_pictures_need_no_licence(tmp_path, drawn):
+    """A dataset whose policy is commercial takes a person's own pictures."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "byod.toml").write_text('license = "commercial"\n')
+    done = byod("add", str(drawn), "--into", "d", "--json", folder=tmp_path)
+    assert json.loads(done.stdout)["classes"] == {"circle": 8, "square": 8}
+
+
+def test_a_disk_that_cannot_be_written_is_said_in_one_line(tmp_path, drawn):
+    """A full disk ends with one line and exit code 1."""
+    code = (
+        "import errno, sys\nfrom pathlib import Path\nfrom byod.cli import app\n"
+        "def full(self, content): raise OSError(errno.ENOSPC, 'No space left on device', str(self))\n"
+        "Path.write_bytes = full\napp(sys.argv[1:])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "add", str(drawn), "--into", "d"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from byod.records import Candidate, Fetched, Miss, Origin, Reason, Yield
@@ -186,15 +186,25 @@ class Offers:
             found.setdefault(sample, []).append((label, number, url))
         return found
 
-    def licensed(self) -> set[str]:
-        """The samples for which some source states a licence."""
-        return {
-            sample
-            for (sample,) in self._sql.execute(
-                "SELECT DISTINCT a.sample FROM candidates c JOIN addresses a USING (url)"
-                " WHERE a.sample IS NOT NULL AND json_extract(c.record, '$.licence') IS NOT NULL"
-            )
-        }
+    def licences(self) -> dict[str, set[str | None]]:
+        """For every sample that was offered by strangers only: the licences they state, None for none."""
+        stated: dict[str, set[str | None]] = {}
+        own: set[str] = set()
+        for sample, licence, path in self._sql.execute(
+            "SELECT a.sample, json_extract(c.record, '$.licence'), json_extract(c.record, '$.path')"
+            " FROM candidates c JOIN addresses a USING (url) WHERE a.sample IS NOT NULL"
+        ):
+            stated.setdefault(sample, set()).add(licence)
+            if path is not None:
+                own.add(sample)
+        return {sample: found for sample, found in stated.items() if sample not in own}
+
+    def forget(self, acceptable: Callable[[Candidate], bool]) -> int:
+        """Forget the candidates that were refused unfetched and would not be now; they may be offered again."""
+        rows = self._sql.execute("SELECT id, record FROM candidates WHERE refused IS NOT NULL").fetchall()
+        ids = [(n,) for n, record in rows if acceptable(Candidate.model_validate_json(record))]
+        self._sql.executemany("DELETE FROM candidates WHERE id = ?", ids)
+        return len(ids)
 
     def origins(self) -> dict[str, tuple[Origin, ...]]:
         """For every sample: all that sources said of where it comes from, those with a licence first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import sys
@@ -11,6 +12,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from byod.errors import ByodError
+
+_OUTSIDE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
+"""What is wrong with the disk and not with byod: it is full, or not ours to write on."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,6 +37,13 @@ def plainly(command: F) -> F:
         except BrokenPipeError:
             sys.stderr.close()  # whoever read us has enough
             raise typer.Exit(0) from None
+        except OSError as error:
+            if error.errno not in _OUTSIDE:
+                raise
+            say(
+                f"byod: {error.filename or 'writing'}: {error.strerror}; nothing is lost, mend that and run it again"
+            )
+            raise typer.Exit(1) from None
 
     return spoken  # type: ignore[return-value]
 
