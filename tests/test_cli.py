@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from loopback_sources import LoopbackSources, Work
+from typer.testing import CliRunner
 
+from byod.cli import app
 from byod.testing import draw_classes
 
 HEAVY = (
@@ -24,12 +26,17 @@ HEAVY = (
 )
 
 
+def compiled() -> dict[str, str]:
+    """The environment as users have it: modules are compiled once, not at every start."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def byod(*arguments: str, folder: Path, check: int | None = 0, **environment: str):
     """Run byod as a user does, in a folder of its own."""
     done = subprocess.run(  # noqa: PLW1510 - the exit code is what is looked at
         [sys.executable, "-m", "byod", *arguments],
         cwd=folder,
-        env={**os.environ, **environment},
+        env={**compiled(), **environment},
         capture_output=True,
         text=True,
         timeout=300,
@@ -91,11 +98,13 @@ def test_help_loads_nothing_heavy(tmp_path):
         (["nosuch"], 2, "nosuch"),
     ],
 )
-def test_bad_input_gets_one_line_and_an_exit_code(tmp_path, arguments, code, says):
+def test_bad_input_gets_one_line_and_an_exit_code(tmp_path, monkeypatch, arguments, code, says):
     """Whatever is wrong is said in one line on stderr, with 1 for "act" and 2 for "wrong usage"."""
-    done = byod(*arguments, folder=tmp_path, check=code)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == code, done.output
     assert says in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.exception is None or isinstance(done.exception, SystemExit)
     assert done.stdout == ""
 
 
@@ -177,6 +186,7 @@ def test_one_source_that_fails_does_not_stop_the_others(tmp_path, web):
     assert ends["flickr"] == "no key"
 
 
+@pytest.mark.slow
 def test_own_pictures_are_added_checked_split_exported(tmp_path, drawn):
     """add, status, check, split, dedupe, restore and export work one after the other on own pictures."""
     byod("add", str(drawn), "--into", "datasets/shapes", folder=tmp_path)
@@ -221,6 +231,7 @@ def test_a_list_of_addresses_is_collected_with_its_labels(tmp_path, web):
     assert report["rejected"] == {"not-found": 1, "bad-address": 1}
 
 
+@pytest.mark.slow
 def test_a_policy_made_stricter_reaches_what_was_collected_and_one_made_looser_takes_it_back(tmp_path, web):
     """--license open on the same dataset sets the unknown ones aside and replaces them; any lets them return."""
     settings = web.environment()

@@ -646,7 +646,7 @@ def test_addresses_are_sent_as_they_should_be(url, sent):
 
 
 @given(st.from_regex(_PLAIN, fullmatch=True))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_plain_addresses_are_sent_as_requests_would_send_them(url):
     """The short way for plain addresses gives what requests itself prepares."""
     assert canonical(url) == requests.Request("GET", url).prepare().url

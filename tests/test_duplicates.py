@@ -355,6 +355,7 @@ def test_large_groups_say_so():
     assert {rule for _, _, rule in settled.lookalikes} == {"alike, in a loose group of 60"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["all the same", "by hand", "other colours", "other dhash", "two classes"])
 def test_ten_thousand_equal_hashes_are_no_trouble(kind):
     """Ten thousand pictures of one phash are settled in seconds, whatever else differs."""

@@ -85,6 +85,7 @@ def test_there_are_more_than_sixty_kinds_and_all_saw_the_honest_name(answers):
     assert "someone@example.org" in next(iter(answers[2]))
 
 
+@pytest.mark.slow
 def test_all_kinds_of_one_host_end_too(settings):
     """Behind a single host, where pauses and failures touch all addresses, each still ends exactly once."""
     with HostileServer() as server:

@@ -53,6 +53,7 @@ def test_a_drawing_follows_from_its_seed_alone():
     assert first.shape != other.shape or not np.array_equal(first, other)
 
 
+@pytest.mark.slow
 def test_drawn_pictures_are_far_apart_by_their_hashes(planted):
     """No two different drawings come near the distance at which copies are looked for."""
     hashes = [
@@ -128,6 +129,7 @@ def test_every_kind_of_trouble_is_planted(planted):
     assert len({offer.path for offer in planted.offers}) == len(planted.offers)
 
 
+@pytest.mark.slow
 def test_planting_follows_from_its_seed_alone():
     """The same seed plants the same bytes in the same order."""
     assert scenery.drawn(per_class=12, seed=5) == scenery.drawn(per_class=12, seed=5)

@@ -15,7 +15,7 @@ from byod.recipe import Recipe
 from byod.records import Reason, Snapshot, Status
 from byod.settings import Settings
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.slow]
 WORDS = {"brokkoli": "brokkoli", "blumenkohl": "blumenkohl"}
 
 

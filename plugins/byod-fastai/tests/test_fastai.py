@@ -116,6 +116,7 @@ def test_real_vegetables_with_the_weights_at_hand(real_pictures, tmp_path):
     assert card.metrics.accuracy >= 0.92
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(drawn, tmp_path):
     """Two trainings of the same seed agree to 1e-5; another seed gives another model."""
     images = np.random.default_rng(0).random((3, 3, 64, 64), np.float32)
