@@ -291,6 +291,8 @@ def _last_written(folder: Path) -> float:
 def find_for_classes(names: Iterable[str], task: Task, root: Path = ROOT) -> Path:
     """The folder of the dataset with just these classes, in any order, or where to make it.
 
+    A recipe that was never run is not taken for one: it is run by its name (`--recipe`).
+
     Raises:
         UsageError: the classes are given twice, or the dataset is for another task.
         DatasetError: the place is taken by something else.
@@ -301,14 +303,15 @@ def find_for_classes(names: Iterable[str], task: Task, root: Path = ROOT) -> Pat
         raise UsageError("the same class is named twice")
     for folder in datasets_under(root):
         recipe = recipes.read(folder)
-        if {entry.name for entry in recipe.classes.values()} == wanted:
+        only_a_recipe = not (folder / "catalog.db").exists() and not has_pictures(folder)
+        if {entry.name for entry in recipe.classes.values()} == wanted and not only_a_recipe:
             if recipe.task is not task:
                 raise UsageError(
                     f"{folder} is for the task {recipe.task}, not {task}; use --into another folder"
                 )
             return folder
     folder = root / recipes.dataset_name(shown)
-    if (folder / recipes.FILE).exists():
+    if (folder / recipes.FILE).exists() and {c.name for c in recipes.read(folder).classes.values()} != wanted:
         raise DatasetError(
             f"{folder} holds other classes; say --into {folder} to add to it, or name another folder"
         )

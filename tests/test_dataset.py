@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from byod import dataset as datasets
+from byod import recipe as recipes
 from byod.dataset import Dataset
 from byod.errors import DatasetError, DatasetLocked, UsageError
 from byod.recipe import Recipe
@@ -126,3 +127,11 @@ def test_a_recipe_without_pictures_is_never_the_default_dataset(tmp_path: Path):
     assert datasets.find("recipe", tmp_path) == tmp_path / "recipe"
     with pytest.raises(DatasetError, match="nothere"):
         datasets.find("nothere", tmp_path)
+
+
+def test_two_words_never_begin_to_fill_somebodys_recipe(tmp_path: Path):
+    """A recipe that was never run is left alone when the same classes are collected by name."""
+    (tmp_path / "vegetables").mkdir()
+    recipes.write(tmp_path / "vegetables", Recipe().with_class("brokkoli").with_class("blumenkohl"))
+    found = datasets.find_for_classes(["brokkoli", "blumenkohl"], Task.CLASSIFY, tmp_path)
+    assert found == tmp_path / "brokkoli-blumenkohl"
