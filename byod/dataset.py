@@ -103,13 +103,6 @@ class Dataset:
         """The folder's name."""
         return self.folder.name
 
-    @property
-    def incoming(self) -> Path:
-        """Where fetched pictures wait for a settlement to place them."""
-        path = self.folder / INCOMING
-        path.mkdir(parents=True, exist_ok=True)
-        return path
-
     def save_recipe(self, recipe: Recipe) -> None:
         """Write the recipe and make a folder for each class."""
         recipes.write(self.folder, recipe)

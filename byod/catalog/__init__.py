@@ -57,15 +57,6 @@ class Catalog:
         """Whether a transaction is open."""
         return self._connection.in_transaction
 
-    def meta(self, key: str) -> str | None:
-        """A single remembered value, or None."""
-        row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def remember(self, key: str, value: str) -> None:
-        """Remember a single value."""
-        self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-
     def promise_move(self, source: str, target: str) -> None:
         """Journal a file move (paths relative to the dataset folder) before it happens."""
         self._connection.execute("INSERT INTO moves (source, target) VALUES (?, ?)", (source, target))

@@ -9,8 +9,6 @@ from byod.errors import DatasetError
 
 MIGRATIONS = (
     """
-    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-
     -- every picture a source offered for a class: an address, for which query, and all that is known of it
     CREATE TABLE candidates (
         id INTEGER PRIMARY KEY,
