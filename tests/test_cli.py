@@ -274,3 +274,20 @@ def test_a_disk_that_cannot_be_written_is_said_in_one_line(tmp_path, drawn):
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_class_that_falls_short_goes_on_in_english_unless_forbidden(tmp_path, web, drawn):
+    """When the typed word does not bring enough, its English label is asked, and each picture knows its query."""
+    web.entities = {"Q1": {"labels": {"de": "Kreis", "en": "circle"}, "articles": 50}}
+    more = sorted((drawn / "square").iterdir())
+    for number, path in enumerate(more):
+        url = web.put(f"/english-{number}.jpg", path.read_bytes())
+        web.offer("circle", Work(url=url, kind="by", version="4.0", width=320, height=240))
+    settings = web.environment()
+    arguments = ["collect", "Kreis", "--per-class", "12", "--source", "openverse", "--json"]
+    report = json.loads(byod(*arguments, folder=tmp_path, **settings).stdout)
+    assert report["classes"] == {"Kreis": 12}
+    kept = {row["query"]: row["kept"] for row in report["yield"]}
+    assert kept == {"Kreis": 8, "circle": 4}
+    forbidden = byod(*arguments, "--languages", "none", "--into", "none", folder=tmp_path, **settings)
+    assert json.loads(forbidden.stdout)["classes"] == {"Kreis": 8}
