@@ -199,7 +199,8 @@ class Offering:
                 translated = languages.translations(term, self._codes, self._client)
             except SourceError as error:
                 self._ended(label, "wikidata", term, error.word, str(error))
-                continue
+                self._languages.clear()  # it has been asked patiently; the other classes need not wait for it too
+                break
             for language, words in translated:
                 if words.casefold() not in before:
                     before.add(words.casefold())

@@ -88,6 +88,7 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
                 offers.retry_optouts()
             offers.forget(lambda candidate: refusal(candidate, _ask(recipe)) is None)
         known = {label: offers.known(label) for label in recipe.classes}
+        say(f"asking {', '.join(recipe.sources)} …")
         collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
         collection.run(_offering(recipe, web.settings, known, offers.stopped))
         return finish(dataset)

@@ -291,3 +291,10 @@ def test_a_class_that_falls_short_goes_on_in_english_unless_forbidden(tmp_path, 
     assert kept == {"Kreis": 8, "circle": 4}
     forbidden = byod(*arguments, "--languages", "none", "--into", "none", folder=tmp_path, **settings)
     assert json.loads(forbidden.stdout)["classes"] == {"Kreis": 8}
+
+
+def test_a_collection_that_brought_nothing_ends_with_one(tmp_path, web):
+    """When no picture at all was kept, the exit code says so and no folder is praised."""
+    done = byod("collect", "Nichts", "--languages", "none", folder=tmp_path, check=1, **web.environment())
+    assert "no picture was kept" in done.stderr
+    assert "byod train" not in done.stdout

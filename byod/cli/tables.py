@@ -60,6 +60,9 @@ def collected(snapshot: Snapshot, recipe: Recipe, again: str | None) -> None:
     unknown = licences(snapshot).get("unknown", 0)
     if unknown and again is not None and recipe.license == "any":
         say(f"{unknown} pictures have no stated licence. To refuse such ones: {again}")
+    if not snapshot.kept:
+        say("no picture was kept; the lines above say why")
+        return
     typer.echo(
         f"Pictures: {snapshot.folder}/images   look at them: byod check   train: byod train --plugin fastai"
     )
