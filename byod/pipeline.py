@@ -79,14 +79,8 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
     """Search, download, check and de-duplicate until every class of the recipe has its pictures."""
     for name in recipe.sources:
         source_list.get(name)  # an unknown or refused source is said before anything is written
-    with Dataset.create(folder, recipe) as dataset:
-        _tell(reconcile(dataset), say)
-        offers = dataset.catalog.offers
-        with dataset.catalog.transaction():
-            offers.retry_transient()
-            if web.ignore_optout:
-                offers.retry_optouts()
-            offers.forget(lambda candidate: refusal(candidate, _ask(recipe)) is None)
+    with _collecting(folder, recipe, web.ignore_optout, say) as dataset:
+        recipe, offers = dataset.recipe, dataset.catalog.offers  # classes may have been made by hand
         known = {label: offers.known(label) for label in recipe.classes}
         say(f"asking {', '.join(recipe.sources)} …")
         collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
@@ -96,7 +90,8 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
 
 def collect_list(file: Path, folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
     """Collect the pictures of a list with addresses and labels (csv, jsonl or parquet)."""
-    return _take(address_lists.listed(file), folder, recipe, _fetcher(web), say=say, watch=watch)
+    with _collecting(folder, recipe, web.ignore_optout, say) as dataset:
+        return _take(address_lists.listed(file), dataset, _fetcher(web), watch)
 
 
 def add(
@@ -104,7 +99,8 @@ def add(
 ) -> Snapshot:
     """Add pictures of this machine: loose ones under a label, or class folders."""
     found = (candidate for path in paths for candidate in own_pictures.pictures(path, label))
-    return _take(found, folder, recipe, localfiles.read, say=say, watch=watch)
+    with _collecting(folder, recipe, False, say) as dataset:
+        return _take(found, dataset, localfiles.read, watch)
 
 
 def preview(recipe: Recipe, settings: Settings) -> list[tuple[Candidate, Reason | None]]:
@@ -193,19 +189,27 @@ def export(folder: Path, format: str, into: Path, *, links: bool, say: Say) -> P
         return exports.export(dataset.snapshot(), format, into, links=links)
 
 
-def _take(
-    candidates: Iterable[Candidate], folder: Path, recipe: Recipe, fetch: Fetch, *, say: Say, watch: Watch
-) -> Snapshot:
-    """Collect listed pictures: their labels become classes, and there is no limit to a class."""
+@contextlib.contextmanager
+def _collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> Iterator[Dataset]:
+    """A dataset ready to collect into: what may turn out otherwise this time is open again."""
     with Dataset.create(folder, recipe) as dataset:
         _tell(reconcile(dataset), say)
+        ask, offers = _ask(dataset.recipe), dataset.catalog.offers
         with dataset.catalog.transaction():
-            dataset.catalog.offers.retry_transient()
-        ask = _ask(dataset.recipe)
-        labelled = (_labelled(candidate, dataset) for candidate in candidates)
-        collection = Collection(dataset, fetch, watch, per_class=None)
-        collection.take((candidate, refusal(candidate, ask)) for candidate in labelled)
-        return finish(dataset)
+            offers.retry_transient()
+            if ignore_optout:
+                offers.retry_optouts()
+            offers.forget(lambda candidate: refusal(candidate, ask) is None)
+        yield dataset
+
+
+def _take(candidates: Iterable[Candidate], dataset: Dataset, fetch: Fetch, watch: Watch) -> Snapshot:
+    """Collect listed pictures: their labels become classes, and there is no limit to a class."""
+    ask = _ask(dataset.recipe)
+    labelled = (_labelled(candidate, dataset) for candidate in candidates)
+    collection = Collection(dataset, fetch, watch, per_class=None)
+    collection.take((candidate, refusal(candidate, ask)) for candidate in labelled)
+    return finish(dataset)
 
 
 def _labelled(candidate: Candidate, dataset: Dataset) -> Candidate:

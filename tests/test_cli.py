@@ -298,3 +298,14 @@ def test_a_collection_that_brought_nothing_ends_with_one(tmp_path, web):
     done = byod("collect", "Nichts", "--languages", "none", folder=tmp_path, check=1, **web.environment())
     assert "no picture was kept" in done.stderr
     assert "byod train" not in done.stdout
+
+
+def test_a_list_is_asked_again_for_what_was_opted_out_once_that_is_ignored(tmp_path, web):
+    """--ignore-optout on the second run of a list fetches what its owner's robots.txt kept away on the first."""
+    web.put("/robots.txt", b"User-agent: *\nDisallow: /0.jpg\n", "text/plain")
+    (tmp_path / "list.csv").write_text(f"url,label\n{web.url}/0.jpg,rund\n{web.url}/1.jpg,rund\n")
+    arguments = ["collect", "--from-urls", "list.csv", "--into", "d", "--json"]
+    first = json.loads(byod(*arguments, folder=tmp_path, **web.environment()).stdout)
+    assert (first["classes"], first["rejected"]) == ({"rund": 1}, {"robots": 1})
+    second = json.loads(byod(*arguments, "--ignore-optout", folder=tmp_path, **web.environment()).stdout)
+    assert second["classes"] == {"rund": 2}

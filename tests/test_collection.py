@@ -220,3 +220,18 @@ def fetched(folder: Path) -> set[str]:
         except sqlite3.OperationalError:  # killed before the tables were made
             return set()
     return {"/" + url.split("/", 3)[3] for (url,) in rows}
+
+
+def test_a_class_made_by_hand_is_collected_with_the_others(tmp_path, planted, monkeypatch):
+    """A class folder that appeared between two collections is a class of the recipe, and stops nothing."""
+    with stand(planted) as here:
+        folder = tmp_path / "d"
+        collect(folder, recipe_for(planted, per_class=4), here.base, monkeypatch)
+        new = folder / "images" / "by hand"
+        new.mkdir()
+        first = next((folder / "images" / planted.classes[0]).iterdir())
+        first.rename(new / first.name)
+        snapshot = collect(folder, recipe_for(planted, per_class=4), here.base, monkeypatch)
+    kept = Counter(sample.label for sample in snapshot.kept)
+    assert kept == {**dict.fromkeys(planted.classes, 4), "by hand": 1}
+    assert any(row.label == "by hand" and row.stopped_by for row in snapshot.yields)
