@@ -83,7 +83,7 @@ def answer(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
-def byod(urls: Path, into: Path, environment: dict[str, str]) -> list[str]:
+def byod(urls: Path, into: Path) -> list[str]:
     """byod's command: two workers."""
     return [
         sys.executable, "-m", "byod", "collect", "--from-urls", str(urls), "--into", str(into),
@@ -157,11 +157,7 @@ def compare(folder: Path, options: argparse.Namespace) -> None:
     for number in range(-1, options.rounds):
         for tool in figures:
             into = folder / f"{tool}-{number}"
-            command = (
-                byod(urls, into, environment)
-                if tool == "byod"
-                else img2dataset(options.img2dataset, urls, into)
-            )
+            command = byod(urls, into) if tool == "byod" else img2dataset(options.img2dataset, urls, into)
             seconds, cpu = timed(command, environment, folder / f"{tool}.log")
             reset(base)
             first, last, served = times.get()

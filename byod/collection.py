@@ -111,11 +111,10 @@ class Collection:
         catalog = self.dataset.catalog
         with catalog.transaction():
             new = catalog.offers.add(drawn, catalog.offers.last_round() + 1)
-        refused = {candidate.url: reason for candidate, reason in drawn}
-        for candidate in new:
+        for candidate, reason in new:
             tally = self.tallies.setdefault(candidate.label, Tally(self.per_class))
             tally.offered += 1
-            if (reason := refused[candidate.url]) is not None:
+            if reason is not None:
                 tally.refused[reason] += 1
         self._watch(self.tallies)
         return bool(new)

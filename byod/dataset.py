@@ -13,6 +13,7 @@ dataset is opened again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -66,7 +67,7 @@ class Dataset:
             self.catalog = Catalog(self.folder / "catalog.db")
             self.log = LabelLog(self.folder / "labels.jsonl", self.catalog)
             if lock:
-                self.finish_moves()
+                self._finish_moves()
                 self._clear_incoming()
         except BaseException:
             self._lock.release()
@@ -123,7 +124,7 @@ class Dataset:
         """
         taken: set[str] = set()
         moves = 0
-        with self.catalog.transaction():
+        with self.changing():
             for placement in placements:
                 sample = self.catalog.samples.get(placement.sha256)
                 if sample is None:
@@ -134,7 +135,6 @@ class Dataset:
                     self.catalog.promise_move(sample.path, path)
                     moves += 1
                 self.catalog.samples.place(placement.model_copy(update={"path": path}))
-        self.finish_moves()
         return moves
 
     def _target(self, sample: Sample, placement: Placement, taken: set[str]) -> str:
@@ -155,10 +155,16 @@ class Dataset:
             path = f"{room}/{stem}-{sample.sha256[:12]}{suffix}"
         return path
 
-    def finish_moves(self) -> None:
-        """Carry out the moves that are promised and not yet done; inside a transaction they wait for its end."""
-        if self.catalog.in_transaction:
-            return
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """One transaction; the moves promised in it are carried out at its end, that of the outermost one."""
+        with self.catalog.transaction():
+            yield
+        if not self.catalog.in_transaction:
+            self._finish_moves()
+
+    def _finish_moves(self) -> None:
+        """Carry out the moves that are promised and not yet done."""
         promised = self.catalog.promised_moves()
         made: set[Path] = set()
         for _, source, target in promised:
@@ -166,9 +172,8 @@ class Dataset:
             if new.parent not in made:
                 new.parent.mkdir(parents=True, exist_ok=True)
                 made.add(new.parent)
-            if (
-                old.exists()
-            ):  # else it moved before a kill, or somebody took it away: the next look at folders tells
+            # else it moved before a kill, or somebody took it away: the next look at the folders tells
+            if old.exists():
                 os.replace(old, new)
         if promised:
             self.catalog.moves_done(promised[-1][0])
@@ -226,9 +231,8 @@ class Dataset:
         )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def examples(self) -> list[Example]:
-        """The pictures to train and test on: kept, not in conflict, each with its part of the split."""
-        snapshot = self.snapshot()
+    def examples(self, snapshot: Snapshot) -> list[Example]:
+        """The pictures of a snapshot to train and test on: kept, not in conflict, each with its part of the split."""
         conflicting = {sha256 for conflict in snapshot.conflicts for sha256 in conflict}
         groups = self.catalog.samples.groups()
         return [

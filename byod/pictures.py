@@ -67,6 +67,10 @@ class Rules(Record):
     refuse_blank: bool = True
 
 
+ANY_PICTURE = Rules(min_side=1, max_aspect=1e9, refuse_animated=False, refuse_blank=False)
+"""For what a person put there: whatever can be opened is a picture."""
+
+
 class _Opened(NamedTuple):
     """A picture whose header was read: `width`, `height` upright, `frames` of an animation."""
 

@@ -294,7 +294,8 @@ def train(
     trainer = trainers.load(plugin)
     with opened(folder, say) as dataset:
         _say_moved(assign(dataset), say)
-        examples, snapshot = dataset.examples(), dataset.snapshot()
+        snapshot = dataset.snapshot()
+        examples = dataset.examples(snapshot)
     run = snapshot.folder / "runs" / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{plugin}"
     made = training.train_run(
         examples,

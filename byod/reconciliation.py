@@ -23,13 +23,12 @@ from pathlib import Path
 from byod import credits, pictures
 from byod.dataset import IMAGES, REJECTED, Dataset
 from byod.errors import DatasetError, PictureError
-from byod.pictures import Rules
+from byod.pictures import ANY_PICTURE
 from byod.recipe import ClassRecipe, safe_folder
 from byod.records import Placement, Reason, Record, Sample, Status, Verdict
 
 FOLDER = "folder"
 """Who speaks when a file was moved by hand."""
-_ANY_PICTURE = Rules(min_side=1, max_aspect=1e9, refuse_animated=False, refuse_blank=False)
 _IGNORED = {"thumbs.db", "desktop.ini"}
 
 
@@ -62,14 +61,13 @@ def reconcile(dataset: Dataset) -> Changes:
     """
     look = _Look(dataset)
     look.compare()
-    with dataset.catalog.transaction():
+    with dataset.changing():
         if dataset.lost:
             dataset.log.restore()
             look.logged = dataset.catalog.verdicts.labels()
         look.take_up()
         if dataset.lost:
             _restore_origins(dataset)
-    dataset.finish_moves()
     dataset.lost = False
     return Changes(counts=dict(look.counts), lines=tuple(look.lines))
 
@@ -236,7 +234,7 @@ class _Look:
         values = {"sha256": sha256, "label": named, "size": file.size, "path": file.path}
         try:
             content = (self.dataset.folder / file.path).read_bytes()
-            inspected, _ = pictures.inspect(content, _ANY_PICTURE)
+            inspected, _ = pictures.inspect(content, ANY_PICTURE)
         except PictureError as error:
             self._unreadable(file, values, error, room)
             return

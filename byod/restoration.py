@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from byod import pictures
 from byod.dataset import Dataset
 from byod.errors import PictureError, UsageError
-from byod.pictures import Rules
+from byod.pictures import ANY_PICTURE
 from byod.records import Placement, Reason, Sample, Status, Verdict
 
 WHO = "restore"
-_ANY_PICTURE = Rules(min_side=1, max_aspect=1e9, refuse_animated=False, refuse_blank=False)
 
 
 def restore(dataset: Dataset, wanted: Sequence[str], say: Callable[[str], None]) -> int:
@@ -27,7 +26,7 @@ def restore(dataset: Dataset, wanted: Sequence[str], say: Callable[[str], None])
     chosen = {sample.sha256: sample for name in wanted for sample in _named(rejected, name)}
     usable = [sample for sample in chosen.values() if _can_return(dataset, sample, say)]
     now = datetime.now(UTC)
-    with dataset.catalog.transaction():
+    with dataset.changing():
         dataset.catalog.verdicts.add(
             Verdict(sha256=sample.sha256, label=sample.label, who=WHO, when=now, note="restored")
             for sample in usable
@@ -35,7 +34,6 @@ def restore(dataset: Dataset, wanted: Sequence[str], say: Callable[[str], None])
         dataset.place(
             Placement(sha256=sample.sha256, label=sample.label, status=Status.KEPT) for sample in usable
         )
-    dataset.finish_moves()
     return len(usable)
 
 
@@ -72,7 +70,7 @@ def _can_return(dataset: Dataset, sample: Sample, say: Callable[[str], None]) ->
         return True
     file = dataset.folder / sample.path
     try:
-        inspected, _ = pictures.inspect(file.read_bytes(), _ANY_PICTURE)
+        inspected, _ = pictures.inspect(file.read_bytes(), ANY_PICTURE)
     except PictureError as error:
         say(f"{name} cannot come back: {error.detail}")
         return False

@@ -66,14 +66,15 @@ def settle(dataset: Dataset, *, per_class: int | None = None) -> Settlement:
     ]
     settled = duplicates.settle(pictures)
     reasons = {**_refusals(settled, verdicts), **refused}
-    placements = _decide(dict(_by_hash(known)), verdicts, reasons, per_class)
-    with catalog.transaction():
+    placements = _decide(
+        {sample.sha256: (sample, position) for sample, position in known}, verdicts, reasons, per_class
+    )
+    with dataset.changing():
         _note_findings(dataset, settled, placements, verdicts, [sample for sample, _ in known])
         changed = [
             placement for sample, _ in known if _differs(sample, placement := placements[sample.sha256])
         ]
         moved = dataset.place(changed)
-    dataset.finish_moves()
     return Settlement(changed=len(changed), moved=moved, kept=catalog.samples.kept())
 
 
@@ -109,10 +110,6 @@ def _first_offer(
 ) -> tuple[Sample, int]:
     """The sample's place in the order: that of its first offer, whichever of them arrived first."""
     return (sample, min(number for _, number, _ in offers)) if offers else (sample, position)
-
-
-def _by_hash(known: list[tuple[Sample, int]]) -> list[tuple[str, tuple[Sample, int]]]:
-    return [(sample.sha256, (sample, position)) for sample, position in known]
 
 
 def _pictures(

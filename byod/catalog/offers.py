@@ -35,9 +35,11 @@ class Offers:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
 
-    def add(self, candidates: Iterable[tuple[Candidate, Reason | None]], number: int) -> list[Candidate]:
+    def add(
+        self, candidates: Iterable[tuple[Candidate, Reason | None]], number: int
+    ) -> list[tuple[Candidate, Reason | None]]:
         """Note the candidates of a round with why each was refused unfetched; return those not known before."""
-        new: list[Candidate] = []
+        new: list[tuple[Candidate, Reason | None]] = []
         for candidate, refused in candidates:
             row = (
                 candidate.label,
@@ -54,7 +56,7 @@ class Offers:
                 row,
             )
             if done.rowcount:
-                new.append(candidate)
+                new.append((candidate, refused))
                 if refused is None:
                     self._sql.execute("INSERT OR IGNORE INTO addresses (url) VALUES (?)", (candidate.url,))
         return new

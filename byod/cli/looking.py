@@ -7,11 +7,7 @@ from typing import Annotated
 
 import typer
 
-from byod.cli.speech import Json, answer, plainly, say, table
-
-Named = Annotated[
-    str | None, typer.Argument(metavar="[DATASET]", help="A dataset; default: the one byod last wrote to.")
-]
+from byod.cli.speech import Json, Named, answer, plainly, say, table
 
 
 def register(app: typer.Typer) -> None:

@@ -69,8 +69,13 @@ def _changed(planned: Recipe, changes: Mapping[str, object]) -> Recipe:
     try:
         return Recipe.model_validate({**planned.model_dump(), **given})
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from error
+        raise _out_of_range(error) from error
+
+
+def _out_of_range(error: ValidationError) -> UsageError:
+    """The first option that does not fit, by the name it is typed with."""
+    first = error.errors()[0]
+    return UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}")
 
 
 def languages(typed: str | None) -> tuple[str, ...] | None:
@@ -98,5 +103,4 @@ def limits(
             workers=workers,
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from error
+        raise _out_of_range(error) from error

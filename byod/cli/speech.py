@@ -19,6 +19,9 @@ _OUTSIDE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, err
 F = TypeVar("F", bound=Callable[..., Any])
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
+Named = Annotated[
+    str | None, typer.Argument(metavar="[DATASET]", help="A dataset; default: the one byod last wrote to.")
+]
 
 
 def plainly(command: F) -> F:

@@ -10,7 +10,8 @@ import typer
 
 from byod.cli.speech import answer, say, table
 from byod.recipe import Recipe
-from byod.records import Candidate, Reason, Snapshot, Status
+from byod.records import Candidate, Reason, Snapshot
+from byod.writing import overview
 
 
 def counts(snapshot: Snapshot) -> dict[str, Any]:
@@ -38,20 +39,12 @@ def counts(snapshot: Snapshot) -> dict[str, Any]:
 
 def rejected(snapshot: Snapshot) -> list[tuple[str, int]]:
     """How many candidates and samples were refused, by reason, the commonest first."""
-    total = Counter(snapshot.misses)
-    for sample in snapshot.samples:
-        if sample.status is Status.REJECTED and sample.reason is not None:
-            total[sample.reason] += 1
-    return total.most_common()
+    return [(each.reason, len(each.samples) + each.addresses) for each in overview.refusals(snapshot)]
 
 
 def licences(snapshot: Snapshot) -> dict[str, int]:
-    """How many kept pictures stand under each licence; "unknown" where no source states one."""
-    total: Counter[str] = Counter()
-    for sample in snapshot.kept:
-        origins = snapshot.origins.get(sample.sha256, ())
-        total[next((o.licence for o in origins if o.licence), "unknown")] += 1
-    return dict(total.most_common())
+    """How many pictures stand under each licence; "unknown" where no source states one."""
+    return {licence or "unknown": number for licence, number in overview.licence_counts(snapshot)}
 
 
 def collected(snapshot: Snapshot, recipe: Recipe, again: str | None) -> None:
@@ -113,16 +106,14 @@ def _why_short(snapshot: Snapshot, name: str) -> str:
 def _conflicts(snapshot: Snapshot) -> None:
     if not snapshot.conflicts:
         return
-    labels: dict[str, set[str]] = {}
-    folders = {folder: name for name, folder in snapshot.classes.items()}
     by_hash = {sample.sha256: sample for sample in snapshot.samples}
-    for conflict in snapshot.conflicts:
-        for sha256 in conflict:
-            labels.setdefault(sha256, set()).add(by_hash[sha256].label)
-    rows = []
-    for conflict in snapshot.conflicts:
-        names = {folders.get(label, label) for sha256 in conflict for label in labels[sha256]}
-        rows.append((", ".join(by_hash[sha256].path for sha256 in conflict), " / ".join(sorted(names))))
+    rows = [
+        (
+            ", ".join(by_hash[sha256].path for sha256 in conflict),
+            " / ".join(overview.labels_claimed(snapshot, conflict)),
+        )
+        for conflict in snapshot.conflicts
+    ]
     table("Conflicts: move the file into the right class folder to decide", ("file", "class"), rows[:20])
     if len(rows) > 20:
         say(f"and {len(rows) - 20} more conflicts; byod check shows them all")

@@ -87,7 +87,7 @@ def learn(dataset: Path, *, say: pipeline.Say, log: Callable[[Mapping[str, objec
         log=log,
     )
     with Dataset(dataset) as opened:
-        unseen = [example for example in opened.examples() if example.split is Split.TEST]
+        unseen = [example for example in opened.examples(opened.snapshot()) if example.split is Split.TEST]
     labels = {str(example.path): example.label for example in unseen[:: max(1, len(unseen) // SHOWN)][:SHOWN]}
     found = pipeline.predict(run, [Path(path) for path in labels])
     shown = tuple((labels[one.path], one) for one in found if isinstance(one, Prediction))

@@ -16,9 +16,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from urllib3.util.wait import wait_for_write
+
+T = TypeVar("T")
 
 _SLICE = 0.25
 """Seconds of the longest wait between two looks at the allowance: how promptly a stop is heard."""
@@ -92,15 +94,7 @@ class GuardedSocket(socket.socket):
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """As `socket.recv_into`; raises OutOfTime at the deadline."""
-        allowance = _allowance()
-        if allowance is None:
-            return super().recv_into(buffer, nbytes, flags)
-        while True:
-            _set_timeout(self, allowance)
-            try:
-                return super().recv_into(buffer, nbytes, flags)
-            except TimeoutError:
-                continue
+        return _within_allowance(self, super().recv_into, buffer, nbytes, flags)
 
 
 class GuardedTLSSocket(ssl.SSLSocket):
@@ -108,29 +102,24 @@ class GuardedTLSSocket(ssl.SSLSocket):
 
     def do_handshake(self, block: bool = False) -> None:
         """As `SSLSocket.do_handshake`; raises OutOfTime at the deadline."""
-        allowance = _allowance()
-        if allowance is None:
-            super().do_handshake(block)
-            return
-        while True:
-            _set_timeout(self, allowance)
-            try:
-                super().do_handshake(block)
-                return
-            except TimeoutError:
-                continue
+        _within_allowance(self, super().do_handshake, block)
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         """As `SSLSocket.recv_into`; raises OutOfTime at the deadline."""
-        allowance = _allowance()
-        if allowance is None:
-            return super().recv_into(buffer, nbytes, flags)
-        while True:
-            _set_timeout(self, allowance)
-            try:
-                return super().recv_into(buffer, nbytes, flags)
-            except TimeoutError:
-                continue
+        return _within_allowance(self, super().recv_into, buffer, nbytes, flags)
+
+
+def _within_allowance(sock: socket.socket, wait: Callable[..., T], *arguments: Any) -> T:
+    """Wait in slices of the thread's allowance, if it has one."""
+    allowance = _allowance()
+    if allowance is None:
+        return wait(*arguments)
+    while True:
+        _set_timeout(sock, allowance)
+        try:
+            return wait(*arguments)
+        except TimeoutError:
+            continue
 
 
 def _set_timeout(sock: socket.socket, allowance: Allowance) -> None:
