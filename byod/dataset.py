@@ -22,6 +22,7 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
+from byod import kinship
 from byod import recipe as recipes
 from byod.catalog import Catalog
 from byod.errors import DatasetError, DatasetLocked, UsageError
@@ -234,14 +235,14 @@ class Dataset:
     def examples(self, snapshot: Snapshot) -> list[Example]:
         """The pictures of a snapshot to train and test on: kept, not in conflict, each with its part of the split."""
         conflicting = {sha256 for conflict in snapshot.conflicts for sha256 in conflict}
-        groups = self.catalog.samples.groups()
+        groups = kinship.groups(snapshot.kept, self.catalog.samples.groups(), snapshot.origins)
         return [
             Example(
                 sha256=sample.sha256,
                 path=self.folder / sample.path,
                 label=sample.label,
                 split=snapshot.splits[sample.sha256],
-                group=groups.get(sample.sha256, sample.sha256),
+                group=groups[sample.sha256],
             )
             for sample in snapshot.kept
             if sample.sha256 not in conflicting and sample.sha256 in snapshot.splits

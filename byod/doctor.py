@@ -154,5 +154,7 @@ def _left_over(root: Path) -> Iterator[Finding]:
             )
         for part in folder.glob("runs/.*.unfinished"):
             yield Finding(
-                level="note", what=f"{part} is left of a training that was cut off", remedy="delete it"
+                level="note",
+                what=f"{part} is left of a training that was cut off",
+                remedy="the same byod train command goes on with it; it is cleared away after a week",
             )

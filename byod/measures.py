@@ -6,12 +6,13 @@ that sum to 1. numpy only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from byod.modelcard import ClassScore
+from byod.modelcard import ClassScore, Paired
 
 Numbers = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -79,6 +80,39 @@ def interval(right: NDArray[np.bool_], groups: Sequence[str], *, seed: int = 0) 
     low, high = np.quantile(drawn, (0.025, 0.975))
     floor, ceiling = _wilson(float(hits.sum() / sizes.sum()), len(names))
     return min(float(low), floor), max(float(high), ceiling)
+
+
+def paired(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], groups: Sequence[str], *, seed: int = 0
+) -> Paired:
+    """Whether two models, right or wrong on the same pictures (bool [N] each), differ by more than chance.
+
+    The test is an exact, two-sided sign test over the duplicate groups on which one of them is right more often
+    (McNemar's test where every picture is its own group,
+    https://en.wikipedia.org/wiki/McNemar%27s_test#Variations).
+    """
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    ahead = first.astype(np.float64) - second.astype(np.float64)
+    sums = np.bincount(member, weights=ahead, minlength=len(names))
+    sizes = np.bincount(member, minlength=len(names)).astype(np.float64)
+    chosen = np.random.default_rng(seed).integers(0, len(names), (RESAMPLES, len(names)))
+    drawn = sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    better, worse = int((sums > 0).sum()), int((sums < 0).sum())
+    return Paired(
+        pictures=len(first),
+        difference=float(ahead.mean()),
+        interval=(float(low), float(high)),
+        only_first=int((first & ~second).sum()),
+        only_second=int((second & ~first).sum()),
+        p_value=_sign_test(better, worse),
+    )
+
+
+def _sign_test(one: int, other: int) -> float:
+    """The chance of a split at least as uneven as this one, were both sides equally likely."""
+    tail = sum(math.comb(one + other, k) for k in range(min(one, other) + 1))
+    return float(min(1.0, 2 * tail / 2 ** (one + other)))
 
 
 def _wilson(rate: float, count: int, z: float = 1.959964) -> tuple[float, float]:

@@ -57,6 +57,7 @@ class Measured(StrEnum):
 
     TEST = "test"
     CROSS_VALIDATION = "cross-validation"
+    FOLDER = "folder"
 
 
 class Metrics(Record):
@@ -81,11 +82,61 @@ class Metrics(Record):
     folds: tuple[float, ...] = ()
 
 
+class LrFinder(Record):
+    """The learning-rate finder's curve: losses at rising rates, the rate it suggests, and the one that was used."""
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    suggested: float
+    used: float
+
+
+class Paired(Record):
+    """Two models on the same pictures: whether their difference is more than chance.
+
+    `difference` is accuracy of the first minus the second (-1..1) with its 95 % interval (bootstrap over duplicate
+    groups), `p_value` that of an exact sign test over the groups on which one of the two is right more often.
+    """
+
+    pictures: int
+    difference: float
+    interval: tuple[float, float]
+    only_first: int
+    only_second: int
+    p_value: float
+
+
+class Probe(Record):
+    """The instant bar on the same split: a simple classifier that learns in seconds, and the model against it."""
+
+    plugin: str
+    arch: str
+    pretrained: str
+    metrics: Metrics
+    seconds: float
+    against: Paired
+
+
+class Suspect(Record):
+    """A picture whose label is probably wrong.
+
+    `file` is the end of its path; `label` what it is called, `suggested` what the other pictures speak for;
+    `quality` is the out-of-fold probability of its label against the best other one, 0..1, lowest first.
+    """
+
+    sha256: Sha256
+    file: str
+    label: str
+    suggested: str
+    quality: float
+
+
 class ModelCard(Record):
     """`model.json`: what a run's `model.onnx` is, was made from, and achieves.
 
     `classes` are in the order of the probabilities. `model_sha256` names the `model.onnx` it belongs to.
     `fingerprint` is the dataset's at the moment of training, `licences` counts its pictures by licence.
+    `suspects` counts the pictures whose labels are doubted (None: nobody looked).
     """
 
     format: int = 1
@@ -112,3 +163,42 @@ class ModelCard(Record):
     notes: dict[str, JsonValue] = {}
     versions: dict[str, str]
     command: str
+    probe: Probe | None = None
+    lr_finder: LrFinder | None = None
+    suspects: int | None = None
+
+
+class Contender(Record):
+    """One run in a comparison, measured on the pictures that all of its runs can be judged by.
+
+    `seconds` is how long it trained, `milliseconds` what one picture takes to predict on this machine, decoding
+    included; `model_bytes` is the size of its model.onnx.
+    """
+
+    run: str
+    plugin: str
+    arch: str
+    pretrained: str
+    parameters: int
+    device: str
+    model_bytes: int
+    seconds: float
+    milliseconds: float
+    accuracy: float
+    interval: tuple[float, float]
+    macro_f1: float
+    ece: float
+
+
+class Comparison(Record):
+    """Runs side by side on the same pictures, in the order they were named.
+
+    `pictures` counts what all were judged by, `note` says in a line which they are. `pairs` are (first run, second
+    run, how they differ); `classes` are in the order of the first run.
+    """
+
+    runs: tuple[Contender, ...] = Field(min_length=1)
+    classes: tuple[str, ...]
+    pictures: int
+    note: str = ""
+    pairs: tuple[tuple[str, str, Paired], ...] = ()

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from byod import __version__, licences
+from byod.modelcard import Suspect
 from byod.records import Reason, Record, Sample, Sha256, Snapshot, Status
 from byod.writing import overview, reasons, textfile
 from byod.writing.tiles import Thumbnail, Tile, Tray, small_jpeg
@@ -22,7 +23,7 @@ ROOM = 11_000_000
 """How many bytes the small pictures of a page may take together."""
 
 _EXAMPLES = 8
-_CLASSES, _CONFLICTS, _STARS, _COPIES, _PAIRS, _STANDINS = 24, 40, 40, 7, 40, 16
+_CLASSES, _CONFLICTS, _STARS, _COPIES, _PAIRS, _STANDINS, _SUSPECTS = 24, 40, 40, 7, 40, 16, 60
 _SIDES = (0, 150, 200, 300, 400, 600, 800, 1200, 2000, inf)
 _ASPECTS = (
     (0.0, 0.5, "narrow"),
@@ -57,18 +58,25 @@ class Bin(Record):
     number: int
 
 
-def write_check(snapshot: Snapshot, into: Path, *, thumbnail: Thumbnail | None = None) -> Path:
+def write_check(
+    snapshot: Snapshot,
+    into: Path,
+    *,
+    suspects: Sequence[Suspect] = (),
+    thumbnail: Thumbnail | None = None,
+) -> Path:
     """Write the page and return its path.
 
     Args:
         snapshot: the dataset.
         into: the page (`….html`), or a folder for `check.html`.
+        suspects: pictures whose labels look wrong, the likeliest first.
         thumbnail: makes the small pictures; byod's own way of opening pictures when it is not given.
     """
     page = into if into.suffix == ".html" else into / "check.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     tray = Tray(snapshot.folder, page.absolute(), thumbnail or small_jpeg, ROOM)
-    textfile.replace(page, _rendered(_content(snapshot, tray)))
+    textfile.replace(page, _rendered(_content(snapshot, tray, suspects)))
     return page
 
 
@@ -85,7 +93,7 @@ def _rendered(content: dict[str, Any]) -> str:
     return templates.get_template("check.html").render(content)
 
 
-def _content(snapshot: Snapshot, tray: Tray) -> dict[str, Any]:
+def _content(snapshot: Snapshot, tray: Tray, suspects: Sequence[Suspect]) -> dict[str, Any]:
     """Everything the template shows; what must be decided takes its pictures first, examples last."""
     counts = overview.class_counts(snapshot)
     by_name = {sample.sha256: sample for sample in snapshot.samples}
@@ -106,6 +114,12 @@ def _content(snapshot: Snapshot, tray: Tray) -> dict[str, Any]:
         "sides": _sides(usable),
         "aspects": _aspects(usable),
         "size_words": _size_words(usable),
+        "total_suspects": len(suspects),
+        "suspects": [
+            _suspect(snapshot, tray, s, by_name[s.sha256])
+            for s in suspects[:_SUSPECTS]
+            if s.sha256 in by_name
+        ],
         "total_conflicts": len(snapshot.conflicts),
         "conflicts": [_conflict(snapshot, tray, m, by_name) for m in snapshot.conflicts[:_CONFLICTS]],
         "standins": _examples(tray, aside, Reason.PLACEHOLDER, _STANDINS),
@@ -143,6 +157,14 @@ def _conflict(
     )
     title = " or ".join(claimed) if claimed else "the same picture under several names"
     return Group(title=title, tiles=tiles, more=len(samples) - len(tiles), commands=commands)
+
+
+def _suspect(snapshot: Snapshot, tray: Tray, suspect: Suspect, sample: Sample) -> Group:
+    """A doubted picture, and the move that follows the doubt."""
+    words = f"the others speak for {suspect.suggested} (label quality {suspect.quality:.0%})"
+    move = f"mv {quote(sample.path)} {quote(f'images/{snapshot.classes[suspect.suggested]}/')}"
+    tile = tray.tile(sample, (words, _name(sample)), badge=sample.label)
+    return Group(title=sample.label, tiles=(tile,), commands=((suspect.suggested, move),))
 
 
 def _stars(snapshot: Snapshot, tray: Tray) -> dict[str, Any]:

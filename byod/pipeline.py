@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 
 from byod import (
@@ -16,33 +15,29 @@ from byod import (
     credits,
     download,
     exports,
+    kinship,
     localfiles,
     pages,
     restoration,
     settlement,
     splits,
-    trainers,
-    training,
 )
 from byod import sources as source_list
 from byod.collection import Arrival, Collection, Fetch, Watch
-from byod.dataset import Dataset, datasets_under
+from byod.dataset import Dataset
 from byod.download import Limits
-from byod.errors import DatasetLocked, ModelError
-from byod.modelcard import ModelCard, Prediction, Unreadable
+from byod.errors import DatasetLocked
 from byod.net import addresses
 from byod.net.api import ApiClient
 from byod.net.hosts import Host
 from byod.net.optouts import Permission
 from byod.offering import Offering, refusal
-from byod.predictor import Predictor
 from byod.recipe import Recipe
 from byod.reconciliation import Changes, reconcile
 from byod.records import Ask, Candidate, Fetched, Miss, Reason, Record, Snapshot, Split, Status
 from byod.settings import Settings
 from byod.sources import folder as own_pictures
 from byod.sources import urls as address_lists
-from byod.writing import overview
 
 Say = Callable[[str], None]
 
@@ -130,13 +125,13 @@ def split(folder: Path, *, say: Say) -> SplitDone:
 
 
 def assign(dataset: Dataset) -> SplitDone:
-    """Split an open dataset; samples that have a part keep it unless groups have merged."""
+    """Split an open dataset by duplicate group, page and creator; samples keep their part unless groups have merged."""
     samples = dataset.catalog.samples
-    groups = samples.groups()
     kept = [sample for sample in samples.all() if sample.status is Status.KEPT]
+    groups = kinship.groups(kept, samples.groups(), dataset.catalog.offers.origins())
     undecided = {sha256 for conflict in samples.conflicts() for sha256 in conflict}
     items = [
-        splits.Item(sha256=sample.sha256, label=sample.label, group=groups.get(sample.sha256, sample.sha256))
+        splits.Item(sha256=sample.sha256, label=sample.label, group=groups[sample.sha256])
         for sample in kept
         if sample.sha256 not in undecided
     ]
@@ -267,7 +262,8 @@ def _fetcher(web: Web) -> Fetch:
     return fetch
 
 
-def _say_moved(done: SplitDone, say: Say) -> None:
+def say_moved(done: SplitDone, say: Say) -> None:
+    """Say how many pictures are no longer on the side they were on."""
     if done.moved:
         say(f"{done.moved} pictures changed sides of the split because groups of look-alikes have merged")
 
@@ -277,70 +273,3 @@ def _tell(changes: Changes, say: Say) -> None:
         say("taken up from the folders: " + ", ".join(f"{n} {kind}" for kind, n in changes.counts.items()))
     for line in changes.lines:
         say(line)
-
-
-def train(
-    folder: Path,
-    plugin: str,
-    options: Mapping[str, str],
-    *,
-    seed: int,
-    device: str | None,
-    command: str,
-    say: Say,
-    log: Callable[[Mapping[str, object]], None],
-) -> tuple[Path, ModelCard]:
-    """Train on what survived; the run's folder holds the model, its card and its report."""
-    trainer = trainers.load(plugin)
-    with opened(folder, say) as dataset:
-        _say_moved(assign(dataset), say)
-        snapshot = dataset.snapshot()
-        examples = dataset.examples(snapshot)
-    run = snapshot.folder / "runs" / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{plugin}"
-    made = training.train_run(
-        examples,
-        list(snapshot.classes),
-        trainer,
-        options,
-        folder=run,
-        seed=seed,
-        device=device,
-        fingerprint=snapshot.fingerprint,
-        licences={licence or "unknown": number for licence, number in overview.licence_counts(snapshot)},
-        command=command,
-        say=say,
-        log=log,
-    )
-    return run, made
-
-
-def predict(run: Path, images: Sequence[Path | tuple[str, bytes]]) -> Iterator[Prediction | Unreadable]:
-    """What a run's model says of pictures: files, all below folders, or (name, bytes) pairs."""
-    return Predictor(run).predict(_pictures(images))
-
-
-def _pictures(images: Iterable[Path | tuple[str, bytes]]) -> Iterator[Path | tuple[str, bytes]]:
-    for image in images:
-        if isinstance(image, Path) and image.is_dir():
-            yield from (c.path for c in own_pictures.pictures(image, "-") if c.path is not None)
-        else:
-            yield image
-
-
-def find_run(named: str | None, root: Path) -> Path:
-    """The run a command means: the folder given, the latest run of the dataset given, or the latest of all.
-
-    Raises:
-        ModelError: there is none.
-    """
-    if named is not None and (Path(named) / "model.json").is_file():
-        return Path(named)
-    if named is not None:
-        places = [Path(named), root / named]
-    else:
-        places = list(datasets_under(root))
-    runs = [card.parent for place in places for card in place.glob("runs/[!.]*/model.json")]
-    if not runs:
-        told = f"{named} is no run and has none" if named is not None else f"no run under {root}/"
-        raise ModelError(f"{told}; train first: byod train --plugin fastai")
-    return max(runs, key=lambda run: (run / "model.json").stat().st_mtime)

@@ -1,114 +1,133 @@
-"""What a run leaves on disk: a folder that appears whole, or not at all."""
+"""What a run leaves on disk: a folder that appears whole, or not at all, and goes on where it was killed."""
 
 from __future__ import annotations
 
 import csv
-import os
+import hashlib
+import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from byod import reports
-from byod.errors import TrainerError
-from byod.modelcard import ModelCard, Prediction
+from filelock import FileLock, Timeout
+
+from byod import judging
+from byod.errors import ByodError, TrainerError
+from byod.fitting import Model
+from byod.judging import Judged
+from byod.modelcard import ModelCard, Suspect
 from byod.records import Example
 
 LEFTOVER_DAYS = 7
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A test picture with what the model said of it; `part` names the fold, or "test"."""
-
-    example: Example
-    said: Prediction
-    temperature: float
-    part: str
+HISTORY = ("epoch", "train_loss", "valid_loss", "train_accuracy", "accuracy", "lr", "seconds")
+WORK = "work"
+WEIGHTS = "weights.safetensors"
 
 
 @contextmanager
-def unfinished(folder: Path) -> Iterator[Path]:
-    """A folder beside the final one, renamed to it at the end; what is left of killed runs goes after a week.
+def unfinished(
+    folder: Path,
+    plan: Mapping[str, Any],
+    *,
+    fresh: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Iterator[Path]:
+    """A folder beside the final one, renamed to it at the end.
+
+    It is named after `plan` (whatever decides how the training turns out): a run that was killed or interrupted
+    is found again by the next one with the same plan, unless that is to be `fresh`. What nobody took up goes
+    after a week.
 
     Raises:
-        TrainerError: there is something at `folder` already.
+        TrainerError: there is something at `folder` already, or the same training is running.
     """
     if folder.exists():
         raise TrainerError(f"{folder} is there already; give the run another name, or move the folder away")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for old in folder.parent.glob(".*.unfinished"):
-        if time.time() - old.stat().st_mtime > LEFTOVER_DAYS * 86_400:
-            shutil.rmtree(old)
-    part = folder.parent / f".{folder.name}.{os.getpid()}.unfinished"
-    part.mkdir()
+    digest = hashlib.sha256(json.dumps(plan, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    part = folder.parent / f".{digest}.unfinished"
+    lock = FileLock(folder.parent / f".{digest}.lock")
     try:
-        yield part
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise TrainerError(
+            f"the same training is running already (in {part}); wait for it, or stop it first"
+        ) from None
+    try:
+        _clear(folder.parent, part, fresh)
+        if part.exists():
+            say("an unfinished run of the same kind is there: going on with it (--fresh starts anew)")
+        (part / WORK).mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+        except ByodError:
+            shutil.rmtree(part)
+            raise
+        shutil.rmtree(part / WORK)
         part.rename(folder)
     finally:
-        if part.exists():
-            shutil.rmtree(part)
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _clear(runs: Path, part: Path, fresh: bool) -> None:
+    """Remove what nobody took up for a week, and on request what would be taken up now."""
+    for old in runs.glob(".*.unfinished"):
+        if (fresh and old == part) or time.time() - old.stat().st_mtime > LEFTOVER_DAYS * 86_400:
+            shutil.rmtree(old)
 
 
 def write(
     part: Path,
     card: ModelCard,
-    content: bytes,
-    history: Sequence[Mapping[str, float]],
+    model: Model,
+    report: str,
+    sides: Sequence[tuple[str, Sequence[Example]]],
     judged: Sequence[Judged],
+    suspects: Sequence[Suspect],
 ) -> None:
-    """Write model.onnx (`content`), model.json, predictions.csv and report.html into `part`."""
-    (part / "model.onnx").write_bytes(content)
-    lines = part / "predictions.csv"
-    head = (
-        "file",
-        "sha256",
-        "group",
-        "part",
-        "label",
-        "predicted",
-        "probability",
-        *(f"p({c})" for c in card.classes),
+    """Write a run's files into `part`: the model, its card and report, and tables for other programs.
+
+    `sides` are the parts of the split by name; examples.csv says which pictures stood on which.
+    """
+    (part / "model.onnx").write_bytes(model.content)
+    if model.weights is not None:
+        shutil.copyfile(model.weights, part / WEIGHTS)
+    rows = [[epoch.get(key, "") for key in HISTORY] for epoch in model.fitted.history]
+    _table(part / "history.csv", HISTORY, rows)
+    judging.write(part / "predictions.csv", judged, card.classes)
+    _table(
+        part / "examples.csv",
+        ("sha256", "group", "label", "part"),
+        [[e.sha256, e.group, e.label, name] for name, side in sides for e in side],
     )
-    for j in judged:
-        chances = [f"{j.said.probabilities[name]:.6f}" for name in card.classes]
-        row = [
-            _short(j.example.path),
-            j.example.sha256,
-            j.example.group,
-            j.part,
-            j.example.label,
-            j.said.label,
-        ]
-        append(lines, head, [*row, f"{j.said.probability:.6f}", *chances])
-    answers = [
-        reports.Answer(
-            path=j.example.path,
-            file=_short(j.example.path),
-            label=j.example.label,
-            said=j.said.label,
-            probability=j.said.probability,
-            probability_of_label=j.said.probabilities[j.example.label],
-        )
-        for j in judged
-    ]
-    (part / "report.html").write_text(reports.render(card, history, answers), encoding="utf-8")
+    if card.suspects is not None:
+        write_suspects(part / "suspects.csv", suspects)
+    (part / "report.html").write_text(report, encoding="utf-8")
     # last, since a folder with a card is taken for a run
     (part / "model.json").write_text(card.model_dump_json(indent=1), encoding="utf-8")
 
 
-def _short(path: Path) -> str:
-    """The end of a path, from the dataset's folder on, without naming this machine's folders."""
-    return "/".join(path.parts[-3:])
+def sides_of(run: Path) -> dict[str, tuple[str, str]]:
+    """Which part of the split each picture of a finished run stood on: SHA-256 → (part, group)."""
+    file = run / "examples.csv"
+    if not file.is_file():
+        return {}
+    with file.open(encoding="utf-8", newline="") as lines:
+        return {row["sha256"]: (row["part"], row["group"]) for row in csv.DictReader(lines)}
 
 
-def append(file: Path, head: Sequence[str], row: Sequence[object]) -> None:
-    """Add a line to a CSV file, and the head before the first one."""
-    new = not file.exists()
-    with file.open("a", encoding="utf-8", newline="") as lines:
+def write_suspects(file: Path, suspects: Sequence[Suspect]) -> None:
+    """Write the doubted labels as a table, the likeliest to be wrong first."""
+    head = tuple(Suspect.model_fields)
+    _table(file, head, [[getattr(s, name) for name in head] for s in suspects])
+
+
+def _table(file: Path, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    with file.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines)
-        if new:
-            writer.writerow(head)
-        writer.writerow(row)
+        writer.writerow(head)
+        writer.writerows(rows)

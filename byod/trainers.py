@@ -7,19 +7,33 @@ validation examples and hands back one ONNX file with raw logits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from byod.errors import TrainerError, UsageError
-from byod.modelcard import InputRule
+from byod.modelcard import InputRule, LrFinder
+from byod.pixelcache import MEGABYTES, PixelCache, Pixels
 from byod.records import Example, Record, Task
+
+__all__ = [
+    "GROUP",
+    "Checkpoint",
+    "Floats",
+    "Pixels",
+    "Run",
+    "Trained",
+    "Trainer",
+    "TrainingData",
+]
 
 GROUP = "byod.trainers"
 
@@ -29,8 +43,8 @@ Floats = NDArray[np.float32]
 class TrainingData(Record):
     """What a trainer may look at: the class names in the order of the logits, and its examples.
 
-    Test pictures are never in here. An example's picture is opened by `byod.resizing.pixels` (or
-    `byod.pictures.open_picture`), so that every trainer sees the same upright RGB pixels.
+    Test pictures are never in here. Pictures are read with `Run.pixels`, so that every trainer sees the same upright
+    RGB pixels and each is decoded once.
     """
 
     task: Task = Task.CLASSIFY
@@ -44,21 +58,84 @@ def _never() -> bool:
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """Where a training stood after `epochs` finished epochs: its tensors by name, and facts that JSON can hold."""
+
+    epochs: int
+    tensors: Mapping[str, NDArray[Any]]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Run:
     """One training as its host sees it: where, with which seed, on which device, and who is told what.
 
     `folder` is the trainer's to write in and is thrown away afterwards. `device` is what the user asked for
-    ("cuda", "mps", "cpu"), None to choose. `say` takes one line for the user; `log` takes one epoch's numbers:
-    `epoch` (from 0), `train_loss`, `valid_loss`, `accuracy` (0..1, on validation), `seconds`.
-    `should_stop` is asked after each epoch.
+    ("cuda", "mps", "cpu"), None to choose; `gpus` is how many of them. `cache` is where decoded pictures are
+    kept (None: in `folder`), up to `cache_mb` megabytes. `say` takes one line for the user; `log` takes one
+    epoch's numbers: `epoch` (from 0), `train_loss`, `valid_loss`, `accuracy` (0..1, on validation), `seconds`,
+    and where known `train_accuracy` and `lr`. `should_stop` is asked after each epoch.
     """
 
     folder: Path
     seed: int = 0
     device: str | None = None
+    gpus: int = 1
+    cache: Path | None = None
+    cache_mb: int = MEGABYTES
     say: Callable[[str], None] = field(default=lambda line: None)
     log: Callable[[Mapping[str, float]], None] = field(default=lambda epoch: None)
     should_stop: Callable[[], bool] = _never
+
+    def pixels(self, examples: Sequence[Example], rule: InputRule) -> Pixels:
+        """The pictures of some examples at the size of the rule: uint8 [N, height, width, 3], each decoded once.
+
+        Raises:
+            TrainerError: one of them cannot be opened any more.
+        """
+        cache = PixelCache(self.cache or self.folder / "pixels", megabytes=self.cache_mb, say=self.say)
+        return cache.pixels(examples, rule)
+
+    def save(self, epochs: int, tensors: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
+        """Write down where the training stands after `epochs` logged epochs; replaces what was saved before.
+
+        Call it after `log`. Tensors are numpy arrays; facts are what JSON can hold. The file is
+        safetensors (https://huggingface.co/docs/safetensors), whole or not there at all.
+        """
+        from safetensors.numpy import save_file
+
+        file = self.folder / CHECKPOINT
+        new = file.with_suffix(".new")
+        whole = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+        save_file(whole, new, metadata={"epochs": str(epochs), "facts": json.dumps(dict(facts))})
+        os.replace(new, file)
+
+    def resume(self) -> Checkpoint | None:
+        """What an earlier, killed training of the same kind saved last; None to begin at the beginning."""
+        return checkpoint(self.folder)
+
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def checkpoint(folder: Path) -> Checkpoint | None:
+    """The checkpoint in a training's folder.
+
+    Raises:
+        TrainerError: there is one, and it cannot be read.
+    """
+    file = folder / CHECKPOINT
+    if not file.is_file():
+        return None
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            words = opened.metadata()
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
+        return Checkpoint(int(words["epochs"]), tensors, json.loads(words["facts"]))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise TrainerError(f"{file} cannot be read ({error}); start anew with --fresh") from error
 
 
 @dataclass(frozen=True)
@@ -66,8 +143,10 @@ class Trained:
     """What a trainer gives back.
 
     `onnx` is a file with input `image` (float32, [N, 3, height, width], RGB, 0..1; N free; normalisation is
-    inside the graph) and output `logits` (float32, [N, classes]). `input` is the size and the resize rule it was
-    trained with. `logits` is the trained model itself, called with the same arrays: byod compares the two.
+    inside the graph) and output `logits` (float32, [N, classes]). `input` is the size and the resize rule it
+    was trained with. `logits` is the trained model itself, called with the same arrays: byod compares the two.
+    `weights` are the trained tensors by name as .safetensors, where the trainer keeps them. `lr_finder` is the
+    curve the rate was read from. `release` is called when byod needs `logits` no more.
     """
 
     onnx: Path
@@ -79,14 +158,38 @@ class Trained:
     parameters: int
     versions: Mapping[str, str]
     notes: Mapping[str, Any] = field(default_factory=dict)
+    weights: Path | None = None
+    lr_finder: LrFinder | None = None
+    release: Callable[[], None] = field(default=lambda: None)
 
 
 class Trainer(Protocol):
-    """What the class behind an entry point offers."""
+    """What the class behind an entry point offers.
 
-    name: ClassVar[str]
-    tasks: ClassVar[tuple[Task, ...]]
-    Options: ClassVar[type[BaseModel]]
+    `resumes` says whether a killed training goes on from its last epoch (`Run.save`, `Run.resume`), or starts again
+    because it takes seconds. `Options` is a pydantic model that forbids extras; descriptions of its fields are what
+    users read.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called on the command line (a class variable will do, here and below)."""
+        ...
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What it can learn."""
+        ...
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a killed training goes on."""
+        ...
+
+    @property
+    def Options(self) -> type[BaseModel]:  # noqa: N802 - it is a class
+        """Its options."""
+        ...
 
     def doctor(self) -> list[str]:
         """What is missing or mismatched, one line each; imports nothing heavy."""
@@ -101,9 +204,42 @@ class Trainer(Protocol):
         ...
 
 
+@runtime_checkable
+class Checking(Protocol):
+    """A trainer that checks its options itself, because its `Options` live in another environment."""
+
+    def check(self, given: Mapping[str, str]) -> BaseModel:
+        """As `options` below."""
+        ...
+
+
+@runtime_checkable
+class Launching(Protocol):
+    """A trainer that can use several GPUs: it says how its processes are started."""
+
+    def launch(self, gpus: int, device: str | None) -> list[str]:
+        """Arguments for Python, to stand before `-m byod.remote FOLDER`."""
+        ...
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A trainer with a choice of nets: records with a `name`, and whatever else is worth knowing of each."""
+
+    def architectures(self) -> Sequence[Any]:
+        """The nets that people ask for by name; imports nothing heavy."""
+        ...
+
+
 def installed() -> tuple[str, ...]:
     """The names of the installed trainers; none of them is imported."""
     return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
+
+
+def version(name: str) -> str:
+    """The version of the distribution that offers a trainer; "?" when its metadata do not say."""
+    found = _entry(name).dist
+    return "?" if found is None else found.version
 
 
 def load(name: str) -> Trainer:
@@ -141,6 +277,8 @@ def options(trainer: Trainer, given: Mapping[str, str]) -> BaseModel:
     Raises:
         UsageError: an unknown option, or a value that does not fit.
     """
+    if isinstance(trainer, Checking):
+        return trainer.check(given)
     known = trainer.Options.model_fields
     unknown = [key for key in given if key not in known]
     if unknown:

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
-import shutil
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, JsonValue
 
-from byod import __version__, measures, onnxfile, runfolder, splits, trainers
+from byod import __version__, fitting, judging, runfolder, splits, stories, suspects, trainers
 from byod.errors import TrainerError
-from byod.modelcard import Measured, Metrics, ModelCard, Unreadable
-from byod.predictor import predictions
-from byod.records import Example, Split, Task
-from byod.resizing import as_input, pixels
-from byod.trainers import Run, Trained, Trainer, TrainingData
+from byod.fitting import Log, Model, Work
+from byod.judging import Judged
+from byod.modelcard import Measured, Metrics, ModelCard, Probe, Suspect, Unreadable
+from byod.records import Example, Split, Task, Yield
+from byod.trainers import Trainer
 
 MIN_TEST = 20  # with fewer test pictures than this, a set is cross-validated
 MIN_GROUPS = 3  # different pictures a class needs: one each to learn from, to validate and to test
 FOLDS = 5
-HISTORY = ("epoch", "train_loss", "valid_loss", "accuracy", "seconds")
+SHARED = ("arch", "weights", "normalise", "from_scratch")
+"""Options that a probe takes over from the training it stands beside, so that both begin with the same weights."""
 
-Epoch = Mapping[str, float]
-Log = Callable[[dict[str, Any]], None]
+Say = Callable[[str], None]
 
 
 def _never() -> bool:
@@ -38,31 +35,24 @@ def _never() -> bool:
 
 
 @dataclass(frozen=True)
-class _Work:
-    """What every training of one run shares."""
+class About:
+    """What a run's card and report say of where its pictures came from, and how to repeat it."""
 
-    trainer: Trainer
-    options: BaseModel
-    classes: tuple[str, ...]
-    part: Path
-    seed: int
-    device: str | None
-    say: Callable[[str], None]
-    log: Log
-    should_stop: Callable[[], bool]
+    fingerprint: str = ""
+    licences: Mapping[str, int] | None = None
+    yields: tuple[Yield, ...] = ()
+    command: str = ""
 
 
 @dataclass(frozen=True)
-class _Model:
-    """One finished training: the exported file with its temperature, and how it came about."""
+class Outcome:
+    """One trainer on one set: its model, the parts it was made with, and what it said of unseen pictures."""
 
-    trained: Trained
-    content: bytes
-    sha256: str
-    temperature: float
-    parity: float
-    seconds: float
-    history: tuple[Epoch, ...]
+    model: Model
+    sides: tuple[tuple[str, tuple[Example, ...]], ...]
+    judged: list[Judged]
+    unreadable: list[Unreadable]
+    metrics: Metrics
 
 
 def train_run(
@@ -74,61 +64,98 @@ def train_run(
     folder: Path,
     seed: int = 0,
     device: str | None = None,
-    fingerprint: str = "",
-    licences: Mapping[str, int] | None = None,
-    command: str = "",
-    say: Callable[[str], None] = lambda line: None,
+    gpus: int = 1,
+    cache: Path | None = None,
+    probe: Trainer | None = None,
+    fresh: bool = False,
+    about: About = About(),
+    say: Say = lambda line: None,
     log: Log = lambda epoch: None,
     should_stop: Callable[[], bool] = _never,
 ) -> ModelCard:
     """Train, check, calibrate and measure; `folder` appears when all of it is done, and not before.
 
-    `log` takes one epoch at a time: the trainer's numbers and `part` ("" or "fold 2/5"). The folder holds
-    model.onnx, model.json, report.html, history.csv and predictions.csv (every picture measured on).
+    A `probe` learns first, on the same split, and looks for doubtful labels. `log` takes one epoch at a time:
+    the trainer's numbers and `part` ("" or "fold 2/5"). A run that was killed goes on where it was when it is
+    started again with the same examples, options, seed and devices. The folder then holds model.onnx,
+    model.json, report.html, history.csv, predictions.csv (every picture measured on), examples.csv, and what
+    else there is (weights, suspects).
 
     Raises:
         TrainerError: there is too little to train on, or the trainer cannot train it.
         UsageError: an option is unknown or does not fit.
     """
-    used = _classes(examples, classes, say)
+    used = usable(examples, classes, say)
     checked = trainers.options(trainer, options)
     if Task.CLASSIFY not in trainer.tasks:
         raise TrainerError(f"the trainer {trainer.name} does not train classes")
-    with runfolder.unfinished(folder) as part:
-        work = _Work(trainer, checked, used, part, seed, device, say, log, should_stop)
-        sides, model, judged, unreadable = _learn(work, examples)
-        metrics = _metrics(judged, unreadable, used, seed)
-        card = _card(work, model, metrics, sides, folder.name, fingerprint, licences or {}, command)
-        runfolder.write(part, card, model.content, model.history, judged)
-    say(_verdict(card))
+    plan = _plan(examples, used, trainer, options, seed, device, gpus, probe)
+    with runfolder.unfinished(folder, plan, fresh=fresh, say=say) as part:
+        work = Work(
+            trainer, checked, used, part / runfolder.WORK, seed, device, gpus, cache, say, log, should_stop
+        )
+        bar = None if probe is None else _probe(work, probe, options, examples)
+        doubted = None if bar is None else _suspects(bar[1], bar[0], examples)
+        outcome = _learn(work, examples)
+        beside = None if bar is None else _beside(bar[0], bar[1], outcome, seed)
+        card = _card(work, outcome, folder.name, about, beside, doubted)
+        by_sha = {example.sha256: example.path for example in examples}
+        report = stories.tell(card, outcome.model, outcome.judged, doubted or (), by_sha, about.yields)
+        runfolder.write(part, card, outcome.model, report, outcome.sides, outcome.judged, doubted or ())
+    say(verdict(card.metrics))
     return card
 
 
-_Sides = tuple[tuple[Example, ...], tuple[Example, ...], tuple[Example, ...]]
+def _plan(
+    examples: Sequence[Example],
+    classes: tuple[str, ...],
+    trainer: Trainer,
+    options: Mapping[str, str],
+    seed: int,
+    device: str | None,
+    gpus: int,
+    probe: Trainer | None,
+) -> dict[str, JsonValue]:
+    """All that decides how a training turns out; an unfinished run with the same plan can be taken up."""
+    lines = "\n".join(sorted(f"{e.sha256} {e.label} {e.split} {e.group}" for e in examples))
+    return {
+        "byod": __version__,
+        "plugin": trainer.name,
+        "options": dict(options),
+        "classes": list(classes),
+        "examples": hashlib.sha256(lines.encode()).hexdigest(),
+        "seed": seed,
+        "device": device,
+        "gpus": gpus,
+        "probe": None if probe is None else probe.name,
+    }
 
 
-def _learn(
-    work: _Work, examples: Sequence[Example]
-) -> tuple[_Sides, _Model, list[runfolder.Judged], list[Unreadable]]:
+def _learn(work: Work, examples: Sequence[Example]) -> Outcome:
     """Train, and judge on unseen pictures: the test part, or each part of a cross-validation in turn."""
     train, valid, test = (tuple(example for example in examples if example.split is side) for side in Split)
     if len(test) >= MIN_TEST:
         _see_all_classes(train, valid, work.classes)
-        model = _train(work, train, valid)
-        return (train, valid, test), model, *_judge(model, work.classes, test, "test")
-    parts = _folds(examples, work.classes, work.seed)
-    work.say(
-        f"only {len(test)} test pictures (fewer than {MIN_TEST}): cross-validating in {len(parts)} parts, "
-        "each picture tested once; the model kept is one more, trained on all parts but one"
-    )
-    judged, unreadable = _cross_validate(work, parts)
-    most, least = tuple(example for each in parts[1:] for example in each), parts[0]
-    return (most, least, ()), _train(work, most, least), judged, unreadable
+        model = fitting.fit(work, train, valid)
+        judged, unreadable = judging.judge(
+            model.content, model.fitted.input, work.classes, model.fitted.temperature, test
+        )
+        sides = (("train", train), ("valid", valid), ("test", test))
+    else:
+        parts = folds(examples, work.classes, work.seed)
+        work.say(
+            f"only {len(test)} test pictures (fewer than {MIN_TEST}): cross-validating in {len(parts)} parts, "
+            "each picture tested once; the model kept is one more, trained on all parts but one"
+        )
+        judged, unreadable = cross_validate(work, parts)
+        train, valid = tuple(example for each in parts[1:] for example in each), parts[0]
+        model = fitting.fit(work, train, valid)
+        sides = (("train", train), ("valid", valid), ("test", ()))
+    metrics = judging.metrics(judged, unreadable, work.classes, seed=work.seed)
+    return Outcome(model, sides, judged, unreadable, metrics)
 
 
-def _classes(
-    examples: Sequence[Example], classes: Sequence[str], say: Callable[[str], None]
-) -> tuple[str, ...]:
+def usable(examples: Sequence[Example], classes: Sequence[str], say: Say) -> tuple[str, ...]:
     """The classes that have pictures, in the order given; refuses what no trainer could learn from."""
     groups: dict[str, set[str]] = {name: set() for name in classes}
     for example in examples:
@@ -164,178 +191,166 @@ def _see_all_classes(train: Sequence[Example], valid: Sequence[Example], classes
         raise TrainerError("the validation part is empty; split again (byod split)")
 
 
-def _folds(examples: Sequence[Example], classes: Sequence[str], seed: int) -> tuple[tuple[Example, ...], ...]:
+def folds(
+    examples: Sequence[Example], classes: Sequence[str], seed: int, count: int = FOLDS
+) -> tuple[tuple[Example, ...], ...]:
+    """Parts for a cross-validation: whole duplicate groups, no more than the rarest class has."""
     groups = Counter(label for label, _ in {(e.label, e.group) for e in examples})
-    count = min(FOLDS, *(groups[name] for name in classes))
+    count = min(count, *(groups[name] for name in classes))
     items = [splits.Item(sha256=e.sha256, label=e.label, group=e.group) for e in examples]
     by_sha = {example.sha256: example for example in examples}
     return tuple(tuple(by_sha[sha] for sha in fold) for fold in splits.folds(items, count, seed))
 
 
-def _cross_validate(
-    work: _Work, parts: Sequence[Sequence[Example]]
-) -> tuple[list[runfolder.Judged], list[Unreadable]]:
-    """Each part is tested once by a model that trained on the others (one of them validates)."""
-    judged: list[runfolder.Judged] = []
+def cross_validate(
+    work: Work, parts: Sequence[Sequence[Example]], leave_out: Collection[str] = ()
+) -> tuple[list[Judged], list[Unreadable]]:
+    """Each part is tested once by a model that trained on the others (one of them validates).
+
+    Pictures to `leave_out` (SHA-256s) are tested, and nothing is learned from them.
+    """
+    judged: list[Judged] = []
     unreadable: list[Unreadable] = []
+    clean = [tuple(e for e in part if e.sha256 not in leave_out) for part in parts]
     for number, test in enumerate(parts):
         beside = (number + 1) % len(parts)
-        train = tuple(e for n, p in enumerate(parts) if n not in (number, beside) for e in p)
-        _see_all_classes(train, parts[beside], work.classes)
-        name = f"fold {number + 1}/{len(parts)}"
-        model = _train(work, train, tuple(parts[beside]), name)
-        some, broken = _judge(model, work.classes, test, name)
+        train = tuple(e for n, p in enumerate(clean) if n not in (number, beside) for e in p)
+        _see_all_classes(train, clean[beside], work.classes)
+        name = f"fold-{number + 1}-of-{len(parts)}"
+        model = fitting.fit(work, train, clean[beside], name)
+        some, broken = judging.judge(
+            model.content,
+            model.fitted.input,
+            work.classes,
+            model.fitted.temperature,
+            test,
+            f"fold {number + 1}/{len(parts)}",
+        )
         judged += some
         unreadable += broken
     return judged, unreadable
 
 
-def _train(work: _Work, train: tuple[Example, ...], valid: tuple[Example, ...], name: str = "") -> _Model:
-    """Let the trainer learn, compare its export with what it trained, and add temperature and softmax."""
-    history: list[Epoch] = []
-    lines = None if name else work.part / "history.csv"
-
-    def log(epoch: Epoch) -> None:
-        history.append(dict(epoch))
-        if lines:
-            runfolder.append(lines, HISTORY, [epoch.get(key, "") for key in HISTORY])
-        work.log({**epoch, "part": name})
-
-    scratch = work.part / "work"
-    scratch.mkdir()
-    run = Run(scratch, work.seed, work.device, work.say, log, work.should_stop)
-    started = time.perf_counter()
-    data = TrainingData(classes=work.classes, train=train, valid=valid)
-    trained = work.trainer.train(data, work.options, run)
-    seconds = time.perf_counter() - started
-    logits, parity = _exported_logits(trained, valid, work)
-    truth = _numbers(valid, work.classes)
-    temperature = measures.temperature(logits, truth)
-    target = scratch / "model.onnx"
-    sha256 = onnxfile.finish(
-        trained.onnx,
-        target,
-        temperature=temperature,
-        metadata={"byod": __version__, "classes": "\n".join(work.classes)},
-    )
-    content = target.read_bytes()
-    shutil.rmtree(scratch)
-    return _Model(trained, content, sha256, temperature, parity, seconds, tuple(history))
-
-
-def _exported_logits(
-    trained: Trained, valid: Sequence[Example], work: _Work
-) -> tuple[onnxfile.Floats, float]:
-    """The exported file's logits on all validation pictures; refuses an export that is not the trained model."""
-    opened = onnxfile.session(trained.onnx.read_bytes())
-    onnxfile.check(opened, trained.input, "logits", len(work.classes))
-    exported, worst = [], 0.0
-    for at in range(0, len(valid), 32):
-        images = as_input(np.stack([pixels(e.path, trained.input) for e in valid[at : at + 32]]))
-        exported.append(onnxfile.run(opened, images))
-        worst = max(worst, onnxfile.difference(trained.logits(images), exported[-1]))
-    if worst >= onnxfile.PARITY:
-        raise TrainerError(
-            f"the exported model differs from the trained one by {worst:.1e} (allowed: {onnxfile.PARITY:.0e}); "
-            f"{trained.arch} cannot be exported faithfully, choose another architecture"
+def _probe(
+    work: Work, probe: Trainer, options: Mapping[str, str], examples: Sequence[Example]
+) -> tuple[Work, Outcome] | None:
+    """The instant bar, on the same split; where it cannot begin with the same weights, it says so and takes its own."""
+    work.say(f"first the probe ({probe.name}): the bar that training has to clear")
+    shared = {k: v for k, v in options.items() if k in SHARED and k in probe.Options.model_fields}
+    for given in (shared, {}) if shared else ({},):
+        bar = replace(
+            work,
+            trainer=probe,
+            options=trainers.options(probe, given),
+            folder=work.folder / "probe",
+            gpus=1,
+            log=lambda epoch: None,
         )
-    return np.concatenate(exported), worst
+        try:
+            outcome = _learn(bar, examples)
+        except TrainerError as error:
+            work.say(f"the probe cannot be trained{' with the same weights' if given else ''}: {error}")
+            continue
+        work.say(f"the probe ({outcome.model.fitted.arch}): {verdict(outcome.metrics)}")
+        return bar, outcome
+    return None
 
 
-def _judge(
-    model: _Model, classes: Sequence[str], test: Sequence[Example], part: str
-) -> tuple[list[runfolder.Judged], list[Unreadable]]:
-    """What the exported file, run by onnxruntime, says of pictures the trainer never saw."""
-    opened = onnxfile.session(model.content)
-    onnxfile.check(opened, model.trained.input, "probabilities", len(classes))
-    judged, unreadable = [], []
-    said = predictions(opened, model.trained.input, classes, (example.path for example in test))
-    for example, answer in zip(test, said, strict=True):
-        if isinstance(answer, Unreadable):
-            unreadable.append(answer)
-        else:
-            judged.append(runfolder.Judged(example, answer, model.temperature, part))
-    if not judged:
-        raise TrainerError(
-            f"not one of the {len(test)} test pictures can be opened any more ({unreadable[0].error})"
-        )
-    return judged, unreadable
+def _suspects(bar: Outcome, work: Work, examples: Sequence[Example]) -> tuple[Suspect, ...]:
+    """Pictures whose labels the others speak against, by what the probe says of each from outside its fold."""
+    crossed = bar.metrics.measured_on is Measured.CROSS_VALIDATION
+    found = _doubted(replace(work, say=lambda line: None), examples, bar.judged if crossed else None)
+    if found:
+        work.say(f"{len(found)} labels look wrong; the report shows them, byod check --suspects lists them")
+    return found
 
 
-def _numbers(examples: Sequence[Example], classes: Sequence[str]) -> measures.Labels:
-    number = {name: at for at, name in enumerate(classes)}
-    return np.array([number[example.label] for example in examples], np.int64)
+def doubts(
+    examples: Sequence[Example],
+    classes: Sequence[str],
+    probe: Trainer,
+    folder: Path,
+    *,
+    options: Mapping[str, str],
+    cache: Path | None,
+    say: Say,
+) -> tuple[Suspect, ...]:
+    """The pictures whose labels look wrong to a cross-validated probe, the likeliest first.
+
+    Raises:
+        TrainerError: there is too little to train on.
+    """
+    used = usable(examples, classes, say)
+    checked = trainers.options(probe, options)
+    say(f"asking the probe ({probe.name}) about each picture, trained on others …")
+    quiet: Say = lambda line: None  # noqa: E731 - it would say the same for each fold
+    work = Work(probe, checked, used, folder, 0, None, 1, cache, quiet, lambda epoch: None, _never)
+    return _doubted(work, examples, None)
 
 
-def _metrics(
-    judged: Sequence[runfolder.Judged], unreadable: Sequence[Unreadable], classes: tuple[str, ...], seed: int
-) -> Metrics:
-    truth = _numbers([j.example for j in judged], classes)
-    probabilities = np.array([[j.said.probabilities[name] for name in classes] for j in judged])
-    temperatures = np.array([[j.temperature] for j in judged])
-    raw = measures.softmax(np.log(np.clip(probabilities, 1e-38, 1.0)) * temperatures)
-    said = probabilities.argmax(axis=1)
-    table = measures.confusion(truth, said, len(classes))
-    scores = measures.class_scores(table, classes)
-    right = said == truth
-    parts = list(dict.fromkeys(j.part for j in judged))
-    by_part = [float(right[[j.part == part for j in judged]].mean()) for part in parts]
-    crossed = parts != ["test"]
-    return Metrics(
-        measured_on=Measured.CROSS_VALIDATION if crossed else Measured.TEST,
-        pictures=len(judged),
-        unreadable=len(unreadable),
-        accuracy=measures.accuracy(table),
-        interval=measures.interval(right, [j.example.group for j in judged], seed=seed),
-        macro_f1=measures.macro_f1(scores),
-        log_loss=measures.log_loss(probabilities, truth),
-        ece=measures.calibration_error(probabilities, truth),
-        ece_raw=measures.calibration_error(raw, truth),
-        per_class=scores,
-        confusion=tuple(tuple(int(n) for n in row) for row in table),
-        folds=tuple(by_part) if crossed else (),
+def _doubted(work: Work, examples: Sequence[Example], first: list[Judged] | None) -> tuple[Suspect, ...]:
+    """Search for wrong labels; `first` is what was said when all pictures were learned from, where that is known."""
+    parts = folds(examples, work.classes, work.seed)
+
+    def ask(leave_out: Collection[str]) -> suspects.Answers:
+        judged = first
+        if judged is None or leave_out:
+            place = work.folder / f"without-{len(leave_out)}"
+            judged, _ = cross_validate(replace(work, folder=place), parts, leave_out)
+        return judging.probabilities(judged, work.classes), [j.example for j in judged]
+
+    return suspects.search(ask, work.classes)
+
+
+def _beside(work: Work, bar: Outcome, outcome: Outcome, seed: int) -> Probe:
+    fitted = bar.model.fitted
+    return Probe(
+        plugin=work.trainer.name,
+        arch=fitted.arch,
+        pretrained=fitted.pretrained,
+        metrics=bar.metrics,
+        seconds=fitted.seconds,
+        against=judging.against(outcome.judged, bar.judged, seed=seed),
     )
 
 
 def _card(
-    work: _Work,
-    model: _Model,
-    metrics: Metrics,
-    parts: tuple[Sequence[Example], Sequence[Example], Sequence[Example]],
+    work: Work,
+    outcome: Outcome,
     run: str,
-    fingerprint: str,
-    licences: Mapping[str, int],
-    command: str,
+    about: About,
+    probe: Probe | None,
+    doubted: Sequence[Suspect] | None,
 ) -> ModelCard:
-    trained = model.trained
+    fitted = outcome.model.fitted
     own = {name: version(name) for name in ("numpy", "onnxruntime", "pillow")}
     return ModelCard(
         run=run,
         created=datetime.now(UTC),
         task=Task.CLASSIFY,
         plugin=work.trainer.name,
-        arch=trained.arch,
-        pretrained=trained.pretrained,
+        arch=fitted.arch,
+        pretrained=fitted.pretrained,
         classes=work.classes,
-        input=trained.input,
-        temperature=model.temperature,
-        parity=model.parity,
-        model_sha256=model.sha256,
-        metrics=metrics,
-        counts={
-            split: dict(Counter(example.label for example in part))
-            for split, part in zip(Split, parts, strict=True)
-        },
-        fingerprint=fingerprint,
-        licences=dict(licences),
-        parameters=trained.parameters,
-        device=trained.device,
+        input=fitted.input,
+        temperature=fitted.temperature,
+        parity=fitted.parity,
+        model_sha256=fitted.sha256,
+        metrics=outcome.metrics,
+        counts={Split(name): dict(Counter(e.label for e in side)) for name, side in outcome.sides},
+        fingerprint=about.fingerprint,
+        licences=dict(about.licences or {}),
+        parameters=fitted.parameters,
+        device=fitted.device,
         seed=work.seed,
-        seconds=model.seconds,
+        seconds=fitted.seconds,
         options=_given(work.options),
-        notes=dict(trained.notes),
-        versions={"byod": __version__, "python": platform.python_version(), **own, **trained.versions},
-        command=command,
+        notes=fitted.notes,
+        versions={"byod": __version__, "python": platform.python_version(), **own, **fitted.versions},
+        command=about.command,
+        probe=probe,
+        lr_finder=fitted.lr_finder,
+        suspects=None if doubted is None else len(doubted),
     )
 
 
@@ -347,8 +362,8 @@ def _given(options: BaseModel) -> dict[str, JsonValue]:
     }
 
 
-def _verdict(card: ModelCard) -> str:
-    metrics = card.metrics
+def verdict(metrics: Metrics) -> str:
+    """A model's accuracy in one line."""
     low, high = metrics.interval
     how = "test pictures" if metrics.measured_on is Measured.TEST else "pictures, cross-validated"
     return f"accuracy {metrics.accuracy:.1%} (95 %: {low:.1%} to {high:.1%}) on {metrics.pictures} {how}"

@@ -27,6 +27,7 @@ class Options(BaseModel):
 class Colour:
     name: ClassVar[str] = "colour"
     tasks: ClassVar[tuple[Task, ...]] = (Task.CLASSIFY,)
+    resumes: ClassVar[bool] = False
     Options: ClassVar[type[BaseModel]] = Options
 
     def __init__(self) -> None:

@@ -37,13 +37,15 @@ def _train(examples, run, options=None, trainer=None, **more):
 
 def test_a_run_folder_is_complete(examples, run):
     """Model, card, report, history and predictions are there, and nothing else, not even beside the folder."""
-    card = _train(examples, run, fingerprint="abc", licences={"CC0-1.0": 120}, command="byod train")
+    about = training.About(fingerprint="abc", licences={"CC0-1.0": 120}, command="byod train")
+    card = _train(examples, run, about=about)
     assert {file.name for file in run.iterdir()} == {
         "model.onnx",
         "model.json",
         "report.html",
         "history.csv",
         "predictions.csv",
+        "examples.csv",
     }
     assert [folder.name for folder in run.parent.iterdir()] == ["first"]
     assert ModelCard.model_validate_json((run / "model.json").read_text("utf-8")) == card
@@ -207,11 +209,11 @@ def test_a_killed_training_leaves_no_run(tmp_path):
     assert process.stdout.readline().strip() == "ready"
     runs = tmp_path / "runs"
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not list(runs.glob(".*.unfinished/history.csv")):
+    while time.monotonic() < deadline and not list(runs.glob(".*.unfinished/work/model/history.jsonl")):
         time.sleep(0.05)
     process.kill()
     process.wait()
-    assert list(runs.glob(".*.unfinished/history.csv"))
+    assert list(runs.glob(".*.unfinished/work/model/history.jsonl"))
     assert not (runs / "one").exists()
     assert not list(runs.rglob("model.json"))
     card = _train(coloured(tmp_path / "again", per_class=60), runs / "one")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from byod import __version__
-from byod.cli import collecting, learning, looking, machine
+from byod.cli import collecting, judging, learning, looking, machine
 
 __all__ = ["app", "main"]
 
@@ -39,7 +39,7 @@ def byod(
     """Bring your own data: from two words to a picture model you can trust and give away."""
 
 
-for room in (collecting, looking, learning, machine):
+for room in (collecting, looking, learning, judging, machine):
     room.register(app)
 
 

@@ -1,11 +1,11 @@
-"""Commands that learn and use what was learned: train, predict, plugins."""
+"""Commands that learn: train, and which trainers there are."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ from byod.cli.speech import Json, Named, answer, plainly, say, table
 
 def register(app: typer.Typer) -> None:
     """Add this room's commands."""
-    for command in (train, predict, plugins):
+    for command in (train, plugins):
         app.command(command.__name__)(command)
 
 
@@ -23,7 +23,9 @@ def train(
     named: Named = None,
     plugin: Annotated[str, typer.Option(help="The trainer; byod plugins lists them.")] = "fastai",
     task: Annotated[str, typer.Option(help="What to learn; this byod trains: classify.")] = "classify",
-    arch: Annotated[str | None, typer.Option(help="The net's name, as torchvision or timm call it.")] = None,
+    arch: Annotated[
+        str | None, typer.Option(help="The net's name; byod plugins --architectures lists them.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs after the head was trained.")] = None,
     size: Annotated[
         int | None, typer.Option(min=32, help="Side of the pictures the net sees, in pixels.")
@@ -33,17 +35,28 @@ def train(
     ] = False,
     weights: Annotated[Path | None, typer.Option(help="Begin with the weights of this file.")] = None,
     setting: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any option of the trainer.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any option of the trainer (byod plugins NAME)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same training.")] = 0,
     device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best there is.")] = None,
+    gpus: Annotated[int, typer.Option(min=1, help="Train on so many GPUs of this machine.")] = 1,
+    python: Annotated[
+        Path | None, typer.Option(help="The Python of another environment, in which the trainer lives.")
+    ] = None,
+    no_probe: Annotated[bool, typer.Option("--no-probe", help="Do not train the probe first.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Do not take up an unfinished run.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Fine-tune a model on the pictures that survived, and measure it on ones it never saw."""
+    """Fine-tune a model on the pictures that survived, and measure it on ones it never saw.
+
+    A training that was killed or stopped goes on where it was when the same command is given again.
+    """
     import shlex
 
-    from byod import dataset, pipeline
+    from byod import dataset, learning
     from byod.errors import UsageError
+    from byod.settings import Settings
 
     if task != "classify":
         raise UsageError(f"--task {task}: this byod trains classify only")
@@ -51,17 +64,20 @@ def train(
     options = {key: str(value) for key, value in typed.items() if value is not None}
     if from_scratch:
         options["from_scratch"] = "true"
-    for text in setting or []:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(f"--set {text!r}: write KEY=VALUE")
-        options[key.strip()] = value.strip()
-    run, card = pipeline.train(
-        dataset.find(named),
-        plugin,
-        options,
+    wanted = learning.Wanted(
+        plugin=plugin,
+        options=options | pairs(setting or []),
         seed=seed,
         device=device,
+        gpus=gpus,
+        python=python,
+        probe=not no_probe,
+        fresh=fresh,
+    )
+    run, card = learning.train(
+        dataset.find(named),
+        wanted,
+        cache=Settings.load().cache / "pixels",
         command=shlex.join(["byod", *sys.argv[1:]]),
         say=say,
         log=epoch,
@@ -71,6 +87,19 @@ def train(
         return
     typer.echo(f"Run: {run}")
     typer.echo(f"Report: {run / 'report.html'}   use it: byod predict PHOTO")
+
+
+def pairs(settings: Sequence[str]) -> dict[str, str]:
+    """What was typed after --set, by key."""
+    from byod.errors import UsageError
+
+    found = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set {text!r}: write KEY=VALUE")
+        found[key.strip()] = value.strip()
+    return found
 
 
 def epoch(numbers: Mapping[str, object]) -> None:
@@ -87,65 +116,62 @@ def epoch(numbers: Mapping[str, object]) -> None:
 
 
 @plainly
-def predict(
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE…", help="Pictures, folders, or - for stdin.")],
-    run: Annotated[
-        str | None, typer.Option(help="A run's folder, or a dataset; default: the latest run.")
+def plugins(
+    name: Annotated[str | None, typer.Argument(help="A trainer: show its options.")] = None,
+    architectures: Annotated[
+        bool, typer.Option("--architectures", help="The nets that can be trained, by name.")
+    ] = False,
+    python: Annotated[
+        Path | None, typer.Option(help="With a trainer's name: the Python of the environment it lives in.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what pictures show; runs on onnxruntime alone."""
-    from byod import dataset, pipeline
-    from byod.modelcard import Unreadable
+    """List the trainers, what each says of itself, and how to install those that are missing."""
+    from byod import listing
+    from byod.errors import UsageError
 
-    folder = pipeline.find_run(run, dataset.ROOT)
-    given: list[Path | tuple[str, bytes]] = [
-        ("-", sys.stdin.buffer.read(200_000_000)) if name == "-" else Path(name) for name in images
-    ]
-    found = []
-    failed = 0
-    for one in pipeline.predict(folder, given):
-        if isinstance(one, Unreadable):
-            failed += 1
-            say(f"byod: {one.path}: {one.error}")
+    if architectures:
+        nets = listing.architectures(name)
+        if as_json:
+            answer(nets)
         else:
-            found.append(one)
+            _nets(nets)
+    elif name is not None:
+        described = listing.describe(name, python)
+        if as_json:
+            answer(described.model_dump(mode="json"))
+        else:
+            _options(described.name, described.options)
+    elif python is not None:
+        raise UsageError("--python needs the name of a trainer: byod plugins NAME --python PATH")
+    else:
+        _trainers(as_json)
+
+
+def _trainers(as_json: bool) -> None:
+    from byod import listing
+
+    found = listing.plugins()
     if as_json:
         answer([one.model_dump(mode="json") for one in found])
-    elif found:
-        rows = [
-            (one.path, one.label, f"{one.probability:6.1%}", "█" * round(one.probability * 20))
-            for one in found
-        ]
-        table(f"Model: {folder}", ("picture", "class", "probability", ""), rows)
-    if failed:
-        raise typer.Exit(1)
+        return
+    rows = [
+        (one.name, one.version or "not installed", ", ".join(one.tasks), one.word, one.install)
+        for one in found
+    ]
+    table("Trainers", ("name", "version", "tasks", "doctor says", "to install, from a clone of byod"), rows)
 
 
-@plainly
-def plugins(as_json: Json = False) -> None:
-    """List the trainers that are installed, and what each says of itself."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    from byod import trainers
-    from byod.errors import TrainerError
-
+def _options(name: str, schema: Mapping[str, Any]) -> None:
     rows = []
-    for name in trainers.installed():
-        try:
-            trainer = trainers.load(name)
-            tasks, word = ", ".join(trainer.tasks), "; ".join(trainer.doctor()) or "ready"
-        except TrainerError as error:
-            tasks, word = "", str(error)
-        try:
-            number = version(f"byod-toolkit-{name}")
-        except PackageNotFoundError:
-            number = "?"
-        rows.append((name, number, tasks, word))
-    if as_json:
-        answer([dict(zip(("name", "version", "tasks", "doctor"), row, strict=True)) for row in rows])
-        return
-    if not rows:
-        say("no trainer is installed; from a clone of byod: uv pip install -e plugins/byod-fastai")
-        return
-    table("Trainers", ("name", "version", "tasks", "doctor says"), rows)
+    for key, option in schema.get("properties", {}).items():
+        kinds = option.get("anyOf", [option])
+        kind = " or ".join(str(k.get("type") or k.get("$ref", "").rpartition("/")[2]) for k in kinds)
+        default = option.get("default")
+        rows.append((key, kind, "" if default is None else str(default), option.get("description", "")))
+    table(f"Options of {name} (--set NAME=VALUE)", ("name", "type", "default", "what it does"), rows)
+
+
+def _nets(nets: Sequence[Mapping[str, Any]]) -> None:
+    columns = list(dict.fromkeys(key for net in nets for key in net))
+    table("Architectures (--arch NAME)", columns, [[net.get(key, "") for key in columns] for net in nets])

@@ -9,6 +9,11 @@ import typer
 
 from byod.cli.speech import Json, Named, answer, plainly, say, table
 
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any option of the probe (byod plugins sklearn)."),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add this room's commands."""
@@ -37,16 +42,35 @@ def check(
         Path | None, typer.Option(help="The page to write; default: check.html beside it.")
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    suspects: Annotated[
+        bool, typer.Option("--suspects", help="Also train the probe, and show the labels it doubts.")
+    ] = False,
+    setting: Options = None,
     as_json: Json = False,
 ) -> None:
     """Write a page of thumbnails: imbalance, copies, conflicts, placeholders, near-empty classes."""
-    from byod import dataset, pipeline
+    from byod import dataset, learning, pipeline
     from byod.cli import tables
+    from byod.cli.learning import pairs
+    from byod.settings import Settings
 
-    page, snapshot = pipeline.check(dataset.find(named), into, say=say)
-    if as_json:
-        answer({**tables.counts(snapshot), "page": str(page)})
+    if suspects:
+        page, snapshot, doubted = learning.suspects(
+            dataset.find(named),
+            pairs(setting or []),
+            into,
+            cache=Settings.load().cache / "pixels",
+            say=say,
+        )
     else:
+        page, snapshot = pipeline.check(dataset.find(named), into, say=say)
+        doubted = ()
+    if as_json:
+        found = {"suspects": [one.model_dump(mode="json") for one in doubted]} if suspects else {}
+        answer({**tables.counts(snapshot), "page": str(page), **found})
+    else:
+        if suspects:
+            tables.suspects(doubted, snapshot)
         typer.echo(f"Look at {page}")
     if open_it:
         typer.launch(page.resolve().as_uri())
@@ -68,13 +92,29 @@ def dedupe(named: Named = None, as_json: Json = False) -> None:
 
 
 @plainly
-def split(named: Named = None, as_json: Json = False) -> None:
+def split(
+    named: Named = None,
+    show_leak: Annotated[
+        bool,
+        typer.Option("--show-leak", help="Train the probe on a random split too, and show both numbers."),
+    ] = False,
+    setting: Options = None,
+    as_json: Json = False,
+) -> None:
     """Assign pictures to train, valid and test, with copies on one side."""
-    from byod import dataset, pipeline
+    from byod import dataset, learning, pipeline
+    from byod.cli import tables
+    from byod.cli.learning import pairs
+    from byod.settings import Settings
 
-    done = pipeline.split(dataset.find(named), say=say)
+    folder = dataset.find(named)
+    done = pipeline.split(folder, say=say)
+    leak = None
+    if show_leak:
+        cache = Settings.load().cache / "pixels"
+        leak = learning.leak(folder, pairs(setting or []), cache=cache, say=say)
     if as_json:
-        answer(done.model_dump(mode="json"))
+        answer({**done.model_dump(mode="json"), **({"leak": leak.model_dump(mode="json")} if leak else {})})
         return
     names = sorted({name for part in done.counts.values() for name in part})
     parts = list(done.counts)
@@ -86,6 +126,8 @@ def split(named: Named = None, as_json: Json = False) -> None:
     )
     if done.moved:
         say(f"{done.moved} pictures changed sides because groups of look-alikes have merged")
+    if leak is not None:
+        tables.leak(leak)
 
 
 @plainly
@@ -110,17 +152,29 @@ def restore(
 
 @plainly
 def export(
-    named: Named = None,
-    format: Annotated[str, typer.Option(help="folders, hf, webdataset or croissant.")] = "folders",
+    named: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DATASET|RUN]", help="Default: the dataset byod last wrote to, or its latest run."
+        ),
+    ] = None,
+    format: Annotated[
+        str, typer.Option(help="folders, hf, webdataset or croissant; of a run: onnx or safetensors.")
+    ] = "folders",
     into: Annotated[
         Path | None, typer.Option(help="Where to; default: ./exports/<dataset>-<format>.")
     ] = None,
     links: Annotated[bool, typer.Option("--links", help="Hard links instead of copies.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the dataset in a format other tools read."""
-    from byod import dataset, pipeline
+    """Write a dataset, or a run's model, in a format other tools read."""
+    from byod import dataset, learning, pipeline
 
+    if format in learning.RUN_FORMATS:
+        run = learning.find_run(named, dataset.ROOT)
+        written = learning.export_run(run, format, into or Path("exports") / f"{run.resolve().name}-{format}")
+        answer({"format": format, "path": str(written)}) if as_json else typer.echo(f"Written: {written}")
+        return
     folder = dataset.find(named)
     target = into or Path("exports") / f"{folder.resolve().name}-{format}"
     written = pipeline.export(folder, format, target, links=links, say=say)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -12,6 +12,10 @@ from byod.cli.speech import answer, say, table
 from byod.recipe import Recipe
 from byod.records import Candidate, Reason, Snapshot
 from byod.writing import overview
+
+if TYPE_CHECKING:
+    from byod.leaks import Leak
+    from byod.modelcard import Suspect
 
 
 def counts(snapshot: Snapshot) -> dict[str, Any]:
@@ -140,4 +144,29 @@ def preview(recipe: Recipe, drawn: Sequence[tuple[Candidate, Reason | None]], as
     rows = [(*key, number, refused[key]) for key, number in total.items()]
     table(
         "A dry run: nothing was fetched", ("class", "source", "query", "offered", "refused"), rows, numbers=2
+    )
+
+
+def suspects(found: Sequence[Suspect], snapshot: Snapshot) -> None:
+    """The labels that a probe doubts, the likeliest to be wrong first."""
+    if not found:
+        say("the probe doubts no label")
+        return
+    rows = [(one.file, one.label, one.suggested, f"{one.quality:.0%}") for one in found[:20]]
+    head = ("file", "labelled", "the others say", "label quality")
+    table(f"{len(found)} labels look wrong; all are in suspects.csv", head, rows, numbers=1)
+
+
+def leak(found: Leak) -> None:
+    """What a random split would claim beside what byod's split finds."""
+    rows = [
+        (name, f"{one.accuracy:.1%}", f"{one.interval[0]:.1%} to {one.interval[1]:.1%}")
+        for name, one in (("byod's: near-copies on one side", found.grouped), ("random", found.random))
+    ]
+    table(f"The probe ({found.probe}), cross-validated", ("split", "accuracy", "95 %"), rows, numbers=2)
+    low, high = found.difference.interval
+    say(
+        f"{found.together} of {found.pictures} pictures have a near-copy, or kin from the same page or person; "
+        "a random split would claim "
+        f"{found.difference.difference:+.1%} ({low:+.1%} to {high:+.1%}, p = {found.difference.p_value:.2f})"
     )

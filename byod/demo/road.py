@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from byod import pipeline
+from byod import learning, pipeline
 from byod.collection import Watch
 from byod.dataset import Dataset
 from byod.demo import findings, scenery
@@ -76,20 +76,12 @@ def collect(
 
 def learn(dataset: Path, *, say: pipeline.Say, log: Callable[[Mapping[str, object]], None]) -> Learned:
     """Train a small net from scratch with fastai on what was collected, and let it predict."""
-    run, card = pipeline.train(
-        dataset,
-        "fastai",
-        {"from_scratch": "true"},
-        seed=0,
-        device=None,
-        command="byod demo",
-        say=say,
-        log=log,
-    )
+    wanted = learning.Wanted(plugin="fastai", options={"from_scratch": "true"})
+    run, card = learning.train(dataset, wanted, command="byod demo", say=say, log=log)
     with Dataset(dataset) as opened:
         unseen = [example for example in opened.examples(opened.snapshot()) if example.split is Split.TEST]
     labels = {str(example.path): example.label for example in unseen[:: max(1, len(unseen) // SHOWN)][:SHOWN]}
-    found = pipeline.predict(run, [Path(path) for path in labels])
+    found = learning.predict(run, [Path(path) for path in labels])
     shown = tuple((labels[one.path], one) for one in found if isinstance(one, Prediction))
     return Learned(run=run, card=card, shown=shown)
 

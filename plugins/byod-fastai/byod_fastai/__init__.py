@@ -1,12 +1,13 @@
-"""byod's default trainer: fastai, with bodies by their torchvision or timm names."""
+"""byod's default trainer: fastai, with nets by their common, torchvision or timm names."""
 
 from __future__ import annotations
 
 import warnings
-from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from byod_torch import doctoring
+from byod_torch.architectures import TABLE, Architecture
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from byod.modelcard import Resize
@@ -21,7 +22,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    arch: str = Field("resnet18", description="name of the body in torchvision, or else in timm")
+    arch: str = Field("resnet18", description="the net, by its common name or that of torchvision or timm")
     size: int | None = Field(
         None, ge=32, le=1024, description="side of the input in pixels (128; from scratch 96; on a GPU 224)"
     )
@@ -30,19 +31,29 @@ class Options(BaseModel):
     frozen_epochs: int = Field(1, ge=0, le=100, description="epochs of the head alone, before")
     batch_size: int | None = Field(None, ge=2, le=4096, description="pictures a step (32; from scratch 16)")
     lr: float | None = Field(
-        None, gt=0, le=10, description="highest rate of the one-cycle schedule (0.002; from scratch 0.001)"
+        None, gt=0, le=10, description="highest rate of the one-cycle schedule (left out: found before)"
     )
-    weight_decay: float = Field(0.01, ge=0, le=1)
+    weight_decay: float = Field(0.01, ge=0, le=1, description="how strongly weights are pulled to zero")
     patience: int = Field(8, ge=1, description="stop after so many epochs without a better validation loss")
     augment: bool = Field(True, description="mirror, turn, zoom and change the light of training pictures")
+    mixup: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="blend pairs of training pictures, so strongly (0: not at all; usual: 0.4)",
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="how far the answers aimed at are from certain (usual: 0.1)"
+    )
+    class_weights: bool = Field(
+        True, description="weigh the classes in the loss where one has 1.5 times the pictures of another"
+    )
+    ema: bool = Field(True, description="validate and keep an average of the weights of the last steps")
     freeze_norm: bool = Field(False, description="leave the statistics of the body's batch norms as they are")
     from_scratch: bool = Field(False, description="random weights instead of pretrained ones")
     weights: Path | None = Field(None, description="pretrained weights: a .pth state dict or .safetensors")
     normalise: Literal["none", "imagenet"] | None = Field(
         None, description="what the body expects at its input; for --weights, else known"
-    )
-    cache_mb: int = Field(
-        2048, ge=16, description="pictures are kept decoded in memory up to this; then on disk"
     )
 
     @model_validator(mode="after")
@@ -57,27 +68,27 @@ class Fastai:
 
     name: ClassVar[str] = "fastai"
     tasks: ClassVar[tuple[Task, ...]] = (Task.CLASSIFY,)
+    resumes: ClassVar[bool] = True
     Options: ClassVar[type[BaseModel]] = Options
 
     def doctor(self) -> list[str]:
         """Packages that are missing or do not fit together; reads package metadata only."""
-        needed = ("torch", "torchvision", "fastai", "timm", "onnx", "onnxscript", "safetensors")
-        found = {name: _version(name) for name in needed}
-        lines = [
-            f"{name} is missing; from a clone of byod: uv pip install -e plugins/byod-fastai"
-            for name, there in found.items()
-            if there is None
-        ]
-        if (
-            found["torch"]
-            and found["torchvision"]
-            and (wanted := _torch_wanted()) not in (None, found["torch"])
-        ):
-            lines.append(
-                f"torchvision {found['torchvision']} was built for torch {wanted}, but torch {found['torch']} "
-                "is installed: uv pip install --upgrade torch torchvision"
-            )
-        return lines
+        return doctoring.lines("byod-fastai", (*doctoring.NEEDED, "fastai", "accelerate"))
+
+    def architectures(self) -> tuple[Architecture, ...]:
+        """The nets known by their common names."""
+        return TABLE
+
+    def launch(self, gpus: int, device: str | None) -> list[str]:
+        """Arguments for python, before `-m MODULE`, that start it once for each of `gpus` processes.
+
+        GPUs go through accelerate, which takes the number of machines and the first one's address from its own
+        `accelerate config` (https://huggingface.co/docs/accelerate/package_reference/cli#accelerate-launch). On CPUs it
+        starts no processes without MPI, so torch's launcher does (https://docs.pytorch.org/docs/stable/elastic/run.html).
+        """
+        if device == "cpu":
+            return ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(gpus)]
+        return ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(gpus)]
 
     def train(self, data: TrainingData, options: Options, run: Run) -> Trained:
         """Train on `data.train`, choose the epoch on `data.valid`, and export raw logits.
@@ -90,19 +101,3 @@ class Fastai:
             from byod_fastai.recipe import train
 
         return train(data, options, run)
-
-
-def _version(name: str) -> str | None:
-    """A package's version without its local part ("2.15.0+cu132" is 2.15.0)."""
-    try:
-        return version(name).split("+")[0]
-    except PackageNotFoundError:
-        return None
-
-
-def _torch_wanted() -> str | None:
-    """The exact version of torch that the installed torchvision names in its metadata."""
-    for line in requires("torchvision") or []:
-        if line.startswith("torch=="):
-            return line.removeprefix("torch==").split(";")[0].strip().split("+")[0]
-    return None

@@ -1,44 +1,34 @@
-"""An average of the weights over the last steps, which does better than the last step itself."""
+"""fastai's side of the weight average: validation and the end see it, training goes on with its own weights."""
 
 from __future__ import annotations
 
 import torch
+from byod_torch.averaging import WeightAverage
 from fastai.callback.core import Callback
+from fastai.learner import get_model
 
 
 class Average(Callback):
-    """Validates and ends with an exponential average of weights and batch-norm statistics.
-
-    The average starts short and grows with the steps (decay = min(0.98, (1 + step) / (10 + step))), as in
-    https://pytorch.org/docs/stable/optim.html#weight-averaging-swa-and-ema.
-    """
+    """Validates and ends with an exponential average of the weights."""
 
     order = 60
 
-    def __init__(self, decay: float = 0.98) -> None:
-        self.decay, self.steps = decay, 0
-        self.average: dict[str, torch.Tensor] = {}
+    def __init__(self) -> None:
+        self.kept = WeightAverage()
         self.own: dict[str, torch.Tensor] = {}
 
-    @torch.no_grad()
     def after_batch(self) -> None:
         """One step more."""
-        if not self.training:
-            return
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        self.steps += 1
-        for name, value in self.model.state_dict().items():
-            if name not in self.average or not value.is_floating_point():
-                self.average[name] = value.detach().clone()
-            else:
-                self.average[name].lerp_(value, 1 - decay)
+        if self.training:
+            self.kept.update(get_model(self.model))
 
     def before_validate(self) -> None:
         """Validation sees the average."""
-        self.own = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-        self.model.load_state_dict(self.average)
+        model = get_model(self.model)
+        self.own = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        model.load_state_dict(self.kept.average)
 
     def before_train(self) -> None:
         """Training goes on with its own weights."""
         if self.own:
-            self.model.load_state_dict(self.own)
+            get_model(self.model).load_state_dict(self.own)

@@ -5,177 +5,213 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
-import fastai.callback.schedule  # noqa: F401 - gives Learner fine_tune and fit_one_cycle
+import fastai.callback.schedule  # noqa: F401 - gives Learner fit_one_cycle
 import numpy as np
 import torch
-from fastai.callback.core import Callback
+from byod_torch import balance, devices, export, weights
+from byod_torch.batches import Batches
+from byod_torch.bodies import Net, groups, net
+from fastai.callback.core import Callback, TrainEvalCallback
 from fastai.callback.fp16 import MixedPrecision
+from fastai.callback.mixup import MixUp
 from fastai.data.core import DataLoaders
-from fastai.learner import Learner
+from fastai.learner import CastToTensor, Learner
 from fastai.losses import CrossEntropyLossFlat
-from fastai.metrics import accuracy
 from fastai.torch_core import set_seed
 
 from byod.errors import TrainerError
-from byod.modelcard import InputRule
+from byod.modelcard import InputRule, LrFinder
 from byod.records import Example
 from byod.trainers import Floats, Run, Trained, TrainingData
-from byod_fastai import Options
+from byod_fastai import Options, checkpoints, processes, rates
+from byod_fastai.augmentation import Augment
 from byod_fastai.averaging import Average
-from byod_fastai.bodies import Net, groups, net
-from byod_fastai.cache import Batches, decoded
-from byod_fastai.export import write
-from byod_fastai.watching import Augment, FrozenNorm, Watch
-
-CROP = 0.7
-"""From scratch, a training picture shows at least this share of its area: a new net needs the variety."""
-
-PRESIZE = 1.2
-"""Pictures to crop from are cached this much larger than the input, so that there are pixels to show."""
+from byod_fastai.plan import Plan, labels, plan
+from byod_fastai.processes import Team, Together
+from byod_fastai.watching import FrozenNorm, Watch
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Every number of a training, once the options left open are chosen."""
+class Task:
+    """One training with everything that was chosen for it."""
 
-    size: int
-    epochs: int
-    frozen_epochs: int
-    batch_size: int
-    lr: float
+    data: TrainingData
+    options: Options
+    run: Run
+    team: Team
+    built: Net
+    plan: Plan
 
 
 def train(data: TrainingData, options: Options, run: Run) -> Trained:
     """Train, keep the best epoch, and export; see `Fastai.train`."""
-    device = _device(run)
-    set_seed(run.seed, reproducible=device.type == "cuda")
+    team = processes.team(run)
+    set_seed(run.seed, reproducible=team.device.type == "cuda")
     built = net(options, len(data.classes))
-    plan = _plan(options, built, device)
-    run.say(_introduction(built, plan, device, data))
-    rule = InputRule(width=plan.size, height=plan.size, resize=options.resize)
-    watch = Watch(run, options.patience, plan.frozen_epochs)
-    learner = Learner(
-        DataLoaders(*_batches(data, options, run, plan, rule, device)),
-        built.model.to(device),
-        loss_func=CrossEntropyLossFlat(),
-        splitter=groups,
-        metrics=accuracy,
-        wd=options.weight_decay,
-        cbs=[watch, *_callbacks(options, plan, device)],
-        path=run.folder,
-    )
-    _fit(learner, plan, options)
+    task = Task(data, options, run, team, built, plan(options, built, team.device, data))
+    run.say(_introduction(task))
+    rule = InputRule(width=task.plan.size, height=task.plan.size, resize=options.resize)
+    learner = _learner(task, rule)
+    average = Average() if task.plan.ema else None
+    watch = Watch(run, team, options.patience, task.plan.frozen_epochs, task.plan.all_epochs)
+    try:
+        lr, finder = _fit(task, learner, watch, average)
+    except torch.OutOfMemoryError as error:
+        raise TrainerError(
+            "the memory of the device is full; train with "
+            f"--set batch_size={max(2, task.plan.batch_size // 2)} or --set size={max(32, task.plan.size * 3 // 4)}"
+        ) from error
     watch.restore(learner.model)
-    model = learner.model.float().cpu().eval()
-    file = write(model, rule, run.folder / "logits.onnx", run.say)
+    trained = _trained(task, learner, rule, finder, watch.notes() | {"lr": lr})
+    team.end()
+    return trained
+
+
+def _introduction(task: Task) -> str:
+    made, built, data = task.plan, task.built, task.data
+    epochs = f"{made.frozen_epochs} + {made.epochs}" if made.frozen_epochs else str(made.epochs)
+    start = {"scratch": "from random weights", "hub": "pretrained"}.get(
+        built.pretrained, f"from {built.pretrained}"
+    )
+    where = devices.name(task.team.device)
+    if task.team.world > 1:
+        where = f"{task.team.world} processes, the first on {where}"
+    return (
+        f"{built.arch} {start}, {made.size} px, {epochs} epochs on {len(data.train)} pictures "
+        f"({len(data.valid)} for validation), on {where}"
+    )
+
+
+def _learner(task: Task, rule: InputRule) -> Learner:
+    """fastai's Learner, without its recorder, which would wait for the device after every step."""
+    options, team = task.options, task.team
+    weighed = task.plan.class_weights
+    if weighed is not None:
+        task.run.say(balance.words(labels(task.data, task.data.train), task.data.classes))
+    loss = CrossEntropyLossFlat(
+        weight=None if weighed is None else torch.tensor(weighed, device=team.device),
+        label_smoothing=options.label_smoothing,
+    )
+    return Learner(
+        DataLoaders(*_batches(task, rule)),
+        # the layout in which most CPUs and GPUs convolve and pool fastest
+        task.built.model.to(team.device, memory_format=torch.channels_last),
+        loss_func=loss,
+        splitter=groups,
+        wd=options.weight_decay,
+        cbs=[TrainEvalCallback(), CastToTensor(), *_callbacks(task)],
+        default_cbs=False,
+        path=task.run.folder,
+    )
+
+
+def _batches(task: Task, rule: InputRule) -> tuple[Batches, Batches]:
+    """Training and validation batches, each from pictures decoded once."""
+    side = task.plan.cached
+    larger = InputRule(width=side, height=side, resize=rule.resize)
+    team = task.team
+
+    def batches(part: tuple[Example, ...], shape: InputRule, shuffle: bool) -> Batches:
+        return Batches(
+            task.run.pixels(part, shape),
+            labels(task.data, part),
+            task.plan.batch_size * team.world,
+            team.device,
+            shuffle=shuffle,
+            rank=team.rank,
+            world=team.world,
+        )
+
+    return batches(task.data.train, larger, True), batches(task.data.valid, rule, False)
+
+
+def _callbacks(task: Task) -> list[Callback]:
+    options, cuda = task.options, task.team.device.type == "cuda"
+    found: list[Callback] = []
+    if options.augment:
+        found.append(Augment(task.plan.size, task.plan.smallest_crop))
+    if options.mixup:
+        found.append(MixUp(options.mixup))
+    if options.freeze_norm:
+        found.append(FrozenNorm())
+    if cuda:
+        exact = torch.cuda.is_bf16_supported(including_emulation=False)
+        found.append(MixedPrecision("bf16" if exact else "fp16"))
+    if task.team.world > 1:
+        found.append(Together(task.team))
+    return found
+
+
+def _fit(
+    task: Task, learner: Learner, watch: Watch, average: Average | None
+) -> tuple[float, LrFinder | None]:
+    """All stages, or what is left of them after a kill; gives the rate, and how it was found."""
+    saved = checkpoints.agreed(task.run, task.team)
+    if saved is None:
+        lr, finder = _rate(task, learner)
+    else:
+        lr, finder = float(saved.facts["lr"]), saved.facts["finder"]
+        finder = None if finder is None else LrFinder.model_validate(finder)
+        checkpoints.restore(saved, learner.model, watch, average)
+    watch.saving = checkpoints.Saving(task.run, task.team, average, lr, finder)
+    first = 0
+    for stage in task.plan.stages(lr):
+        if not watch.ended and watch.done < first + stage.epochs:
+            learner.freeze() if stage.frozen else learner.unfreeze()
+            if saved is not None and watch.done > first:
+                checkpoints.restore_optimizer(saved, learner)
+            learner.fit_one_cycle(
+                stage.epochs,
+                stage.rates,
+                pct_start=stage.rise,
+                div=stage.start,
+                cbs=[watch] if average is None else [average, watch],
+                start_epoch=watch.done - first,
+            )
+        first += stage.epochs
+    return lr, finder
+
+
+def _rate(task: Task, learner: Learner) -> tuple[float, LrFinder | None]:
+    """The rate that was asked for, or else the one that a search finds."""
+    if task.options.lr is not None:
+        return task.options.lr, None
+    learner.freeze() if task.plan.stages(1.0)[0].frozen else learner.unfreeze()
+    found = rates.find(learner, task.plan.usual_rate, task.team)
+    task.run.say(rates.words(found))
+    return found.used, found
+
+
+def _trained(
+    task: Task, learner: Learner, rule: InputRule, finder: LrFinder | None, notes: dict[str, Any]
+) -> Trained:
+    """The trained net on the CPU, and its files, which the first process writes."""
+    model = learner.model.float().cpu().to(memory_format=torch.contiguous_format).eval()
+    folder = task.run.folder
+    onnx, kept = folder / "logits.onnx", folder / "weights.safetensors"
+    if task.team.rank == 0:
+        export.write(model, rule, onnx, task.run.say)
+        weights.keep(model, kept, task.built.arch, task.data.classes)
 
     @torch.no_grad()
     def logits(images: Floats) -> Floats:
         return np.asarray(model(torch.from_numpy(images)).numpy(), np.float32)
 
     return Trained(
-        onnx=file,
+        onnx=onnx,
         input=rule,
         logits=logits,
-        arch=built.arch,
-        device=_name(device),
-        pretrained=built.pretrained,
+        arch=task.built.arch,
+        device=devices.name(task.team.device),
+        pretrained=task.built.pretrained,
         parameters=sum(p.numel() for p in model.parameters()),
         versions={
             "python": platform.python_version(),
-            **{n: version(n) for n in ("torch", "torchvision", "fastai", "timm")},
+            **{name: version(name) for name in ("torch", "torchvision", "fastai", "timm")},
         },
-        notes={
-            "epochs": watch.done,
-            "best_epoch": watch.best_epoch,
-            "lr": plan.lr,
-            "batch_size": plan.batch_size,
-        },
+        notes=notes | task.plan.notes(task.team.world),
+        weights=kept,
+        lr_finder=finder,
     )
-
-
-def _device(run: Run) -> torch.device:
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    wanted = (run.device or next(name for name, found in there.items() if found)).split(":")[0]
-    if not there.get(wanted, False):
-        found = ", ".join(name for name, yes in there.items() if yes)
-        raise TrainerError(f"this machine has no device {wanted!r} that torch can use; it has: {found}")
-    return torch.device(run.device or wanted)
-
-
-def _name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"cuda ({torch.cuda.get_device_name(device)})"
-    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else device.type
-
-
-def _plan(options: Options, built: Net, device: torch.device) -> Plan:
-    scratch = options.from_scratch
-    on_gpu = device.type != "cpu"
-    if built.size and options.size not in (None, built.size):
-        raise TrainerError(
-            f"{built.arch} takes pictures of {built.size} px alone; leave --set size={options.size} out"
-        )
-    return Plan(
-        size=options.size or built.size or (224 if on_gpu else 96 if scratch else 128),
-        epochs=options.epochs or (8 if scratch else 4),
-        frozen_epochs=0 if scratch else options.frozen_epochs,
-        batch_size=options.batch_size or (16 if scratch else 32),
-        lr=options.lr or (1e-3 if scratch else 2e-3),
-    )
-
-
-def _introduction(built: Net, plan: Plan, device: torch.device, data: TrainingData) -> str:
-    epochs = f"{plan.frozen_epochs} + {plan.epochs}" if plan.frozen_epochs else str(plan.epochs)
-    start = {"scratch": "from random weights", "hub": "pretrained"}.get(
-        built.pretrained, f"from {built.pretrained}"
-    )
-    return (
-        f"{built.arch} {start}, {plan.size} px, {epochs} epochs on {len(data.train)} pictures "
-        f"({len(data.valid)} for validation), on {_name(device)}"
-    )
-
-
-def _batches(
-    data: TrainingData, options: Options, run: Run, plan: Plan, rule: InputRule, device: torch.device
-) -> tuple[Batches, Batches]:
-    """Training and validation batches, each from pictures decoded once."""
-    larger = round(plan.size * PRESIZE) if options.augment and options.from_scratch else plan.size
-    presized = InputRule(width=larger, height=larger, resize=options.resize)
-    number = {name: at for at, name in enumerate(data.classes)}
-
-    def batches(name: str, part: tuple[Example, ...], shape: InputRule) -> Batches:
-        block = decoded(part, shape, megabytes=options.cache_mb, scratch=run.folder / f"{name}.cache")
-        labels = [number[example.label] for example in part]
-        return Batches(block, labels, plan.batch_size, device, shuffle=name == "train")
-
-    return batches("train", data.train, presized), batches("valid", data.valid, rule)
-
-
-def _callbacks(options: Options, plan: Plan, device: torch.device) -> list[Callback]:
-    wanted = {
-        Augment(plan.size, CROP if options.from_scratch else 1.0): options.augment,
-        Average(): options.from_scratch,
-        FrozenNorm(): options.freeze_norm,
-        MixedPrecision(): device.type == "cuda",
-    }
-    return [callback for callback, on in wanted.items() if on]
-
-
-def _fit(learner: Learner, plan: Plan, options: Options) -> None:
-    try:
-        with learner.no_bar(), learner.no_logging():
-            if options.from_scratch:
-                learner.fit_one_cycle(plan.epochs, plan.lr)
-            elif plan.frozen_epochs:
-                learner.fine_tune(plan.epochs, plan.lr, freeze_epochs=plan.frozen_epochs)
-            else:
-                learner.fit_one_cycle(
-                    plan.epochs, slice(plan.lr / 200, plan.lr / 2)
-                )  # fine_tune's second half
-    except torch.OutOfMemoryError as error:
-        raise TrainerError(
-            f"the memory of the device is full; train with --set batch_size={max(2, plan.batch_size // 2)} "
-            f"or --set size={max(32, plan.size * 3 // 4)}"
-        ) from error

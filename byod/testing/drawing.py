@@ -1,10 +1,4 @@
-"""What a plugin's tests need: class folders of drawn pictures that a small net can learn.
-
-from byod.testing import draw_classes
-
-def test_my_trainer(tmp_path):
-    draw_classes(tmp_path, classes=("circle", "square"), per_class=20)
-"""
+"""Class folders of drawn pictures that a small net can learn."""
 
 from __future__ import annotations
 

@@ -1,0 +1,165 @@
+"""Commands that use or judge what was learned: predict, evaluate, compare."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from byod.cli.speech import Json, answer, plainly, say, table
+
+if TYPE_CHECKING:
+    from byod.evaluation import Evaluation
+    from byod.modelcard import Comparison, Paired
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's commands."""
+    for command in (predict, evaluate, compare):
+        app.command(command.__name__)(command)
+
+
+@plainly
+def predict(
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE…", help="Pictures, folders, or - for stdin.")],
+    run: Annotated[
+        str | None, typer.Option(help="A run's folder, or a dataset; default: the latest run.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what pictures show; runs on onnxruntime alone."""
+    from byod import dataset, learning
+    from byod.modelcard import Unreadable
+
+    folder = learning.find_run(run, dataset.ROOT)
+    given: list[Path | tuple[str, bytes]] = [
+        ("-", sys.stdin.buffer.read(200_000_000)) if name == "-" else Path(name) for name in images
+    ]
+    found = []
+    failed = 0
+    for one in learning.predict(folder, given):
+        if isinstance(one, Unreadable):
+            failed += 1
+            say(f"byod: {one.path}: {one.error}")
+        else:
+            found.append(one)
+    if as_json:
+        answer([one.model_dump(mode="json") for one in found])
+    elif found:
+        rows = [
+            (one.path, one.label, f"{one.probability:6.1%}", "█" * round(one.probability * 20))
+            for one in found
+        ]
+        table(f"Model: {folder}", ("picture", "class", "probability", ""), rows)
+    if failed:
+        raise typer.Exit(1)
+
+
+@plainly
+def evaluate(
+    run: Annotated[str, typer.Argument(help="A run's folder, or a dataset (its latest run).")],
+    place: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="Class folders; default: the dataset's test pictures."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Also write a page to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a model on other people's pictures, in folders named after its classes."""
+    from byod import dataset, learning
+
+    found = learning.evaluate(learning.find_run(run, dataset.ROOT), place, report, say=say)
+    if as_json:
+        answer(found.model_dump(mode="json"))
+    else:
+        _evaluated(found)
+    if report is not None:
+        say(f"Report: {report}")
+
+
+def _evaluated(found: Evaluation) -> None:
+    from byod.training import verdict
+
+    metrics = found.metrics
+    rows = [
+        (
+            name,
+            score.pictures,
+            *("–" if rate is None else f"{rate:.1%}" for rate in (score.recall, score.precision)),
+        )
+        for name, score in metrics.per_class.items()
+    ]
+    typer.echo(f"{found.run}: {verdict(metrics)}")
+    table(
+        "Classes", ("class", "pictures", "found (recall)", "right when called (precision)"), rows, numbers=3
+    )
+    for name, number in found.unknown.items():
+        say(f"{number} pictures of {name!r} are left out: the model has no such class")
+    if found.absent:
+        say(f"no picture of {', '.join(found.absent)} is there: nothing is said of it")
+    if found.learned:
+        say(f"{found.learned} pictures are left out: the model was trained on them")
+    for one in found.unreadable:
+        say(f"byod: {one.path}: {one.error}")
+
+
+@plainly
+def compare(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN]…", help="Runs, or datasets (all their runs); default: all runs there are."
+        ),
+    ] = None,
+    into: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put runs side by side on the same pictures, and say which differences are real."""
+    from byod import dataset, learning
+
+    folders = [run for name in (runs or (None,)) for run in learning.find_runs(name, dataset.ROOT)]
+    comparison = learning.compare(list(dict.fromkeys(folders)), into)
+    if as_json:
+        answer({**comparison.model_dump(mode="json"), "page": str(into)})
+    else:
+        _compared(comparison)
+        typer.echo(f"Look at {into}")
+    if open_it:
+        typer.launch(into.resolve().as_uri())
+
+
+def _compared(comparison: Comparison) -> None:
+    rows = [
+        (
+            one.run,
+            one.arch,
+            f"{one.accuracy:.1%}",
+            f"{one.interval[0]:.1%}–{one.interval[1]:.1%}",
+            f"{one.macro_f1:.1%}",
+            f"{one.ece:.1%}",
+            f"{one.model_bytes / 1e6:.1f} MB",
+            f"{one.seconds:.1f} s",
+            f"{one.milliseconds:.1f} ms",
+        )
+        for one in comparison.runs
+    ]
+    head = ("run", "net", "accuracy", "95 %", "macro F1", "ECE", "size", "trained in", "a picture in")
+    table(f"{comparison.pictures} pictures: {comparison.note}", head, rows, numbers=7)
+    for first, second, pair in comparison.pairs:
+        typer.echo(_difference(first, second, pair))
+
+
+def _difference(first: str, second: str, pair: Paired) -> str:
+    """A difference in words: which is better, by how much, and whether that is more than chance."""
+    low, high = pair.interval
+    better, worse = (first, second) if pair.difference >= 0 else (second, first)
+    if pair.difference == 0:
+        return f"{first} and {second} are right equally often"
+    sure = "more than chance" if pair.p_value < 0.05 else "may well be chance"
+    return (
+        f"{better} is better than {worse} by {abs(pair.difference):.1%} "
+        f"({low:+.1%} to {high:+.1%} for {first}), p = {pair.p_value:.3f}: {sure}"
+    )

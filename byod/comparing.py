@@ -1,0 +1,185 @@
+"""Runs side by side on the same pictures, none of which any of them learned from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from byod import judging, runfolder
+from byod.errors import ModelError, UsageError
+from byod.judging import Judged, Line
+from byod.modelcard import Comparison, Contender, Measured, ModelCard, Prediction
+from byod.predictor import Predictor, read_card
+from byod.records import Example, Split
+
+ENOUGH = 20
+"""With fewer pictures in common than this, a comparison says nothing."""
+TIMED = 64  # pictures that the time of a prediction is measured on
+
+
+@dataclass(frozen=True)
+class _Run:
+    folder: Path
+    card: ModelCard
+    lines: dict[str, Line]
+    learned: frozenset[str]
+    """Pictures that the model judged by these lines has seen."""
+
+
+def compare(runs: Sequence[Path]) -> Comparison:
+    """Measure runs on the pictures that all of them were asked about and none of them learned from.
+
+    The answers are those that each run wrote down; labels are those of the latest run. How long a prediction takes is
+    measured now, on this machine.
+
+    Raises:
+        UsageError: fewer than two runs.
+        ModelError: one is no run, their classes differ, or they have too few pictures in common.
+    """
+    if len(runs) < 2:
+        raise UsageError("comparing takes two runs at least; byod train makes them")
+    opened = [_open(folder) for folder in runs]
+    _same_classes(opened)
+    shared = _shared(opened)
+    latest = max(opened, key=lambda run: run.card.created)
+    judged = [_judged(run, latest, shared) for run in opened]
+    names = _names(opened)
+    return Comparison(
+        runs=tuple(
+            _contender(name, run, said) for name, run, said in zip(names, opened, judged, strict=True)
+        ),
+        classes=opened[0].card.classes,
+        pictures=len(shared),
+        note=_note(opened, latest, shared),
+        pairs=tuple(
+            (names[a], names[b], judging.against(judged[a], judged[b]))
+            for a, b in combinations(range(len(opened)), 2)
+        ),
+    )
+
+
+def _open(folder: Path) -> _Run:
+    card = read_card(folder)
+    lines = {line.sha256: line for line in judging.read(folder, card.classes)}
+    if card.metrics.measured_on is Measured.CROSS_VALIDATION:
+        return _Run(folder, card, lines, frozenset())  # each line is by a model that had not seen the picture
+    sides = runfolder.sides_of(folder)
+    if not sides:
+        raise ModelError(f"{folder} does not say what it learned from (no examples.csv); train it again")
+    return _Run(
+        folder, card, lines, frozenset(sha for sha, (part, _) in sides.items() if part != judging.TEST)
+    )
+
+
+def _same_classes(runs: Sequence[_Run]) -> None:
+    first = runs[0]
+    for other in runs[1:]:
+        if set(other.card.classes) != set(first.card.classes):
+            raise ModelError(
+                f"{other.folder} tells {', '.join(other.card.classes)} apart and {first.folder} "
+                f"{', '.join(first.card.classes)}; only runs with the same classes can be compared"
+            )
+
+
+def _shared(runs: Sequence[_Run]) -> tuple[str, ...]:
+    """The pictures to compare on; a picture goes with its whole duplicate group."""
+    everywhere = set.intersection(*(set(run.lines) for run in runs))
+    seen = frozenset().union(*(run.learned for run in runs))
+    tainted = {
+        group for run in runs for sha, (_, group) in runfolder.sides_of(run.folder).items() if sha in seen
+    } if seen else set()  # fmt: skip
+    shared = sorted(
+        sha
+        for sha in everywhere
+        if sha not in seen and not any(run.lines[sha].group in tainted for run in runs)
+    )
+    if len(shared) < ENOUGH:
+        raise ModelError(
+            f"these runs have {len(shared)} test pictures in common that none of them learned from, and {ENOUGH} are "
+            "needed; train them on the same split (byod train keeps it)"
+        )
+    return tuple(shared)
+
+
+def _judged(run: _Run, latest: _Run, shared: Sequence[str]) -> list[Judged]:
+    """What a run said of the shared pictures, with labels and groups of the latest."""
+    found = []
+    for sha in shared:
+        line, truth = run.lines[sha], latest.lines[sha]
+        example = Example(
+            sha256=sha,
+            path=run.folder.parent.parent / line.file,
+            label=truth.label,
+            split=Split.TEST,
+            group=truth.group,
+        )
+        said = Prediction(
+            path=line.file,
+            label=line.predicted,
+            probability=line.probability,
+            probabilities=line.probabilities,
+        )
+        found.append(Judged(example, said, run.card.temperature, line.part))
+    return found
+
+
+def _contender(name: str, run: _Run, judged: Sequence[Judged]) -> Contender:
+    card = run.card
+    metrics = judging.metrics(judged, (), card.classes, seed=0)
+    return Contender(
+        run=name,
+        plugin=card.plugin,
+        arch=card.arch,
+        pretrained=card.pretrained,
+        parameters=card.parameters,
+        device=card.device,
+        model_bytes=(run.folder / "model.onnx").stat().st_size,
+        seconds=card.seconds,
+        milliseconds=_milliseconds(run, [j.example.path for j in judged]),
+        accuracy=metrics.accuracy,
+        interval=metrics.interval,
+        macro_f1=metrics.macro_f1,
+        ece=metrics.ece,
+    )
+
+
+def _milliseconds(run: _Run, pictures: Sequence[Path]) -> float:
+    """What one picture takes, decoding included: the better of two rounds over a few of them."""
+    there = [path for path in pictures if path.is_file()][:TIMED]
+    if not there:
+        raise ModelError(
+            f"the pictures of {run.folder.parent.parent} are gone; nothing to measure the time on"
+        )
+    predictor = Predictor(run.folder)
+    list(predictor.predict(there[:2]))
+    rounds = []
+    for _ in range(2):
+        started = time.perf_counter()
+        list(predictor.predict(there))
+        rounds.append(time.perf_counter() - started)
+    return 1000 * min(rounds) / len(there)
+
+
+def _names(runs: Sequence[_Run]) -> list[str]:
+    """Names that tell the runs apart: the folder's, with its dataset's where two are called the same."""
+    names = [run.card.run for run in runs]
+    if len(set(names)) == len(names):
+        return names
+    full = [f"{run.folder.resolve().parent.parent.name}/{run.card.run}" for run in runs]
+    if len(set(full)) != len(full):
+        raise UsageError("the same run is named twice")
+    return full
+
+
+def _note(runs: Sequence[_Run], latest: _Run, shared: Sequence[str]) -> str:
+    if len({run.card.fingerprint for run in runs}) == 1:
+        crossed = {run.card.metrics.measured_on for run in runs} == {Measured.CROSS_VALIDATION}
+        return "all pictures, cross-validated" if crossed else "the test pictures of one dataset"
+    relabelled = sum(1 for sha in shared for run in runs if run.lines[sha].label != latest.lines[sha].label)
+    note = "the runs come from different versions of the dataset: measured on the test pictures common to all"
+    return note + (
+        f", with the latest labels ({relabelled} answers were given for other ones)" if relabelled else ""
+    )

@@ -1,0 +1,201 @@
+"""One model: let a trainer learn, compare its export with what it trained, add temperature and softmax, keep it.
+
+What is finished stays in the unfinished run's folder, so that a killed run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, JsonValue
+
+from byod import __version__, judging, measures, onnxfile, trainers
+from byod.errors import TrainerError
+from byod.modelcard import InputRule, LrFinder
+from byod.records import Example, Record
+from byod.resizing import as_input
+from byod.trainers import Floats, Run, Trained, Trainer, TrainingData
+
+Epoch = Mapping[str, float]
+Log = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every training of one run shares; `folder` holds what is not finished."""
+
+    trainer: Trainer
+    options: BaseModel
+    classes: tuple[str, ...]
+    folder: Path
+    seed: int
+    device: str | None
+    gpus: int
+    cache: Path | None
+    say: Callable[[str], None]
+    log: Log
+    should_stop: Callable[[], bool]
+
+
+class Fitted(Record):
+    """One finished training: how it came about, and what its file is; the file itself lies beside, `<name>.onnx`."""
+
+    input: InputRule
+    arch: str
+    device: str
+    pretrained: str
+    parameters: int
+    versions: dict[str, str]
+    notes: dict[str, JsonValue]
+    lr_finder: LrFinder | None
+    sha256: str
+    temperature: float
+    parity: float
+    seconds: float
+    history: tuple[dict[str, int | float], ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A finished training with the bytes of its model file, and its weights where the trainer kept them."""
+
+    fitted: Fitted
+    content: bytes
+    weights: Path | None
+
+
+def fit(work: Work, train: tuple[Example, ...], valid: tuple[Example, ...], name: str = "model") -> Model:
+    """Train one model, or take the one that an earlier, killed run finished under this name.
+
+    Raises:
+        TrainerError: the trainer cannot train this, or what it exports is not what it trained.
+    """
+    kept = work.folder / f"{name}.json"
+    if kept.is_file():
+        return _kept(work.folder, name)
+    own = work.folder / name
+    own.mkdir(parents=True, exist_ok=True)
+    history = _history(work, own, name)
+    before = sum(epoch.get("seconds", 0.0) for epoch in history)
+
+    def log(epoch: Epoch) -> None:
+        history.append(dict(epoch))
+        with (own / "history.jsonl").open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(dict(epoch)) + "\n")
+        work.log({**epoch, "part": "" if name == "model" else name.replace("-of-", "/").replace("-", " ")})
+
+    run = Run(
+        own / "own",
+        work.seed,
+        work.device,
+        work.gpus,
+        work.cache,
+        say=work.say,
+        log=log,
+        should_stop=work.should_stop,
+    )
+    run.folder.mkdir(exist_ok=True)
+    started = time.perf_counter()
+    data = TrainingData(classes=work.classes, train=train, valid=valid)
+    trained = work.trainer.train(data, work.options, run)
+    seconds = before + time.perf_counter() - started
+    try:
+        logits, parity = _exported_logits(trained, data, run)
+    finally:
+        trained.release()
+    truth = judging.numbers([e.label for e in valid], work.classes)
+    temperature = measures.temperature(logits, truth)
+    return _keep(work, trained, name, temperature, parity, seconds, history)
+
+
+def _history(work: Work, own: Path, name: str) -> list[dict[str, int | float]]:
+    """The epochs that a killed training both logged and saved; what it logged beyond will be logged again."""
+    lines = own / "history.jsonl"
+    saved = trainers.checkpoint(own / "own")
+    if saved is None:
+        lines.unlink(missing_ok=True)
+        return []
+    kept = lines.read_text(encoding="utf-8").splitlines()[: saved.epochs] if lines.is_file() else []
+    lines.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    work.say(f"going on after {saved.epochs} finished epochs" + ("" if name == "model" else f" ({name})"))
+    return [json.loads(line) for line in kept]
+
+
+def _exported_logits(trained: Trained, data: TrainingData, run: Run) -> tuple[Floats, float]:
+    """The exported file's logits on all validation pictures; refuses an export that is not the trained model."""
+    opened = onnxfile.session(trained.onnx.read_bytes())
+    onnxfile.check(opened, trained.input, "logits", len(data.classes))
+    pictures = run.pixels(data.valid, trained.input)
+    exported, worst = [], 0.0
+    for at in range(0, len(pictures), 32):
+        images = as_input(pictures.rows(range(at, min(at + 32, len(pictures)))))
+        exported.append(onnxfile.run(opened, images))
+        worst = max(worst, onnxfile.difference(trained.logits(images), exported[-1]))
+    if worst >= onnxfile.PARITY:
+        raise TrainerError(
+            f"the exported model differs from the trained one by {worst:.1e} (allowed: {onnxfile.PARITY:.0e}); "
+            f"{trained.arch} cannot be exported faithfully, choose another architecture"
+        )
+    return np.concatenate(exported), worst
+
+
+def _keep(
+    work: Work,
+    trained: Trained,
+    name: str,
+    temperature: float,
+    parity: float,
+    seconds: float,
+    history: Sequence[Epoch],
+) -> Model:
+    """Write the finished model beside the trainer's folder, and throw that away."""
+    sha256 = onnxfile.finish(
+        trained.onnx,
+        work.folder / f"{name}.onnx",
+        temperature=temperature,
+        metadata={"byod": __version__, "classes": "\n".join(work.classes)},
+    )
+    if trained.weights is not None:
+        shutil.copyfile(trained.weights, work.folder / f"{name}.safetensors")
+    fitted = Fitted(
+        input=trained.input,
+        arch=trained.arch,
+        device=trained.device,
+        pretrained=trained.pretrained,
+        parameters=trained.parameters,
+        versions=dict(trained.versions),
+        notes=dict(trained.notes),
+        lr_finder=trained.lr_finder,
+        sha256=sha256,
+        temperature=temperature,
+        parity=parity,
+        seconds=seconds,
+        history=tuple(dict(epoch) for epoch in history),
+    )
+    # last: a model with this file is taken for finished
+    new = work.folder / f"{name}.json.new"
+    new.write_text(fitted.model_dump_json(), encoding="utf-8")
+    new.replace(work.folder / f"{name}.json")
+    shutil.rmtree(work.folder / name)
+    return _kept(work.folder, name)
+
+
+def _kept(folder: Path, name: str) -> Model:
+    weights = folder / f"{name}.safetensors"
+    return Model(
+        fitted=Fitted.model_validate_json((folder / f"{name}.json").read_bytes()),
+        content=(folder / f"{name}.onnx").read_bytes(),
+        weights=weights if weights.is_file() else None,
+    )
+
+
+def arch(folder: Path) -> str:
+    """What the models finished in a folder are called."""
+    return next(Fitted.model_validate_json(file.read_bytes()).arch for file in sorted(folder.glob("*.json")))

@@ -1,0 +1,85 @@
+"""What a careless split hides: the probe's accuracy with kin on one side, and with pictures split at random."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from byod import fitting, judging, trainers, training
+from byod.fitting import Work
+from byod.modelcard import Metrics, Paired
+from byod.records import Example, Record
+from byod.trainers import Trainer
+
+
+class Leak(Record):
+    """The same probe on the same pictures, cross-validated twice.
+
+    `grouped` keeps near-copies on one side, `random` does not; `difference` is random minus grouped on the same
+    pictures. `together` counts pictures that belong with another one: a
+    near-copy, or one of the same page or creator.
+    """
+
+    probe: str
+    grouped: Metrics
+    random: Metrics
+    difference: Paired
+    pictures: int
+    together: int
+
+
+def measure(
+    examples: Sequence[Example],
+    classes: Sequence[str],
+    probe: Trainer,
+    folder: Path,
+    *,
+    options: dict[str, str],
+    seed: int,
+    cache: Path | None,
+    say: Callable[[str], None],
+) -> Leak:
+    """Cross-validate the probe by duplicate group, and again as if every picture stood alone."""
+    used = training.usable(examples, classes, say)
+    alone = [e.model_copy(update={"group": e.sha256}) for e in examples]
+    said = {}
+    for name, some in (("grouped", examples), ("random", alone)):
+        say(f"training the probe on a {'split by near-copies' if name == 'grouped' else 'random split'} …")
+        work = Work(
+            trainer=probe,
+            options=trainers.options(probe, options),
+            classes=used,
+            folder=folder / name,
+            seed=seed,
+            device=None,
+            gpus=1,
+            cache=cache,
+            say=lambda line: None,
+            log=lambda epoch: None,
+            should_stop=lambda: False,
+        )
+        work.folder.mkdir(parents=True)
+        said[name] = training.cross_validate(work, training.folds(some, used, seed))
+    groups = {e.sha256: e.group for e in examples}
+    sizes: dict[str, int] = {}
+    for e in examples:
+        sizes[e.group] = sizes.get(e.group, 0) + 1
+    grouped, random = said["grouped"], said["random"]
+    return Leak(
+        probe=fitting.arch(folder / "grouped"),
+        grouped=judging.metrics(*grouped, used, seed=seed),
+        random=judging.metrics(*random, used, seed=seed),
+        difference=judging.against(_in(groups, random[0]), grouped[0], seed=seed),
+        pictures=len(examples),
+        together=sum(1 for e in examples if sizes[e.group] > 1),
+    )
+
+
+def _in(groups: dict[str, str], judged: Sequence[judging.Judged]) -> list[judging.Judged]:
+    """The answers with the groups that their pictures really belong to."""
+    return [
+        judging.Judged(
+            j.example.model_copy(update={"group": groups[j.example.sha256]}), j.said, j.temperature, j.part
+        )
+        for j in judged
+    ]

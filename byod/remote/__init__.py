@@ -1,0 +1,1 @@
+"""Trainers that live in another environment: the same contract, over JSON lines."""

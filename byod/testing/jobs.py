@@ -1,0 +1,56 @@
+"""What a process is told that a trainer is to have for itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+from byod.records import Example, Record
+from byod.trainers import Trainer
+
+HEAVY = ("cleanlab", "fastai", "jax", "keras", "sklearn", "tensorflow", "timm", "torch", "torchvision")
+"""What a doctor must not import: it answers while people wait for `byod doctor`."""
+
+
+class Job(Record):
+    """The trainer's class as `module:qualified name`, and what it is to do; the answer goes to a file.
+
+    A training ends with its process, `when` so many `epochs` were logged or saved, or at its end at the latest.
+    """
+
+    trainer: str
+    task: Literal["doctor", "train"]
+    answer: Path
+    classes: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
+    options: dict[str, str] = {}
+    folder: Path = Path()
+    seed: int = 0
+    when: Literal["logged", "saved"] = "logged"
+    epochs: int = 1
+
+
+def place(cls: type[Trainer]) -> str:
+    """Where another process finds a class."""
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def send(job: Job) -> tuple[str, str]:
+    """Do a job in another process, which searches the same folders for modules: its answer, and its last line."""
+    file = job.answer.with_suffix(".json")
+    file.write_text(job.model_dump_json(), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "byod.testing", str(file)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    answer = job.answer.read_text(encoding="utf-8") if job.answer.is_file() else ""
+    last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+    return answer, last

@@ -1,0 +1,138 @@
+"""What stands before the regression: an ONNX graph from pictures to features, and what it said of each picture."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from byod.errors import TrainerError
+from byod.modelcard import InputRule
+from byod.records import Example
+from byod.resizing import as_input
+from byod.trainers import Floats, Run
+from byod_sklearn import Options, descriptor
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+DESCRIPTOR_SIZE = 128
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """From pictures to features: an ONNX graph (`image` to `features`), what it is called, and what it was made from.
+
+    `original` computes the same with the library the graph was exported from; None where the graph is the original.
+    """
+
+    content: bytes
+    rule: InputRule
+    name: str
+    pretrained: str
+    parameters: int
+    versions: dict[str, str]
+    original: Callable[[Floats], Floats] | None
+
+    @cached_property
+    def key(self) -> str:
+        """The SHA-256 of the graph."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass
+class Memory:
+    """The extractors made so far, and the features of every picture they have seen."""
+
+    extractors: dict[str, Extractor] = field(default_factory=dict)
+    known: dict[tuple[str, str], Floats] = field(default_factory=dict)
+    checked: dict[tuple[str, bytes], Floats] = field(default_factory=dict)
+
+    def extractor(self, options: Options, run: Run) -> Extractor:
+        """The extractor these options ask for.
+
+        Raises:
+            TrainerError: it is a body, and that is unknown, or its weights do not fit or cannot be had.
+        """
+        file = options.weights
+        stamp = f"{file.stat().st_mtime_ns} {file.stat().st_size}" if file and file.is_file() else ""
+        key = f"{options.model_dump_json(exclude_unset=True)} {stamp}"
+        if key not in self.extractors:
+            self.extractors[key] = _extractor(options, run)
+        return self.extractors[key]
+
+    def features(self, extractor: Extractor, examples: Sequence[Example], run: Run) -> Floats:
+        """float32 [N, F]; each picture is put through the graph once in the life of this memory."""
+        key = extractor.key
+        new = list({e.sha256: e for e in examples if (key, e.sha256) not in self.known}.values())
+        if new:
+            pixels, session = run.pixels(new, extractor.rule), _session(extractor.content)
+            for at in range(0, len(new), BATCH):
+                some = range(at, min(at + BATCH, len(new)))
+                for number, row in zip(some, _run(session, as_input(pixels.rows(some))), strict=True):
+                    self.known[key, new[number].sha256] = row
+        return np.stack([self.known[key, e.sha256] for e in examples])
+
+    def original(self, extractor: Extractor, images: Floats) -> Floats:
+        """float32 [N, 3, height, width] to float32 [N, F] by the library that the graph was exported from.
+
+        byod compares the two on all validation pictures of each fold; here too each picture is computed once.
+        """
+        keys = [(extractor.key, hashlib.sha256(image.tobytes()).digest()) for image in images]
+        new = [at for at, key in enumerate(keys) if key not in self.checked]
+        if new:
+            compute = extractor.original or partial(_run, _session(extractor.content))
+            for at, row in zip(new, compute(images[new]), strict=True):
+                self.checked[keys[at]] = row
+        return np.stack([self.checked[key] for key in keys])
+
+
+def _session(content: bytes) -> InferenceSession:
+    import onnxruntime
+
+    quiet = onnxruntime.SessionOptions()
+    quiet.log_severity_level = 3
+    return onnxruntime.InferenceSession(content, quiet, providers=["CPUExecutionProvider"])
+
+
+def _run(session: InferenceSession, images: Floats) -> Floats:
+    found: Floats = session.run(["features"], {"image": images})[0]
+    return found
+
+
+def _extractor(options: Options, run: Run) -> Extractor:
+    if options.from_scratch or options.features == "descriptor":
+        return _descriptor(options)
+    if find_spec("byod_torch") is None:
+        missing = "a body needs byod-torch (from a clone of byod: uv pip install -e plugins/byod-torch)"
+        if options.features == "body" or options.weights:
+            raise TrainerError(f"{missing}; or take the hand-made descriptor (--set features=descriptor)")
+        run.say(f"no frozen body: {missing}; the {descriptor.NAME} stands in for it")
+        return _descriptor(options)
+    return _body(options, run)
+
+
+def _descriptor(options: Options) -> Extractor:
+    side = options.size or DESCRIPTOR_SIZE
+    rule = InputRule(width=side, height=side, resize=options.resize)
+    return Extractor(descriptor.graph(rule), rule, descriptor.NAME, "none", 0, {}, None)
+
+
+def _body(options: Options, run: Run) -> Extractor:
+    """The frozen body, or in its place the descriptor where the weights cannot be had and nobody insists on them."""
+    from byod_sklearn.frozen import extractor
+
+    try:
+        return extractor(options, run)
+    except TrainerError as error:
+        # its cause is what the hub said; an architecture that does not exist has none
+        if options.features == "body" or options.weights or error.__cause__ is None:
+            raise
+        run.say(f"{error}; the {descriptor.NAME} stands in for it")
+        return _descriptor(options)

@@ -1,0 +1,16 @@
+"""The contract of byod's trainers, run on byod-torch."""
+
+import pytest
+from byod_torch import Torch
+
+from byod.testing import check_trainer
+
+
+@pytest.mark.slow
+def test_it_keeps_the_contract():
+    """Everything that byod expects of a trainer holds, with a small net from random weights."""
+    found = check_trainer(
+        Torch, {"arch": "squeezenet1_1", "size": "64", "from_scratch": "true", "epochs": "6"}
+    )
+    assert found.accuracy >= 0.8
+    assert len(found.resumed) == 3

@@ -1,0 +1,183 @@
+"""Runs side by side: the same pictures, the right labels, and no picture that any of them learned from."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from colour_trainer import Colour, coloured
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from byod import comparing, judging, measures, training
+from byod.errors import ModelError, UsageError
+from byod.modelcard import Measured
+from byod.records import Split
+
+
+def train(examples, folder, classes=("red", "green"), **options):
+    training.train_run(examples, classes, Colour(), options, folder=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A dataset folder with two runs on the same split, one of them hardly trained."""
+    folder = tmp_path_factory.mktemp("set")
+    examples = coloured(folder / "images", per_class=60)
+    train(examples, folder / "runs" / "good", epochs="4")
+    train(examples, folder / "runs" / "tiny", size="8", epochs="1")
+    return folder, examples
+
+
+def test_two_runs_on_one_split_are_compared_on_its_test_pictures(home):
+    """Each contender has the accuracy its own card says, on all test pictures, and the pair is tested."""
+    folder, examples = home
+    runs = [folder / "runs" / "good", folder / "runs" / "tiny"]
+    found = comparing.compare(runs)
+    test = [e for e in examples if e.split is Split.TEST]
+    assert found.pictures == len(test)
+    for run, contender in zip(runs, found.runs, strict=True):
+        card = comparing.read_card(run)
+        assert contender.accuracy == pytest.approx(card.metrics.accuracy)
+        assert contender.interval == pytest.approx(card.metrics.interval)
+        assert contender.model_bytes == (run / "model.onnx").stat().st_size
+        assert contender.milliseconds > 0
+    ((first, second, pair),) = found.pairs
+    assert (first, second) == ("good", "tiny")
+    assert pair.difference == pytest.approx(found.runs[0].accuracy - found.runs[1].accuracy)
+    assert pair.only_first - pair.only_second == round(pair.difference * pair.pictures)
+
+
+def test_what_a_later_version_learned_from_is_left_out(tmp_path):
+    """When a test picture of one run (or its near-copy) was trained on by another, it is not compared on."""
+    examples = coloured(tmp_path / "images", per_class=120, pairs=True)
+    first = train(examples, tmp_path / "runs" / "first", epochs="2")
+    test = [e for e in examples if e.split is Split.TEST]
+    taken = test[0]
+    changed = [e.model_copy(update={"split": Split.TRAIN}) if e is taken else e for e in examples]
+    second = train(changed, tmp_path / "runs" / "second", epochs="2")
+    found = comparing.compare([first, second])
+    group = [e for e in test if e.group == taken.group]
+    assert len(group) == 2
+    assert found.pictures == len(test) - 2
+
+
+def test_the_latest_labels_count(tmp_path):
+    """After a relabelling, both runs are measured by the new label, and the note says how many changed."""
+    examples = coloured(tmp_path / "images", per_class=120)
+    first = train(examples, tmp_path / "runs" / "first", epochs="4")
+    flipped = next(e for e in examples if e.split is Split.TEST and e.label == "red")
+    changed = [e.model_copy(update={"label": "green"}) if e is flipped else e for e in examples]
+    second = tmp_path / "runs" / "second"
+    training.train_run(
+        changed,
+        ("red", "green"),
+        Colour(),
+        {"epochs": "4"},
+        folder=second,
+        about=training.About(fingerprint="new"),
+    )
+    found = comparing.compare([first, second])
+    assert "different versions" in found.note
+    assert "1 answer" in found.note
+    card = comparing.read_card(first)
+    assert found.runs[0].accuracy < card.metrics.accuracy
+
+
+def test_cross_validated_runs_are_compared_on_every_picture(tmp_path):
+    """Each answer is by a model that had not seen the picture, so all of them count."""
+    examples = coloured(tmp_path / "images", per_class=20)
+    runs = [train(examples, tmp_path / "runs" / name, epochs="2") for name in ("a", "b")]
+    found = comparing.compare(runs)
+    assert found.pictures == 40
+    assert "cross-validated" in found.note
+    assert found.pairs[0][2].difference == 0
+    assert found.pairs[0][2].p_value == 1
+
+
+def test_what_cannot_be_compared_is_refused(home, tmp_path):
+    """One run, other classes, nothing in common, no notes of what was learned: one line each."""
+    folder, _ = home
+    good = folder / "runs" / "good"
+    with pytest.raises(UsageError, match="two runs"):
+        comparing.compare([good])
+    with pytest.raises(UsageError, match="named twice"):
+        comparing.compare([good, good])
+    others = coloured(tmp_path / "images", ("red", "blue"), per_class=60)
+    other = train(others, tmp_path / "runs" / "other", classes=("red", "blue"), epochs="1")
+    with pytest.raises(ModelError, match="same classes"):
+        comparing.compare([good, other])
+    strangers = coloured(tmp_path / "more", per_class=60, seed=5)
+    strangers = [e.model_copy(update={"sha256": f"{n:064x}"}) for n, e in enumerate(strangers)]
+    stranger = train(strangers, tmp_path / "runs" / "stranger", epochs="1")
+    with pytest.raises(ModelError, match="0 test pictures in common"):
+        comparing.compare([good, stranger])
+    shutil.copytree(good, tmp_path / "runs" / "old")
+    (tmp_path / "runs" / "old" / "examples.csv").unlink()
+    with pytest.raises(ModelError, match=r"no examples\.csv"):
+        comparing.compare([good, tmp_path / "runs" / "old"])
+    with pytest.raises(ModelError, match="is not a run"):
+        comparing.compare([good, tmp_path])
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "file\nx\n", "file,sha256,group,part,label,predicted,probability\na,b,c,d,e,f,g\n"]
+)
+def test_a_damaged_table_of_predictions_is_one_line(home, tmp_path, damage):
+    """A predictions.csv that is not what byod wrote is named."""
+    folder, _ = home
+    shutil.copytree(folder / "runs" / "good", tmp_path / "runs" / "bad")
+    (tmp_path / "runs" / "bad" / "predictions.csv").write_text(damage)
+    with pytest.raises(ModelError) as caught:
+        comparing.compare([folder / "runs" / "good", tmp_path / "runs" / "bad"])
+    assert "\n" not in str(caught.value)
+
+
+def test_predictions_come_back_as_they_were_written(home):
+    """Reading predictions.csv gives what the file's own rows say."""
+    folder, _ = home
+    run = folder / "runs" / "good"
+    lines = judging.read(run, ("red", "green"))
+    with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(lines)
+    for row, line in zip(rows, lines, strict=True):
+        assert (row["sha256"], row["label"], row["predicted"]) == (line.sha256, line.label, line.predicted)
+        assert line.probabilities["green"] == pytest.approx(float(row["p(green)"]))
+        assert sum(line.probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert comparing.read_card(run).metrics.measured_on is Measured.TEST
+
+
+rights = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 30)), min_size=1, max_size=60)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rights)
+def test_a_paired_test_is_fair_to_both_sides(rows):
+    """Changing sides changes the sign and nothing else; no difference is no evidence."""
+    first = np.array([a for a, _, _ in rows])
+    second = np.array([b for _, b, _ in rows])
+    groups = [str(g) for _, _, g in rows]
+    one, other = measures.paired(first, second, groups), measures.paired(second, first, groups)
+    assert one.difference == pytest.approx(-other.difference)
+    assert one.interval == pytest.approx((-other.interval[1], -other.interval[0]))
+    assert (one.only_first, one.only_second) == (other.only_second, other.only_first)
+    assert one.p_value == other.p_value
+    assert 0 < one.p_value <= 1
+    assert measures.paired(first, first, groups).p_value == 1
+
+
+def test_a_paired_test_counts_groups_and_agrees_with_the_exact_test():
+    """Ten pictures that only one model gets are strong evidence, unless they are ten copies of one."""
+    from scipy.stats import binomtest
+
+    first, second = np.ones(30, bool), np.array([False] * 10 + [True] * 20)
+    apart = measures.paired(first, second, [str(n) for n in range(30)])
+    assert apart.p_value == pytest.approx(binomtest(10, 10).pvalue)
+    copies = measures.paired(first, second, ["same"] * 10 + [str(n) for n in range(20)])
+    assert copies.p_value == 1
+    mixed = measures.paired(
+        np.array([True] * 3 + [False] * 9), np.array([False] * 3 + [True] * 9), list("abcdefghijkl")
+    )
+    assert mixed.p_value == pytest.approx(binomtest(3, 12).pvalue)
