@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# before any test imports torch: its waiting threads spin otherwise, and on busy cores tests take many times as long
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 class NothingSkipped:
     """Fails a session in which a test was skipped, and names it; an expected failure is no skip."""

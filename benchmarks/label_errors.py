@@ -133,6 +133,10 @@ def measure(
                 counts.errors[name][0] += bench.errors(trainer, options, noisy, test)
                 counts.errors[name][1] += bench.errors(trainer, options, left, test)
         seeds.append(counts)
+        print(
+            f"  {rate:.0%}, flip seed {seed}: {counts.flipped} flipped, {counts.named} named, {counts.right} rightly",
+            flush=True,
+        )
     show(
         rate,
         seeds,

@@ -224,7 +224,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15, help="train at least so long (and two epochs)")
     parser.add_argument("--arch", default="resnet18", help="another net is another job")
     parser.add_argument("--size", type=int, default=128, help="another size is another job")
-    parser.add_argument("--pictures", type=int, default=384, help="pictures to train on; as above")
+    parser.add_argument("--pictures", type=int, default=256, help="pictures to train on; as above")
     given = parser.parse_args()
     if given.table:
         lines = read(given.table)

@@ -249,6 +249,9 @@ def load(name: str) -> Trainer:
         TrainerError: there is none, or it cannot be imported.
     """
     entry = _entry(name)
+    # before any of them imports its libraries: where cores are shared, threads that spin while they wait make a
+    # training many times slower (https://gcc.gnu.org/onlinedocs/libgomp/OMP_005fWAIT_005fPOLICY.html)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         trainer: Trainer = entry.load()()
     except ImportError as error:

@@ -11,6 +11,7 @@ from loopback_sources import LoopbackSources, Work
 from typer.testing import CliRunner
 
 from byod.cli import app
+from byod.dataset import Dataset
 from byod.testing import draw_classes
 
 HEAVY = (
@@ -229,6 +230,26 @@ def test_a_list_of_addresses_is_collected_with_its_labels(tmp_path, web):
     report = json.loads(done.stdout)
     assert report["classes"] == {"rund": 8, "eckig": 8}
     assert report["rejected"] == {"not-found": 1, "bad-address": 1}
+
+
+@pytest.mark.slow
+def test_pictures_by_one_person_stay_on_one_side_of_the_split(tmp_path, web):
+    """Where creator or page are known, pictures that share one are one group, and have the same part."""
+    kin = {0: "Anna,", 1: "Anna,", 8: ",https://x.test/p", 9: ",https://x.test/p"}
+    rows = [f"{web.url}/{n}.jpg,{'rund' if n < 8 else 'eckig'},{kin.get(n, ',')}" for n in range(16)]
+    (tmp_path / "list.csv").write_text("\n".join(["url,label,creator,page", *rows]))
+    byod("collect", "--from-urls", "list.csv", "--into", "d", folder=tmp_path, **web.environment())
+    byod("split", "d", folder=tmp_path)
+    with Dataset(tmp_path / "d") as dataset:
+        snapshot = dataset.snapshot()
+        examples = {e.sha256: e for e in dataset.examples(snapshot)}
+    tied = [{sha for sha, found in snapshot.origins.items() if found[0].creator == "Anna"}]
+    tied.append({sha for sha, found in snapshot.origins.items() if found[0].page})
+    for members in tied:
+        assert len(members) == 2
+        assert len({examples[sha].group for sha in members}) == 1
+        assert len({examples[sha].split for sha in members}) == 1
+    assert len({e.group for e in examples.values()}) == len(examples) - 2
 
 
 @pytest.mark.slow

@@ -55,8 +55,8 @@ def test_pictures_it_learned_from_are_left_out(run, tmp_path):
     found, _ = evaluate(run, tmp_path / "theirs")
     assert found.learned == 5
     assert found.metrics.pictures == 20
+    train = [e for e in evaluation.folders(run.parent.parent / "images") if int(e.path.stem) < 30]
     with pytest.raises(UsageError, match="learned from all"):
-        train = [e for e in evaluation.folders(run.parent.parent / "images") if int(e.path.stem) < 30]
         evaluation.evaluate(run, train, "there")
 
 

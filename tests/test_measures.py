@@ -104,3 +104,14 @@ def test_log_loss_of_a_worked_example():
     """The mean of -ln 0.5 and -ln 0.25."""
     probabilities = np.array([[0.5, 0.5], [0.75, 0.25]])
     assert measures.log_loss(probabilities, np.array([0, 1])) == pytest.approx((np.log(2) + np.log(4)) / 2)
+
+
+@pytest.mark.parametrize("count", [4, 10, 50])
+def test_a_few_pictures_do_not_move_the_temperature_far(count):
+    """A small set without a mistake asks for no certainty, and one surprise in it for no despair."""
+    truth = np.arange(count) % 2
+    logits = np.where(np.eye(2)[truth] > 0, 2.0, -2.0)
+    assert 0.4 < measures.temperature(logits, truth) <= 1.0
+    surprised = logits.copy()
+    surprised[0] = -surprised[0]
+    assert 0.8 < measures.temperature(surprised, truth) < 2.2

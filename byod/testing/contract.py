@@ -1,6 +1,18 @@
 """The contract of trainers, to be run: what byod and its users may expect of every plugin, tried out on a CPU.
 
-`check_trainer` draws pictures and trains on them as `byod train` would, so a plugin's test needs one line.
+`check_trainer` draws pictures and trains on them as `byod train` would, so that a plugin needs one line. In this order:
+
+1. `name`, `tasks`, `resumes`, `Options` and `doctor` are as `byod.trainers.Trainer` says, and the doctor imports
+   nothing heavy.
+2. An unknown option is refused with a UsageError that names the known ones.
+3. Odd pictures in the training part stop nothing.
+4. It learns the drawn classes: at least `accuracy` (0..1) of the test pictures are right.
+5. It opens no test picture and asks for no pixels but those of its own pictures.
+6. The exported logits are the trained ones, within 1e-4 of their scale.
+7. The same seed gives the same weights and logits, within 1e-5.
+8. Killed at three different epochs and started again, it logs every epoch once and ends with a final validation
+   loss within 5 % (or 0.001) of the uninterrupted run's, by the median of the three. If it does not resume,
+   it is killed once and ends with one complete run.
 """
 
 from __future__ import annotations
@@ -65,24 +77,13 @@ def check_trainer(
     accuracy: float = 0.8,
     seed: int = 0,
 ) -> Checked:
-    """Train on drawn pictures, on the CPU, and see that a trainer keeps the contract; says what was measured.
-
-    1. `name`, `tasks`, `resumes`, `Options` and `doctor` are as `byod.trainers.Trainer` says, and the doctor imports
-       nothing heavy.
-    2. An unknown option is refused with a UsageError that names the known ones.
-    3. Odd pictures in the training part stop nothing.
-    4. It learns the drawn classes: at least `accuracy` (0..1) of the test pictures are right.
-    5. It opens no test picture and asks for no pixels but those of its own pictures.
-    6. The exported logits are the trained ones, within 1e-4 of their scale.
-    7. The same seed gives the same weights and logits, within 1e-5.
-    8. Killed at three different epochs and started again, it logs every epoch once and ends with a final validation
-       loss within 5 % (or 0.001) of the uninterrupted run's, by the median of the three. If it does not resume,
-       it is killed once and ends with one complete run.
+    """Train on drawn pictures, on the CPU, and see that a trainer keeps the contract above; says what was measured.
 
     `options` are those of `byod train --set`; choose a small, fast net that needs no download. Where there is an
     option called `epochs_option` and it is not among them, 6 epochs are trained. `per_class` pictures of `size`
-    (width, height in pixels) are drawn for each class. It takes five trainings, three of them in processes of
-    their own, which import the class by its module and name.
+    (width, height in pixels) are drawn for each class. It takes one short training, two whole ones
+    and three that are killed in processes of their own and resumed here; those import the class by module and name.
+    `accuracy` is the share of test pictures (0..1) that must be right.
 
     Raises:
         AssertionError: it breaks the contract; one sentence that says how.
@@ -96,15 +97,20 @@ def check_trainer(
         folder = Path(temporary).resolve()
         examples = _drawn(folder / "pictures", classes, per_class, size, seed)
         bench = Bench(cls, name, given, tuple(classes), examples, folder, seed)
-        _takes_odd_pictures(bench, epochs_option)
-        first = trained(bench, "first")
-        if first.accuracy < accuracy:
-            raise Broken(
-                f"{name} does not learn drawn classes: {first.accuracy:.0%} of {len(bench.test)} test pictures are "
-                f"right, and {accuracy:.0%} should be"
-            )
-        repeated = _repeats(bench, first)
-        resumed = _survives_kills(bench, first, accuracy)
+        return _tried(bench, epochs_option, accuracy)
+
+
+def _tried(bench: Bench, epochs_option: str, accuracy: float) -> Checked:
+    """All rules that it takes a training to see, the cheapest first."""
+    _takes_odd_pictures(bench, epochs_option)
+    first = trained(bench, "first")
+    if first.accuracy < accuracy:
+        raise Broken(
+            f"{bench.name} does not learn drawn classes: {first.accuracy:.0%} of {len(bench.test)} test pictures are "
+            f"right, and {accuracy:.0%} should be"
+        )
+    repeated = _repeats(bench, first)
+    resumed = _survives_kills(bench, first, accuracy)
     return Checked(first.accuracy, first.parity, repeated, first.valid_loss, resumed)
 
 

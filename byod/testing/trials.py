@@ -86,7 +86,10 @@ def trained(bench: Bench, name: str) -> Model:
 
 
 def watched(bench: Bench, learn: Train, learning: TrainingData, options: Any, run: Run) -> Trained:
-    """Let it learn, and see that it looks at nothing else."""
+    """Let it learn, and see that it looks at nothing else.
+
+    Its cache is new and its own, so there is no test picture in it that was not opened in here.
+    """
     with opened(bench.test) as seen:
         trained = learn(learning, options, guarded(run, bench.name, learning))
     if seen:

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from byod_torch import doctoring
+from byod_torch import doctoring, threads
 from byod_torch.architectures import TABLE, Architecture
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -34,7 +34,7 @@ class Options(BaseModel):
         None, gt=0, le=10, description="highest rate of the one-cycle schedule (left out: found before)"
     )
     weight_decay: float = Field(0.01, ge=0, le=1, description="how strongly weights are pulled to zero")
-    patience: int = Field(8, ge=1, description="stop after so many epochs without a better validation loss")
+    patience: int = Field(8, ge=1, description="stop after so many epochs without a lower validation loss")
     augment: bool = Field(True, description="mirror, turn, zoom and change the light of training pictures")
     mixup: float = Field(
         0.0,
@@ -96,6 +96,7 @@ class Fastai:
         Raises:
             TrainerError: the architecture is unknown, or weights do not fit or cannot be had.
         """
+        threads.give_way()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # fastai and torch warn about each other while they are imported
             from byod_fastai.recipe import train

@@ -16,11 +16,15 @@ from byod.errors import TrainerError
 from byod.modelcard import LrFinder
 from byod.trainers import Checkpoint, Run
 from byod_fastai.averaging import Average
+from byod_fastai.choice import Choice
 from byod_fastai.processes import Team
 from byod_fastai.watching import Watch
 
 SHARE = 0.05
 """Saving may take this share of the time; where it would take more, some epochs are not saved."""
+
+QUICK = 0.5
+"""Seconds that saving may take in any case."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -36,9 +40,9 @@ class Saving:
         self.last, self.cost = time.perf_counter(), 0.0
 
     def __call__(self, watch: Watch) -> None:
-        """The weights, their average, the best ones, and the optimizer's averages."""
+        """The weights, their average, those kept, and the optimizer's averages."""
         now = time.perf_counter()
-        worth = watch.ended or self.cost <= SHARE * (now - self.last)
+        worth = watch.ended or self.cost <= max(QUICK, SHARE * (now - self.last))
         if self.team.rank or not worth:
             return
         learner, average = watch.learn, self.average
@@ -46,8 +50,8 @@ class Saving:
         states = {"weights": own}
         if average:
             states["average"] = average.kept.average
-        if watch.best_epoch < watch.done - 1:  # else it is what has just been validated
-            states["best"] = watch.best
+        if watch.choice.kept_epoch < watch.done - 1:  # else it is what has just been validated
+            states["kept"] = watch.kept
         tensors = {f"{kind}.{name}": value for kind, state in states.items() for name, value in state.items()}
         moments, steps = _optimizer(learner)
         arrays = {name: value.detach().cpu().numpy() for name, value in (tensors | moments).items()}
@@ -90,13 +94,9 @@ def restore(checkpoint: Checkpoint, model: nn.Module, watch: Watch, average: Ave
     facts, arrays = checkpoint.facts, checkpoint.tensors
     like = model.state_dict()
     model.load_state_dict(_state(arrays, "weights", like))
-    best = "best" if facts["best_epoch"] < checkpoint.epochs - 1 else "average" if average else "weights"
-    watch.best = _state(arrays, best, like)
-    watch.done, watch.best_epoch, watch.best_loss = (
-        checkpoint.epochs,
-        int(facts["best_epoch"]),
-        float(facts["best_loss"]),
-    )
+    watch.done, watch.choice = checkpoint.epochs, Choice(**facts["choice"])
+    just = watch.choice.kept_epoch == watch.done - 1
+    watch.kept = _state(arrays, "kept" if not just else "average" if average else "weights", like)
     watch.ended = bool(facts["ended"])
     if average:
         average.kept.average = _state(arrays, "average", like)

@@ -1,10 +1,11 @@
-"""What happens beside the learning: seeds, the log, the best epoch, what a killed training needs, stopping."""
+"""What happens beside the learning: seeds, the log, the epoch that is kept, what a killed training needs, stopping."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import nn
 
 from byod.errors import TrainerError
 from byod.trainers import Run
+from byod_fastai.choice import Choice
 from byod_fastai.processes import Team
 
 
@@ -35,30 +37,34 @@ class Sums(Callback):
         self.team = team
 
     def before_epoch(self) -> None:
-        """Train and validation, three sums each."""
-        self.sums = torch.zeros(2, 3, device=self.team.device)
+        """Train and validation, four sums each: losses, right answers, pictures, squared losses (validation only)."""
+        self.sums = torch.zeros(2, 4, device=self.team.device)
 
     def after_batch(self) -> None:
         """One batch more."""
         count = len(self.yb[0])
-        if count:
-            right = (self.pred.detach().argmax(dim=1) == self.yb[0]).sum()
-            row = torch.stack([self.loss.detach() * count, right, torch.tensor(count, device=right.device)])
-            self.sums[0 if self.training else 1] += row.to(self.sums.dtype)
+        if not count:
+            return
+        right = (self.pred.detach().argmax(dim=1) == self.yb[0]).sum()
+        pictures = torch.tensor(count, device=right.device)
+        loss, squares = self.loss.detach() * count, torch.zeros_like(right)
+        if not self.training:
+            with self.learn.loss_not_reduced():
+                losses = self.loss_func(self.pred, *self.yb)
+            loss, squares = losses.sum(), losses.square().sum()
+        self.sums[0 if self.training else 1] += torch.stack([loss, right, pictures, squares])
 
-    def numbers(self) -> dict[str, float]:
-        """Means over all pictures of all processes."""
-        (loss, right, count), (valid_loss, valid_right, valid_count) = self.team.sum(self.sums).tolist()
-        return {
-            "train_loss": loss / count,
-            "train_accuracy": right / count,
-            "valid_loss": valid_loss / valid_count,
-            "accuracy": valid_right / valid_count,
-        }
+    def numbers(self) -> tuple[dict[str, float], float]:
+        """Means over all pictures of all processes, and the standard error of the validation loss."""
+        train, valid = self.team.sum(self.sums).tolist()
+        loss, accuracy, _, square = (each / valid[2] for each in valid)
+        error = math.sqrt(max(0.0, square - loss * loss) / valid[2])
+        means = {"train_loss": train[0] / train[2], "train_accuracy": train[1] / train[2]}
+        return {**means, "valid_loss": loss, "accuracy": accuracy}, error
 
 
 class Watch(Sums):
-    """Logs and saves each epoch, keeps the weights of the best one in memory, and stops when nothing gets better."""
+    """Logs and saves each epoch, keeps the weights of a good one in memory, and stops when nothing gets better."""
 
     order = 70  # after the weight average (60)
 
@@ -66,8 +72,8 @@ class Watch(Sums):
         super().__init__(team)
         self.host, self.patience, self.frozen_epochs, self.epochs = run, patience, frozen_epochs, epochs
         self.saving: Callable[[Watch], None] = lambda watch: None
-        self.done, self.best_epoch, self.best_loss = 0, -1, math.inf
-        self.best: dict[str, torch.Tensor] = {}
+        self.done, self.choice = 0, Choice()
+        self.kept: dict[str, torch.Tensor] = {}
         self.ended = self.trained = False
 
     def before_epoch(self) -> None:
@@ -85,7 +91,7 @@ class Watch(Sums):
         """Epochs count on from the frozen ones."""
         if not self.trained:
             return
-        numbers = self.numbers()
+        numbers, error = self.numbers()
         if not all(math.isfinite(number) for number in numbers.values()):
             raise TrainerError(
                 "the loss is no finite number any more; train with a lower rate (--set lr=0.0005)"
@@ -98,12 +104,11 @@ class Watch(Sums):
                 "seconds": time.perf_counter() - self.moment,
             }
         )
-        if numbers["valid_loss"] < self.best_loss:
-            self.best_loss, self.best_epoch = numbers["valid_loss"], self.done
+        if self.choice.take(self.done, numbers["valid_loss"], error):
             state = get_model(self.model).state_dict()
-            self.best = {name: value.detach().clone() for name, value in state.items()}
+            self.kept = {name: value.detach().clone() for name, value in state.items()}
         self.done += 1
-        late = self.done - 1 - self.best_epoch >= self.patience and self.done > self.frozen_epochs
+        late = self.done - 1 - self.choice.lowest_epoch >= self.patience and self.done > self.frozen_epochs
         self.ended = late or self.done == self.epochs
         self.saving(self)
         if late and self.done < self.epochs:
@@ -114,13 +119,13 @@ class Watch(Sums):
             raise CancelFitException
 
     def facts(self) -> dict[str, Any]:
-        """What a training that is taken up must know; the best weights are tensors."""
-        return {"best_epoch": self.best_epoch, "best_loss": self.best_loss, "ended": self.ended}
+        """What a training that is taken up must know; the weights kept are tensors."""
+        return {"choice": asdict(self.choice), "ended": self.ended}
 
     def notes(self) -> dict[str, float]:
         """What the model card says of it."""
-        return {"epochs": self.done, "best_epoch": self.best_epoch}
+        return {"epochs": self.done, "best_epoch": self.choice.kept_epoch}
 
     def restore(self, model: nn.Module) -> None:
-        """Put the best epoch's weights back."""
-        model.load_state_dict(self.best)
+        """Put the weights that were kept back."""
+        model.load_state_dict(self.kept)

@@ -146,8 +146,8 @@ def test_the_head_learns_before_the_body(drawn, weights, tmp_path):
         stop = (lambda seen=log: len(seen) >= 1) if name == "frozen" else lambda: False
         run = Run(folder=tmp_path / name, device="cpu", log=log.append, should_stop=stop)
         trained = Fastai().train(_data(drawn), trainers.options(Fastai(), options | epochs), run)
-        with safe_open(trained.weights, framework="pt") as opened:
-            kept[name] = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - no mapping
+        kept[name] = trainers.checkpoint(tmp_path / name).tensors
+        with safe_open(trained.weights, framework="numpy") as opened:
             words = opened.metadata()
         assert words["arch"] == "squeezenet1_1"
         assert words["classes"].split("\n") == ["circle", "square"]
@@ -156,7 +156,8 @@ def test_the_head_learns_before_the_body(drawn, weights, tmp_path):
     first, last = "features.0.weight", "features.12.expand3x3.weight"
 
     def change(name, key):
-        return (kept[name][f"1.{key}"] - before[key]).norm() / before[key].norm()
+        was = before[key].numpy()
+        return np.linalg.norm(kept[name][f"weights.1.{key}"] - was) / np.linalg.norm(was)
 
     assert change("frozen", first) == 0
     assert change("frozen", last) == 0
@@ -329,13 +330,37 @@ def test_stopping_from_outside_ends_after_the_epoch(drawn, weights, tmp_path):
 
 
 def test_early_stopping(drawn, tmp_path):
-    """Without a better validation loss for `patience` epochs, training ends with the best one's weights."""
+    """Without a better validation loss for `patience` epochs, training ends with weights of a good one."""
     options = {**TINY, "epochs": "200", "patience": "2", "lr": "0.5", "augment": "false"}
     trained, epochs, said = _train(_data(drawn, 4), tmp_path, options)
     assert len(epochs) < 200
     assert any("no better validation loss" in line for line in said)
     losses = [e["valid_loss"] for e in epochs]
-    assert trained.notes["best_epoch"] == min(range(len(losses)), key=losses.__getitem__)
+    lowest = min(range(len(losses)), key=losses.__getitem__)
+    assert len(losses) - 1 - lowest == 2
+    choice = trainers.checkpoint(tmp_path).facts["choice"]
+    assert choice["lowest_epoch"] == lowest
+    within = [n for n, loss in enumerate(losses) if loss <= losses[lowest] + choice["error"]]
+    assert trained.notes["best_epoch"] == choice["kept_epoch"] == max(within)
+
+
+@pytest.mark.parametrize(
+    ("losses", "kept", "lowest"),
+    [
+        ([0.9, 0.5, 0.3], 2, 2),
+        ([0.9, 0.3, 0.35, 0.39], 3, 1),
+        ([0.9, 0.3, 0.45, 0.5], 1, 1),
+        ([0.9, 0.3, 0.35, 0.2, 0.31, 0.4], 3, 3),
+    ],
+)
+def test_the_latest_of_the_good_epochs_is_kept(losses, kept, lowest):
+    """Good is what lies at most a standard error (here 0.1) above the lowest validation loss."""
+    from byod_fastai.choice import Choice
+
+    choice = Choice()
+    taken = [choice.take(epoch, loss, 0.1) for epoch, loss in enumerate(losses)]
+    assert max(n for n, yes in enumerate(taken) if yes) == choice.kept_epoch == kept
+    assert choice.lowest_epoch == lowest
 
 
 def test_looking_at_the_plugin_imports_nothing_heavy():

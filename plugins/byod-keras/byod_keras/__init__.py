@@ -37,7 +37,10 @@ class Options(BaseModel):
     )
     batch_size: int | None = Field(None, ge=2, le=4096, description="pictures a step (32; from scratch 16)")
     lr: float | None = Field(
-        None, gt=0, le=10, description="highest rate of the one-cycle schedule (0.001; from scratch 0.002)"
+        None,
+        gt=0,
+        le=10,
+        description="highest rate of the cycle (0.002; pretrained 0.005, the whole net a tenth)",
     )
     weight_decay: float = Field(0.01, ge=0, le=1)
     patience: int = Field(8, ge=1, description="stop after so many epochs without a better validation loss")

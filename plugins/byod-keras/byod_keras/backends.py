@@ -64,6 +64,9 @@ def load() -> Any:
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = wanted
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # tensorflow greets on stderr otherwise
+        # torch's threads spin while they wait otherwise, and on busy cores hold up those they wait for
+        # (https://gcc.gnu.org/onlinedocs/libgomp/OMP_005fWAIT_005fPOLICY.html)
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import keras
     except ImportError as error:
@@ -115,17 +118,25 @@ def _accelerators() -> list[str]:
 
 @contextmanager
 def placed(where: str, *, half: bool = False) -> Iterator[None]:
-    """Everything made in here lies on this device; with `half`, nets compute in bfloat16."""
+    """A net made in here lies on this device and names its layers anew; with `half`, it computes in bfloat16."""
     keras = load()
-    kind, _, number = where.partition(":")
-    names = {"cuda": "gpu", "mps": "mps", "cpu": "cpu"}
     before = keras.config.dtype_policy()
+    # layers are named by counting from here on; this forgets policy and device as well, so it comes first
+    keras.utils.clear_session()
     keras.config.set_dtype_policy("mixed_bfloat16" if half else "float32")
     try:
-        with keras.device(f"{names[kind]}:{number or 0}"):
+        with on(where):
             yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def on(where: str) -> Any:
+    """A context in which Keras computes on this device ("cuda", "cuda:1", "mps", "cpu")."""
+    kind, _, number = where.partition(":")
+    if kind == "cpu" and backend() == "torch":
+        return load().device("cpu")  # torch takes cpu:0 for another device, and nothing would have a gradient
+    return load().device(f"{'gpu' if kind == 'cuda' else kind}:{number or 0}")
 
 
 def _version(name: str) -> str | None:

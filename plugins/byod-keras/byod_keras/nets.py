@@ -40,7 +40,6 @@ def net(start: Start, size: int, classes: int, *, filled: bool = True) -> Net:
     Raises:
         TrainerError: it cannot take pictures of this size, or its weights do not fit or cannot be had.
     """
-    keras.utils.clear_session()  # layers are named by counting; a second net has the same names
     arch = find(start.arch)
     body = _body(arch, size, imagenet=start.imagenet and filled)
     if start.file is not None and filled:

@@ -27,7 +27,7 @@ CROP = {"scratch": 0.6, "pretrained": 0.75}
 PRESIZE = 1.2
 """Pictures to crop from are cached this much larger than the input, so that there are pixels to show."""
 
-WHOLE = 0.2
+WHOLE = 0.1
 """The highest rate of the whole pretrained net, as a share of the head's."""
 
 
@@ -82,7 +82,7 @@ def _plan(options: Options, start: Start, *, on_gpu: bool) -> Plan:
         arch.size if arch.source == OWN else arch.size if on_gpu else max(128, arch.size // 2)
     )
     if start.pretrained:
-        lr, frozen = options.lr or 2e-3, options.frozen_epochs
+        lr, frozen = options.lr or 5e-3, options.frozen_epochs
         head = (Phase(frozen, lr, whole=False),) if frozen else ()
         phases = (*head, Phase(options.epochs or 4, lr * WHOLE, whole=True))
     else:
@@ -147,7 +147,7 @@ def _given_back(
         file = onnxgraph.write(twin.model, run.folder / "logits.onnx")
 
     def logits(images: Floats) -> Floats:
-        with backends.placed("cpu"):
+        with backends.on("cpu"):
             return logits_of(twin.model, images.transpose(0, 2, 3, 1))
 
     kept = run.folder / "weights.safetensors"

@@ -17,7 +17,6 @@ from byod import trainers, training
 from byod.errors import TrainerError, UsageError
 from byod.predictor import Predictor
 from byod.records import Example, Split
-from byod.testing import check_trainer
 from byod.trainers import Run
 
 TINY = {"arch": "lenet", "epochs": "2"}
@@ -320,11 +319,3 @@ def test_a_backend_that_is_missing_is_named_with_how_to_install_it(monkeypatch, 
     assert "plugins/byod-keras[" in found
     with pytest.raises(TrainerError, match="plugins/byod-keras"):
         Keras().train(None, None, Run(folder=Path()))
-
-
-@pytest.mark.slow
-def test_it_keeps_the_contract_of_trainers():
-    """It passes what every plugin must pass."""
-    checked = check_trainer(Keras, {"size": "32", "batch_size": "8"})
-    assert checked.repeated <= 1e-5
-    assert len(checked.resumed) == 3

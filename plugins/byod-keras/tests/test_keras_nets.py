@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from byod_keras import Keras, Options
 from byod_keras.architectures import ALL, APPLICATIONS, find
-from byod_keras.backends import load
+from byod_keras.backends import load, placed
 from safetensors.numpy import load_file, save_file
 
 from byod.errors import TrainerError
@@ -292,6 +292,14 @@ def test_keras_own_files_are_read(tmp_path):
     found = nets.net(Start("small", file=tmp_path / "small.weights.h5"), 64, 2).body
     assert all(np.array_equal(a, b) for a, b in zip(body.get_weights(), found.get_weights(), strict=True))
     assert "does not fit lenet" in _line(arch="lenet", weights=tmp_path / "small.weights.h5")
+    body.save(
+        tmp_path / "older.h5"
+    )  # tensors by the order of layers, as in the files that Keras offers for download
+    found = nets.net(Start("small", file=tmp_path / "older.h5"), 64, 2).body
+    assert all(np.array_equal(a, b) for a, b in zip(body.get_weights(), found.get_weights(), strict=True))
+    assert "does not fit squeezenet1_1" in _line(
+        arch="squeezenet1_1", weights=tmp_path / "older.h5", normalise="none"
+    )
     part = keras.Model(body.inputs, body.get_layer("f64_in_relu").output)
     part.save_weights(tmp_path / "part.weights.h5")
     assert "does not fit small" in _line(arch="small", weights=tmp_path / "part.weights.h5")
@@ -388,3 +396,32 @@ def test_the_rate_rises_and_falls():
     assert max(rates) == pytest.approx(0.01) == rates[25]
     assert rates[-1] == pytest.approx(1e-6, rel=1e-2)
     assert json.loads(json.dumps(cycle.get_config())) == {"highest": 0.01, "steps": 101}
+
+
+def test_computing_in_halves_leaves_the_weights_whole():
+    """As on a GPU: layers compute in bfloat16, while logits and weights are float32, and a step changes them."""
+    with placed("cpu", half=True):
+        built = nets.net(Start("small"), 32, 2)
+        assert {layer.compute_dtype for layer in built.body.layers[1:]} == {"bfloat16"}
+        before = built.model.get_weights()
+        built.model.compile(
+            optimizer=keras.optimizers.AdamW(OneCycle(0.01, 4)),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+        images = RANDOM.random((4, 32, 32, 3), np.float32)
+        assert np.isfinite(built.model.train_on_batch(images, np.array([0, 1, 0, 1])))
+        assert logits_of(built.model, images).dtype == np.float32
+    after = built.model.get_weights()
+    assert {value.dtype for value in after} == {np.dtype(np.float32)}
+    assert not np.array_equal(before[0], after[0])
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_net_is_made_on_the_device_asked_for():
+    """Everything made inside lies there, a second net has the names of the first, and outside nothing has changed."""
+    with placed("cpu"):
+        first = [layer.name for layer in nets.net(Start("small"), 32, 2).body.layers]
+        if keras.config.backend() == "torch":
+            assert keras.src.backend.torch.core.get_device() == "cpu"
+    with placed("cpu"):
+        assert [layer.name for layer in nets.net(Start("small"), 32, 2).body.layers] == first

@@ -30,7 +30,7 @@ class Options(BaseModel):
         "the body where its weights can be had",
     )
     size: int | None = Field(
-        None, ge=32, le=1024, description="side of the input in pixels (224; for the descriptor 128)"
+        None, ge=32, le=1024, description="side of the input in pixels (160; for the descriptor 128)"
     )
     resize: Resize = Field(Resize.SQUISH, description="squish, crop or pad")
     C: float | None = Field(

@@ -47,6 +47,13 @@ class _Graph:
         self.nodes.append(helper.make_node(operator, names, [name], **attributes))
         return name
 
+    def cells(self, tensor: str, rule: InputRule, count: int) -> str:
+        """Means over count x count cells; pixels that are left over on the right and below belong to none."""
+        kernel = [rule.height // count, rule.width // count]
+        pooled = self("AveragePool", tensor, kernel_shape=kernel, strides=kernel)
+        ends = [self.constant(numbers, np.int64) for numbers in ([0, 0], [count, count], [2, 3])]
+        return self("Slice", pooled, *ends)
+
     def flat(self, tensor: str, *shape: int) -> str:
         """[N, ...] to [N, *shape], in which one -1 may stand."""
         return self("Reshape", tensor, self.constant([0, *shape], np.int64))
@@ -77,12 +84,9 @@ def _colours(g: _Graph, rule: InputRule) -> list[str]:
     chroma = g("Sub", bright, g("Min", red, green, blue))
     saturation = g("Div", chroma, g("Add", bright, TINY))
     hues = _hues(g, red, green, blue, chroma)
-    pairs = []
-    for weight in _bins(g, saturation, SATURATIONS):
-        pairs.append(g("Mul", hues, weight))
+    pairs = [g("Mul", hues, weight) for weight in _bins(g, saturation, SATURATIONS)]
     joint = g("Concat", *pairs, *_bins(g, bright, BRIGHTNESSES), axis=1)
-    kernel = [rule.height // QUARTERS, rule.width // QUARTERS]
-    quarters = g("AveragePool", joint, kernel_shape=kernel, strides=kernel)
+    quarters = g.cells(joint, rule, QUARTERS)
     whole = g("ReduceMean", joint, axes=[2, 3], keepdims=0)
     return [g("Sqrt", g("Add", each, TINY)) for each in (whole, g.flat(quarters, -1))]
 
@@ -123,16 +127,15 @@ def _gradients(g: _Graph, rule: InputRule) -> str:
     square = g("ReduceSum", g("Mul", slope, slope), g.constant([1], np.int64), keepdims=1)
     near = g("Pow", g("Div", g("Mul", along, along), g("Add", square, TINY**2)), 8.0)
     strength = g("Mul", near, g("Sqrt", g("Add", square, TINY**2)))
-    kernel = [rule.height // CELLS, rule.width // CELLS]
-    cells = g("AveragePool", strength, kernel_shape=kernel, strides=kernel)
+    cells = g.cells(strength, rule, CELLS)
     energy = g("ReduceSum", cells, g.constant([1], np.int64), keepdims=1)
     around = g("AveragePool", energy, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
     return g.flat(g("Sqrt", g("Div", cells, g("Add", around, 1e-3))), -1)
 
 
 def _thumbnail(g: _Graph, rule: InputRule) -> str:
-    kernel = [rule.height // CELLS, rule.width // CELLS]
-    return g.flat(g("AveragePool", "image", kernel_shape=kernel, strides=kernel), -1)
+    """The mean colour of each cell."""
+    return g.flat(g.cells("image", rule, CELLS), -1)
 
 
 def _column(g: _Graph, values: NDArray[np.float64]) -> str:

@@ -21,7 +21,7 @@ from byod.trainers import Floats, Run
 from byod_sklearn import Options
 from byod_sklearn.features import Extractor
 
-SIZE = 224
+SIZE = 160
 DEPTH, FEWEST = 0.75, 4
 """How far through the body the second feature maps are taken, where it has at least so many blocks."""
 STALL = 10.0

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
-STRENGTHS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+STRENGTHS = (3e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths that are tried, strongest regularisation first."""
 MIDDLING = 0.01
 """What is taken where there is too little to choose by."""

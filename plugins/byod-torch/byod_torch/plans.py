@@ -55,7 +55,7 @@ def plan(
     weights = balance.class_weights(labels, classes)
     return Plan(
         size=options.size or fixed or (224 if on_gpu else 96 if scratch else 128),
-        epochs=options.epochs or (8 if scratch else 4),
+        epochs=options.epochs or (8 if scratch else 6),
         frozen_epochs=0 if scratch else options.frozen_epochs,
         batch_size=options.batch_size or (16 if scratch else 32),
         lr=options.lr or (1e-3 if scratch else 2e-3),
