@@ -6,6 +6,7 @@ What is finished stays in the unfinished run's folder, so that a killed run goes
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -86,6 +87,8 @@ def fit(work: Work, train: tuple[Example, ...], valid: tuple[Example, ...], name
     before = sum(epoch.get("seconds", 0.0) for epoch in history)
 
     def log(epoch: Epoch) -> None:
+        # a number that is none (a loss that overflowed) has no place in a curve, nor in JSON
+        epoch = {key: value for key, value in epoch.items() if math.isfinite(value)}
         history.append(dict(epoch))
         with (own / "history.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(dict(epoch)) + "\n")

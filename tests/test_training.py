@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -240,3 +241,20 @@ def test_the_card_names_no_folder_of_this_machine(examples, run):
     for name in ("model.json", "predictions.csv", "report.html", "history.csv"):
         assert str(run.parent.parent) not in (run / name).read_text("utf-8")
     assert json.loads((run / "model.json").read_text("utf-8"))["run"] == "first"
+
+
+def test_a_loss_that_is_no_number_does_not_cost_the_run(examples, run):
+    """An infinite loss is left out of history and report; the model is measured as any other."""
+
+    class Overflowing(Colour):
+        def train(self, data, options, run):
+            def log(epoch):
+                run.log({**epoch, "valid_loss": float("inf")} if epoch["epoch"] == 1 else epoch)
+
+            return super().train(data, options, replace(run, log=log))
+
+    card = _train(examples, run, trainer=Overflowing())
+    with (run / "history.csv").open(encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["valid_loss"] != "" for row in rows] == [True, False, True]
+    assert card.metrics.accuracy > 0.9
