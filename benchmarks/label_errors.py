@@ -120,7 +120,7 @@ def measure(
 ) -> None:
     """One rate: the median of all flip seeds, with each seed's figures."""
     seeds = []
-    for seed in range(flips):
+    for seed in range(flips if rate else 1):
         counts = Counts(errors={name: [0, 0] for name in learners})
         for number, way in enumerate(ways):
             known = [e for e in way if e.split is not Split.TEST]

@@ -1,6 +1,6 @@
 """Five-fold accuracy on the real vegetables, by duplicate group, beside plain fastai on the same split.
 
-    BYOD_TEST_DATA=… python benchmarks/vegetables.py [--only pretrained|scratch] [--no-peer] [--seed 0]
+    BYOD_TEST_DATA=… python benchmarks/vegetables.py [--only KIND] [--no-peer] [--seed 0]
 
 Every picture is tested once, by a model that saw none of its near-duplicates. byod's seconds are those of the
 trainer with its export; the whole run (calibration, measuring, report) stands beside them.
@@ -13,11 +13,12 @@ import hashlib
 import os
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from byod import duplicates, measures, splits, trainers, training
+from byod import duplicates, judging, measures, splits, trainers, training
 from byod.pictures import Rules, inspect
 from byod.records import Example, Split
 
@@ -25,10 +26,17 @@ FOLDS = 5
 VALIDATION = 8  # one part of so many of what is not tested validates
 SQUEEZENET = "weights/squeezenet1_1.pth"
 KINDS = {
-    "pretrained": {"arch": "squeezenet1_1", "weights": SQUEEZENET, "size": "128"},
-    "scratch": {"arch": "resnet18", "from_scratch": "true", "size": "96"},
+    "pretrained": ("fastai", {"arch": "squeezenet1_1", "weights": SQUEEZENET, "size": "128"}),
+    "scratch": ("fastai", {"arch": "resnet18", "from_scratch": "true", "size": "96"}),
+    "probe": ("sklearn", {"weights": SQUEEZENET}),
+    "descriptor": ("sklearn", {"from_scratch": "true"}),
+    "torch": ("torch", {"weights": SQUEEZENET}),
+    "torch-scratch": ("torch", {"arch": "resnet18", "from_scratch": "true"}),
+    "keras": ("keras", {"weights": "squeezenet1_1.safetensors"}),
+    "keras-scratch": ("keras", {"from_scratch": "true"}),
 }
-AIMS = {"pretrained": 0.97, "scratch": 0.94}
+PEERS = ("pretrained", "scratch")  # what plain fastai is measured beside
+AIMS = {"pretrained": 0.975, "scratch": 0.94}
 
 
 def examples(folder: Path) -> list[Example]:
@@ -92,20 +100,33 @@ def folds(pictures: list[Example], seed: int) -> list[list[Example]]:
     return ways
 
 
-def ours(
-    way: list[Example], classes: list[str], options: dict[str, str], seed: int
-) -> tuple[list[bool], float, float]:
-    """Right or wrong per test picture (from the run's own predictions.csv), trainer's seconds, all seconds."""
-    import csv
+@dataclass(frozen=True)
+class Fold:
+    """One training: right or wrong for each test picture, the trainer's seconds, and all seconds."""
 
+    right: list[bool]
+    seconds: float
+    whole: float = 0.0
+    probabilities: np.ndarray | None = None
+    truth: np.ndarray | None = None
+
+
+def ours(way: list[Example], classes: list[str], plugin: str, options: dict[str, str], seed: int) -> Fold:
+    """What the run's own predictions.csv says of the test pictures."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         started = time.perf_counter()
-        card = training.train_run(way, classes, trainers.load("fastai"), options, folder=run, seed=seed)
+        card = training.train_run(way, classes, trainers.load(plugin), options, folder=run, seed=seed)
         whole = time.perf_counter() - started
-        with (run / "predictions.csv").open(encoding="utf-8", newline="") as lines:
-            said = {row["sha256"]: row["predicted"] for row in csv.DictReader(lines)}
-    return [said[e.sha256] == e.label for e in way if e.split is Split.TEST], card.seconds, whole
+        lines = {line.sha256: line for line in judging.read(run, classes)}
+    test = [e for e in way if e.split is Split.TEST]
+    return Fold(
+        right=[lines[e.sha256].predicted == e.label for e in test],
+        seconds=card.seconds,
+        whole=whole,
+        probabilities=np.array([[lines[e.sha256].probabilities[name] for name in classes] for e in test]),
+        truth=judging.numbers([e.label for e in test], classes),
+    )
 
 
 def plain(way: list[Example], kind: str, data: Path, seed: int) -> tuple[list[bool], float]:
@@ -183,38 +204,57 @@ def main() -> None:
     classes = sorted({e.label for e in pictures})
     ways = folds(pictures, asked.seed)
     groups = [e.group for way in ways for e in way if e.split is Split.TEST]
-    for kind, options in KINDS.items():
+    for kind in KINDS:
         if asked.only in (None, kind):
-            compare(kind, options, ways, groups, classes, data, asked)
+            compare(kind, ways, groups, classes, data, asked)
 
 
 def compare(
     kind: str,
-    options: dict[str, str],
     ways: list[list[Example]],
     groups: list[str],
     classes: list[str],
     data: Path,
     asked: argparse.Namespace,
 ) -> None:
-    """byod and plain fastai in turn on each fold, then both lines and the ratio of their seconds."""
-    options = options | ({"weights": str(data / SQUEEZENET)} if "weights" in options else {})
-    print(f"{kind}: " + ", ".join(f"{key}={value}" for key, value in (KINDS[kind]).items()))
-    mine, theirs, whole = [], [], []
-    for number, way in enumerate([ways[0], *ways]):  # the first one warms both up and is not counted
-        right, seconds, all_seconds = ours(way, classes, options, asked.seed)
-        peer = ([], 0.0) if asked.no_peer else plain(way, kind, data, asked.seed)
-        if number:
-            mine.append((right, seconds))
-            whole.append(all_seconds)
-            theirs.append(peer)
-    reached = show("byod", [r for r, _ in mine], groups, [s for _, s in mine])
-    verdict = "reached" if reached >= AIMS[kind] else "MISSED"
-    print(f"  {'':13} aim {AIMS[kind]:.0%}: {verdict}; whole run {np.median(whole):.1f} s")
-    if not asked.no_peer:
-        show("plain fastai", [r for r, _ in theirs], groups, [s for _, s in theirs])
-        ratio = np.median([s for _, s in theirs]) / np.median([s for _, s in mine])
+    """byod, and plain fastai in turn on each fold where it is a peer; then a line for each."""
+    plugin, options = KINDS[kind]
+    print(f"{kind}: {plugin}, " + ", ".join(f"{key}={value}" for key, value in options.items()))
+    with tempfile.TemporaryDirectory() as folder:
+        options = options | (
+            {"weights": weights(options["weights"], data, Path(folder))} if "weights" in options else {}
+        )
+        mine, theirs = [], []
+        beside = kind in PEERS and not asked.no_peer
+        for number, way in enumerate([ways[0], *ways]):  # the first one warms both up and is not counted
+            fold = ours(way, classes, plugin, options, asked.seed)
+            peer = Fold(*plain(way, kind, data, asked.seed)) if beside else Fold([], 0.0)
+            if number:
+                mine.append(fold)
+                theirs.append(peer)
+    reached = show(f"byod, {plugin}", [f.right for f in mine], groups, [f.seconds for f in mine])
+    error = measures.calibration_error(
+        np.concatenate([f.probabilities for f in mine]), np.concatenate([f.truth for f in mine])
+    )
+    aim = (
+        f"aim {AIMS[kind]:.1%}: {'reached' if reached >= AIMS[kind] else 'MISSED'}; " if kind in AIMS else ""
+    )
+    print(f"  {'':13} {aim}ECE {error:.1%}; whole run {np.median([f.whole for f in mine]):.1f} s")
+    if beside:
+        show("plain fastai", [f.right for f in theirs], groups, [f.seconds for f in theirs])
+        ratio = np.median([f.seconds for f in theirs]) / np.median([f.seconds for f in mine])
         print(f"  plain fastai takes {ratio:.2f} x the time of byod's trainer")
+
+
+def weights(name: str, data: Path, folder: Path) -> str:
+    """Where given weights lie; Keras reads the same tensors as .safetensors."""
+    if not name.endswith(".safetensors"):
+        return str(data / name)
+    import torch
+    from safetensors.torch import save_file
+
+    save_file(torch.load(data / SQUEEZENET, weights_only=True), folder / name)
+    return str(folder / name)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def test_byods_sdist_holds_what_it_should(built):
     assert "tests/test_packaging.py" in names
     assert "datasets/vegetables/byod.toml" in names
     tops = {name.split("/")[0] for name in names if "/" in name}
-    assert tops == {"byod", "tests", "datasets"}
+    assert tops == {"byod", "tests", "datasets", "docs", "examples", "benchmarks"}
     recipes = {name for name in names if name.startswith("datasets/")}
     assert all(name.endswith(("/byod.toml", "/README.md")) for name in recipes)
 

@@ -27,7 +27,7 @@ class Options(BaseModel):
         None, ge=32, le=1024, description="side of the input in pixels (128; from scratch 96; on a GPU 224)"
     )
     resize: Resize = Field(Resize.SQUISH, description="squish, crop or pad")
-    epochs: int | None = Field(None, ge=1, le=1000, description="epochs of the whole net (4; from scratch 8)")
+    epochs: int | None = Field(None, ge=1, le=1000, description="epochs of the whole net (6; from scratch 8)")
     frozen_epochs: int = Field(1, ge=0, le=100, description="epochs of the head alone, before")
     batch_size: int | None = Field(None, ge=2, le=4096, description="pictures a step (32; from scratch 16)")
     lr: float | None = Field(

@@ -20,9 +20,12 @@ class Augment(Callback):
     def before_batch(self) -> None:
         """Training batches only; validation pictures come at the right size."""
         if self.training:
-            there = self.xb[0].device
-            # on Apple's GPUs some of these steps do not exist (pytorch/pytorch#98222)
-            image = TensorImage(self.xb[0].cpu() if there.type == "mps" else self.xb[0])
-            for step in self.steps:
-                image = step(image, split_idx=0)
-            self.learn.xb = (image.as_subclass(torch.Tensor).clamp(0, 1).to(there),)
+            self.learn.xb = (self.changed(self.xb[0]),)
+
+    def changed(self, images: torch.Tensor) -> torch.Tensor:
+        """float32 [N, 3, side, side], 0..1, to [N, 3, size, size], each picture in its own way."""
+        # on Apple's GPUs some of these steps do not exist (pytorch/pytorch#98222)
+        changed = TensorImage(images.cpu() if images.device.type == "mps" else images)
+        for step in self.steps:
+            changed = step(changed, split_idx=0)
+        return changed.as_subclass(torch.Tensor).clamp(0, 1).to(images.device)

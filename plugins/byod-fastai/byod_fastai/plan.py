@@ -107,7 +107,7 @@ def plan(options: Options, built: Net, device: torch.device, data: TrainingData)
         size=size,
         cached=round(size * PRESIZE) if cropped else size,
         smallest_crop=CROP if cropped else 1.0,
-        epochs=options.epochs or (8 if scratch else 5),
+        epochs=options.epochs or (8 if scratch else 6),
         frozen_epochs=0 if scratch else options.frozen_epochs,
         batch_size=options.batch_size or (16 if scratch else 32),
         ema=options.ema,

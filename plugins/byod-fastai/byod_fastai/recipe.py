@@ -178,8 +178,8 @@ def _rate(task: Task, learner: Learner) -> tuple[float, LrFinder | None]:
     """The rate that was asked for, or else the one that a search finds."""
     if task.options.lr is not None:
         return task.options.lr, None
-    learner.freeze() if task.plan.stages(1.0)[0].frozen else learner.unfreeze()
-    found = rates.find(learner, task.plan.usual_rate, task.team)
+    head = task.plan.frozen_epochs > 0
+    found = rates.find(learner, task.plan.usual_rate, task.team, head=head)
     task.run.say(rates.words(found))
     return found.used, found
 
