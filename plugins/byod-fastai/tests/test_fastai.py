@@ -19,6 +19,8 @@ from byod.records import Example, Split
 from byod.testing import draw_classes
 from byod.trainers import Run, TrainingData
 
+pytestmark = pytest.mark.slow  # trainings, small as they are, add up
+
 TINY = {"arch": "lenet", "size": "32", "from_scratch": "true", "lr": "0.001"}
 
 

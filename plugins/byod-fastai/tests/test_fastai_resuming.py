@@ -16,6 +16,8 @@ from byod.records import Example, Split
 from byod.testing import draw_classes
 from byod.trainers import Run, TrainingData, checkpoint
 
+pytestmark = pytest.mark.slow  # trainings, small as they are, add up
+
 CLASSES = ("circle", "square")
 
 KILLED = """

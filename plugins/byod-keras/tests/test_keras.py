@@ -19,6 +19,8 @@ from byod.predictor import Predictor
 from byod.records import Example, Split
 from byod.trainers import Run
 
+pytestmark = pytest.mark.slow  # trainings, small as they are, add up
+
 TINY = {"arch": "lenet", "epochs": "2"}
 IMAGES = np.random.default_rng(0).random((3, 3, 32, 32), np.float32)
 

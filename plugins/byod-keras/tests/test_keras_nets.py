@@ -26,6 +26,8 @@ from byod_keras.lessons import logits_of  # noqa: E402
 from byod_keras.recipe import _start  # noqa: E402
 from byod_keras.weights import Start  # noqa: E402
 
+pytestmark = pytest.mark.slow  # trainings, small as they are, add up
+
 L = keras.layers
 RANDOM = np.random.default_rng(0)
 

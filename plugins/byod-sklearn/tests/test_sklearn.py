@@ -20,6 +20,8 @@ from byod.resizing import as_input
 from byod.testing import draw_classes
 from byod.trainers import Run, TrainingData
 
+pytestmark = pytest.mark.slow  # trainings, small as they are, add up
+
 CLASSES = ("circle", "square", "triangle")
 SMALL = Options(features="descriptor", size=64)
 

@@ -23,6 +23,8 @@ from byod.predictor import Predictor
 from byod.records import Example, Split
 from byod.trainers import Run
 
+pytestmark = pytest.mark.slow  # trainings, small as they are, add up
+
 TINY = {"arch": "test_resnet", "size": "64", "from_scratch": "true"}
 IMAGES = np.random.default_rng(0).random((3, 3, 64, 64), np.float32)
 
