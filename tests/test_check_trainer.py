@@ -10,6 +10,8 @@ from colour_trainer import Colour
 from byod.testing import check_trainer, draw_classes
 from byod.testing.watching import opened
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"per_class": 40, "size": (64, 48), "classes": ("circle", "triangle")}
 
 

@@ -13,6 +13,8 @@ from test_readme import known, shown
 from byod.dataset import Dataset
 from byod.testing import draw_classes
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 FIRST_STEPS = ROOT / "docs" / "erste-schritte.md"
 PAGES = [FIRST_STEPS, ROOT / "docs" / "training-elsewhere.md"]

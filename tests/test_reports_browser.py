@@ -16,6 +16,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from byod import reports
 
+pytestmark = pytest.mark.slow
+
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenbrokkoli" * 3
 GERMAN = "[...document.querySelectorAll('body [lang=de]')].filter(e => e.checkVisibility()).length"
 ENGLISH = GERMAN.replace("lang=de", "lang=en")
