@@ -25,8 +25,17 @@ class _Run:
     folder: Path
     card: ModelCard
     lines: dict[str, Line]
-    learned: frozenset[str]
-    """Pictures that the model judged by these lines has seen."""
+    sides: dict[str, tuple[str, str]]
+
+    @property
+    def crossed(self) -> bool:
+        """Whether each line is by a model of its own, one that had not seen the picture."""
+        return self.card.metrics.measured_on is Measured.CROSS_VALIDATION
+
+    @property
+    def learned(self) -> frozenset[str]:
+        """Pictures that the model judged by these lines has seen."""
+        return frozenset() if self.crossed else runfolder.learned(self.sides)
 
 
 def compare(runs: Sequence[Path]) -> Comparison:
@@ -64,14 +73,10 @@ def compare(runs: Sequence[Path]) -> Comparison:
 def _open(folder: Path) -> _Run:
     card = read_card(folder)
     lines = {line.sha256: line for line in judging.read(folder, card.classes)}
-    if card.metrics.measured_on is Measured.CROSS_VALIDATION:
-        return _Run(folder, card, lines, frozenset())  # each line is by a model that had not seen the picture
-    sides = runfolder.sides_of(folder)
-    if not sides:
+    run = _Run(folder, card, lines, runfolder.sides_of(folder))
+    if not run.sides and not run.crossed:
         raise ModelError(f"{folder} does not say what it learned from (no examples.csv); train it again")
-    return _Run(
-        folder, card, lines, frozenset(sha for sha, (part, _) in sides.items() if part != judging.TEST)
-    )
+    return run
 
 
 def _same_classes(runs: Sequence[_Run]) -> None:
@@ -88,9 +93,7 @@ def _shared(runs: Sequence[_Run]) -> tuple[str, ...]:
     """The pictures to compare on; a picture goes with its whole duplicate group."""
     everywhere = set.intersection(*(set(run.lines) for run in runs))
     seen = frozenset().union(*(run.learned for run in runs))
-    tainted = {
-        group for run in runs for sha, (_, group) in runfolder.sides_of(run.folder).items() if sha in seen
-    } if seen else set()  # fmt: skip
+    tainted = {group for run in runs for sha, (_, group) in run.sides.items() if sha in seen}
     shared = sorted(
         sha
         for sha in everywhere
@@ -176,7 +179,7 @@ def _names(runs: Sequence[_Run]) -> list[str]:
 
 def _note(runs: Sequence[_Run], latest: _Run, shared: Sequence[str]) -> str:
     if len({run.card.fingerprint for run in runs}) == 1:
-        crossed = {run.card.metrics.measured_on for run in runs} == {Measured.CROSS_VALIDATION}
+        crossed = all(run.crossed for run in runs)
         return "all pictures, cross-validated" if crossed else "the test pictures of one dataset"
     relabelled = sum(1 for sha in shared for run in runs if run.lines[sha].label != latest.lines[sha].label)
     note = "the runs come from different versions of the dataset: measured on the test pictures common to all"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from byod import judging, recipe, runfolder
-from byod.errors import ModelError, UsageError
+from byod.errors import UsageError
 from byod.judging import Judged
 from byod.modelcard import Measured, Metrics, ModelCard, Unreadable
-from byod.predictor import read_card
+from byod.predictor import read_model
 from byod.records import Example, Record, Split
 from byod.sources import folder as class_folders
 
@@ -39,10 +39,9 @@ def evaluate(run: Path, pictures: Iterable[Example], on: str) -> tuple[Evaluatio
         ModelError: the run cannot be read.
         UsageError: no picture is left to measure on.
     """
-    card = read_card(run)
+    card, content = read_model(run)
     named = {name: name for name in card.classes} | {recipe.safe_folder(name): name for name in card.classes}
-    sides = runfolder.sides_of(run)
-    seen = {sha for sha, (part, _) in sides.items() if part != judging.TEST}
+    seen = runfolder.learned(runfolder.sides_of(run))
     unknown: Counter[str] = Counter()
     learned, kept = 0, []
     for example in pictures:
@@ -54,7 +53,7 @@ def evaluate(run: Path, pictures: Iterable[Example], on: str) -> tuple[Evaluatio
             kept.append(example.model_copy(update={"label": named[example.label]}))
     if not kept:
         raise UsageError(_nothing(card, on, unknown, learned))
-    judged, unreadable = _judge(run, card, kept)
+    judged, unreadable = judging.judge(content, card.input, card.classes, card.temperature, kept)
     metrics = judging.metrics(
         judged, unreadable, card.classes, seed=card.seed, measured_on=Measured.FOLDER if on else Measured.TEST
     )
@@ -95,16 +94,6 @@ def folders(place: Path) -> list[Example]:
     if not found:
         raise UsageError(f"{place} holds no class folders with pictures (a folder for each class)")
     return found
-
-
-def _judge(run: Path, card: ModelCard, kept: Sequence[Example]) -> tuple[list[Judged], list[Unreadable]]:
-    file = run / "model.onnx"
-    if not file.is_file():
-        raise ModelError(f"there is no model.onnx in {run}")
-    content = file.read_bytes()
-    if hashlib.sha256(content).hexdigest() != card.model_sha256:
-        raise ModelError(f"{file} is not the file that model.json describes; train again, or restore it")
-    return judging.judge(content, card.input, card.classes, card.temperature, kept)
 
 
 def _nothing(card: ModelCard, on: str, unknown: Counter[str], learned: int) -> str:

@@ -72,18 +72,19 @@ class Model:
     weights: Path | None
 
 
-def fit(work: Work, train: tuple[Example, ...], valid: tuple[Example, ...], name: str = "model") -> Model:
-    """Train one model, or take the one that an earlier, killed run finished under this name.
+def fit(work: Work, train: tuple[Example, ...], valid: tuple[Example, ...], part: str = "") -> Model:
+    """Train one model, or take the one that an earlier, killed run finished for this part ("fold 2/5"; "": the whole).
 
     Raises:
         TrainerError: the trainer cannot train this, or what it exports is not what it trained.
     """
+    name = part.replace(" ", "-").replace("/", "-of-") or "model"
     kept = work.folder / f"{name}.json"
     if kept.is_file():
         return _kept(work.folder, name)
     own = work.folder / name
     own.mkdir(parents=True, exist_ok=True)
-    history = _history(work, own, name)
+    history = _history(work, own, part)
     before = sum(epoch.get("seconds", 0.0) for epoch in history)
 
     def log(epoch: Epoch) -> None:
@@ -92,7 +93,7 @@ def fit(work: Work, train: tuple[Example, ...], valid: tuple[Example, ...], name
         history.append(dict(epoch))
         with (own / "history.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(dict(epoch)) + "\n")
-        work.log({**epoch, "part": "" if name == "model" else name.replace("-of-", "/").replace("-", " ")})
+        work.log({**epoch, "part": part})
 
     run = Run(
         own / "own",
@@ -118,7 +119,7 @@ def fit(work: Work, train: tuple[Example, ...], valid: tuple[Example, ...], name
     return _keep(work, trained, name, temperature, parity, seconds, history)
 
 
-def _history(work: Work, own: Path, name: str) -> list[dict[str, int | float]]:
+def _history(work: Work, own: Path, part: str) -> list[dict[str, int | float]]:
     """The epochs that a killed training both logged and saved; what it logged beyond will be logged again."""
     lines = own / "history.jsonl"
     saved = trainers.checkpoint(own / "own")
@@ -127,7 +128,7 @@ def _history(work: Work, own: Path, name: str) -> list[dict[str, int | float]]:
         return []
     kept = lines.read_text(encoding="utf-8").splitlines()[: saved.epochs] if lines.is_file() else []
     lines.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-    work.say(f"going on after {saved.epochs} finished epochs" + ("" if name == "model" else f" ({name})"))
+    work.say(f"going on after {saved.epochs} finished epochs" + (f" ({part})" if part else ""))
     return [json.loads(line) for line in kept]
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from byod import fitting, judging, trainers, training
-from byod.fitting import Work
+from byod import fitting, judging, training
 from byod.modelcard import Metrics, Paired
 from byod.records import Example, Record
 from byod.trainers import Trainer
@@ -45,19 +44,7 @@ def measure(
     said = {}
     for name, some in (("grouped", examples), ("random", alone)):
         say(f"training the probe on a {'split by near-copies' if name == 'grouped' else 'random split'} …")
-        work = Work(
-            trainer=probe,
-            options=trainers.options(probe, options),
-            classes=used,
-            folder=folder / name,
-            seed=seed,
-            device=None,
-            gpus=1,
-            cache=cache,
-            say=lambda line: None,
-            log=lambda epoch: None,
-            should_stop=lambda: False,
-        )
+        work = training.aside(probe, options, used, folder / name, seed=seed, cache=cache)
         work.folder.mkdir(parents=True)
         said[name] = training.cross_validate(work, training.folds(some, used, seed))
     groups = {e.sha256: e.group for e in examples}

@@ -36,15 +36,9 @@ class Predictor:
         Raises:
             ModelError: one is missing, damaged, or they do not belong together.
         """
-        self.card = read_card(run)
+        self.card, content = read_model(run)
         if self.card.task is not Task.CLASSIFY:
             raise ModelError(f"{run} is a model for {self.card.task}, not for classes")
-        file = run / "model.onnx"
-        if not file.is_file():
-            raise ModelError(f"there is no model.onnx in {run}")
-        content = file.read_bytes()
-        if hashlib.sha256(content).hexdigest() != self.card.model_sha256:
-            raise ModelError(f"{file} is not the file that model.json describes; train again, or restore it")
         self._session = onnxfile.session(content, threads=threads)
         onnxfile.check(self._session, self.card.input, "probabilities", len(self.card.classes))
 
@@ -78,6 +72,21 @@ def predictions(
                 yield Unreadable(path=name, reason=found.reason, error=found.detail)
             else:
                 yield _prediction(name, classes, next(rows))
+
+
+def read_model(run: Path) -> tuple[ModelCard, bytes]:
+    """`model.json` of a run folder, and the bytes of the `model.onnx` that it describes.
+
+    Raises:
+        ModelError: one is missing, damaged, or they do not belong together.
+    """
+    card, file = read_card(run), run / "model.onnx"
+    if not file.is_file():
+        raise ModelError(f"there is no model.onnx in {run}")
+    content = file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != card.model_sha256:
+        raise ModelError(f"{file} is not the file that model.json describes; train again, or restore it")
+    return card, content
 
 
 def read_card(run: Path) -> ModelCard:

@@ -120,6 +120,11 @@ def sides_of(run: Path) -> dict[str, tuple[str, str]]:
         return {row["sha256"]: (row["part"], row["group"]) for row in csv.DictReader(lines)}
 
 
+def learned(sides: Mapping[str, tuple[str, str]]) -> frozenset[str]:
+    """The pictures that a run's model has seen: all that stood on another side than the test's."""
+    return frozenset(sha for sha, (part, _) in sides.items() if part != judging.TEST)
+
+
 def write_suspects(file: Path, suspects: Sequence[Suspect]) -> None:
     """Write the doubted labels as a table, the likeliest to be wrong first."""
     head = tuple(Suspect.model_fields)

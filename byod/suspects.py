@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from byod import measures
+from byod import judging, measures
 from byod.errors import TrainerError
 from byod.modelcard import Suspect
 from byod.records import Example
@@ -35,16 +35,10 @@ def search(ask: Callable[[Collection[str]], Answers], classes: Sequence[str]) ->
     found: tuple[Suspect, ...] = ()
     for _ in range(ROUNDS):
         probabilities, examples = ask({suspect.sha256 for suspect in found})
-        found = find(probabilities, labels(examples, classes), examples, classes)
+        found = find(probabilities, judging.numbers([e.label for e in examples], classes), examples, classes)
         if not found:
             break
     return found
-
-
-def labels(examples: Sequence[Example], classes: Sequence[str]) -> measures.Labels:
-    """Class numbers, int64 [N], in the order of `classes`."""
-    number = {name: at for at, name in enumerate(classes)}
-    return np.array([number[example.label] for example in examples], np.int64)
 
 
 def find(
@@ -74,7 +68,7 @@ def find(
     return tuple(
         Suspect(
             sha256=examples[at].sha256,
-            file="/".join(examples[at].path.parts[-3:]),
+            file=judging.short(examples[at].path),
             label=classes[labels[at]],
             suggested=classes[best[at]],
             quality=float(quality[at]),

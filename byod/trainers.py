@@ -26,6 +26,7 @@ from byod.records import Example, Record, Task
 
 __all__ = [
     "GROUP",
+    "Architecture",
     "Checkpoint",
     "Floats",
     "Pixels",
@@ -33,6 +34,7 @@ __all__ = [
     "Trained",
     "Trainer",
     "TrainingData",
+    "give_way",
 ]
 
 GROUP = "byod.trainers"
@@ -222,11 +224,30 @@ class Launching(Protocol):
         ...
 
 
+class Architecture(Record):
+    """One net that people ask for by name.
+
+    `name` is what one types, `resolves_to` the name in its `source`. `parameters` are millions, counted with a
+    classifier of 1,000 classes and without side classifiers that serve training alone. `size` is the side in pixels
+    its weights were made for (a trainer's own nets: were published for). `licence` is that of its pretrained weights,
+    or "no weights".
+    """
+
+    name: str
+    resolves_to: str
+    parameters: float
+    size: int
+    licence: str
+    source: str
+    year: int
+    note: str
+
+
 @runtime_checkable
 class Listing(Protocol):
-    """A trainer with a choice of nets: records with a `name`, and whatever else is worth knowing of each."""
+    """A trainer with a choice of nets."""
 
-    def architectures(self) -> Sequence[Any]:
+    def architectures(self) -> Sequence[Architecture]:
         """The nets that people ask for by name; imports nothing heavy."""
         ...
 
@@ -249,9 +270,7 @@ def load(name: str) -> Trainer:
         TrainerError: there is none, or it cannot be imported.
     """
     entry = _entry(name)
-    # before any of them imports its libraries: where cores are shared, threads that spin while they wait make a
-    # training many times slower (https://gcc.gnu.org/onlinedocs/libgomp/OMP_005fWAIT_005fPOLICY.html)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    give_way()
     try:
         trainer: Trainer = entry.load()()
     except ImportError as error:
@@ -260,6 +279,16 @@ def load(name: str) -> Trainer:
             f"install it again from a clone of byod: uv pip install -e plugins/byod-{name}"
         ) from error
     return trainer
+
+
+def give_way() -> None:
+    """Have waiting threads sleep instead of spinning, unless the user has set `OMP_WAIT_POLICY` otherwise.
+
+    To be said before a trainer imports its libraries. On a machine that other programs use as well, spinning threads
+    keep the cores from the very threads they wait for: on two busy cores a small net trained 20 to 40 times slower.
+    https://gcc.gnu.org/onlinedocs/libgomp/OMP_005fWAIT_005fPOLICY.html
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _entry(name: str) -> EntryPoint:

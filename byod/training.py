@@ -216,15 +216,15 @@ def cross_validate(
         beside = (number + 1) % len(parts)
         train = tuple(e for n, p in enumerate(clean) if n not in (number, beside) for e in p)
         _see_all_classes(train, clean[beside], work.classes)
-        name = f"fold-{number + 1}-of-{len(parts)}"
-        model = fitting.fit(work, train, clean[beside], name)
+        part = f"fold {number + 1}/{len(parts)}"
+        model = fitting.fit(work, train, clean[beside], part)
         some, broken = judging.judge(
             model.content,
             model.fitted.input,
             work.classes,
             model.fitted.temperature,
             test,
-            f"fold {number + 1}/{len(parts)}",
+            part,
         )
         judged += some
         unreadable += broken
@@ -281,11 +281,25 @@ def doubts(
         TrainerError: there is too little to train on.
     """
     used = usable(examples, classes, say)
-    checked = trainers.options(probe, options)
+    work = aside(probe, options, used, folder, seed=0, cache=cache)
     say(f"asking the probe ({probe.name}) about each picture, trained on others …")
-    quiet: Say = lambda line: None  # noqa: E731 - it would say the same for each fold
-    work = Work(probe, checked, used, folder, 0, None, 1, cache, quiet, lambda epoch: None, _never)
     return _doubted(work, examples, None)
+
+
+def aside(
+    probe: Trainer,
+    options: Mapping[str, str],
+    classes: tuple[str, ...],
+    folder: Path,
+    *,
+    seed: int,
+    cache: Path | None,
+) -> Work:
+    """Work that becomes no run: a probe asked in silence, since it would say the same for each fold."""
+    checked = trainers.options(probe, options)
+    return Work(
+        probe, checked, classes, folder, seed, None, 1, cache, lambda line: None, lambda epoch: None, _never
+    )
 
 
 def _doubted(work: Work, examples: Sequence[Example], first: list[Judged] | None) -> tuple[Suspect, ...]:

@@ -6,13 +6,12 @@ import os
 import re
 import shutil
 import subprocess
-import threading
 from collections import Counter
 from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from loopback_proxy import proxy
 from PIL import Image
 
 from byod import pages
@@ -37,23 +36,8 @@ def chromium():
 @pytest.fixture
 def outside():
     """A proxy that counts what a browser asks the world for."""
-    asked = []
-
-    class Proxy(BaseHTTPRequestHandler):
-        def answer(self):
-            asked.append(self.path)
-            self.send_error(404)
-
-        do_GET = do_CONNECT = do_POST = do_HEAD = answer  # noqa: N815
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1], asked
-    server.shutdown()
-    server.server_close()
+    with proxy() as found:
+        yield found
 
 
 def dom(chromium, page: Path, folder: Path, port: int = 9) -> str:

@@ -3,11 +3,10 @@
 import base64
 import os
 import shutil
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import report_material as material
+from loopback_proxy import proxy
 from report_material import HOSTILE
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -26,23 +25,8 @@ ENGLISH = GERMAN.replace("lang=de", "lang=en")
 @pytest.fixture(scope="module")
 def asked():
     """A proxy, as (port, what it was asked for)."""
-    asked = []
-
-    class Proxy(BaseHTTPRequestHandler):
-        def answer(self):
-            asked.append(self.path)
-            self.send_error(404)
-
-        do_GET = do_CONNECT = do_POST = do_HEAD = answer  # noqa: N815
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_address[1], asked
-    server.shutdown()
-    server.server_close()
+    with proxy() as found:
+        yield found
 
 
 def opened(port, language="en-GB"):

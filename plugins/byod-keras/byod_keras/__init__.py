@@ -74,7 +74,7 @@ class Keras:
         return missing()
 
     @staticmethod
-    def architectures() -> tuple[architectures.Architecture, ...]:
+    def architectures() -> tuple[architectures.KerasNet, ...]:
         """Every net it can train, from a table; Keras is not imported."""
         return architectures.ALL
 

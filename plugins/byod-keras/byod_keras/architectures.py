@@ -11,44 +11,32 @@ import difflib
 from pydantic import Field
 
 from byod.errors import TrainerError
-from byod.records import Record
+from byod.trainers import Architecture
 
 OWN = "byod"
 APPLICATIONS = "keras.applications"
 
 
-class Architecture(Record):
-    """One net of the table.
+class KerasNet(Architecture):
+    """One net of the table, and what it expects of RGB 0..1.
 
-    `name` is what one types, `resolves_to` the name in its `source`. `parameters` are millions, counted with a
-    classifier of 1,000 classes. `size` is the side in pixels its weights were made for (own nets: are trained
-    at). `licence` is that of its ImageNet weights, or "no weights". `scaling` is what a net expects of RGB 0..1:
-    "none", "255" (times 255), "signed" (-1..1), "imagenet" (mean and deviation), "caffe" (BGR, 0..255, minus mean).
+    `scaling` is "none", "255" (times 255), "signed" (-1..1), "imagenet" (mean and deviation) or "caffe" (BGR, 0..255,
+    minus mean).
     """
 
-    name: str
-    resolves_to: str
-    parameters: float
-    size: int
-    licence: str
-    source: str
-    year: int
-    note: str
     scaling: str = Field(exclude=True)
 
 
-def _own(
-    name: str, parameters: float, size: int, year: int, note: str, scaling: str = "none"
-) -> Architecture:
-    return Architecture(
+def _own(name: str, parameters: float, size: int, year: int, note: str, scaling: str = "none") -> KerasNet:
+    return KerasNet(
         name=name, resolves_to=name, parameters=parameters, size=size, licence="no weights", source=OWN,
         year=year, note=note, scaling=scaling,
     )  # fmt: skip
 
 
-def _nets(scaling: str, year: int, note: str, *nets: tuple[str, float, int]) -> tuple[Architecture, ...]:
+def _nets(scaling: str, year: int, note: str, *nets: tuple[str, float, int]) -> tuple[KerasNet, ...]:
     return tuple(
-        Architecture(
+        KerasNet(
             name=name, resolves_to=name, parameters=million, size=size, licence=_APACHE, source=APPLICATIONS,
             year=year, note=note, scaling=scaling,
         )
@@ -58,7 +46,7 @@ def _nets(scaling: str, year: int, note: str, *nets: tuple[str, float, int]) -> 
 
 _APACHE = "Apache-2.0 (learned from ImageNet)"
 
-ALL: tuple[Architecture, ...] = (
+ALL: tuple[KerasNet, ...] = (
     _own("small", 0.85, 96, 2026, "byod's own: residual; from scratch in half a minute on a CPU"),
     _own("lenet", 0.15, 32, 1998, "LeNet-5 for colour pictures; trains in seconds"),
     _own("squeezenet1_1", 1.24, 128, 2016, "small and without batch norm", "imagenet"),
@@ -92,7 +80,7 @@ ALL: tuple[Architecture, ...] = (
 )  # fmt: skip
 
 
-def find(name: str) -> Architecture:
+def find(name: str) -> KerasNet:
     """The net of that name; case, `_` and `-` do not matter ("mobilenet_v2" is MobileNetV2).
 
     Raises:

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from byod.errors import TrainerError
+from byod.trainers import give_way
 
 BACKENDS = ("torch", "jax", "tensorflow")
 """In the order in which they are looked for."""
@@ -64,9 +65,7 @@ def load() -> Any:
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = wanted
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # tensorflow greets on stderr otherwise
-        # torch's threads spin while they wait otherwise, and on busy cores hold up those they wait for
-        # (https://gcc.gnu.org/onlinedocs/libgomp/OMP_005fWAIT_005fPOLICY.html)
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        give_way()
     try:
         import keras
     except ImportError as error:

@@ -13,7 +13,7 @@ import numpy as np
 
 from byod.errors import TrainerError
 from byod_keras import weights
-from byod_keras.architectures import APPLICATIONS, Architecture, find
+from byod_keras.architectures import APPLICATIONS, KerasNet, find
 from byod_keras.backends import load
 from byod_keras.weights import Start
 
@@ -30,7 +30,7 @@ class Net:
 
     model: Any
     body: Any
-    arch: Architecture
+    arch: KerasNet
     pretrained: str
 
 
@@ -58,7 +58,7 @@ def net(start: Start, size: int, classes: int, *, filled: bool = True) -> Net:
     return Net(keras.Model(image, logits, name="net"), body, arch, name)
 
 
-def _body(arch: Architecture, size: int, *, imagenet: bool) -> Any:
+def _body(arch: KerasNet, size: int, *, imagenet: bool) -> Any:
     own = {"small": _small, "lenet": _lenet, "squeezenet1_1": _squeezenet}
     if arch.source != APPLICATIONS:
         image = keras.Input((size, size, 3))
@@ -74,7 +74,7 @@ def _body(arch: Architecture, size: int, *, imagenet: bool) -> Any:
 
 
 @contextmanager
-def _reachable(arch: Architecture) -> Iterator[None]:
+def _reachable(arch: KerasNet) -> Iterator[None]:
     """A download waits no longer than 20 seconds for an answer, and one that fails is one line."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(20)

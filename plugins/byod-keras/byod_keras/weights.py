@@ -24,7 +24,7 @@ keras = load()
 Tensors = dict[str, NDArray[Any]]
 
 NORMALISE = ("none", "imagenet", "signed", "255", "caffe")
-"""What weights may expect at their input; see `architectures.Architecture.scaling`."""
+"""What weights may expect at their input; see `architectures.KerasNet.scaling`."""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from byod.modelcard import Resize
 from byod.records import Task
-from byod.trainers import Run, Trained, TrainingData
-from byod_torch import doctoring, threads
-from byod_torch.architectures import TABLE, Architecture
+from byod.trainers import Architecture, Run, Trained, TrainingData, give_way
+from byod_torch import doctoring
+from byod_torch.architectures import TABLE
 
 __all__ = ["Architecture", "Options", "Torch"]
 
@@ -86,7 +86,7 @@ class Torch:
         Raises:
             TrainerError: the architecture is unknown, or weights do not fit or cannot be had.
         """
-        threads.give_way()
+        give_way()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch and timm warn about each other while they are imported
             from byod_torch.recipe import train

@@ -6,7 +6,7 @@ Nothing heavy is imported here. Every other name of torchvision
 
 from __future__ import annotations
 
-from byod.records import Record
+from byod.trainers import Architecture
 
 OWN = "byod"
 TORCHVISION = "torchvision"
@@ -15,25 +15,6 @@ TIMM = "timm"
 _IMAGENET = "BSD-3-Clause (learned from ImageNet)"
 _APACHE = "Apache-2.0 (learned from ImageNet)"
 _NONE = "no weights"
-
-
-class Architecture(Record):
-    """One net of the table.
-
-    `name` is what one types, `resolves_to` the name in its `source` ("torchvision", "timm", "byod"). `parameters` are
-    millions, counted with a classifier of 1,000 classes and without side classifiers that serve training alone. `size`
-    is the side in pixels its weights were made for (own nets: were published for). `licence` is that of its pretrained
-    weights, or "no weights".
-    """
-
-    name: str
-    resolves_to: str
-    parameters: float
-    size: int
-    licence: str
-    source: str
-    year: int
-    note: str
 
 
 def _row(

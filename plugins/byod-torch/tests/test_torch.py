@@ -426,8 +426,8 @@ def test_looking_at_the_plugin_imports_nothing_heavy():
 def test_threads_wait_without_spinning():
     """Beside other programs torch's threads give the cores away while they wait; what the user has set stays."""
     code = (
-        "import os, sys; from byod_torch import threads\n"
-        "threads.give_way(); print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+        "import os, sys, byod_torch; from byod import trainers\n"
+        "trainers.give_way(); print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
     )
     plain = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     for environment, word in (
