@@ -21,6 +21,8 @@ from byod.errors import ByodError, DatasetError, UsageError
 from byod.records import DuplicateGroup, Origin, Reason, Sample, Snapshot, Status, Task
 from byod.testing import draw_classes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def planted():
