@@ -73,6 +73,7 @@ def by_path(snapshot: Snapshot) -> dict[str, tuple[Status, Reason | None]]:
     return found
 
 
+@pytest.mark.slow
 def test_all_that_was_planted_is_found_and_no_clean_picture_is_lost(tmp_path, planted, monkeypatch):
     """Every copy, broken file and placeholder is set aside for its own reason; every good picture is kept."""
     with stand(planted) as here:

@@ -244,6 +244,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", APIS)
 def test_any_json_ends_in_candidates_or_a_line(name):
     """Whatever JSON an API answers, it ends in candidates or in a SourceError, and soon."""
