@@ -16,6 +16,7 @@ from typing import Any
 from byod.credits import FILE as CREDITS
 from byod.credits import to_csv
 from byod.errors import DatasetError, UsageError
+from byod.exports.marked import is_marked
 from byod.exports.selection import Leaving, selected
 from byod.records import Record, Snapshot, Task
 
@@ -23,10 +24,11 @@ MARK = ".byod-export.json"
 
 
 class Format(Record):
-    """An export format: the module that writes it, and who reads it."""
+    """An export format: the module that writes it, who reads it, and the task whose labels it holds."""
 
     module: str
     read_by: str
+    task: Task = Task.CLASSIFY
 
 
 FORMATS: dict[str, Format] = {
@@ -35,6 +37,17 @@ FORMATS: dict[str, Format] = {
     "webdataset": Format(module="byod.exports.webdataset", read_by="webdataset: tar shards for each part"),
     "croissant": Format(
         module="byod.exports.croissant", read_by="mlcroissant: metadata of MLCommons Croissant"
+    ),
+    "cat": Format(
+        module="byod.exports.cat",
+        read_by="what reads the Cat Dataset: a .cat file a picture",
+        task=Task.KEYPOINTS,
+    ),
+    "coco": Format(
+        module="byod.exports.coco", read_by="pycocotools and its kin: COCO keypoints", task=Task.KEYPOINTS
+    ),
+    "yolo-pose": Format(
+        module="byod.exports.yolo", read_by="YOLO pose trainers: text files", task=Task.KEYPOINTS
     ),
 }
 
@@ -55,13 +68,15 @@ def export(snapshot: Snapshot, format: str, into: Path, *, links: bool = False) 
     """
     if format not in FORMATS:
         raise UsageError(f"no export format {format!r}; there are: {', '.join(FORMATS)}")
-    if snapshot.task is not Task.CLASSIFY:
+    if snapshot.task is not FORMATS[format].task:
+        holds = "class labels" if FORMATS[format].task is Task.CLASSIFY else "points"
+        others = ", ".join(name for name, other in FORMATS.items() if other.task is snapshot.task)
         raise UsageError(
-            f"{snapshot.name} is for {snapshot.task}: the format {format} holds class labels only"
+            f"{snapshot.name} is for {snapshot.task}: the format {format} holds {holds} only; use one of {others}"
         )
     into = into.resolve()
     _check_place(snapshot, format, into)
-    items = selected(snapshot)
+    items = leaving(snapshot)
     staging = into.with_name(f".{into.name}.{os.getpid()}.part")
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
@@ -73,6 +88,20 @@ def export(snapshot: Snapshot, format: str, into: Path, *, links: bool = False) 
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return into
+
+
+def leaving(snapshot: Snapshot) -> tuple[Leaving, ...]:
+    """The pictures that leave: all usable ones; for the task keypoints those with a file of points.
+
+    Raises:
+        DatasetError: there are none.
+    """
+    items = selected(snapshot)
+    if snapshot.task is Task.KEYPOINTS:
+        items = tuple(item for item in items if is_marked(snapshot, item))
+        if not items:
+            raise DatasetError(f"{snapshot.name} has no picture with points yet")
+    return items
 
 
 def _check_place(snapshot: Snapshot, format: str, into: Path) -> None:
