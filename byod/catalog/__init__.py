@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from byod.catalog.offers import Offers
+from byod.catalog.reviews import Reviews
 from byod.catalog.samples import Samples
 from byod.catalog.schema import connect
 from byod.catalog.verdicts import Verdicts
@@ -20,7 +21,7 @@ __all__ = ["Catalog"]
 
 
 class Catalog:
-    """An open `catalog.db`: `offers`, `samples` and `verdicts` are its three rooms.
+    """An open `catalog.db`: `offers`, `samples`, `verdicts` and `reviews` are its rooms.
 
     Raises:
         DatasetError: the file is damaged or was made by a newer byod.
@@ -31,6 +32,7 @@ class Catalog:
         self.offers = Offers(self._connection)
         self.samples = Samples(self._connection)
         self.verdicts = Verdicts(self._connection)
+        self.reviews = Reviews(self._connection)
 
     def close(self) -> None:
         """Close the file, folding the write-ahead log back into it."""

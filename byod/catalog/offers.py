@@ -5,26 +5,25 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 
+from byod.catalog.samples import LISTED
 from byod.records import Candidate, Fetched, Miss, Origin, Reason, Yield
 
 _YIELD = """
-WITH first AS (  -- the offer that brought each sample to its class: the earliest one
-    SELECT a.sample AS sample, MIN(c.id) AS id
-    FROM candidates c JOIN addresses a USING (url) WHERE a.sample IS NOT NULL GROUP BY a.sample
+WITH first AS (  -- the offers that brought each sample to its class: the earliest one
+    SELECT MIN(c.id) FROM candidates c JOIN addresses a USING (url) WHERE a.sample IS NOT NULL GROUP BY a.sample
 )
 SELECT c.source, c.terms, c.label,
     COUNT(*),
     IFNULL(SUM(a.received IS NOT NULL), 0),
     SUM(s.phash IS NOT NULL),
-    SUM(s.phash IS NOT NULL AND first.id IS NOT NULL AND IFNULL(s.reason, '') NOT IN ('duplicate', 'placeholder')),
-    IFNULL(SUM(s.status = 'kept' AND first.id IS NOT NULL), 0)
+    SUM(s.phash IS NOT NULL AND c.id IN first AND IFNULL(s.reason, '') NOT IN ('duplicate', 'placeholder')),
+    IFNULL(SUM(s.status = 'kept' AND c.id IN first), 0)
 FROM candidates c
 LEFT JOIN addresses a USING (url)
 LEFT JOIN samples s ON s.sha256 = a.sample
-LEFT JOIN first ON first.id = c.id
 GROUP BY c.label, c.source, c.terms ORDER BY c.label, MIN(c.id)
 """
 
@@ -178,23 +177,27 @@ class Offers:
             )
         )
 
-    def addresses(self) -> dict[str, list[tuple[str, int, str]]]:
-        """For every sample: where it was offered, as (class folder, number of the offer, address)."""
+    def addresses(self, among: Collection[str] | None = None) -> dict[str, list[tuple[str, int, str]]]:
+        """For every sample (of `among`): where it was offered, as (class folder, number of the offer, address)."""
         found: dict[str, list[tuple[str, int, str]]] = {}
+        wanted, values = _of(among)
         for sample, label, number, url in self._sql.execute(
-            "SELECT a.sample, c.label, c.id, c.url FROM candidates c JOIN addresses a USING (url)"
-            " WHERE a.sample IS NOT NULL ORDER BY c.id"
+            "SELECT a.sample, c.label, c.id, c.url FROM addresses a JOIN candidates c USING (url)"
+            f" WHERE {wanted} ORDER BY c.id",
+            values,
         ):
             found.setdefault(sample, []).append((label, number, url))
         return found
 
-    def licences(self) -> dict[str, set[str | None]]:
-        """For every sample that was offered by strangers only: the licences they state, None for none."""
+    def licences(self, among: Collection[str] | None = None) -> dict[str, set[str | None]]:
+        """For every sample (of `among`) offered by strangers only: the licences they state, None for none."""
         stated: dict[str, set[str | None]] = {}
         own: set[str] = set()
+        wanted, values = _of(among)
         for sample, licence, path in self._sql.execute(
             "SELECT a.sample, json_extract(c.record, '$.licence'), json_extract(c.record, '$.path')"
-            " FROM candidates c JOIN addresses a USING (url) WHERE a.sample IS NOT NULL"
+            f" FROM addresses a JOIN candidates c USING (url) WHERE {wanted}",
+            values,
         ):
             stated.setdefault(sample, set()).add(licence)
             if path is not None:
@@ -228,6 +231,13 @@ class Offers:
 
 
 _TOLD = tuple(set(Origin.model_fields) & set(Candidate.model_fields))
+
+
+def _of(among: Collection[str] | None) -> tuple[str, tuple[str, ...]]:
+    """The condition that an address brought a sample, or one of `among`, and its values."""
+    if among is None:
+        return "a.sample IS NOT NULL", ()
+    return f"a.sample IN {LISTED}", (json.dumps(list(among)),)
 
 
 def _now() -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from byod.records import Fingerprint, Placement, Reason, Sample, Split, Status
 
@@ -32,6 +33,8 @@ _SAMPLE = (
     "size",
     "keeper",
 )
+LISTED = "(SELECT value FROM json_each(?))"
+"""A list of any length as one value: a JSON array."""
 _COLUMNS = ", ".join(_SAMPLE + _FINGERPRINT)
 
 
@@ -69,10 +72,14 @@ class Samples:
         )
         return tuple(_sample(row) for row in rows)
 
-    def comparable(self) -> list[tuple[Sample, int]]:
-        """All samples with a fingerprint and their positions, also the waiting ones, in order of position."""
+    def comparable(self, among: Collection[str] | None = None) -> list[tuple[Sample, int]]:
+        """All samples with a fingerprint (or of `among`) and their positions, also waiting ones, in that order."""
+        wanted, values = (
+            ("", ()) if among is None else (f"AND sha256 IN {LISTED}", (json.dumps(list(among)),))
+        )
         rows = self._sql.execute(
-            f"SELECT {_COLUMNS}, position FROM samples WHERE phash IS NOT NULL ORDER BY position, sha256"
+            f"SELECT {_COLUMNS}, position FROM samples WHERE phash IS NOT NULL {wanted} ORDER BY position, sha256",
+            values,
         )
         return [(_sample(row[:-1]), row[-1]) for row in rows]
 
@@ -97,6 +104,11 @@ class Samples:
     def waiting_paths(self) -> set[str]:
         """Where the samples lie that no settlement has placed yet."""
         return {path for (path,) in self._sql.execute("SELECT path FROM samples WHERE status = 'waiting'")}
+
+    def rejected_as(self, reason: Reason) -> bool:
+        """Whether any sample is rejected for a reason."""
+        row = self._sql.execute("SELECT 1 FROM samples WHERE reason = ? LIMIT 1", (reason,)).fetchone()
+        return row is not None
 
     def rejected_bytes(self) -> int:
         """The bytes that lie in `rejected/`."""
@@ -132,19 +144,31 @@ class Samples:
         groups: Mapping[str, str],
         lookalikes: Iterable[tuple[str, str, str]],
         conflicts: Iterable[Iterable[str]],
+        among: Collection[str] | None = None,
     ) -> None:
-        """Replace what the last settlement found: group of each sample, look-alikes, conflicts."""
-        self._sql.execute("UPDATE samples SET group_key = NULL WHERE group_key IS NOT NULL")
+        """Replace what the last settlement found (of `among`): group of each sample, look-alikes, conflicts."""
+        about = ""
+        told: tuple[str, ...] = ()
+        if among is not None:
+            told = (json.dumps(list(among)),)
+            about = f" AND sha256 IN {LISTED}"
+            conflicts = [*conflicts, *(old for old in self.conflicts() if not set(old) & set(among))]
+        self._sql.execute(f"UPDATE samples SET group_key = NULL WHERE group_key IS NOT NULL{about}", told)
         self._sql.executemany(
             "UPDATE samples SET group_key = ? WHERE sha256 = ?",
             ((key, sha256) for sha256, key in groups.items()),
         )
-        self._sql.execute("DELETE FROM lookalikes")
+        here = "" if among is None else f" WHERE a IN {LISTED}"
+        self._sql.execute(f"DELETE FROM lookalikes{here}", told)
         self._sql.executemany("INSERT OR IGNORE INTO lookalikes VALUES (?, ?, ?)", lookalikes)
         self._sql.execute("DELETE FROM conflicts")
         self._sql.executemany(
             "INSERT OR IGNORE INTO conflicts VALUES (?, ?)",
-            ((number, sha256) for number, members in enumerate(conflicts) for sha256 in members),
+            (
+                (number, sha256)
+                for number, members in enumerate(sorted(map(tuple, conflicts)))
+                for sha256 in members
+            ),
         )
 
     def groups(self) -> dict[str, str]:

@@ -57,6 +57,21 @@ MIGRATIONS = (
         stopped_by TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '', PRIMARY KEY (label, source, terms)
     ) WITHOUT ROWID;
     """,
+    """
+    -- the project of each purpose on each review server; `seen` is how far its changes were pulled, `pushing` how
+    -- many tasks it has once those being sent have arrived (0: no push is under way, none was cut off)
+    CREATE TABLE reviews (
+        server TEXT NOT NULL, purpose TEXT NOT NULL, project INTEGER NOT NULL,
+        seen TEXT NOT NULL DEFAULT '', pushing INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (server, purpose)
+    ) WITHOUT ROWID;
+
+    -- each pull, and how what it changed was before: enough to take it back
+    CREATE TABLE pulls (id INTEGER PRIMARY KEY, at TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0);
+    CREATE TABLE pulled (
+        pull INTEGER NOT NULL, sha256 TEXT NOT NULL, placement TEXT NOT NULL, marks TEXT,
+        verdict INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (pull, sha256)
+    ) WITHOUT ROWID;
+    """,
 )
 
 

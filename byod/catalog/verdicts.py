@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from byod.catalog.samples import LISTED
 from byod.records import Verdict
 
 SEARCH = "search"
 """Who speaks in a verdict that only repeats which class a picture was searched for."""
+UNDO = "undo"
+"""Who speaks in a verdict that takes others back; its note is `#` and the number of the one that holds again."""
+_ROW = "id, sha256, label, who, at, note"
 
 
 class Verdicts:
@@ -25,14 +30,48 @@ class Verdicts:
             ((v.sha256, v.label, v.who, v.when.isoformat(), v.note) for v in verdicts),
         )
 
-    def holding(self) -> dict[str, Verdict]:
-        """The verdict that holds for each sample somebody judged by hand."""
-        rows = self._sql.execute(
-            "SELECT sha256, label, who, at, note FROM verdicts WHERE id IN"
-            " (SELECT MAX(id) FROM verdicts WHERE who <> ? GROUP BY sha256)",
-            (SEARCH,),
+    def last(self) -> int:
+        """The number of the last verdict, 0 when there is none."""
+        return int(self._sql.execute("SELECT IFNULL(MAX(id), 0) FROM verdicts").fetchone()[0])
+
+    def holding(self, among: Collection[str] | None = None) -> dict[str, Verdict]:
+        """The verdict that holds for each sample (of `among`) somebody judged by hand."""
+        return {sha256: verdict for sha256, (_, verdict) in self.numbered(among).items()}
+
+    def numbered(self, among: Collection[str] | None = None) -> dict[str, tuple[int, Verdict]]:
+        """The verdict that holds for each sample (of `among`) somebody judged by hand, with its number."""
+        wanted, values = (
+            ("", ()) if among is None else (f"AND sha256 IN {LISTED}", (json.dumps(list(among)),))
         )
-        return {row[0]: _verdict(row) for row in rows}
+        rows = self._sql.execute(
+            f"SELECT {_ROW} FROM verdicts WHERE id IN"
+            f" (SELECT MAX(id) FROM verdicts WHERE who <> ? {wanted} GROUP BY sha256)",
+            (SEARCH, *values),
+        )
+        newest = {row[1]: (int(row[0]), _verdict(row[1:])) for row in rows}
+        taken_back = {sha: int(said.note[1:]) for sha, (_, said) in newest.items() if said.who == UNDO}
+        for sha256, number in taken_back.items():
+            row = self._sql.execute(f"SELECT {_ROW} FROM verdicts WHERE id = ?", (number,)).fetchone()
+            if row is None:
+                del newest[sha256]  # nobody had judged it before
+            else:
+                newest[sha256] = (number, _verdict(row[1:]))
+        return newest
+
+    def said_of(self, samples: Iterable[str]) -> dict[str, list[tuple[int, Verdict]]]:
+        """All that people said of these samples, with numbers, oldest first."""
+        wanted = sorted(set(samples))
+        said: dict[str, list[tuple[int, Verdict]]] = {sha256: [] for sha256 in wanted}
+        for at in range(0, len(wanted), 500):
+            some = wanted[at : at + 500]
+            marks = ", ".join("?" * len(some))
+            rows = self._sql.execute(
+                f"SELECT {_ROW} FROM verdicts WHERE who <> ? AND sha256 IN ({marks}) ORDER BY id",
+                (SEARCH, *some),
+            )
+            for row in rows:
+                said[row[1]].append((int(row[0]), _verdict(row[1:])))
+        return said
 
     def labels(self) -> dict[str, list[str | None]]:
         """All that was said of each sample, by the search too, oldest first."""
@@ -43,9 +82,7 @@ class Verdicts:
 
     def after(self, number: int) -> list[tuple[int, Verdict]]:
         """The verdicts with a higher number than this one, in order."""
-        rows = self._sql.execute(
-            "SELECT id, sha256, label, who, at, note FROM verdicts WHERE id > ? ORDER BY id", (number,)
-        )
+        rows = self._sql.execute(f"SELECT {_ROW} FROM verdicts WHERE id > ? ORDER BY id", (number,))
         return [(row[0], _verdict(row[1:])) for row in rows]
 
     def restore(self, numbered: Iterable[tuple[int, Verdict]]) -> None:

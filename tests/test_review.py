@@ -1,0 +1,375 @@
+"""What the review asks and what it makes of answers: without a server."""
+
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from byod import recipe as recipes
+from byod.catalog.verdicts import UNDO
+from byod.dataset import Dataset
+from byod.points import Head, Marks, Point, PointSet
+from byod.recipe import ClassRecipe, Recipe
+from byod.records import Sample, Status, Task, Verdict
+from byod.review import answers, dots, projects, pushing, questions
+from byod.review.answers import Answer, Decision
+from byod.review.dots import Dot
+from byod.review.questions import Purpose
+
+SHA = "a" * 64
+NOW = datetime(2026, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
+PEOPLE = {1: "anna@example.org", 2: "ben@example.org"}
+ANNA, BEN = PEOPLE.values()
+
+
+def verdict(number, who, label, note=""):
+    return number, Verdict(sha256=SHA, label=label, who=who, when=NOW + timedelta(seconds=number), note=note)
+
+
+def answer(who, label, second=100, seen=0):
+    when = NOW + timedelta(seconds=second)
+    return Answer(sha256=SHA, purpose=Purpose.LABELS, label=label, who=who, when=when, seen=seen)
+
+
+def annotation(label, person=1, second=0, skipped=False, **more):
+    choices = [] if label is None else [{"from_name": "label", "value": {"choices": [label]}}]
+    when = (NOW + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return {
+        "result": choices,
+        "was_cancelled": skipped,
+        "updated_at": when,
+        "completed_by": person,
+        **more,
+    }
+
+
+def task(*annotations, sha256=SHA, **data):
+    return {"data": {"byod_id": sha256, "label": "cat", "seen": 7, **data}, "annotations": list(annotations)}
+
+
+def read(*tasks, purpose=Purpose.LABELS):
+    return answers.read(tasks, purpose, PEOPLE)
+
+
+def test_a_skip_is_no_answer_although_it_carries_the_preselected_label():
+    assert read(task(annotation("dog", skipped=True))).answers == ()
+
+
+def test_the_newest_answer_of_a_person_counts_and_everybody_keeps_one():
+    found = read(task(annotation("cat", 1, 0), annotation("dog", 1, 5), annotation("cat", 2, 3)))
+    assert [(a.who, a.label) for a in found.answers] == [(BEN, "cat"), (ANNA, "dog")]
+
+
+def test_a_skip_after_an_answer_leaves_the_answer():
+    found = read(task(annotation("dog", 1, 0), annotation("dog", 1, 5, skipped=True)))
+    assert [a.label for a in found.answers] == ["dog"]
+
+
+def test_whoever_changed_an_answer_last_is_who_gave_it():
+    assert read(task(annotation("dog", 1, updated_by=2))).answers[0].who == BEN
+
+
+def test_reject_is_an_answer_without_a_class():
+    found = read(task(annotation(projects.REJECT)))
+    assert [a.label for a in found.answers] == [None]
+
+
+def test_an_answer_of_several_classes_or_of_none_is_counted_and_left_out():
+    both = {**annotation("dog"), "result": [{"from_name": "label", "value": {"choices": ["dog", "cat"]}}]}
+    found = read(task(annotation(None)), task(both))
+    assert (found.answers, found.unreadable) == ((), 2)
+
+
+def test_a_task_that_byod_did_not_make_is_counted_and_left_out():
+    found = read({"data": {"image": "x"}, "annotations": [annotation("dog")]})
+    assert (found.answers, found.foreign) == ((), 1)
+
+
+def test_two_tasks_of_one_picture_are_one_question():
+    found = read(task(annotation("dog", 1, 0)), task(annotation("cat", 1, 9)))
+    assert [a.label for a in found.answers] == ["cat"]
+
+
+def test_one_answer_decides():
+    assert answers.decide([], [answer(ANNA, "dog")]) == Decision(label="dog", who=ANNA)
+
+
+def test_two_people_who_differ_are_a_conflict_that_says_who_said_what():
+    decision = answers.decide([verdict(3, ANNA, "dog")], [answer(BEN, "cat")])
+    assert decision.conflict == f"{ANNA} says dog, {BEN} says cat"
+    assert decision.label is None
+
+
+def test_a_conflict_ends_when_one_of_the_two_comes_round():
+    history = [verdict(3, ANNA, "dog"), verdict(4, BEN, "cat"), verdict(5, answers.REVIEW, None)]
+    assert answers.decide(history, [answer(BEN, "dog")]) == Decision(label="dog", who=BEN)
+
+
+def test_somebody_who_changes_their_mind_is_no_conflict():
+    assert answers.decide([verdict(3, ANNA, "dog")], [answer(ANNA, None)]) == Decision(label=None, who=ANNA)
+
+
+def test_a_file_moved_by_hand_since_it_was_asked_is_a_conflict_with_another_answer():
+    decision = answers.decide([verdict(9, "folder", "dog")], [answer(ANNA, "cat", seen=7)])
+    assert "moved by hand to dog" in decision.conflict
+
+
+def test_a_file_moved_by_hand_to_where_the_reviewer_puts_it_is_no_conflict():
+    assert not answers.decide([verdict(9, "folder", "dog")], [answer(ANNA, "dog", seen=7)]).conflict
+
+
+def test_a_file_moved_by_hand_before_it_was_asked_is_no_conflict():
+    assert not answers.decide([verdict(6, "folder", "dog")], [answer(ANNA, "cat", seen=7)]).conflict
+
+
+def test_a_hand_after_two_people_decides_between_them():
+    history = [verdict(3, ANNA, "dog"), verdict(4, BEN, "cat"), verdict(9, "folder", "cat")]
+    assert not answers.decide(history, [answer(BEN, "cat", seen=9)]).conflict
+
+
+def test_the_answer_after_a_told_conflict_with_a_hand_has_the_last_word():
+    history = [verdict(9, "folder", "dog"), verdict(10, ANNA, "cat"), verdict(11, answers.REVIEW, None)]
+    assert answers.decide(history, [answer(ANNA, "cat", seen=7)]) == Decision(label="cat", who=ANNA)
+
+
+def test_what_was_taken_back_counts_no_more():
+    history = [verdict(3, ANNA, "dog"), verdict(4, UNDO, "cat", "#0")]
+    assert answers.decide(history, [answer(BEN, "cat")]) == Decision(label="cat", who=BEN)
+
+
+@given(st.permutations([(ANNA, "dog"), (BEN, "dog"), ("carl@example.org", "dog")]))
+def test_people_who_agree_decide_in_any_order(said):
+    new = [answer(who, label, second) for second, (who, label) in enumerate(said)]
+    assert answers.decide([], new).label == "dog"
+
+
+def numbered(log):
+    """Which verdict holds, as the catalog finds it."""
+    return {sha: (number, said.label) for sha, (number, said) in log.numbered().items()}
+
+
+def test_a_verdict_that_was_taken_back_holds_no_more(tmp_path):
+    with Dataset.create(tmp_path / "d", Recipe().with_class("cat")) as dataset:
+        log = dataset.catalog.verdicts
+        log.add([verdict(0, "search", "cat")[1], verdict(0, ANNA, "dog")[1]])
+        assert numbered(log) == {SHA: (2, "dog")}
+        log.add([verdict(0, UNDO, "cat", "#0")[1]])
+        assert numbered(log) == {}
+        log.add([verdict(0, "folder", "cat")[1], verdict(0, BEN, None)[1], verdict(0, UNDO, "cat", "#4")[1]])
+        assert numbered(log) == {SHA: (4, "cat")}
+
+
+EVIL = [
+    "Blumen kohl",
+    "Möhre",
+    "🥦",
+    "<&\"'>",
+    "a&amp;b",
+    "__reject",
+    "✗ Reject: belongs to no class",
+    "C:\\x",
+]
+
+
+def dataset_of(folder, names, **more):
+    recipe = Recipe(**more)
+    for name in names:
+        recipe = recipe.with_class(name)
+    return Dataset.create(folder, recipe)
+
+
+def choices(config):
+    return [(e.get("value"), e.get("alias")) for e in ElementTree.fromstring(config).iter("Choice")]
+
+
+def test_every_class_name_stands_in_the_page_as_it_is_and_is_stored_as_its_folder(tmp_path):
+    with dataset_of(tmp_path / "d", EVIL) as dataset:
+        found = choices(projects.config(dataset, Purpose.LABELS))
+        shown = {entry.name: folder for folder, entry in dataset.recipe.classes.items()}
+    assert dict(found[:-1]) == shown
+    assert found[-1][1] == projects.REJECT
+    assert len({value for value, _ in found}) == len(found)
+
+
+@given(st.lists(st.text(min_size=1, max_size=12), min_size=2, max_size=6))
+def test_any_name_that_can_name_a_class_survives_the_page(tmp_path_factory, names):
+    classes = {}
+    for name in names:
+        try:
+            checked = recipes.check_class_name(name)
+        except recipes.UsageError:
+            continue
+        if not any(ord(c) in range(0xD800, 0xE000) or ord(c) in (0xFFFE, 0xFFFF) for c in checked):
+            classes[recipes.safe_folder(checked, classes)] = ClassRecipe(name=checked)
+    with Dataset.create(tmp_path_factory.mktemp("d"), Recipe(classes=classes)) as dataset:
+        found = choices(projects.config(dataset, Purpose.LABELS))
+    assert [alias for _, alias in found[:-1]] == list(classes)
+
+
+def test_classes_that_are_shown_alike_are_told_apart_by_their_folders(tmp_path):
+    classes = {"a": ClassRecipe(name="cat"), "b": ClassRecipe(name="cat")}
+    with Dataset.create(tmp_path / "d", Recipe(classes=classes)) as dataset:
+        assert choices(projects.config(dataset, Purpose.LABELS))[:2] == [("cat (a)", "a"), ("cat (b)", "b")]
+
+
+def test_a_class_that_left_the_recipe_stays_in_the_page(tmp_path):
+    with dataset_of(tmp_path / "d", ["cat", "dog"]) as dataset:
+        before = projects.config(dataset, Purpose.LABELS)
+    with dataset_of(tmp_path / "e", ["cat", "bird"]) as dataset:
+        after = projects.config(dataset, Purpose.LABELS, before)
+        assert choices(after)[:3] == [("cat", "cat"), ("bird", "bird"), ("dog (no longer a class)", "dog")]
+        assert projects.config(dataset, Purpose.LABELS, after) == after
+
+
+def test_a_class_shown_otherwise_is_stored_as_before(tmp_path):
+    with Dataset.create(tmp_path / "d", Recipe(classes={"cat": ClassRecipe(name="Katze")})) as dataset:
+        assert choices(projects.config(dataset, Purpose.LABELS))[0] == ("Katze", "cat")
+
+
+def test_a_dataset_keeps_its_key_when_its_folder_is_renamed(tmp_path):
+    with dataset_of(tmp_path / "d", ["cat"]) as dataset:
+        key = projects.key(dataset.folder)
+    (tmp_path / "d").rename(tmp_path / "e")
+    assert projects.key(tmp_path / "e") == key
+    with dataset_of(tmp_path / "d", ["cat"]) as other:
+        assert projects.key(other.folder) != key
+
+
+def test_the_most_suspicious_come_first_and_what_a_run_says_is_an_opinion(drawn_snapshot, tmp_path):
+    snapshot = drawn_snapshot(tmp_path, {"Katze": "cat", "Hund": "dog"}, per_class=2)
+    first, second, *_ = [sample.sha256 for sample in snapshot.kept]
+    said = {first: {"cat": 0.9, "dog": 0.1}, second: {"cat": 0.2, "dog": 0.8}}
+    asked = questions.labels(snapshot, seen=5, answers=said, run="r1")
+    assert asked[0].sha256 == second
+    assert asked[0].suspicion == pytest.approx(0.8)
+    assert [(o.by, o.label, o.score) for o in asked[0].opinions] == [
+        ("folder", "cat", None),
+        ("r1", "dog", 0.8),
+    ]
+
+
+def test_a_random_sample_is_the_same_at_each_push_and_keeps_the_order(drawn_snapshot, tmp_path):
+    asked = questions.labels(drawn_snapshot(tmp_path, {"a": "a", "b": "b"}, per_class=30), seen=0)
+    few = questions.sampled(asked, 10)
+    assert few == questions.sampled(list(asked), 10)
+    assert [q for q in asked if q in few] == few
+    assert len(few) == 10
+
+
+NAMES = ("eye_image_left", "eye_image_right", "mouth")
+numbers = st.floats(0, 1, allow_nan=False).map(lambda part: round(part, 6))
+
+
+@st.composite
+def marked(draw):
+    width, height = draw(st.integers(8, 6000)), draw(st.integers(8, 6000))
+    heads = []
+    for _ in range(draw(st.integers(0, 3))):
+        points = {}
+        for name in NAMES:
+            kind = draw(st.sampled_from(["in", "in", "out", "none"]))
+            if kind == "none":
+                points[name] = None
+            elif kind == "out":
+                points[name] = Point(x=-1 - draw(numbers) * 50, y=draw(numbers) * height, inside=False)
+            else:
+                points[name] = Point(x=draw(numbers) * width, y=draw(numbers) * height)
+        if any(points.values()):
+            heads.append(Head(points=points))
+    return Marks(sha256=SHA, width=width, height=height, heads=tuple(heads))
+
+
+def asked_about(marks):
+    """The points as a reviewer's page sends them back untouched."""
+    return [
+        Dot(key=i["id"], name=i["value"]["keypointlabels"][0], x=i["value"]["x"], y=i["value"]["y"])
+        for i in pushing.points_result(marks)
+    ]
+
+
+@given(marked())
+def test_points_that_nobody_touches_come_back_to_the_last_digit(marks):
+    assert dots.marks(asked_about(marks), marks, NAMES, SHA, marks.width, marks.height) == marks
+
+
+@given(marked(), st.floats(-40, 40), st.floats(-40, 40), st.data())
+def test_a_dragged_point_moves_by_as_much_and_no_other_does(marks, right, down, data):
+    left = asked_about(marks)
+    if not left:
+        return
+    at = data.draw(st.integers(0, len(left) - 1))
+    number, name = left[at].key[1:].split(".")
+    shift = {"x": left[at].x + 100 * right / marks.width, "y": left[at].y + 100 * down / marks.height}
+    left[at] = left[at].model_copy(update=shift)
+    after = dots.marks(left, marks, NAMES, SHA, marks.width, marks.height)
+    for n, (head, before) in enumerate(zip(after.heads, marks.heads, strict=True)):
+        for each in NAMES:
+            if (n, each) != (int(number), name):
+                assert head.points[each] == before.points[each]
+    old, new = marks.heads[int(number)].points[name], after.heads[int(number)].points[name]
+    assert abs(new.x - old.x - right) < 0.5
+    assert abs(new.y - old.y - down) < 0.5
+
+
+def test_a_point_that_was_taken_away_is_unmarked_and_one_out_of_the_frame_stays():
+    head = Head(points={NAMES[0]: Point(x=5, y=5), NAMES[1]: Point(x=-3, y=5, inside=False), NAMES[2]: None})
+    marks = Marks(sha256=SHA, width=10, height=10, heads=(head,))
+    after = dots.marks([], marks, NAMES, SHA, 10, 10)
+    assert after.heads[0].points == {NAMES[0]: None, NAMES[1]: Point(x=-3, y=5, inside=False), NAMES[2]: None}
+
+
+def test_a_new_point_goes_to_the_nearest_head_that_lacks_it_else_to_a_new_one():
+    heads = tuple(Head(points={NAMES[0]: Point(x=x, y=50), NAMES[1]: None, NAMES[2]: None}) for x in (10, 90))
+    marks = Marks(sha256=SHA, width=100, height=100, heads=heads)
+    new = [
+        Dot(key="x1", name=NAMES[1], x=80, y=50),
+        Dot(key="x2", name=NAMES[0], x=50, y=50),
+    ]
+    after = dots.marks([*asked_about(marks), *new], marks, NAMES, SHA, 100, 100)
+    assert after.heads[0].points[NAMES[1]] is None
+    assert after.heads[1].points[NAMES[1]] == Point(x=80, y=50)
+    assert after.heads[2].points[NAMES[0]] == Point(x=50, y=50)
+
+
+def test_points_put_on_a_picture_without_any_make_a_head():
+    new = [Dot(key="a", name=NAMES[0], x=10, y=20), Dot(key="b", name=NAMES[1], x=30, y=20)]
+    after = dots.marks(new, None, NAMES, SHA, 200, 100)
+    assert after.heads == (
+        Head(points={NAMES[0]: Point(x=20, y=20), NAMES[1]: Point(x=60, y=20), NAMES[2]: None}),
+    )
+
+
+def test_people_differ_when_a_point_lies_elsewhere_or_is_missing():
+    def of(x, second=True):
+        points = {NAMES[0]: Point(x=x, y=0), NAMES[1]: Point(x=100, y=0) if second else None}
+        return Marks(width=200, height=200, heads=(Head(points=points),))
+
+    assert dots.apart(of(0), of(0)) == 0
+    assert dots.apart(of(0), of(5)) == pytest.approx(0.05)
+    assert dots.apart(of(0), of(0, second=False)) == float("inf")
+
+
+def test_the_page_for_points_has_every_name_and_a_way_to_reject(tmp_path):
+    points = PointSet(names=NAMES)
+    recipe = Recipe(task=Task.KEYPOINTS, points=points).with_class("cat")
+    with Dataset.create(tmp_path / "d", recipe) as dataset:
+        page = ElementTree.fromstring(projects.config(dataset, Purpose.POINTS))
+    assert [label.get("value") for label in page.iter("Label")] == list(NAMES)
+    assert [choice.get("alias") for choice in page.iter("Choice")] == [projects.REJECT]
+
+
+def test_a_task_carries_all_that_byod_must_know_again():
+    sample = Sample(sha256=SHA, label="Katze", status=Status.KEPT, path="images/cat/x.jpg", size=1)
+    question = questions.Question(
+        sample=sample,
+        label="cat",
+        suspicion=0.25,
+        seen=9,
+        opinions=(questions.Opinion(by="folder", label="cat"),),
+    )
+    made = pushing.task(question, "/data/x")
+    assert made["data"]["byod_id"] == SHA
+    assert (made["data"]["label"], made["data"]["seen"], made["data"]["file"]) == ("cat", 9, "cat/x.jpg")
+    assert made["predictions"][0]["result"][0]["value"] == {"choices": ["cat"]}

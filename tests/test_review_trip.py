@@ -1,0 +1,441 @@
+"""Out to a real Label Studio and back, through its API: what is asked, what comes back, and what is taken back."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import tomlkit
+
+from byod import learning, pipeline, reviewing
+from byod import points as marked
+from byod import recipe as recipes
+from byod.errors import UsageError
+from byod.points import Head, Marks, Point, PointSet
+from byod.recipe import Recipe
+from byod.records import Task
+from byod.review import projects
+from byod.review.questions import Purpose
+from byod.review.studio import Studio
+from byod.reviewing import Asked, Desk
+from byod.testing import draw_classes
+
+pytestmark = pytest.mark.slow
+
+
+def quiet(line):
+    pass
+
+
+def nothing(done, total):
+    pass
+
+
+@pytest.fixture
+def desk(live_studio):
+    studio = Studio(live_studio.url, live_studio.token)
+    return Desk(studio=studio, token=live_studio.token, server="own", files=live_studio.files)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A dataset of two classes, six pictures each."""
+    return collected(drawn(tmp_path / "drawn", "Katze", "Hund"), tmp_path / "set")
+
+
+def drawn(folder, *classes, per_class=6, seed=0):
+    """Class folders with drawn pictures."""
+    draw_classes(folder, classes=classes, per_class=per_class, seed=seed)
+    return folder
+
+
+def collected(pictures, folder):
+    pipeline.add([pictures], None, folder, Recipe(), say=quiet, watch=lambda tallies: None)
+    return folder
+
+
+def push(folder, desk, tmp_path, **asked):
+    done = reviewing.push(folder, desk, Asked(**asked), tmp_path / "cache", say=quiet, progress=nothing)
+    return {one.project.purpose: one for one in done}
+
+
+def pull(folder, desk):
+    return reviewing.pull(folder, desk, say=quiet)
+
+
+def tasks(desk, pushed):
+    return desk.studio.tasks(pushed.project.number)
+
+
+def say(desk, task, label, **more):
+    result = [{"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [label]}}]
+    return desk.studio.post(f"/api/tasks/{task['id']}/annotations/", json={"result": result, **more})
+
+
+def log(folder):
+    return [json.loads(line) for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def where(folder, task):
+    """The folder a task's picture stands in now, below the dataset."""
+    name = Path(task["data"]["file"]).name
+    (found,) = [p for room in ("images", "rejected") for p in (folder / room).glob(f"*/{name}")]
+    return found.parent.relative_to(folder).as_posix()
+
+
+def test_every_picture_is_asked_once_with_its_folder_as_the_preselected_opinion(folder, desk, tmp_path):
+    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
+    assert (pushed.added, pushed.already) == (12, 0)
+    assert push(folder, desk, tmp_path)[Purpose.LABELS].added == 0
+    found = tasks(desk, pushed)
+    assert len({task["data"]["byod_id"] for task in found}) == 12
+    for task in found:
+        (opinion,) = task["predictions"]
+        assert opinion["result"][0]["value"]["choices"] == [task["data"]["label"]]
+        assert where(folder, task) == f"images/{task['data']['label']}"
+    project = desk.studio.get(f"/api/projects/{pushed.project.number}/")
+    assert project["model_version"] == "folder"
+
+
+def test_what_was_added_to_the_dataset_since_is_all_that_a_second_push_adds(folder, desk, tmp_path):
+    push(folder, desk, tmp_path)
+    collected(drawn(tmp_path / "more", "Maus", per_class=2, seed=9), folder)
+    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
+    assert (pushed.added, pushed.already) == (2, 12)
+    assert "Maus" in desk.studio.get(f"/api/projects/{pushed.project.number}/")["label_config"]
+
+
+def test_the_picture_a_task_shows_is_the_picture_of_the_dataset(folder, desk, tmp_path, live_studio):
+    import requests
+
+    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
+    task = tasks(desk, pushed)[0]
+    with requests.Session() as session:
+        session.trust_env = False
+        address = live_studio.url + task["data"]["image"]
+        shown = session.get(address, headers={"Authorization": f"Token {live_studio.token}"}, timeout=30)
+        stranger = session.get(address, timeout=30)
+    assert (
+        shown.content == next((folder / "images").glob(f"*/{Path(task['data']['file']).name}")).read_bytes()
+    )
+    assert stranger.status_code in (401, 403, 404)
+
+
+def test_answers_come_back_once_as_verdicts_with_who_and_when_and_the_files_move(folder, desk, tmp_path):
+    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
+    kept, changed, rejected, skipped, *_ = [t for t in tasks(desk, pushed) if t["data"]["label"] == "Katze"]
+    given = [say(desk, kept, "Katze"), say(desk, changed, "Hund"), say(desk, rejected, projects.REJECT)]
+    say(desk, skipped, "Hund", was_cancelled=True)
+    pulled = pull(folder, desk)
+    assert (pulled.answers, pulled.relabelled, pulled.rejected) == (3, 1, 1)
+    assert [where(folder, t) for t in (kept, changed, rejected, skipped)] == [
+        "images/Katze",
+        "images/Hund",
+        "rejected/review",
+        "images/Katze",
+    ]
+    said = [line for line in log(folder) if line["who"] == "byod@localhost"]
+    assert sorted(line["when"] for line in said) == sorted(a["updated_at"] for a in given)
+    assert sorted(str(line["label"]) for line in said) == ["Hund", "Katze", "None"]
+    assert pull(folder, desk).answers == 0
+    assert len(log(folder)) == len({(x["sha256"], x["who"], x["when"], x["label"]) for x in log(folder)})
+
+
+def test_what_somebody_reviewed_is_asked_again_only_on_request(folder, desk, tmp_path):
+    pushed = push(folder, desk, tmp_path, limit=3)[Purpose.LABELS]
+    assert pushed.added == 3
+    for task in tasks(desk, pushed):
+        say(desk, task, task["data"]["label"])
+    pull(folder, desk)
+    assert push(folder, desk, tmp_path)[Purpose.LABELS].added == 9
+    assert push(folder, desk, tmp_path, again=True)[Purpose.LABELS].already == 12
+
+
+def test_a_file_moved_by_hand_meanwhile_is_a_conflict_until_somebody_says_again(folder, desk, tmp_path):
+    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
+    task = next(t for t in tasks(desk, pushed) if t["data"]["label"] == "Katze")
+    name = Path(task["data"]["file"]).name
+    say(desk, task, projects.REJECT)
+    shutil.move(folder / "images" / "Katze" / name, folder / "images" / "Hund" / name)
+    pulled = pull(folder, desk)
+    assert "moved by hand to Hund" in pulled.conflicts[0].why
+    assert where(folder, task) == "rejected/conflict"
+    assert len(pipeline.status(folder, say=quiet).conflicts) == 1
+    say(desk, task, "Hund")
+    assert not pull(folder, desk).conflicts
+    assert where(folder, task) == "images/Hund"
+    assert not pipeline.status(folder, say=quiet).conflicts
+
+
+def test_a_file_deleted_by_hand_meanwhile_is_a_conflict_and_its_verdict_is_kept(folder, desk, tmp_path):
+    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
+    task = tasks(desk, pushed)[0]
+    next((folder / "images").glob(f"*/{Path(task['data']['file']).name}")).unlink()
+    say(desk, task, "Hund")
+    pulled = pull(folder, desk)
+    assert "deleted by hand" in pulled.conflicts[0].why
+    assert any(x["who"] == "byod@localhost" and x["label"] == "Hund" for x in log(folder))
+    assert sum(1 for sample in pipeline.status(folder, say=quiet).kept) == 11
+
+
+def test_undo_takes_the_last_pull_back_and_its_answers_are_not_taken_up_again(folder, desk, tmp_path):
+    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
+    first, second, third, *_ = [t for t in tasks(desk, pushed) if t["data"]["label"] == "Katze"]
+    say(desk, first, "Hund")
+    pull(folder, desk)
+    say(desk, second, projects.REJECT)
+    say(desk, third, "Hund")
+    pull(folder, desk)
+    name = Path(third["data"]["file"]).name
+    shutil.move(folder / "images" / "Hund" / name, folder / "rejected" / "review" / name)
+    undone = reviewing.undo(folder, say=quiet)
+    assert (undone.pictures, undone.changed_since) == (1, 1)
+    assert [where(folder, t) for t in (first, second, third)] == [
+        "images/Hund",
+        "images/Katze",
+        "rejected/review",
+    ]
+    assert pull(folder, desk).answers == 0
+    say(desk, second, "Hund")
+    assert pull(folder, desk).relabelled == 1
+    assert reviewing.undo(folder, say=quiet).pictures == 1
+    assert reviewing.undo(folder, say=quiet).pictures == 1
+    assert where(folder, first) == "images/Katze"
+    with pytest.raises(UsageError, match="no pull"):
+        reviewing.undo(folder, say=quiet)
+
+
+def test_an_undone_dataset_rebuilt_from_its_log_is_the_same(folder, desk, tmp_path):
+    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
+    for task in tasks(desk, pushed)[:4]:
+        say(desk, task, "Hund")
+    pull(folder, desk)
+    reviewing.undo(folder, say=quiet)
+    before = pipeline.status(folder, say=quiet)
+    for file in folder.glob("catalog.db*"):
+        file.unlink()
+    after = pipeline.status(folder, say=quiet)
+    assert after.fingerprint == before.fingerprint
+    assert pull(folder, desk).answers == 0
+    assert pipeline.status(folder, say=quiet).fingerprint == before.fingerprint
+
+
+def test_verdicts_for_a_class_that_left_the_recipe_wait_until_it_is_back(folder, desk, tmp_path):
+    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
+    task = next(t for t in tasks(desk, pushed) if t["data"]["label"] == "Katze")
+    shutil.rmtree(folder / "images" / "Hund")
+    recipe = tomlkit.parse((folder / "byod.toml").read_text(encoding="utf-8"))
+    del recipe["classes"]["Hund"]
+    (folder / "byod.toml").write_text(tomlkit.dumps(recipe), encoding="utf-8")
+    say(desk, task, "Hund")
+    pulled = pull(folder, desk)
+    assert (pulled.answers, pulled.waiting) == (0, {"Hund": 1})
+    recipes.write(folder, recipes.read(folder).with_class("Hund"))
+    pulled = pull(folder, desk)
+    assert (pulled.relabelled, pulled.waiting) == (1, {})
+    assert where(folder, task) == "images/Hund"
+
+
+def test_a_class_that_is_shown_otherwise_keeps_its_answers(folder, desk, tmp_path):
+    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
+    task = next(t for t in tasks(desk, pushed) if t["data"]["label"] == "Katze")
+    say(desk, task, "Hund")
+    toml = (folder / "byod.toml").read_text(encoding="utf-8")
+    (folder / "byod.toml").write_text(
+        toml.replace('name = "Hund"', 'name = "Wau & \\"Wau\\" <b>"'), encoding="utf-8"
+    )
+    assert push(folder, desk, tmp_path)[Purpose.LABELS].added == 0
+    config = desk.studio.get(f"/api/projects/{pushed.project.number}/")["label_config"]
+    assert "Wau &amp; &quot;Wau&quot; &lt;b>" in config or "Wau &amp;" in config
+    assert pull(folder, desk).relabelled == 1
+    assert where(folder, task) == "images/Hund"
+
+
+def test_a_hundred_classes_with_any_names_make_the_trip(desk, tmp_path):
+    evil = ["Blumen kohl", "Möhre", "🥦", "<&\"'>", "a&amp;b", "✗ Reject: belongs to no class"]
+    names = evil + [f"class {number}" for number in range(94)]
+    sorted_out = tmp_path / "drawn"
+    source = drawn(tmp_path / "one", "x", per_class=100) / "x"
+    recipe = Recipe()
+    for name in names:
+        recipe = recipe.with_class(name)
+    for folder, picture in zip(recipe.classes, sorted(source.iterdir()), strict=True):
+        (sorted_out / folder).mkdir(parents=True)
+        shutil.copy(picture, sorted_out / folder)
+    dataset = tmp_path / "set"
+    pipeline.add([sorted_out], None, dataset, recipe, say=quiet, watch=lambda tallies: None)
+    pushed = push(dataset, desk, tmp_path)[Purpose.LABELS]
+    asked = tasks(desk, pushed)
+    assert len(asked) > 50  # drawn pictures may be copies of each other
+    folders = list(recipe.classes)
+    wanted = {}
+    for task in asked:
+        label = folders[(folders.index(task["data"]["label"]) + 1) % 100]
+        say(desk, task, label)
+        wanted[task["data"]["file"]] = f"images/{label}"
+    assert pull(dataset, desk).relabelled == len(asked)
+    assert {task["data"]["file"]: where(dataset, task) for task in asked} == wanted
+
+
+def test_conflicts_are_asked_with_both_classes_and_an_answer_decides(folder, desk, tmp_path):
+    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
+    task = next(t for t in tasks(desk, pushed) if t["data"]["label"] == "Katze")
+    name = Path(task["data"]["file"]).name
+    shutil.copy(folder / "images" / "Katze" / name, folder / "images" / "Hund" / name)
+    done = push(folder, desk, tmp_path, conflicts=True)
+    assert set(done) == {Purpose.CONFLICTS}
+    (asked,) = tasks(desk, done[Purpose.CONFLICTS])
+    assert "Katze" in asked["data"]["question"]
+    say(desk, asked, "Hund")
+    pull(folder, desk)
+    assert not pipeline.status(folder, say=quiet).conflicts
+    assert (folder / "images" / "Hund" / name).exists()
+
+
+def test_status_counts_what_was_asked_answered_skipped_and_pulled(folder, desk, tmp_path):
+    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
+    one, two, three, *_ = [t for t in tasks(desk, pushed) if t["data"]["label"] == "Katze"]
+    say(desk, one, "Katze")
+    pull(folder, desk)
+    say(desk, two, "Hund")
+    say(desk, three, "Hund", was_cancelled=True)
+    standing = reviewing.status(folder, desk, say=quiet)
+    (tally,) = standing.tallies
+    assert (tally.pushed, tally.done, tally.skipped, tally.disagreeing, tally.pulled) == (12, 2, 1, 0, 1)
+    assert tally.by == {"byod@localhost": 2}
+    (model,) = standing.models
+    assert (model.first, model.tasks, model.agreement) == ("folder", 2, 0.5)
+
+
+NAMES = ("eye_image_left", "eye_image_right")
+
+
+@pytest.fixture
+def cats(tmp_path):
+    """A dataset of points: two eyes in each of four pictures, one out of the frame."""
+    pictures = drawn(tmp_path / "drawn", "cat", per_class=4)
+    folder = tmp_path / "cats"
+    recipe = Recipe(task=Task.KEYPOINTS, points=PointSet(names=NAMES, flips=(NAMES,)))
+    pipeline.add([pictures], None, folder, recipe, say=quiet, watch=lambda tallies: None)
+    for sample in pipeline.status(folder, say=quiet).kept:
+        eyes = {NAMES[0]: Point(x=10.25, y=20.5), NAMES[1]: Point(x=-4, y=20, inside=False)}
+        marks = Marks(
+            sha256=sample.sha256, width=sample.width, height=sample.height, heads=(Head(points=eyes),)
+        )
+        marked.write(folder / marked.file_of(sample.path), marks)
+    return folder
+
+
+def points_of(folder, task):
+    return marked.read(folder / marked.file_of(task["data"]["file"]))
+
+
+def drag(desk, task, right, down):
+    """Say where the first eye is: `right` and `down` pixels from where it was shown."""
+    (shown,) = task["predictions"][0]["result"]
+    value = dict(shown["value"])
+    value["x"] += 100 * right / shown["original_width"]
+    value["y"] += 100 * down / shown["original_height"]
+    return desk.studio.post(
+        f"/api/tasks/{task['id']}/annotations/", json={"result": [{**shown, "value": value}]}
+    )
+
+
+def test_a_dragged_point_moves_in_its_file_and_undo_moves_it_back(cats, desk, tmp_path):
+    pushed = push(cats, desk, tmp_path)[Purpose.POINTS]
+    assert pushed.added == 4
+    task, untouched, *_ = tasks(desk, pushed)
+    before, other = points_of(cats, task), points_of(cats, untouched)
+    drag(desk, task, 7, -3)
+    pulled = pull(cats, desk)
+    assert (pulled.answers, pulled.points) == (1, 1)
+    after = points_of(cats, task)
+    assert after.heads[0].points[NAMES[0]].x == pytest.approx(17.25, abs=0.01)
+    assert after.heads[0].points[NAMES[0]].y == pytest.approx(17.5, abs=0.01)
+    assert after.heads[0].points[NAMES[1]] == before.heads[0].points[NAMES[1]]
+    assert points_of(cats, untouched) == other
+    assert reviewing.undo(cats, say=quiet).pictures == 1
+    assert points_of(cats, task) == before
+    assert pull(cats, desk).answers == 0
+
+
+def test_points_that_a_hand_changed_meanwhile_are_not_overwritten(cats, desk, tmp_path):
+    pushed = push(cats, desk, tmp_path)[Purpose.POINTS]
+    task = tasks(desk, pushed)[0]
+    marks = points_of(cats, task)
+    head = marks.heads[0]
+    by_hand = marks.model_copy(
+        update={"heads": (head.model_copy(update={"points": {**head.points, NAMES[0]: Point(x=1, y=2)}}),)}
+    )
+    marked.write(cats / marked.file_of(task["data"]["file"]), by_hand)
+    drag(desk, task, 5, 5)
+    pulled = pull(cats, desk)
+    assert "changed by hand" in pulled.conflicts[0].why
+    assert where(cats, task) == "rejected/conflict"
+    assert points_of(cats, task).heads == by_hand.heads
+    drag(desk, task, 6, 6)
+    assert not pull(cats, desk).conflicts
+    assert where(cats, task) == "images/cat"
+    assert points_of(cats, task).heads[0].points[NAMES[0]].x == pytest.approx(16.25, abs=0.01)
+
+
+def test_a_picture_without_points_is_asked_first_and_may_be_rejected(cats, desk, tmp_path):
+    sample = pipeline.status(cats, say=quiet).kept[2]
+    (cats / marked.file_of(sample.path)).unlink()
+    pushed = push(cats, desk, tmp_path)[Purpose.POINTS]
+    first = tasks(desk, pushed)[0]
+    assert first["data"]["byod_id"] == sample.sha256
+    say(desk, first, projects.REJECT)
+    assert pull(cats, desk).rejected == 1
+    assert where(cats, first) == "rejected/review"
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    """A dataset with a run."""
+    folder = tmp_path_factory.mktemp("learned")
+    made = collected(drawn(folder / "drawn", "Katze", "Hund", per_class=40), folder / "set")
+    wanted = learning.Wanted(plugin="sklearn", probe=False)
+    learning.train(made, wanted, say=quiet, log=lambda numbers: None)
+    return made
+
+
+def test_the_pictures_a_run_is_least_sure_of_come_first_with_its_opinion_preselected(learned, desk, tmp_path):
+    pushed = push(learned, desk, tmp_path)[Purpose.LABELS]
+    assert push(learned, desk, tmp_path, uncertain=True)[Purpose.LABELS].added == 0
+    project = desk.studio.get(f"/api/projects/{pushed.project.number}/")
+    run = project["model_version"]
+    assert run.endswith("-sklearn")
+    scores = {
+        task["id"]: one["score"]
+        for task in tasks(desk, pushed)
+        for one in task["predictions"]
+        if one["model_version"] == run
+    }
+    assert len(scores) == pushed.added
+    first = desk.studio.get(f"/api/projects/{pushed.project.number}/next")
+    assert scores[first["id"]] == min(scores.values())
+
+
+def test_a_push_of_the_uncertain_orders_the_tasks_and_keeps_to_the_limit(learned, desk, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(learned, moved)
+    (moved / ".byod" / "review-key").unlink(missing_ok=True)
+    pushed = push(moved, desk, tmp_path, uncertain=True, limit=5)[Purpose.LABELS]
+    found = tasks(desk, pushed)
+    suspicion = [task["data"]["suspicion"] for task in found]
+    assert len(found) == 5
+    assert suspicion == sorted(suspicion, reverse=True)
+
+
+def test_suspects_are_asked_in_a_project_of_their_own_with_what_speaks_against_the_label(desk, tmp_path):
+    pictures = drawn(tmp_path / "drawn", "Katze", "Hund", per_class=40)
+    for file in sorted((pictures / "Katze").iterdir())[:4]:
+        shutil.move(file, pictures / "Hund" / f"was-{file.name}")
+    folder = collected(pictures, tmp_path / "set")
+    done = push(folder, desk, tmp_path, suspects=True)
+    found = tasks(desk, done[Purpose.SUSPECTS])
+    assert Purpose.LABELS not in done
+    assert any("speak for Katze" in task["data"]["question"] for task in found)
+    labels = {one["result"][0]["value"]["choices"][0] for task in found for one in task["predictions"]}
+    assert labels == {"Katze", "Hund"}
