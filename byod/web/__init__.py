@@ -1,0 +1,1 @@
+"""What byod serves to other programs on this machine."""

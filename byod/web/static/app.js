@@ -1,0 +1,107 @@
+/** The page: a place for pictures to come in, the model they are shown to, and a card for each of them. */
+
+import { Card } from "./card.js";
+import { currentLanguage, hush, make, say, switchLanguage } from "./elements.js";
+import { roles } from "./heads.js";
+import { intake } from "./intake.js";
+import { panel } from "./panel.js";
+import { Refused } from "./refusals.js";
+
+const MOST = 30; // pictures on the page: each keeps a few megabytes
+const TOGETHER = 2; // pictures shown to the model at one time
+
+const cards = new Set();
+const waiting = [];
+let working = 0;
+
+async function begin() {
+  document.documentElement.lang = currentLanguage();
+  const top = document.querySelector("header.top");
+  top.append(make("button", { type: "button", className: "language", say: "language", on: { click: switchLanguage } }));
+  const notice = document.querySelector("#notice");
+  say(notice, "opening");
+  const kind = document.querySelector("meta[name=byod-predictor]").content;
+  let predictor;
+  try {
+    predictor = await (await import(`./predictor-${kind}.js`)).open();
+  } catch (fault) {
+    if (!(fault instanceof Refused)) throw fault;
+    say(notice, fault.reason === "no_model_here" ? fault.reason : "no_model");
+    if (fault.message) console.error(fault.message);
+    notice.classList.add("bad");
+    return;
+  }
+  hush(notice);
+  await furnish(predictor, notice);
+}
+
+async function furnish(predictor, notice) {
+  const { model } = predictor;
+  const parts = roles(model.points ?? {});
+  const cats = parts.left === "eye_image_left";
+  const desk = { predictor, model, parts, cats, look: null, host: location.host };
+  introduce(desk);
+  const list = document.querySelector("#pictures");
+  const said = make("p", { className: "note bad", role: "status" });
+  const taken = (files) => take(files, desk, list, said);
+  const place = intake(taken, () => say(said, "not_pictures"));
+  notice.after(place, said, whereTo(desk));
+  if (parts.left) {
+    const { element, look } = await panel(() => cards.forEach((card) => card.redraw()));
+    desk.look = look;
+    list.before(element);
+  }
+  document.documentElement.dataset.ready = "yes";
+}
+
+/** Title, what the model does, and what it is. */
+function introduce({ predictor, model, cats }) {
+  const classes = model.classes?.join(", ");
+  say(document.querySelector("title"), `title_${model.task}`, { cats });
+  say(document.querySelector("h1"), `title_${model.task}`, { cats });
+  say(document.querySelector("#about"), `about_${model.task}`, { cats, classes });
+  const foot = document.querySelector("footer");
+  foot.replaceChildren(make("span", { say: "model", values: { run: model.run, plugin: model.plugin, arch: model.arch } }));
+  if (predictor.docs) foot.append(" · ", make("a", { href: predictor.docs, say: "api" }));
+}
+
+/** Where the pictures go. */
+function whereTo({ predictor, host }) {
+  const told = make("p", { className: "quiet where" }, make("span", { say: `place_${predictor.place}`, values: { host } }));
+  if (predictor.place !== "device") {
+    told.append(" ", make("span", { say: predictor.report ? "keeps_reports" : "keeps_nothing" }));
+  }
+  return told;
+}
+
+function take(files, desk, list, said) {
+  hush(said);
+  const room = MOST - cards.size;
+  if (files.length > room) say(said, "too_many", { most: MOST });
+  const fresh = files.slice(0, room).map((file) => {
+    const card = new Card(file, desk, () => cards.delete(card));
+    cards.add(card);
+    return card;
+  });
+  if (fresh.length === 0) return;
+  document.body.classList.add("begun");
+  list.prepend(...fresh.map((card) => card.element));
+  waiting.push(...fresh);
+  work();
+}
+
+/** Show the next pictures to the model. */
+function work() {
+  while (working < TOGETHER && waiting.length > 0) {
+    working++;
+    waiting
+      .shift()
+      .run()
+      .finally(() => {
+        working--;
+        work();
+      });
+  }
+}
+
+begin();

@@ -1,0 +1,173 @@
+/** A picture whose heads were found: glasses on each, points to drag, and what can be done with it. */
+
+import { drawGlasses } from "./drawing.js";
+import { film, play } from "./dropin.js";
+import { keepingFocus, make, number, percent, say } from "./elements.js";
+import { Handles } from "./handles.js";
+import { added, found, truth } from "./heads.js";
+import { asFile, fullSize } from "./pictures.js";
+import { Refused } from "./refusals.js";
+import { reporting } from "./reporting.js";
+import { named, save } from "./saving.js";
+
+export class Cats {
+  constructor(card, said, seconds) {
+    const { desk, picture } = card;
+    Object.assign(this, { card, desk, picture, busy: false, drawing: 0 });
+    this.sent = { width: said.width, height: said.height };
+    this.heads = found(said, desk.parts, picture.width);
+    this.names = desk.parts.left ? [desk.parts.left, desk.parts.right] : desk.model.points.names;
+    this.shown = this.names;
+    const { width, height } = picture.preview;
+    this.canvas = make("canvas", { role: "img", width, height });
+    this.handles = new Handles(picture, desk.cats, () => this.redraw());
+    this.note = make("p", { className: "note", role: "status" });
+    this.help = make("p", { className: "quiet help" });
+    const stage = make("div", { className: "stage" }, this.canvas, this.handles.layer);
+    this.element = make("div", {}, stage, this.help, this.actions(), this.note);
+    this.tell(seconds);
+    this.changed();
+  }
+
+  tell(seconds) {
+    const { cats } = this.desk;
+    const n = this.heads.length;
+    if (n === 0) this.card.tell("none", { cats });
+    else {
+      const sure = this.heads.map((head) => head.confidence);
+      const all = () => sure.map((value) => percent(value)).join(", ");
+      this.card.tell("found", () => ({ cats, n, sure: all(), seconds: number(seconds) }));
+    }
+  }
+
+  actions() {
+    const button = (key, act, className = "") =>
+      make("button", { type: "button", className, say: key, on: { click: act } });
+    this.makers = [];
+    if (this.desk.parts.left) {
+      this.makers.push(button("save_png", () => this.savePicture(), "main"));
+      this.makers.push(button("play", () => this.play()), button("save_gif", () => this.saveFilm()));
+    }
+    this.removers = make("span", { className: "removers" });
+    const more = this.desk.parts.left ? [button("add", () => this.add())] : [];
+    if (this.desk.model.points.names.length > this.names.length) more.push(this.everyPoint());
+    const { form, opener } = this.desk.predictor.report ? this.reports() : {};
+    if (opener) more.push(opener);
+    const row = (...buttons) => make("div", { className: "actions" }, ...buttons);
+    return make("div", {}, row(...this.makers), row(...more, this.removers), ...(form ? [form] : []));
+  }
+
+  everyPoint() {
+    const box = make("input", { type: "checkbox" });
+    box.addEventListener("change", () => {
+      this.shown = box.checked ? this.desk.model.points.names : this.names;
+      this.changed();
+    });
+    return make("label", { className: "check" }, box, make("span", { say: "all_points" }));
+  }
+
+  reports() {
+    return reporting(this.desk, {
+      question: () => (this.heads.length ? ["report_points"] : ["report_none", { cats: this.desk.cats }]),
+      send: () => {
+        const scale = this.sent.width / this.picture.width;
+        const heads = truth(this.heads, this.desk.model.points.names, this.shown, scale);
+        return this.desk.predictor.report(this.card.file, { ...this.sent, heads });
+      },
+    });
+  }
+
+  /** Heads came or went, or other points are shown. */
+  changed() {
+    const { cats, model, parts } = this.desk;
+    this.handles.show(this.heads, this.shown);
+    this.removers.replaceChildren(
+      ...this.heads.map((head, at) => {
+        const act = { type: "button", on: { click: () => this.remove(head) } };
+        return make("button", { ...act, say: "remove", values: { cats, n: at + 1 } });
+      }),
+    );
+    const n = this.heads.length;
+    for (const button of this.makers) button.disabled = n === 0;
+    say(this.canvas, parts.left ? "picture_of" : "picture_plain", { name: this.card.name, n }, "aria-label");
+    say(this.help, n > 0 ? "drag_help" : "none_help", { cats, points: model.points.names.length });
+    this.redraw();
+  }
+
+  /** Draw at the next frame, once. */
+  redraw() {
+    if (this.drawing || this.busy) return;
+    this.drawing = requestAnimationFrame(() => {
+      this.drawing = 0;
+      if (this.busy) return;
+      const context = this.canvas.getContext("2d");
+      context.drawImage(this.picture.preview, 0, 0);
+      drawGlasses(context, this.picture.scale, this.heads, this.desk.look);
+    });
+  }
+
+  add() {
+    this.heads.push(added(this.desk.parts, this.picture.width, this.picture.height));
+    this.corrected();
+    this.handles.layer.querySelector(`[data-head="${this.heads.length}"]`).focus();
+  }
+
+  remove(head) {
+    this.heads = this.heads.filter((other) => other !== head);
+    this.corrected();
+    (this.removers.querySelector("button") ?? this.card.element.querySelector(".actions button:enabled"))?.focus();
+  }
+
+  corrected() {
+    this.card.tell("by_hand", { n: this.heads.length });
+    this.changed();
+  }
+
+  async savePicture() {
+    await this.making(async () => {
+      const { canvas, scale } = await fullSize(this.picture.file);
+      drawGlasses(canvas.getContext("2d"), scale, this.heads, this.desk.look);
+      const { width, height } = canvas;
+      const name = named(this.card.file, "sunglasses", "png");
+      save(await asFile(canvas), name);
+      canvas.width = canvas.height = 0; // its memory goes now, not some time
+      say(this.note, scale < 1 ? "saved_smaller" : "saved", { name, width, height });
+    });
+  }
+
+  async saveFilm() {
+    await this.making(async () => {
+      const progress = (done) => say(this.note, "making", () => ({ percent: percent(done) }));
+      const file = await film(this.picture, this.heads, this.desk.look, progress);
+      const name = named(this.card.file, "deal-with-it", "gif");
+      save(new Blob([file], { type: "image/gif" }), name);
+      const [width, height] = [file[6] + file[7] * 256, file[8] + file[9] * 256];
+      say(this.note, "saved", { name, width, height });
+    });
+  }
+
+  async play() {
+    await this.making(() => play(this.canvas, this.picture, this.heads, this.desk.look), "playing");
+  }
+
+  /** Something that takes a while: no button twice; what fails is said. */
+  making(work, state = "working") {
+    return keepingFocus(() => this.alone(work, state));
+  }
+
+  async alone(work, state) {
+    this.busy = true;
+    this.element.classList.add(state);
+    for (const button of this.makers) button.disabled = true;
+    try {
+      await work();
+    } catch (fault) {
+      if (!(fault instanceof Refused)) throw fault;
+      say(this.note, fault.reason);
+    } finally {
+      this.busy = false;
+      this.element.classList.remove(state);
+      this.changed();
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/** Which glasses, how large and how dark: one choice for all pictures of the page. */
+
+import { make } from "./elements.js";
+import { KINDS, addresses, glasses } from "./glasses.js";
+
+const FIRST = "aviator";
+
+/** {element, look}: `look` is what drawing.js takes, and `changed` is told when it is another. */
+export async function panel(changed) {
+  const look = { kind: FIRST, drawing: await glasses(FIRST), size: 1, strength: 0.95 };
+  const choose = async (kind) => {
+    look.kind = kind;
+    const drawing = await glasses(kind);
+    if (look.kind !== kind) return; // another was chosen meanwhile
+    look.drawing = drawing;
+    changed();
+  };
+  const kinds = make("div", { className: "kinds" }, ...KINDS.map((kind) => kindChoice(kind, choose)));
+  const slide = (key, name, from, to) =>
+    slider(key, from, to, look[name], (value) => {
+      look[name] = value;
+      changed();
+    });
+  const element = make(
+    "fieldset",
+    { className: "panel" },
+    make("legend", { say: "glasses" }),
+    kinds,
+    make("div", { className: "sliders" }, slide("size", "size", 0.5, 1.8), slide("strength", "strength", 0, 1)),
+  );
+  return { element, look };
+}
+
+function kindChoice(kind, choose) {
+  const radio = make("input", { type: "radio", name: "glasses", value: kind, checked: kind === FIRST });
+  radio.addEventListener("change", () => choose(kind));
+  const drawings = addresses(kind).map((src) => make("img", { src, alt: "", width: 440, height: 220 }));
+  const drawing = make("span", { className: "drawing" }, ...drawings);
+  return make("label", { className: "kind" }, radio, drawing, make("span", { say: kind }));
+}
+
+function slider(key, from, to, value, changed) {
+  const shown = make("output", {});
+  const range = make("input", { type: "range", min: from * 100, max: to * 100, step: 1, value: value * 100 });
+  const tell = () => {
+    shown.textContent = `${range.value} %`;
+    range.setAttribute("aria-valuetext", shown.textContent);
+  };
+  range.addEventListener("input", () => {
+    tell();
+    changed(range.valueAsNumber / 100);
+  });
+  tell();
+  return make("label", { className: "slider" }, make("span", { say: key }), range, shown);
+}

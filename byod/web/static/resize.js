@@ -1,0 +1,125 @@
+/**
+ * Bringing a picture to the size of a net's input, as byod/resizing.py does with Pillow: the same bytes from the same
+ * bytes. A picture is {width, height, pixels}: RGB, one byte a value, row by row.
+ *
+ * The filter is Pillow's BILINEAR (src/libImaging/Resample.c): a triangle, widened when shrinking, over columns and then
+ * over rows, weights in 22 bits, rounded to bytes between the passes.
+ */
+
+const GREY = 127;
+const BITS = 22;
+
+/** A picture by a card's input rule {width, height, resize: "squish" | "crop" | "pad"}. */
+export function resized(picture, rule) {
+  const { width, height } = rule;
+  if (rule.resize === "crop") return bilinear(picture, width, height, middlePart(picture, width / height));
+  if (rule.resize === "pad") return padded(picture, width, height);
+  if (rule.resize === "squish") return bilinear(picture, width, height);
+  throw new Error(`unknown resize rule ${rule.resize}`);
+}
+
+/** Pillow's Image.resize(size, BILINEAR, box); `box` is [left, top, right, low] in pixels. */
+export function bilinear(picture, width, height, box = [0, 0, picture.width, picture.height]) {
+  const [left, top, right, low] = box.map(Math.fround); // it is kept in single precision there
+  const steps = [];
+  if (width !== picture.width || left !== 0 || right !== width) {
+    steps.push((made) => acrossed(made, weights(picture.width, left, right, width)));
+  }
+  if (height !== picture.height || top !== 0 || low !== height) {
+    steps.push((made) => downed(made, weights(picture.height, top, low, height)));
+  }
+  const fewer = picture.height - height;
+  if (fewer > 0 && fewer > 2 * (picture.width - width)) steps.reverse();
+  return steps.reduce((made, step) => step(made), picture);
+}
+
+/** For each of `size` values: where its first source value lies, and the weights (whole numbers of 2^-22). */
+function weights(end, from, to, size) {
+  const scale = Math.fround(to - from) / size;
+  const widened = Math.max(scale, 1);
+  const rows = [];
+  for (let at = 0; at < size; at++) {
+    const centre = from + (at + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(centre - widened + 0.5));
+    const last = Math.min(end, Math.trunc(centre + widened + 0.5));
+    const shares = [];
+    let total = 0;
+    for (let x = first; x < last; x++) {
+      const share = Math.max(0, 1 - Math.abs((x - centre + 0.5) * (1 / widened)));
+      shares.push(share);
+      total += share;
+    }
+    const whole = shares.map((share) => Math.trunc(0.5 + (total ? share / total : share) * 2 ** BITS));
+    rows.push({ first, whole });
+  }
+  return rows;
+}
+
+function acrossed({ width, height, pixels }, rows) {
+  const out = new Uint8Array(rows.length * height * 3);
+  let at = 0;
+  for (let y = 0; y < height; y++) {
+    for (const { first, whole } of rows) at = summed(pixels, (y * width + first) * 3, 3, whole, out, at);
+  }
+  return { width: rows.length, height, pixels: out };
+}
+
+function downed({ width, pixels }, rows) {
+  const out = new Uint8Array(width * rows.length * 3);
+  let at = 0;
+  for (const { first, whole } of rows) {
+    for (let x = 0; x < width; x++) at = summed(pixels, (first * width + x) * 3, width * 3, whole, out, at);
+  }
+  return { width, height: rows.length, pixels: out };
+}
+
+/** Writes one pixel: the weighted sum of source pixels from `start` on, `step` bytes apart. */
+function summed(pixels, start, step, whole, out, at) {
+  let red = 2 ** (BITS - 1);
+  let green = red;
+  let blue = red;
+  for (let k = 0, p = start; k < whole.length; k++, p += step) {
+    red += pixels[p] * whole[k];
+    green += pixels[p + 1] * whole[k];
+    blue += pixels[p + 2] * whole[k];
+  }
+  out[at] = Math.min(255, red >> BITS);
+  out[at + 1] = Math.min(255, green >> BITS);
+  out[at + 2] = Math.min(255, blue >> BITS);
+  return at + 3;
+}
+
+/** The largest part of an aspect (width / height) in the middle of a picture: ImageOps.fit's. */
+function middlePart({ width, height }, aspect) {
+  let [across, down] = [width, height];
+  if (width / height > aspect) across = aspect * height;
+  else if (width / height < aspect) down = width / aspect;
+  const left = (width - across) * 0.5;
+  const top = (height - down) * 0.5;
+  return [left, top, left + across, top + down];
+}
+
+/** The whole picture fitted in, on grey: ImageOps.pad's. */
+function padded(picture, width, height) {
+  const own = picture.width / picture.height;
+  let [across, down] = [width, height];
+  if (own > width / height) down = halfToEven((picture.height / picture.width) * width);
+  else if (own < width / height) across = halfToEven((picture.width / picture.height) * height);
+  const pixels = new Uint8Array(width * height * 3).fill(GREY);
+  if (across === 0 || down === 0) return { width, height, pixels }; // a line that shrinks to nothing
+  const fitted = bilinear(picture, across, down);
+  const left = across !== width ? halfToEven((width - across) * 0.5) : 0;
+  const top = across !== width ? 0 : halfToEven((height - down) * 0.5);
+  for (let y = 0; y < down; y++) {
+    const row = fitted.pixels.subarray(y * across * 3, (y + 1) * across * 3);
+    pixels.set(row, ((y + top) * width + left) * 3);
+  }
+  return { width, height, pixels };
+}
+
+/** Python's round. */
+export function halfToEven(value) {
+  const low = Math.floor(value);
+  if (value - low !== 0.5) return Math.round(value);
+  return low % 2 === 0 ? low : low + 1;
+}
