@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 from byod.records import Record
-from byod.writing.phrases import Phrase, number, percent, rate
+from byod.writing.phrases import Phrase, number, percent, rate, say
 
 WIDTH, HEIGHT = 460, 220
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 12, 34
@@ -42,6 +42,15 @@ class Spot(Record):
 
     letter: str
     milliseconds: float
+    bar: Bar
+
+
+class Round(Record):
+    """A model of one round: its letter, the verdicts people had given by then, what it achieves, on whose line."""
+
+    letter: str
+    verdicts: int
+    series: str
     bar: Bar
 
 
@@ -218,6 +227,65 @@ def scatter(spots: Sequence[Spot], *, named_by: str) -> str:
             f'<text x="{x}" y="{y + 4}" text-anchor="middle" class="letter">{escape(spot.letter)}</text>',
         ]
     return "".join([*parts, "</svg>"])
+
+
+def rounds(trained: Sequence[Round], *, named_by: str) -> str:
+    """Accuracy with its interval (upwards) over the verdicts people had given (across), in the order they were trained.
+
+    A line joins the rounds of a series; rounds with equally many verdicts stand a little apart.
+    """
+    bottom = max(0.0, math.floor(10 * min(each.bar.low for each in trained) - 0.1) / 10)
+    ticks = _whole_ticks([each.verdicts for each in trained])
+    asides = _asides([each.verdicts for each in trained])
+    left, right = LEFT + 14 + max(asides), WIDTH - RIGHT - 14 - max(asides)
+
+    def place(verdicts: float, share: float) -> tuple[float, float]:
+        x = left + (right - left) * (verdicts - ticks[0]) / (ticks[-1] - ticks[0])
+        y = TOP + (HEIGHT - TOP - BOTTOM) * (1 - share) / (1 - bottom)
+        return round(x, 1), round(y, 1)
+
+    parts = [_open(named_by), *_grid(1.0, bottom, True, place)]
+    for tick in ticks:
+        x = place(tick, 1)[0]
+        parts += [
+            _upright(x, "gridline"),
+            _text(x, HEIGHT - BOTTOM + 18, say("{n}", "{n}", n=tick), "middle"),
+        ]
+    spots = [(each, place(each.verdicts, 1)[0] + aside) for each, aside in zip(trained, asides, strict=True)]
+    for series in dict.fromkeys(each.series for each in trained):
+        line = [(round(x, 1), place(0, each.bar.value)[1]) for each, x in spots if each.series == series]
+        if len(line) > 1:
+            parts.append(f'<polyline points="{_path(line)}" class="line narrow"/>')
+    for each, x in spots:
+        high, y, low = (place(0, share)[1] for share in (each.bar.high, each.bar.value, each.bar.low))
+        title = escape(f"{each.bar.name}: {each.verdicts} → {percent(each.bar.value).en}")
+        parts += [
+            _upright(round(x, 1), "whisker", high, low),
+            f'<circle cx="{x:.1f}" cy="{y}" r="9" class="dot"><title>{title}</title></circle>',
+            f'<text x="{x:.1f}" y="{y + 4}" text-anchor="middle" class="letter">{escape(each.letter)}</text>',
+        ]
+    return "".join([*parts, "</svg>"])
+
+
+def _asides(values: Sequence[int]) -> list[float]:
+    """How far each stands aside of its place, so that none covers another with the same value."""
+    found = []
+    for at, value in enumerate(values):
+        alike = [number for number, other in enumerate(values) if other == value]
+        found.append(min(22.0, 160.0 / len(alike)) * (alike.index(at) - (len(alike) - 1) / 2))
+    return found
+
+
+def _whole_ticks(values: Sequence[int]) -> list[int]:
+    """Two to seven round whole numbers around the values, from 0 where that wastes no half of the room."""
+    lowest, highest = min(values), max(values)
+    if 2 * lowest <= highest:
+        lowest = 0
+    span = max(1, highest - lowest)
+    power = 10 ** max(0, len(str(span)) - 2)
+    step = next(power * round_one for round_one in (1, 2, 5, 10, 20, 50) if span <= 5 * power * round_one)
+    first, last = lowest // step * step, -(-highest // step) * step
+    return list(range(first, max(last, first + step) + 1, step))
 
 
 def _open(named_by: str, width: int = WIDTH, height: int = HEIGHT) -> str:

@@ -12,8 +12,9 @@ from byod import judging, runfolder
 from byod.errors import ModelError, UsageError
 from byod.judging import Judged, Line
 from byod.modelcard import Comparison, Contender, Measured, ModelCard, Prediction
-from byod.predictor import Predictor, read_card
+from byod.predictor import Predictor
 from byod.records import Example, Split
+from byod.runcard import class_card
 
 ENOUGH = 20
 """With fewer pictures in common than this, a comparison says nothing."""
@@ -67,11 +68,12 @@ def compare(runs: Sequence[Path]) -> Comparison:
             (names[a], names[b], judging.against(judged[a], judged[b]))
             for a, b in combinations(range(len(opened)), 2)
         ),
+        rounds=_rounds(opened, names, latest),
     )
 
 
 def _open(folder: Path) -> _Run:
-    card = read_card(folder)
+    card = class_card(folder)
     lines = {line.sha256: line for line in judging.read(folder, card.classes)}
     run = _Run(folder, card, lines, runfolder.sides_of(folder))
     if not run.sides and not run.crossed:
@@ -146,7 +148,21 @@ def _contender(name: str, run: _Run, judged: Sequence[Judged]) -> Contender:
         interval=metrics.interval,
         macro_f1=metrics.macro_f1,
         ece=metrics.ece,
+        reviewed=card.reviewed,
     )
+
+
+def _rounds(runs: Sequence[_Run], names: Sequence[str], latest: _Run) -> tuple[str, ...]:
+    """The runs on the latest one's dataset in the order they learned; none where it was the same for all of them."""
+    home = latest.folder.resolve().parent.parent
+    mine = [
+        (run.card.reviewed, run.card.created, name, run.card.fingerprint)
+        for run, name in zip(runs, names, strict=True)
+        if run.folder.resolve().parent.parent == home
+    ]
+    if len({(reviewed, fingerprint) for reviewed, _, _, fingerprint in mine}) < 2:
+        return ()
+    return tuple(name for _, _, name, _ in sorted(mine))
 
 
 def _milliseconds(run: _Run, pictures: Sequence[Path]) -> float:

@@ -3,6 +3,7 @@
     byod.toml        the recipe
     images/<class>/  the pictures: folders are the labels
     rejected/<reason>/
+    points/          task keypoints only: what is marked in each picture
     labels.jsonl     the label log as text
     catalog.db       what byod remembers
     .byod/           lock, and pictures that no settlement has placed yet
@@ -22,7 +23,7 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from byod import kinship
+from byod import kinship, points
 from byod import recipe as recipes
 from byod.catalog import Catalog
 from byod.errors import DatasetError, DatasetLocked, UsageError
@@ -117,11 +118,12 @@ class Dataset:
         entry = self.recipe.classes.get(label)
         return label if entry is None else entry.name
 
-    def place(self, placements: Iterable[Placement]) -> int:
+    def place(self, placements: Iterable[Placement], *, with_points: bool = True) -> int:
         """Give samples their new places: rows and journal in one transaction, then the files move.
 
         A placement without a path gets one from its status and class, keeping the file's name. Samples without
-        a file (its bytes were not kept) only change their row. Returns how many files moved.
+        a file (its bytes were not kept) only change their row. `with_points` renames files of points with their
+        pictures. Returns how many files moved.
         """
         taken: set[str] = set()
         moves = 0
@@ -135,6 +137,9 @@ class Dataset:
                 if path != sample.path:
                     self.catalog.promise_move(sample.path, path)
                     moves += 1
+                    old, new = points.file_of(sample.path), points.file_of(path)
+                    if with_points and self.recipe.task is Task.KEYPOINTS and old != new:
+                        self.catalog.promise_move(old, new)
                 self.catalog.samples.place(placement.model_copy(update={"path": path}))
         return moves
 
@@ -226,11 +231,23 @@ class Dataset:
         )
 
     def fingerprint(self, samples: Iterable[Sample]) -> str:
-        """A hash of which pictures stand in which class: equal for equal datasets, whatever their history."""
+        """A hash of which pictures stand in which class, and of their points: equal for equal datasets."""
         lines = sorted(
-            f"{sample.sha256} {sample.label}" for sample in samples if sample.status is Status.KEPT
+            f"{sample.sha256} {sample.label}{self._points_of(sample)}"
+            for sample in samples
+            if sample.status is Status.KEPT
         )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def _points_of(self, sample: Sample) -> str:
+        """A hash of the file of a sample's points; empty where there is none, or no task for it."""
+        if self.recipe.task is not Task.KEYPOINTS:
+            return ""
+        try:
+            content = (self.folder / points.file_of(sample.path)).read_bytes()
+        except FileNotFoundError:
+            return ""
+        return f" {hashlib.sha256(content).hexdigest()}"
 
     def examples(self, snapshot: Snapshot) -> list[Example]:
         """The pictures of a snapshot to train and test on: kept, not in conflict, each with its part of the split."""

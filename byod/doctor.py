@@ -11,7 +11,7 @@ from pathlib import Path
 
 from byod import trainers
 from byod.dataset import INCOMING, ROOT, datasets_under
-from byod.errors import TrainerError
+from byod.errors import ReviewError, TrainerError
 from byod.records import Record
 from byod.settings import Settings
 from byod.sources import DEFAULT, SOURCES
@@ -26,7 +26,7 @@ class Finding(Record):
 
 
 def examine(settings: Settings, root: Path = ROOT) -> list[Finding]:
-    """Look at Python, torch, GPU driver, trainers, contact, keys and left-over files."""
+    """Look at Python, torch, GPU driver, trainers, contact, keys, Label Studio and left-over files."""
     return [
         *_python(),
         *_torch(),
@@ -34,6 +34,7 @@ def examine(settings: Settings, root: Path = ROOT) -> list[Finding]:
         *_trainers(),
         *_contact(settings),
         *_keys(settings),
+        *_review(settings),
         *_left_over(root),
     ]
 
@@ -141,6 +142,26 @@ def _keys(settings: Settings) -> Iterator[Finding]:
                 level="note", what=f"source {name} needs a key", remedy=f"set {entry.key} to use it"
             )
     yield Finding(level="ok", what=f"sources without a key: {', '.join(DEFAULT)}")
+
+
+def _review(settings: Settings) -> Iterator[Finding]:
+    from byod.review import server
+
+    try:
+        program = server.program(settings)
+        running = server.running(settings)
+    except ReviewError as error:
+        yield Finding(level="fault", what="Label Studio cannot be used", remedy=str(error))
+        return
+    if program is None and running is None:
+        yield Finding(
+            level="note",
+            what="Label Studio is not installed",
+            remedy="byod review open installs it, in an environment of its own (about 0.8 GB)",
+        )
+        return
+    name = f"Label Studio {(program and server.version(program)) or ''}".strip()
+    yield Finding(level="ok", what=f"{name} {f'runs at {running.url}' if running else 'does not run'}")
 
 
 def _left_over(root: Path) -> Iterator[Finding]:

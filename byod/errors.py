@@ -11,8 +11,10 @@
     │   ├── RateLimited       it asks to be left alone for a while
     │   ├── Filtered          it found pictures, and every one fell to a filter
     │   └── Capped            its terms allow no more pictures for one class
+    ├── PointsError           a file of points is no such file, or says what cannot be
     ├── PictureError          a picture cannot be opened; carries its Reason
     ├── TrainerError          a trainer is missing, or cannot train this
+    ├── ReviewError           the review server cannot be used, or does not know what byod asks for
     └── ModelError            a run or model file cannot be used
 
 A failed picture in a collection is never an exception to the user: it is a row with a reason (`records.Miss`).
@@ -95,8 +97,16 @@ class PictureError(ByodError):
         self.detail = detail
 
 
+class PointsError(ByodError):
+    """A file of points is no such file, or says what cannot be; the message names it."""
+
+
 class TrainerError(ByodError):
     """A trainer is missing, or cannot train what it was given."""
+
+
+class ReviewError(ByodError):
+    """The review server cannot be used, or does not know what byod asks it for."""
 
 
 class ModelError(ByodError):

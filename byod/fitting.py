@@ -72,15 +72,49 @@ class Model:
     weights: Path | None
 
 
+Finish = Callable[[Trained, Run, Path], "Finished"]
+"""Compares what was trained with its export, and writes the file that is kept."""
+
+
+class Finished(Record):
+    """What came of finishing a file: its SHA-256, its temperature, and how far it is from the trained net."""
+
+    sha256: str
+    temperature: float = 1.0
+    parity: float
+
+
 def fit(work: Work, train: tuple[Example, ...], valid: tuple[Example, ...], part: str = "") -> Model:
     """Train one model, or take the one that an earlier, killed run finished for this part ("fold 2/5"; "": the whole).
 
     Raises:
         TrainerError: the trainer cannot train this, or what it exports is not what it trained.
     """
-    name = part.replace(" ", "-").replace("/", "-of-") or "model"
-    kept = work.folder / f"{name}.json"
-    if kept.is_file():
+    data = TrainingData(classes=work.classes, train=train, valid=valid)
+
+    def finish(trained: Trained, run: Run, target: Path) -> Finished:
+        logits, parity = _exported_logits(trained, data, run)
+        truth = judging.numbers([e.label for e in valid], work.classes)
+        temperature = measures.temperature(logits, truth)
+        metadata = {"byod": __version__, "classes": "\n".join(work.classes)}
+        sha256 = onnxfile.finish(trained.onnx, target, temperature=temperature, metadata=metadata)
+        return Finished(sha256=sha256, temperature=temperature, parity=parity)
+
+    return learn(work, data, part, name_of(part) or "model", finish)
+
+
+def name_of(part: str) -> str:
+    """What the files of a part are called."""
+    return part.replace(" ", "-").replace("/", "-of-")
+
+
+def learn(work: Work, data: TrainingData, part: str, name: str, finish: Finish) -> Model:
+    """Let the trainer learn, or take what it finished under this name; `finish` makes the file that is kept.
+
+    Raises:
+        TrainerError: the trainer cannot train this.
+    """
+    if (work.folder / f"{name}.json").is_file():
         return _kept(work.folder, name)
     own = work.folder / name
     own.mkdir(parents=True, exist_ok=True)
@@ -107,16 +141,13 @@ def fit(work: Work, train: tuple[Example, ...], valid: tuple[Example, ...], part
     )
     run.folder.mkdir(exist_ok=True)
     started = time.perf_counter()
-    data = TrainingData(classes=work.classes, train=train, valid=valid)
     trained = work.trainer.train(data, work.options, run)
     seconds = before + time.perf_counter() - started
     try:
-        logits, parity = _exported_logits(trained, data, run)
+        finished = finish(trained, run, work.folder / f"{name}.onnx")
     finally:
         trained.release()
-    truth = judging.numbers([e.label for e in valid], work.classes)
-    temperature = measures.temperature(logits, truth)
-    return _keep(work, trained, name, temperature, parity, seconds, history)
+    return _keep(work, trained, name, finished, seconds, history)
 
 
 def _history(work: Work, own: Path, part: str) -> list[dict[str, int | float]]:
@@ -151,21 +182,9 @@ def _exported_logits(trained: Trained, data: TrainingData, run: Run) -> tuple[Fl
 
 
 def _keep(
-    work: Work,
-    trained: Trained,
-    name: str,
-    temperature: float,
-    parity: float,
-    seconds: float,
-    history: Sequence[Epoch],
+    work: Work, trained: Trained, name: str, finished: Finished, seconds: float, history: Sequence[Epoch]
 ) -> Model:
-    """Write the finished model beside the trainer's folder, and throw that away."""
-    sha256 = onnxfile.finish(
-        trained.onnx,
-        work.folder / f"{name}.onnx",
-        temperature=temperature,
-        metadata={"byod": __version__, "classes": "\n".join(work.classes)},
-    )
+    """Write what is known of the finished model beside its file, and throw the trainer's folder away."""
     if trained.weights is not None:
         shutil.copyfile(trained.weights, work.folder / f"{name}.safetensors")
     fitted = Fitted(
@@ -177,9 +196,7 @@ def _keep(
         versions=dict(trained.versions),
         notes=dict(trained.notes),
         lr_finder=trained.lr_finder,
-        sha256=sha256,
-        temperature=temperature,
-        parity=parity,
+        **dict(finished),
         seconds=seconds,
         history=tuple(dict(epoch) for epoch in history),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from typing import NoReturn
@@ -73,6 +74,8 @@ _NO_PICTURE = (
 )
 _HEIF_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 _MOST_FRAMES = 1000
+_MOST_SCANS = 200
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7\x01]")
 
 
 def recognise(content: bytes) -> str:
@@ -180,13 +183,16 @@ def webp_size(content: bytes) -> tuple[int, int] | None:
 def check_whole(content: bytes, name: str) -> int:
     """Check by its own bookkeeping that a file is all there, and count its frames (1 for a still; at most 1000).
 
-    JPEG, BMP and TIFF keep no such books: there the decoder itself runs out of bytes. Frames are counted here
+    JPEG, BMP and TIFF keep no such books: there the decoder itself runs out of bytes; of a JPEG's scans there may be
+    so many that decoding would take minutes. Frames are counted here
     for GIF alone; Pillow counts those of the other types without work.
 
     Raises:
         PictureError: `BROKEN`, with what is missing.
     """
-    if name == "PNG":
+    if name == "JPEG":
+        _check_scans(content)
+    elif name == "PNG":
         _check_png(content)
     elif name == "GIF":
         return _check_gif(content)
@@ -199,6 +205,24 @@ def check_whole(content: bytes, name: str) -> int:
 
 def _cut(what: str) -> PictureError:
     return PictureError(Reason.BROKEN, f"the {what} file ends too early")
+
+
+def _check_scans(content: bytes) -> None:
+    """A progressive JPEG has some ten scans; each of thousands would be drawn over the whole picture.
+
+    Source: https://www.w3.org/Graphics/JPEG/itu-t81.pdf, B.1 and B.2
+    """
+    at, scans = 2, 0
+    while (marker := _MARKER.search(content, at)) is not None:
+        kind, at = content[marker.end() - 1], marker.end()
+        if kind == 0xD9:  # the end: what lies behind it is no part of the picture
+            return
+        scans += kind == 0xDA
+        if scans > _MOST_SCANS:
+            raise PictureError(Reason.BROKEN, f"the JPEG file has more than {_MOST_SCANS} scans")
+        at += int.from_bytes(
+            content[at : at + 2], "big"
+        )  # over the segment; the bytes of a scan hold no marker
 
 
 def _check_png(content: bytes) -> None:

@@ -17,23 +17,30 @@ MAX_BYTES = 200_000_000
 WORKERS = 4
 
 
+def content_of(candidate: Candidate) -> bytes | Miss:
+    """The bytes of a candidate's `path`, or why there are none."""
+    path = candidate.path
+    try:
+        if path is None or not path.is_file():
+            return Miss(url=candidate.url, reason=Reason.NOT_FOUND, detail="no such file")
+        if path.stat().st_size > MAX_BYTES:
+            return Miss(url=candidate.url, reason=Reason.TOO_LARGE, detail=f"over {MAX_BYTES:,} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        return Miss(url=candidate.url, reason=Reason.FORBIDDEN, detail=error.strerror or str(error))
+
+
 def read(
-    candidates: Iterable[Candidate], inspect: Callable[[Fetched, bytes], T]
+    candidates: Iterable[Candidate],
+    inspect: Callable[[Fetched, bytes], T],
+    load: Callable[[Candidate], bytes | Miss] = content_of,
 ) -> Generator[tuple[Fetched | Miss, T | None], None, None]:
-    """Read each candidate's `path` and show its bytes to `inspect`, on a few threads, in order."""
+    """Read each candidate's bytes and show them to `inspect`, on a few threads, in order."""
 
     def one(candidate: Candidate) -> tuple[Fetched | Miss, T | None]:
-        path = candidate.path
-        try:
-            if path is None or not path.is_file():
-                return Miss(url=candidate.url, reason=Reason.NOT_FOUND, detail="no such file"), None
-            if path.stat().st_size > MAX_BYTES:
-                return Miss(
-                    url=candidate.url, reason=Reason.TOO_LARGE, detail=f"over {MAX_BYTES:,} bytes"
-                ), None
-            content = path.read_bytes()
-        except OSError as error:
-            return Miss(url=candidate.url, reason=Reason.FORBIDDEN, detail=error.strerror or str(error)), None
+        content = load(candidate)
+        if isinstance(content, Miss):
+            return content, None
         if not content:
             return Miss(url=candidate.url, reason=Reason.EMPTY, detail="an empty file"), None
         fetched = Fetched(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byod.errors import ModelError, TrainerError
-from byod.modelcard import InputRule
+from byod.modelcard import InputRule, Stage
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 PARITY = 1e-4
+OUTPUTS: Mapping[Stage, tuple[str, str]] = {
+    Stage.HEADS: ("boxes", "scores"),
+    Stage.POINTS: ("points", "confidence"),
+}
+"""What the model file of each stage gives, in this order."""
 MAX_BYTES = 1_900_000_000  # a protobuf ends at 2 GiB, and byod keeps a model in one file
 
 
@@ -56,24 +62,63 @@ def check(opened: onnxruntime.InferenceSession, rule: InputRule, output: str, cl
     Raises:
         ModelError: it does not.
     """
-    inputs, outputs = opened.get_inputs(), opened.get_outputs()
-    if [(i.name, i.type) for i in inputs] != [("image", "tensor(float)")]:
-        raise ModelError("the model must take one input, `image`, of float32")
+    _check_input(opened, rule)
+    outputs = opened.get_outputs()
     if [(o.name, o.type) for o in outputs] != [(output, "tensor(float)")]:
         raise ModelError(f"the model must give one output, `{output}`, of float32")
+    if len(outputs[0].shape) != 2 or outputs[0].shape[1] not in (classes, None):
+        raise ModelError(f"`{output}` must be [N, {classes}], not {outputs[0].shape}")
+
+
+def check_stage(opened: onnxruntime.InferenceSession, rule: InputRule, stage: Stage, points: int) -> None:
+    """See that a model takes `image` of the rule's size, a square, and gives what its stage gives (`OUTPUTS`).
+
+    Raises:
+        ModelError: it does not.
+    """
+    _check_input(opened, rule)
+    if rule.width != rule.height:
+        raise ModelError(f"a net for points takes squares, not {rule.width} x {rule.height} pixels")
+    names = OUTPUTS[stage]
+    outputs = opened.get_outputs()
+    if [(o.name, o.type) for o in outputs] != [(name, "tensor(float)") for name in names]:
+        raise ModelError(f"the model must give two outputs, `{names[0]}` and `{names[1]}`, of float32")
+    count, last = (points, 2) if stage is Stage.POINTS else (None, 4)
+    for output, rest in zip(outputs, ([count, last], [count]), strict=True):
+        # a free dimension is written as a name
+        given = [each if isinstance(each, int) else None for each in output.shape[1:]]
+        fits = all(None in pair or pair[0] == pair[1] for pair in zip(given, rest, strict=False))
+        if len(given) != len(rest) or not fits:
+            wanted = ", ".join("Q" if each is None else str(each) for each in rest)
+            raise ModelError(f"`{output.name}` must be [N, {wanted}], not {output.shape}")
+
+
+def _check_input(opened: onnxruntime.InferenceSession, rule: InputRule) -> None:
+    inputs = opened.get_inputs()
+    if [(i.name, i.type) for i in inputs] != [("image", "tensor(float)")]:
+        raise ModelError("the model must take one input, `image`, of float32")
     pictures, *rest = inputs[0].shape
     if isinstance(pictures, int) or rest != [3, rule.height, rule.width]:
         raise ModelError(
             f"`image` must be [N, 3, {rule.height}, {rule.width}] with N free, not {inputs[0].shape}"
         )
-    if len(outputs[0].shape) != 2 or outputs[0].shape[1] not in (classes, None):
-        raise ModelError(f"`{output}` must be [N, {classes}], not {outputs[0].shape}")
 
 
 def run(opened: onnxruntime.InferenceSession, images: Floats, *, batch: int = 32) -> Floats:
     """The first output for float32 [N, 3, height, width], computed `batch` pictures at a time."""
     parts = [opened.run(None, {"image": images[at : at + batch]})[0] for at in range(0, len(images), batch)]
-    return np.concatenate(parts).astype(np.float32, copy=False)
+    joined: Floats = np.concatenate(parts).astype(np.float32, copy=False)
+    return joined
+
+
+def outputs(opened: onnxruntime.InferenceSession, images: Floats, *, batch: int = 32) -> dict[str, Floats]:
+    """All outputs by name for float32 [N, 3, height, width], N at least 1, computed `batch` pictures at a time."""
+    names = [output.name for output in opened.get_outputs()]
+    parts = [opened.run(names, {"image": images[at : at + batch]}) for at in range(0, len(images), batch)]
+    return {
+        name: np.concatenate([part[at] for part in parts]).astype(np.float32, copy=False)
+        for at, name in enumerate(names)
+    }
 
 
 def difference(trained: Floats, exported: Floats) -> float:
@@ -120,6 +165,20 @@ def finish(source: Path, target: Path, *, temperature: float, metadata: dict[str
     )
     del graph.output[:]
     graph.output.append(onnx.helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, size))
+    return _written(model, target, metadata)
+
+
+def finish_stage(source: Path, target: Path, *, metadata: dict[str, str]) -> str:
+    """Write what a trainer of points exported as one file that says who made it, and return its SHA-256.
+
+    Raises:
+        TrainerError: `onnx` is missing, or the file is too large.
+    """
+    return _written(_onnx().load(str(source), load_external_data=True), target, metadata)
+
+
+def _written(model: Any, target: Path, metadata: dict[str, str]) -> str:
+    onnx = _onnx()
     onnx.helper.set_model_props(model, metadata)
     model.producer_name = "byod"
     onnx.checker.check_model(model)

@@ -15,9 +15,9 @@ from typing import Any
 
 from byod import __version__, licences
 from byod.modelcard import Suspect
-from byod.records import Reason, Record, Sample, Sha256, Snapshot, Status
+from byod.records import Reason, Record, Sample, Sha256, Snapshot, Status, Task
 from byod.writing import overview, reasons, textfile
-from byod.writing.tiles import Thumbnail, Tile, Tray, small_jpeg
+from byod.writing.tiles import Thumbnail, Tile, Tray, marked_jpeg, small_jpeg
 
 ROOM = 11_000_000
 """How many bytes the small pictures of a page may take together."""
@@ -71,11 +71,13 @@ def write_check(
         snapshot: the dataset.
         into: the page (`….html`), or a folder for `check.html`.
         suspects: pictures whose labels look wrong, the likeliest first.
-        thumbnail: makes the small pictures; byod's own way of opening pictures when it is not given.
+        thumbnail: makes the small pictures; byod's own way of opening pictures when it is not given, with the points
+            that are marked in them.
     """
     page = into if into.suffix == ".html" else into / "check.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    tray = Tray(snapshot.folder, page.absolute(), thumbnail or small_jpeg, ROOM)
+    plain = small_jpeg if snapshot.task is Task.CLASSIFY else marked_jpeg(snapshot.folder)
+    tray = Tray(snapshot.folder, page.absolute(), thumbnail or plain, ROOM)
     textfile.replace(page, _rendered(_content(snapshot, tray, suspects)))
     return page
 
@@ -105,8 +107,9 @@ def _content(snapshot: Snapshot, tray: Tray, suspects: Sequence[Suspect]) -> dic
         "fingerprint": snapshot.fingerprint,
         "counts": counts,
         "most": max((count.usable for count in counts), default=0),
-        "balance": overview.balance(counts),
+        "balance": overview.balance(counts, snapshot.task),
         "near_empty": overview.near_empty(counts),
+        "points": overview.point_count(snapshot),
         "usable": len(usable),
         "split": any(count.train + count.valid + count.test for count in counts),
         "groups": len(snapshot.groups),

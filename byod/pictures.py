@@ -155,6 +155,29 @@ def open_picture(source: Path | bytes, *, at_least: int | None = None) -> Image.
         raise PictureError(error.reason, f"{where}{error.detail}") from error
 
 
+def plain(content: bytes) -> bool:
+    """Whether every browser draws the file just as byod sees it: one upright still in grey or RGB.
+
+    Raises:
+        PictureError: it cannot be opened.
+    """
+    opened = _open(content, Rules().max_pixels)
+    return opened.orientation == 1 and opened.frames == 1 and opened.file.mode in ("L", "RGB", "RGBA", "P")
+
+
+def stored(content: bytes) -> tuple[int, int, int]:
+    """The picture as it is stored: its width and height in pixels before it is turned, and its EXIF orientation (1..8).
+
+    A TIFF is turned as it is read: its size is that of the upright picture, its orientation 1.
+
+    Raises:
+        PictureError: it cannot be opened.
+    """
+    opened = _open(content, Rules().max_pixels)
+    size = (opened.width, opened.height) if opened.orientation < 5 else (opened.height, opened.width)
+    return *size, opened.orientation
+
+
 def _open(content: bytes, max_pixels: int) -> _Opened:
     """Read the header, and check the number of pixels before any is decoded."""
     name = recognise(content)

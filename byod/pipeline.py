@@ -15,14 +15,13 @@ from byod import (
     credits,
     download,
     exports,
-    kinship,
     localfiles,
     pages,
     restoration,
     settlement,
-    splits,
 )
 from byod import sources as source_list
+from byod.assignment import SplitDone, assign, tell_split
 from byod.collection import Arrival, Collection, Fetch, Watch
 from byod.dataset import Dataset
 from byod.download import Limits
@@ -34,10 +33,13 @@ from byod.net.optouts import Permission
 from byod.offering import Offering, refusal
 from byod.recipe import Recipe
 from byod.reconciliation import Changes, reconcile
-from byod.records import Ask, Candidate, Fetched, Miss, Reason, Record, Snapshot, Split, Status
+from byod.records import Ask, Candidate, Fetched, Miss, Reason, Record, Snapshot
 from byod.settings import Settings
 from byod.sources import folder as own_pictures
 from byod.sources import urls as address_lists
+from byod.writing import overview
+
+__all__ = ["SplitDone", "assign", "tell_split"]
 
 Say = Callable[[str], None]
 
@@ -54,12 +56,17 @@ class Web(Record):
 def opened(folder: Path, say: Say) -> Iterator[Dataset]:
     """An open dataset in which everything people did to the folders is taken up."""
     with Dataset(folder) as dataset:
-        changes = reconcile(dataset)
-        _tell(changes, say)
-        if changes.any or dataset.catalog.samples.waiting():
-            settlement.settle(dataset)
-            finish(dataset)
+        take_up(dataset, say)
         yield dataset
+
+
+def take_up(dataset: Dataset, say: Say) -> None:
+    """Take up what people did to the folders of an open dataset."""
+    changes = reconcile(dataset)
+    tell(changes, say)
+    if changes.any or dataset.catalog.samples.waiting():
+        settlement.settle(dataset)
+        finish(dataset)
 
 
 def finish(dataset: Dataset) -> Snapshot:
@@ -111,39 +118,10 @@ def dedupe(folder: Path, *, say: Say) -> tuple[settlement.Settlement, Snapshot]:
         return done, finish(dataset)
 
 
-class SplitDone(Record):
-    """The split of a dataset: pictures by part and class, and how many had to change sides."""
-
-    counts: dict[Split, dict[str, int]]
-    moved: int
-
-
 def split(folder: Path, *, say: Say) -> SplitDone:
     """Assign each picture to train, valid or test: by duplicate group, and as before where it can stay."""
     with opened(folder, say) as dataset:
         return assign(dataset)
-
-
-def assign(dataset: Dataset) -> SplitDone:
-    """Split an open dataset by duplicate group, page and creator; samples keep their part unless groups have merged."""
-    samples = dataset.catalog.samples
-    kept = [sample for sample in samples.all() if sample.status is Status.KEPT]
-    groups = kinship.groups(kept, samples.groups(), dataset.catalog.offers.origins())
-    undecided = {sha256 for conflict in samples.conflicts() for sha256 in conflict}
-    items = [
-        splits.Item(sha256=sample.sha256, label=sample.label, group=groups[sample.sha256])
-        for sample in kept
-        if sample.sha256 not in undecided
-    ]
-    plan = splits.split(items, samples.splits())
-    with dataset.catalog.transaction():
-        samples.set_splits(plan.assigned)
-    counts: dict[Split, dict[str, int]] = {part: {} for part in Split}
-    for item in items:
-        part = counts[plan.assigned[item.sha256]]
-        name = dataset.shown(item.label)
-        part[name] = part.get(name, 0) + 1
-    return SplitDone(counts=counts, moved=plan.moved)
 
 
 def restore(folder: Path, wanted: Sequence[str], *, say: Say) -> int:
@@ -180,15 +158,19 @@ def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]
 def export(folder: Path, format: str, into: Path, *, links: bool, say: Say) -> Path:
     """Write the dataset in another format, with its split."""
     with opened(folder, say) as dataset:
-        assign(dataset)
-        return exports.export(dataset.snapshot(), format, into, links=links)
+        tell_split(assign(dataset), say)
+        snapshot = dataset.snapshot()
+        written = exports.export(snapshot, format, into, links=links)
+        if unmarked := len(overview.usable(snapshot)) - len(exports.leaving(snapshot)):
+            say(f"{unmarked} pictures have no points yet and stay here")
+        return written
 
 
 @contextlib.contextmanager
 def _collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> Iterator[Dataset]:
     """A dataset ready to collect into: what may turn out otherwise this time is open again."""
     with Dataset.create(folder, recipe) as dataset:
-        _tell(reconcile(dataset), say)
+        tell(reconcile(dataset), say)
         ask, offers = _ask(dataset.recipe), dataset.catalog.offers
         with dataset.catalog.transaction():
             offers.retry_transient()
@@ -262,13 +244,8 @@ def _fetcher(web: Web) -> Fetch:
     return fetch
 
 
-def say_moved(done: SplitDone, say: Say) -> None:
-    """Say how many pictures are no longer on the side they were on."""
-    if done.moved:
-        say(f"{done.moved} pictures changed sides of the split because groups of look-alikes have merged")
-
-
-def _tell(changes: Changes, say: Say) -> None:
+def tell(changes: Changes, say: Say) -> None:
+    """Say what was taken up from the folders."""
     if changes.any:
         say("taken up from the folders: " + ", ".join(f"{n} {kind}" for kind, n in changes.counts.items()))
     for line in changes.lines:

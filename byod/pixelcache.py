@@ -1,8 +1,8 @@
 """Pictures decoded once: uint8 pixels near the training size, on disk, memory-mapped, shared by all trainers.
 
-For each input rule there are two files: the pixels of picture after picture, and their SHA-256s (32 bytes each)
-in the same order. A key is written after its pixels, so whatever a kill leaves behind the last key is
-overwritten next time.
+For each input rule (and each other kind of block, `PixelCache.blocks`) there are two files: the pixels of picture after
+picture, and their SHA-256s (32 bytes each) in the same order. A key is written after its pixels, so whatever a kill
+leaves behind the last key is overwritten next time.
 """
 
 from __future__ import annotations
@@ -28,29 +28,33 @@ RESIZING = 1  # the number of the resize rule's code; another one makes new file
 AT_ONCE = 64  # pictures decoded before their pixels are written
 
 Bytes = NDArray[np.uint8]
+Size = tuple[int, int]  # width and height
 
 
-class Pixels:
-    """The decoded pictures of some examples: uint8 [N, height, width, 3], RGB, read by row number."""
+class Blocks:
+    """Blocks of pixels, all of one size: uint8 [N, height, width, 3], RGB, read by row number.
+
+    `make` gives the block of a number anew; `rows` says where each lies in `store`, -1 where it is not there.
+    """
 
     def __init__(
-        self, examples: Sequence[Example], rule: InputRule, store: Bytes | None, rows: NDArray[np.int64]
+        self, make: Callable[[int], Bytes], size: Size, store: Bytes | None, rows: NDArray[np.int64]
     ) -> None:
-        self._examples, self._rule, self._store, self._rows = examples, rule, store, rows
+        self._make, self._size, self._store, self._rows = make, size, store, rows
 
     def __len__(self) -> int:
-        return len(self._examples)
+        return len(self._rows)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(pictures, height, width, 3)."""
-        return (len(self), self._rule.height, self._rule.width, 3)
+        """(blocks, height, width, 3)."""
+        return (len(self), self._size[1], self._size[0], 3)
 
     def rows(self, numbers: ArrayLike) -> Bytes:
-        """A copy of the pictures of these numbers, in their order; what is not in the cache is decoded now.
+        """A copy of the blocks of these numbers, in their order; what is not in the cache is made now.
 
         Raises:
-            TrainerError: one cannot be opened any more.
+            TrainerError: a picture cannot be opened any more.
         """
         wanted = np.asarray(numbers, np.int64)
         places = self._rows[wanted]
@@ -58,12 +62,22 @@ class Pixels:
         if self._store is not None:
             found[places >= 0] = self._store[places[places >= 0]]
         for at in np.flatnonzero(places < 0):
-            found[at] = _decode(self._examples[int(wanted[at])], self._rule)
+            found[at] = self._make(int(wanted[at]))
         return found
 
     def all(self) -> Bytes:
-        """All pictures at once, in memory."""
+        """All blocks at once, in memory."""
         return self.rows(np.arange(len(self)))
+
+
+class Pixels(Blocks):
+    """The decoded pictures of some examples, resized by an input rule."""
+
+    def __init__(
+        self, examples: Sequence[Example], rule: InputRule, store: Bytes | None, rows: NDArray[np.int64]
+    ) -> None:
+        size = (rule.width, rule.height)
+        super().__init__(lambda number: _decode(examples[number], rule), size, store, rows)
 
 
 class PixelCache:
@@ -80,26 +94,47 @@ class PixelCache:
         Raises:
             TrainerError: a picture cannot be opened.
         """
+        keys = [bytes.fromhex(example.sha256) for example in examples]
+        size, name = (rule.width, rule.height), f"{rule.resize}-{RESIZING}"
+        return Pixels(
+            examples, rule, *self._kept(keys, name, size, lambda number: _decode(examples[number], rule))
+        )
+
+    def blocks(self, keys: Sequence[bytes], kind: str, size: Size, make: Callable[[int], Bytes]) -> Blocks:
+        """Any blocks of pixels, likewise: `make` gives uint8 [height, width, 3] of a number, once for each key.
+
+        Args:
+            keys: 32 bytes each that stand for all that a block is made from.
+            kind: a word for what they are; blocks of another kind or size are never mixed up.
+            size: width and height of a block, in pixels.
+            make: called on several threads.
+
+        Raises:
+            TrainerError: `make` raised it.
+        """
+        return Blocks(make, size, *self._kept(keys, kind, size, make))
+
+    def _kept(
+        self, keys: Sequence[bytes], kind: str, size: Size, make: Callable[[int], Bytes]
+    ) -> tuple[Bytes | None, NDArray[np.int64]]:
+        """All that there is room for, on disk and mapped, and the row of each key in it (-1: no room)."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = _Store(self._folder, rule)
+        store = _Store(self._folder, kind, size)
         with FileLock(self._folder / "lock"):
             known = store.keys()
-            wanted = dict.fromkeys(bytes.fromhex(example.sha256) for example in examples)
-            missing = [
-                e for e in {e.sha256: e for e in examples}.values() if bytes.fromhex(e.sha256) not in known
-            ]
+            first = {key: number for number, key in reversed(list(enumerate(keys)))}
+            missing = [number for number, key in enumerate(keys) if key not in known and first[key] == number]
             if missing:
-                room = self._make_room(store, len(missing), wanted)
+                room = self._make_room(store, len(missing), dict.fromkeys(keys))
                 if room < len(missing):
                     self._say(
-                        f"the cache holds {self._bound // 1_000_000} MB: {len(missing) - room} of {len(wanted)} "
+                        f"the cache holds {self._bound // 1_000_000} MB: {len(missing) - room} of {len(first)} "
                         "pictures are decoded anew in each epoch"
                     )
-                store.add(missing[:room], self._say)
+                store.add([(keys[number], number) for number in missing[:room]], make, self._say)
                 known = store.keys()
             store.touch()
-        rows = np.array([known.get(bytes.fromhex(e.sha256), -1) for e in examples], np.int64)
-        return Pixels(examples, rule, store.mapped(), rows)
+        return store.mapped(), np.array([known.get(key, -1) for key in keys], np.int64)
 
     def _make_room(self, store: _Store, new: int, wanted: dict[bytes, None]) -> int:
         """How many of `new` pictures there is room for, once what was not used for longest is gone."""
@@ -118,11 +153,11 @@ class PixelCache:
 
 
 class _Store:
-    """The two files of one input rule."""
+    """The two files of one kind and size of blocks."""
 
-    def __init__(self, folder: Path, rule: InputRule) -> None:
-        name = f"{rule.width}x{rule.height}-{rule.resize}-{RESIZING}"
-        self.rule, self.record = rule, rule.width * rule.height * 3
+    def __init__(self, folder: Path, kind: str, size: Size) -> None:
+        name = f"{size[0]}x{size[1]}-{kind}"
+        self.size_of_one, self.record = size, size[0] * size[1] * 3
         self.names, self.content = folder / f"{name}.keys", folder / f"{name}.u8"
 
     @property
@@ -133,12 +168,9 @@ class _Store:
     @classmethod
     def of(cls, names: Path) -> _Store:
         """The store whose keys lie in this file."""
-        size, resize, _ = names.stem.split("-")
+        size, kind = names.stem.split("-", 1)
         width, height = size.split("x")
-        return cls(
-            names.parent,
-            InputRule.model_validate({"width": int(width), "height": int(height), "resize": resize}),
-        )
+        return cls(names.parent, kind, (int(width), int(height)))
 
     def keys(self) -> dict[bytes, int]:
         """Row numbers by key."""
@@ -168,23 +200,28 @@ class _Store:
         count = len(self.keys())
         if not count:
             return None
-        shape = (count, self.rule.height, self.rule.width, 3)
+        shape = (count, self.size_of_one[1], self.size_of_one[0], 3)
         return np.memmap(self.content, np.uint8, "r", shape=shape)
 
-    def add(self, examples: Sequence[Example], say: Callable[[str], None]) -> None:
-        """Decode pictures on all cores and append them."""
-        if not examples:
+    def add(
+        self,
+        wanted: Sequence[tuple[bytes, int]],
+        make: Callable[[int], Bytes],
+        say: Callable[[str], None],
+    ) -> None:
+        """Make the blocks of these keys and numbers on all cores and append them."""
+        if not wanted:
             return
         count = len(self.keys())
         for file, end in ((self.names, count * 32), (self.content, count * self.record)):
             with file.open("ab") as whole:
                 whole.truncate(end)
         with self.names.open("ab") as names, self.content.open("ab") as content:
-            for some in _decoded(examples, self.rule, say):
-                for _, picture in some:
-                    content.write(picture.data)
+            for some in _made(wanted, make, say):
+                for _, block in some:
+                    content.write(np.ascontiguousarray(block).data)
                 content.flush()
-                names.write(b"".join(bytes.fromhex(example.sha256) for example, _ in some))
+                names.write(b"".join(key for key, _ in some))
                 names.flush()
 
     def keep_only(self, wanted: dict[bytes, None]) -> None:
@@ -204,20 +241,21 @@ class _Store:
         os.replace(new_names, self.names)
 
 
-def _decoded(
-    examples: Sequence[Example], rule: InputRule, say: Callable[[str], None]
-) -> Iterator[list[tuple[Example, Bytes]]]:
-    """Some pictures at a time, decoded on threads; says how far it is every few seconds."""
+def _made(
+    wanted: Sequence[tuple[bytes, int]], make: Callable[[int], Bytes], say: Callable[[str], None]
+) -> Iterator[list[tuple[bytes, Bytes]]]:
+    """Some blocks at a time, made on threads; says how far it is every few seconds."""
     import time
 
     told = time.monotonic()
     with ThreadPoolExecutor(min(8, cpu_count() or 1)) as threads:
-        for at in range(0, len(examples), AT_ONCE):
-            some = examples[at : at + AT_ONCE]
-            yield list(zip(some, threads.map(lambda e: _decode(e, rule), some), strict=True))
+        for at in range(0, len(wanted), AT_ONCE):
+            some = wanted[at : at + AT_ONCE]
+            made = threads.map(lambda one: make(one[1]), some)
+            yield [(key, block) for (key, _), block in zip(some, made, strict=True)]
             if time.monotonic() - told > 5:
                 told = time.monotonic()
-                say(f"decoded {at + len(some)} of {len(examples)} pictures")
+                say(f"decoded {at + len(some)} of {len(wanted)} pictures")
 
 
 def _decode(example: Example, rule: InputRule) -> Bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,18 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from byod import onnxfile
-from byod.errors import ModelError, PictureError
+from byod.errors import PictureError
 from byod.modelcard import InputRule, ModelCard, Prediction, Unreadable
-from byod.records import Task
 from byod.resizing import as_input, pixels
+from byod.runcard import class_card, model_file
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-MAX_CARD_BYTES = 20_000_000
 BATCH = 32
 
 
@@ -37,8 +34,6 @@ class Predictor:
             ModelError: one is missing, damaged, or they do not belong together.
         """
         self.card, content = read_model(run)
-        if self.card.task is not Task.CLASSIFY:
-            raise ModelError(f"{run} is a model for {self.card.task}, not for classes")
         self._session = onnxfile.session(content, threads=threads)
         onnxfile.check(self._session, self.card.input, "probabilities", len(self.card.classes))
 
@@ -80,37 +75,8 @@ def read_model(run: Path) -> tuple[ModelCard, bytes]:
     Raises:
         ModelError: one is missing, damaged, or they do not belong together.
     """
-    card, file = read_card(run), run / "model.onnx"
-    if not file.is_file():
-        raise ModelError(f"there is no model.onnx in {run}")
-    content = file.read_bytes()
-    if hashlib.sha256(content).hexdigest() != card.model_sha256:
-        raise ModelError(f"{file} is not the file that model.json describes; train again, or restore it")
-    return card, content
-
-
-def read_card(run: Path) -> ModelCard:
-    """`model.json` of a run folder, checked.
-
-    Raises:
-        ModelError: it is missing, or not what byod writes.
-    """
-    file = run / "model.json"
-    if not file.is_file():
-        raise ModelError(f"{run} is not a run: it has no model.json (a run is a folder in a dataset's runs/)")
-    if file.stat().st_size > MAX_CARD_BYTES:
-        raise ModelError(f"{file} is too large to be a model card")
-    try:
-        card = ModelCard.model_validate_json(file.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ModelError(
-            f"{file} is no model card of byod ({where + ': ' if where else ''}{first['msg']})"
-        ) from error
-    if len(set(card.classes)) != len(card.classes):
-        raise ModelError(f"{file} names a class twice")
-    return card
+    card = class_card(run)
+    return card, model_file(run / "model.onnx", card.model_sha256)
 
 
 _Found = tuple[str, "NDArray[np.uint8] | PictureError"]

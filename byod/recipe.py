@@ -1,4 +1,4 @@
-"""`byod.toml`, the recipe of a dataset: classes and their queries, sources, filters, licence policy and task.
+"""`byod.toml`, the recipe of a dataset: classes and their queries, sources, filters, licence policy, task and points.
 
 `byod collect` makes it and people edit it: writing keeps their comments and order. A class is known by its
 folder's name, which is safe on every system; the name people see stands beside it.
@@ -12,11 +12,13 @@ import tomllib
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import tomlkit
 from pydantic import Field, ValidationError
 
 from byod.errors import RecipeError, UsageError
+from byod.points import PointSet
 from byod.records import Policy, Record, Task
 
 FILE = "byod.toml"
@@ -41,7 +43,11 @@ class ClassRecipe(Record):
 
 
 class Recipe(Record):
-    """All of `byod.toml`; `classes` is keyed by folder name. Lengths are in pixels."""
+    """All of `byod.toml`; `classes` is keyed by folder name. Lengths are in pixels.
+
+    `points` are those of the task keypoints. `split` names a fixed split (`byod.splits.FIXED`); None: by duplicate
+    group.
+    """
 
     task: Task = Task.CLASSIFY
     per_class: int = Field(200, ge=1)
@@ -52,6 +58,8 @@ class Recipe(Record):
     max_side: int | None = Field(None, ge=32)
     max_aspect: float = Field(4.0, ge=1)
     refuse_animated: bool = False
+    split: Literal["folders"] | None = None
+    points: PointSet | None = None
     classes: dict[str, ClassRecipe] = {}
 
     def folder_of(self, name: str) -> str | None:
@@ -83,7 +91,8 @@ def check_class_name(name: str) -> str:
         UsageError: it is empty, `__reject__`, or holds `/` or a control character.
     """
     name = unicodedata.normalize("NFC", name).strip()
-    if not name or name == "__reject__" or "/" in name or any(unicodedata.category(c) == "Cc" for c in name):
+    unwritable = any(unicodedata.category(c) in ("Cc", "Cs") or c in "\ufffe\uffff" for c in name)  # in XML
+    if not name or name == "__reject__" or "/" in name or unwritable:
         raise UsageError(f"{name!r} cannot name a class: give a word or two without '/'")
     return name
 
@@ -136,6 +145,8 @@ def _checked(values: dict[str, object], file: Path) -> Recipe:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise RecipeError(f"{file}: {where}: {first['msg']}; mend that line") from error
+    if recipe.task is Task.KEYPOINTS and recipe.points is None:
+        raise RecipeError(f"{file}: a dataset of keypoints needs [points] with the names of its points")
     used: dict[str, str] = {}
     for folder in recipe.classes:
         key = unicodedata.normalize("NFC", folder).casefold()
@@ -161,8 +172,9 @@ def write(folder: Path, recipe: Recipe) -> None:
     for key, value in values.items():
         if not file.exists() or getattr(before, key) != getattr(recipe, key):
             document[key] = value
-    if "max_side" in document and recipe.max_side is None:
-        del document["max_side"]
+    for key in ("max_side", "split", "points"):
+        if key in document and getattr(recipe, key) is None:
+            del document[key]
     classes = document.setdefault("classes", tomlkit.table(is_super_table=True))
     for folder_name, entry in recipe.classes.items():
         table = classes.setdefault(folder_name, tomlkit.table())

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from byod import credits, pictures
+from byod import credits, pictures, pointfiles
 from byod.dataset import IMAGES, REJECTED, Dataset
 from byod.errors import DatasetError, PictureError
 from byod.pictures import ANY_PICTURE
@@ -69,7 +69,9 @@ def reconcile(dataset: Dataset) -> Changes:
         if dataset.lost:
             _restore_origins(dataset)
     dataset.lost = False
-    return Changes(counts=dict(look.counts), lines=tuple(look.lines))
+    before = {path: sha256 for path, (sha256, *_) in look.standing.items()}
+    followed = pointfiles.follow(dataset, before)
+    return Changes(counts={**look.counts, **followed.counts}, lines=(*look.lines, *followed.lines))
 
 
 def _restore_origins(dataset: Dataset) -> None:
@@ -311,6 +313,8 @@ def _files(root: Path, room: str, folder: str | None = None) -> Iterator[_File]:
             for entry in entries:
                 if entry.name[0] == "." or entry.name.casefold() in _IGNORED or entry.name.endswith(".part"):
                     continue
+                if room == REJECTED and entry.name.endswith(".json"):
+                    continue  # points of a picture that was taken away
                 if entry.is_file(follow_symlinks=False):
                     stat = entry.stat(follow_symlinks=False)
                     yield _File.model_construct(

@@ -99,16 +99,21 @@ def write(
     rows = [[epoch.get(key, "") for key in HISTORY] for epoch in model.fitted.history]
     _table(part / "history.csv", HISTORY, rows)
     judging.write(part / "predictions.csv", judged, card.classes)
-    _table(
-        part / "examples.csv",
-        ("sha256", "group", "label", "part"),
-        [[e.sha256, e.group, e.label, name] for name, side in sides for e in side],
-    )
+    write_sides(part, sides)
     if card.suspects is not None:
         write_suspects(part / "suspects.csv", suspects)
     (part / "report.html").write_text(report, encoding="utf-8")
     # last, since a folder with a card is taken for a run
     (part / "model.json").write_text(card.model_dump_json(indent=1), encoding="utf-8")
+
+
+def write_sides(part: Path, sides: Sequence[tuple[str, Sequence[Example]]]) -> None:
+    """Write examples.csv: which pictures stood on which side of the split."""
+    _table(
+        part / "examples.csv",
+        ("sha256", "group", "label", "part"),
+        [[e.sha256, e.group, e.label, name] for name, side in sides for e in side],
+    )
 
 
 def sides_of(run: Path) -> dict[str, tuple[str, str]]:

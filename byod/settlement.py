@@ -6,7 +6,7 @@ not matter in how many runs they came or where a run was killed. Its outcome is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from byod import duplicates, licences
 from byod.dataset import Dataset
@@ -34,23 +34,33 @@ class Settlement(Record):
     kept: dict[str, int]
 
 
-def settle(dataset: Dataset, *, per_class: int | None = None) -> Settlement:
+COMPARED = (Reason.REVIEW, Reason.CONFLICT, Reason.DUPLICATE, Reason.SURPLUS)
+"""Why a picture may be rejected that was compared with all others all the same."""
+
+
+def settle(
+    dataset: Dataset, *, per_class: int | None = None, around: Collection[str] | None = None
+) -> Settlement:
     """Decide for every comparable sample, and move what has to move.
 
     Args:
         dataset: an open, locked dataset.
         per_class: at most this many pictures stand in a class beside those people put there and those that stand
             there already; the rest is `surplus`. None: no limit for new ones, and what is surplus stays so.
+        around: the samples about which something was said since the last settlement, where nothing else has
+            changed: it is decided for them and for what looks like them, which comes to the same. Each must have
+            been compared then (kept, or rejected as one of `COMPARED`). None: whatever changed.
     """
     catalog = dataset.catalog
-    verdicts = catalog.verdicts.holding()
-    offered = catalog.offers.addresses()
+    among = None if around is None else _kin(dataset, around)
+    verdicts = catalog.verdicts.holding(among)
+    offered = catalog.offers.addresses(among)
     known = [
         _first_offer(sample, position, offered.get(sample.sha256))
-        for sample, position in catalog.samples.comparable()
+        for sample, position in catalog.samples.comparable(among)
         if _comparable(sample, sample.sha256 in verdicts)
     ]
-    stated = catalog.offers.licences()
+    stated = catalog.offers.licences(among)
     licensed = {sha256 for sha256, found in stated.items() if found != {None}}
     # what the policy refuses is no copy's keeper: it is left out before anything is compared
     refused = {
@@ -70,7 +80,7 @@ def settle(dataset: Dataset, *, per_class: int | None = None) -> Settlement:
         {sample.sha256: (sample, position) for sample, position in known}, verdicts, reasons, per_class
     )
     with dataset.changing():
-        _note_findings(dataset, settled, placements, verdicts, [sample for sample, _ in known])
+        _note_findings(dataset, settled, placements, verdicts, [sample for sample, _ in known], among)
         changed = [
             placement for sample, _ in known if _differs(sample, placement := placements[sample.sha256])
         ]
@@ -84,6 +94,7 @@ def _note_findings(
     placements: Mapping[str, Placement],
     verdicts: Mapping[str, Verdict],
     known: Sequence[Sample],
+    among: Collection[str] | None,
 ) -> None:
     """Write down the groups, the look-alikes that both stand, and the conflicts nobody has decided."""
     groups = {sha256: group.key for group in settled.groups for sha256 in group.members}
@@ -95,7 +106,25 @@ def _note_findings(
         if sample.reason is Reason.CONFLICT and (said := verdicts.get(sample.sha256)) and said.label is None
     ]
     conflicts = [*_open_conflicts(settled, verdicts), *in_two_folders]
-    dataset.catalog.samples.set_findings(groups, pairs, conflicts)
+    dataset.catalog.samples.set_findings(groups, pairs, conflicts, among)
+
+
+def _kin(dataset: Dataset, around: Collection[str]) -> set[str] | None:
+    """These samples and all that are linked to them, however far round; None where that cannot be told.
+
+    Whatever two pictures have to do with each other, they are in one group or one conflict. Placeholders are in
+    none, so with any of them about everything is decided anew.
+    """
+    samples = dataset.catalog.samples
+    if samples.rejected_as(Reason.PLACEHOLDER):
+        return None
+    found = set(around)
+    for conflict in samples.conflicts():
+        if not found.isdisjoint(conflict):
+            found.update(conflict)
+    groups = samples.groups()
+    keys = {groups[sha256] for sha256 in found if sha256 in groups}
+    return found | {sha256 for sha256, key in groups.items() if key in keys}
 
 
 def _comparable(sample: Sample, judged: bool) -> bool:

@@ -18,6 +18,17 @@ from byod.records import Record, Sha256, Split
 FRACTIONS = {Split.TRAIN: 0.70, Split.VALID: 0.15, Split.TEST: 0.15}
 """The shares of a dataset, by class."""
 
+FOLDERS = "folders"
+"""The name of the split that the literature uses for the Cat Dataset."""
+FIXED: dict[str, dict[str, Split]] = {
+    FOLDERS: {
+        **{f"CAT_0{number}": Split.TRAIN for number in range(5)},
+        "CAT_05": Split.VALID,
+        "CAT_06": Split.TEST,
+    }
+}
+"""Fixed splits by name: the part of each folder that pictures came from."""
+
 
 class Item(Record):
     """A picture to assign: its label and its duplicate group (its own SHA-256 when it is in none)."""
@@ -75,6 +86,27 @@ def split(
     for groups in _by_label(_groups(items)).values():
         plan.update(_split_class(groups, previous, fractions))
     assigned = {sha256: plan[sha256] for sha256 in sorted(plan)}
+    moved = sum(sha256 in previous and previous[sha256] is not part for sha256, part in assigned.items())
+    return SplitPlan(assigned=assigned, moved=moved)
+
+
+def fixed(
+    items: Sequence[Item], parts: Mapping[str, Split], previous: Mapping[str, Split]
+) -> SplitPlan | None:
+    """Assign pictures as a fixed split says, near-duplicates or not; None where it would leave a part empty.
+
+    Pictures that it says nothing of (added later) go with their duplicate group, else as `split` has it.
+
+    Args:
+        items: the pictures, each once.
+        parts: what the fixed split says, by SHA-256.
+        previous: the parts assigned before.
+    """
+    said = {item.sha256: parts[item.sha256] for item in items if item.sha256 in parts}
+    if set(said.values()) != set(Split):
+        return None
+    plan = split(items, {**previous, **said})
+    assigned = {**plan.assigned, **said}
     moved = sum(sha256 in previous and previous[sha256] is not part for sha256, part in assigned.items())
     return SplitPlan(assigned=assigned, moved=moved)
 

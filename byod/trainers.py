@@ -2,7 +2,8 @@
 
 A trainer is a plugin in its own distribution, found by the entry-point group `byod.trainers` and imported only
 once it is chosen. byod owns the split, the test pictures and every metric; a trainer sees training and
-validation examples and hands back one ONNX file with raw logits.
+validation examples and hands back one ONNX file with raw logits. Where the task is keypoints it is asked twice, once
+for each stage (`TrainingData.stage`), and hands back a file each time.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -20,9 +21,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from byod.errors import TrainerError, UsageError
-from byod.modelcard import InputRule, LrFinder
+from byod.modelcard import InputRule, LrFinder, Stage
 from byod.pixelcache import MEGABYTES, PixelCache, Pixels
-from byod.records import Example, Record, Task
+from byod.points import Marks, PointSet
+from byod.records import Example, Record, Sha256, Task
 
 __all__ = [
     "GROUP",
@@ -31,6 +33,7 @@ __all__ = [
     "Floats",
     "Pixels",
     "Run",
+    "Stage",
     "Trained",
     "Trainer",
     "TrainingData",
@@ -47,12 +50,19 @@ class TrainingData(Record):
 
     Test pictures are never in here. Pictures are read with `Run.pixels`, so that every trainer sees the same upright
     RGB pixels and each is decoded once.
+
+    For the task keypoints `classes` is empty, `stage` says which of the two nets to train, `points` which points a head
+    has, and `marks` what is marked in each picture of `train` and `valid` (by its SHA-256; a picture without a head has
+    marks without heads). Pictures are then read with the feeds of `byod.keypoints`.
     """
 
     task: Task = Task.CLASSIFY
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
     train: tuple[Example, ...]
     valid: tuple[Example, ...]
+    stage: Stage | None = None
+    points: PointSet | None = None
+    marks: Mapping[Sha256, Marks] = {}
 
 
 def _never() -> bool:
@@ -140,6 +150,14 @@ def checkpoint(folder: Path) -> Checkpoint | None:
         raise TrainerError(f"{file} cannot be read ({error}); start anew with --fresh") from error
 
 
+def _no_logits(images: Floats) -> Floats:
+    raise TrainerError("the trainer gives back no logits")
+
+
+def _no_outputs(images: Floats) -> Mapping[str, Floats]:
+    raise TrainerError("the trainer gives back no points")
+
+
 @dataclass(frozen=True)
 class Trained:
     """What a trainer gives back.
@@ -147,13 +165,21 @@ class Trained:
     `onnx` is a file with input `image` (float32, [N, 3, height, width], RGB, 0..1; N free; normalisation is
     inside the graph) and output `logits` (float32, [N, classes]). `input` is the size and the resize rule it
     was trained with. `logits` is the trained model itself, called with the same arrays: byod compares the two.
+
+    For the task keypoints the input is a square and the file has two outputs, float32, all coordinates in
+    0..1 of the input. Stage heads: `boxes` [N, Q, 4] (x0, y0, x1, y1) and `scores` [N, Q] in 0..1, the best first, with
+    peaks picked inside the graph. Stage points: `points` [N, K, 2] (x, y) and `confidence` [N, K] in 0..1. In place of
+    `logits` the trained model is `outputs`: the same arrays by name.
+
     `weights` are the trained tensors by name as .safetensors, where the trainer keeps them. `lr_finder` is the
     curve the rate was read from. `release` is called when byod needs `logits` no more.
     """
 
     onnx: Path
     input: InputRule
-    logits: Callable[[Floats], Floats]
+    logits: Callable[[Floats], Floats] = field(default=_no_logits)
+    _: KW_ONLY
+    outputs: Callable[[Floats], Mapping[str, Floats]] = field(default=_no_outputs)
     arch: str
     device: str
     pretrained: str

@@ -36,9 +36,13 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class About:
-    """What a run's card and report say of where its pictures came from, and how to repeat it."""
+    """What a run's card and report say of where its pictures came from, and how to repeat it.
+
+    `reviewed` counts the pictures on which a person's verdict holds.
+    """
 
     fingerprint: str = ""
+    reviewed: int = 0
     licences: Mapping[str, int] | None = None
     yields: tuple[Yield, ...] = ()
     command: str = ""
@@ -337,7 +341,6 @@ def _card(
     doubted: Sequence[Suspect] | None,
 ) -> ModelCard:
     fitted = outcome.model.fitted
-    own = {name: version(name) for name in ("numpy", "onnxruntime", "pillow")}
     return ModelCard(
         run=run,
         created=datetime.now(UTC),
@@ -353,14 +356,15 @@ def _card(
         metrics=outcome.metrics,
         counts={Split(name): dict(Counter(e.label for e in side)) for name, side in outcome.sides},
         fingerprint=about.fingerprint,
+        reviewed=about.reviewed,
         licences=dict(about.licences or {}),
         parameters=fitted.parameters,
         device=fitted.device,
         seed=work.seed,
         seconds=fitted.seconds,
-        options=_given(work.options),
+        options=given(work.options),
         notes=fitted.notes,
-        versions={"byod": __version__, "python": platform.python_version(), **own, **fitted.versions},
+        versions=versions(fitted.versions),
         command=about.command,
         probe=probe,
         lr_finder=fitted.lr_finder,
@@ -368,7 +372,13 @@ def _card(
     )
 
 
-def _given(options: BaseModel) -> dict[str, JsonValue]:
+def versions(trainers_own: Mapping[str, str]) -> dict[str, str]:
+    """What a run was made with: byod, Python, what byod measures with, and what the trainer names."""
+    own = {name: version(name) for name in ("numpy", "onnxruntime", "pillow")}
+    return {"byod": __version__, "python": platform.python_version(), **own, **trainers_own}
+
+
+def given(options: BaseModel) -> dict[str, JsonValue]:
     """The options that were set, files by their names alone: a card is for giving away."""
     chosen = options.model_dump(mode="json", exclude_unset=True)
     return {

@@ -10,7 +10,7 @@ import pytest
 def isolated(tmp_path_factory, monkeypatch):
     """No test reads the user's own keys, config, caches or current folder's datasets."""
     for name in list(os.environ):
-        if name.startswith("BYOD_") and name != "BYOD_TEST_DATA":
+        if name.startswith("BYOD_") and not name.startswith("BYOD_TEST_"):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("BYOD_CONFIG", str(home / "config.toml"))
@@ -93,3 +93,89 @@ def drawn_snapshot():
         return Snapshot(**(values | fields))
 
     return drawn
+
+
+@pytest.fixture(scope="session")
+def label_studio_program(tmp_path_factory):
+    """The path of a Label Studio: `BYOD_TEST_LABEL_STUDIO`, or one that byod installs for this session."""
+    import label_studio as studio
+
+    from byod.errors import ReviewError
+    from byod.review import server
+
+    program = studio.wanted_program()
+    if program is not None:
+        return program
+    try:
+        return server.install(studio.settings(tmp_path_factory.mktemp("studio") / "home"), studio.quiet)
+    except ReviewError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def studio_template(label_studio_program, tmp_path_factory):
+    """A home whose server ran once and was stopped: its database is set up, its one account is made."""
+    import label_studio as studio
+
+    from byod.review import server
+
+    home = tmp_path_factory.mktemp("studio") / "template"
+    settings = studio.settings(home, label_studio_program)
+    try:
+        server.start(settings, studio.quiet)
+    finally:
+        server.stop(settings, studio.quiet)
+    return home
+
+
+@pytest.fixture
+def studio_home(studio_template, label_studio_program, tmp_path, monkeypatch):
+    """A home of the test's own, which the environment names; a server that the test starts in it is stopped."""
+    import label_studio as studio
+
+    from byod.review import server
+
+    home = studio.copied(studio_template, tmp_path / "studio")
+    monkeypatch.setenv("BYOD_LABEL_STUDIO", str(label_studio_program))
+    monkeypatch.setenv("BYOD_LABEL_STUDIO_HOME", str(home))
+    yield home
+    server.stop(studio.settings(home, label_studio_program), studio.quiet)
+
+
+@pytest.fixture(scope="session")
+def live_studio(studio_template, label_studio_program, tmp_path_factory):
+    """One running server for all tests that need no more than a project of their own."""
+    import label_studio as studio
+
+    from byod.review import server
+
+    home = studio.copied(studio_template, tmp_path_factory.mktemp("studio") / "live")
+    settings = studio.settings(home, label_studio_program)
+    try:
+        yield server.start(settings, studio.quiet)
+    finally:
+        server.stop(settings, studio.quiet)
+
+
+@pytest.fixture(scope="session")
+def onnxruntime_web(tmp_path_factory):
+    """What runs ONNX in browsers: `package`, the file that npm made, and `files`, what byod takes out of it.
+
+    `BYOD_TEST_ONNXRUNTIME_WEB` may name the package; else npm gets it, for this session.
+    """
+    from types import SimpleNamespace
+
+    from byod.errors import ByodError
+    from byod.web import runtime
+
+    named = os.environ.get("BYOD_TEST_ONNXRUNTIME_WEB")
+    folder = Path(named).parent if named else tmp_path_factory.mktemp("npm")
+    try:
+        files = runtime.files(folder, given=Path(named) if named else None, say=print)
+    except ByodError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    return SimpleNamespace(package=Path(named) if named else folder / runtime.ARCHIVE, files=files)

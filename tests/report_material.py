@@ -208,10 +208,12 @@ def comparison(words="words", count=3):
             interval=(0.85 - n / 10, 0.95 - n / 10),
             macro_f1=0.9 - n / 10,
             ece=0.02,
+            reviewed=1200 * n,
         )
         for n in range(count)
     )
     pairs = tuple(
         (runs[0].run, runs[n].run, paired(n / 10, p_value=0.2 if n == 1 else 0.001)) for n in range(1, count)
     )
-    return Comparison(runs=runs, classes=(words, "b"), pictures=40, note=words, pairs=pairs)
+    rounds = tuple(run.run for run in runs) if count > 1 else ()
+    return Comparison(runs=runs, classes=(words, "b"), pictures=40, note=words, pairs=pairs, rounds=rounds)

@@ -9,10 +9,12 @@ from colour_trainer import Colour, coloured
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod import comparing, judging, measures, training
+from byod import comparing, judging, learning, measures, pipeline, training
 from byod.errors import ModelError, UsageError
 from byod.modelcard import Measured
+from byod.recipe import Recipe
 from byod.records import Split
+from byod.runcard import read_card
 
 
 def train(examples, folder, classes=("red", "green"), **options):
@@ -38,7 +40,7 @@ def test_two_runs_on_one_split_are_compared_on_its_test_pictures(home):
     test = [e for e in examples if e.split is Split.TEST]
     assert found.pictures == len(test)
     for run, contender in zip(runs, found.runs, strict=True):
-        card = comparing.read_card(run)
+        card = read_card(run)
         assert contender.accuracy == pytest.approx(card.metrics.accuracy)
         assert contender.interval == pytest.approx(card.metrics.interval)
         assert contender.model_bytes == (run / "model.onnx").stat().st_size
@@ -81,8 +83,50 @@ def test_the_latest_labels_count(tmp_path):
     found = comparing.compare([first, second])
     assert "different versions" in found.note
     assert "1 answer" in found.note
-    card = comparing.read_card(first)
+    card = read_card(first)
     assert found.runs[0].accuracy < card.metrics.accuracy
+
+
+def test_rounds_are_in_the_order_of_the_verdicts(tmp_path):
+    """Runs between which people changed the dataset are rounds, by verdicts and not by name; others are none."""
+    examples = coloured(tmp_path / "set" / "images", per_class=120)
+
+    def trained(name, home="set", **about):
+        folder = tmp_path / home / "runs" / name
+        known = training.About(**about)
+        training.train_run(examples, ("red", "green"), Colour(), {"epochs": "1"}, folder=folder, about=known)
+        return folder
+
+    last = trained("a-last", fingerprint="b", reviewed=30)
+    first = trained("b-first", fingerprint="a")
+    middle = trained("c-middle", fingerprint="a", reviewed=12)
+    again = trained("d-again", fingerprint="a", reviewed=12)
+    found = comparing.compare([last, first, again, middle])
+    assert found.rounds == ("b-first", "c-middle", "d-again", "a-last")
+    assert [run.reviewed for run in found.runs] == [30, 0, 12, 12]
+    assert read_card(last).reviewed == 30
+    assert comparing.compare([middle, again]).rounds == ()
+    shutil.copytree(tmp_path / "set" / "images", tmp_path / "elsewhere" / "images")
+    elsewhere = trained("e-other", home="elsewhere", fingerprint="c", reviewed=99)
+    assert comparing.compare([elsewhere, first]).rounds == ()
+
+
+def test_a_run_knows_how_many_verdicts_people_had_given(tmp_path, monkeypatch):
+    """Searching and adding are no verdicts; a picture moved by hand is one, and one taken out another."""
+    coloured(tmp_path / "own", per_class=60)
+    recipe = Recipe(min_side=16).with_class("red").with_class("green")
+    folder = tmp_path / "set"
+    pipeline.add([tmp_path / "own"], None, folder, recipe, say=str, watch=lambda tallies: None)
+    monkeypatch.setattr(learning, "find_trainer", lambda wanted: Colour())
+    wanted = learning.Wanted(plugin="colour", probe=False)
+    run, before = learning.train(folder, wanted, say=str, log=lambda epoch: None)
+    run.rename(run.with_name("first"))  # or the second would have its name, were it made in the same second
+    moved, gone = sorted((folder / "images" / "red").iterdir())[:2]
+    moved.rename(folder / "images" / "green" / moved.name)
+    gone.unlink()
+    _, after = learning.train(folder, wanted, say=str, log=lambda epoch: None)
+    assert (before.reviewed, after.reviewed) == (0, 2)
+    assert before.fingerprint != after.fingerprint
 
 
 def test_cross_validated_runs_are_compared_on_every_picture(tmp_path):
@@ -146,7 +190,7 @@ def test_predictions_come_back_as_they_were_written(home):
         assert (row["sha256"], row["label"], row["predicted"]) == (line.sha256, line.label, line.predicted)
         assert line.probabilities["green"] == pytest.approx(float(row["p(green)"]))
         assert sum(line.probabilities.values()) == pytest.approx(1, abs=1e-5)
-    assert comparing.read_card(run).metrics.measured_on is Measured.TEST
+    assert read_card(run).metrics.measured_on is Measured.TEST
 
 
 rights = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 30)), min_size=1, max_size=60)

@@ -28,6 +28,8 @@ def known(line: str) -> bool:
     if not words or words[0].startswith("-"):
         return words in ([], ["--help"], ["--version"])
     command = typer.main.get_command(app).commands[words[0]]
+    if verbs := getattr(command, "commands", None):
+        command = verbs[words.pop(1)] if len(words) > 1 else command
     options = {name for option in command.params for name in option.opts}
     for word in words[1:]:
         if word.startswith("--"):

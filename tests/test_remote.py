@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from colour_trainer import Colour, coloured
+from spot_trainer import BESIDE, POINTS, Spot, spotted
 
-from byod import trainers, training
+from byod import pointruns, trainers, training
 from byod.errors import TrainerError, UsageError
 from byod.remote.host import Remote
 
@@ -51,7 +52,7 @@ def elsewhere(tmp_path_factory) -> Path:
         "Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.5\n"
     )
     (site / "elsewhere-1.5.dist-info" / "entry_points.txt").write_text(
-        "[byod.trainers]\nelsewhere = elsewhere_trainer:Elsewhere\n"
+        "[byod.trainers]\nelsewhere = elsewhere_trainer:Elsewhere\nspot = spot_trainer:Spot\n"
     )
     (site / "elsewhere_trainer.py").write_text(MODULE)
     python = bare(folder / "env")
@@ -92,6 +93,30 @@ def test_a_trainer_elsewhere_is_as_good_as_one_here(elsewhere, examples, tmp_pat
     assert [e["epoch"] for e in epochs] == [0, 1, 2, 3]
     assert "from elsewhere" in said
     assert not any("what a library prints" in line for line in said)
+
+
+@pytest.mark.slow
+def test_points_are_trained_elsewhere_as_well(elsewhere, tmp_path):
+    """Both stages of a trainer behind another Python give the run of the same one here, to the last bit."""
+    examples, marks = spotted(tmp_path / "images", 75, beside=BESIDE)
+    there, here = (
+        pointruns.train_run(
+            examples, marks, POINTS, trainer, {"epochs": "2"}, folder=tmp_path / "runs" / name
+        )
+        for name, trainer in (("there", Remote("spot", elsewhere)), ("here", Spot()))
+    )
+    assert there.metrics == here.metrics
+    assert (there.model_sha256, there.heads.sha256) == (here.model_sha256, here.heads.sha256)
+    assert there.parity < 1e-4
+    with pytest.raises(TrainerError, match=r"exported model \(points\) differs"):
+        pointruns.train_run(
+            examples,
+            marks,
+            POINTS,
+            Remote("spot", elsewhere),
+            {"spoil": "0.1"},
+            folder=tmp_path / "runs" / "bad",
+        )
 
 
 @pytest.mark.slow

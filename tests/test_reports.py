@@ -470,6 +470,32 @@ def test_the_comparison_says_everything():
     assert "Is the difference real?" not in read(reports.compare_page(material.comparison(count=1))).words()
 
 
+def test_the_rounds_of_a_review_are_drawn():
+    """A letter for each run at the verdicts given by then, joined where trainer and net are the same; else nothing."""
+    seen = read(reports.compare_page(material.comparison()))
+    assert "Round after round" in seen.words()
+    assert "Runde um Runde" in seen.words("de")
+    for text, language in (("1,000", "en"), ("1.000", "de")):
+        assert text in seen.words(language)
+    without = material.comparison().model_copy(update={"rounds": ()})
+    assert "Round after round" not in read(reports.compare_page(without)).words()
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([0, 0], [0, 1]),
+        ([0, 3], [0, 1, 2, 3]),
+        ([0, 100], [0, 20, 40, 60, 80, 100]),
+        ([5000, 5200], [5000, 5050, 5100, 5150, 5200]),
+        ([0, 2400], [0, 500, 1000, 1500, 2000, 2500]),
+    ],
+)
+def test_the_ticks_of_rounds_are_round(values, ticks):
+    """Whole, round and few, from 0 unless that leaves half of the room empty."""
+    assert charts._whole_ticks(values) == ticks
+
+
 def test_thirty_runs_have_thirty_letters():
     """After Z comes A2; no letter stands for two runs."""
     seen = read(reports.compare_page(material.comparison(count=4).model_copy(update={"runs": _thirty()})))
@@ -520,6 +546,21 @@ def _places(svg):
                 for ms in (0.02, 1.0, 900.0)
             ],
             named_by="a",
+        ),
+        *(
+            charts.rounds(
+                [
+                    charts.Round(
+                        letter="A",
+                        verdicts=n,
+                        series=f"{n % 2}",
+                        bar=charts.Bar(name="a", value=0.9, low=0.2, high=1.0),
+                    )
+                    for n in verdicts
+                ],
+                named_by="a",
+            )
+            for verdicts in ([0], [0, 0], [0, 1], [7] * 30, [0, 123_456], [5000, 5001, 5001, 5200], [1, 2, 3])
         ),
         charts.finder([1e-7, 1e-3, 1.0], [0.7, 0.2, float("inf")], suggested=1e-3, used=5e-2, named_by="a"),
         charts.finder([1e-3], [0.7], suggested=1e-3, used=1e-3, named_by="a"),

@@ -4,6 +4,7 @@ import base64
 import os
 import shutil
 
+import points_material as of_points
 import pytest
 import report_material as material
 from loopback_proxy import proxy
@@ -67,7 +68,7 @@ def browser(asked):
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """The report and the comparison, written down; plain and hostile."""
+    """The reports and the comparisons, written down; plain, hostile and long."""
     folder = tmp_path_factory.mktemp("pages")
     texts = {
         "report": reports.render(material.story(folder / "a")),
@@ -76,6 +77,12 @@ def pages(tmp_path_factory):
         "hostile-compare": reports.compare_page(material.comparison(HOSTILE)),
         "long": reports.render(material.story(folder / "c", LONG, "W" * 150, "x" * 300)),
         "long-compare": reports.compare_page(material.comparison(LONG)),
+        "points": reports.render_points(of_points.story(folder / "d")),
+        "points-compare": reports.compare_points_page(of_points.comparison()),
+        "hostile-points": reports.render_points(of_points.story(folder / "e", HOSTILE)),
+        "hostile-points-compare": reports.compare_points_page(of_points.comparison(HOSTILE)),
+        "long-points": reports.render_points(of_points.story(folder / "f", LONG)),
+        "long-points-compare": reports.compare_points_page(of_points.comparison(LONG)),
     }
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
@@ -87,7 +94,7 @@ def wide(browser, width):
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
-@pytest.mark.parametrize("name", ["report", "compare"])
+@pytest.mark.parametrize("name", ["report", "compare", "points", "points-compare"])
 def test_the_reader_chooses_the_language(browser, pages, name):
     """An English browser shows English alone; Deutsch shows German alone, and says so to screen readers; and back."""
     wide(browser, 1200)
@@ -169,7 +176,13 @@ def test_photos_are_painted(browser, pages):
     assert pixels.std(axis=(0, 1)).min() > 10
 
 
-@pytest.mark.parametrize("name", ["report", "compare", "long", "long-compare"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("report", "compare", "long", "long-compare"),
+        *("points", "points-compare", "long-points", "long-points-compare"),
+    ],
+)
 @pytest.mark.parametrize("width", [360, 1200])
 def test_nothing_sticks_out(browser, pages, name, width):
     """Both pages fit a phone and a desktop in both languages, long names and all, without scrolling sideways."""
@@ -217,7 +230,7 @@ def test_it_prints(browser, pages):
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
-@pytest.mark.parametrize("name", ["hostile", "hostile-compare"])
+@pytest.mark.parametrize("name", ["hostile", "hostile-compare", "hostile-points", "hostile-points-compare"])
 def test_hostile_text_does_nothing(browser, pages, asked, name):
     """What strangers wrote runs no script and asks nobody for anything, even where it became an element after all."""
     browser.get(pages[name].as_uri())

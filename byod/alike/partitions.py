@@ -16,7 +16,7 @@ def parts(count: int, one: Numbers, other: Numbers) -> Numbers:
         one: int64 [L], the one end of each link.
         other: int64 [L], the other end.
     """
-    part = np.arange(count)
+    part: Numbers = np.arange(count)
     while True:
         first, second = part[one], part[other]
         apart = first != second
@@ -39,7 +39,7 @@ def tree(count: int, one: Numbers, other: Numbers) -> Numbers:
     Returns:
         int64 [<= L], the positions of the chosen links, in ascending order.
     """
-    part = np.arange(count)
+    part: Numbers = np.arange(count)
     chosen: Numbers = np.empty(0, np.int64)
     open_links = np.arange(len(one))
     while True:
@@ -48,7 +48,7 @@ def tree(count: int, one: Numbers, other: Numbers) -> Numbers:
         if not apart.any():
             return chosen
         open_links = open_links[apart]
-        best = np.full(count, len(one))
+        best: Numbers = np.full(count, len(one))
         np.minimum.at(best, first[apart], open_links)
         np.minimum.at(best, second[apart], open_links)
         chosen = np.union1d(chosen, best[best < len(one)])

@@ -41,7 +41,8 @@ def pairs(hashes: Hashes, radius: int) -> Pairs:
     equal = np.stack((one, other), axis=1)[one < other]
     both = np.concatenate((apart, equal))
     both.sort(axis=1)
-    return both[np.lexsort((both[:, 1], both[:, 0]))]
+    ordered: NDArray[np.int64] = both[np.lexsort((both[:, 1], both[:, 0]))]
+    return ordered
 
 
 def cross(left: Hashes, right: Hashes, radius: int) -> Pairs:
@@ -79,7 +80,8 @@ class Buckets(NamedTuple):
         """The positions in several buckets, one after the other."""
         sizes = self.sizes[buckets]
         shift = self.starts[buckets] - (np.cumsum(sizes) - sizes)
-        return self.order[np.repeat(shift, sizes) + np.arange(int(sizes.sum()))]
+        members: NDArray[np.int64] = self.order[np.repeat(shift, sizes) + np.arange(int(sizes.sum()))]
+        return members
 
 
 def products(found: Pairs, left: Buckets, right: Buckets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

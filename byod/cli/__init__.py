@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from byod import __version__
-from byod.cli import collecting, judging, learning, looking, machine
+from byod.cli import collecting, converting, judging, learning, looking, machine, reviewing, serving
 
 __all__ = ["app", "main"]
 
@@ -39,7 +39,7 @@ def byod(
     """Bring your own data: from two words to a picture model you can trust and give away."""
 
 
-for room in (collecting, looking, learning, judging, machine):
+for room in (collecting, converting, looking, reviewing, learning, judging, serving, machine):
     room.register(app)
 
 

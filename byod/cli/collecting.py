@@ -112,17 +112,31 @@ def collect(
 
 @plainly
 def add(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Pictures, folders or class folders.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH…", help="Pictures, folders or class folders.")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="Their class; without it, folders are classes.")] = None,
     into: Into = None,
     min_side: Annotated[int | None, typer.Option(min=1, help="Refuse pictures with a shorter side.")] = None,
     max_side: Annotated[int | None, typer.Option(min=32, help="Keep pictures no larger than this.")] = None,
+    reports: Annotated[
+        bool,
+        typer.Option("--reports", help="Take up what people reported to byod serve --allow-reports."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Add pictures of your own."""
+    """Add pictures of your own, or those that people reported."""
     from byod import pipeline
     from byod.cli import plans, tables
+    from byod.errors import UsageError
 
+    if reports:
+        if paths or label or min_side or max_side:
+            raise UsageError("--reports takes up what waits in the dataset; leave all but --into out")
+        _take_up(into, as_json)
+        return
+    if not paths:
+        raise UsageError("say which pictures: byod add PATH… --label CLASS")
     folder, planned = plans.plan_add(label, into, {"min_side": min_side, "max_side": max_side})
     shown = {name: entry.name for name, entry in planned.classes.items()}
     with Watching(lambda name: shown.get(name, name)) as watch:
@@ -131,6 +145,22 @@ def add(
         answer(tables.counts(snapshot))
     else:
         tables.collected(snapshot, planned, again=None)
+
+
+def _take_up(into: Path | None, as_json: bool) -> None:
+    from byod import dataset, recipe, reported
+    from byod.cli import tables
+
+    folder = into or dataset.find(None)
+    planned = recipe.read(folder)
+    shown = {name: entry.name for name, entry in planned.classes.items()}
+    with Watching(lambda name: shown.get(name, name)) as watch:
+        done = reported.take_up(folder, say=say, watch=watch)
+    if as_json:
+        answer({**tables.counts(done.snapshot), "taken": done.taken, "left": done.left})
+    else:
+        tables.collected(done.snapshot, planned, again=None)
+        typer.echo(f"{done.taken} reports were taken up, {done.left} wait; look at them: byod review")
 
 
 def _with_contact(settings: Settings) -> Settings:

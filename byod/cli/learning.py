@@ -22,7 +22,9 @@ def register(app: typer.Typer) -> None:
 def train(
     named: Named = None,
     plugin: Annotated[str, typer.Option(help="The trainer; byod plugins lists them.")] = "fastai",
-    task: Annotated[str, typer.Option(help="What to learn; this byod trains: classify.")] = "classify",
+    task: Annotated[
+        str | None, typer.Option(help="classify or keypoints; default: what the dataset is for.")
+    ] = None,
     arch: Annotated[
         str | None, typer.Option(help="The net's name; byod plugins --architectures lists them.")
     ] = None,
@@ -50,22 +52,25 @@ def train(
 ) -> None:
     """Fine-tune a model on the pictures that survived, and measure it on ones it never saw.
 
-    A training that was killed or stopped goes on where it was when the same command is given again.
+    A dataset of keypoints gets two nets: one finds heads, the other the points of a head. A training that was killed or
+    stopped goes on where it was when the same command is given again.
     """
     import shlex
 
     from byod import dataset, learning
     from byod.errors import UsageError
+    from byod.records import Task
     from byod.settings import Settings
 
-    if task != "classify":
-        raise UsageError(f"--task {task}: this byod trains classify only")
+    if task is not None and task not in set(Task):
+        raise UsageError(f"--task {task}: byod trains {' or '.join(Task)}")
     typed = {"arch": arch, "epochs": epochs, "size": size, "weights": weights}
     options = {key: str(value) for key, value in typed.items() if value is not None}
     if from_scratch:
         options["from_scratch"] = "true"
     wanted = learning.Wanted(
         plugin=plugin,
+        task=None if task is None else Task(task),
         options=options | pairs(setting or []),
         seed=seed,
         device=device,

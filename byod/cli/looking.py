@@ -119,13 +119,12 @@ def split(
     names = sorted({name for part in done.counts.values() for name in part})
     parts = list(done.counts)
     table(
-        "Split by duplicate group",
+        "Split by duplicate group" if done.name is None else f"The fixed split {done.name!r}",
         ("class", *parts),
         [(name, *(done.counts[part].get(name, 0) for part in parts)) for name in names],
         numbers=len(parts),
     )
-    if done.moved:
-        say(f"{done.moved} pictures changed sides because groups of look-alikes have merged")
+    pipeline.tell_split(done, say)
     if leak is not None:
         tables.leak(leak)
 
@@ -159,20 +158,40 @@ def export(
         ),
     ] = None,
     format: Annotated[
-        str, typer.Option(help="folders, hf, webdataset or croissant; of a run: onnx or safetensors.")
+        str,
+        typer.Option(
+            help="folders, hf, webdataset, croissant; of points: cat, coco, yolo-pose; of a run: onnx, safetensors, "
+            "web (a page that runs it in the browser)."
+        ),
     ] = "folders",
     into: Annotated[
         Path | None, typer.Option(help="Where to; default: ./exports/<dataset>-<format>.")
     ] = None,
     links: Annotated[bool, typer.Option("--links", help="Hard links instead of copies.")] = False,
+    runtime: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="For web: onnxruntime-web as `npm pack` makes it; default: fetched with npm, once.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a dataset, or a run's model, in a format other tools read."""
     from byod import dataset, learning, pipeline
+    from byod.errors import UsageError
+    from byod.settings import Settings
 
-    if format in learning.RUN_FORMATS:
+    if runtime is not None and format != learning.WEB:
+        raise UsageError("--runtime is about --format web")
+    if format in (*learning.RUN_FORMATS, learning.WEB):
         run = learning.find_run(named, dataset.ROOT)
-        written = learning.export_run(run, format, into or Path("exports") / f"{run.resolve().name}-{format}")
+        place = into or Path("exports") / f"{run.resolve().name}-{format}"
+        if format == learning.WEB:
+            cache = Settings.load().cache
+            written = learning.export_page(run, place, cache=cache, runtime=runtime, say=say)
+        else:
+            written = learning.export_run(run, format, place)
         answer({"format": format, "path": str(written)}) if as_json else typer.echo(f"Written: {written}")
         return
     folder = dataset.find(named)

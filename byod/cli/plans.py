@@ -36,9 +36,9 @@ def plan(
         folder = dataset.find_for_classes(names, Task.CLASSIFY)
     exists = again is not None or (folder / recipe.FILE).exists()
     planned = recipe.read(folder) if exists else recipe.Recipe()
-    if planned.task is not Task.CLASSIFY and names:
+    if planned.task is not Task.CLASSIFY:
         raise UsageError(
-            f"{folder} is for the task {planned.task}; collect these classes into another folder"
+            f"{folder} is for the task {planned.task}, and a search finds no points; collect into another folder"
         )
     for name in names:
         planned = planned.with_class(name)

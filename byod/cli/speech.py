@@ -137,7 +137,8 @@ class Watching:
             drawn.add_column(column, justify="right" if column in ("offered", "fetched", "kept") else "left")
         for label, t in tallies.items():
             refused = ", ".join(f"{number} {reason}" for reason, number in t.refused.most_common(4))
-            bar = ProgressBar(total=max(1, t.wanted or t.offered), completed=t.kept, width=24)
+            so_far = t.kept if t.wanted else t.fetched  # without a limit, nothing is kept until all are here
+            bar = ProgressBar(total=max(1, t.wanted or t.offered), completed=so_far, width=24)
             drawn.add_row(
                 Text(self._shown(label)), bar, str(t.offered), str(t.fetched), str(t.kept), Text(refused)
             )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def counts(snapshot: Snapshot) -> dict[str, Any]:
     """The JSON of `collect` and `status`."""
     kept = Counter(sample.label for sample in snapshot.kept)
+    marked = overview.point_count(snapshot)
     return {
         "dataset": str(snapshot.folder),
         "task": snapshot.task,
@@ -38,6 +39,7 @@ def counts(snapshot: Snapshot) -> dict[str, Any]:
             for row in snapshot.yields
         ],
         "licences": licences(snapshot),
+        **({} if marked is None else {"points": marked.model_dump(mode="json")}),
     }
 
 
@@ -86,11 +88,20 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
         table("Not kept", ("reason", "number"), refused, numbers=1)
     if kept.total():
         table("Licences", ("licence", "pictures"), list(licences(snapshot).items()), numbers=1)
+    _points(snapshot)
     _conflicts(snapshot)
     _troubles(snapshot)
     for name in snapshot.classes:
         if wanted is not None and kept[name] < wanted and recipe is not None and snapshot.yields:
             say(f"{name} has {kept[name]} of {wanted}: {_why_short(snapshot, name)}")
+
+
+def _points(snapshot: Snapshot) -> None:
+    found = overview.point_count(snapshot)
+    if found is None:
+        return
+    title = f"Points: {found.marked} pictures marked, {found.heads} heads, {found.unmarked} not marked yet"
+    table(title, ("point", "marked in heads"), list(found.points.items()), numbers=1)
 
 
 def _troubles(snapshot: Snapshot) -> None:

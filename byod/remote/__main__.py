@@ -104,10 +104,16 @@ def _learn(job: Job, line: Line) -> None:
     answer = Answer(**{name: getattr(trained, name) for name in Answer.model_fields})
     line.tell({"trained": answer.model_dump(mode="json")})
     while True:
-        images = np.load(line.hear()["logits"], allow_pickle=False)
-        file = run.folder / "answer.npy"
-        np.save(file, np.asarray(trained.logits(images), np.float32), allow_pickle=False)
-        line.tell({"logits": str(file)})
+        ((kind, asked),) = line.hear().items()
+        images = np.load(asked, allow_pickle=False)
+        if kind == "logits":
+            file = run.folder / "answer.npy"
+            np.save(file, np.asarray(trained.logits(images), np.float32), allow_pickle=False)
+        else:
+            file = run.folder / "answer.npz"
+            said = trained.outputs(images)
+            np.savez(file, **{name: np.asarray(array, np.float32) for name, array in said.items()})  # type: ignore[arg-type]
+        line.tell({kind: str(file)})
 
 
 if __name__ == "__main__":

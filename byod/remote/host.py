@@ -120,18 +120,25 @@ def _trained(what: Any, other: _Other, folder: Path) -> Trained:
         if file is not None and folder not in file.resolve().parents:
             raise TrainerError(f"the trainer gave back a file outside its folder: {file}")
 
-    def logits(images: Floats) -> Floats:
+    def ask(what: str, images: Floats) -> Path:
         file = folder / "asked.npy"
         np.save(file, images, allow_pickle=False)
-        other.tell({"logits": str(file)})
+        other.tell({what: str(file)})
         kind, said = other.hear()
-        if kind != "logits" or folder not in Path(said).resolve().parents:
-            raise TrainerError(f"the trainer answered {kind!r} where logits were asked for")
-        found: Floats = np.load(Path(said), allow_pickle=False)
+        if kind != what or folder not in Path(said).resolve().parents:
+            raise TrainerError(f"the trainer answered {kind!r} where {what} were asked for")
+        return Path(said)
+
+    def logits(images: Floats) -> Floats:
+        found: Floats = np.load(ask("logits", images), allow_pickle=False)
         return found
 
+    def outputs(images: Floats) -> dict[str, Floats]:
+        with np.load(ask("outputs", images), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
     facts = {name: getattr(answer, name) for name in Answer.model_fields}
-    return Trained(logits=logits, release=other.end, **facts)
+    return Trained(logits=logits, outputs=outputs, release=other.end, **facts)
 
 
 class _Other:

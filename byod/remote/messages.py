@@ -10,6 +10,7 @@ lines on its standard input, whose end makes the other side end as well:
     {"stop?": true} → {"stop": false}   as `Run.should_stop`
     {"trained": {…}}                    a `Trained` without its functions; from then on:
     ← {"logits": file.npy}   {"logits": file.npy}    what the trained model itself says of these arrays
+    ← {"outputs": file.npy}  {"outputs": file.npz}   the same where the task is keypoints: arrays by name
     {"error": line, "wrong": "usage" | "training"}
 """
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,18 @@ def maps(
     return made
 
 
-def _map(answer: Answer, image: NDArray[np.uint8], look: Look, classes: Sequence[str]) -> OcclusionMap:
+class Seen(NamedTuple):
+    """What covering a picture did; `which` is the number of the class it was taken for, the rest as in OcclusionMap."""
+
+    veil: bytes
+    which: int
+    before: float
+    least: float
+    clear: bool
+
+
+def seen(image: NDArray[np.uint8], look: Look) -> Seen:
+    """Cover a picture, uint8 [height, width, 3] at the size of the net's input, in 49 places, and ask each time."""
     boxes = _boxes(*image.shape[:2])
     covered = np.repeat(image[None], len(boxes) + 1, axis=0)
     tone = np.rint(image.reshape(-1, 3).mean(axis=0)).astype(np.uint8)
@@ -79,14 +91,25 @@ def _map(answer: Answer, image: NDArray[np.uint8], look: Look, classes: Sequence
     which = int(chances[0].argmax())
     odds = np.log(chances[:, which] / (1 - chances[:, which]))
     fall = odds[0] - odds[1:]
-    return OcclusionMap(
-        answer=answer,
-        picture=_jpeg(image),
+    return Seen(
         veil=_veil(fall, boxes, image.shape[0], image.shape[1]),
-        said=classes[which],
+        which=which,
         before=float(chances[0, which]),
         least=float(chances[1:, which].min()),
         clear=float(np.abs(fall).max()) >= _CLEAR,
+    )
+
+
+def _map(answer: Answer, image: NDArray[np.uint8], look: Look, classes: Sequence[str]) -> OcclusionMap:
+    found = seen(image, look)
+    return OcclusionMap(
+        answer=answer,
+        picture=_jpeg(image),
+        veil=found.veil,
+        said=classes[found.which],
+        before=found.before,
+        least=found.least,
+        clear=found.clear,
     )
 
 

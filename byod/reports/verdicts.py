@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from byod.modelcard import Measured, ModelCard, Paired
 from byod.records import Record
 from byod.writing.phrases import Phrase, many, number, percent, points, say
@@ -113,9 +115,14 @@ def _answer(against: Paired) -> Phrase:
     )
 
 
-def difference(pair: Paired, first: Phrase | str, second: Phrase | str) -> Phrase:
-    """How two models differ on the same pictures, in one or two sentences."""
+def difference(
+    pair: Paired, first: Phrase | str, second: Phrase | str, counted: Literal["picture", "head"] = "picture"
+) -> Phrase:
+    """How two models differ on the same pictures, or heads in pictures, in one or two sentences."""
     low, high = pair.interval
+    nouns = ("picture", "pictures", "Bild", "Bildern")
+    if counted == "head":
+        nouns = ("head", "heads", "Kopf", "Köpfen")
     return say(
         "{difference} percentage points (95 %: {low} to {high}) on the same {pictures}: {only_first} only {first} got "
         "right, {only_second} only {second}. {chance}",
@@ -124,7 +131,7 @@ def difference(pair: Paired, first: Phrase | str, second: Phrase | str) -> Phras
         difference=points(pair.difference),
         low=points(low),
         high=points(high),
-        pictures=many(pair.pictures, "picture", "pictures", "Bild", "Bildern"),
+        pictures=many(pair.pictures, *nouns),
         only_first=pair.only_first,
         only_second=pair.only_second,
         first=first,

@@ -26,6 +26,7 @@ def compare_page(comparison: Comparison) -> str:
             "best": max(comparison.runs, key=lambda run: run.accuracy).run,
             "forest": charts.forest(bars, named_by="accuracy"),
             "scatter": charts.scatter(spots, named_by="cost"),
+            "rounds": _rounds(comparison, letters),
             "pairs": [
                 (
                     letters[first],
@@ -41,6 +42,21 @@ def compare_page(comparison: Comparison) -> str:
             ],
         },
     )
+
+
+def _rounds(comparison: Comparison, letters: dict[str, str]) -> str:
+    """The learning curve over the rounds of review; empty where there were none."""
+    by_name = {run.run: run for run in comparison.runs}
+    trained = [
+        charts.Round(
+            letter=letters[name],
+            verdicts=(run := by_name[name]).reviewed,
+            series=f"{run.plugin} {run.arch} {run.pretrained}",
+            bar=_bar(letters[name], run),
+        )
+        for name in comparison.rounds
+    ]
+    return charts.rounds(trained, named_by="rounds") if trained else ""
 
 
 def _bar(letter: str, run: Contender) -> charts.Bar:

@@ -11,5 +11,6 @@ def test_my_trainer_on_pictures_of_my_own(tmp_path):
 
 from byod.testing.contract import Checked, check_trainer
 from byod.testing.drawing import draw_classes
+from byod.testing.heads import draw_heads
 
-__all__ = ["Checked", "check_trainer", "draw_classes"]
+__all__ = ["Checked", "check_trainer", "draw_classes", "draw_heads"]

@@ -19,6 +19,8 @@ from typing import Any, NoReturn
 from numpy.typing import NDArray
 
 from byod.testing.jobs import HEAVY, Job
+from byod.testing.sets import Drawn
+from byod.testing.trials import to_folder
 from byod.testing.watching import Train, surrounded
 from byod.trainers import Run, Trained, Trainer, TrainingData
 
@@ -50,9 +52,11 @@ class Doomed(Run):
 
 def _train(cls: type[Trainer], job: Job) -> None:
     """Train towards a run folder, and die."""
-    from byod import training
+    drawn = Drawn(job.learns, job.examples, job.classes, job.marks, job.points)
 
     def around(learn: Train, learning: TrainingData, options: Any, run: Run) -> Trained:
+        if learning.stage is not job.stage:
+            return learn(learning, options, run)
         logged = []
 
         def log(epoch: Mapping[str, float]) -> None:
@@ -66,15 +70,7 @@ def _train(cls: type[Trainer], job: Job) -> None:
             _die(job)
         return trained
 
-    training.train_run(
-        job.examples,
-        job.classes,
-        surrounded(cls, around),
-        job.options,
-        folder=job.folder,
-        seed=job.seed,
-        device="cpu",
-    )
+    to_folder(drawn, surrounded(cls, around), job.options, job.folder, job.seed)
 
 
 def _die(job: Job) -> NoReturn:

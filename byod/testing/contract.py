@@ -5,11 +5,12 @@
 1. `name`, `tasks`, `resumes`, `Options` and `doctor` are as `byod.trainers.Trainer` says, and the doctor imports
    nothing heavy.
 2. An unknown option is refused with a UsageError that names the known ones.
-3. Odd pictures in the training part stop nothing.
-4. It learns the drawn classes: at least `accuracy` (0..1) of the test pictures are right.
+3. Odd pictures in the training part stop nothing; nor do heads of which only the eyes are marked.
+4. It learns the drawn classes: at least `accuracy` (0..1) of the test pictures are right. Or the drawn heads: at least
+   `accuracy` of their points are within 0.1 of the distance of the eyes on true crops, and as many heads are found.
 5. It opens no test picture and asks for no pixels but those of its own pictures.
-6. The exported logits are the trained ones, within 1e-4 of their scale.
-7. The same seed gives the same weights and logits, within 1e-5.
+6. The exported logits (or outputs of each stage) are the trained ones, within 1e-4 of their scale.
+7. The same seed gives the same weights and outputs, within 1e-5.
 8. Killed at three different epochs and started again, it logs every epoch once and ends with a final validation
    loss within 5 % (or 0.001) of the uninterrupted run's, by the median of the three. If it does not resume,
    it is killed once and ends with one complete run.
@@ -21,7 +22,7 @@ import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, isfinite
+from math import isfinite
 from pathlib import Path
 from typing import Literal
 
@@ -29,14 +30,16 @@ import numpy as np
 
 from byod import onnxfile, trainers
 from byod.errors import UsageError
-from byod.records import Example, Split
-from byod.testing import oddities
-from byod.testing.drawing import draw_classes
+from byod.modelcard import Stage
+from byod.points import Head, Marks, Point
+from byod.records import Example, Split, Task
+from byod.testing import oddities, sets
 from byod.testing.form import form, refuses_unknown_options
 from byod.testing.jobs import Job, place, send
+from byod.testing.sets import Drawn
 from byod.testing.trials import Bench, Model, trained, watched
 from byod.testing.watching import Broken
-from byod.trainers import Run, Trainer, TrainingData
+from byod.trainers import Run, Trained, Trainer, TrainingData
 
 EPOCHS = "6"
 """How long is trained unless the options say otherwise."""
@@ -46,17 +49,16 @@ NEAR = 0.05
 """By how much, relative to it, a resumed training's validation loss may differ from an uninterrupted one's."""
 LEAST = 1e-3
 """Validation losses closer than this are equal: near zero a relative difference says nothing."""
-TESTED = 20
-"""Test pictures that byod needs, not to cross-validate instead."""
 
 
 @dataclass(frozen=True)
 class Checked:
     """What was measured of a trainer that keeps the contract.
 
-    `accuracy` (0..1) is that on the test pictures, `parity` the largest relative difference of exported and trained
-    logits, `repeated` the largest difference of weights or logits in a second training with the same seed.
-    `valid_loss` and `resumed` are the final validation losses uninterrupted and after each kill.
+    `accuracy` (0..1) is that on the test pictures (for points: the share of them that is within 0.1 of the distance of
+    the eyes on true crops), `parity` the largest relative difference of exported and trained outputs, `repeated` the
+    largest difference of weights or outputs in a second training with the same seed. `valid_loss` and `resumed` are the
+    final validation losses uninterrupted and after each kill. `found` is the share of heads found in whole pictures.
     """
 
     accuracy: float
@@ -64,6 +66,7 @@ class Checked:
     repeated: float
     valid_loss: float | None
     resumed: tuple[float, ...]
+    found: float = 1.0
 
 
 def check_trainer(
@@ -76,27 +79,36 @@ def check_trainer(
     epochs_option: str = "epochs",
     accuracy: float = 0.8,
     seed: int = 0,
+    task: Task | None = None,
 ) -> Checked:
     """Train on drawn pictures, on the CPU, and see that a trainer keeps the contract above; says what was measured.
 
-    `options` are those of `byod train --set`; choose a small, fast net that needs no download. Where there is an
-    option called `epochs_option` and it is not among them, 6 epochs are trained. `per_class` pictures of `size`
-    (width, height in pixels) are drawn for each class. It takes one short training, two whole ones
-    and three that are killed in processes of their own and resumed here; those import the class by module and name.
-    `accuracy` is the share of test pictures (0..1) that must be right.
+    `task` is which of the trainer's tasks to try (None: the first one it names). `options` are those of
+    `byod train --set`; choose a small, fast net that needs no download. Where there is an option called `epochs_option`
+    and it is not among them, 6 epochs are trained. `per_class` pictures of `size` (width, height in pixels) are drawn
+    for each class; for the task keypoints as many pictures of heads as all classes have together. It takes one short
+    training, two whole ones and three that are killed in processes of their own and resumed here; those import the
+    class by module and name. `accuracy` is the share of test pictures (0..1) that must be right; of points and heads
+    see above.
 
     Raises:
         AssertionError: it breaks the contract; one sentence that says how.
     """
     given = dict(options or {})
     name = form(cls)
+    task = task or cls().tasks[0]
+    if task not in cls().tasks:
+        raise UsageError(f"{name} does not learn {task}; its tasks are {', '.join(cls().tasks)}")
     if epochs_option in cls().Options.model_fields:
         given.setdefault(epochs_option, EPOCHS)
     refuses_unknown_options(cls, name, given)
     with tempfile.TemporaryDirectory(prefix="byod-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary).resolve()
-        examples = _drawn(folder / "pictures", classes, per_class, size, seed)
-        bench = Bench(cls, name, given, tuple(classes), examples, folder, seed)
+        if task is Task.KEYPOINTS:
+            drawn = sets.heads(folder / "pictures", per_class * len(classes), size, seed)
+        else:
+            drawn = sets.classes(folder / "pictures", classes, per_class, size, seed)
+        bench = Bench(cls, name, given, drawn, folder, seed)
         return _tried(bench, epochs_option, accuracy)
 
 
@@ -104,58 +116,92 @@ def _tried(bench: Bench, epochs_option: str, accuracy: float) -> Checked:
     """All rules that it takes a training to see, the cheapest first."""
     _takes_odd_pictures(bench, epochs_option)
     first = trained(bench, "first")
-    if first.accuracy < accuracy:
-        raise Broken(
-            f"{bench.name} does not learn drawn classes: {first.accuracy:.0%} of {len(bench.test)} test pictures are "
-            f"right, and {accuracy:.0%} should be"
-        )
+    _learns(bench, first, accuracy)
     repeated = _repeats(bench, first)
     resumed = _survives_kills(bench, first, accuracy)
-    return Checked(first.accuracy, first.parity, repeated, first.valid_loss, resumed)
+    return Checked(first.accuracy, first.parity, repeated, first.valid_loss, resumed, first.found)
 
 
-def _drawn(
-    folder: Path, classes: Sequence[str], per_class: int, size: tuple[int, int], seed: int
-) -> tuple[Example, ...]:
-    """Drawn pictures with their places in the split: a fifth validates, a fifth tests (at least 20 in all)."""
-    test = max(ceil(TESTED / len(classes)), per_class // 5)
-    valid = max(4, per_class // 5)
-    if per_class < test + 2 * valid:
-        raise UsageError(f"check_trainer needs at least {test + 2 * valid} pictures a class, not {per_class}")
-    examples = []
-    for number, (label, paths) in enumerate(draw_classes(folder, classes, per_class, size, seed).items()):
-        for at, path in enumerate(paths):
-            split = Split.TEST if at < test else Split.VALID if at < test + valid else Split.TRAIN
-            examples.append(_example(path, label, split, number * per_class + at))
-    return tuple(examples)
-
-
-def _example(path: Path, label: str, split: Split, number: int) -> Example:
-    return Example(sha256=f"{number:064x}", path=path, label=label, split=split, group=path.name)
+def _learns(bench: Bench, model: Model, accuracy: float) -> None:
+    if model.accuracy < accuracy:
+        what = f"{model.accuracy:.0%} of {len(bench.test)} test pictures are right"
+        if bench.drawn.task is Task.KEYPOINTS:
+            what = (
+                f"{model.accuracy:.0%} of the points of test heads are within 0.1 of the distance of the eyes"
+            )
+        kind = "heads" if bench.drawn.task is Task.KEYPOINTS else "classes"
+        raise Broken(f"{bench.name} does not learn drawn {kind}: {what}, and {accuracy:.0%} should be")
+    if model.found < accuracy:
+        raise Broken(
+            f"{bench.name} does not learn to find drawn heads: {model.found:.0%} of those of the test pictures are "
+            f"found, and {accuracy:.0%} should be"
+        )
 
 
 def _takes_odd_pictures(bench: Bench, epochs_option: str) -> None:
     """A short training with odd pictures among a few drawn ones."""
+    short = {**bench.options, **({epochs_option: "1"} if epochs_option in bench.options else {})}
+    for learning in _odd(bench):
+        stage = learning.stage or ""
+        run = Run(folder=bench.folder / f"short{stage}", seed=bench.seed, device="cpu")
+        run.folder.mkdir()
+        with bench.rule(f"cannot train with {oddities.WORDS} pictures in the training part"):
+            trainer = bench.cls()
+            learned = watched(bench, trainer.train, learning, trainers.options(trainer, short), run)
+            finite = _says_numbers(learned, learning.stage)
+            learned.release()
+        if not finite:
+            raise Broken(f"{bench.name} trains to numbers that are none with {oddities.WORDS} pictures")
+
+
+def _says_numbers(learned: Trained, stage: Stage | None) -> bool:
+    grey = np.full((2, 3, learned.input.height, learned.input.width), 0.5, np.float32)
+    said = [learned.logits(grey)] if stage is None else list(learned.outputs(grey).values())
+    return all(bool(np.isfinite(each).all()) for each in said)
+
+
+def _odd(bench: Bench) -> list[TrainingData]:
+    """What a short training learns from, for each stage: a few drawn pictures and the odd ones."""
+    drawn = bench.drawn
+    groups = dict.fromkeys(e.label for e in drawn.examples)
     train, valid = (
-        [e for name in bench.classes for e in bench.examples if e.label == name and e.split is split][::2]
+        [e for name in groups for e in [each for each in drawn.part(split) if each.label == name][::2]]
         for split in (Split.TRAIN, Split.VALID)
     )
+    labels = drawn.classes or ("cat",)
     odd = [
-        _example(path, bench.classes[at % len(bench.classes)], Split.TRAIN, len(bench.examples) + at)
+        sets.example(path, labels[at % len(labels)], Split.TRAIN, len(drawn.examples) + at)
         for at, path in enumerate(oddities.draw(bench.folder / "odd"))
     ]
-    learning = TrainingData(classes=bench.classes, train=(*train, *odd), valid=tuple(valid))
-    short = {**bench.options, **({epochs_option: "1"} if epochs_option in bench.options else {})}
-    run = Run(folder=bench.folder / "short", seed=bench.seed, device="cpu")
-    run.folder.mkdir()
-    with bench.rule(f"cannot train with {oddities.WORDS} pictures in the training part"):
-        trainer = bench.cls()
-        learned = watched(bench, trainer.train, learning, trainers.options(trainer, short), run)
-        shape = (2, 3, learned.input.height, learned.input.width)
-        finite = np.isfinite(learned.logits(np.full(shape, 0.5, np.float32))).all()
-        learned.release()
-    if not finite:
-        raise Broken(f"{bench.name} trains to numbers that are none with {oddities.WORDS} pictures")
+    if drawn.points is None:
+        data = TrainingData(classes=drawn.classes, train=(*train, *odd), valid=tuple(valid))
+        return [data]
+    marks = {e.sha256: drawn.marks[e.sha256] for e in (*train, *valid)} | _odd_marks(odd, drawn)
+    return [
+        TrainingData(
+            task=drawn.task,
+            train=(*train, *odd),
+            valid=tuple(valid),
+            stage=stage,
+            points=drawn.points,
+            marks=marks,
+        )
+        for stage in Stage
+    ]
+
+
+def _odd_marks(odd: Sequence[Example], drawn: Drawn) -> dict[str, Marks]:
+    """The one-pixel picture has no head; the others have one, of which only the eyes are marked."""
+    from byod.pictures import open_picture
+
+    assert drawn.points is not None
+    names, found = drawn.points.names, {}
+    for example in odd:
+        width, height = open_picture(example.path).size
+        eyes = {names[0]: Point(x=width * 0.4, y=height / 2), names[1]: Point(x=width * 0.6, y=height / 2)}
+        heads = (Head(points={name: eyes.get(name) for name in names}),) if min(width, height) > 1 else ()
+        found[example.sha256] = Marks(sha256=example.sha256, width=width, height=height, heads=heads)
+    return found
 
 
 def _repeats(bench: Bench, first: Model) -> float:
@@ -166,10 +212,11 @@ def _repeats(bench: Bench, first: Model) -> float:
     differences = [
         float(np.abs(a - b).max(initial=0)) for a, b in zip(first.tensors, again.tensors, strict=True)
     ]
-    worst = max(*differences, onnxfile.difference(first.logits, again.logits), 0.0)
+    said = [onnxfile.difference(a, b) for a, b in zip(first.said, again.said, strict=True)]
+    worst = max(*differences, *said, 0.0)
     if worst > SAME:
         raise Broken(
-            f"{bench.name} trains to another model each time: with the same seed weights or logits differ by "
+            f"{bench.name} trains to another model each time: with the same seed weights or outputs differ by "
             f"{worst:.1e}, and {SAME:.0e} is allowed"
         )
     return worst
@@ -177,18 +224,22 @@ def _repeats(bench: Bench, first: Model) -> float:
 
 def _survives_kills(bench: Bench, whole: Model, accuracy: float) -> tuple[float, ...]:
     """Kill it in the middle and start it again; the final validation losses, where it resumes."""
-    count = len(whole.history)
+    stages = tuple(Stage) if bench.drawn.task is Task.KEYPOINTS else (None,)
     if not bench.cls().resumes:
-        _resumed(bench, whole, "logged", 1)
+        _resumed(bench, whole, stages[-1], "logged", 1)
         return ()
-    if count < 4 or whole.valid_loss is None:
-        raise Broken(
-            f"{bench.name} resumes and logs {count} epochs; 4 are needed, each with its valid_loss, to try it"
-        )
+    for stage in stages:
+        if (count := whole.epochs_of(stage)) < 4 or whole.valid_loss is None:
+            raise Broken(
+                f"{bench.name} resumes and logs {count} epochs{f' ({stage})' if stage else ''}; 4 are needed, each "
+                "with its valid_loss, to try it"
+            )
     losses = []
+    count = whole.epochs_of(stages[-1])
     when: Literal["logged", "saved"]
-    for when, epochs in (("logged", 2), ("saved", count // 2 + 1), ("saved", count)):
-        model = _resumed(bench, whole, when, epochs)
+    kills = ((stages[0], "logged", 2), (stages[-1], "saved", count // 2 + 1), (stages[-1], "saved", count))
+    for stage, when, epochs in kills:  # type: ignore[assignment]
+        model = _resumed(bench, whole, stage, when, epochs)
         if model.valid_loss is None or not isfinite(model.valid_loss) or model.accuracy < accuracy:
             raise Broken(
                 f"{bench.name}, killed after epoch {epochs} was {when} and resumed, ends with an accuracy of "
@@ -196,6 +247,7 @@ def _survives_kills(bench: Bench, whole: Model, accuracy: float) -> tuple[float,
                 f"{whole.accuracy:.0%} and {whole.valid_loss}"
             )
         losses.append(model.valid_loss)
+    assert whole.valid_loss is not None
     away = [max(0.0, abs(loss - whole.valid_loss) - LEAST) / max(whole.valid_loss, LEAST) for loss in losses]
     if statistics.median(away) > NEAR:
         said = ", ".join(f"{loss:.4f}" for loss in losses)
@@ -206,18 +258,25 @@ def _survives_kills(bench: Bench, whole: Model, accuracy: float) -> tuple[float,
     return tuple(losses)
 
 
-def _resumed(bench: Bench, whole: Model, when: Literal["logged", "saved"], epochs: int) -> Model:
-    """Train in another process until it dies, and then here to the end."""
-    name = f"{when}-{epochs}"
+def _resumed(
+    bench: Bench, whole: Model, stage: Stage | None, when: Literal["logged", "saved"], epochs: int
+) -> Model:
+    """Train in another process until it dies (in this stage), and then here to the end."""
+    name = f"{stage or ''}{when}-{epochs}"
+    drawn = bench.drawn
     job = Job(
         trainer=place(bench.cls),
         task="train",
         answer=bench.folder / name,
-        classes=bench.classes,
-        examples=bench.examples,
+        learns=drawn.task,
+        classes=drawn.classes,
+        examples=drawn.examples,
+        marks=drawn.marks,
+        points=drawn.points,
         options=dict(bench.options),
         folder=bench.folder / f"{name}-killed" / "run",
         seed=bench.seed,
+        stage=stage,
         when=when,
         epochs=epochs,
     )
@@ -228,7 +287,7 @@ def _resumed(bench: Bench, whole: Model, when: Literal["logged", "saved"], epoch
             wrong = f"resumes, and yet it has not saved epoch {epochs} (run.save) when its training ends"
         raise Broken(f"{bench.name} {wrong}")
     model = trained(bench, f"{name}-killed")
-    found, wanted = ([row["epoch"] for row in rows] for rows in (model.history, whole.history))
+    found, wanted = model.epochs, whole.epochs
     if found != wanted:
         raise Broken(
             f"{bench.name}, killed after epoch {epochs} was {when} and started again, logs the epochs "

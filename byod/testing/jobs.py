@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from byod.records import Example, Record
+from byod.modelcard import Stage
+from byod.points import Marks, PointSet
+from byod.records import Example, Record, Sha256, Task
 from byod.trainers import Trainer
 
 HEAVY = ("cleanlab", "fastai", "jax", "keras", "sklearn", "tensorflow", "timm", "torch", "torchvision")
@@ -18,17 +21,22 @@ HEAVY = ("cleanlab", "fastai", "jax", "keras", "sklearn", "tensorflow", "timm", 
 class Job(Record):
     """The trainer's class as `module:qualified name`, and what it is to do; the answer goes to a file.
 
-    A training ends with its process, `when` so many `epochs` were logged or saved, or at its end at the latest.
+    A training ends with its process, `when` so many `epochs` were logged or saved (in `stage`, where there are
+    several), or at its end at the latest.
     """
 
     trainer: str
     task: Literal["doctor", "train"]
     answer: Path
+    learns: Task = Task.CLASSIFY
     classes: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
+    marks: Mapping[Sha256, Marks] = {}
+    points: PointSet | None = None
     options: dict[str, str] = {}
     folder: Path = Path()
     seed: int = 0
+    stage: Stage | None = None
     when: Literal["logged", "saved"] = "logged"
     epochs: int = 1
 

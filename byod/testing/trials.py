@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from byod import onnxfile
-from byod.records import Example, Split
+from byod.modelcard import ModelCard, Stage
+from byod.records import Split, Task
 from byod.resizing import as_input
+from byod.testing.sets import Drawn
 from byod.testing.watching import Broken, Rule, Train, guarded, opened, surrounded
 from byod.trainers import Floats, Run, Trained, Trainer, TrainingData
 
@@ -24,15 +26,14 @@ class Bench:
     cls: type[Trainer]
     name: str
     options: Mapping[str, str]
-    classes: tuple[str, ...]
-    examples: tuple[Example, ...]
+    drawn: Drawn
     folder: Path
     seed: int
 
     @property
     def test(self) -> list[Path]:
         """The pictures that no trainer may open."""
-        return [example.path for example in self.examples if example.split is Split.TEST]
+        return [example.path for example in self.drawn.part(Split.TEST)]
 
     def rule(self, broken: str) -> Rule:
         """A block in which this trainer may break a rule."""
@@ -41,13 +42,27 @@ class Bench:
 
 @dataclass(frozen=True)
 class Model:
-    """What a training led to; the exported file's tensors, and its logits for drawn and random pictures."""
+    """What a training led to; the exported files' tensors, and what they say of drawn and random pictures.
+
+    `accuracy` is the share (0..1) of test pictures that are right, or of points that are within 0.1 of the distance of
+    the eyes on true crops; `found` that of heads found in whole pictures (1 for classes).
+    """
 
     tensors: list[Floats]
-    logits: Floats
+    said: list[Floats]
     parity: float
     accuracy: float = 0.0
+    found: float = 1.0
     history: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def epochs(self) -> list[str]:
+        """The epochs that were logged, with their stage where there are several."""
+        return [f"{row.get('stage', '')} {row['epoch']}".strip() for row in self.history]
+
+    def epochs_of(self, stage: Stage | None) -> int:
+        """How many epochs a stage had."""
+        return sum(stage is None or row["stage"] == stage for row in self.history)
 
     @property
     def valid_loss(self) -> float | None:
@@ -58,31 +73,59 @@ class Model:
 
 def trained(bench: Bench, name: str) -> Model:
     """One training to a run folder, watched; the trainer may go on with one that was killed under this name."""
-    from byod import training  # with reports and all; drawing needs none of it
-
-    found: list[Model] = []
+    parts: list[Model] = []
 
     def around(learn: Train, learning: TrainingData, options: Any, run: Run) -> Trained:
-        with bench.rule("cannot train on drawn classes"):
+        with bench.rule(f"cannot train on drawn {_what(bench.drawn)}"):
             trained = watched(bench, learn, learning, options, run)
         with bench.rule("exports what byod cannot use"):
-            found.append(_examined(bench, trained, learning, run))
+            parts.append(_examined(bench, trained, learning, run))
         return trained
 
     folder = bench.folder / name / "run"
     with bench.rule("cannot be trained to a run folder"):
-        card = training.train_run(
-            bench.examples,
-            bench.classes,
-            surrounded(bench.cls, around),
-            bench.options,
-            folder=folder,
-            seed=bench.seed,
-            device="cpu",
+        accuracy, found = to_folder(
+            bench.drawn, surrounded(bench.cls, around), bench.options, folder, bench.seed
         )
     with (folder / "history.csv").open(encoding="utf-8", newline="") as lines:
         history = tuple(csv.DictReader(lines))
-    return replace(found[0], accuracy=card.metrics.accuracy, history=history)
+    return Model(
+        tensors=[tensor for part in parts for tensor in part.tensors],
+        said=[said for part in parts for said in part.said],
+        parity=max(part.parity for part in parts),
+        accuracy=accuracy,
+        found=found,
+        history=history,
+    )
+
+
+def to_folder(
+    drawn: Drawn, trainer: Trainer, options: Mapping[str, str], folder: Path, seed: int
+) -> tuple[float, float]:
+    """Train as `byod train` would; the accuracy and the share of heads found, as in `Model`."""
+    from byod import pointruns, training  # with reports and all; drawing needs none of it
+
+    if drawn.points is not None:
+        points = pointruns.train_run(
+            drawn.examples,
+            drawn.marks,
+            drawn.points,
+            trainer,
+            options,
+            folder=folder,
+            seed=seed,
+            device="cpu",
+        )
+        pipeline = points.metrics.pipeline
+        return points.metrics.crops.pck, pipeline.found / pipeline.heads
+    card: ModelCard = training.train_run(
+        drawn.examples, drawn.classes, trainer, options, folder=folder, seed=seed, device="cpu"
+    )
+    return card.metrics.accuracy, 1.0
+
+
+def _what(drawn: Drawn) -> str:
+    return "classes" if drawn.task is Task.CLASSIFY else "heads"
 
 
 def watched(bench: Bench, learn: Train, learning: TrainingData, options: Any, run: Run) -> Trained:
@@ -103,22 +146,64 @@ def watched(bench: Bench, learn: Train, learning: TrainingData, options: Any, ru
 def _examined(bench: Bench, trained: Trained, learning: TrainingData, run: Run) -> Model:
     """Compare the exported file with the trained model, on noise and on pictures, one and several at a time."""
     opened_file = onnxfile.session(trained.onnx.read_bytes(), threads=1)
-    onnxfile.check(opened_file, trained.input, "logits", len(learning.classes))
     shape = (6, 3, trained.input.height, trained.input.width)
     noise = np.random.default_rng(bench.seed).random(shape, np.float32)
-    valid = run.pixels(learning.valid, trained.input)
-    pictures = as_input(valid.rows(range(0, len(valid), 3)))
+    both = _Both(opened_file, trained, learning)
+    pictures = both.pictures(run)
     parity = 0.0
     for what, images in (("random arrays", noise), ("one random array", noise[:1]), ("pictures", pictures)):
-        difference = onnxfile.difference(trained.logits(images), onnxfile.run(opened_file, images))
+        difference = both.difference(images)
         if difference >= onnxfile.PARITY:
+            words = "logits" if learning.stage is None else f"{learning.stage} outputs"
             raise Broken(
-                f"{bench.name} exports another model than the trained one: on {what} their logits differ by "
+                f"{bench.name} exports another model than the trained one: on {what} their {words} differ by "
                 f"{difference:.1e}, and {onnxfile.PARITY:.0e} is allowed"
             )
         parity = max(parity, difference)
-    logits = onnxfile.run(opened_file, np.concatenate([noise, pictures]))
-    return Model(_tensors(trained.onnx), logits, parity)
+    return Model(_tensors(trained.onnx), both.said(np.concatenate([noise, pictures])), parity)
+
+
+@dataclass(frozen=True)
+class _Both:
+    """A trained model and its export, of either task."""
+
+    file: Any
+    trained: Trained
+    learning: TrainingData
+
+    def __post_init__(self) -> None:
+        learning, rule = self.learning, self.trained.input
+        if learning.stage is None:
+            onnxfile.check(self.file, rule, "logits", len(learning.classes))
+        else:
+            onnxfile.check_stage(
+                self.file, rule, learning.stage, len(learning.points.names if learning.points else ())
+            )
+
+    def pictures(self, run: Run) -> Floats:
+        """Some validation pictures as the net sees them."""
+        from byod.pointruns import stages
+
+        if self.learning.stage is None:
+            valid = run.pixels(self.learning.valid, self.trained.input)
+            return as_input(valid.rows(range(0, len(valid), 3)))
+        batches: Iterator[Floats] = stages.valid_images(self.learning, self.trained.input.width, run)
+        return next(batches)[::3]
+
+    def difference(self, images: Floats) -> float:
+        """How far the two are apart on some arrays."""
+        from byod.pointruns import stages
+
+        if self.learning.stage is None:
+            return onnxfile.difference(self.trained.logits(images), onnxfile.run(self.file, images))
+        said = self.trained.outputs(images)
+        return stages.difference(self.learning.stage, said, onnxfile.outputs(self.file, images))
+
+    def said(self, images: Floats) -> list[Floats]:
+        """All that the export says."""
+        if self.learning.stage is None:
+            return [onnxfile.run(self.file, images)]
+        return list(onnxfile.outputs(self.file, images).values())
 
 
 def _tensors(file: Path) -> list[Floats]:

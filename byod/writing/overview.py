@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from byod import points
 from byod.records import Origin, Reason, Record, Sample, Sha256, Snapshot, Split, Status, Task
 from byod.writing.markdown import Value
 
@@ -92,14 +93,17 @@ def class_counts(snapshot: Snapshot) -> tuple[ClassCount, ...]:
     )
 
 
-def balance(counts: tuple[ClassCount, ...]) -> Balance:
-    """The evenness of the classes, in words."""
+def balance(counts: tuple[ClassCount, ...], task: Task = Task.CLASSIFY) -> Balance:
+    """The evenness of the classes, in words; points are found in one class as well as in several."""
     if not counts:
         return Balance(level="bad", words="There are no classes yet.")
     largest = max(counts, key=lambda count: count.usable)
     smallest = min(counts, key=lambda count: count.usable)
     if largest.usable == 0:
         return Balance(level="bad", words="No class has any pictures yet.")
+    if len(counts) == 1 and task is Task.KEYPOINTS:
+        words = f"There is one class: “{largest.label}”, {largest.usable} pictures."
+        return Balance(level="good", words=words)
     if len(counts) == 1:
         return Balance(
             level="bad", words="There is one class only; a model needs at least two to tell apart."
@@ -118,6 +122,42 @@ def balance(counts: tuple[ClassCount, ...]) -> Balance:
     return Balance(level="good", words=f"The classes are evenly filled. {words}")
 
 
+class PointCount(Record):
+    """How far the usable pictures are marked: pictures with a file of points, those without, and heads in all.
+
+    `points` counts, for each name, the heads in which that point is marked; `outside` those of them that lie outside
+    the frame.
+    """
+
+    marked: int
+    unmarked: int
+    heads: int
+    points: dict[str, int]
+    outside: int
+
+
+def point_count(snapshot: Snapshot) -> PointCount | None:
+    """What is marked in the usable pictures; None for a task without points.
+
+    Raises:
+        DatasetError: a file of points cannot be read.
+    """
+    if snapshot.task is not Task.KEYPOINTS:
+        return None
+    everything = usable(snapshot)
+    files = (points.read(snapshot.folder / points.file_of(sample.path)) for sample in everything)
+    marks = [found for found in files if found is not None]
+    heads = [head for one in marks for head in one.heads]
+    counts = Counter(name for head in heads for name in head.marked)
+    return PointCount(
+        marked=len(marks),
+        unmarked=len(everything) - len(marks),
+        heads=len(heads),
+        points=dict(counts),
+        outside=sum(not point.inside for head in heads for point in head.marked.values()),
+    )
+
+
 def near_empty(counts: tuple[ClassCount, ...]) -> tuple[ClassCount, ...]:
     """The classes with fewer than `NEAR_EMPTY` usable pictures."""
     return tuple(count for count in counts if count.usable < NEAR_EMPTY)
@@ -126,6 +166,8 @@ def near_empty(counts: tuple[ClassCount, ...]) -> tuple[ClassCount, ...]:
 def origin_of(snapshot: Snapshot, sample: Sample) -> Origin | None:
     """The one origin a sample is credited to: with a licence before without, then with a creator, then a page."""
     origins = snapshot.origins.get(sample.sha256, ())
+    if len(origins) == 1:  # nearly always, and this is asked of every picture several times
+        return origins[0]
     return min(
         origins,
         key=lambda o: (o.licence is None, o.creator is None, o.page is None, o.source, o.url, o.terms or ""),

@@ -7,10 +7,15 @@ import io
 import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from byod import points
 from byod.errors import PictureError
 from byod.records import Record, Sample, Sha256
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SIDE = 168
 """The longer side of a small picture, in pixels."""
@@ -108,12 +113,39 @@ def small_jpeg(path: Path) -> bytes:
         PictureError: it cannot be opened.
         FileNotFoundError: there is no file.
     """
+    return _jpeg(_small(path))
+
+
+def marked_jpeg(folder: Path) -> Thumbnail:
+    """Makes small pictures with the points that are marked in them, for the dataset at `folder`."""
+    from PIL import ImageDraw
+
+    def made(path: Path) -> bytes:
+        image = _small(path)
+        marks = points.read(folder / points.file_of(path.name))
+        if marks is not None:
+            across, down = image.width / marks.width, image.height / marks.height
+            pen = ImageDraw.Draw(image)
+            for head in marks.heads:
+                for point in head.marked.values():
+                    x, y = point.x * across, point.y * down
+                    pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill="#00e5ff", outline="#003b46")
+        return _jpeg(image)
+
+    return made
+
+
+def _small(path: Path) -> Image.Image:
     from byod.pictures import open_picture
 
     if not path.is_file():
         raise FileNotFoundError(path)
     image = open_picture(path, at_least=SIDE)
     image.thumbnail((SIDE, SIDE))
+    return image
+
+
+def _jpeg(image: Image.Image) -> bytes:
     target = io.BytesIO()
     image.save(target, "JPEG", quality=72, optimize=True)
     return target.getvalue()

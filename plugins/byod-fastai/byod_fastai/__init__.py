@@ -6,10 +6,11 @@ import warnings
 from typing import ClassVar
 
 import byod_torch
-from byod_torch import doctoring
+from byod_torch import CLASSES_ONLY, POINTS_ONLY, doctoring
 from byod_torch.architectures import TABLE
 from pydantic import BaseModel, Field
 
+from byod.errors import TrainerError
 from byod.records import Task
 from byod.trainers import Architecture, Run, Trained, TrainingData, give_way
 
@@ -29,10 +30,10 @@ class Options(byod_torch.Options):
 
 
 class Fastai:
-    """Fine-tunes a pretrained body (frozen, then whole), or trains one from scratch."""
+    """Fine-tunes a pretrained body (for classes: frozen, then whole), or trains one from scratch."""
 
     name: ClassVar[str] = "fastai"
-    tasks: ClassVar[tuple[Task, ...]] = (Task.CLASSIFY,)
+    tasks: ClassVar[tuple[Task, ...]] = (Task.CLASSIFY, Task.KEYPOINTS)
     resumes: ClassVar[bool] = True
     Options: ClassVar[type[BaseModel]] = Options
 
@@ -56,14 +57,24 @@ class Fastai:
         return ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(gpus)]
 
     def train(self, data: TrainingData, options: Options, run: Run) -> Trained:
-        """Train on `data.train`, choose the epoch on `data.valid`, and export raw logits.
+        """Train on `data.train`, choose the epoch on `data.valid`, and export raw logits; for points one of its stages.
 
         Raises:
-            TrainerError: the architecture is unknown, or weights do not fit or cannot be had.
+            TrainerError: the architecture is unknown, weights do not fit or cannot be had, or an option was set that
+                belongs to the other task.
         """
         give_way()
+        points = data.task is Task.KEYPOINTS
+        wrong = sorted(
+            options.model_fields_set & (CLASSES_ONLY | {"class_weights"} if points else POINTS_ONLY)
+        )
+        if wrong:
+            raise TrainerError(f"{wrong[0]} says nothing for the task {data.task}; leave it out")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # fastai and torch warn about each other while they are imported
-            from byod_fastai.recipe import train
+            if points:
+                from byod_fastai.points import train
+            else:
+                from byod_fastai.recipe import train
 
         return train(data, options, run)

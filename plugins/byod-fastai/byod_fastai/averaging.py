@@ -13,8 +13,8 @@ class Average(Callback):
 
     order = 60
 
-    def __init__(self) -> None:
-        self.kept = WeightAverage()
+    def __init__(self, decay: float = 0.98) -> None:
+        self.kept = WeightAverage(decay)
         self.own: dict[str, torch.Tensor] = {}
 
     def after_batch(self) -> None:

@@ -67,6 +67,16 @@ class Plan:
         """The rate that does well on most sets."""
         return 1e-3 if self.scratch else 2e-3
 
+    @property
+    def body(self) -> float:
+        """The share of a rate that the body's first layers take while a rate is searched for the whole net."""
+        return 1.0
+
+    @property
+    def smaller(self) -> str:
+        """The options that take less memory."""
+        return f"--set batch_size={max(2, self.batch_size // 2)} or --set size={max(32, self.size * 3 // 4)}"
+
     def notes(self, processes: int) -> dict[str, Any]:
         """What the model card says of it."""
         said: dict[str, Any] = {"batch_size": self.batch_size * processes}

@@ -104,7 +104,7 @@ class Watch(Sums):
                 "seconds": time.perf_counter() - self.moment,
             }
         )
-        if self.choice.take(self.done, numbers["valid_loss"], error):
+        if self.choice.take(self.done, numbers.get("valid_loss", 0.0), error):
             state = get_model(self.model).state_dict()
             self.kept = {name: value.detach().clone() for name, value in state.items()}
         self.done += 1

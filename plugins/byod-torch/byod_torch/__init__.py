@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from byod.errors import TrainerError
 from byod.modelcard import Resize
 from byod.records import Task
 from byod.trainers import Architecture, Run, Trained, TrainingData, give_way
@@ -15,6 +16,10 @@ from byod_torch import doctoring
 from byod_torch.architectures import TABLE
 
 __all__ = ["Architecture", "Options", "Torch"]
+
+CLASSES_ONLY = {"resize", "frozen_epochs", "patience", "mixup", "label_smoothing"}
+POINTS_ONLY = {"head", "heads_size", "mirror"}
+"""Options that belong to one task alone."""
 
 
 class Options(BaseModel):
@@ -50,6 +55,19 @@ class Options(BaseModel):
         None, description="what the body expects at its input; for --weights, else known"
     )
 
+    head: Literal["heatmap", "direct"] = Field(
+        "heatmap", description="points: read from heatmaps, or as numbers straight from the net"
+    )
+    heads_size: int | None = Field(
+        None,
+        ge=64,
+        le=1024,
+        description="points: side in pixels of the pictures in which heads are found (160)",
+    )
+    mirror: bool = Field(
+        True, description="points: learn from mirror images too, and answer with the mean of both"
+    )
+
     @model_validator(mode="after")
     def _one_start(self) -> Options:
         if self.from_scratch and self.weights:
@@ -58,10 +76,10 @@ class Options(BaseModel):
 
 
 class Torch:
-    """Fine-tunes a pretrained body (frozen, then whole), or trains one from scratch, in a plain loop."""
+    """Fine-tunes a pretrained body, or trains a net from scratch, in a plain loop; for classes or for points."""
 
     name: ClassVar[str] = "torch"
-    tasks: ClassVar[tuple[Task, ...]] = (Task.CLASSIFY,)
+    tasks: ClassVar[tuple[Task, ...]] = (Task.CLASSIFY, Task.KEYPOINTS)
     resumes: ClassVar[bool] = True
     Options: ClassVar[type[BaseModel]] = Options
 
@@ -81,14 +99,22 @@ class Torch:
         return ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={gpus}"]
 
     def train(self, data: TrainingData, options: Options, run: Run) -> Trained:
-        """Train on `data.train`, choose the epoch on `data.valid`, and export raw logits.
+        """Train on `data.train`, choose the epoch on `data.valid`, and export raw logits; for points one of its stages.
 
         Raises:
-            TrainerError: the architecture is unknown, or weights do not fit or cannot be had.
+            TrainerError: the architecture is unknown, weights do not fit or cannot be had, or an option was set that
+                belongs to the other task.
         """
         give_way()
+        points = data.task is Task.KEYPOINTS
+        wrong = sorted(options.model_fields_set & (CLASSES_ONLY if points else POINTS_ONLY))
+        if wrong:
+            raise TrainerError(f"{wrong[0]} says nothing for the task {data.task}; leave it out")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch and timm warn about each other while they are imported
-            from byod_torch.recipe import train
+            if points:
+                from byod_torch.points.recipe import train
+            else:
+                from byod_torch.recipe import train
 
         return train(data, options, run)

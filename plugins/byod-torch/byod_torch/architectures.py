@@ -55,6 +55,7 @@ TABLE: tuple[Architecture, ...] = (
     _row("resnet101", 44.55, 2015, "twice as deep as resnet50"),
     _row("densenet121", 7.98, 2016, "every layer sees all earlier ones"),
     _row("unet", 19.88, 2015, "the contracting half of U-Net with a classifier", source=OWN, size=572),
+    _row("unet_lite", 0.42, 2015, "a small U-Net for points, from random weights", source=OWN, size=128),
     _row("squeezenet", 1.24, 2016, "small and without batch norm", to="squeezenet1_1"),
     _row("squeezenet1_0", 1.25, 2016, "its first version, slower"),
     _row("mobilenet", 4.23, 2017, "MobileNet v1", to="mobilenetv1_100", source=TIMM),

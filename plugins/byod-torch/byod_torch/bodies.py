@@ -66,8 +66,18 @@ class Net:
     size: int | None
 
 
-def net(options: Choice, classes: int) -> Net:
-    """Build normalisation, body and head.
+@dataclass(frozen=True)
+class Body:
+    """A net without its head: its name, what it expects at its input, and where its weights come from."""
+
+    module: nn.Module
+    stats: Stats
+    arch: str
+    pretrained: str
+
+
+def body(options: Choice) -> Body:
+    """The body that the options name, with its weights.
 
     Raises:
         TrainerError: no such architecture, or its weights do not fit or cannot be had.
@@ -75,7 +85,7 @@ def net(options: Choice, classes: int) -> Net:
     own = weights.read(options.weights) if options.weights else None
     asked = "arch" in options.model_fields_set
     arch = resolve(options.arch if asked or own is None or own.arch is None else own.arch)
-    body, stats = _body(arch, options.from_scratch, own)
+    module, stats = _body(arch, options.from_scratch, own)
     if own is not None and options.normalise is None and own.stats is None:
         raise TrainerError(
             f"{own.file} does not say what input it expects; "
@@ -85,10 +95,22 @@ def net(options: Choice, classes: int) -> Net:
         stats = NORMALISE[options.normalise]
     elif own is not None and own.stats is not None:
         stats = own.stats
-    model = nn.Sequential(Normalise(stats), body, _head(body, classes, options.from_scratch))
     start = "scratch" if options.from_scratch else own.file.name if own else "hub"
-    known = getattr(body, "default_cfg", {})
-    return Net(model, arch, start, known["input_size"][-1] if known.get("fixed_input_size") else None)
+    return Body(module, stats, arch, start)
+
+
+def net(options: Choice, classes: int) -> Net:
+    """Build normalisation, body and head.
+
+    Raises:
+        TrainerError: no such architecture, or its weights do not fit or cannot be had.
+    """
+    start = body(options)
+    head = _head(start.module, classes, options.from_scratch)
+    model = nn.Sequential(Normalise(start.stats), start.module, head)
+    known = getattr(start.module, "default_cfg", {})
+    size = known["input_size"][-1] if known.get("fixed_input_size") else None
+    return Net(model, start.arch, start.pretrained, size)
 
 
 def groups(model: nn.Module) -> list[list[nn.Parameter]]:

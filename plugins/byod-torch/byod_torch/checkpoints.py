@@ -5,14 +5,45 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from byod.trainers import Checkpoint, Run
-from byod_torch.learning import Learning, Tensors
+from byod_torch.averaging import WeightAverage
+from byod_torch.processes import Processes
+
+Tensors = dict[str, torch.Tensor]
+
+
+class Phases(Protocol):
+    """What a plan says of its phases: whether only the head learns in an epoch."""
+
+    def frozen(self, epoch: int) -> bool:
+        """See above."""
+        ...
+
+
+class Learns(Protocol):
+    """A net as it learns, whatever it learns: all that another epoch depends on."""
+
+    model: nn.Sequential
+    device: torch.device
+    processes: Processes
+    average: WeightAverage | None
+    optimizer: torch.optim.Optimizer
+
+    @property
+    def plan(self) -> Phases:
+        """Its phases."""
+        ...
+
+    def begin(self, epoch: int) -> None:
+        """Make ready for the phase of an epoch."""
+        ...
 
 
 @dataclass
@@ -31,8 +62,13 @@ class Progress:
             self.best_loss, self.best_epoch = loss, self.done
             self.best = {name: value.detach().clone() for name, value in state.items()}
 
+    def keep(self, state: Tensors) -> None:
+        """Keep the weights of the epoch that has just been judged, in place of all earlier ones."""
+        self.best_loss = math.inf
+        self.take(0.0, state)
 
-def save(run: Run, progress: Progress, learning: Learning) -> None:
+
+def save(run: Run, progress: Progress, learning: Learns) -> None:
     """Write down everything that the next epoch depends on; no optimizer where the next phase has a new one."""
     parts: dict[str, Mapping[str, torch.Tensor]] = {"best": progress.best, "chance": _chance(learning)}
     facts: dict[str, Any] = {
@@ -55,7 +91,7 @@ def save(run: Run, progress: Progress, learning: Learning) -> None:
     run.save(progress.done, tensors, facts)
 
 
-def restore(checkpoint: Checkpoint, learning: Learning) -> Progress:
+def restore(checkpoint: Checkpoint, learning: Learns) -> Progress:
     """Put everything back where it was after the last saved epoch."""
     facts, parts = checkpoint.facts, _parts(checkpoint.tensors, learning.device)
     progress = Progress(
@@ -110,7 +146,7 @@ def _like(own: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     return torch.empty_like(own).copy_(value)
 
 
-def _chance(learning: Learning) -> Tensors:
+def _chance(learning: Learns) -> Tensors:
     """The state of torch's generators: order and augmentation draw on the CPU, dropout where the net is."""
     states = {"cpu": torch.get_rng_state()}
     if learning.device.type == "cuda":
@@ -118,7 +154,7 @@ def _chance(learning: Learning) -> Tensors:
     return states
 
 
-def _set_chance(states: Tensors, learning: Learning, epoch: int) -> None:
+def _set_chance(states: Tensors, learning: Learns, epoch: int) -> None:
     """The first process goes on with its own chance, the others with another one of theirs."""
     if not learning.processes.first:
         torch.manual_seed(torch.initial_seed() + epoch)

@@ -1,4 +1,4 @@
-"""Two nets that neither torchvision nor timm has: LeNet, and the contracting half of U-Net."""
+"""Nets that neither torchvision nor timm has: LeNet, and the contracting halves of U-Net and of a small one."""
 
 from __future__ import annotations
 
@@ -64,4 +64,19 @@ class UNetEncoder(nn.Sequential):
         super().__init__(layers)
 
 
-CLASSICS: dict[str, type[nn.Module]] = {"lenet": LeNet, "unet": UNetEncoder}
+class UNetLite(nn.Sequential):
+    """A small contracting path: float32 [N, 3, height, width] to [N, 128, height / 16, width / 16].
+
+    Four pairs of 3x3 convolutions with batch norm, of 16 to 128 maps; the first of each pair takes every second pixel.
+    """
+
+    def __init__(self) -> None:
+        layers: OrderedDict[str, nn.Module] = OrderedDict()
+        for depth, (inside, outside) in enumerate(pairwise((3, 16, 32, 64, 128))):
+            down = DoubleConvolution(inside, outside)
+            down[0].stride = (2, 2)
+            layers[f"down{depth}"] = down
+        super().__init__(layers)
+
+
+CLASSICS: dict[str, type[nn.Module]] = {"lenet": LeNet, "unet": UNetEncoder, "unet_lite": UNetLite}

@@ -1,10 +1,10 @@
-"""The trained net as an ONNX file that takes RGB 0..1 and gives raw logits."""
+"""The trained net as an ONNX file that takes RGB 0..1 and gives raw logits, or whatever its outputs are called."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,15 @@ from byod.modelcard import InputRule
 
 
 def write(
-    model: nn.Module, rule: InputRule, file: Path, say: Callable[[str], None] = lambda line: None
+    model: nn.Module,
+    rule: InputRule,
+    file: Path,
+    say: Callable[[str], None] = lambda line: None,
+    outputs: Sequence[str] = ("logits",),
 ) -> Path:
     """Write `model` (on the CPU, in evaluation mode) as one file; the number of pictures is free.
+
+    `outputs` names what the model gives, in its order.
 
     torch's older exporter is tried first, since it takes one second where the newer one takes ten; byod compares
     the file with the model in any case (https://docs.pytorch.org/docs/stable/onnx.html).
@@ -30,8 +36,9 @@ def write(
     file.parent.mkdir(parents=True, exist_ok=True)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     older: dict[str, Any] = {"dynamo": False, "opset_version": 17}
-    older["dynamic_axes"] = {"image": {0: "pictures"}, "logits": {0: "pictures"}}
+    older["dynamic_axes"] = {name: {0: "pictures"} for name in ("image", *outputs)}
     newer: dict[str, Any] = {"dynamo": True, "opset_version": 18, "external_data": False, "verbose": False}
+    newer["output_names"] = older["output_names"] = list(outputs)
     newer["dynamic_shapes"] = ({0: torch.export.Dim("pictures", min=1)},)
     try:
         _export(model, example, file, older)
@@ -49,9 +56,7 @@ def write(
 def _export(model: nn.Module, example: torch.Tensor, file: Path, options: dict[str, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # both exporters warn about their own internals
-        torch.onnx.export(
-            model, (example,), str(file), input_names=["image"], output_names=["logits"], **options
-        )
+        torch.onnx.export(model, (example,), str(file), input_names=["image"], **options)
 
 
 def _first_line(error: Exception) -> str:

@@ -83,12 +83,14 @@ def load(model: nn.Module, weights: Weights, arch: str) -> None:
 
 
 def load_body(body: nn.Module, weights: Weights, arch: str) -> None:
-    """Load the body of a net that byod kept; its head belongs to other classes and stays behind.
+    """Load the body of a net that byod kept, for classes or points; its head belongs to others and stays behind.
 
     Raises:
         TrainerError: it does not fit.
     """
     inside = {n.removeprefix("1."): t for n, t in weights.tensors.items() if n.startswith("1.")}
+    if inside.keys().isdisjoint(body.state_dict()):  # a net for points has its body within an encoder
+        inside = {name.removeprefix("body."): tensor for name, tensor in inside.items()}
     _fill(body, inside, list(body.state_dict()), weights.file, arch)
 
 

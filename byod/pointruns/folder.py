@@ -1,0 +1,65 @@
+"""The files of a run for points."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from byod import runfolder
+from byod.modelcard import PointsCard
+from byod.pointruns import judging
+from byod.pointruns.judging import Judged
+from byod.pointruns.stages import Pair
+from byod.pointruns.suspects import MarkSuspect
+from byod.records import Example
+from byod.trainers import Stage
+
+MODELS = {Stage.POINTS: "model.onnx", Stage.HEADS: "heads.onnx"}
+"""The model file of each stage."""
+WEIGHTS = {Stage.POINTS: runfolder.WEIGHTS, Stage.HEADS: "heads.safetensors"}
+"""The trained tensors of each stage, where the trainer kept them."""
+
+
+def write(
+    part: Path,
+    card: PointsCard,
+    pair: Pair,
+    report: str,
+    sides: Sequence[tuple[str, Sequence[Example]]],
+    judged: Sequence[Judged],
+    suspects: Sequence[MarkSuspect],
+) -> None:
+    """Write a run's files into `part`: both models, card and report, and tables for other programs."""
+    for stage, model in pair.parts:
+        (part / MODELS[stage]).write_bytes(model.content)
+        if model.weights is not None:
+            shutil.copyfile(model.weights, part / WEIGHTS[stage])
+    _history(part / "history.csv", pair)
+    judging.write(part / "predictions.csv", judged, card.points)
+    runfolder.write_sides(part, sides)
+    _suspects(part / "suspects.csv", suspects)
+    (part / "report.html").write_text(report, encoding="utf-8")
+    # last, since a folder with a card is taken for a run
+    (part / "model.json").write_text(card.model_dump_json(indent=1), encoding="utf-8")
+
+
+def _history(file: Path, pair: Pair) -> None:
+    """The epochs of both stages; a column for all that was logged."""
+    epochs = [(stage, epoch) for stage, model in pair.parts for epoch in model.fitted.history]
+    head = list(dict.fromkeys(["epoch", "train_loss", "valid_loss", *(key for _, e in epochs for key in e)]))
+    with file.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(["stage", *head])
+        writer.writerows([stage, *(epoch.get(key, "") for key in head)] for stage, epoch in epochs)
+
+
+def _suspects(file: Path, suspects: Sequence[MarkSuspect]) -> None:
+    head = list(MarkSuspect.model_fields)
+    with file.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(head)
+        writer.writerows(
+            ["" if (value := getattr(s, name)) is None else value for name in head] for s in suspects
+        )

@@ -1,0 +1,163 @@
+"""The training for points: byod-torch's nets and losses, byod's own augmented batches, fastai's Learner; one cycle."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from byod_torch import norms
+from byod_torch.bodies import groups
+from byod_torch.points import plans, recipe
+from byod_torch.points.feeds import JUDGED, Batch, Feed
+from byod_torch.points.learning import DECAY
+from byod_torch.points.recipe import OUTPUTS
+from fastai.data.core import DataLoaders
+from fastai.learner import get_model
+from fastai.torch_core import set_seed
+from torch import nn
+
+from byod.errors import TrainerError
+from byod.modelcard import InputRule
+from byod.trainers import Floats, Run, Trained, TrainingData
+from byod.trainers import Stage as Which
+from byod_fastai import Options, fitting, processes
+from byod_fastai.averaging import Average
+from byod_fastai.fitting import Form, Task
+from byod_fastai.plan import Stage
+from byod_fastai.watching import Watch
+
+
+@dataclass(frozen=True)
+class Plan(plans.Plan):
+    """byod-torch's plan as the Learner goes through it: one cycle, in which a pretrained body learns more slowly."""
+
+    frozen_epochs: ClassVar[int] = 0
+
+    @property
+    def usual_rate(self) -> float:
+        """The rate that does well on most sets."""
+        return self.lr
+
+    @property
+    def smaller(self) -> str:
+        """The options that take less memory."""
+        return f"--set batch_size={max(2, self.batch_size // 2)}"
+
+    def notes(self, processes: int) -> dict[str, Any]:
+        """What the model card says of it."""
+        said = {"batch_size": self.batch_size * processes, "mirror": self.mirror}
+        return said | ({"head": "direct"} if self.direct else {})
+
+    def stages(self, rate: float) -> tuple[Stage, ...]:
+        """Everything from the first step on."""
+        return (Stage(self.epochs, False, rate * self.body, rate, 0.25, 25),)
+
+
+class Shown:
+    """Batches as fastai takes them: pictures float32 [B, 3, S, S] in 0..1, and the batch they are from as the truth.
+
+    `draw` gives those of one epoch, which is that of number `epoch`; there are `steps` of them, `count` things in all.
+    """
+
+    drop_last = False
+
+    def __init__(
+        self, draw: Callable[[int], Iterator[Batch]], steps: int, count: int, device: torch.device
+    ) -> None:
+        self.draw, self.steps, self.dataset, self.device = draw, steps, range(count), device
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, Batch]]:
+        for batch in self.draw(self.epoch):
+            images = torch.from_numpy(batch.images).to(self.device)
+            yield images.permute(0, 3, 1, 2).float().div_(255), batch
+
+    def to(self, device: torch.device) -> Shown:
+        """Send pictures elsewhere from now on."""
+        self.device = device
+        return self
+
+
+class PointsWatch(Watch):
+    """Has every epoch drawn by its number, and keeps the last one's weights.
+
+    The rate has fallen to nothing by then, and a few dozen validation heads cannot tell better from luckier.
+    """
+
+    def __init__(self, task: Task[Plan], average: Average | None) -> None:
+        epochs = task.plan.epochs
+        super().__init__(task.run, task.team, epochs, 0, epochs)
+        self.measures, self.average = task.plan.scratch, average
+
+    def before_epoch(self) -> None:
+        """The batches of this epoch, whenever it is learned."""
+        super().before_epoch()
+        self.dls.train.epoch = self.done
+
+    def before_validate(self) -> None:
+        """Measure the statistics of a new net's batch norms anew at the end, for the weights that are kept."""
+        if self.measures and self.done + 1 == self.epochs:
+            model = get_model(self.model)
+            state = model.state_dict()
+            norms.measure(model, state, (images for images, _ in self.dls.train))
+            if self.average:
+                self.average.kept.average = {name: value.clone() for name, value in state.items()}
+
+    def after_batch(self) -> None:
+        """One batch more."""
+        count = len(self.yb[0].images)
+        sums = self.sums[0 if self.training else 1]
+        sums[0] += self.loss.detach() * count
+        sums[2] += count
+
+    def numbers(self) -> tuple[dict[str, float], float]:
+        """Mean losses, that on validation only where there is something to validate on; no later epoch is worse."""
+        sums = dict(zip(("train_loss", "valid_loss"), self.sums.tolist(), strict=True))
+        return {name: loss / count for name, (loss, _, count, _) in sums.items() if count}, math.inf
+
+
+def train(data: TrainingData, options: Options, run: Run) -> Trained:
+    """Train the net of `data.stage` and export it; see `Fastai.train`."""
+    assert data.stage is not None
+    assert data.points is not None
+    if run.gpus > 1:
+        raise TrainerError("a net for points learns on one GPU; leave --gpus out")
+    team = processes.team(run)
+    set_seed(run.seed, reproducible=team.device.type == "cuda")
+    chosen = Plan(**vars(plans.plan(options, data.stage, len(data.train))))
+    feed = Feed(data, chosen, run)
+    task = Task(data, options, run, team, recipe.net(options, chosen, data.points), chosen)
+    counts, of = (len(feed.train), len(feed.valid)), "pictures" if data.stage is Which.HEADS else "heads"
+    run.say(fitting.introduction(task, counts, of=of, does=f"finds {data.stage}, "))
+    batches = DataLoaders(
+        Shown(feed.epoch, feed.steps, counts[0], team.device),
+        Shown(lambda epoch: feed.judging(), math.ceil(counts[1] / JUDGED), counts[1], team.device),
+    )
+    learner = fitting.learner(task, batches, recipe.loss(chosen, data.points, team.device), groups)
+    average = Average(DECAY) if chosen.average else None
+    watch = PointsWatch(task, average)
+    rate = fitting.learn(task, learner, watch, average)
+    form = Form(
+        InputRule(width=chosen.size, height=chosen.size),
+        data.points.names,
+        OUTPUTS[data.stage],
+        lambda model: recipe.answer(model, chosen, data.points),
+    )
+    trained, whole = fitting.outcome(task, learner, form, rate, watch.notes())
+    return replace(trained, outputs=_outputs(whole, form.outputs))
+
+
+def _outputs(model: nn.Module, names: tuple[str, ...]) -> Callable[[Floats], Mapping[str, Floats]]:
+    @torch.no_grad()
+    def outputs(images: Floats) -> Mapping[str, Floats]:
+        said = model(torch.from_numpy(images))
+        return {name: np.asarray(each.numpy(), np.float32) for name, each in zip(names, said, strict=True)}
+
+    return outputs
