@@ -462,7 +462,9 @@ def test_the_labelling_page_edited_by_somebody(folder, live_studio, studio, ther
     assert 'alias="Katze"' in now
     assert "Esel" in now
     recipe = folder / "byod.toml"
-    recipe.write_text(recipe.read_text(encoding="utf-8") + '\n[classes."Esel"]\nname = "Esel"\n', encoding="utf-8")
+    recipe.write_text(
+        recipe.read_text(encoding="utf-8") + '\n[classes."Esel"]\nname = "Esel"\n', encoding="utf-8"
+    )
     review(folder, "pull", **there)
     assert sorted(one["label"] for one in logged(folder)) == ["Esel", "Hund"]
     assert lies(folder, first) == "images/Esel"
@@ -482,6 +484,26 @@ def test_a_labelling_page_of_another_kind(folder, live_studio, studio, there):
     (line,) = review(folder, "pull", **there).strip().splitlines()
     assert "1 answers name no class" in line
     assert logged(folder) == []
+
+
+@pytest.mark.slow
+def test_answers_of_any_shape(folder, live_studio, studio, there):
+    """What a program wrote instead of an answer is counted and left out; the others are taken."""
+    review(folder, "push", "--files-root", str(live_studio.files), **there)
+    found = tasks_of(folder, studio)
+    bent = [
+        [{"from_name": "label", "value": "Hund"}],
+        [{"from_name": "label", "value": {"choices": 7}}],
+        [{"from_name": "label", "value": {"choices": ["Hund", "Katze"]}}],
+        [{"from_name": "label", "value": {}}],
+        [],
+    ]
+    for task, result in zip(found, bent, strict=False):
+        studio.post(f"/api/tasks/{task['id']}/annotations/", json={"result": result})
+    judge(studio, found[len(bent)], "Hund")
+    (line,) = review(folder, "pull", **there).strip().splitlines()
+    assert "5 answers name no class" in line
+    assert [one["label"] for one in logged(folder)] == ["Hund"]
 
 
 def shown(running, task: dict) -> bytes:

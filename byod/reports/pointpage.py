@@ -120,7 +120,10 @@ def _rows(story: PointsStory) -> list[Row]:
     if metrics.single is not None and metrics.single.heads < metrics.pipeline.heads:
         name = say("… with one head", "… mit einem Kopf")
         rows.append(Row(name=name, score=metrics.single))
-    return [*rows, Row(name=say("mean face (crops)", "mittleres Gesicht (Ausschnitte)"), score=story.card.baseline)]
+    return [
+        *rows,
+        Row(name=say("mean face (crops)", "mittleres Gesicht (Ausschnitte)"), score=story.card.baseline),
+    ]
 
 
 def _bar(row: Row) -> charts.Bar:

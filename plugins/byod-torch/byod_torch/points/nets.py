@@ -27,7 +27,7 @@ class Decoder(nn.Module):
     """From an encoder's maps to `outputs` maps of the finest size: float32 [N, outputs, h, h], logits or numbers.
 
     Each map is enlarged, the encoder's map of that size laid beside it, and both are mixed, as in U-Net
-    (https://arxiv.org/abs/1505.04597), with bilinear enlargement.
+    (https://arxiv.org/abs/1505.04597).
     """
 
     def __init__(self, encoder: Encoder, outputs: int) -> None:
@@ -50,7 +50,7 @@ class Decoder(nn.Module):
         seen: torch.Tensor = self.last(own[-1])
         for mix, fine in zip(reversed(self.mixed), reversed(own[:-1]), strict=True):
             size = int(fine.shape[2]), int(fine.shape[3])
-            large = interpolate(seen, size=size, mode="bilinear", align_corners=False)
+            large = interpolate(seen, size=size)  # to the nearest: the convolutions after it smooth as well
             seen = mix(torch.cat([large, fine], 1))
         maps: torch.Tensor = self.out(seen)
         return maps
