@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from byod.cli.speech import Json, answer, plainly, say, table
+from byod.cli.speech import Json, StudioToken, StudioUrl, answer, plainly, say, table
 
 if TYPE_CHECKING:
     from byod.review.pulling import Pulled
@@ -53,13 +53,8 @@ def review(
     again: Annotated[
         bool, typer.Option("--again", help="Also ask about pictures that somebody reviewed already.")
     ] = False,
-    url: Annotated[
-        str | None, typer.Option(help="A Label Studio that runs already (or BYOD_LABEL_STUDIO_URL).")
-    ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(help="Your token there (better: BYOD_LABEL_STUDIO_TOKEN, which nobody sees)."),
-    ] = None,
+    url: StudioUrl = None,
+    token: StudioToken = None,
     files_root: Annotated[
         Path | None,
         typer.Option(

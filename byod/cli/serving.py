@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from byod.cli.speech import Json, answer, plainly, say
+from byod.cli.speech import Json, StudioToken, StudioUrl, answer, plainly, say
 
 
 def register(app: typer.Typer) -> None:
@@ -27,13 +27,8 @@ def serve(
         bool,
         typer.Option("--label-studio", help="Show the run's opinion to people who label in Label Studio."),
     ] = False,
-    url: Annotated[
-        str | None, typer.Option(help="A Label Studio that runs already (or BYOD_LABEL_STUDIO_URL).")
-    ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(help="Your token there (better: BYOD_LABEL_STUDIO_TOKEN, which nobody sees)."),
-    ] = None,
+    url: StudioUrl = None,
+    token: StudioToken = None,
     host: Annotated[
         str,
         typer.Option(

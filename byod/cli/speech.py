@@ -23,6 +23,14 @@ Named = Annotated[
     str | None, typer.Argument(metavar="[DATASET]", help="A dataset; default: the one byod last wrote to.")
 ]
 
+StudioUrl = Annotated[
+    str | None, typer.Option("--url", help="A Label Studio that runs already (or BYOD_LABEL_STUDIO_URL).")
+]
+StudioToken = Annotated[
+    str | None,
+    typer.Option("--token", help="Your token there (better: BYOD_LABEL_STUDIO_TOKEN, which nobody sees)."),
+]
+
 
 def plainly(command: F) -> F:
     """Turn byod's own errors into one line and an exit code, and Ctrl-C into 130; all else keeps its traceback."""

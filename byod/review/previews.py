@@ -59,15 +59,17 @@ class LocalFiles:
     def _made(self, sample: Sample) -> str | None:
         source = self._dataset / sample.path
         suffix = _DRAWN_BY_BROWSERS.get(sample.format or "", ".jpg")
-        fit = _fit(sample, source)
-        name = f"{sample.sha256}{suffix if fit else '.preview.jpg'}"
-        target = self.folder / name
-        if target.exists():
-            return name
-        part = target.with_name(f".{name}.{os.getpid()}.part")
         try:
+            fit = _fit(sample, source)
+            name = f"{sample.sha256}{suffix if fit else '.preview.jpg'}"
+            target = self.folder / name
+            if target.exists():
+                return name
+            if fit and _linked(source, target):
+                return name
+            part = target.with_name(f".{name}.{os.getpid()}.part")
             if fit:
-                _link(source, part)
+                shutil.copyfile(source, part)
             else:
                 part.write_bytes(shrunk(source))
         except (PictureError, FileNotFoundError):
@@ -141,10 +143,12 @@ def shrunk(source: Path) -> bytes:
     return body.getvalue()
 
 
-def _link(source: Path, target: Path) -> None:
-    """A second name for the file where the disk can give it one, else a copy."""
-    target.unlink(missing_ok=True)
+def _linked(source: Path, target: Path) -> bool:
+    """Give the file a second name; False where the disk cannot."""
     try:
         os.link(source, target)
+    except FileNotFoundError:
+        raise
     except OSError:  # another disk, or one without links
-        shutil.copyfile(source, target)
+        return False
+    return True

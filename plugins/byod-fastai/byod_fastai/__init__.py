@@ -21,7 +21,10 @@ class Options(byod_torch.Options):
     """What `--set KEY=VALUE` may change: byod-torch's options, and what this trainer does otherwise."""
 
     lr: float | None = Field(
-        None, gt=0, le=10, description="highest rate of the one-cycle schedule (left out: found before)"
+        None,
+        gt=0,
+        le=10,
+        description="highest rate of the one-cycle schedule (left out: found before; for points byod-torch's)",
     )
     class_weights: bool = Field(
         True, description="weigh the classes in the loss where one has 1.5 times the pictures of another"

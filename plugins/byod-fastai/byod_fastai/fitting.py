@@ -34,7 +34,7 @@ class Course(Protocol):
     epochs: int
     frozen_epochs: int
     usual_rate: float
-    body: float
+    searched: bool
     smaller: str
 
     def stages(self, rate: float) -> tuple[Stage, ...]:
@@ -71,7 +71,7 @@ class Task(Generic[Planned]):
 
 @dataclass(frozen=True)
 class Rate:
-    """The highest rate, and how it was found (None: it was asked for)."""
+    """The highest rate, and how it was found (None: it was not searched for)."""
 
     highest: float
     finder: LrFinder | None = None
@@ -181,11 +181,11 @@ def _fit(task: Task[Planned], learner: Learner, watch: Watch, average: Average |
 
 
 def _rate(task: Task[Planned], learner: Learner) -> Rate:
-    """The rate that was asked for, or else the one that a search finds."""
-    if task.options.lr is not None:
-        return Rate(task.options.lr)
-    plan = task.plan
-    found = rates.find(learner, plan.usual_rate, task.team, head=plan.frozen_epochs > 0, body=plan.body)
+    """The rate that was asked for, or else the one that a search finds, where there is one."""
+    asked, usual = task.options.lr, task.plan.usual_rate
+    if asked is not None or not task.plan.searched:
+        return Rate(asked or usual)
+    found = rates.find(learner, usual, task.team, head=task.plan.frozen_epochs > 0)
     task.run.say(rates.words(found))
     return Rate(found.used, found)
 

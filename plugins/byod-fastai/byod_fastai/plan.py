@@ -68,9 +68,9 @@ class Plan:
         return 1e-3 if self.scratch else 2e-3
 
     @property
-    def body(self) -> float:
-        """The share of a rate that the body's first layers take while a rate is searched for the whole net."""
-        return 1.0
+    def searched(self) -> bool:
+        """Whether the rate is searched for where none was asked for."""
+        return True
 
     @property
     def smaller(self) -> str:

@@ -45,8 +45,8 @@ class Search(Callback):
 
     order = 60
 
-    def __init__(self, steps: int, team: Team, body: float = 1.0) -> None:
-        self.steps, self.team, self.body = steps, team, body
+    def __init__(self, steps: int, team: Team) -> None:
+        self.steps, self.team = steps, team
         self.rates = [LOWEST * (HIGHEST / LOWEST) ** (step / (steps - 1)) for step in range(steps)]
         self.losses: list[float] = []
         self.mean = 0.0
@@ -58,8 +58,7 @@ class Search(Callback):
 
     def before_batch(self) -> None:
         """The next rate."""
-        rate = self.rates[len(self.losses)]
-        self.opt.set_hyper("lr", rate if self.body == 1 else slice(rate * self.body, rate))
+        self.opt.set_hyper("lr", self.rates[len(self.losses)])
 
     def after_batch(self) -> None:
         """The loss at this rate, smoothed; the same in all processes, so that all stop together."""
@@ -102,15 +101,15 @@ class Features:
             yield self.batches[number]
 
 
-def find(learner: Learner, usual: float, team: Team, *, head: bool, body: float = 1.0) -> LrFinder:
+def find(learner: Learner, usual: float, team: Team, *, head: bool) -> LrFinder:
     """Search for the rate of the head alone, or of the whole net, and leave the weights as they were.
 
-    The rate used stays near the usual one. `body` is the share of it that the first layers of the whole net take.
+    The rate used stays near the usual one.
     """
     if head:
         sweeps = [_sweep(_on_features(learner), HEAD_STEPS, team) for _ in range(HEAD_SWEEPS)]
     else:
-        sweeps = [_sweep(learner, min(max(len(learner.dls.train), FEWEST), MOST), team, body)]
+        sweeps = [_sweep(learner, min(max(len(learner.dls.train), FEWEST), MOST), team)]
     rates, losses = _curve(sweeps)
     suggested = rates[int(np.argmin(losses))] / BELOW if rates else usual
     used = float(f"{min(max(suggested, usual / REACH), usual * REACH):.2g}")
@@ -130,8 +129,8 @@ def _on_features(learner: Learner) -> Learner:
     )
 
 
-def _sweep(learner: Learner, steps: int, team: Team, body: float = 1.0) -> Search:
-    search = Search(steps, team, body)
+def _sweep(learner: Learner, steps: int, team: Team) -> Search:
+    search = Search(steps, team)
     learner.fit(math.ceil(steps / len(learner.dls.train)), cbs=search)
     learner.opt = None  # its averages belong to the search
     return search

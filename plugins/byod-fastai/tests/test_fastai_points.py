@@ -19,6 +19,8 @@ from byod.records import Split, Task
 from byod.testing import check_trainer, sets
 from byod.trainers import Run, Stage, TrainingData, checkpoint
 
+pytestmark = pytest.mark.slow  # trainings, small as they are, add up
+
 LITE = {"arch": "unet_lite", "size": "64", "heads_size": "96", "from_scratch": "true"}
 SHORT = {**LITE, "epochs": "1", "lr": "0.001"}
 
@@ -52,9 +54,8 @@ def _said(trained, images):
     return onnxfile.outputs(opened, np.moveaxis(images, 3, 1).astype(np.float32) / 255)
 
 
-@pytest.mark.slow
 def test_it_learns_where_points_are(drawn, tmp_path):
-    """A small net from random weights finds drawn eyes, at a rate it finds itself, and keeps the last epoch."""
+    """A small net from random weights finds drawn eyes, at the usual rate without a search; the last epoch is kept."""
     data = _data(drawn, Stage.POINTS)
     trained, epochs, said = _train(data, tmp_path / "run", {**LITE, "epochs": "30"})
     off = []
@@ -67,11 +68,11 @@ def test_it_learns_where_points_are(drawn, tmp_path):
     assert [epoch["epoch"] for epoch in epochs] == list(range(30))
     assert epochs[-1]["valid_loss"] < epochs[0]["valid_loss"]
     assert trained.notes["best_epoch"] == 29
-    assert trained.lr_finder.used == trained.notes["lr"]
-    assert any("learning-rate finder" in line for line in said)
+    assert trained.lr_finder is None
+    assert trained.notes["lr"] == 0.003
+    assert not any("learning-rate finder" in line for line in said)
 
 
-@pytest.mark.slow
 def test_it_learns_where_heads_are(drawn, tmp_path):
     """On most of the drawn pictures it has not seen, the best box lies on a head."""
     data = _data(drawn, Stage.HEADS)
@@ -188,7 +189,6 @@ def _child(folder, data, options, dies):
     return done, logged
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "dies", "given"),
     [(Stage.HEADS, 2, {}), (Stage.POINTS, 3, {}), (Stage.POINTS, 1, {"ema": "false", "lr": "0.003"})],
@@ -251,6 +251,13 @@ def test_options_of_points_are_refused_for_classes(tmp_path):
         _train(TrainingData(classes=("a", "b"), train=(), valid=()), tmp_path, {"head": "direct"})
 
 
+def test_a_small_net_of_its_own_is_what_learns_from_random_weights(drawn, tmp_path):
+    """Where no net is asked for, from scratch the one made for points is taken, as byod-torch does."""
+    given = {name: value for name, value in SHORT.items() if name != "arch"}
+    trained, _, _ = _train(_data(drawn, Stage.POINTS, 4, 4), tmp_path, given)
+    assert trained.arch == "unet_lite"
+
+
 def test_several_processes_are_refused(drawn, tmp_path):
     """Points are learned in one process; the line says what to leave out."""
     run = Run(folder=tmp_path, gpus=2, device="cpu")
@@ -258,7 +265,6 @@ def test_several_processes_are_refused(drawn, tmp_path):
         Fastai().train(_data(drawn, Stage.POINTS), trainers.options(Fastai(), SHORT), run)
 
 
-@pytest.mark.slow
 def test_it_keeps_the_contract_on_points():
     """Everything that byod expects of a trainer of points holds, both stages, with a small net from random weights."""
     small = LITE | {"heads_size": "64", "epochs": "20", "lr": "0.005", "batch_size": "8"}

@@ -3,6 +3,7 @@
 import pytest
 from byod_torch import Torch
 
+from byod.records import Task
 from byod.testing import check_trainer
 
 
@@ -13,4 +14,13 @@ def test_it_keeps_the_contract():
         Torch, {"arch": "squeezenet1_1", "size": "64", "from_scratch": "true", "epochs": "6"}
     )
     assert found.accuracy >= 0.8
+    assert len(found.resumed) == 3
+
+
+@pytest.mark.slow
+def test_it_keeps_the_contract_for_points():
+    """The same holds where it learns heads and their points."""
+    small = {"size": "64", "heads_size": "96", "from_scratch": "true", "epochs": "30"}
+    found = check_trainer(Torch, small, per_class=40, accuracy=0.6, task=Task.KEYPOINTS)
+    assert found.accuracy >= 0.6
     assert len(found.resumed) == 3

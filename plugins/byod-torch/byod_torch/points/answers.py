@@ -77,7 +77,7 @@ class PointAnswer(nn.Module):
 class HeadAnswer(nn.Module):
     """`boxes` [N, 20, 4] (x0, y0, x1, y1 in 0..1) and `scores` [N, 20], best first, of float32 images [N, 3, S, S].
 
-    A peak is a cell that no neighbour exceeds; with fewer peaks than 20 the last scores are 0.
+    A peak is a cell that no neighbour exceeds; with fewer peaks than 20 the last scores and boxes are 0.
     """
 
     def __init__(self, net: nn.Module, *, mirror: bool) -> None:
@@ -95,7 +95,7 @@ class HeadAnswer(nn.Module):
         peaks = score * (score >= max_pool2d(score, 3, 1, 1)).float()
         best, at = peaks.flatten(1).topk(FINDS, 1)
         chosen = boxes.flatten(2).gather(2, at[:, None, :].expand(-1, 4, -1))
-        return chosen.transpose(1, 2), best
+        return chosen.transpose(1, 2) * (best > 0).float()[..., None], best
 
     def _once(self, image: torch.Tensor) -> Pair:
         """Scores [N, 1, h, w], and the box that each cell speaks for [N, 4, h, w]."""

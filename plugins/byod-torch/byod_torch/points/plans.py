@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from byod.trainers import Stage
 
 Head = Literal["heatmap", "direct"]
 
-SEEN = {Stage.HEADS: 10_000, Stage.POINTS: 10_000}
-"""So many pictures, or heads, a pretrained net sees in all; one from scratch `LONGER` times as many."""
-LONGER = 2.5
-LEAST, MOST = 12, 150
+OWN = "unet_lite"
+"""What learns from random weights, if nothing else is asked for."""
+SEEN = 8_000
+"""So many pictures, or heads, a pretrained net sees in all."""
+LONGER = {Stage.HEADS: 3, Stage.POINTS: 2}
+"""One from random weights sees so many times as many."""
+FEW = 1_000
+"""With fewer pictures than these, batches are small: steps are what such a training is short of."""
+LEAST, MOST = 12, 200
 """Epochs, at least and at most."""
 
 
@@ -40,6 +46,10 @@ class Choice(Protocol):
     @property
     def model_fields_set(self) -> set[str]:
         """The options that were set (pydantic's)."""
+        ...
+
+    def model_copy(self, *, update: Mapping[str, Any]) -> Self:
+        """The same with some of them changed (pydantic's)."""
         ...
 
 
@@ -78,13 +88,13 @@ def plan(options: Choice, stage: Stage, count: int) -> Plan:
     """Choose what was left open; `count` are the heads, or pictures, that one epoch shows."""
     scratch = options.from_scratch
     heads = stage is Stage.HEADS
-    seen = SEEN[stage] * (LONGER if scratch else 1)
+    seen = SEEN * (LONGER[stage] if scratch else 1)
     return Plan(
         stage=stage,
         size=(options.heads_size if heads else options.size) or (160 if heads else 128),
-        finest=4,
+        finest=8 if heads else 4,
         epochs=options.epochs or min(MOST, max(LEAST, math.ceil(seen / max(count, 1)))),
-        batch_size=options.batch_size or 16,
+        batch_size=options.batch_size or (8 if count < FEW else 32),
         lr=options.lr or (3e-3 if scratch else 2e-3),
         body=1.0 if scratch else 0.3,
         weight_decay=options.weight_decay,

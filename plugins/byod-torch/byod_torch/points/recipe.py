@@ -26,9 +26,9 @@ from byod_torch.points.encoders import Encoder
 from byod_torch.points.feeds import Batch, Feed
 from byod_torch.points.learning import Learning, Loss
 from byod_torch.points.nets import Decoder, Direct
-from byod_torch.points.plans import Choice, Plan, plan
+from byod_torch.points.plans import OWN, Choice, Plan, plan
 
-BESIDE = 0.3
+BESIDE = 0.5
 """How much points count that are no eyes: glasses hang on the eyes, and the others are marked in fewer pictures."""
 OUTPUTS = {Stage.HEADS: ("boxes", "scores"), Stage.POINTS: ("points", "confidence")}
 
@@ -49,6 +49,8 @@ def train(data: TrainingData, options: Choice, run: Run) -> Trained:
         TrainerError: there is nothing to learn from, or the net cannot be built, trained or exported.
     """
     stage, points = _asked(data)
+    if options.from_scratch and "arch" not in options.model_fields_set:
+        options = options.model_copy(update={"arch": OWN})
     if run.gpus > 1:
         raise TrainerError("a net for points learns on one GPU; leave --gpus out")
     device = devices.device(run.device)
@@ -145,14 +147,15 @@ def _epoch(feed: Feed, learning: Learning, progress: Progress, run: Run) -> None
     if progress.over:
         learning.measure_norms(feed.epoch(epoch))
     judged = learning.judged(feed.judging())
-    progress.keep(learning.state())
-    progress.done += 1
     numbers = {"epoch": epoch, "train_loss": trained, "lr": learning.lr}
     if judged is not None:
         numbers["valid_loss"] = judged
     run.log({**numbers, "seconds": time.perf_counter() - started})
     if not progress.over and run.should_stop():
         progress.over = True
+        learning.measure_norms(feed.epoch(epoch))
+    progress.keep(learning.state())
+    progress.done += 1
     checkpoints.save(run, progress, learning)
 
 
