@@ -55,7 +55,9 @@ def _identical(pictures: Sequence[Picture], table: Table, near: Links) -> Iterab
         table.plain[shown] * len(pictures) + size[shown], return_index=True, return_inverse=True
     )
     first = shown[first]  # the best picture of each look and size
-    links: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = [(numbers, np.arange(len(pictures))) for numbers in same]
+    links: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = [
+        (numbers, np.arange(len(pictures))) for numbers in same
+    ]
     links.append(_of_one_colour(table, first[kind], shown))
     close = near.within(_NEAR)
     one, other = products(
