@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,6 +21,20 @@ class Record(BaseModel):
     """Base of all records: frozen, and no field that is not named."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def unchecked(cls, values: dict[str, Any]) -> Self:
+        """A record of values that were checked before, each of its fields among them.
+
+        Several times as fast as pydantic's own `model_construct`, which looks for defaults: a snapshot has as many
+        records as the dataset has pictures.
+        """
+        made = cls.__new__(cls)
+        object.__setattr__(made, "__dict__", values)
+        object.__setattr__(made, "__pydantic_fields_set__", set(values))
+        object.__setattr__(made, "__pydantic_extra__", None)
+        object.__setattr__(made, "__pydantic_private__", None)
+        return made
 
 
 class Task(StrEnum):

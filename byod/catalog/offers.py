@@ -220,9 +220,9 @@ class Offers:
         ):
             # checked when it was offered: a snapshot of 100,000 pictures would take seconds to check again
             values = json.loads(record)
-            told = {name: values[name] for name in _TOLD if name in values}
+            told = {name: values.get(name) for name in _TOLD}
             when = None if at is None else datetime.fromisoformat(at)
-            origin = Origin.model_construct(sha256=sample, fetched_at=when, **told)
+            origin = Origin.unchecked({**told, "sha256": sample, "fetched_at": when})
             found.setdefault(sample, []).append(origin)
         return {
             sample: tuple(sorted(origins, key=lambda origin: origin.licence is None))

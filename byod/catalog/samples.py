@@ -213,5 +213,5 @@ def _sample(row: tuple[object, ...]) -> Sample:
     values["status"] = Status(str(values["status"]))
     if values["reason"] is not None:
         values["reason"] = Reason(str(values["reason"]))
-    made = Fingerprint.model_construct(**prints) if prints["phash"] is not None else None  # type: ignore[arg-type]
-    return Sample.model_construct(fingerprint=made, **values)  # type: ignore[arg-type]
+    values["fingerprint"] = Fingerprint.unchecked(prints) if prints["phash"] is not None else None
+    return Sample.unchecked(values)
