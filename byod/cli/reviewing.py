@@ -220,8 +220,8 @@ def _tell_pulled(pulled: Pulled) -> None:
         say(f"conflict: {clash.file}: {clash.why}")
     for name, number in pulled.waiting.items():
         say(
-            f"{number} verdicts name the class {name!r}, which byod.toml does not have; "
-            f"they wait until there is a [classes.{name!r}] again"
+            f"{number} verdicts name the class {name!r}, which byod.toml does not have; they wait until it is back: "
+            f'[classes."{name}"] with name = "…"'
         )
     if pulled.unreadable:
         say(
