@@ -156,7 +156,7 @@ def test_plugins_are_listed_with_their_options_and_nets(home):
     found = {one["name"]: one for one in json.loads(byod("plugins", "--json", folder=folder).stdout)}
     assert {"fastai", "torch", "sklearn", "keras"} <= set(found)
     assert found["torch"]["word"] == "ready"
-    assert found["torch"]["tasks"] == ["classify"]
+    assert found["torch"]["tasks"] == ["classify", "keypoints"]
     told = byod("plugins", "torch", folder=folder).stdout
     assert "epochs" in told
     assert "from_scratch" in told

@@ -323,6 +323,19 @@ def test_peaks_become_boxes_best_first():
     assert losses.of_heads(maps, [boxes]) < 0.05 * losses.of_heads(empty, [boxes])
 
 
+def test_even_areas_hold_no_peaks():
+    """Where all cells say the same faint word, whatever the rounding, nothing is found."""
+
+    class Even(torch.nn.Module):
+        def forward(self, image):
+            maps = torch.zeros(1, 5, 20, 20)
+            maps[:, 0] = -3 + torch.rand(20, 20) * 1e-6
+            return maps
+
+    _, scores = answers.HeadAnswer(Even(), mirror=False)(torch.zeros(1, 3, 160, 160))
+    assert scores.max() == 0
+
+
 def test_unmarked_points_teach_nothing():
     """A point that is not marked has no part in the loss, wherever it is said to be."""
     heat = torch.rand(2, 3, 8, 8)

@@ -12,6 +12,9 @@ NEAR = 1 / 12
 """A point's confidence is the share of its heatmap within so much of the frame's side."""
 FINDS = 20
 """So many peaks are given at most."""
+FAINT = 0.05
+"""Scores count from here on, and are stretched to 0..1: in even areas all cells say the same but for rounding, and
+which of them are peaks would be chance."""
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 
@@ -92,7 +95,8 @@ class HeadAnswer(nn.Module):
             turned = turned.flip(3)
             back = torch.stack([1 - turned[:, 2], turned[:, 1], 1 - turned[:, 0], turned[:, 3]], 1)
             score, boxes = (score + other.flip(3)) / 2, (boxes + back) / 2
-        peaks = score * (score >= max_pool2d(score, 3, 1, 1)).float()
+        seen = (score - FAINT).clamp_min(0) / (1 - FAINT)
+        peaks = seen * (seen >= max_pool2d(seen, 3, 1, 1)).float()
         best, at = peaks.flatten(1).topk(FINDS, 1)
         chosen = boxes.flatten(2).gather(2, at[:, None, :].expand(-1, 4, -1))
         return chosen.transpose(1, 2) * (best > 0).float()[..., None], best

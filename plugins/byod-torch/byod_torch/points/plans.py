@@ -16,11 +16,11 @@ OWN = "unet_lite"
 """What learns from random weights, if nothing else is asked for."""
 SEEN = 8_000
 """So many pictures, or heads, a pretrained net sees in all."""
-LONGER = {Stage.HEADS: 3, Stage.POINTS: 2}
+LONGER = 2
 """One from random weights sees so many times as many."""
 FEW = 1_000
 """With fewer pictures than these, batches are small: steps are what such a training is short of."""
-LEAST, MOST = 12, 200
+LEAST, MOST = 12, 150
 """Epochs, at least and at most."""
 
 
@@ -88,7 +88,7 @@ def plan(options: Choice, stage: Stage, count: int) -> Plan:
     """Choose what was left open; `count` are the heads, or pictures, that one epoch shows."""
     scratch = options.from_scratch
     heads = stage is Stage.HEADS
-    seen = SEEN * (LONGER[stage] if scratch else 1)
+    seen = SEEN * (LONGER if scratch else 1)
     return Plan(
         stage=stage,
         size=(options.heads_size if heads else options.size) or (160 if heads else 128),
