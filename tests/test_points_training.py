@@ -21,6 +21,8 @@ from byod.points import Head, PointSet
 from byod.records import Split, Task
 from byod.training import About
 
+pytestmark = pytest.mark.slow  # real trainings, many of them
+
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
