@@ -30,7 +30,7 @@ from byod.review.projects import Project
 from byod.review.pulling import Pulled, Undone
 from byod.review.pushing import Progress, Pushed
 from byod.review.questions import Purpose, Question
-from byod.review.studio import TESTED, Studio
+from byod.review.studio import TESTED, Studio, passes
 from byod.settings import Settings
 from byod.writing import overview
 
@@ -70,10 +70,9 @@ class Asked(Record):
 
 @dataclass(frozen=True)
 class Desk:
-    """A server at hand: its client and token, what it is called, and how people enter it."""
+    """A server at hand: its client, what it is called, and how people enter it."""
 
     studio: Studio
-    token: str
     server: str
     files: Path | None
     email: str = ""
@@ -121,7 +120,7 @@ def at(where: Where, settings: Settings, say: Say, *, stay: bool = False) -> Ite
         if not studio.release.startswith(f"{TESTED}."):
             say(f"{url} is Label Studio {studio.release}; byod was tested with {TESTED}: watch what it does")
         files = None if where.files is None else where.files.absolute()
-        yield Desk(studio=studio, token=token.strip(), server=studio.url, files=files)
+        yield Desk(studio=studio, server=studio.url, files=files)
         return
     if stay:
         running = server.start(settings, say)
@@ -134,7 +133,6 @@ def at(where: Where, settings: Settings, say: Say, *, stay: bool = False) -> Ite
 def _own(running: server.Running) -> Desk:
     return Desk(
         studio=Studio(running.url, running.token),
-        token=running.token,
         server=OWN,
         files=running.files,
         email=running.email,
@@ -159,7 +157,7 @@ def push(
         run = _ask_run(dataset, snapshot, asked, say)
         done: list[Pushed] = []
         for purpose, found in _questions(dataset, snapshot, asked, doubts, run, say):
-            project = projects.ensure(dataset, desk.studio, desk.token, desk.server, purpose, say)
+            project = projects.ensure(dataset, desk.studio, desk.server, purpose, say)
             address = _addressed(dataset, desk, project)
             done.append(pushing.push(dataset, desk.studio, desk.server, project, found, address, progress))
             if run is not None and purpose is Purpose.LABELS:
@@ -179,7 +177,7 @@ def _addressed(dataset: Dataset, desk: Desk, project: Project) -> Addressed:
     if desk.files is None:
         return Uploads(dataset.folder, desk.studio, project.number)
     local = LocalFiles(dataset.folder, desk.files, f"byod-{projects.key(dataset.folder)}")
-    projects.serve_files(desk.studio, desk.token, project, local.folder)
+    projects.serve_files(desk.studio, project, local.folder)
     return local
 
 
@@ -363,8 +361,7 @@ _COUNTED = ("total_annotations", "cancelled_annotations")
 
 
 def _with(desk: Desk, project: Project, counted: str) -> list[dict[str, object]]:
-    more = {"filter": f"filter:tasks:{counted}", "operator": "greater", "type": "Number", "value": 0}
-    return desk.studio.tasks(project.number, filters=[more])
+    return desk.studio.tasks(project.number, filters=[passes(counted, "greater", "Number", 0)])
 
 
 def addresses(folder: Path, desk: Desk, *, say: Say) -> list[Project]:

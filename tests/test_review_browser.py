@@ -165,7 +165,6 @@ def test_suspects_show_both_opinions(live, person, tmp_path, monkeypatch):
     monkeypatch.setattr(reviewing, "_doubts", lambda folder, cache, say: [doubt])
     desk = reviewing.Desk(
         studio=reviewing.Studio(live.url, live.token),
-        token=live.token,
         server=reviewing.OWN,
         files=live.files,
     )

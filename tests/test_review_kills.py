@@ -345,9 +345,7 @@ def test_answers_given_while_pulls_run(many, live_studio, tmp_path):
             failed.append(error)
             raise
 
-    desk = reviewing.Desk(
-        studio=studio, token=live_studio.token, server=live_studio.url, files=live_studio.files
-    )
+    desk = reviewing.Desk(studio=studio, server=live_studio.url, files=live_studio.files)
     answering = threading.Thread(target=answer)
     answering.start()
     pulls = 0

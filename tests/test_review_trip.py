@@ -34,7 +34,7 @@ def nothing(done, total):
 @pytest.fixture
 def desk(live_studio):
     studio = Studio(live_studio.url, live_studio.token)
-    return Desk(studio=studio, token=live_studio.token, server="own", files=live_studio.files)
+    return Desk(studio=studio, server="own", files=live_studio.files)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 from byod.catalog.verdicts import UNDO
 from byod.records import Record, Sha256, Verdict
-from byod.review.projects import LABEL, POINTS, REJECT
+from byod.review.projects import LABEL, POINTS, POINTS_TYPE, REJECT
 from byod.review.questions import Purpose
 
 REVIEW = "review"
@@ -105,7 +105,7 @@ def _answer(
         if item.get("from_name") == LABEL:
             chosen += value.get("choices") or ()
         elif item.get("from_name") == POINTS:
-            names: list[str] = value.get("keypointlabels") or []
+            names: list[str] = value.get(POINTS_TYPE) or []
             if len(names) == 1:
                 dots.append(Dot(key=str(item.get("id", "")), name=names[0], x=value["x"], y=value["y"]))
     rejected = chosen == [REJECT]

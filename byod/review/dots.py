@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from byod.points import Head, Marks, Point
+from byod.points import Head, Marks, Point, is_inside
 from byod.review.answers import Dot
 
 _KEY = re.compile(r"h(\d{1,4})\.")
@@ -24,14 +24,16 @@ def marks(
     old = before.heads if before is not None else ()
     points: list[dict[str, Point | None]] = [
         {
-            name: point if point is not None and not _shown(point, width, height) else None
+            name: point if point is not None and not is_inside(point.x, point.y, width, height) else None
             for name, point in head.points.items()
         }
         for head in old
     ]
     new: list[tuple[str, Point]] = []
     for dot in dots:
-        placed = Point(x=dot.x * width / 100.0, y=dot.y * height / 100.0, inside=_in(dot))
+        placed = Point(
+            x=dot.x * width / 100.0, y=dot.y * height / 100.0, inside=is_inside(dot.x, dot.y, 100, 100)
+        )
         known = _KEY.match(dot.key)
         number = int(known.group(1)) if known else len(old)
         if number < len(old) and points[number].get(dot.name) is None:
@@ -71,14 +73,6 @@ def apart(one: Marks, other: Marks) -> float:
     return worst
 
 
-def _in(dot: Dot) -> bool:
-    return 0 <= dot.x <= 100 and 0 <= dot.y <= 100
-
-
-def _shown(point: Point, width: int, height: int) -> bool:
-    return 0 <= point.x <= width and 0 <= point.y <= height
-
-
 def _unmoved(old: Point | None, new: Point) -> Point:
     """The old point where nobody dragged it: percents are not exact to the last digit."""
     if old is not None and math.hypot(old.x - new.x, old.y - new.y) < _SAME_PIXELS:
@@ -94,7 +88,7 @@ def _distance(head: dict[str, Point | None], point: Point) -> float:
 
 
 def _size(head: Head) -> float:
-    there = [point for point in head.points.values() if point is not None]
+    there = list(head.marked.values())
     if head.box is not None:
         x0, y0, x1, y1 = head.box
         return max(1.0, math.hypot(x1 - x0, y1 - y0))

@@ -8,15 +8,15 @@ https://labelstud.io/guide/ml (connecting), https://labelstud.io/guide/predictio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from byod.errors import ReviewError
 from byod.records import Record
-from byod.review.projects import LABEL, marker
+from byod.review.projects import choice, marker
 from byod.review.questions import Purpose
-from byod.review.studio import Studio
+from byod.review.studio import Studio, passes
 
 TITLE = "byod"
 """What the helper is called in a project; were it the run's name, a stopped helper would hide predictions."""
@@ -41,9 +41,7 @@ Answers = Callable[[Sequence[str]], Sequence[Said | None]]
 
 def prediction(said: Said, model: str) -> dict[str, Any]:
     """An opinion as Label Studio takes it; `label` is the alias of a choice in the projects byod makes."""
-    value = {"choices": [said.label]}
-    result = {"from_name": LABEL, "to_name": "image", "type": "choices", "value": value}
-    return {"model_version": model, "score": said.score, "result": [result]}
+    return {"model_version": model, "score": said.score, "result": [choice(said.label)]}
 
 
 def projects_of(studio: Studio, dataset: Path) -> list[int]:
@@ -131,15 +129,11 @@ def _drop_webhook(studio: Studio, project: int, url: str) -> None:
 def lacking(studio: Studio, project: int, model: str) -> list[tuple[int, str]]:
     """The open tasks of a project without an opinion of this model: (task, SHA-256 of its picture)."""
     filters = [
-        _filter("predictions_model_versions", "not_contains", "List", [model]),
-        _filter("total_annotations", "equal", "Number", 0),
+        passes("predictions_model_versions", "not_contains", "List", [model]),
+        passes("total_annotations", "equal", "Number", 0),
     ]
     tasks = studio.tasks(project, include=("id", "data"), filters=filters)
     return [(int(task["id"]), str(task["data"]["byod_id"])) for task in tasks if task["data"].get("byod_id")]
-
-
-def _filter(column: str, operator: str, kind: str, value: object) -> Mapping[str, object]:
-    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
 
 
 def write(studio: Studio, project: int, model: str, answers: Answers, say: Say) -> int:

@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from xml.sax.saxutils import quoteattr
 
 from lxml import etree  # type: ignore[import-untyped]
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
 REJECT = "__reject__"
 LABEL = "label"
 POINTS = "points"
+POINTS_TYPE = "keypointlabels"
+"""How Label Studio calls a point with a name."""
 IN_ORDER = "Sequential sampling"
 LEAST_SURE_FIRST = "Uncertainty sampling"
 """Orders of the label stream: as pushed, or by the score of the preselected prediction, the lowest first."""
@@ -38,12 +39,6 @@ _REJECT_POINTS = "✗ Reject: no picture for this dataset"
 _HOTKEYS = (*"123456789", *"qwertyasdfgzxcvbn")
 _ALL_SHOWN = 20  # classes that fit beside the picture; beyond, a box to filter them, and "reject" first
 _COLOURS = ("#e6194b", "#4363d8", "#3cb44b", "#f58231", "#911eb4", "#008080", "#f032e6", "#9a6324", "#808000")
-_TITLES = {
-    Purpose.LABELS: "labels",
-    Purpose.SUSPECTS: "suspects",
-    Purpose.CONFLICTS: "conflicts",
-    Purpose.POINTS: "points",
-}
 _KEY = ".byod/review-key"
 
 
@@ -130,7 +125,7 @@ def existing(studio: Studio, wanted: Sequence[Remembered]) -> list[Project]:
 
 
 def ensure(
-    dataset: Dataset, studio: Studio, token: str, server: str, purpose: Purpose, say: Callable[[str], None]
+    dataset: Dataset, studio: Studio, server: str, purpose: Purpose, say: Callable[[str], None]
 ) -> Project:
     """The dataset's project for a purpose: found and brought in step with the recipe, or made.
 
@@ -141,12 +136,12 @@ def ensure(
     if project is not None:
         wanted = config(dataset, purpose, before=project.config)
         if _structure(wanted) != _structure(project.config):
-            with_sdk = client(studio, token)
+            with_sdk = client(studio)
             asked(studio, lambda: with_sdk.projects.update(project.number, label_config=wanted))
             say(f"the project {project.url} asks for the classes of byod.toml as they are now")
         return project
-    title = f"{dataset.name[:36]} · {_TITLES[purpose]}"
-    with_sdk = client(studio, token)
+    title = f"{dataset.name[:36]} · {purpose}"
+    with_sdk = client(studio)
     made: Any = asked(
         studio,
         lambda: with_sdk.projects.create(
@@ -165,7 +160,7 @@ def ensure(
     return Project(number=int(made.id), purpose=purpose, url=f"{studio.url}/projects/{made.id}/")
 
 
-def serve_files(studio: Studio, token: str, project: Project, folder: Path) -> None:
+def serve_files(studio: Studio, project: Project, folder: Path) -> None:
     """Let the server show the previews in `folder`: a storage row that finds nothing when somebody syncs it.
 
     Raises:
@@ -174,7 +169,7 @@ def serve_files(studio: Studio, token: str, project: Project, folder: Path) -> N
     known = studio.get("/api/storages/localfiles/", params={"project": project.number})
     if any(str(row.get("path")) == str(folder) for row in known):
         return
-    with_sdk = client(studio, token)
+    with_sdk = client(studio)
     asked(
         studio,
         lambda: with_sdk.import_storage.local.create(
@@ -188,7 +183,7 @@ def serve_files(studio: Studio, token: str, project: Project, folder: Path) -> N
     )
 
 
-def client(studio: Studio, token: str) -> LabelStudioBase:
+def client(studio: Studio) -> LabelStudioBase:
     """The SDK's client of the same server and account, without its readers of other formats, which load for seconds.
 
     Raises:
@@ -202,9 +197,10 @@ def client(studio: Studio, token: str) -> LabelStudioBase:
             "byod review needs label-studio-sdk; install it with: uv pip install 'byod-toolkit[review]' "
             "(from a clone: uv pip install -e '.[review]')"
         ) from error
-    loopback = urlsplit(studio.url).hostname in {"127.0.0.1", "localhost", "::1"}
     made: LabelStudioBase = LabelStudioBase(
-        base_url=studio.url, api_key=token, httpx_client=httpx.Client(trust_env=not loopback, timeout=600.0)
+        base_url=studio.url,
+        api_key=studio.token,
+        httpx_client=httpx.Client(trust_env=studio.proxied, timeout=600.0),
     )
     return made
 
@@ -225,6 +221,11 @@ def asked(studio: Studio, call: Callable[[], Any]) -> Any:
         ) from error
     except httpx.HTTPError as error:
         raise ReviewError(f"the Label Studio at {studio.url} stopped answering ({error})") from error
+
+
+def choice(label: str) -> dict[str, Any]:
+    """A class as Label Studio writes it in a result; `label` is its folder, which the page stores."""
+    return {"from_name": LABEL, "to_name": "image", "type": "choices", "value": {"choices": [label]}}
 
 
 def config(dataset: Dataset, purpose: Purpose, before: str = "") -> str:

@@ -22,7 +22,7 @@ from byod.records import Placement, Reason, Record, Sample, Status, Verdict
 from byod.review import answers, dots
 from byod.review.answers import REVIEW, Answer, Decision
 from byod.review.projects import Project, Remembered, existing
-from byod.review.studio import PAGE, Studio
+from byod.review.studio import PAGE, Studio, passes
 
 OVERLAP = timedelta(seconds=30)
 """How far back a pull reads again: a change is stamped before it can be seen."""
@@ -30,12 +30,7 @@ APART = 0.1
 """Two people's points differ when they lie further apart than this part of the head's size."""
 _STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"  # the only form Label Studio's filter takes without an error
 _SAID = ("id", "data", "updated_at", "annotations", "result", "was_cancelled", "completed_by", "updated_by")
-_ANSWERED: dict[str, object] = {
-    "filter": "filter:tasks:total_annotations",
-    "operator": "greater",
-    "type": "Number",
-    "value": 0,
-}
+_ANSWERED = passes("total_annotations", "greater", "Number", 0)
 _STAGING = ".byod/marks"
 
 
@@ -90,14 +85,7 @@ def _fetched(studio: Studio, project: Project, seen: str) -> Fetched:
     filters = [_ANSWERED]
     if seen:
         since = (datetime.fromisoformat(seen) - OVERLAP).astimezone(UTC).strftime(_STAMP)
-        filters.append(
-            {
-                "filter": "filter:tasks:updated_at",
-                "operator": "greater",
-                "type": "Datetime",
-                "value": since,
-            }
-        )
+        filters.append(passes("updated_at", "greater", "Datetime", since))
     changed = studio.tasks(project.number, include=_SAID, filters=filters)
     if any("result" not in annotation for task in changed for annotation in task["annotations"]):
         changed = studio.tasks(project.number, filters=filters)  # a server that takes `include` otherwise

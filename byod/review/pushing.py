@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from byod.dataset import Dataset
-from byod.points import Marks
+from byod.points import Marks, is_inside
 from byod.records import Record
 from byod.review.previews import Addressed
-from byod.review.projects import LABEL, POINTS, Project
+from byod.review.projects import POINTS, POINTS_TYPE, Project, choice
 from byod.review.questions import FOLDER, Question
 from byod.review.studio import Studio
 
@@ -144,11 +144,6 @@ def task(question: Question, image: str) -> Any:
     return {"data": data, "predictions": predictions}
 
 
-def choice(label: str) -> dict[str, Any]:
-    """A class as Label Studio writes it."""
-    return {"from_name": LABEL, "to_name": "image", "type": "choices", "value": {"choices": [label]}}
-
-
 def points_result(marks: Marks) -> Iterator[dict[str, Any]]:
     """Points as Label Studio draws them, in percent of the picture; those outside of the frame are not drawn.
 
@@ -156,13 +151,13 @@ def points_result(marks: Marks) -> Iterator[dict[str, Any]]:
     """
     for number, head in enumerate(marks.heads):
         for name, point in head.points.items():
-            if point is None or not (0 <= point.x <= marks.width and 0 <= point.y <= marks.height):
+            if point is None or not is_inside(point.x, point.y, marks.width, marks.height):
                 continue
             yield {
                 "id": f"h{number}.{name}",
                 "from_name": POINTS,
                 "to_name": "image",
-                "type": "keypointlabels",
+                "type": POINTS_TYPE,
                 "original_width": marks.width,
                 "original_height": marks.height,
                 "image_rotation": 0,
@@ -173,9 +168,6 @@ def points_result(marks: Marks) -> Iterator[dict[str, Any]]:
                     POINTS_TYPE: [name],
                 },
             }
-
-
-POINTS_TYPE = "keypointlabels"
 
 
 def _await(studio: Studio, project: Project, expected: int) -> None:

@@ -45,14 +45,15 @@ class Studio:
     def __init__(self, url: str, token: str) -> None:
         host = _host(url)
         self.url = url.rstrip("/")
-        self._token = token.strip()
-        if not (self._token.isascii() and self._token.isprintable()) or " " in self._token:
+        self.token = token.strip()
+        if not (self.token.isascii() and self.token.isprintable()) or " " in self.token:
             raise ReviewError(
                 f"that is no token of {self.url}; copy one from its page Account & Settings, all of it"
             )
         self._access = ("", 0.0)
         self._session = requests.Session()
-        self._session.trust_env = host not in _LOOPBACK  # no proxy stands between two ports of a machine
+        self.proxied = host not in _LOOPBACK  # no proxy stands between two ports of a machine
+        self._session.trust_env = self.proxied
         self.release = self._named(self._send("GET", "/api/version", _FIRST, signed=False), "release")
         self.email = self._named(self._send("GET", "/api/current-user/whoami", _FIRST), "email")
 
@@ -113,18 +114,12 @@ class Studio:
             params["include"] = ",".join(include)
         found: list[dict[str, Any]] = []
         while True:
-            items = [*filters, *([_behind(found[-1]["id"])] if found else [])]
+            items = [*filters, *([passes("id", "greater", "Number", found[-1]["id"])] if found else [])]
             query = {"filters": {"conjunction": "and", "items": items}, "ordering": ["tasks:id"]}
             told = self.get("/api/tasks/", params={**params, "query": jsonlib.dumps(query)})
             found += told["tasks"]
             if len(told["tasks"]) >= int(told["total"]) or not told["tasks"]:
                 return found
-
-    def export(self, project: int, *, everything: bool = False) -> list[dict[str, Any]]:
-        """The tasks of a project with their annotations; only annotated or skipped ones unless `everything`."""
-        params = {"exportType": "JSON", **({"download_all_tasks": "true"} if everything else {})}
-        told: list[dict[str, Any]] = self.get(f"/api/projects/{project}/export", params=params, timeout=600.0)
-        return told
 
     def _send(self, method: str, path: str, how: Mapping[str, Any], *, signed: bool = True) -> Any:
         status, body = self._exchange(method, path, how, signed)
@@ -181,14 +176,14 @@ class Studio:
 
     @property
     def _personal(self) -> bool:
-        return self._token.count(".") == 2
+        return self.token.count(".") == 2
 
     def _authorization(self) -> str:
         if not self._personal:
-            return f"Token {self._token}"
+            return f"Token {self.token}"
         access, since = self._access
         if not access or time.monotonic() - since > _ACCESS_SECONDS:
-            how = {"json": {"refresh": self._token}, **_FIRST}
+            how = {"json": {"refresh": self.token}, **_FIRST}
             access = self._named(self._send("POST", "/api/token/refresh/", how, signed=False), "access")
             self._access = (access, time.monotonic())
         return f"Bearer {access}"
@@ -217,9 +212,9 @@ def _host(url: str) -> str:
     return host
 
 
-def _behind(number: int) -> dict[str, Any]:
-    """The filter for tasks with a larger number."""
-    return {"filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": number}
+def passes(column: str, operator: str, kind: str, value: object) -> dict[str, object]:
+    """A filter of the data manager for `Studio.tasks`, such as ("id", "greater", "Number", 7)."""
+    return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
 
 
 def _detail(body: bytes) -> str | None:
