@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from byod import judging, runfolder
+from byod import contest, judging, runfolder
 from byod.errors import ModelError, UsageError
 from byod.judging import Judged, Line
 from byod.modelcard import Comparison, Contender, Measured, ModelCard, Prediction
@@ -56,7 +55,7 @@ def compare(runs: Sequence[Path]) -> Comparison:
     shared = _shared(opened)
     latest = max(opened, key=lambda run: run.card.created)
     judged = [_judged(run, latest, shared) for run in opened]
-    names = _names(opened)
+    names = contest.names(runs, [run.card.run for run in opened])
     return Comparison(
         runs=tuple(
             _contender(name, run, said) for name, run, said in zip(names, opened, judged, strict=True)
@@ -93,20 +92,18 @@ def _same_classes(runs: Sequence[_Run]) -> None:
 
 def _shared(runs: Sequence[_Run]) -> tuple[str, ...]:
     """The pictures to compare on; a picture goes with its whole duplicate group."""
-    everywhere = set.intersection(*(set(run.lines) for run in runs))
-    seen = frozenset().union(*(run.learned for run in runs))
-    tainted = {group for run in runs for sha, (_, group) in run.sides.items() if sha in seen}
-    shared = sorted(
-        sha
-        for sha in everywhere
-        if sha not in seen and not any(run.lines[sha].group in tainted for run in runs)
+    shared = contest.unseen(
+        [{sha: line.group for sha, line in run.lines.items()} for run in runs],
+        [run.sides for run in runs],
+        frozenset[str]().union(*(run.learned for run in runs)),
+        lambda sha: sha,
     )
     if len(shared) < ENOUGH:
         raise ModelError(
             f"these runs have {len(shared)} test pictures in common that none of them learned from, and {ENOUGH} are "
             "needed; train them on the same split (byod train keeps it)"
         )
-    return tuple(shared)
+    return shared
 
 
 def _judged(run: _Run, latest: _Run, shared: Sequence[str]) -> list[Judged]:
@@ -143,7 +140,12 @@ def _contender(name: str, run: _Run, judged: Sequence[Judged]) -> Contender:
         device=card.device,
         model_bytes=(run.folder / "model.onnx").stat().st_size,
         seconds=card.seconds,
-        milliseconds=_milliseconds(run, [j.example.path for j in judged]),
+        milliseconds=contest.milliseconds(
+            Predictor(run.folder).predict,
+            [j.example.path for j in judged],
+            run.folder.parent.parent,
+            TIMED,
+        ),
         accuracy=metrics.accuracy,
         interval=metrics.interval,
         macro_f1=metrics.macro_f1,
@@ -163,34 +165,6 @@ def _rounds(runs: Sequence[_Run], names: Sequence[str], latest: _Run) -> tuple[s
     if len({(reviewed, fingerprint) for reviewed, _, _, fingerprint in mine}) < 2:
         return ()
     return tuple(name for _, _, name, _ in sorted(mine))
-
-
-def _milliseconds(run: _Run, pictures: Sequence[Path]) -> float:
-    """What one picture takes, decoding included: the better of two rounds over a few of them."""
-    there = [path for path in pictures if path.is_file()][:TIMED]
-    if not there:
-        raise ModelError(
-            f"the pictures of {run.folder.parent.parent} are gone; nothing to measure the time on"
-        )
-    predictor = Predictor(run.folder)
-    list(predictor.predict(there[:2]))
-    rounds = []
-    for _ in range(2):
-        started = time.perf_counter()
-        list(predictor.predict(there))
-        rounds.append(time.perf_counter() - started)
-    return 1000 * min(rounds) / len(there)
-
-
-def _names(runs: Sequence[_Run]) -> list[str]:
-    """Names that tell the runs apart: the folder's, with its dataset's where two are called the same."""
-    names = [run.card.run for run in runs]
-    if len(set(names)) == len(names):
-        return names
-    full = [f"{run.folder.resolve().parent.parent.name}/{run.card.run}" for run in runs]
-    if len(set(full)) != len(full):
-        raise UsageError("the same run is named twice")
-    return full
 
 
 def _note(runs: Sequence[_Run], latest: _Run, shared: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ from byod import (
     trainers,
     training,
 )
+from byod.about import About
 from byod.dataset import datasets_under
 from byod.errors import ModelError, TrainerError, UsageError
 from byod.keypoints.finder import PointsPredictor
@@ -100,7 +101,7 @@ def train(
     _right_task(folder, wanted.task)
     trainer = find_trainer(wanted)
     snapshot, examples, reviewed = _examples(folder, say)
-    about = training.About(
+    about = About(
         fingerprint=snapshot.fingerprint,
         reviewed=reviewed,
         licences={licence or "unknown": number for licence, number in overview.licence_counts(snapshot)},
@@ -252,7 +253,7 @@ def suspects(
         found = training.doubts(
             examples, list(snapshot.classes), probe, Path(place), options=options, cache=cache, say=say
         )
-    runfolder.write_suspects(snapshot.folder / "suspects.csv", found)
+    runfolder.write_suspects(snapshot.folder / "suspects.csv", Suspect, found)
     page = pages.write_check(snapshot, into or snapshot.folder / "check.html", suspects=found)
     return page, snapshot, found
 

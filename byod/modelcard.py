@@ -307,11 +307,11 @@ class PointsCard(Card):
     baseline: PointsScore
 
 
-class Contender(Record):
-    """One run in a comparison, measured on the pictures that all of its runs can be judged by.
+class Entrant(Record):
+    """What a comparison says of every run: what it is, and what it costs.
 
     `seconds` is how long it trained, `milliseconds` what one picture takes to predict on this machine, decoding
-    included; `model_bytes` is the size of its model.onnx; `reviewed` is as in its card.
+    included; `model_bytes` is the size of its model files.
     """
 
     run: str
@@ -323,6 +323,14 @@ class Contender(Record):
     model_bytes: int
     seconds: float
     milliseconds: float
+
+
+class Contender(Entrant):
+    """One run in a comparison, measured on the pictures that all of its runs can be judged by.
+
+    `reviewed` is as in its card.
+    """
+
     accuracy: float
     interval: tuple[float, float]
     macro_f1: float
@@ -346,21 +354,12 @@ class Comparison(Record):
     rounds: tuple[str, ...] = ()
 
 
-class PointsContender(Record):
-    """One run for points in a comparison: as `Contender`, measured on the heads that all of its runs can be judged by.
+class PointsContender(Entrant):
+    """One run for points in a comparison, measured on the heads that all of its runs can be judged by.
 
     `crops` is on crops around the true heads, `pipeline` through the whole pipeline.
     """
 
-    run: str
-    plugin: str
-    arch: str
-    pretrained: str
-    parameters: int
-    device: str
-    model_bytes: int
-    seconds: float
-    milliseconds: float
     crops: PointsScore
     pipeline: PointsScore
 

@@ -19,7 +19,7 @@ from byod.errors import ByodError, TrainerError
 from byod.fitting import Model
 from byod.judging import Judged
 from byod.modelcard import ModelCard, Suspect
-from byod.records import Example
+from byod.records import Example, Record
 
 LEFTOVER_DAYS = 7
 HISTORY = ("epoch", "train_loss", "valid_loss", "train_accuracy", "accuracy", "lr", "seconds")
@@ -97,11 +97,11 @@ def write(
     if model.weights is not None:
         shutil.copyfile(model.weights, part / WEIGHTS)
     rows = [[epoch.get(key, "") for key in HISTORY] for epoch in model.fitted.history]
-    _table(part / "history.csv", HISTORY, rows)
+    table(part / "history.csv", HISTORY, rows)
     judging.write(part / "predictions.csv", judged, card.classes)
     write_sides(part, sides)
     if card.suspects is not None:
-        write_suspects(part / "suspects.csv", suspects)
+        write_suspects(part / "suspects.csv", Suspect, suspects)
     (part / "report.html").write_text(report, encoding="utf-8")
     # last, since a folder with a card is taken for a run
     (part / "model.json").write_text(card.model_dump_json(indent=1), encoding="utf-8")
@@ -109,7 +109,7 @@ def write(
 
 def write_sides(part: Path, sides: Sequence[tuple[str, Sequence[Example]]]) -> None:
     """Write examples.csv: which pictures stood on which side of the split."""
-    _table(
+    table(
         part / "examples.csv",
         ("sha256", "group", "label", "part"),
         [[e.sha256, e.group, e.label, name] for name, side in sides for e in side],
@@ -130,13 +130,14 @@ def learned(sides: Mapping[str, tuple[str, str]]) -> frozenset[str]:
     return frozenset(sha for sha, (part, _) in sides.items() if part != judging.TEST)
 
 
-def write_suspects(file: Path, suspects: Sequence[Suspect]) -> None:
-    """Write the doubted labels as a table, the likeliest to be wrong first."""
-    head = tuple(Suspect.model_fields)
-    _table(file, head, [[getattr(s, name) for name in head] for s in suspects])
+def write_suspects(file: Path, kind: type[Record], suspects: Sequence[Record]) -> None:
+    """Write what is doubted as a table of the fields of its kind, the likeliest to be wrong first."""
+    head = tuple(kind.model_fields)
+    table(file, head, [[getattr(s, name) for name in head] for s in suspects])
 
 
-def _table(file: Path, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def table(file: Path, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write a table for other programs, as CSV with a header; None is an empty cell."""
     with file.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines)
         writer.writerow(head)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
 from byod import __version__, fitting, judging, runfolder, splits, stories, suspects, trainers
+from byod.about import UNKNOWN, About, told
 from byod.errors import TrainerError
 from byod.fitting import Log, Model, Work
 from byod.judging import Judged
 from byod.modelcard import Measured, Metrics, ModelCard, Probe, Suspect, Unreadable
-from byod.records import Example, Split, Task, Yield
+from byod.records import Example, Split, Task
 from byod.trainers import Trainer
 
 MIN_TEST = 20  # with fewer test pictures than this, a set is cross-validated
@@ -32,20 +30,6 @@ Say = Callable[[str], None]
 
 def _never() -> bool:
     return False
-
-
-@dataclass(frozen=True)
-class About:
-    """What a run's card and report say of where its pictures came from, and how to repeat it.
-
-    `reviewed` counts the pictures on which a person's verdict holds.
-    """
-
-    fingerprint: str = ""
-    reviewed: int = 0
-    licences: Mapping[str, int] | None = None
-    yields: tuple[Yield, ...] = ()
-    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +56,7 @@ def train_run(
     cache: Path | None = None,
     probe: Trainer | None = None,
     fresh: bool = False,
-    about: About = About(),
+    about: About = UNKNOWN,
     say: Say = lambda line: None,
     log: Log = lambda epoch: None,
     should_stop: Callable[[], bool] = _never,
@@ -342,48 +326,16 @@ def _card(
 ) -> ModelCard:
     fitted = outcome.model.fitted
     return ModelCard(
-        run=run,
-        created=datetime.now(UTC),
+        **told(work, fitted, run, about),
         task=Task.CLASSIFY,
-        plugin=work.trainer.name,
-        arch=fitted.arch,
-        pretrained=fitted.pretrained,
         classes=work.classes,
-        input=fitted.input,
         temperature=fitted.temperature,
-        parity=fitted.parity,
-        model_sha256=fitted.sha256,
         metrics=outcome.metrics,
         counts={Split(name): dict(Counter(e.label for e in side)) for name, side in outcome.sides},
-        fingerprint=about.fingerprint,
-        reviewed=about.reviewed,
-        licences=dict(about.licences or {}),
-        parameters=fitted.parameters,
-        device=fitted.device,
-        seed=work.seed,
         seconds=fitted.seconds,
-        options=given(work.options),
-        notes=fitted.notes,
-        versions=versions(fitted.versions),
-        command=about.command,
         probe=probe,
-        lr_finder=fitted.lr_finder,
         suspects=None if doubted is None else len(doubted),
     )
-
-
-def versions(trainers_own: Mapping[str, str]) -> dict[str, str]:
-    """What a run was made with: byod, Python, what byod measures with, and what the trainer names."""
-    own = {name: version(name) for name in ("numpy", "onnxruntime", "pillow")}
-    return {"byod": __version__, "python": platform.python_version(), **own, **trainers_own}
-
-
-def given(options: BaseModel) -> dict[str, JsonValue]:
-    """The options that were set, files by their names alone: a card is for giving away."""
-    chosen = options.model_dump(mode="json", exclude_unset=True)
-    return {
-        k: getattr(options, k).name if isinstance(getattr(options, k), Path) else v for k, v in chosen.items()
-    }
 
 
 def verdict(metrics: Metrics) -> str:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byod import comparing, judging, learning, measures, pipeline, training
+from byod.about import About
 from byod.errors import ModelError, UsageError
 from byod.modelcard import Measured
 from byod.recipe import Recipe
@@ -78,7 +79,7 @@ def test_the_latest_labels_count(tmp_path):
         Colour(),
         {"epochs": "4"},
         folder=second,
-        about=training.About(fingerprint="new"),
+        about=About(fingerprint="new"),
     )
     found = comparing.compare([first, second])
     assert "different versions" in found.note
@@ -93,7 +94,7 @@ def test_rounds_are_in_the_order_of_the_verdicts(tmp_path):
 
     def trained(name, home="set", **about):
         folder = tmp_path / home / "runs" / name
-        known = training.About(**about)
+        known = About(**about)
         training.train_run(examples, ("red", "green"), Colour(), {"epochs": "1"}, folder=folder, about=known)
         return folder
 

@@ -13,13 +13,13 @@ import pytest
 from spot_trainer import BESIDE, POINTS, Spot, spotted
 
 from byod import pointruns, runcard
+from byod.about import About
 from byod.errors import ModelError, TrainerError, UsageError
 from byod.keypoints.finder import PointsPredictor
 from byod.modelcard import Measured, PointsCard, PointsPrediction, Stage, Unreadable
 from byod.pointruns import joining, judging, suspects
 from byod.points import Head, PointSet
 from byod.records import Split, Task
-from byod.training import About
 
 pytestmark = pytest.mark.slow  # real trainings, many of them
 

@@ -15,6 +15,7 @@ import pytest
 from colour_trainer import Colour, coloured
 
 from byod import training
+from byod.about import About
 from byod.errors import TrainerError, UsageError
 from byod.modelcard import Measured, ModelCard
 from byod.predictor import Predictor
@@ -38,7 +39,7 @@ def _train(examples, run, options=None, trainer=None, **more):
 
 def test_a_run_folder_is_complete(examples, run):
     """Model, card, report, history and predictions are there, and nothing else, not even beside the folder."""
-    about = training.About(fingerprint="abc", licences={"CC0-1.0": 120}, command="byod train")
+    about = About(fingerprint="abc", licences={"CC0-1.0": 120}, command="byod train")
     card = _train(examples, run, about=about)
     assert {file.name for file in run.iterdir()} == {
         "model.onnx",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from byod import measures, runfolder
+from byod import contest, measures, runfolder
 from byod.errors import ModelError, UsageError
 from byod.keypoints import metrics
 from byod.keypoints.finder import PointsPredictor
@@ -53,11 +52,7 @@ def compare(folders: Sequence[Path]) -> PointsComparison:
     if len(folders) < 2:
         raise UsageError("comparing takes two runs at least; byod train makes them")
     runs = [_open(folder) for folder in folders]
-    names = [run.card.run for run in runs]
-    if len(set(names)) != len(names):
-        names = [f"{run.folder.resolve().parent.parent.name}/{run.card.run}" for run in runs]
-    if len(set(names)) != len(names):
-        raise UsageError("the same run is named twice")
+    names = contest.names(folders, [run.card.run for run in runs])
     _same_points(runs)
     shared = _shared(runs)
     lines = [[run.lines[key] for key in shared] for run in runs]
@@ -97,24 +92,22 @@ def _same_points(runs: Sequence[_Run]) -> None:
 
 def _shared(runs: Sequence[_Run]) -> tuple[Key, ...]:
     """The heads to compare on; a picture goes with its whole duplicate group."""
-    everywhere = set.intersection(*(set(run.lines) for run in runs))
-    seen = frozenset[str]().union(*(run.learned for run in runs))
-    tainted = {group for run in runs for sha, (_, group) in run.sides.items() if sha in seen}
-    shared = sorted(
-        key
-        for key in everywhere
-        if key[0] not in seen and not any(run.lines[key].group in tainted for run in runs)
+    shared = contest.unseen(
+        [{key: line.group for key, line in run.lines.items()} for run in runs],
+        [run.sides for run in runs],
+        frozenset[str]().union(*(run.learned for run in runs)),
+        lambda key: key[0],
     )
     if len(shared) < ENOUGH:
         raise ModelError(
             f"these runs have {len(shared)} heads in common that none of them learned from, and {ENOUGH} are needed; "
             "train them on the same split (byod train keeps it)"
         )
-    return tuple(shared)
+    return shared
 
 
 def _contender(name: str, run: _Run, lines: Sequence[Line]) -> PointsContender:
-    card = run.card
+    card, home = run.card, run.folder.parent.parent
     groups = [line.group for line in lines]
     crops, pipeline = (
         metrics.score(judging.errors_of(lines, card.points, crops=way), groups, card.points)
@@ -129,7 +122,12 @@ def _contender(name: str, run: _Run, lines: Sequence[Line]) -> PointsContender:
         device=card.device,
         model_bytes=sum((run.folder / file).stat().st_size for file in MODELS.values()),
         seconds=card.seconds,
-        milliseconds=_milliseconds(run, lines),
+        milliseconds=contest.milliseconds(
+            PointsPredictor(run.folder).predict,
+            dict.fromkeys(home / line.file for line in lines),
+            home,
+            TIMED,
+        ),
         crops=crops,
         pipeline=pipeline,
     )
@@ -139,20 +137,3 @@ def _paired(card: PointsCard, first: Sequence[Line], second: Sequence[Line]) -> 
     """Whether glasses sit on more heads of whole pictures with one model than with the other."""
     one, other = (judging.errors_of(lines, card.points, crops=False).glasses for lines in (first, second))
     return measures.paired(one, other, [line.group for line in first])
-
-
-def _milliseconds(run: _Run, lines: Sequence[Line]) -> float:
-    """What one picture takes, decoding included: the better of two rounds over a few of them."""
-    home = run.folder.parent.parent
-    paths = list(dict.fromkeys(home / line.file for line in lines))
-    there = [path for path in paths if path.is_file()][:TIMED]
-    if not there:
-        raise ModelError(f"the pictures of {home} are gone; nothing to measure the time on")
-    predictor = PointsPredictor(run.folder)
-    list(predictor.predict(there[:2]))
-    rounds = []
-    for _ in range(2):
-        started = time.perf_counter()
-        list(predictor.predict(there))
-        rounds.append(time.perf_counter() - started)
-    return 1000 * min(rounds) / len(there)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +38,7 @@ def write(
     _history(part / "history.csv", pair)
     judging.write(part / "predictions.csv", judged, card.points)
     runfolder.write_sides(part, sides)
-    _suspects(part / "suspects.csv", suspects)
+    runfolder.write_suspects(part / "suspects.csv", MarkSuspect, suspects)
     (part / "report.html").write_text(report, encoding="utf-8")
     # last, since a folder with a card is taken for a run
     (part / "model.json").write_text(card.model_dump_json(indent=1), encoding="utf-8")
@@ -49,17 +48,5 @@ def _history(file: Path, pair: Pair) -> None:
     """The epochs of both stages; a column for all that was logged."""
     epochs = [(stage, epoch) for stage, model in pair.parts for epoch in model.fitted.history]
     head = list(dict.fromkeys(["epoch", "train_loss", "valid_loss", *(key for _, e in epochs for key in e)]))
-    with file.open("w", encoding="utf-8", newline="") as lines:
-        writer = csv.writer(lines)
-        writer.writerow(["stage", *head])
-        writer.writerows([stage, *(epoch.get(key, "") for key in head)] for stage, epoch in epochs)
-
-
-def _suspects(file: Path, suspects: Sequence[MarkSuspect]) -> None:
-    head = list(MarkSuspect.model_fields)
-    with file.open("w", encoding="utf-8", newline="") as lines:
-        writer = csv.writer(lines)
-        writer.writerow(head)
-        writer.writerows(
-            ["" if (value := getattr(s, name)) is None else value for name in head] for s in suspects
-        )
+    rows = [[stage, *(epoch.get(key, "") for key in head)] for stage, epoch in epochs]
+    runfolder.table(file, ("stage", *head), rows)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from byod import __version__, runfolder, splits, trainers, training
+from byod.about import UNKNOWN, About, told
 from byod.errors import TrainerError
 from byod.fitting import Log, Work
 from byod.keypoints.frames import Numbers
@@ -25,7 +25,7 @@ from byod.pointruns.suspects import MarkSuspect
 from byod.points import Marks, PointSet
 from byod.records import Example, Sha256, Split, Task
 from byod.trainers import Trainer
-from byod.training import FOLDS, MIN_TEST, About
+from byod.training import FOLDS, MIN_TEST
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,6 @@ class Outcome:
     unreadable: list[Unreadable]
     metrics: PointsMetrics
     baseline: PointsScore
-
-
-UNKNOWN = About()
 
 
 def _never() -> bool:
@@ -219,28 +216,10 @@ def _card(
     rule, points = outcome.model.rule, outcome.model.pair.points.fitted
     train = dict(outcome.sides)["train"]
     return PointsCard(
-        run=run,
-        created=datetime.now(UTC),
+        **told(work, points, run, about),
         task=Task.KEYPOINTS,
-        plugin=work.trainer.name,
-        arch=points.arch,
-        pretrained=points.pretrained,
-        input=points.input,
-        parity=points.parity,
-        model_sha256=points.sha256,
         counts={Split(name): marked.count(side) for name, side in outcome.sides},
-        fingerprint=about.fingerprint,
-        reviewed=about.reviewed,
-        licences=dict(about.licences or {}),
-        parameters=points.parameters,
-        device=points.device,
-        seed=work.seed,
         seconds=outcome.model.pair.heads.fitted.seconds + points.seconds,
-        options=training.given(work.options),
-        notes=points.notes,
-        versions=training.versions(points.versions),
-        command=about.command,
-        lr_finder=points.lr_finder,
         suspects=len(doubted),
         points=marked.points,
         heads=_heads(outcome.model),

@@ -3,9 +3,8 @@
 from byod.reports.page import render
 from byod.reports.pointpage import render as render_points
 from byod.reports.pointstory import HeadAnswer, MarkDoubt, PictureAnswer, PointsStory
-from byod.reports.pointversus import compare_points_page
 from byod.reports.story import Answer, Look, Story
-from byod.reports.versus import compare_page
+from byod.reports.versus import compare_page, compare_points_page
 
 __all__ = [
     "Answer",

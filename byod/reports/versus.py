@@ -1,47 +1,66 @@
-"""Runs side by side: one page with what each achieves on the same pictures, what it costs, and what is chance."""
+"""Runs side by side: one page with what each achieves on the same pictures or heads, what it costs, what is chance."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from string import ascii_uppercase
+from typing import Any, Literal
 
 from byod import charts
-from byod.modelcard import Comparison, Contender
+from byod.modelcard import Comparison, Contender, PointsComparison, PointsContender
 from byod.reports import frame, verdicts
 from byod.writing.phrases import say
 
 
 def compare_page(comparison: Comparison) -> str:
     """The whole page as text; runs are known by the letters A, B, … in the order they were named."""
-    letters = {run.run: _letter(at) for at, run in enumerate(comparison.runs)}
+    letters = _letters(comparison)
     bars = [_bar(letters[run.run], run) for run in comparison.runs]
+    content = _content(comparison, letters, bars, "accuracy", "picture")
+    return frame.page("compare.html", {**content, "rounds": _rounds(comparison, letters)})
+
+
+def compare_points_page(comparison: PointsComparison) -> str:
+    """The same for runs for points."""
+    letters = _letters(comparison)
+    bars = [_bar(letters[run.run], run) for run in comparison.runs]
+    return frame.page("comparepoints.html", _content(comparison, letters, bars, "glasses", "head"))
+
+
+def _content(
+    comparison: Comparison | PointsComparison,
+    letters: dict[str, str],
+    bars: Sequence[charts.Bar],
+    named_by: str,
+    counted: Literal["picture", "head"],
+) -> dict[str, Any]:
+    """What both pages show; the bars are named by the caption of that id, and the highest is the best."""
+    runs = comparison.runs
     spots = [
         charts.Spot(letter=letters[run.run], milliseconds=run.milliseconds, bar=bar)
-        for run, bar in zip(comparison.runs, bars, strict=True)
+        for run, bar in zip(runs, bars, strict=True)
     ]
-    return frame.page(
-        "compare.html",
-        {
-            "comparison": comparison,
-            "letters": letters,
-            "best": max(comparison.runs, key=lambda run: run.accuracy).run,
-            "forest": charts.forest(bars, named_by="accuracy"),
-            "scatter": charts.scatter(spots, named_by="cost"),
-            "rounds": _rounds(comparison, letters),
-            "pairs": [
-                (
-                    letters[first],
-                    letters[second],
-                    first,
-                    second,
-                    pair.p_value < verdicts.CHANCE,
-                    verdicts.difference(
-                        pair, say("{letter}", "{letter}", letter=letters[first]), letters[second]
-                    ),
-                )
-                for first, second, pair in comparison.pairs
-            ],
-        },
-    )
+    best, _ = max(zip(runs, bars, strict=True), key=lambda each: each[1].value)
+    return {
+        "comparison": comparison,
+        "letters": letters,
+        "best": best.run,
+        "forest": charts.forest(bars, named_by=named_by),
+        "scatter": charts.scatter(spots, named_by="cost"),
+        "pairs": [
+            (
+                letters[first],
+                letters[second],
+                first,
+                second,
+                pair.p_value < verdicts.CHANCE,
+                verdicts.difference(
+                    pair, say("{letter}", "{letter}", letter=letters[first]), letters[second], counted
+                ),
+            )
+            for first, second, pair in comparison.pairs
+        ],
+    }
 
 
 def _rounds(comparison: Comparison, letters: dict[str, str]) -> str:
@@ -59,12 +78,19 @@ def _rounds(comparison: Comparison, letters: dict[str, str]) -> str:
     return charts.rounds(trained, named_by="rounds") if trained else ""
 
 
-def _bar(letter: str, run: Contender) -> charts.Bar:
-    low, high = run.interval
-    return charts.Bar(name=f"{letter}  {run.plugin} · {run.arch}", value=run.accuracy, low=low, high=high)
+def _bar(letter: str, run: Contender | PointsContender) -> charts.Bar:
+    """A run's accuracy, or on how many heads of whole pictures glasses would sit, with its interval."""
+    if isinstance(run, Contender):
+        value, (low, high) = run.accuracy, run.interval
+    else:
+        value, (low, high) = run.pipeline.glasses, run.pipeline.glasses_interval
+    return charts.Bar(name=f"{letter}  {run.plugin} · {run.arch}", value=value, low=low, high=high)
 
 
-def _letter(at: int) -> str:
-    """A, B, … Z, then A2, B2, …"""
-    around, place = divmod(at, len(ascii_uppercase))
-    return ascii_uppercase[place] + (str(around + 1) if around else "")
+def _letters(comparison: Comparison | PointsComparison) -> dict[str, str]:
+    """A, B, … Z, then A2, B2, … for the runs by name."""
+    letters = {}
+    for at, run in enumerate(comparison.runs):
+        around, place = divmod(at, len(ascii_uppercase))
+        letters[run.run] = ascii_uppercase[place] + (str(around + 1) if around else "")
+    return letters
