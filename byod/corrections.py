@@ -75,7 +75,7 @@ def keep(dataset: Path, content: bytes, *, run: str, label: str | None, marks: M
         marks=None if marks is None else marks.scaled(sha256, width, height),
     )
     picture, said = files_of(dataset, sha256)
-    if not said.exists() and sum(1 for _ in folder.glob("*.json")) >= MOST:
+    if not said.exists() and count(dataset) >= MOST:
         raise DatasetError(f"{MOST} reports wait here already; take them up first: byod add --reports")
     folder.mkdir(parents=True, exist_ok=True)
     _write(picture, kept)
@@ -86,6 +86,11 @@ def keep(dataset: Path, content: bytes, *, run: str, label: str | None, marks: M
 def files_of(dataset: Path, sha256: str) -> tuple[Path, Path]:
     """The picture and the JSON of a correction."""
     return dataset / ROOM / f"{sha256[:20]}.jpg", dataset / ROOM / f"{sha256[:20]}.json"
+
+
+def count(dataset: Path) -> int:
+    """How many corrections wait."""
+    return sum(1 for _ in (dataset / ROOM).glob("[!.]*.json"))
 
 
 def waiting(dataset: Path) -> Iterator[Correction]:

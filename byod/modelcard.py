@@ -64,7 +64,8 @@ class Unreadable(Record):
 class HeadFound(Record):
     """One head that was found: all in pixels of the upright picture, confidences in 0..1.
 
-    `box` is x0, y0, x1, y1; a point may lie outside the frame.
+    `confidence` is the score of the box times the mean confidence of the two eyes. `box` is x0, y0, x1, y1; a point may
+    lie outside the frame.
     """
 
     confidence: float
@@ -273,7 +274,8 @@ class ModelCard(Card):
 class HeadsStage(Record):
     """The net that finds heads, `heads.onnx`: its input, and how what it says becomes frames for the points' net.
 
-    A find counts from the score `threshold` (0..1) on. `margin` is the side of the frame that is cut for the points,
+    A find counts from the confidence `threshold` (0..1) on: the score of its box, times the mean confidence of its two
+    eyes in the points' net. `margin` is the side of the frame that is cut for the points,
     in longer sides of the head's box.
     """
 

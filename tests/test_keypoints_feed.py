@@ -71,6 +71,8 @@ def test_points_stay_on_their_features(tmp_path_factory, seed, epoch):
         assert batch.images.dtype == np.uint8
         assert batch.points.dtype == batch.known.dtype == np.float32
         for image, points, known in zip(batch.images, batch.points, batch.known, strict=True):
+            if not known.any():
+                continue
             said = colours(image, points)
             # a mirrored head's left eye is the one that was the right eye before
             seen = known > 0
@@ -79,6 +81,7 @@ def test_points_stay_on_their_features(tmp_path_factory, seed, epoch):
             mirrored += swapped
             assert (said[seen] == wanted[seen]).all()
             assert points[0, 0] < points[1, 0] or not seen[:2].all()
+        assert (batch.known.any(axis=1) <= (batch.there > 0)).all()
     assert mirrored <= len(feed)
 
 
@@ -90,9 +93,40 @@ def test_mirrored_frames_come_as_often_as_asked(tmp_path):
             examples, marks, EYES, 32, jitter=Jitter(colour=0, blur=0, mirror=share, rotation=20)
         )
         (batch,) = feed.epoch(0, 100)
-        assert (batch.points[:, 0, 0] < batch.points[:, 1, 0]).all()
-        swapped = sum(colours(i, p)[0] == 1 for i, p in zip(batch.images, batch.points, strict=True))
+        there = batch.there > 0
+        assert there.sum() == 60
+        points = batch.points[there]
+        assert (points[:, 0, 0] < points[:, 1, 0]).all()
+        swapped = sum(colours(i, p)[0] == 1 for i, p in zip(batch.images[there], points, strict=True))
         assert low <= swapped <= high
+
+
+def test_frames_beside_heads_are_shown_as_such(tmp_path):
+    """An epoch shows each head once, and a fifth as many frames beside heads, with hardly anything of one in them."""
+    examples, marks = drawn(tmp_path, 40)
+    feed = PointFeed(examples, marks, EYES, 48, jitter=PLAIN)
+    for number in range(3):
+        batches = list(feed.epoch(number, 7))
+        assert len(batches) == feed.steps(7) == 7
+        there = np.concatenate([batch.there for batch in batches]) > 0
+        known = np.concatenate([batch.known for batch in batches])
+        lit = np.concatenate([batch.images.max(axis=3) > 128 for batch in batches]).mean(axis=(1, 2))
+        assert (int(there.sum()), len(there)) == (40, 48)
+        assert not known[~there].any()
+        assert lit[~there].mean() < lit[there].mean() / 2
+    (plain,) = feed.plain(100)
+    assert plain.there.tolist() == [1] * 40
+
+
+def test_where_heads_fill_their_pictures_heads_are_shown_instead(tmp_path):
+    """With no room beside a head, an epoch shows that head again, and nothing is called empty that is not."""
+    examples, marks = drawn(tmp_path, 10)
+    full = {
+        s: m.model_copy(update={"heads": (m.heads[0].model_copy(update={"box": (0, 0, 160, 120)}),)})
+        for s, m in marks.items()
+    }
+    (batch,) = PointFeed(examples, full, EYES, 32).epoch(0, 100)
+    assert batch.there.tolist() == [1] * 12
 
 
 def test_plain_batches_are_the_true_frames(tmp_path):

@@ -18,6 +18,7 @@ from byod.errors import ModelError, TrainerError, UsageError
 from byod.keypoints.finder import PointsPredictor
 from byod.modelcard import Measured, PointsCard, PointsPrediction, Stage, Unreadable
 from byod.pointruns import joining, judging, suspects
+from byod.pointruns.marked import Marked
 from byod.points import Head, PointSet
 from byod.records import Split, Task
 
@@ -435,14 +436,16 @@ def test_the_threshold_is_where_f1_is_best():
     assert joining.choose([(0.4, False)], 0) == joining.USUAL
 
 
-def test_each_head_is_hit_once():
-    """Of two boxes on one head the better one is its find, the other a false one."""
-    truth = [(0.0, 0.0, 10.0, 10.0)]
-    assert joining.hits([(0.0, 0.0, 9.0, 10.0), (1.0, 0.0, 10.0, 10.0), (50.0, 0.0, 60.0, 10.0)], truth) == [
-        True,
-        False,
-        False,
-    ]
+def test_the_threshold_is_chosen_on_finds(drawn, run):
+    """Each validation head is hit once by what the whole model finds; the threshold is that of the model's card."""
+    examples, marks = drawn
+    marked = Marked(tuple(examples), marks, POINTS)
+    valid = [example for example in examples if example.split is Split.VALID]
+    finder = PointsPredictor(run).finder
+    finder.rule = replace(finder.rule, threshold=joining.FLOOR)
+    found, there = joining.scores(finder, marked, valid)
+    assert sum(hit for _, hit in found) == there == sum(len(marks[e.sha256].heads) for e in valid)
+    assert joining.choose(found, there) == runcard.points_card(run).heads.threshold
 
 
 def test_what_predictions_csv_holds_can_be_read_again(run):

@@ -222,6 +222,11 @@ def test_a_report_is_kept_and_taken_up(made, copied, tmp_path):
     content = (room / f"{sha256[:20]}.jpg").read_bytes()
     assert b"SECRET" not in content
     assert Image.open(io.BytesIO(content)).size == (40, 80)
+    told = byod("status", str(copied), folder=tmp_path)
+    assert f"2 reports wait; take them up: byod add --reports --into {copied}" in " ".join(
+        (told.stdout + told.stderr).split("\n")
+    )
+    assert json.loads(byod("status", str(copied), "--json", folder=tmp_path).stdout)["reports"] == 2
     done = json.loads(byod("add", "--reports", "--into", str(copied), "--json", folder=tmp_path).stdout)
     assert (done["taken"], done["left"]) == (1, 1)
     with Dataset(copied, lock=False) as dataset:

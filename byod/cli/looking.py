@@ -24,15 +24,18 @@ def register(app: typer.Typer) -> None:
 @plainly
 def status(named: Named = None, as_json: Json = False) -> None:
     """Counts per class, yield, reasons, conflicts and licences."""
-    from byod import dataset, pipeline, recipe
+    from byod import corrections, dataset, pipeline, recipe
     from byod.cli import tables
 
     folder = dataset.find(named)
     snapshot = pipeline.status(folder, say=say)
+    reports = corrections.count(folder)
     if as_json:
-        answer(tables.counts(snapshot))
-    else:
-        tables.status(snapshot, recipe.read(folder))
+        answer({**tables.counts(snapshot), "reports": reports})
+        return
+    tables.status(snapshot, recipe.read(folder))
+    if reports:
+        say(f"{reports} reports wait; take them up: byod add --reports --into {folder}")
 
 
 @plainly

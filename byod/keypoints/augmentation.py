@@ -22,6 +22,8 @@ LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 TRIES = 8
 THERE, GONE = 0.6, 0.15
 """A head of which this share is in the frame is there; below the other it is not; between them nobody can say."""
+FILLED = 0.2
+"""The share of a frame without heads that one may fill at most."""
 
 Box = tuple[float, float, float, float]
 Random = np.random.Generator
@@ -168,14 +170,19 @@ def _around(box: Numbers, frame: Frame, longer: int, sizes: tuple[float, float],
 
 
 def beside(boxes: Numbers, width: int, height: int, jitter: Jitter, random: Random) -> Frame | None:
-    """A frame of the picture in which hardly anything of a head is to be seen; None where none was found."""
+    """A frame of the picture in which hardly anything of a head is to be seen; None where none was found.
+
+    Nor does a head fill more than a fifth of it: an eye alone is not nothing.
+    """
     for _ in range(TRIES):
-        side = float(random.uniform(0.25, 0.5)) * max(width, height)
+        side = float(random.uniform(0.25, 0.5 if len(boxes) else 1)) * max(width, height)
         cx, cy = random.uniform(
             (side / 3, side / 3), (max(width - side / 3, side / 3 + 1), max(height - side / 3, side / 3 + 1))
         )
-        frame = Frame(float(cx), float(cy), side, mirrored=bool(random.random() < jitter.mirror))
-        _, share = seen(boxes, frame)
-        if not (share > GONE / 2).any():
+        turn = math.radians(jitter.rotation) * float(random.random() + random.random() - 1)
+        frame = Frame(float(cx), float(cy), side, turn, bool(random.random() < jitter.mirror))
+        inside, share = seen(boxes, frame)
+        filled = (inside[:, 2] - inside[:, 0]) * (inside[:, 3] - inside[:, 1])
+        if not ((share > GONE / 2) | (filled > FILLED)).any():
             return frame
     return None

@@ -43,7 +43,11 @@ USUAL = Jitter()
 EMPTY, MOSAIC = 0.1, 0.1
 """The shares of pictures without a head, and of those put together from four."""
 
+ABSENT = 0.2
+"""So many frames without a head are shown for each head, that points are not found where there is none."""
+
 Floats = NDArray[np.float32]
+Placed = tuple[Numbers, Numbers]
 Batch = TypeVar("Batch")
 
 
@@ -52,12 +56,13 @@ class PointBatch:
     """Heads: `images` uint8 [B, S, S, 3]; `points` float32 [B, K, 2] in 0..1 of the frame, possibly outside.
 
     `known` is float32 [B, K]: 1 where a point is marked and lies inside both picture and frame, else 0, and then its
-    place means nothing.
+    place means nothing. `there` is float32 [B]: 0 where the frame shows no head at all, else 1.
     """
 
     images: Bytes
     points: Floats
     known: Floats
+    there: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,8 @@ class PointFeed:
         self._pair = eyes_of(points)
         self._seed, self._keeping = seed, Keeping(cache, cache_mb, say)
         self._region = min(2 * size, LARGEST)
+        self._beside = HeadFeed(examples, marks, size, jitter=jitter, cache=cache, cache_mb=cache_mb, say=say)
+        self._absent = round(ABSENT * len(self.heads)) if len(self._beside) else 0
 
     def __len__(self) -> int:
         return len(self.heads)
@@ -116,15 +123,19 @@ class PointFeed:
         """The true frame of a head: `margin` times the longer side of its box, upright."""
         return of_box(self.heads[number].box, self.margin)
 
+    def steps(self, batch_size: int) -> int:
+        """Batches of an epoch."""
+        return -(-(len(self) + self._absent) // batch_size)
+
     def epoch(self, number: int, batch_size: int) -> Iterator[PointBatch]:
-        """All heads once, shuffled and augmented; the same for the same number.
+        """All heads once, and some frames beside them, shuffled and augmented; the same for the same number.
 
         Raises:
             TrainerError: there is no head, or a picture cannot be opened any more.
         """
         if not len(self):
             raise TrainerError("no point is marked in the training pictures; there is nothing to learn")
-        order = _order(len(self), self._seed, number)
+        order = _order(len(self) + self._absent, self._seed, number)
         return _ahead(lambda some: self._augmented(some, number), _parts(order, batch_size))
 
     def plain(self, batch_size: int) -> Iterator[PointBatch]:
@@ -146,20 +157,28 @@ class PointFeed:
 
     def _true(self, numbers: NDArray[np.int64]) -> PointBatch:
         placed = [_placed(self.heads[n], self.frame(n), None) for n in numbers]
-        return _points(self._crops.rows(numbers), placed)
+        return _points(self._crops.rows(numbers), placed, len(self.points.names))
 
     def _augmented(self, numbers: NDArray[np.int64], epoch: int) -> PointBatch:
+        shown = [self._shown(int(number), epoch) for number in numbers]
+        images, placed = zip(*shown, strict=True)
+        return _points(np.stack(images), placed, len(self.points.names))
+
+    def _shown(self, number: int, epoch: int) -> tuple[Bytes, Placed | None]:
+        """A head; or, from so many on as there are heads, a frame without one, if any is found."""
+        random = np.random.default_rng((self._seed, epoch, number))
+        image = self._beside.without_heads(random) if number >= len(self) else None
+        return (image, None) if image is not None else self._one(number % len(self), random)
+
+    def _one(self, number: int, random: Random) -> tuple[Bytes, Placed]:
+        """One head, augmented, and its points in the frame."""
         frames, blocks = self._wide
-        images, placed = [], []
-        for number, wide in zip(numbers, blocks.rows(numbers), strict=True):
-            random = np.random.default_rng((self._seed, epoch, int(number)))
-            head = self.heads[number]
-            eyes = self._eyes(head)
-            frame = augmentation.of_head(head.box, eyes, self.eyes, self.margin, self.jitter, random)
-            near = frame.within(frames[number], self._region)
-            images.append(augmentation.taken(wide, near, self.size, self.jitter, random))
-            placed.append(_placed(head, frame, self.points.permutation if frame.mirrored else None))
-        return _points(np.stack(images), placed)
+        head = self.heads[number]
+        eyes = self._eyes(head)
+        frame = augmentation.of_head(head.box, eyes, self.eyes, self.margin, self.jitter, random)
+        near = frame.within(frames[number], self._region)
+        image = augmentation.taken(blocks.rows([number])[0], near, self.size, self.jitter, random)
+        return image, _placed(head, frame, self.points.permutation if frame.mirrored else None)
 
     def _eyes(self, head: TrueHead) -> tuple[Pair, Pair] | None:
         left, right = self._pair
@@ -197,6 +216,10 @@ class HeadFeed:
     def __len__(self) -> int:
         return len(self.examples)
 
+    def steps(self, batch_size: int) -> int:
+        """Batches of an epoch."""
+        return -(-len(self) // batch_size)
+
     def epoch(self, number: int, batch_size: int) -> Iterator[HeadBatch]:
         """All pictures once, shuffled and augmented; the same for the same number.
 
@@ -213,6 +236,15 @@ class HeadFeed:
     def plain(self, batch_size: int) -> Iterator[HeadBatch]:
         """All pictures once, in order, whole and in their own colours."""
         return _ahead(self._true, _parts(np.arange(len(self)), batch_size))
+
+    def without_heads(self, random: Random) -> Bytes | None:
+        """A frame of any picture that shows no head, augmented: uint8 [S, S, 3]; None where none was found."""
+        for number in random.integers(0, len(self), augmentation.TRIES):
+            marked = self.marks[number]
+            frame = augmentation.beside(self.boxes[number], marked.width, marked.height, self.jitter, random)
+            if frame is not None:
+                return self._taken(int(number), frame, self.size, random)
+        return None
 
     @cached_property
     def _blocks(self) -> Blocks:
@@ -256,9 +288,12 @@ class HeadFeed:
             frame, seen = augmentation.of_picture(
                 boxes, marked.width, marked.height, self.jitter, random, sizes=sizes
             )
+        return self._taken(number, frame, size, random), seen
+
+    def _taken(self, number: int, frame: Frame, size: int, random: Random) -> Bytes:
+        marked = self.marks[number]
         near = frame.within(whole(marked.width, marked.height), self._kept)
-        pixels = self._blocks.rows([number])[0]
-        return augmentation.taken(pixels, near, size, self.jitter, random), seen
+        return augmentation.taken(self._blocks.rows([number])[0], near, size, self.jitter, random)
 
     def _mosaic(self, number: int, random: Random) -> tuple[Bytes, Numbers]:
         """Four pictures in one, some of them left out: several heads, and borders within the picture."""
@@ -296,7 +331,7 @@ def _pictures(
     return kept, texts, numbers
 
 
-def _placed(head: TrueHead, frame: Frame, permutation: tuple[int, ...] | None) -> tuple[Numbers, Numbers]:
+def _placed(head: TrueHead, frame: Frame, permutation: tuple[int, ...] | None) -> Placed:
     """A head's points in a frame, [K, 2] and known [K]; `permutation` in a mirrored one."""
     unit, known = frame.to_unit(head.points), head.known
     if permutation is not None:
@@ -306,9 +341,13 @@ def _placed(head: TrueHead, frame: Frame, permutation: tuple[int, ...] | None) -
     return np.nan_to_num(unit, nan=0.5), (known & inside).astype(np.float64)
 
 
-def _points(images: Bytes, placed: Sequence[tuple[Numbers, Numbers]]) -> PointBatch:
-    points, known = (np.stack(each).astype(np.float32) for each in zip(*placed, strict=True))
-    return PointBatch(images, points, known)
+def _points(images: Bytes, placed: Sequence[Placed | None], count: int) -> PointBatch:
+    """A batch of so many points; None is a frame without a head."""
+    nowhere = np.full((count, 2), 0.5), np.zeros(count)
+    points, known = (
+        np.stack(each).astype(np.float32) for each in zip(*(p or nowhere for p in placed), strict=True)
+    )
+    return PointBatch(images, points, known, np.array([p is not None for p in placed], np.float32))
 
 
 def _order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:

@@ -9,7 +9,9 @@ The steps, which the page in the browser repeats:
 4. `refine` times: the upright frame around the two eyes (`frames.of_eyes`; their distance counts as at least PROFILE
    times the first frame's side divided by `margin`) gives the points anew. This is left out where the middle between
    the eyes lies outside the last frame.
-5. Best first, a head whose eyes' middle is closer to that of a better head than a quarter of that head's longer side is
+5. A head's confidence is the score of its box times the mean confidence of its two eyes: both nets have to see it. It
+   counts from the same threshold on.
+6. Best first, a head whose eyes' middle is closer to that of a better head than a quarter of that head's longer side is
    dropped: two boxes found the same eyes.
 
 Frames are laid around boxes and eyes rounded to a sixteenth of a pixel (floor(16 x + 0.5) / 16): two onnxruntimes
@@ -108,13 +110,14 @@ class Finder:
         boxes, scores = self.boxes(pixels, self.rule.threshold)
         frames = [of_box([_rounded(side) for side in box], self.rule.margin) for box in boxes]
         places, sure = self.points_in(pixels, frames)
+        confidences = np.array(scores) * sure[:, list(self._pair)].mean(axis=1)
         found = []
-        for number in self._distinct(boxes, places):
+        for number in self._distinct(boxes, places, confidences):
             both = zip(self.rule.points.names, places[number], sure[number], strict=True)
             named = [(name, (float(x), float(y)), float(confidence)) for name, (x, y), confidence in both]
             found.append(
                 HeadFound(
-                    confidence=float(scores[number]),
+                    confidence=float(confidences[number]),
                     box=boxes[number],
                     points={name: place for name, place, _ in named},
                     point_confidence={name: confidence for name, _, confidence in named},
@@ -177,11 +180,12 @@ class Finder:
         one, other = ((_rounded(float(x)), _rounded(float(y))) for x, y in (left, right))
         return of_eyes(one, other, self.rule.eyes, at_least=least)
 
-    def _distinct(self, boxes: Sequence[Box], places: Numbers) -> list[int]:
-        """Step 5: the numbers of the heads to keep."""
+    def _distinct(self, boxes: Sequence[Box], places: Numbers, confidences: Numbers) -> list[int]:
+        """Steps 5 and 6: the numbers of the heads to keep, the best first."""
         middles = places[:, list(self._pair)].mean(axis=1)
+        order = np.argsort(-confidences, kind="stable")
         kept: list[int] = []
-        for number in range(len(boxes)):
+        for number in (int(each) for each in order if confidences[each] >= self.rule.threshold):
             if all(math.dist(middles[number], middles[k]) >= SAME * _longer(boxes[k]) for k in kept):
                 kept.append(number)
         return kept

@@ -10,12 +10,12 @@ import numpy as np
 
 from byod import onnxfile
 from byod.keypoints.feed import MARGIN
-from byod.keypoints.finder import Finder, FindRule, overlap
+from byod.keypoints.finder import Finder, FindRule
+from byod.keypoints.metrics import matched
 from byod.keypoints.regions import opened
 from byod.keypoints.truth import eyes_rule, true_heads
 from byod.pointruns.marked import Marked
 from byod.pointruns.stages import Pair
-from byod.points import Box
 from byod.records import Example
 
 REFINE = 1
@@ -24,8 +24,6 @@ FLOOR, CEILING = 0.05, 0.95
 """Between these a threshold is chosen."""
 USUAL = 0.5
 """The threshold where no validation picture says anything."""
-HIT = 0.3
-"""The overlap (intersection over union) from which on a box is taken for a head."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def join(pair: Pair, marked: Marked, train: Sequence[Example], valid: Sequence[E
 
 
 def scores(finder: Finder, marked: Marked, valid: Sequence[Example]) -> tuple[list[tuple[float, bool]], int]:
-    """Each box found in the validation pictures: its score, and whether it is a head's; and how many heads there are.
+    """Each find in the validation pictures: how sure, and whether it is a head's; and how many heads there are.
 
     Raises:
         TrainerError: a picture cannot be opened any more.
@@ -69,24 +67,12 @@ def scores(finder: Finder, marked: Marked, valid: Sequence[Example]) -> tuple[li
     there = 0
     for example in valid:
         marks = marked.marks[example.sha256]
-        truth = [head.box for head in true_heads([example], marked.marks, marked.points)]
+        truth = true_heads([example], marked.marks, marked.points)
         there += len(truth)
-        boxes, sure = finder.boxes(opened(example, marks.width, marks.height), FLOOR)
-        found += zip(sure, hits(boxes, truth), strict=True)
+        finds = finder.find(opened(example, marks.width, marks.height))
+        extra = matched(truth, finds, marked.points).extra
+        found += [(find.confidence, number not in extra) for number, find in enumerate(finds)]
     return found, there
-
-
-def hits(boxes: Sequence[Box], truth: Sequence[Box]) -> list[bool]:
-    """Which boxes, best first, are those of heads; each head is found once."""
-    left = list(truth)
-    right = []
-    for box in boxes:
-        best = max(left, key=lambda each: overlap(np.array(box), np.array(each)), default=None)
-        hit = best is not None and overlap(np.array(box), np.array(best)) >= HIT
-        if hit and best is not None:
-            left.remove(best)
-        right.append(hit)
-    return right
 
 
 def choose(found: Sequence[tuple[float, bool]], there: int) -> float:

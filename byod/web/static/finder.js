@@ -16,9 +16,9 @@ export class Finder {
   async find(picture) {
     const found = await this.boxes(picture);
     const placed = await this.pointsIn(picture, found.map(({ box }) => ofBox(this.rounded(box), this.rule.margin)));
-    const heads = found.map((head, at) => ({ ...head, ...placed[at] }));
-    return this.distinct(heads).map(({ score, box, points, sure }) => ({
-      confidence: score,
+    const heads = found.map((head, at) => ({ ...head, ...placed[at], confidence: this.confidence(head, placed[at]) }));
+    return this.distinct(heads).map(({ confidence, box, points, sure }) => ({
+      confidence,
       box,
       points: Object.fromEntries(this.names.map((name, at) => [name, points[at]])),
       point_confidence: Object.fromEntries(this.names.map((name, at) => [name, sure[at]])),
@@ -98,10 +98,17 @@ export class Finder {
     return values.map((value) => Math.floor(grid * value + 0.5) / grid);
   }
 
-  /** Step 5: the heads to keep. */
+  /** Step 5: both nets have to see a head. */
+  confidence({ score }, { sure }) {
+    const [left, right] = this.rule.pair.map((at) => sure[at]);
+    return score * ((left + right) / 2);
+  }
+
+  /** Steps 5 and 6: the heads to keep, the best first. */
   distinct(heads) {
+    const sure = heads.filter(({ confidence }) => confidence >= this.rule.threshold);
     const kept = [];
-    for (const head of heads) {
+    for (const head of sure.sort((a, b) => b.confidence - a.confidence)) {
       const at = middle(...this.rule.pair.map((point) => head.points[point]));
       const far = ({ at: other, box }) => Math.hypot(at[0] - other[0], at[1] - other[1]) >= this.rule.same * longer(box);
       if (kept.every(far)) kept.push({ ...head, at });

@@ -342,5 +342,22 @@ def test_unmarked_points_teach_nothing():
     weights = torch.tensor([[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
     points = torch.rand(2, 3, 2)
     other = torch.where(weights[..., None] > 0, points, points + 5)
-    assert losses.of_heatmaps(heat, points, weights) == losses.of_heatmaps(heat, other, weights)
-    assert losses.of_heatmaps(heat, points, weights) != losses.of_heatmaps(heat, points + 0.1, weights)
+    there = torch.ones(2)
+    assert losses.of_heatmaps(heat, points, weights, there) == losses.of_heatmaps(heat, other, weights, there)
+    assert losses.of_heatmaps(heat, points, weights, there) != losses.of_heatmaps(
+        heat, points + 0.1, weights, there
+    )
+
+
+def test_where_no_head_is_no_place_is_right():
+    """For a frame without a head the loss is least without any peak, wherever its points are said to be."""
+    points, weights, nobody = torch.rand(2, 3, 2), torch.ones(2, 3), torch.zeros(2)
+    even, peaked = torch.zeros(2, 3, 8, 8), torch.zeros(2, 3, 8, 8)
+    peaked[..., 2, 5] = 9
+    loss = losses.of_heatmaps(even, points, weights, nobody)
+    assert loss == losses.of_heatmaps(even, points + 0.2, weights, nobody)
+    assert loss < losses.of_heatmaps(peaked, points, weights, nobody)
+    sure = torch.cat([points, torch.full((2, 3, 1), 5.0)], 2)
+    assert losses.of_numbers(sure, points, weights, nobody) > losses.of_numbers(
+        -sure, points, weights, nobody
+    )

@@ -33,7 +33,7 @@ class Feed:
     @property
     def steps(self) -> int:
         """Batches of an epoch."""
-        return -(-len(self.train) // self.batch_size)
+        return self.train.steps(self.batch_size)
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The training batches of one epoch, augmented; the same for the same number."""

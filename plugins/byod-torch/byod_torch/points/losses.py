@@ -29,16 +29,20 @@ def _mean(each: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return (each * weights).sum() / weights.sum().clamp_min(1)
 
 
-def of_heatmaps(heat: torch.Tensor, points: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def of_heatmaps(
+    heat: torch.Tensor, points: torch.Tensor, weights: torch.Tensor, there: torch.Tensor
+) -> torch.Tensor:
     """How far heatmaps [N, K, h, w] (logits) are off points [N, K, 2] in 0..1, over those of weight above 0, [N, K].
 
     The mean absolute error of their places (in tenths of the frame), and the cross-entropy with a small round spot,
-    which tells a new net where to look long before the places mean anything.
+    which tells a new net where to look long before the places mean anything. Where no head is `there` ([N], 0 or 1) the
+    spot is as large as the frame, and no place is right: such a heatmap has no peak, and its point no confidence.
     """
     found, _ = places(heat)
-    off = (found - points).abs().sum(2) * 10
-    spot = _spots(points, heat)
-    return _mean(off - SPOT * (spot * heat.flatten(2).log_softmax(2)).sum(2), weights)
+    off = (found - points).abs().sum(2) * 10 * there[:, None]
+    told = heat.flatten(2).log_softmax(2)
+    spot = torch.where(there[:, None, None] > 0, _spots(points, heat), 1 / told.shape[2])
+    return _mean(off - SPOT * (spot * told).sum(2), weights)
 
 
 def _spots(points: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
@@ -49,10 +53,12 @@ def _spots(points: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return high.flatten(2).softmax(2)
 
 
-def of_numbers(said: torch.Tensor, points: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def of_numbers(
+    said: torch.Tensor, points: torch.Tensor, weights: torch.Tensor, there: torch.Tensor
+) -> torch.Tensor:
     """The same for a direct head [N, K, 3], with what it says of being near."""
-    apart = said[..., :2] - points
-    close = (apart.detach().square().sum(2) < NEAR * NEAR).float()
+    apart = (said[..., :2] - points) * there[:, None, None]
+    close = (apart.detach().square().sum(2) < NEAR * NEAR).float() * there[:, None]
     sure = binary_cross_entropy_with_logits(said[..., 2], close, reduction="none")
     return _mean(apart.abs().sum(2) * 10 + 0.1 * sure, weights)
 

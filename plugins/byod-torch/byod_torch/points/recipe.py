@@ -102,8 +102,11 @@ def loss(planned: Plan, points: PointSet, device: torch.device) -> Loss:
     def value(said: torch.Tensor, batch: Batch) -> torch.Tensor:
         if isinstance(batch, HeadBatch):
             return losses.of_heads(said, batch.boxes)
-        truth, known = (torch.from_numpy(each).to(device) for each in (batch.points, batch.known))
-        return one(said, truth, known * share)
+        truth, known, there = (
+            torch.from_numpy(each).to(device) for each in (batch.points, batch.known, batch.there)
+        )
+        # what is nowhere is nowhere for all points, marked or not
+        return one(said, truth, torch.maximum(known, 1 - there[:, None]) * share, there)
 
     return value
 
