@@ -425,15 +425,25 @@ def test_comparing_runs_on_the_same_heads(drawn, run, tmp_path):
         pointruns.compare([home, home])
 
 
+def finds(*pairs, weight=1.0):
+    return [joining.Find(confidence, hit, weight) for confidence, hit in pairs]
+
+
 def test_the_threshold_is_where_f1_is_best():
     """Hits above false finds: the threshold lies between them; nothing found: the usual one."""
-    found = [(0.9, True), (0.8, True), (0.6, True), (0.3, False), (0.2, False)]
-    assert joining.choose(found, 3) == pytest.approx(0.45)
-    assert joining.choose([(0.9, True), (0.5, False), (0.4, True)], 2) == pytest.approx(
-        (0.4 + joining.FLOOR) / 2
-    )
+    found = finds((0.9, True), (0.8, True), (0.6, True), (0.3, False), (0.2, False))
+    assert joining.choose(found, 3) == pytest.approx((0.3 * 1.25 + 0.6 / 1.25) / 2, rel=0.02)
+    assert joining.FLOOR <= joining.choose(finds((0.9, True), (0.5, False), (0.4, True)), 2) < 0.4
     assert joining.choose([], 3) == joining.USUAL
-    assert joining.choose([(0.4, False)], 0) == joining.USUAL
+    assert joining.choose(finds((0.4, False)), 0) == joining.USUAL
+
+
+def test_what_is_found_where_nothing_is_raises_the_threshold():
+    """Finds in parts without a head count by their weight: many of them outweigh a weak hit, a few do not."""
+    hits = finds(*[(0.6 + n / 100, True) for n in range(20)], (0.2, True))
+    false = [(0.22 + n / 1000, False) for n in range(8)]
+    assert joining.choose(hits + finds(*false, weight=0.05), 21) < 0.2
+    assert 0.23 < joining.choose(hits + finds(*false, weight=0.5), 21) < 0.6
 
 
 def test_the_threshold_is_chosen_on_finds(drawn, run):
@@ -444,7 +454,7 @@ def test_the_threshold_is_chosen_on_finds(drawn, run):
     finder = PointsPredictor(run).finder
     finder.rule = replace(finder.rule, threshold=joining.FLOOR)
     found, there = joining.scores(finder, marked, valid)
-    assert sum(hit for _, hit in found) == there == sum(len(marks[e.sha256].heads) for e in valid)
+    assert sum(find.hit for find in found) == there == sum(len(marks[e.sha256].heads) for e in valid)
     assert joining.choose(found, there) == runcard.points_card(run).heads.threshold
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from byod import onnxfile
+from byod.keypoints.augmentation import Jitter, Random, beside
 from byod.keypoints.feed import MARGIN
 from byod.keypoints.finder import Finder, FindRule
+from byod.keypoints.frames import Bytes, cut
 from byod.keypoints.metrics import matched
 from byod.keypoints.regions import opened
 from byod.keypoints.truth import eyes_rule, true_heads
 from byod.pointruns.marked import Marked
 from byod.pointruns.stages import Pair
+from byod.points import Box
 from byod.records import Example
 
 REFINE = 1
@@ -24,6 +28,21 @@ FLOOR, CEILING = 0.05, 0.95
 """Between these a threshold is chosen."""
 USUAL = 0.5
 """The threshold where no validation picture says anything."""
+NEARBY = 1.25
+"""A threshold is as good as those are, on the mean, that differ from it by up to this factor: a few dozen heads leave
+the best single one to chance."""
+PARTS = 4
+"""So many parts without a head are looked for in each validation picture."""
+AS_IT_IS = Jitter(rotation=0, mirror=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """A find in a validation picture: how sure, whether it is a head's, and how much it counts."""
+
+    confidence: float
+    hit: bool
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,32 +76,55 @@ def join(pair: Pair, marked: Marked, train: Sequence[Example], valid: Sequence[E
     return Joined(pair, replace(rule, threshold=threshold))
 
 
-def scores(finder: Finder, marked: Marked, valid: Sequence[Example]) -> tuple[list[tuple[float, bool]], int]:
-    """Each find in the validation pictures: how sure, and whether it is a head's; and how many heads there are.
+def scores(finder: Finder, marked: Marked, valid: Sequence[Example]) -> tuple[list[Find], int]:
+    """What is found in the validation pictures, and in parts of them that show no head; and how many heads there are.
+
+    The parts stand for the pictures without a cat that such a set hardly ever has: together they count as much as the
+    pictures themselves.
 
     Raises:
         TrainerError: a picture cannot be opened any more.
     """
-    found: list[tuple[float, bool]] = []
-    there = 0
-    for example in valid:
+    found: list[Find] = []
+    false: list[float] = []
+    there = parts = 0
+    for number, example in enumerate(valid):
         marks = marked.marks[example.sha256]
         truth = true_heads([example], marked.marks, marked.points)
         there += len(truth)
-        finds = finder.find(opened(example, marks.width, marks.height))
+        pixels = opened(example, marks.width, marks.height)
+        finds = finder.find(pixels)
         extra = matched(truth, finds, marked.points).extra
-        found += [(find.confidence, number not in extra) for number, find in enumerate(finds)]
-    return found, there
+        found += [Find(find.confidence, number not in extra) for number, find in enumerate(finds)]
+        if len(truth) == len(marks.heads):
+            for part in _parts(pixels, [head.box for head in truth], np.random.default_rng(number)):
+                parts += 1
+                false += [find.confidence for find in finder.find(part)]
+    return found + [Find(each, False, len(valid) / parts) for each in false], there
 
 
-def choose(found: Sequence[tuple[float, bool]], there: int) -> float:
+def _parts(pixels: Bytes, boxes: Sequence[Box], random: Random) -> Iterator[Bytes]:
+    """Squares of a picture in which hardly anything of a head is to be seen."""
+    height, width = pixels.shape[:2]
+    for _ in range(PARTS):
+        frame = beside(np.array(boxes, np.float64).reshape(-1, 4), width, height, AS_IT_IS, random)
+        if frame is not None:
+            yield cut(pixels, frame, max(1, round(frame.side)))
+
+
+def choose(found: Sequence[Find], there: int) -> float:
     """The threshold with the best F1 (heads found, nothing else found); in the middle of those that are as good."""
-    if not there or not any(hit for _, hit in found):
+    if not there or not any(find.hit for find in found):
         return USUAL
-    ranked = sorted(found, reverse=True)
-    right = np.cumsum([hit for _, hit in ranked])
-    f1 = 2 * right / (np.arange(1, len(ranked) + 1) + there)
-    # a cut after the n-th best lies between its score and the next one's
-    last = int(np.flatnonzero(f1 >= f1.max() - 1e-9)[-1])
-    below = ranked[last + 1][0] if last + 1 < len(ranked) else FLOOR
-    return float(np.clip((ranked[last][0] + below) / 2, FLOOR, CEILING))
+    sure = np.array([find.confidence for find in found])
+    hit = np.array([find.hit for find in found])
+    weight = np.array([find.weight for find in found])
+    tried = np.geomspace(FLOOR / NEARBY, CEILING * NEARBY, 400)
+    counted = sure >= tried[:, None]
+    f1 = 2 * (counted & hit).sum(axis=1) / (counted @ weight + there)
+    within = np.flatnonzero((tried >= FLOOR) & (tried <= CEILING))
+    around = [np.abs(np.log(tried / tried[n])) <= math.log(NEARBY) for n in within]
+    nearby = np.array([f1[each].mean() for each in around])
+    best = within[nearby >= nearby.max() - 1e-9]
+    run = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)[-1]
+    return float(tried[run[0]] + tried[run[-1]]) / 2
