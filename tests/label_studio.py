@@ -3,12 +3,9 @@
 import json
 import os
 import shutil
-from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import requests
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -57,39 +54,6 @@ def wanted_program() -> Path | None:
     return Path(named) if named else None
 
 
-@contextmanager
-def chromium(*arguments: str, log_network: bool = False):
-    """A headless Chromium for which names outside this machine do not exist; skipped, in CI failed, without one."""
-    browser, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if not browser or not driver:
-        reason = "no chromium with its chromedriver"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--lang=en-GB",
-        "--window-size=1400,1000",
-        "--disable-background-networking",
-        "--no-proxy-server",
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-        *arguments,
-    ):
-        options.add_argument(argument)
-    if log_network:
-        options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    made = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    try:
-        yield made
-    finally:
-        made.quit()
-
-
 def log_in(browser, running: server.Running) -> None:
     """Enter by the form, as a person does."""
     browser.get(f"{running.url}/user/login/")
@@ -97,15 +61,3 @@ def log_in(browser, running: server.Running) -> None:
     browser.find_element(By.NAME, "password").send_keys(running.password)
     browser.find_element(By.CSS_SELECTOR, "button[type=submit]").click()
     WebDriverWait(browser, 30).until(lambda _: "/user/login" not in browser.current_url)
-
-
-def requested(browser) -> list[str]:
-    """The addresses a browser with `log_network` asked for since the last call, in order."""
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked_for = [
-        event["params"]["request"]["url"]
-        for event in events
-        if event["method"] == "Network.requestWillBeSent"
-    ]
-    sockets = [event["params"]["url"] for event in events if event["method"] == "Network.webSocketCreated"]
-    return asked_for + sockets

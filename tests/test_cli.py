@@ -32,7 +32,7 @@ def compiled() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def byod(*arguments: str, folder: Path, check: int | None = 0, **environment: str):
+def byod(*arguments: str, folder: Path, check: int | None = 0, timeout: float = 300, **environment: str):
     """Run byod as a user does, in a folder of its own."""
     done = subprocess.run(  # noqa: PLW1510 - the exit code is what is looked at
         [sys.executable, "-m", "byod", *arguments],
@@ -40,7 +40,7 @@ def byod(*arguments: str, folder: Path, check: int | None = 0, **environment: st
         env={**compiled(), **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
     )
     if check is not None:
         assert done.returncode == check, done.stderr

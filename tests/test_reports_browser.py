@@ -1,15 +1,15 @@
 """The report and the comparison in a real browser: languages, cells that open, width, paper, nothing from outside."""
 
 import base64
-import os
-import shutil
+from contextlib import contextmanager
 
 import points_material as of_points
 import pytest
 import report_material as material
+from headless import chromium
 from loopback_proxy import proxy
 from report_material import HOSTILE
-from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -30,40 +30,19 @@ def asked():
         yield found
 
 
+@contextmanager
 def opened(port, language="en-GB"):
-    """A headless browser that speaks a language, all of whose requests go to a proxy."""
-    browser, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
-    if not browser or not driver:
-        reason = "no chromium with its chromedriver"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        f"--lang={language}",
-    ):
-        options.add_argument(argument)
-    options.add_argument("--disable-background-networking")
-    options.add_argument(f"--proxy-server=http://127.0.0.1:{port}")
-    options.add_argument("--proxy-bypass-list=<-loopback>")
-    options.add_experimental_option("prefs", {"intl.accept_languages": language})
-    made = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    made.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
-    )
-    return made
+    """A browser that speaks a language, moves nothing, and asks a proxy for everything."""
+    with chromium(language=language, proxy=port) as made:
+        still = [{"name": "prefers-reduced-motion", "value": "reduce"}]
+        made.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": still})
+        yield made
 
 
 @pytest.fixture(scope="module")
 def browser(asked):
-    made = opened(asked[0])
-    yield made
-    made.quit()
+    with opened(asked[0]) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -110,14 +89,11 @@ def test_the_reader_chooses_the_language(browser, pages, name):
 
 def test_a_german_browser_shows_german(asked, pages):
     """Where the browser asks for German, the page is German from the start."""
-    german = opened(asked[0], "de-AT")
-    try:
+    with opened(asked[0], "de-AT") as german:
         german.get(pages["report"].as_uri())
         assert german.execute_script("return navigator.language").startswith("de")
         assert german.execute_script(f"return {ENGLISH}") == 0
         assert "Hat sich das Nachtrainieren gelohnt?" in german.find_element(By.TAG_NAME, "main").text
-    finally:
-        german.quit()
 
 
 def test_without_a_script_it_is_english_and_still_switches(browser, pages):
@@ -145,7 +121,7 @@ def test_a_cell_opens_and_closes(browser, pages):
     assert not behind.is_displayed()
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
     for close in (
-        lambda: webdriver.ActionChains(browser).send_keys(Keys.ESCAPE).perform(),
+        lambda: ActionChains(browser).send_keys(Keys.ESCAPE).perform(),
         lambda: behind.find_element(By.TAG_NAME, "button").click(),
     ):
         button.click()

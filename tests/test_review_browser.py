@@ -9,6 +9,7 @@ from pathlib import Path
 
 import label_studio as studio
 import pytest
+from headless import chromium
 from labelling_page import Page, signed_up
 from PIL import Image
 from reviewed_datasets import added, logged, named, pulled, pushed, said, samples, shapes, silent, standing
@@ -45,7 +46,7 @@ def live(live_studio, monkeypatch):
 @pytest.fixture(scope="module")
 def person(live_studio):
     """A browser that is logged in, with the page it shows."""
-    with studio.chromium() as browser:
+    with chromium() as browser:
         studio.log_in(browser, live_studio)
         yield Page(browser, live_studio)
 
@@ -300,7 +301,7 @@ def test_two_people_who_differ(live, person, tmp_path):
         person.click(label)
         person.press("Submit")
     second = f"second-{tmp_path.name}@example.org"
-    with studio.chromium() as browser:
+    with chromium() as browser:
         signed_up(browser, live, second, "a good long password")
         other = Page(browser, live)
         for task, label in zip(tasks, theirs, strict=True):

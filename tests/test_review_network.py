@@ -5,6 +5,7 @@ from urllib.parse import quote, urlsplit
 
 import label_studio as studio
 import pytest
+from headless import chromium, requested
 from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -71,7 +72,7 @@ def test_nothing_leaves_the_machine(studio_home, attempts):
     """A task is reviewed with all outside names gone: the server tries to reach none, the pages ask loopback alone."""
     running = server.start(Settings.load(), studio.quiet, extra=blocked(attempts))
     number, task = project(running)
-    with studio.chromium(log_network=True) as browser:
+    with chromium(log_network=True) as browser:
         studio.log_in(browser, running)
         for path, word in (
             ("/projects/", "Create"),
@@ -90,7 +91,7 @@ def test_nothing_leaves_the_machine(studio_home, attempts):
         WebDriverWait(browser, 30).until(
             lambda _: studio.asked(running, f"/api/tasks/{task}/")["annotations"]
         )
-        addresses = studio.requested(browser)
+        addresses = requested(browser)
     hosts = {
         urlsplit(address).hostname for address in addresses if not address.startswith(("data:", "blob:"))
     }

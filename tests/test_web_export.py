@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import web_page
-from label_studio import chromium, requested
+from headless import chromium, requested
 from page_server import trained
 from PIL import Image, ImageCms, ImageDraw
 from selenium.webdriver.common.by import By

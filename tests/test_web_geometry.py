@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from headless import chromium
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from label_studio import chromium
 from PIL import Image, ImageSequence
 from web_page import PICTURE, KnowsCats, received, run, sent, served
 

@@ -9,13 +9,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from label_studio import chromium, requested
+from headless import chromium, requested
 from PIL import Image, ImageSequence
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select, WebDriverWait
-from web_page import EYES, KnowsCats, KnowsVegetables, eyes_of, run, served
+from selenium.webdriver.support.ui import Select
+from web_page import (
+    DESK,
+    EYES,
+    PHONE,
+    KnowsCats,
+    KnowsVegetables,
+    button,
+    eyes_of,
+    find,
+    frame,
+    media,
+    one,
+    opened,
+    run,
+    served,
+    shown,
+    sized,
+    status,
+    statuses,
+    until,
+)
 
 from byod.convert.catfile import POINTS
 from byod.modelcard import HeadFound
@@ -25,7 +45,6 @@ from byod.web.upload import Limits
 pytestmark = pytest.mark.slow
 SKIN = (222, 184, 120)
 LIMIT = 800_000
-DESK, PHONE = (1280, 900), (390, 844)
 
 
 @pytest.fixture(scope="module")
@@ -79,63 +98,6 @@ def browser(made):
         it for it in made.get_log("browser") if it["level"] == "SEVERE" and "status of " not in it["message"]
     ]
     assert faults == []
-
-
-def sized(browser, size):
-    phone = size == PHONE
-    told = {"width": size[0], "height": size[1], "deviceScaleFactor": 2 if phone else 1, "mobile": phone}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", told)
-    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": phone})
-
-
-def media(browser, scheme="light", motion="reduce"):
-    features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": motion}
-    told = [{"name": name, "value": value} for name, value in features.items()]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": told})
-
-
-def until(browser, condition, seconds=30):
-    return WebDriverWait(browser, seconds, poll_frequency=0.05).until(lambda _: condition())
-
-
-def opened(browser, url, language="en"):
-    browser.get(f"{url}/?lang={language}")
-    until(browser, lambda: browser.execute_script("return document.documentElement.dataset.ready") == "yes")
-
-
-def find(browser, selector):
-    return browser.find_elements(By.CSS_SELECTOR, selector)
-
-
-def one(browser, selector):
-    return browser.find_element(By.CSS_SELECTOR, selector)
-
-
-def button(browser, text):
-    return next(it for it in find(browser, "button") if it.text == text)
-
-
-def shown(browser, *files):
-    """Choose files, as many cards are looked at afterwards."""
-    before = len(find(browser, ".card"))
-    one(browser, "input[type=file][multiple]").send_keys("\n".join(str(file) for file in files))
-    until(browser, lambda: len(find(browser, ".card")) == before + len(files))
-    until(browser, lambda: len(find(browser, ".card:has(.stage), .card.bad")) == before + len(files))
-    frame(browser)
-
-
-def statuses(browser):
-    """What the cards say, as a screen reader reads it: the name is for its ears alone."""
-    return [" ".join(it.text.split()) for it in find(browser, ".status")]
-
-
-def status(browser):
-    return statuses(browser)[0]
-
-
-def frame(browser):
-    """Wait until what was asked for is drawn."""
-    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
 
 def pixel(browser, place, card=0):
@@ -606,7 +568,7 @@ def test_a_wrong_class_is_reported(browser, vegetables, tmp_path):
 
 def test_german_browsers_see_german(cats, address, tmp_path):
     """Where the browser speaks German the page does from the start; one button changes all of it, and back."""
-    with chromium("--lang=de-AT", "--accept-lang=de-AT") as browser:
+    with chromium(language="de-AT") as browser:
         browser.get(address)
         until(
             browser, lambda: browser.execute_script("return document.documentElement.dataset.ready") == "yes"

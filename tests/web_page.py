@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 from PIL import Image
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 from byod import pictures
 from byod.convert.catfile import POINTS
@@ -20,6 +22,7 @@ from byod.web.models import upright_size
 from byod.web.site import Site
 
 EYES = ("eye_image_left", "eye_image_right")
+DESK, PHONE = (1280, 900), (390, 844)
 
 
 class KnowsCats:
@@ -115,6 +118,63 @@ def served(model, **how):
             yield url
     finally:
         site.close()
+
+
+def sized(browser, size):
+    phone = size == PHONE
+    told = {"width": size[0], "height": size[1], "deviceScaleFactor": 2 if phone else 1, "mobile": phone}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", told)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": phone})
+
+
+def media(browser, scheme="light", motion="reduce"):
+    features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": motion}
+    told = [{"name": name, "value": value} for name, value in features.items()]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": told})
+
+
+def until(browser, condition, seconds=120):
+    return WebDriverWait(browser, seconds, poll_frequency=0.05).until(lambda _: condition())
+
+
+def opened(browser, url, language="en"):
+    browser.get(f"{url}/?lang={language}")
+    until(browser, lambda: browser.execute_script("return document.documentElement.dataset.ready") == "yes")
+
+
+def find(browser, selector):
+    return browser.find_elements(By.CSS_SELECTOR, selector)
+
+
+def one(browser, selector):
+    return browser.find_element(By.CSS_SELECTOR, selector)
+
+
+def button(browser, text):
+    return next(it for it in find(browser, "button") if it.text == text)
+
+
+def shown(browser, *files):
+    """Choose files, as many cards are looked at afterwards."""
+    before = len(find(browser, ".card"))
+    one(browser, "input[type=file][multiple]").send_keys("\n".join(str(file) for file in files))
+    until(browser, lambda: len(find(browser, ".card")) == before + len(files))
+    until(browser, lambda: len(find(browser, ".card:has(.stage), .card.bad")) == before + len(files))
+    frame(browser)
+
+
+def statuses(browser):
+    """What the cards say, as a screen reader reads it: the name is for its ears alone."""
+    return [" ".join(it.text.split()) for it in find(browser, ".status")]
+
+
+def status(browser):
+    return statuses(browser)[0]
+
+
+def frame(browser):
+    """Wait until what was asked for is drawn."""
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
 
 def run(browser, body, *arguments):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from byod_torch import norms
 from byod_torch.bodies import groups
@@ -18,11 +17,10 @@ from byod_torch.points.recipe import OUTPUTS
 from fastai.data.core import DataLoaders
 from fastai.learner import get_model
 from fastai.torch_core import set_seed
-from torch import nn
 
 from byod.errors import TrainerError
 from byod.modelcard import InputRule
-from byod.trainers import Floats, Run, Trained, TrainingData
+from byod.trainers import Run, Trained, TrainingData
 from byod.trainers import Stage as Which
 from byod_fastai import Options, fitting, processes
 from byod_fastai.averaging import Average
@@ -155,13 +153,4 @@ def train(data: TrainingData, options: Options, run: Run) -> Trained:
         lambda model: recipe.answer(model, chosen, data.points),
     )
     trained, whole = fitting.outcome(task, learner, form, rate, watch.notes())
-    return replace(trained, outputs=_outputs(whole, form.outputs))
-
-
-def _outputs(model: nn.Module, names: tuple[str, ...]) -> Callable[[Floats], Mapping[str, Floats]]:
-    @torch.no_grad()
-    def outputs(images: Floats) -> Mapping[str, Floats]:
-        said = model(torch.from_numpy(images))
-        return {name: np.asarray(each.numpy(), np.float32) for name, each in zip(names, said, strict=True)}
-
-    return outputs
+    return replace(trained, outputs=recipe.outputs(whole, form.outputs))

@@ -187,7 +187,7 @@ def _trained(
     return Trained(
         onnx=export.write(whole, rule, run.folder / "points.onnx", run.say, OUTPUTS[planned.stage]),
         input=rule,
-        outputs=_outputs(whole, OUTPUTS[planned.stage]),
+        outputs=outputs(whole, OUTPUTS[planned.stage]),
         arch=built.arch,
         device=device,
         pretrained=built.pretrained,
@@ -204,10 +204,12 @@ def _trained(
     )
 
 
-def _outputs(model: nn.Module, names: tuple[str, ...]) -> Callable[[Floats], Mapping[str, Floats]]:
+def outputs(model: nn.Module, names: tuple[str, ...]) -> Callable[[Floats], Mapping[str, Floats]]:
+    """What the trained model itself says, for `Trained.outputs`: its answers by name."""
+
     @torch.no_grad()
-    def outputs(images: Floats) -> Mapping[str, Floats]:
+    def said_of(images: Floats) -> Mapping[str, Floats]:
         said = model(torch.from_numpy(images))
         return {name: np.asarray(each.numpy(), np.float32) for name, each in zip(names, said, strict=True)}
 
-    return outputs
+    return said_of
