@@ -1,13 +1,15 @@
 """Eyes on real cats: five-fold by duplicate group through byod's own verbs, from scratch and pretrained.
 
-    BYOD_TEST_DATA=… python benchmarks/cats.py [--only KIND] [--folds 5] [--seed 0] [--plugin torch] [--set KEY=VALUE]
+    BYOD_TEST_DATA=… python benchmarks/cats.py [--only KIND] [--folds 5] [--drawn 0] [--seed 0] [--plugin torch]
+                                               [--set KEY=VALUE]
 
 The photos of `cat-eyes` (eyes and faces) and `cats` (nine points) are converted into one dataset, as `byod convert`
 does, and trained on as `byod train` does, five times; every picture is tested once, by a model that saw none of its
-near-duplicates. Printed are errors in shares of the inter-ocular distance with 95 % intervals (bootstrap over duplicate
-groups), on crops around the true heads and through the whole pipeline, where a miss is a failure; the mean face on the
-same crops; how many photos of vegetables a fold's model calls a cat; seconds of training a fold (both nets, with their
-export), and milliseconds a picture.
+near-duplicates. `--drawn N` has each fold learn from N drawn pictures as well; none of them is ever tested. Printed
+are errors in shares of the inter-ocular distance with 95 % intervals (bootstrap over duplicate groups), on crops around
+the true heads and through the whole pipeline, where a miss is a failure; the mean face on the same crops; how many
+photos of vegetables a fold's model calls a cat; seconds of training a fold (both nets, with their export), and
+milliseconds a picture.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from byod.convert import archives, cats, voc
 from byod.keypoints import metrics
 from byod.keypoints.finder import PointsPredictor
 from byod.pointruns import judging
+from byod.points import Marks
 from byod.records import Example, Split
+from byod.testing import draw_heads
 
 VALIDATION = 8  # one part of so many of what is not tested validates
 SQUEEZENET = "weights/squeezenet1_1.pth"
@@ -61,6 +65,14 @@ def converted(place: Path, into: Path) -> None:
         conversion.convert(voc.read(stores, {"cat_eyes": EYES}, "cat_face", "cat"), into, **quiet)
 
 
+def drawn(folder: Path, number: int) -> list[tuple[Example, Marks]]:
+    """So many drawn pictures to learn from, and what is marked in them."""
+    return [
+        (Example(sha256=marks.sha256, path=file, label="cat", split=Split.TRAIN, group=marks.sha256), marks)
+        for file, marks in (draw_heads(folder, number) if number else [])
+    ]
+
+
 def folds(examples: Sequence[Example], count: int, seed: int) -> list[list[Example]]:
     """The same pictures once for each fold, with their part in it."""
     items = [splits.Item(sha256=e.sha256, label=e.label, group=e.group) for e in examples]
@@ -81,11 +93,13 @@ def measure(
         snapshot = opened.snapshot()
         examples = opened.examples(snapshot)
     known, marks = pointruns.read(snapshot)
+    more = drawn(folder.parent / "drawn", asked.drawn)
+    marks = {**marks, **{marked.sha256: marked for _, marked in more}}
     done = Measured()
     for number, parts in enumerate(folds(examples, 5, asked.seed)[: asked.folds]):
         run = folder.parent / f"run-{number}-{time.monotonic_ns()}"
         card = pointruns.train_run(
-            parts, marks, known, trainers.load(asked.plugin), kind,
+            [*parts, *(example for example, _ in more)], marks, known, trainers.load(asked.plugin), kind,
             folder=run, seed=asked.seed, device=asked.device, cache=folder.parent / "pixels",
         )  # fmt: skip
         own = judging.read(run, known)
@@ -174,6 +188,7 @@ def main() -> None:
     )
     parser.add_argument("--only", choices=list(KINDS))
     parser.add_argument("--folds", type=int, default=5, help="stop after so many of the five")
+    parser.add_argument("--drawn", type=int, default=0, help="so many drawn pictures more to learn from")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--plugin", default="torch")
     parser.add_argument("--device")
