@@ -33,11 +33,7 @@ export class Cats {
     const { cats } = this.desk;
     const n = this.heads.length;
     if (n === 0) this.card.tell("none", { cats });
-    else {
-      const sure = this.heads.map((head) => head.confidence);
-      const all = () => sure.map((value) => percent(value)).join(", ");
-      this.card.tell("found", () => ({ cats, n, sure: all(), seconds: number(seconds) }));
-    }
+    else this.card.tell("found", () => ({ cats, n, seconds: number(seconds) }));
   }
 
   actions() {

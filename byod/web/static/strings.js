@@ -35,7 +35,7 @@ export const STRINGS = {
     looking: "Looking …",
     busy_wait: (v) => `Many pictures are waiting; again in ${count(v.seconds, "second", "seconds")} …`,
     found: (v) =>
-      (v.cats ? count(v.n, "cat", "cats") : count(v.n, "head", "heads")) + ` found, ${v.sure} sure, in ${v.seconds}\u00a0s`,
+      (v.cats ? count(v.n, "cat", "cats") : count(v.n, "head", "heads")) + ` found in ${v.seconds}\u00a0s`,
     none: (v) => (v.cats ? "No cat found." : "No head found."),
     none_help: (v) =>
       v.cats
@@ -127,7 +127,7 @@ export const STRINGS = {
     looking: "Wird angesehen …",
     busy_wait: (v) => `Viele Bilder warten; in ${count(v.seconds, "Sekunde", "Sekunden")} noch einmal …`,
     found: (v) =>
-      (v.cats ? count(v.n, "Katze", "Katzen") : count(v.n, "Kopf", "Köpfe")) + ` gefunden, ${v.sure} sicher, in ${v.seconds}\u00a0s`,
+      (v.cats ? count(v.n, "Katze", "Katzen") : count(v.n, "Kopf", "Köpfe")) + ` in ${v.seconds}\u00a0s gefunden`,
     none: (v) => (v.cats ? "Keine Katze gefunden." : "Kein Kopf gefunden."),
     none_help: (v) =>
       v.cats
