@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,37 +14,52 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class NothingSkipped:
-    """Fails a session in which a test was skipped, and names it; an expected failure is no skip."""
+    """Fails a session in which a test was skipped, and names it; an expected failure is no skip.
+
+    Where tests run in several processes, each tells the first one which files it skipped: nobody else does.
+    """
 
     def __init__(self) -> None:
         self.skipped: list[str] = []
+        self.files: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A test was skipped as it was set up or as it ran."""
         if report.skipped and not hasattr(report, "wasxfail"):
-            self._note(report)
+            self.skipped.append(self._line(report))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A whole file was skipped."""
         if report.skipped:
-            self._note(report)
+            self.files.append(self._line(report))
 
-    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """One of several processes has ended; all of them collected the same files."""
+        self.files = list(dict.fromkeys([*self.files, *getattr(node, "workeroutput", {}).get("skipped", [])]))
+
+    @staticmethod
+    def _line(report: pytest.TestReport | pytest.CollectReport) -> str:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        self.skipped.append(f"{report.nodeid}: {reason}")
+        return f"{report.nodeid}: {reason}"
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
         """What would have been a success is none."""
-        if self.skipped and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["skipped"] = self.files
+        if self.skipped + self.files and session.exitstatus in (
+            pytest.ExitCode.OK,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        ):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         return (yield)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Name what was skipped, and why."""
-        if self.skipped:
+        if self.skipped + self.files:
             terminalreporter.section("skipped in CI, which counts as failed", red=True)
-            for line in self.skipped:
+            for line in self.files + self.skipped:
                 terminalreporter.write_line(line)
 
 
