@@ -49,6 +49,21 @@ def servers(home: Path) -> list[int]:
     return found
 
 
+def without_waiting(home: Path) -> None:
+    """Killed before it let the server run, byod leaves a process that ends as soon as it sees that: wait for it."""
+
+    def waits(pid: int) -> bool:
+        try:
+            return b"sys.stdin.readline()" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+
+    until = time.monotonic() + 60
+    while any(waits(pid) for pid in servers(home)):
+        assert time.monotonic() < until, "it waits for a byod that is gone"
+        time.sleep(0.02)
+
+
 def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
@@ -193,7 +208,7 @@ def test_byod_killed_during_a_start(studio_home):
         time.sleep(moments.uniform(0.1, 2.5))
         process.kill()
         process.communicate()
-        time.sleep(0.3)
+        without_waiting(studio_home)
         alive = servers(studio_home)
         left += len(alive)
         running = server.start(settings, studio.quiet)
@@ -229,11 +244,12 @@ def test_byod_killed_during_the_first_start(label_studio_program, tmp_path, monk
 def test_a_stop_ends_a_server_that_is_only_starting(studio_home):
     """What a killed byod left starting can be stopped before it is ready."""
     process = starter()
-    while not servers(studio_home):
+    while not (studio_home / "server.json").exists():
         time.sleep(0.02)
     process.kill()
     process.communicate()
     server.stop(Settings.load(), studio.quiet)
+    without_waiting(studio_home)
     assert servers(studio_home) == []
 
 
