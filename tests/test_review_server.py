@@ -37,16 +37,17 @@ def starter() -> subprocess.Popen:
 
 
 def servers(home: Path) -> list[int]:
-    """The processes that serve from a home."""
-    found = []
+    """The processes that serve from a home; what they start themselves for a moment does not count."""
+    found = {}
     mark = f"LABEL_STUDIO_BASE_DATA_DIR={home / 'data'}".encode()
     for folder in Path("/proc").iterdir():
         try:
             if folder.name.isdigit() and mark in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
+                # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: the parent is the second after the name
+                found[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
-    return found
+    return [pid for pid, parent in found.items() if parent not in found]
 
 
 def without_waiting(home: Path) -> None:
