@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from byod import formats, pictures
+from byod import files, formats, pictures
 from byod.catalog.verdicts import SEARCH
 from byod.dataset import INCOMING, REJECTED, Dataset
 from byod.errors import PictureError
@@ -180,9 +181,9 @@ class Collection:
     def _write(self, path: str, content: bytes) -> int:
         target = self.dataset.folder / path
         if target.parent not in self._made:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            files.inside(self.dataset.folder, os.path.dirname(path)).mkdir(parents=True, exist_ok=True)
             self._made.add(target.parent)
-        target.write_bytes(content)
+        files.replace(target, content)
         return target.stat().st_mtime_ns
 
     def _note(

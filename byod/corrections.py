@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from byod import files
 from byod.errors import DatasetError
 from byod.pictures import ANY_PICTURE, QUALITY, inspect, open_picture
 from byod.points import MAX_BYTES, Marks
@@ -49,7 +48,7 @@ def keep(dataset: Path, content: bytes, *, run: str, label: str | None, marks: M
         PictureError: the picture cannot be opened.
         DatasetError: so many wait already, or the marks are those of a picture of another size.
     """
-    folder = dataset / ROOM
+    folder = files.inside(dataset, ROOM)
     inspect(content, ANY_PICTURE, fast=False)
     image = open_picture(content)
     sent = image.size
@@ -78,8 +77,8 @@ def keep(dataset: Path, content: bytes, *, run: str, label: str | None, marks: M
     if not said.exists() and count(dataset) >= MOST:
         raise DatasetError(f"{MOST} reports wait here already; take them up first: byod add --reports")
     folder.mkdir(parents=True, exist_ok=True)
-    _write(picture, kept)
-    _write(said, correction.model_dump_json(indent=1).encode())
+    files.replace(picture, kept)
+    files.replace(said, correction.model_dump_json(indent=1).encode())
     return correction
 
 
@@ -108,10 +107,3 @@ def waiting(dataset: Path) -> Iterator[Correction]:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise DatasetError(f"{file}: {where}: {first['msg']}; mend or remove that file") from error
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all."""
-    part = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
-    part.write_bytes(content)
-    os.replace(part, file)

@@ -88,8 +88,22 @@ def credits_rows(snapshot: Snapshot) -> list[Credit]:
 def write_credits(snapshot: Snapshot) -> Path:
     """Write CREDITS.csv into the dataset folder, when it changed; returns its path."""
     path = snapshot.folder / FILE
-    textfile.replace(path, to_csv(credits_rows(snapshot)))
+    rows = credits_rows(snapshot)
+    if any(row.origin is None for row in rows) and path.is_file() and path.stat().st_size:
+        rows = _kept_known(rows, path)
+    textfile.replace(path, to_csv(rows))
     return path
+
+
+def _kept_known(rows: list[Credit], path: Path) -> list[Credit]:
+    """The lines, and for a picture whose origin is not known any more what the file says of it."""
+    before = {line.sha256: line for line in read_credits(path) if line.origin is not None}
+    return [
+        before[row.sha256].model_copy(update={"file": row.file})
+        if row.origin is None and row.sha256 in before
+        else row
+        for row in rows
+    ]
 
 
 def to_csv(rows: Iterable[Credit]) -> str:
@@ -111,13 +125,16 @@ def read_credits(path: Path) -> list[Credit]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read ({error})") from error
+        raise DatasetError(f"{path} cannot be read ({error}); save it as UTF-8, or move it away") from error
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         if not {"file", "sha256"} <= set(reader.fieldnames or ()):
-            raise DatasetError(f"{path} is not a list of credits: its first line names no file and sha256")
+            raise DatasetError(
+                f"{path} is not a list of credits: its first line names no file and sha256; put a good copy in its"
+                " place, or move it away"
+            )
         return [_parsed(row, f"{path}, line {reader.line_num}") for row in reader]
     except csv.Error as error:
         raise DatasetError(f"{path}, line {reader.line_num}: not CSV ({error})") from error

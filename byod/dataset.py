@@ -23,7 +23,7 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from byod import kinship, points
+from byod import files, kinship, points
 from byod import recipe as recipes
 from byod.catalog import Catalog
 from byod.errors import DatasetError, DatasetLocked, UsageError
@@ -35,6 +35,17 @@ ROOT = Path("datasets")
 IMAGES = "images"
 REJECTED = "rejected"
 INCOMING = ".byod/incoming"
+# what byod writes to, moves or clears by a name that everybody knows: none of it may be a link
+_OWN_FILES = (
+    recipes.FILE,
+    "labels.jsonl",
+    "catalog.db",
+    "catalog.db-wal",
+    "catalog.db-shm",
+    "CREDITS.csv",
+    "README.md",
+)
+_OWN_ROOMS = (IMAGES, REJECTED, points.ROOM, "runs", INCOMING, ".byod/reports", ".byod/lock", ".byod/written")
 
 
 class Dataset:
@@ -52,6 +63,7 @@ class Dataset:
 
     def __init__(self, folder: Path, *, lock: bool = True) -> None:
         self.folder = folder.resolve()
+        _check_own(self.folder)
         self.recipe = recipes.read(self.folder)
         hidden = self.folder / ".byod"
         hidden.mkdir(exist_ok=True)
@@ -64,9 +76,12 @@ class Dataset:
                     f"another byod is at work on {folder}; wait for it or stop it first"
                 ) from None
         self.locked = lock
-        self.lost = not (self.folder / "catalog.db").exists()
         try:
             self.catalog = Catalog(self.folder / "catalog.db")
+            # gone, emptied, or no more than the header that a power cut left
+            self.lost = self.catalog.blank()
+            if astray := self.catalog.samples.astray():
+                raise files.leads_out(self.folder, astray)
             self.log = LabelLog(self.folder / "labels.jsonl", self.catalog)
             if lock:
                 self._finish_moves()
@@ -133,6 +148,7 @@ class Dataset:
                 if sample is None:
                     raise DatasetError(f"{self.folder}: no sample {placement.sha256[:12]} to move")
                 path = placement.path or self._target(sample, placement, taken)
+                files.inside(self.folder, path)
                 taken.add(path)
                 if path != sample.path:
                     self.catalog.promise_move(sample.path, path)
@@ -172,9 +188,13 @@ class Dataset:
     def _finish_moves(self) -> None:
         """Carry out the moves that are promised and not yet done."""
         promised = self.catalog.promised_moves()
+        # all are looked at before the first one is carried out
+        places = [
+            (files.inside(self.folder, source), files.inside(self.folder, target))
+            for _, source, target in promised
+        ]
         made: set[Path] = set()
-        for _, source, target in promised:
-            old, new = self.folder / source, self.folder / target
+        for old, new in places:
             if new.parent not in made:
                 new.parent.mkdir(parents=True, exist_ok=True)
                 made.add(new.parent)
@@ -264,6 +284,18 @@ class Dataset:
             for sample in snapshot.kept
             if sample.sha256 not in conflicting and sample.sha256 in snapshot.splits
         ]
+
+
+def _check_own(folder: Path) -> None:
+    """See that what byod keeps in a dataset folder is really there, and not behind a link, nor a pipe or a device.
+
+    Raises:
+        DatasetError: it is not.
+    """
+    for name in (*_OWN_FILES, *_OWN_ROOMS):
+        place = files.inside(folder, name)
+        if name in _OWN_FILES and place.exists() and not place.is_file():
+            raise DatasetError(f"{place} is no ordinary file, and byod needs one there; move it away")
 
 
 def has_pictures(folder: Path) -> bool:

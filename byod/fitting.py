@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, JsonValue
 
-from byod import __version__, judging, measures, onnxfile, trainers
+from byod import __version__, files, judging, measures, onnxfile, trainers
 from byod.errors import TrainerError
 from byod.modelcard import InputRule, LrFinder
 from byod.records import Example, Record
@@ -201,9 +201,7 @@ def _keep(
         history=tuple(dict(epoch) for epoch in history),
     )
     # last: a model with this file is taken for finished
-    new = work.folder / f"{name}.json.new"
-    new.write_text(fitted.model_dump_json(), encoding="utf-8")
-    new.replace(work.folder / f"{name}.json")
+    files.replace(work.folder / f"{name}.json", fitted.model_dump_json().encode())
     shutil.rmtree(work.folder / name)
     return _kept(work.folder, name)
 

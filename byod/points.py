@@ -7,7 +7,6 @@ top edge; `inside` is False where it lies outside the frame (kept, never clipped
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -15,6 +14,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from byod import files
 from byod.errors import DatasetError
 from byod.records import Record, Sha256
 
@@ -203,6 +203,4 @@ def read(file: Path) -> Marks | None:
 def write(file: Path, marks: Marks) -> None:
     """Write the marks of one picture; the file appears whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.part")
-    part.write_text(marks.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    os.replace(part, file)
+    files.replace(file, f"{marks.model_dump_json(indent=1)}\n".encode())

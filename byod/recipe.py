@@ -17,6 +17,7 @@ from typing import Literal
 import tomlkit
 from pydantic import Field, ValidationError
 
+from byod import files
 from byod.errors import RecipeError, UsageError
 from byod.points import PointSet
 from byod.records import Policy, Record, Task
@@ -181,6 +182,4 @@ def write(folder: Path, recipe: Recipe) -> None:
         for key, value in entry.model_dump(mode="json").items():
             if table.get(key) != value:
                 table[key] = value
-    temporary = file.with_suffix(".toml.part")
-    temporary.write_text(tomlkit.dumps(document), encoding="utf-8")
-    temporary.replace(file)
+    files.replace(file, tomlkit.dumps(document).encode())

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from byod import credits, pictures, pointfiles
+from byod import credits, files, pictures, pointfiles
 from byod.dataset import IMAGES, REJECTED, Dataset
 from byod.errors import DatasetError, PictureError
 from byod.pictures import ANY_PICTURE
@@ -108,6 +108,7 @@ class _Look:
         expected = any(path.startswith(f"{IMAGES}/") for path in self.standing)
         if expected and not images.is_dir():
             raise DatasetError(f"{images} is gone; put it back (byod takes no empty folder for an answer)")
+        self._look_for_links()
         if images.is_dir():
             self._name_classes(images)
         for room in (IMAGES, REJECTED):
@@ -120,9 +121,23 @@ class _Look:
                     self.changed.append(file.model_copy(update={"sha256": sha256}))
                     self.now_at[file.path] = sha256
 
+    def _look_for_links(self) -> None:
+        """A folder that is a link is passed over; where byod itself moves files it is refused.
+
+        Raises:
+            DatasetError: the folder of a class or of a reason is a link.
+        """
+        for room in (IMAGES, REJECTED):
+            folder = self.dataset.folder / room
+            for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if room == REJECTED or entry.name in self.dataset.recipe.classes:
+                    files.inside(self.dataset.folder, f"{room}/{entry.name}")
+                elif entry.is_symlink():
+                    self.lines.append(f"{room}/{entry.name} is a link and is passed over")
+
     def _name_classes(self, images: Path) -> None:
         """Make each folder a class; one whose name another system could not hold gets a safe one."""
-        for folder in sorted(path for path in images.iterdir() if path.is_dir() and path.name[0] != "."):
+        for folder in sorted(path for path in images.iterdir() if _is_folder(path) and path.name[0] != "."):
             classes = self.dataset.recipe.classes
             name = unicodedata.normalize("NFC", folder.name)
             if folder.name in classes:
@@ -139,6 +154,7 @@ class _Look:
 
     def _rename(self, folder: Path, target: Path) -> None:
         """Move the files of a class folder into the one of its safe name, overwriting none."""
+        files.inside(self.dataset.folder, f"{IMAGES}/{target.name}")
         target.mkdir(exist_ok=True)
         for file in sorted(folder.iterdir()):
             place, number = target / file.name, 2
@@ -297,6 +313,10 @@ class _Look:
     def _verdict(self, sha256: str, label: str | None, note: str) -> None:
         verdict = Verdict(sha256=sha256, label=label, who=FOLDER, when=self.now, note=note)
         self.dataset.catalog.verdicts.add([verdict])
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _files(root: Path, room: str, folder: str | None = None) -> Iterator[_File]:

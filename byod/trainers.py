@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from byod import files
 from byod.errors import TrainerError, UsageError
 from byod.modelcard import InputRule, LrFinder, Stage
 from byod.pixelcache import MEGABYTES, PixelCache, Pixels
@@ -116,11 +117,9 @@ class Run:
         """
         from safetensors.numpy import save_file
 
-        file = self.folder / CHECKPOINT
-        new = file.with_suffix(".new")
         whole = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-        save_file(whole, new, metadata={"epochs": str(epochs), "facts": json.dumps(dict(facts))})
-        os.replace(new, file)
+        with files.replacing(self.folder / CHECKPOINT) as part:
+            save_file(whole, part, metadata={"epochs": str(epochs), "facts": json.dumps(dict(facts))})
 
     def resume(self) -> Checkpoint | None:
         """What an earlier, killed training of the same kind saved last; None to begin at the beginning."""

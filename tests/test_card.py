@@ -114,6 +114,35 @@ def test_credits_of_a_set(snapshot):
     assert path.stat().st_mtime_ns == before
 
 
+def test_credits_are_not_replaced_by_less(snapshot):
+    """What the file says of a picture's origin stays when the dataset has forgotten it; new origins are written."""
+    path = credits.write_credits(snapshot)
+    before = {row.sha256: row for row in read_credits(path)}
+    forgotten, renamed, *_ = snapshot.samples
+    moved = renamed.model_copy(update={"path": "images/other/renamed.jpg"})
+    known = {
+        key: value for key, value in snapshot.origins.items() if key not in {forgotten.sha256, moved.sha256}
+    }
+    update = {"samples": (forgotten, moved, *snapshot.samples[2:]), "origins": known}
+    credits.write_credits(snapshot.model_copy(update=update))
+    after = {row.sha256: row for row in read_credits(path)}
+    assert after[forgotten.sha256] == before[forgotten.sha256]
+    assert after[moved.sha256] == before[moved.sha256].model_copy(update={"file": moved.path})
+    assert after.keys() == before.keys()
+
+
+def test_credits_that_cannot_be_read_are_not_replaced_by_less(snapshot):
+    """A file that a spreadsheet saved in another encoding is left alone as long as byod knows less than it did."""
+    path = credits.write_credits(snapshot)
+    latin = path.read_bytes().replace("ü".encode(), "ü".encode("latin-1"))
+    path.write_bytes(latin)
+    with pytest.raises(DatasetError, match="save it as UTF-8"):
+        credits.write_credits(snapshot.model_copy(update={"origins": {}}))
+    assert path.read_bytes() == latin
+    credits.write_credits(snapshot)
+    assert "Jörg Müller" in path.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

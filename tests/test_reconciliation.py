@@ -1,6 +1,7 @@
 """What people do to the folders is taken up: moving is relabelling, and nothing is lost."""
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,60 @@ def test_a_lost_catalog_is_rebuilt_from_folders_and_log(folder: Path):
         holding = dataset.catalog.verdicts.holding()
         assert [verdict.label for verdict in holding.values()] == ["square"]
         assert dataset.catalog.samples.get(next(iter(holding))).status is Status.KEPT
+
+
+def emptied(catalog: Path) -> None:
+    """What a power cut leaves of a file whose content was never written."""
+    catalog.write_bytes(b"")
+
+
+def header_only(catalog: Path) -> None:
+    """What is left when all tables stood in a write-ahead log that is gone."""
+    catalog.unlink()
+    connection = sqlite3.connect(catalog, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.close()
+
+
+def rows_gone(catalog: Path) -> None:
+    """What a rebuild leaves that was killed or refused after it had made the tables."""
+    connection = sqlite3.connect(catalog)
+    with connection:
+        for table in ("samples", "candidates", "addresses", "verdicts"):
+            connection.execute(f"DELETE FROM {table}")
+    connection.close()
+
+
+@pytest.mark.parametrize("lose", [emptied, header_only, rows_gone])
+def test_an_empty_catalog_is_a_lost_one(folder: Path, lose):
+    """A catalog.db without content is rebuilt like one that is gone: the same labels, verdicts and origins."""
+    file = files(folder, "images/circle")[0]
+    shutil.move(file, folder / "images/square" / file.name)
+    pipeline.status(folder, say=silent)
+    credited = (folder / "CREDITS.csv").read_bytes()
+    with Dataset(folder) as dataset:
+        said, kept_before = dataset.catalog.verdicts.holding(), dataset.catalog.samples.kept()
+    lose(folder / "catalog.db")
+    lines: list[str] = []
+    pipeline.status(folder, say=lines.append)
+    assert any("rebuilt" in line for line in lines)
+    with Dataset(folder) as dataset:
+        assert dataset.catalog.verdicts.holding() == said
+        assert dataset.catalog.samples.kept() == kept_before
+    assert (folder / "CREDITS.csv").read_bytes() == credited
+
+
+def test_a_rebuild_that_was_refused_begins_anew(folder: Path):
+    """When the rebuild ends at a list of credits it cannot read, the next one with a good list knows everything."""
+    credited = (folder / "CREDITS.csv").read_bytes()
+    (folder / "catalog.db").unlink()
+    (folder / "CREDITS.csv").write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(DatasetError, match="put a good copy in its place"):
+            pipeline.status(folder, say=silent)
+    (folder / "CREDITS.csv").write_bytes(credited)
+    assert kept(folder) == {"circle": 6, "square": 6}
+    assert (folder / "CREDITS.csv").read_bytes() == credited
 
 
 def test_an_images_folder_that_is_gone_is_not_taken_for_a_mass_deletion(folder: Path):

@@ -59,6 +59,11 @@ class Catalog:
         """Whether a transaction is open."""
         return self._connection.in_transaction
 
+    def blank(self) -> bool:
+        """Whether it knows of no picture, offer or verdict: just made, or its content was lost."""
+        rows = " UNION ALL ".join(f"SELECT 1 FROM {table}" for table in ("samples", "candidates", "verdicts"))
+        return self._connection.execute(f"SELECT 1 FROM ({rows}) LIMIT 1").fetchone() is None
+
     def promise_move(self, source: str, target: str) -> None:
         """Journal a file move (paths relative to the dataset folder) before it happens."""
         self._connection.execute("INSERT INTO moves (source, target) VALUES (?, ?)", (source, target))

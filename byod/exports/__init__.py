@@ -7,12 +7,13 @@ place under a temporary name and moved there when it is whole.
 from __future__ import annotations
 
 import json
-import os
+import secrets
 import shutil
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from byod import files
 from byod.credits import FILE as CREDITS
 from byod.credits import to_csv
 from byod.errors import DatasetError, UsageError
@@ -77,16 +78,11 @@ def export(snapshot: Snapshot, format: str, into: Path, *, links: bool = False) 
     into = into.resolve()
     _check_place(snapshot, format, into)
     items = leaving(snapshot)
-    staging = into.with_name(f".{into.name}.{os.getpid()}.part")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    try:
+    with files.staging(into) as staging:
         writer: Any = import_module(FORMATS[format].module)
-        files = writer.write(snapshot, items, staging, links)
-        _finish(snapshot, format, items, files, staging)
+        written = writer.write(snapshot, items, staging, links)
+        _finish(snapshot, format, items, written, staging)
         _swap(staging, into)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return into
 
 
@@ -157,7 +153,7 @@ def _swap(staging: Path, into: Path) -> None:
     if not into.exists():
         staging.replace(into)
         return
-    aside = into.with_name(f".{into.name}.{os.getpid()}.old")
+    aside = into.with_name(f".{secrets.token_hex(8)}.old")
     into.replace(aside)
     try:
         staging.replace(into)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
-import os
-import tempfile
 import threading
 import time
 from collections import Counter, defaultdict, deque
@@ -25,6 +23,7 @@ import requests
 import tenacity
 import urllib3
 
+from byod import files
 from byod.errors import KeyRefused, RateLimited, SourceError
 from byod.net.addresses import PrivateAddress, chain
 from byod.net.connections import Allowance, limited
@@ -275,10 +274,7 @@ class ApiClient:
         """Keep the body of an answer, written whole or not at all."""
         path = self._place(source, url, public)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "wb") as part:
-            part.write(body)
-        Path(name).replace(path)
+        files.replace(path, body, mode=0o600)
 
     def _place(self, source: str, url: str, public: Params) -> Path:
         question = json.dumps([url, sorted((name, str(value)) for name, value in public.items())])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import platformdirs
 from filelock import FileLock, Timeout
 
+from byod import files
 from byod.settings import Settings
 
 Say = Callable[[str], None]
@@ -32,11 +31,7 @@ def private_folder(folder: Path) -> None:
 
 def write_private(file: Path, text: str) -> None:
     """Replace a file at one stroke, readable by its owner alone."""
-    part = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    os.replace(part, file)
+    files.replace(file, text.encode(), mode=0o600)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from byod import pictures
+from byod import files, pictures
 from byod.errors import PictureError, ReviewError
 from byod.records import Sample
 from byod.review.studio import Studio
@@ -67,14 +67,13 @@ class LocalFiles:
                 return name
             if fit and _linked(source, target):
                 return name
-            part = target.with_name(f".{name}.{os.getpid()}.part")
-            if fit:
-                shutil.copyfile(source, part)
-            else:
-                part.write_bytes(shrunk(source))
+            with files.replacing(target) as part:
+                if fit:
+                    shutil.copyfile(source, part)
+                else:
+                    part.write_bytes(shrunk(source))
         except (PictureError, FileNotFoundError):
             return None
-        os.replace(part, target)
         return name
 
 

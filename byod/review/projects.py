@@ -15,6 +15,7 @@ from xml.sax.saxutils import quoteattr
 
 from lxml import etree  # type: ignore[import-untyped]
 
+from byod import files
 from byod.dataset import Dataset
 from byod.errors import ReviewError
 from byod.records import Record
@@ -64,7 +65,7 @@ def key(dataset: Path) -> str:
         return text
     made = secrets.token_hex(8)
     file.parent.mkdir(exist_ok=True)
-    file.write_text(made + "\n", encoding="utf-8")
+    files.replace(file, f"{made}\n".encode())
     return made
 
 

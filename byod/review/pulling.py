@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
+from byod import files, settlement
 from byod import points as marked
-from byod import settlement
 from byod.catalog.reviews import Before
 from byod.catalog.verdicts import UNDO
 from byod.dataset import Dataset
@@ -276,9 +276,9 @@ def stage_marks(dataset: Dataset, sample: Sample, text: str) -> None:
     """Promise a picture's points file its new text (empty: none), to be carried out with the moves."""
     target = marked.file_of(sample.path)
     staged = f"{_STAGING}/{sample.sha256}.json"
-    (dataset.folder / _STAGING).mkdir(parents=True, exist_ok=True)
+    files.inside(dataset.folder, _STAGING).mkdir(parents=True, exist_ok=True)
     if text:
-        (dataset.folder / staged).write_text(text, encoding="utf-8")
+        files.replace(dataset.folder / staged, text.encode())
         dataset.catalog.promise_move(staged, target)
     else:
         dataset.catalog.promise_move(target, f"{_STAGING}/{sample.sha256}.undone.json")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from byod import credits, localfiles, runfolder
+from byod import credits, files, localfiles, runfolder
 from byod.errors import ModelError, TrainerError, UsageError
 from byod.keypoints import finder
 from byod.keypoints.truth import PROFILE, eyes_of
@@ -95,10 +94,7 @@ def write(run: Path, into: Path, runtime: Mapping[str, bytes], *, unsure_below: 
         raise UsageError(f"{into} is there already; name another place with --into")
     card = read_card(run)
     about = opened(run, unsure_below=unsure_below).about(bytes=localfiles.MAX_BYTES, reports=False)
-    staging = into.with_name(f".{into.name}.{os.getpid()}.part")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    try:
+    with files.staging(into) as staging:
         _page(staging)
         _model(staging, run, card, about)
         (staging / "runtime").mkdir()
@@ -107,8 +103,6 @@ def write(run: Path, into: Path, runtime: Mapping[str, bytes], *, unsure_below: 
         _papers(staging, run, card)
         _offline(staging)
         staging.replace(into)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return into
 
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from byod.errors import ByodError, UsageError
+from byod.files import replace
 
 VERSION = "1.30.0"
 INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
@@ -133,9 +134,7 @@ def _reason(said: str) -> str:
 def _keep(content: bytes, kept: Path) -> None:
     """Put the package into the cache, whole or not at all."""
     kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_name(f".{kept.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(kept)
+    replace(kept, content)
 
 
 def _taken(content: bytes) -> dict[str, bytes]:

@@ -1,0 +1,113 @@
+"""Writing files: whole or not at all, under names nobody can lie in wait at, and never out of the dataset."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from byod import files
+from byod.errors import DatasetError
+
+
+def test_a_file_appears_whole_and_nothing_is_left_beside_it(tmp_path: Path):
+    """The new content stands in the place of the old one, and no temporary file stays."""
+    file = tmp_path / "a.json"
+    file.write_bytes(b"old")
+    files.replace(file, b"new")
+    assert file.read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_what_goes_wrong_leaves_the_old_file(tmp_path: Path):
+    """An error while the new content is written keeps the old content, and no temporary file stays."""
+    file = tmp_path / "a.json"
+    file.write_bytes(b"old")
+
+    def fail() -> None:
+        with files.replacing(file) as part:
+            part.write_bytes(b"half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert file.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_link_in_the_files_place_is_replaced_and_not_followed(tmp_path: Path):
+    """Whoever planted a link under the name of a file does not get what it leads to overwritten."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    (tmp_path / "a.json").symlink_to(victim)
+    files.replace(tmp_path / "a.json", b"new")
+    assert victim.read_bytes() == b"mine"
+    assert not (tmp_path / "a.json").is_symlink()
+
+
+def test_temporary_names_cannot_be_guessed_and_are_created_exclusively(tmp_path: Path, monkeypatch):
+    """No two temporary names are alike, and one that is taken (by a link into the void, too) is never written to."""
+    seen = set()
+    for _ in range(20):
+        with files.replacing(tmp_path / "a.json") as part:
+            seen.add(part.name)
+    assert len(seen) == 20
+    assert not any("a.json" in name for name in seen)
+    monkeypatch.setattr(files.secrets, "token_hex", lambda size: "guessed")
+    (tmp_path / ".guessed.part").symlink_to(tmp_path / "victim")
+    for attempt in (files.replacing(tmp_path / "a.json"), files.staging(tmp_path / "folder")):
+        with pytest.raises(FileExistsError), attempt:
+            pytest.fail("the planted name was taken")
+    assert not (tmp_path / "victim").exists()
+
+
+def test_a_staged_folder_goes_unless_it_was_moved(tmp_path: Path):
+    """What was not moved into its place is removed, also after an error."""
+
+    def fail() -> None:
+        with files.staging(tmp_path / "out") as part:
+            (part / "half").touch()
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+    with files.staging(tmp_path / "out") as part:
+        (part / "whole").touch()
+        part.replace(tmp_path / "out")
+    assert (tmp_path / "out" / "whole").exists()
+
+
+@given(
+    st.lists(st.sampled_from(["images", "cat", "..", ".", "", "a.jpg", "C:", "\0", "x\\..\\y"]), max_size=6)
+)
+def test_no_name_leads_out_of_a_folder(parts: list[str]):
+    """Whatever a name is made of, it is refused, or it names something below the folder."""
+    folder = Path(__file__).parent
+    try:
+        place = files.inside(folder, "/".join(parts))
+    except DatasetError:
+        return
+    assert Path(os.path.normpath(place)).is_relative_to(folder)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x", "images/../../x", "images/cat/..", "a\0b"])
+def test_a_name_that_leads_out_is_named_with_what_to_do(tmp_path: Path, name: str):
+    """The line says which path it is, and how the dataset is used all the same."""
+    with pytest.raises(DatasetError, match=r"move its catalog\.db away") as caught:
+        files.inside(tmp_path, name)
+    assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize("link", ["images", "images/cat", "images/cat/a.jpg"])
+def test_a_link_anywhere_on_the_way_is_refused(tmp_path: Path, link: str):
+    """A link is refused at each place below the folder; the folder itself may be reached through one."""
+    folder, elsewhere = tmp_path / "set", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (folder / link).parent.mkdir(parents=True)
+    (folder / link).symlink_to(elsewhere)
+    with pytest.raises(DatasetError, match="is a link"):
+        files.inside(folder, "images/cat/a.jpg")
+    (tmp_path / "alias").symlink_to(folder)
+    assert files.inside(tmp_path / "alias", "points/a.json") == tmp_path / "alias" / "points" / "a.json"

@@ -1,0 +1,205 @@
+"""A dataset folder that somebody else made: whatever lies in it, nothing outside of it is touched."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from byod import corrections, pipeline
+from byod.dataset import Dataset
+from byod.errors import DatasetError
+from byod.recipe import Recipe
+from byod.testing import draw_classes
+
+SECRET = b"PRIVATE KEY"
+
+
+def silent(line: str) -> None:
+    """Nobody listens."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A dataset of two classes of four pictures, as byod leaves it."""
+    place = tmp_path_factory.mktemp("made")
+    draw_classes(place / "own", classes=("cat", "dog"), per_class=4, size=(320, 240))
+    pipeline.add([place / "own"], None, place / "set", Recipe(), say=silent, watch=lambda tallies: None)
+    return place / "set"
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be tampered with."""
+    return shutil.copytree(made, tmp_path / "set")
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A folder of the person who opens it, beside it."""
+    (tmp_path / "victim" / "sub").mkdir(parents=True)
+    (tmp_path / "victim" / "id_rsa").write_bytes(SECRET)
+    (tmp_path / "victim" / "sub" / "thesis.txt").write_text("thesis")
+    return tmp_path / "victim"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its name, with its bytes."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def written(folder: Path, sql: str, *values: str) -> None:
+    """Change the catalog behind byod's back."""
+    connection = sqlite3.connect(folder / "catalog.db")
+    with connection:
+        connection.execute(sql, values)
+    connection.close()
+
+
+def refused(folder: Path, victim: Path, words: str) -> None:
+    """Every verb says why in one line, and nothing outside the folder changes, nor do the pictures in it."""
+    outside, pictures = contents(victim), contents(folder / "images")
+    for verb in (pipeline.status, pipeline.dedupe):
+        with pytest.raises(DatasetError, match=words) as caught:
+            verb(folder, say=silent)
+        assert "\n" not in str(caught.value)
+    assert contents(victim) == outside
+    assert contents(folder / "images") == pictures
+
+
+SOURCES_AND_TARGETS: list[Callable[[Path], tuple[str, str]]] = [
+    lambda victim: ("images/cat/note.txt", f"{victim}/id_rsa"),
+    lambda victim: (f"{victim}/id_rsa", "images/cat/k.jpg"),
+    lambda victim: ("../victim/id_rsa", "images/cat/k.jpg"),
+    lambda victim: ("images/cat/note.txt", "images/../../victim/new"),
+    lambda victim: ("images/cat/note.txt", "elsewhere/new"),
+    lambda victim: ("elsewhere/id_rsa", "images/cat/k.jpg"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(SOURCES_AND_TARGETS)))
+def test_a_promised_move_never_leads_out(folder: Path, victim: Path, number: int):
+    """A move in the catalog's journal that is absolute, has `..` or meets a link is refused, and no other one made."""
+    (folder / "images" / "cat" / "note.txt").write_text("evil")
+    (folder / "elsewhere").symlink_to(victim)
+    source, target = SOURCES_AND_TARGETS[number](victim)
+    first = next((folder / "images" / "dog").iterdir())
+    for move in ((f"images/dog/{first.name}", f"rejected/duplicate/{first.name}"), (source, target)):
+        written(folder, "INSERT INTO moves (source, target) VALUES (?, ?)", *move)
+    refused(folder, victim, "is a link" if "elsewhere" in source + target else "leads|no place for a picture")
+    assert first.exists()
+
+
+@pytest.mark.parametrize("status", ["kept", "waiting", "rejected"])
+@pytest.mark.parametrize(
+    "path",
+    ["{}/id_rsa", "../victim/id_rsa", ".byod/../../victim/id_rsa", "images/cat/../../../victim/id_rsa"],
+)
+def test_a_picture_never_lies_elsewhere(folder: Path, victim: Path, path: str, status: str):
+    """A picture whose path in the catalog leads out is refused when the dataset is opened, whatever its state."""
+    written(
+        folder,
+        "UPDATE samples SET path = ?, status = ? WHERE sha256 = (SELECT MIN(sha256) FROM samples)",
+        path.format(victim),
+        status,
+    )
+    refused(folder, victim, "no place for a picture")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".byod",
+        ".byod/incoming",
+        ".byod/lock",
+        ".byod/written",
+        ".byod/reports",
+        "labels.jsonl",
+        "catalog.db",
+        "catalog.db-wal",
+        "CREDITS.csv",
+        "README.md",
+        "images",
+        "images/cat",
+        "rejected",
+        "rejected/duplicate",
+        "runs",
+    ],
+)
+def test_nothing_is_changed_through_a_link(folder: Path, victim: Path, name: str):
+    """A link in the place of anything that byod writes to, clears, renames or moves is refused by its name."""
+    place, kept = folder / name, folder.parent / "kept"
+    place.parent.mkdir(exist_ok=True)
+    if place.exists():
+        place.rename(kept)
+    is_file = kept.is_file() or name in (".byod/lock", ".byod/written", "catalog.db-wal")
+    place.symlink_to(victim / "id_rsa" if is_file else victim)
+    refused(folder, victim, f"{name} is a link")
+
+
+@pytest.mark.parametrize("name", ["docs", "a:b", "CON"])
+def test_a_class_folder_that_is_a_link_is_passed_over_and_said(folder: Path, victim: Path, name: str):
+    """A link among the class folders is neither read nor renamed, and a line tells of it."""
+    (folder / "images" / name).symlink_to(victim)
+    outside, lines = contents(victim), []
+    snapshot = pipeline.status(folder, say=lines.append)
+    assert contents(victim) == outside
+    assert (folder / "images" / name).is_symlink()
+    assert [line for line in lines if name in line and "link" in line]
+    assert set(snapshot.classes) == {"cat", "dog"}
+
+
+def test_no_temporary_name_lies_in_wait(folder: Path, victim: Path):
+    """Links planted under the names that byod once gave to unfinished files are followed by none of its writes."""
+    planted = ["byod.toml.part", ".CREDITS.csv.part", ".README.md.part"]
+    planted += [
+        f".{name}.{os.getpid()}.part" for name in ("CREDITS.csv", "README.md", "byod.toml", "check.html")
+    ]
+    for name in planted:
+        (folder / name).symlink_to(victim / "id_rsa")
+    (folder / "images" / "new").mkdir()
+    draw_classes(folder.parent / "more", classes=("new",), per_class=1, size=(320, 240))
+    shutil.copytree(folder.parent / "more" / "new", folder / "images" / "new", dirs_exist_ok=True)
+    pipeline.status(folder, say=silent)
+    pipeline.check(folder, None, say=silent)
+    assert (victim / "id_rsa").read_bytes() == SECRET
+    assert "classes.new" in (folder / "byod.toml").read_text(encoding="utf-8")
+
+
+def test_refused_pictures_are_written_through_no_link(folder: Path, victim: Path, tmp_path: Path):
+    """What is refused as it arrives lands in rejected/ itself, also where a link lies under the name it will get."""
+    import hashlib
+
+    content = b"no picture at all"
+    (tmp_path / "own" / "cat").mkdir(parents=True)
+    (tmp_path / "own" / "cat" / "x.jpg").write_bytes(content)
+    name = f"{hashlib.sha256(content).hexdigest()[:20]}.bin"
+    (folder / "rejected" / "not-a-picture").mkdir(parents=True)
+    (folder / "rejected" / "not-a-picture" / name).symlink_to(victim / "id_rsa")
+    with Dataset(folder) as dataset:
+        recipe = dataset.recipe
+    pipeline.add([tmp_path / "own"], None, folder, recipe, say=silent, watch=lambda tallies: None)
+    assert (victim / "id_rsa").read_bytes() == SECRET
+    assert (folder / "rejected" / "not-a-picture" / name).read_bytes() == content
+
+
+def test_a_reported_picture_goes_through_no_link(folder: Path, victim: Path):
+    """A server that takes reports in keeps none behind a link."""
+    (folder / ".byod" / "reports").symlink_to(victim)
+    picture = next((folder / "images" / "cat").iterdir()).read_bytes()
+    before = contents(victim)
+    with pytest.raises(DatasetError, match="reports is a link"):
+        corrections.keep(folder, picture, run="r", label="cat", marks=None)
+    assert contents(victim) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
+def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(folder: Path, victim: Path):
+    """A named pipe where byod expects a file of its own is refused instead of waited for."""
+    (folder / "labels.jsonl").unlink()
+    os.mkfifo(folder / "labels.jsonl")
+    refused(folder, victim, "no ordinary file")
