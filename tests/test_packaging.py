@@ -1,5 +1,6 @@
 """What is built from the tree: a wheel and an sdist of byod and of each plugin, and that they install as ours."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +21,14 @@ HEAVY = ("torch", "fastai", "onnxruntime", "pandas", "scipy", "label_studio_sdk"
 pytestmark = pytest.mark.slow
 
 
+def uv() -> str:
+    """The uv of this environment, else the one on the path."""
+    beside = Path(sys.executable).with_name("uv")
+    found = str(beside) if beside.is_file() else shutil.which("uv")
+    assert found, "uv is not here; `make` puts it into .venv"
+    return found
+
+
 def run(*command, cwd) -> str:
     """Run a program away from the repository; its output, or a failure that shows what it said."""
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
@@ -30,7 +39,7 @@ def run(*command, cwd) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> dict[str, dict[str, Path]]:
-    """Wheel and sdist of each distribution, built from a copy of the tree with other people's files in it."""
+    """Wheel and sdist of each distribution, as `make dist` builds them in a tree with other people's files in it."""
     tree = tmp_path_factory.mktemp("tree") / "byod"
     ignored = shutil.ignore_patterns(
         ".git", ".venv", "*_cache", "dist", "build", "runs", "images", "rejected", "byod-demo"
@@ -44,23 +53,24 @@ def built(tmp_path_factory) -> dict[str, dict[str, Path]]:
     ):
         (tree / stray).parent.mkdir(parents=True, exist_ok=True)
         (tree / stray).write_bytes(b"stray")
+    # each wheel is built from the sdist, as an index or a distribution would do it
+    run("make", "dist", f"UV={uv()}", cwd=tree)
     out = {}
-    folders = {"byod": tree} | {plugin: tree / "plugins" / plugin for plugin in PLUGINS}
-    for name, folder in folders.items():
-        # the wheel is built from the sdist, as an index or a distribution would do it
-        run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder / "dist"), cwd=folder)
-        (wheel,), (sdist,) = (folder / "dist").glob("*.whl"), (folder / "dist").glob("*.tar.gz")
+    for name in ("byod", *PLUGINS):
+        start = f"{name.replace('byod', 'byod_toolkit', 1).replace('-', '_')}-{__version__}"
+        (wheel,), (sdist,) = (tree / "dist").glob(f"{start}-*.whl"), (tree / "dist").glob(f"{start}.tar.gz")
         out[name] = {"wheel": wheel, "sdist": sdist}
+    assert len(list((tree / "dist").glob("*.whl"))) == len(out)
     return out
 
 
 @pytest.fixture(scope="module")
 def installed(built, tmp_path_factory) -> Path:
-    """An empty environment into which pip installed byod, with what it needs, and each plugin's wheel alone."""
+    """An empty environment into which byod was installed, with what it needs, and each plugin's wheel alone."""
     home = tmp_path_factory.mktemp("environment")
-    run(sys.executable, "-m", "venv", str(home / "venv"), cwd=home)
+    run(uv(), "venv", "--quiet", "--python", sys.executable, str(home / "venv"), cwd=home)
     programs = home / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    pip = (str(programs / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet")
+    pip = (uv(), "pip", "install", "--quiet", "--python", str(programs / "python"))
     run(*pip, str(built["byod"]["wheel"]), cwd=home)
     # a plugin's own requirements are several gigabytes; its entry point is there without them
     run(*pip, "--no-deps", *(str(built[plugin]["wheel"]) for plugin in PLUGINS), cwd=home)
@@ -177,3 +187,13 @@ def test_installed_plugins_are_found_without_being_imported(installed, tmp_path)
     assert names == sorted(plugin.removeprefix("byod-") for plugin in PLUGINS)
     listed = run(str(installed / "byod"), "plugins", cwd=tmp_path)
     assert all(name in listed for name in names)
+
+
+def test_the_installed_byod_runs_the_demos_collecting(installed, tmp_path):
+    """What `make dist` built collects, checks and de-duplicates in an environment that knows no clone."""
+    said = run(
+        str(installed / "byod"), "demo", "--only", "collect", "--into", "shown", "--json", cwd=tmp_path
+    )
+    found = json.loads(said)["collected"]
+    assert {line["planted"] == line["found"] for line in found["lines"]} == {True}
+    assert len(list((tmp_path / found["dataset"] / "images").glob("*/*.*"))) > 100

@@ -2,6 +2,10 @@
 
 import re
 import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,21 @@ def shown(page: Path) -> list[str]:
     spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", text)]
     commands = [re.split(r"\s{2,}|\s#", line)[0].strip() for line in (*blocks, *spans)]
     return sorted({line for line in commands if line.split()[0] in ("byod", "make")})
+
+
+def shown_uv(page: Path) -> list[list[str]]:
+    """The commands of uv that a page's indented blocks show, without `python -m` in front."""
+    lines = re.findall(r"^ {4}(?:python -m )?(uv .*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [shlex.split(step) for line in lines for step in line.split("#")[0].split("&&") if step.strip()]
+
+
+def uv_help(*words: str) -> str:
+    """What uv says of one of its commands."""
+    beside = Path(sys.executable).with_name("uv")
+    program = str(beside) if beside.is_file() else shutil.which("uv")
+    if program is None:
+        pytest.skip("uv is not here")
+    return subprocess.run([program, *words, "--help"], capture_output=True, text=True, check=True).stdout
 
 
 def known(line: str) -> bool:
@@ -41,13 +60,46 @@ def known(line: str) -> bool:
 def test_every_command_shown_exists_with_its_options(page: Path):
     """A command or option that was renamed is found on the page that still shows it."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
     for line in shown(page):
         if line.startswith("make"):
             words = [word for word in shlex.split(line)[1:] if "=" not in word]
             assert set(words) <= targets, line
         else:
             assert known(line), line
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_every_uv_command_shown_is_one(page: Path):
+    """The road without make: uv knows each command and option, and what it is to install or run is there."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    commands = [words for words in shown_uv(page) if words[0] == "uv"]
+    assert commands
+    for _, *words in commands:
+        verb = words[:2] if words[0] == "pip" else words[:1]
+        told, rest = uv_help(*verb), words[len(verb) :]
+        own = rest[: next((at for at, word in enumerate(rest) if verb == ["run"] and word[0] != "-"), None)]
+        for at, word in enumerate(own):
+            if word.startswith("-"):
+                assert re.search(rf"(^|[\s,]){re.escape(word)}\b", told), f"uv {' '.join(words)}: {word}"
+            if at and rest[at - 1] == "-e":
+                place, _, extra = word.partition("[")
+                assert (ROOT / place / "pyproject.toml").is_file(), word
+                assert not extra or extra.rstrip("]") in extras, word
+        if verb == ["run"] and "byod" in rest:
+            assert known(shlex.join(rest[rest.index("byod") :]))
+
+
+def test_the_readme_begins_with_both_roads():
+    """Its first section shows make, and for whoever has none the same steps with uv, the demo last."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## ")[1]
+    assert re.findall(r"^ {4}make (.*)$", section, flags=re.MULTILINE) == ["demo", "test"]
+    steps = re.findall(r"^ {4}python -m (.*)$", section, flags=re.MULTILINE)
+    assert steps[0] == "pip install uv"
+    assert [step for step in steps if "--torch-backend auto" in step and "plugins/byod-fastai" in step]
+    assert steps[-1] == "uv run --no-sync byod demo"
 
 
 def test_every_command_of_byod_is_in_the_readme():
