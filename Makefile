@@ -11,6 +11,8 @@
 # the size; UV_TORCH_BACKEND=auto, cpu, cu130 … chooses.
 
 SHELL := /bin/sh
+# where this is set, each of a thousand processes compiles torch anew
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
   $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)

@@ -8,9 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# a property is no speed bar; what failed is printed so that it can be tried again
+settings.register_profile(
+    "byod", settings.default, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("byod")
 
 # before any test imports torch: its waiting threads spin otherwise, and on busy cores tests take many times as long
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# tests run on all cores already, and what they train is too small for two threads to be quicker than one
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 class NothingSkipped:
@@ -69,8 +78,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(NothingSkipped(), "nothing-skipped")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m is looked at
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In CI leave out what needs a GPU."""
+    """What is long is slow, too; in CI leave out what needs a GPU."""
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker("slow")
     if os.environ.get("CI"):
         needing = [item for item in items if item.get_closest_marker("gpu")]
         items[:] = [item for item in items if item not in needing]

@@ -76,7 +76,8 @@ def inside(folder: Path, name: str) -> Path:
         place = place / part
         if place.is_symlink():
             raise DatasetError(
-                f"{place} is a link, and byod changes nothing through links; remove it, or put the real file or folder there"
+                f"{place} is a link, and byod changes nothing through links; remove it, or put the real file or"
+                " folder there"
             )
     return place
 

@@ -1,9 +1,11 @@
 """What all tests share: isolated settings, and the real pictures where they are at hand."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 
 @pytest.fixture(autouse=True)
@@ -96,8 +98,26 @@ def drawn_snapshot():
 
 
 @pytest.fixture(scope="session")
-def label_studio_program(tmp_path_factory):
-    """The path of a Label Studio: `BYOD_TEST_LABEL_STUDIO`, or one that byod installs for this session."""
+def once(tmp_path_factory):
+    """A function that gives the folder of a name, which the first process to ask fills while the others wait."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder(name: str, fill: Callable[[Path], None]) -> Path:
+        place = shared / name
+        with FileLock(shared / f"{name}.lock"):
+            if not (place / "whole").exists():
+                place.mkdir(exist_ok=True)
+                fill(place)
+                (place / "whole").touch()
+        return place
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def label_studio_program(once):
+    """The path of a Label Studio: `BYOD_TEST_LABEL_STUDIO`, or one that byod installs for all of this session."""
     import label_studio as studio
 
     from byod.errors import ReviewError
@@ -106,8 +126,13 @@ def label_studio_program(tmp_path_factory):
     program = studio.wanted_program()
     if program is not None:
         return program
+
+    def installed(place: Path) -> None:
+        made = server.install(studio.settings(place / "home"), studio.quiet)
+        (place / "program").write_text(str(made))
+
     try:
-        return server.install(studio.settings(tmp_path_factory.mktemp("studio") / "home"), studio.quiet)
+        return Path((once("label-studio", installed) / "program").read_text())
     except ReviewError as error:
         if os.environ.get("CI"):
             pytest.fail(str(error))
@@ -115,19 +140,20 @@ def label_studio_program(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def studio_template(label_studio_program, tmp_path_factory):
+def studio_template(label_studio_program, once):
     """A home whose server ran once and was stopped: its database is set up, its one account is made."""
     import label_studio as studio
 
     from byod.review import server
 
-    home = tmp_path_factory.mktemp("studio") / "template"
-    settings = studio.settings(home, label_studio_program)
-    try:
-        server.start(settings, studio.quiet)
-    finally:
-        server.stop(settings, studio.quiet)
-    return home
+    def run(place: Path) -> None:
+        settings = studio.settings(place / "template", label_studio_program)
+        try:
+            server.start(settings, studio.quiet)
+        finally:
+            server.stop(settings, studio.quiet)
+
+    return once("studio", run) / "template"
 
 
 @pytest.fixture

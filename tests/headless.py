@@ -3,11 +3,29 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
+from selenium.webdriver.support.ui import WebDriverWait
 
+PATIENCE = 120.0
+"""Seconds that a page is waited for beside busy processes."""
+RERENDERED = (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
+"""What is said of an element that the page replaced, moved or covered since it was found."""
 ALONE = ("--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost")
 
 
@@ -49,6 +67,22 @@ def chromium(*arguments: str, log_network: bool = False, language: str = "en-GB"
         yield made
     finally:
         made.quit()
+
+
+def until(browser: Any, true: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """Ask until the answer is true, and give it; what the page has replaced meanwhile is looked for again."""
+    wait = WebDriverWait(browser, seconds, poll_frequency=0.05, ignored_exceptions=RERENDERED)
+    return wait.until(lambda _: true())
+
+
+def click(browser: Any, find: Callable[[], Any]) -> None:
+    """Click what `find` gives as soon as it is there and nothing lies over it."""
+
+    def clicked() -> bool:
+        find().click()
+        return True
+
+    until(browser, clicked)
 
 
 def requested(browser) -> list[str]:

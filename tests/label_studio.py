@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import requests
+from headless import click, until
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 from byod.review import server
 from byod.settings import Settings
@@ -57,7 +57,12 @@ def wanted_program() -> Path | None:
 def log_in(browser, running: server.Running) -> None:
     """Enter by the form, as a person does."""
     browser.get(f"{running.url}/user/login/")
-    browser.find_element(By.NAME, "email").send_keys(running.email)
-    browser.find_element(By.NAME, "password").send_keys(running.password)
-    browser.find_element(By.CSS_SELECTOR, "button[type=submit]").click()
-    WebDriverWait(browser, 30).until(lambda _: "/user/login" not in browser.current_url)
+    filled_in(browser, running.email, running.password)
+    until(browser, lambda: "/user/login" not in browser.current_url)
+
+
+def filled_in(browser, email: str, password: str) -> None:
+    """Send the form with a mail address and a password, once it is there."""
+    until(browser, lambda: browser.find_element(By.NAME, "email")).send_keys(email)
+    browser.find_element(By.NAME, "password").send_keys(password)
+    click(browser, lambda: browser.find_element(By.CSS_SELECTOR, "button[type=submit]"))

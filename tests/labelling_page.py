@@ -7,16 +7,14 @@ from typing import Any
 
 import label_studio as studio
 import numpy as np
+from headless import click, until
 from PIL import Image
-from selenium.common.exceptions import ElementClickInterceptedException, StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
 from byod.review import server
 
-PATIENCE = 60
 _INVISIBLE = "\u2060"
 _DONE = "No More Tasks Left"
 _PICTURE = "[...Htx.annotationStore.selected.objects].find(o => o.type === 'image')"
@@ -38,7 +36,7 @@ class Page:
         self._until_drawn()
 
     def wait(self, what: Any) -> Any:
-        return WebDriverWait(self.browser, PATIENCE, poll_frequency=0.1).until(lambda _: what())
+        return until(self.browser, what)
 
     def asks(self, script: str, *arguments: Any) -> Any:
         return self.browser.execute_script(script, *arguments)
@@ -80,15 +78,7 @@ class Page:
 
     def clicked(self, find: Callable[[], Any]) -> None:
         """Click an element as soon as nothing lies over it: a notice that fades, a dialog that comes in."""
-
-        def done() -> bool:
-            try:
-                find().click()
-            except (ElementClickInterceptedException, StaleElementReferenceException):
-                return False
-            return True
-
-        self.wait(done)
+        click(self.browser, find)
 
     def _labels(self) -> list[Any]:
         return list(self.browser.find_elements(By.CSS_SELECTOR, "label"))
@@ -100,7 +90,8 @@ class Page:
 
     def another(self) -> None:
         """Begin an answer of one's own, where somebody has answered already."""
-        self.browser.find_element(By.CSS_SELECTOR, "button[aria-label='Create an annotation']").click()
+        create = "button[aria-label='Create an annotation']"
+        self.clicked(lambda: self.browser.find_element(By.CSS_SELECTOR, create))
         self.wait(lambda: self.asks("return !Htx.annotationStore.selected.pk"))
         self._until_drawn()
 
@@ -228,7 +219,5 @@ def signed_up(browser: Any, running: server.Running, email: str, password: str) 
     """Make a second account with the link that a server gives to invite people."""
     told = studio.asked(running, "/api/invite")
     browser.get(running.url + told["invite_url"])
-    browser.find_element(By.NAME, "email").send_keys(email)
-    browser.find_element(By.NAME, "password").send_keys(password)
-    browser.find_element(By.CSS_SELECTOR, "button[type=submit]").click()
-    WebDriverWait(browser, PATIENCE).until(lambda _: "/user/signup" not in browser.current_url)
+    studio.filled_in(browser, email, password)
+    until(browser, lambda: "/user/signup" not in browser.current_url)

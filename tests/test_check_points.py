@@ -34,7 +34,7 @@ def discs(monkeypatch):
     monkeypatch.setattr(sets, "heads", drawn)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_trainer_of_points_that_resumes_passes(discs):
     """Both stages learn, export, repeat and survive their kills."""
     found = check_trainer(Spot, task=Task.KEYPOINTS)

@@ -95,7 +95,7 @@ def test_what_a_training_shows(trainer, sentence):
     assert sentence in _told(trainer)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("trainer", "sentence"),
     [

@@ -26,10 +26,12 @@ def trained(tmp_path_factory) -> tuple[Path, dict]:
             "--plugin",
             "fastai",
             "--from-scratch",
+            "--arch",
+            "lenet",
             "--size",
-            "64",
+            "32",
             "--epochs",
-            "6",
+            "5",
             "--json",
             folder=folder,
         )
@@ -97,7 +99,7 @@ def test_what_cannot_be_trained_is_said_in_one_line(trained, tmp_path):
         done = byod(*arguments, folder=tmp_path, check=1)
         assert says in done.stderr
         assert "Traceback" not in done.stderr
-    wrong = byod("train", "--set", "lrr=3", folder=folder, check=2)
+    wrong = byod("train", "--plugin", "sklearn", "--set", "lrr=3", folder=folder, check=2)
     assert "lrr" in wrong.stderr
     home = {"TORCH_HOME": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1", "https_proxy": "http://127.0.0.1:9"}
     offline = byod("train", "--epochs", "1", folder=folder, check=1, **home)

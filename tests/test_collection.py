@@ -177,7 +177,7 @@ def agree(folder: Path) -> None:
     assert set(rows) == on_disk
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_collection_killed_many_times_ends_like_one_that_was_not(tmp_path, planted, counted):
     """After kill -9 at random moments the same pictures are kept, none that arrived is fetched twice."""
     chance = random.Random(0)

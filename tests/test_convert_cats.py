@@ -313,7 +313,7 @@ def test_the_command_line_converts_and_answers_in_json(tmp_path, monkeypatch):
         assert words in refused.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_conversion_killed_at_any_point_goes_on(tmp_path):
     """After kill -9 at several moments the same command ends with every picture, its points, and nothing half."""
     files = cat_files({"CAT_00": 150, "CAT_05": 40, "CAT_06": 40}, size=(500, 375))

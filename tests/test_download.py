@@ -32,6 +32,9 @@ from byod.records import Fetched, Miss, Reason
 from byod.settings import Settings
 
 FAST = Limits(deadline=10.0, connect=2.0, backoff=0.05)
+FOREVER = 3600.0
+"""Longer than any test may take: what waits for a silent server is ended by the time-out of the tests."""
+PATIENT = Limits(deadline=FOREVER, connect=FOREVER)
 
 
 @pytest.fixture(autouse=True)
@@ -405,14 +408,12 @@ def test_parked_hosts_do_not_starve_the_others(site):
 
 
 def test_closing_ends_the_threads_promptly(site):
-    """Closing the generator while every worker waits for a silent server leaves no thread and takes no deadline."""
+    """Closing the generator while every worker waits for a silent server leaves no thread, and waits for no server."""
     site.gate.clear()
     urls = [site.url("/quick/robots.txt"), *(site.url(f"/{n}.jpg", host=f"h{n}") for n in range(40))]
-    results = download(urls, settings=Settings.load(), inspect=lambda fetched, body: None)
+    results = download(urls, settings=Settings.load(), limits=PATIENT, inspect=lambda fetched, body: None)
     next(results)
-    began = time.monotonic()
     results.close()
-    assert time.monotonic() - began < 2
     assert not threads()
 
 
@@ -421,9 +422,7 @@ def test_stop_ends_the_iteration(site):
     site.gate.clear()
     stop = threading.Event()
     threading.Timer(0.3, stop.set).start()
-    began = time.monotonic()
-    assert fetch([site.url(f"/{n}.jpg", host=f"h{n}") for n in range(40)], stop=stop) == []
-    assert time.monotonic() - began < 3
+    assert fetch([site.url(f"/{n}.jpg", host=f"h{n}") for n in range(40)], PATIENT, stop=stop) == []
     assert not threads()
 
 
@@ -434,7 +433,7 @@ def test_stop_is_heard_while_connecting_and_looking_up(monkeypatch):
 
     def lookup(host, *args, **named):
         if host == "slow.test":
-            release.wait(20)
+            release.wait(FOREVER)
         return real(host, *args, **named)
 
     monkeypatch.setattr("socket.getaddrinfo", lookup)
@@ -447,24 +446,23 @@ def test_stop_is_heard_while_connecting_and_looking_up(monkeypatch):
                 sock.connect(("127.0.0.1", port))
         stop = threading.Event()
         threading.Timer(0.5, stop.set).start()
-        began = time.monotonic()
-        fetch(["http://slow.test/x", f"http://127.0.0.1:{port}/x"], stop=stop)
-        assert time.monotonic() - began < 3
+        fetch(["http://slow.test/x", f"http://127.0.0.1:{port}/x"], PATIENT, stop=stop)
     release.set()
     assert not threads()
 
 
 def test_ctrl_c_ends_at_once(site):
-    """KeyboardInterrupt during a download ends the process within seconds, although servers are silent."""
+    """KeyboardInterrupt during a download ends the process, although servers are silent and nobody is in a hurry."""
     site.gate.clear()
     script = textwrap.dedent(f"""
         import sys
         from byod.download import Limits, download
         from byod.settings import Settings
         urls = (f"http://127.0.0.1:{site.port}/{{n}}.jpg" for n in range(100))
+        limits = Limits(per_host=32, deadline={FOREVER}, connect={FOREVER})
         print("ready", flush=True)
         try:
-            for _ in download(urls, settings=Settings.load(), limits=Limits(per_host=32), inspect=lambda f, b: None):
+            for _ in download(urls, settings=Settings.load(), limits=limits, inspect=lambda f, b: None):
                 pass
         except KeyboardInterrupt:
             sys.exit(130)
@@ -474,10 +472,8 @@ def test_ctrl_c_ends_at_once(site):
         assert process.stdout.readline() == "ready\n"
         while not site.pictures():
             time.sleep(0.05)
-        began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
-        assert time.monotonic() - began < 5
+        assert process.wait() == 130
     finally:
         process.kill()
         process.wait()

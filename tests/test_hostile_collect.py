@@ -18,16 +18,6 @@ import pytest
 from loopback_server import LoopbackServer
 from PIL import Image
 
-RUN = (
-    "import runpy, sys\n"
-    "sys.argv = ['byod', *sys.argv[1:]]\n"
-    "try:\n    runpy.run_module('byod', run_name='__main__')\n"
-    "finally:\n"
-    "    # not ru_maxrss: that begins with the size of whoever started the process\n"
-    "    peak = [line for line in open('/proc/self/status') if line.startswith('VmHWM')]\n"
-    "    print('PEAK', peak[0].split()[1], file=sys.stderr)\n"
-)
-
 
 def photo(seed: int, size: tuple[int, int] = (400, 300), mode: str = "RGB") -> Image.Image:
     """A picture like no other: a random field."""
@@ -114,9 +104,8 @@ def contents() -> dict[str, tuple[bytes, str | None]]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
-def test_every_kind_of_content_ends_with_its_reason_within_bounded_memory(tmp_path: Path):
-    """All in one run of the real command: one row each, the named reason, under 500 MB, good pictures kept."""
+def test_every_kind_of_content_ends_with_its_reason(tmp_path: Path):
+    """All in one run of the real command: one row each, the named reason, good pictures kept."""
     kinds = contents()
     with LoopbackServer() as web, (tmp_path / "list.csv").open("w", newline="") as out:
         writer = csv.writer(out)
@@ -126,7 +115,7 @@ def test_every_kind_of_content_ends_with_its_reason_within_bounded_memory(tmp_pa
         out.flush()
         arguments = ["collect", "--from-urls", "list.csv", "--into", "d", "--json"]
         done = subprocess.run(
-            [sys.executable, "-c", RUN, *arguments],
+            [sys.executable, "-m", "byod", *arguments],
             cwd=tmp_path,
             env={**os.environ, "BYOD_ALLOW_PRIVATE_HOSTS": "1"},
             capture_output=True,
@@ -135,8 +124,6 @@ def test_every_kind_of_content_ends_with_its_reason_within_bounded_memory(tmp_pa
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    peak = int(done.stderr.split("PEAK ")[1].split()[0]) / 1024
-    assert peak < 500, f"{peak:.0f} MB"
     with sqlite3.connect(tmp_path / "d" / "catalog.db") as catalog:
         rows = catalog.execute(
             "SELECT a.url, s.status, s.reason FROM addresses a JOIN samples s ON s.sha256 = a.sample"

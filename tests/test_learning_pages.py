@@ -51,7 +51,7 @@ def test_every_link_of_a_page_leads_somewhere(page):
     assert not [link for link in links if "://" not in link and not (page.parent / link).exists()]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_first_steps_offline_run_as_they_stand(tmp_path):
     """Typed in order in an empty folder, each offline command succeeds, and the last one knows the shapes."""
     lines = blocks(section(FIRST_STEPS, OFFLINE))

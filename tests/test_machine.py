@@ -83,7 +83,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(tmp_path):
         assert not done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_measurement_is_added_to_the_file(tmp_path):
     """Two small measurements leave two lines with positive figures, and one row in the table."""
     file = tmp_path / "results.jsonl"

@@ -62,7 +62,7 @@ def test_a_notebook_is_committed_without_outputs(path):
     assert any(line.startswith("assert ") for cell in code for line in cell.source.splitlines())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_the_first_classifier_is_trained_and_used(executed):
     """It ends with a model that tells circles from squares, the probe's number beside it, and a report on disk."""
@@ -75,7 +75,7 @@ def test_the_first_classifier_is_trained_and_used(executed):
     assert pictures(notebook) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_overfitting_is_seen_and_helped(executed):
     """Its asserts hold: the validation loss rises again with few pictures, and the gap closes with many."""

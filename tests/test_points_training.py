@@ -126,7 +126,7 @@ def test_few_test_heads_lead_to_cross_validation(tmp_path):
         assert not tested & {e.group for e in (*seen.train, *seen.valid)}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_cross_validation_can_be_asked_for(drawn, tmp_path):
     """With `crossed` every head is tested, though the test part would do."""
     card = train(drawn, tmp_path / "run", crossed=True)
@@ -320,7 +320,7 @@ def test_a_killed_training_goes_on_where_it_was(drawn, tmp_path):
     assert [each.name for each in folder.parent.iterdir()] == ["run"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_kill_9_in_the_middle_leaves_no_run(tmp_path):
     """A process that dies in a stage leaves no folder that looks complete, and the same name can be trained again."""
     script = tmp_path / "train.py"

@@ -69,7 +69,11 @@ def test_every_command_shown_exists_with_its_options(page: Path):
             assert known(line), line
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/erste-schritte.md")],
+    ids=lambda p: p.name,
+)
 def test_every_uv_command_shown_is_one(page: Path):
     """The road without make: uv knows each command and option, and what it is to install or run is there."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][

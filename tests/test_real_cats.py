@@ -18,7 +18,7 @@ from PIL import Image
 from static_host import PAGE, hosting
 from static_host import opened as opened_alone
 from test_cli import byod
-from web_page import DESK, EYES, PHONE, button, eyes_of, media, one, opened, shown, sized, statuses, until
+from web_page import DESK, EYES, PHONE, eyes_of, media, one, opened, press, shown, sized, statuses, until
 
 from byod.keypoints.finder import PointsPredictor
 from byod.keypoints.metrics import glasses_sit
@@ -26,7 +26,7 @@ from byod.pictures import open_picture
 from byod.web import export
 from byod.web.models import opened as opened_model
 
-pytestmark = [pytest.mark.slow, pytest.mark.data]
+pytestmark = [pytest.mark.long, pytest.mark.data]
 STRANGERS = 24  # photos without a cat to learn from; as many others are kept back
 
 
@@ -245,7 +245,7 @@ def test_the_photo_is_saved_at_full_size(browser, address, found, tmp_path):
     browser.execute_script("document.querySelector('[value=wayfarer]').click()")
     shown(browser, file)
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", one(browser, ".card"))
-    button(browser, "Save photo (PNG)").click()
+    press(browser, "Save photo (PNG)")
     made = tmp_path / f"{file.stem}-sunglasses.png"
     until(browser, made.exists)
     image = Image.open(made)

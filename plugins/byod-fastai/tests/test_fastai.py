@@ -83,7 +83,7 @@ def test_it_learns_drawn_classes_from_scratch(drawn, tmp_path):
         drawn,
         ("circle", "square"),
         trainers.load("fastai"),
-        {"arch": "resnet18", "size": "64", "epochs": "8", "from_scratch": "true"},
+        {"arch": "lenet", "size": "32", "epochs": "8", "from_scratch": "true"},
         folder=tmp_path / "run",
         device="cpu",
         say=said.append,
@@ -91,7 +91,7 @@ def test_it_learns_drawn_classes_from_scratch(drawn, tmp_path):
     )
     assert card.metrics.accuracy >= 0.85
     assert card.parity < 1e-4
-    assert card.arch == "resnet18"
+    assert card.arch == "lenet"
     assert card.pretrained == "scratch"
     assert card.lr_finder is not None
     assert card.notes["lr"] == card.lr_finder.used

@@ -6,7 +6,7 @@ from byod_fastai import Fastai
 from byod.testing import check_trainer
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_keeps_the_contract():
     """Everything that byod expects of a trainer holds, with a small net from random weights."""
     found = check_trainer(

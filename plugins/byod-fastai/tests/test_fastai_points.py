@@ -73,6 +73,7 @@ def test_it_learns_where_points_are(drawn, tmp_path):
     assert not any("learning-rate finder" in line for line in said)
 
 
+@pytest.mark.long
 def test_it_learns_where_heads_are(drawn, tmp_path):
     """On most of the drawn pictures it has not seen, the best box lies on a head."""
     data = _data(drawn, Stage.HEADS)
@@ -189,6 +190,7 @@ def _child(folder, data, options, dies):
     return done, logged
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("stage", "dies", "given"),
     [(Stage.HEADS, 2, {}), (Stage.POINTS, 3, {}), (Stage.POINTS, 1, {"ema": "false", "lr": "0.003"})],
@@ -265,6 +267,7 @@ def test_several_processes_are_refused(drawn, tmp_path):
         Fastai().train(_data(drawn, Stage.POINTS), trainers.options(Fastai(), SHORT), run)
 
 
+@pytest.mark.long
 def test_it_keeps_the_contract_on_points():
     """Everything that byod expects of a trainer of points holds, both stages, with a small net from random weights."""
     small = LITE | {"heads_size": "64", "epochs": "20", "lr": "0.005", "batch_size": "8"}

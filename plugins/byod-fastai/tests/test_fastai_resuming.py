@@ -1,5 +1,6 @@
 """A training that is killed with -9 goes on where it was, and ends as if nothing had been."""
 
+import functools
 import json
 import signal
 import subprocess
@@ -99,22 +100,29 @@ def _train(folder, data, options):
     return trained, epochs, trained.logits(images), said
 
 
-@pytest.mark.slow
+@pytest.fixture(scope="module")
+def in_peace(data, starts, tmp_path_factory):
+    """What a training of each start comes to when nothing disturbs it."""
+    return functools.cache(lambda start: _train(tmp_path_factory.mktemp("whole"), data, starts[start]))
+
+
 @pytest.mark.parametrize(
     ("start", "when", "killed_after"),
     [
         ("scratch", "after saving", 2),
-        ("scratch", "before saving", 3),
-        ("scratch", "after saving", 5),
-        ("stages", "after saving", 1),
-        ("stages", "after saving", 2),
+        pytest.param("scratch", "before saving", 3, marks=pytest.mark.long),
+        pytest.param("scratch", "after saving", 5, marks=pytest.mark.long),
+        pytest.param("stages", "after saving", 1, marks=pytest.mark.long),
+        pytest.param("stages", "after saving", 2, marks=pytest.mark.long),
         ("stages", "before saving", 4),
     ],
 )
-def test_a_killed_training_ends_as_if_nothing_had_been(data, starts, tmp_path, start, when, killed_after):
+def test_a_killed_training_ends_as_if_nothing_had_been(
+    data, starts, in_peace, tmp_path, start, when, killed_after
+):
     """Each epoch is logged once, wherever it is taken up, and the outcome is that of a training left in peace."""
     options = starts[start]
-    whole, all_epochs, wanted, _ = _train(tmp_path / "whole", data, options)
+    whole, all_epochs, wanted, _ = in_peace(start)
     before = _killed(tmp_path / "killed", data, options, when, killed_after)
     saved = checkpoint(tmp_path / "killed")
     kept = saved.epochs if saved else 0

@@ -69,7 +69,7 @@ def _together(folder, data, options, stop=0):
     return said, [np.load(folder / f"logits-{rank}.npy") for rank in (0, 1)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_learn_what_one_does_with_batches_twice_as_large(data, tmp_path):
     """Losses, accuracies and the trained net agree with those of one process; both processes end with the same net."""
     options = {"arch": "lenet", "size": "32", "from_scratch": "true", "epochs": "3", "augment": "false"}
@@ -91,7 +91,7 @@ def test_two_processes_learn_what_one_does_with_batches_twice_as_large(data, tmp
     assert said[0]["notes"]["batch_size"] == alone.notes["batch_size"] == 8
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_find_a_rate_stop_together_and_go_on(data, tmp_path):
     """Finder, batch norm, augmentation and MixUp work in both; the first one stops both, and its checkpoint holds."""
     options = {"arch": "test_resnet", "size": "64", "from_scratch": "true", "epochs": "4"}

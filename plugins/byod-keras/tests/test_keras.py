@@ -69,7 +69,7 @@ def _vegetables(folder):
     return examples
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.data
 def test_real_vegetables_from_scratch(real_pictures, tmp_path):
     """Its own small net tells broccoli from cauliflower after twelve epochs."""
@@ -84,7 +84,7 @@ def test_real_vegetables_from_scratch(real_pictures, tmp_path):
     assert card.metrics.accuracy >= 0.9
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.data
 def test_real_vegetables_with_torchvisions_weights(real_pictures, tmp_path):
     """Torchvision's squeezenet, as .safetensors with its sidecar, is the same net in Keras and is fine-tuned."""
@@ -136,7 +136,7 @@ Keras().train(data, trainers.options(Keras(), given), run)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("pretrained", [False, True])
 def test_a_killed_training_goes_on_to_the_same_model(small, tmp_path, pretrained):
     """Killed with -9 after an epoch was logged: that one follows, and the model is the uninterrupted one."""
@@ -280,7 +280,7 @@ print(trained.notes["backend"], "torch" in sys.modules)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_it_runs_on_the_backend_asked_for(backend, small, tmp_path):
     """KERAS_BACKEND chooses; on jax, torch is never imported, and net and export agree all the same."""

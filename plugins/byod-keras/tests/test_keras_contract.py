@@ -6,7 +6,7 @@ from byod_keras import Keras
 from byod.testing import check_trainer
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_keeps_the_contract():
     """Everything that byod expects of a trainer holds, with its own small net."""
     found = check_trainer(Keras, {"size": "64", "epochs": "6"})

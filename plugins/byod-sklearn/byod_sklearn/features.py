@@ -98,6 +98,7 @@ def _session(content: bytes) -> InferenceSession:
 
     quiet = onnxruntime.SessionOptions()
     quiet.log_severity_level = 3
+    quiet.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as byod.onnxfile does
     return onnxruntime.InferenceSession(content, quiet, providers=["CPUExecutionProvider"])
 
 

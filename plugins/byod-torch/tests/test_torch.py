@@ -43,7 +43,7 @@ def test_it_learns_drawn_classes_from_scratch(drawn, tmp_path):
         drawn,
         ("circle", "square"),
         trainers.load("torch"),
-        {"arch": "resnet18", "size": "64", "epochs": "8", "from_scratch": "true"},
+        {"arch": "test_resnet", "size": "64", "epochs": "8", "from_scratch": "true"},
         folder=tmp_path / "run",
         device="cpu",
         say=said.append,
@@ -51,7 +51,7 @@ def test_it_learns_drawn_classes_from_scratch(drawn, tmp_path):
     )
     assert card.metrics.accuracy >= 0.85
     assert card.parity < 1e-4
-    assert (card.arch, card.pretrained) == ("resnet18", "scratch")
+    assert (card.arch, card.pretrained) == ("test_resnet", "scratch")
     assert [e["epoch"] for e in epochs] == list(range(8))
     assert epochs[-1]["train_loss"] < epochs[0]["train_loss"]
     assert all(0 <= e["train_accuracy"] <= 1 and e["lr"] >= 0 for e in epochs)
@@ -63,7 +63,13 @@ def test_it_learns_drawn_classes_from_scratch(drawn, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("arch", "size", "most"), [("lenet", 64, 8), ("alexnet", 64, 8), ("googlenet", 64, 8), ("unet", 32, 2)]
+    ("arch", "size", "most"),
+    [
+        ("lenet", 64, 8),
+        ("alexnet", 64, 8),
+        pytest.param("googlenet", 64, 8, marks=pytest.mark.long),
+        pytest.param("unet", 32, 2, marks=pytest.mark.long),
+    ],
 )
 def test_the_classic_nets_learn(arch, size, most, small, tmp_path):
     """A few epochs of 80 pictures teach each net, with batch norms or without, and it is judged as it has learned."""
@@ -84,7 +90,7 @@ def _vegetables(folder, count=200):
     return examples
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.data
 def test_real_vegetables_with_the_weights_at_hand(real_pictures, tmp_path):
     """With squeezenet weights from a file, broccoli and cauliflower are told apart."""
@@ -100,7 +106,7 @@ def test_real_vegetables_with_the_weights_at_hand(real_pictures, tmp_path):
     assert card.metrics.accuracy >= 0.92
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.data
 def test_real_weights_with_foreign_statistics(real_pictures, tmp_path):
     """Mobilenet weights, whose statistics came from elsewhere, are fine-tuned with them frozen."""
@@ -205,7 +211,7 @@ trainer.train(learning, options, Run(folder=folder, device="cpu", log=log))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_kill_9_and_resume(small, tmp_path):
     """A process that is killed at any moment and started again reaches the very loss of the undisturbed one."""
     (tmp_path / "learning.json").write_text(small(20).model_dump_json())

@@ -7,7 +7,7 @@ from byod.records import Task
 from byod.testing import check_trainer
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_keeps_the_contract():
     """Everything that byod expects of a trainer holds, with a small net from random weights."""
     found = check_trainer(
@@ -17,7 +17,7 @@ def test_it_keeps_the_contract():
     assert len(found.resumed) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_keeps_the_contract_for_points():
     """The same holds where it learns heads and their points."""
     small = {"size": "64", "heads_size": "96", "from_scratch": "true", "epochs": "30"}

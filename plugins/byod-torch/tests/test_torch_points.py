@@ -77,7 +77,7 @@ def _errors(trained, learning):
     return np.array(off)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_heatmaps_learn_points_better_than_numbers(marked, tmp_path):
     """A small net from random weights finds drawn eyes; the same one that answers with numbers is far behind."""
     learning = marked(Stage.POINTS, 48, 12)
@@ -90,7 +90,7 @@ def test_heatmaps_learn_points_better_than_numbers(marked, tmp_path):
     assert errors["direct"] > 1.5 * errors["heatmap"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_learns_where_heads_are(marked, tmp_path):
     """On most of the drawn pictures it has not seen, the best box lies on a head."""
     learning = marked(Stage.HEADS, 48, 12)
@@ -144,7 +144,7 @@ trainer.train(learning, options, Run(folder=folder, device="cpu", log=log))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("stage", list(Stage))
 def test_killed_and_resumed_bit_for_bit(stage, marked, tmp_path):
     """A training that is killed and started again ends with the very weights of an undisturbed one."""
@@ -194,7 +194,7 @@ def real_cats(real_pictures, tmp_path_factory):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("file", "given"), [("squeezenet1_1.pth", {}), ("mobilenet_v2.pth", {"freeze_norm": "true"})]
