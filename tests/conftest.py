@@ -1,6 +1,7 @@
 """What all tests share: isolated settings, and the real pictures where they are at hand."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,8 +117,8 @@ def once(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def label_studio_program(once):
-    """The path of a Label Studio: `BYOD_TEST_LABEL_STUDIO`, or one that byod installs for all of this session."""
+def label_studio_program():
+    """The path of a Label Studio: `BYOD_TEST_LABEL_STUDIO`, or one that byod installs beside the tests' own tools."""
     import label_studio as studio
 
     from byod.errors import ReviewError
@@ -126,13 +127,8 @@ def label_studio_program(once):
     program = studio.wanted_program()
     if program is not None:
         return program
-
-    def installed(place: Path) -> None:
-        made = server.install(studio.settings(place / "home"), studio.quiet)
-        (place / "program").write_text(str(made))
-
     try:
-        return Path((once("label-studio", installed) / "program").read_text())
+        return server.install(studio.settings(Path(sys.prefix) / "label-studio" / "home"), studio.quiet)
     except ReviewError as error:
         if os.environ.get("CI"):
             pytest.fail(str(error))

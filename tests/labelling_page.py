@@ -95,6 +95,18 @@ class Page:
         self.wait(lambda: self.asks("return !Htx.annotationStore.selected.pk"))
         self._until_drawn()
 
+    def agree(self, words: str) -> None:
+        """Read what a dialog says, and close it; while it comes in it may not heed the first click."""
+        dialog = ".ant-modal-confirm"
+        self.wait(lambda: words in self.asks(f"return document.querySelector('{dialog}')?.textContent ?? ''"))
+
+        def closed() -> bool:
+            for button in self.browser.find_elements(By.CSS_SELECTOR, f"{dialog} button"):
+                button.click()
+            return not self.browser.find_elements(By.CSS_SELECTOR, dialog)
+
+        self.wait(closed)
+
     def key(self, key: str) -> None:
         """Press a key that Label Studio listens to."""
         ActionChains(self.browser).send_keys(key).perform()

@@ -22,7 +22,7 @@ def home(tmp_path_factory) -> tuple[Path, list[Path]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BYOD_CONFIG", str(folder / "none.toml"))
         patch.setenv("BYOD_CACHE", str(folder / "cache"))
-        draw_classes(folder / "own", ("circle", "square"), per_class=40, size=(260, 220))
+        draw_classes(folder / "own", ("circle", "square"), per_class=70, size=(260, 220))
         byod("add", "own", "--into", "datasets/shapes", folder=folder)
         told = [
             byod("train", "--plugin", plugin, *more, "--json", folder=folder)

@@ -355,7 +355,15 @@ def test_large_groups_say_so():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["all the same", "by hand", "other colours", "other dhash", "two classes"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "all the same",
+        "by hand",
+        "two classes",
+        *(pytest.param(k, marks=pytest.mark.long) for k in ("other colours", "other dhash")),
+    ],
+)
 def test_ten_thousand_equal_hashes_are_no_trouble(kind):
     """Ten thousand pictures of one phash are settled, whatever else differs."""
     rng = random.Random(1)

@@ -134,6 +134,7 @@ def test_cross_validation_can_be_asked_for(drawn, tmp_path):
     assert card.metrics.crops.heads == 90
 
 
+@pytest.mark.long
 def test_pictures_with_eyes_alone_train_the_same_model(tmp_path):
     """Where only the eyes are marked, the mouth is masked: it is neither learned from nor measured there."""
     only = ("eye_image_left", "eye_image_right")

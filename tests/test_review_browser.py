@@ -200,10 +200,7 @@ def test_a_conflict_is_decided(live, person, tmp_path):
     assert "Claimed to be: circle / square" in person.text
     assert person.chosen() == []
     person.clicked(lambda: person.browser.find_element("xpath", "//button[normalize-space()='Submit']"))
-    asks = "return document.querySelector('.ant-modal-confirm')?.textContent ?? ''"
-    person.wait(lambda: "Tick a class, or reject" in person.asks(asks))
-    person.clicked(lambda: person.browser.find_element("css selector", ".ant-modal-confirm button"))
-    person.wait(lambda: not person.browser.find_elements("css selector", ".ant-modal-confirm"))
+    person.agree("Tick a class, or reject")
     person.click("circle")
     person.press("Submit")
     assert pulled(folder)["answers"] == 1

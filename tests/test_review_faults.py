@@ -295,7 +295,7 @@ def personal_token(running, *, refused: bool = False) -> str:
         return token
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_personal_access_tokens(folder, live_studio, monkeypatch):
     """One works, also beyond the life of what it is exchanged for; a revoked or malformed one is one line."""
     refused = personal_token(live_studio, refused=True)
@@ -325,7 +325,7 @@ def test_personal_access_tokens(folder, live_studio, monkeypatch):
     assert len(tasks_of(folder, studio)) == 8
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_version_nobody_knows(folder, live_studio, studio):
     """A server of another version is said once, and used."""
 
@@ -345,7 +345,7 @@ def test_a_version_nobody_knows(folder, live_studio, studio):
     assert [one["label"] for one in logged(folder)] == ["Hund"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_server_that_takes_include_otherwise(folder, live_studio, studio):
     """Where annotations come without what was said in them, the tasks are read whole: no answer is passed over."""
 
@@ -397,7 +397,7 @@ def test_deleted_tasks_and_a_deleted_project_are_asked_again(folder, live_studio
     assert len(tasks_of(folder, studio)) == 8
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_dataset_renamed_on_disk_finds_its_project(folder, live_studio, studio, there):
     """Push and pull go on with the project they had, whatever the folder is called now."""
     push = ("push", "--files-root", str(live_studio.files))
@@ -440,7 +440,7 @@ def test_a_lost_catalog_doubles_no_verdict(folder, live_studio, studio, there):
     assert len(tasks_of(folder, studio)) == 8
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_labelling_page_edited_by_somebody(folder, live_studio, studio, there):
     """A class added on the server is kept there and its verdicts wait, said; one taken away comes back."""
     push = ("push", "--files-root", str(live_studio.files))
@@ -470,7 +470,7 @@ def test_the_labelling_page_edited_by_somebody(folder, live_studio, studio, ther
     assert lies(folder, first) == "images/Esel"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_labelling_page_of_another_kind(folder, live_studio, studio, there):
     """Answers to a question that is not byod's are said and left out; the next push brings the page back."""
     push = ("push", "--files-root", str(live_studio.files))
@@ -516,7 +516,7 @@ def shown(running, task: dict) -> bytes:
     return answer.content
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_server_whose_disk_byod_cannot_reach(folder, live_studio, studio, there):
     """Previews are uploaded and shown: small files as they are, large ones at most 1024 pixels wide."""
     Image.effect_noise((3000, 1500), 80).convert("RGB").save(folder / "images" / "Hund" / "large.png")
@@ -531,7 +531,7 @@ def test_a_server_whose_disk_byod_cannot_reach(folder, live_studio, studio, ther
     assert len(tasks_of(folder, studio)) == 9
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_folder_that_a_server_shows_files_from(folder, live_studio, studio, there, tmp_path):
     """With --files-root pictures are shown from there; a folder that server does not show is one line."""
     (tmp_path / "another").mkdir()
@@ -542,7 +542,7 @@ def test_the_folder_that_a_server_shows_files_from(folder, live_studio, studio, 
         assert shown(live_studio, task) == (folder / "images" / task["data"]["file"]).read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_picture_deleted_before_it_is_pushed_and_after(folder, live_studio, studio, there):
     """A file somebody deleted is not asked about; an answer about one deleted later moves nothing."""
     push = ("push", "--files-root", str(live_studio.files))

@@ -174,6 +174,7 @@ def test_a_taken_port_is_left_alone(studio_home, squatter):
     assert [authorization for _, authorization in seen if authorization] == []
 
 
+@pytest.mark.long
 def test_a_port_taken_at_the_last_moment(studio_home, squatter, monkeypatch):
     """A port that somebody takes after byod chose it is noticed, although Label Studio silently takes the next."""
     free, chosen = server._free, []
@@ -191,6 +192,7 @@ def test_a_port_taken_at_the_last_moment(studio_home, squatter, monkeypatch):
     assert servers(studio_home) == [running.pid]
 
 
+@pytest.mark.long
 def test_two_starts_give_one_server(studio_home):
     """Two byods that start it at the same moment get the same server."""
     both = [starter(), starter()]
@@ -199,6 +201,7 @@ def test_two_starts_give_one_server(studio_home):
     assert servers(studio_home) == [told[0]["pid"]]
 
 
+@pytest.mark.long
 def test_byod_killed_during_a_start(studio_home):
     """Killed at any moment of a start, byod leaves at most one server, and the next start gives a good one."""
     settings = Settings.load()
@@ -221,6 +224,7 @@ def test_byod_killed_during_a_start(studio_home):
     assert left  # otherwise nothing was killed in between
 
 
+@pytest.mark.long
 def test_byod_killed_during_the_first_start(label_studio_program, tmp_path, monkeypatch):
     """Killed while the database is set up, byod finds that server at the next start and waits for it."""
     home = tmp_path / "home"
@@ -242,6 +246,7 @@ def test_byod_killed_during_the_first_start(label_studio_program, tmp_path, monk
         server.stop(Settings.load(), studio.quiet)
 
 
+@pytest.mark.long
 def test_a_stop_ends_a_server_that_is_only_starting(studio_home):
     """What a killed byod left starting can be stopped before it is ready."""
     process = starter()
@@ -254,6 +259,7 @@ def test_a_stop_ends_a_server_that_is_only_starting(studio_home):
     assert servers(studio_home) == []
 
 
+@pytest.mark.long
 def test_the_server_killed_from_outside(studio_home):
     """A server that somebody kills is running no more, and the next start brings it back at the same address."""
     settings = Settings.load()
@@ -267,6 +273,7 @@ def test_the_server_killed_from_outside(studio_home):
     assert second.pid != first.pid
 
 
+@pytest.mark.long
 def test_a_number_that_belongs_to_somebody_else(studio_home):
     """A remembered process whose number another program has now is no server, and is not ended."""
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -282,6 +289,7 @@ def test_a_number_that_belongs_to_somebody_else(studio_home):
         other.wait()
 
 
+@pytest.mark.long
 def test_a_token_that_was_reset(studio_home):
     """A token reset on the server's pages is asked for again with the password, of the server that runs."""
     settings, said = Settings.load(), []
@@ -294,6 +302,7 @@ def test_a_token_that_was_reset(studio_home):
     assert server.running(settings) == again
 
 
+@pytest.mark.long
 def test_tokens_turned_off(studio_home):
     """Such tokens turned off on the server's pages are turned on again."""
     settings = Settings.load()
@@ -304,6 +313,7 @@ def test_tokens_turned_off(studio_home):
     assert server.start(settings, studio.quiet) == first
 
 
+@pytest.mark.long
 def test_a_home_that_accepts_nothing(studio_home):
     """A home that accepts neither token nor password is one line that names the file; the server stays, to look at."""
     keys = json.loads((studio_home / "keys.json").read_text())
@@ -377,6 +387,7 @@ def test_data_of_another_version(studio_home):
     assert any("from Label Studio 1.9.0" in line for line in said)
 
 
+@pytest.mark.long
 def test_a_server_for_a_while(studio_home):
     """`serving` stops what it started, also after an error, and leaves alone what ran before."""
     settings = Settings.load()
@@ -390,6 +401,7 @@ def test_a_server_for_a_while(studio_home):
     assert server.running(settings) == first
 
 
+@pytest.mark.long
 def test_the_server_outlives_byod(studio_home):
     """A server started by a byod that ended goes on, out of reach of the signals of byod's terminal."""
     told = json.loads(starter().communicate(timeout=120)[0])

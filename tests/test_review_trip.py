@@ -429,6 +429,7 @@ def test_a_push_of_the_uncertain_orders_the_tasks_and_keeps_to_the_limit(learned
     assert suspicion == sorted(suspicion, reverse=True)
 
 
+@pytest.mark.long
 def test_suspects_are_asked_in_a_project_of_their_own_with_what_speaks_against_the_label(desk, tmp_path):
     pictures = drawn(tmp_path / "drawn", "Katze", "Hund", per_class=40)
     for file in sorted((pictures / "Katze").iterdir())[:4]:

@@ -55,7 +55,7 @@ def test_a_drawing_follows_from_its_seed_alone():
     assert first.shape != other.shape or not np.array_equal(first, other)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_drawn_pictures_are_far_apart_by_their_hashes(planted):
     """No two different drawings come near the distance at which copies are looked for."""
     hashes = [

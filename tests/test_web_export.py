@@ -143,6 +143,7 @@ def test_the_same_pixels_get_the_same_probabilities(resize, colours, put, host, 
         assert said["unsure"] == (chances.max() < 0.7)
 
 
+@pytest.mark.long
 @pytest.mark.data
 def test_photos_get_the_same_label_as_in_python(put, host, site, browser, real_pictures, tmp_path):
     """All 400 vegetables, as JPEG files: the same label for 99 % and more, and certainty is the same to a percent."""

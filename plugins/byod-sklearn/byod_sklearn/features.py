@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 DESCRIPTOR_SIZE = 128
-BATCH = 32
+BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,12 @@ def _session(content: bytes) -> InferenceSession:
 
 
 def _run(session: InferenceSession, images: Floats) -> Floats:
-    found: Floats = session.run(["features"], {"image": images})[0]
+    """float32 [N, F]; a few pictures at a time, since all maps of the descriptor stand in memory at once."""
+    parts = [
+        session.run(["features"], {"image": images[at : at + BATCH]})[0]
+        for at in range(0, len(images), BATCH)
+    ]
+    found: Floats = np.concatenate(parts)
     return found
 
 

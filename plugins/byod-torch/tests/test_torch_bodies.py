@@ -286,7 +286,7 @@ DECK = (
 )
 
 
-@pytest.mark.parametrize("arch", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in DECK)])
+@pytest.mark.parametrize("arch", [*QUICK, *(pytest.param(name, marks=pytest.mark.long) for name in DECK)])
 def test_every_net_is_exported_faithfully(arch, tmp_path):
     """onnxruntime says of any number of pictures what the net itself says, to less than 1e-4 of the logits' scale."""
     torch.manual_seed(0)
