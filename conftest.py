@@ -22,6 +22,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process more than there are cores: a third of the time tests wait, for servers and browsers."""
+    return (os.cpu_count() or 1) + 1
+
+
 class NothingSkipped:
     """Fails a session in which a test was skipped, and names it; an expected failure is no skip.
 

@@ -155,6 +155,7 @@ def answering(kind):
         server.server_close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
@@ -180,6 +181,7 @@ def test_a_web_server_that_is_no_label_studio(kind, said, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["push", "pull", "status", "open"])
 def test_every_verb_says_it_in_one_line(folder, verb):
     """A wrong server is one line on stderr and exit code 1, whatever was asked for."""
@@ -195,6 +197,7 @@ def test_nothing_listens(folder):
     assert f"no Label Studio answers at {url}" in one_line(folder, "push", url=url)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "url", ["127.0.0.1:8080", "ftp://here", "http://[::1", "http://a:99999999", "http://", "x y"]
 )

@@ -304,8 +304,8 @@ def test_parquet_columns_must_be_text(tmp_path):
 
 
 def test_a_parquet_file_that_would_fill_the_memory(tmp_path, monkeypatch):
-    """A row group whose column unpacks to too much is refused before it is read."""
-    monkeypatch.setattr(urls, "MAX_CHUNK", 10_000)
+    """A row group that unpacks to too much is refused before it is read."""
+    monkeypatch.setattr(urls, "MAX_GROUP", 10_000)
     table = pyarrow.table(
         {"url": ["https://a.example/" + str(n) * 20 for n in range(1000)], "label": ["x"] * 1000}
     )
@@ -353,3 +353,14 @@ def test_any_bytes_end_in_rows_or_a_line(tmp_path, suffix):
         assert "\n" not in line
 
     any_bytes()
+
+
+def test_no_damaged_byte_of_a_parquet_file_ends_the_process(tmp_path):
+    """Each single byte of a parquet file may be another: pyarrow gives up some of them by ending the whole process."""
+    whole = FORMS[".parquet"](ROWS)
+    for place in range(len(whole)):
+        path = put(tmp_path / "list.parquet", whole[:place] + b"=" + whole[place + 1 :])
+        try:
+            list(urls.listed(path))
+        except ByodError as error:
+            assert str(path) in str(error)
