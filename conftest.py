@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One process more than there are cores: a third of the time tests wait, for servers and browsers."""
     return (os.cpu_count() or 1) + 1
+
+
+WHOLLY_SLOW = re.compile(r"^pytestmark = .*\bmark\.(slow|long)\b", re.MULTILINE)
 
 
 class NothingSkipped:
@@ -82,6 +86,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """In CI (the variable `CI` is set) a skip fails the session."""
     if os.environ.get("CI"):
         config.pluginmanager.register(NothingSkipped(), "nothing-skipped")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A file that is slow as a whole is not even imported where slow tests are left out: some import a framework."""
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+        return None
+    return WHOLLY_SLOW.search(collection_path.read_text(encoding="utf-8")) is not None or None
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m is looked at

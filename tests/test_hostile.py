@@ -96,6 +96,7 @@ def test_all_kinds_of_one_host_end_too(settings):
     assert sorted(outcomes) == sorted(urls)
 
 
+@pytest.mark.slow
 def test_random_damage_never_raises(settings, monkeypatch):
     """However the bytes of an answer are damaged, the download ends with an outcome and not with an exception."""
     models = [

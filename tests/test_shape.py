@@ -1,6 +1,7 @@
 """The shape of the code: sizes, names, and what may stand where. Each rule is a plain look at the syntax tree."""
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ VAGUE = {"data", "info", "util", "utils", "helper", "helpers", "common", "misc"}
 HEAVY = ("torch", "fastai", "onnxruntime", "pandas", "scipy", "label_studio_sdk")
 
 
+@functools.cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
