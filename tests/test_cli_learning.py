@@ -117,6 +117,7 @@ def test_wrong_labels_are_found_and_shown(home):
             (images / "square" / path.name).rename(path)
 
 
+@pytest.mark.long
 def test_show_leak_gives_both_numbers(home):
     """The same probe, by duplicate group and by chance, on the same pictures."""
     folder, _ = home

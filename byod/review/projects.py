@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
@@ -137,25 +138,26 @@ def ensure(
     if project is not None:
         wanted = config(dataset, purpose, before=project.config)
         if _structure(wanted) != _structure(project.config):
-            with_sdk = client(studio)
-            asked(studio, lambda: with_sdk.projects.update(project.number, label_config=wanted))
+            with client(studio) as with_sdk:
+                asked(studio, lambda: with_sdk.projects.update(project.number, label_config=wanted))
             say(f"the project {project.url} asks for the classes of byod.toml as they are now")
         return project
     title = f"{dataset.name[:36]} · {purpose}"
-    with_sdk = client(studio)
-    made: Any = asked(
-        studio,
-        lambda: with_sdk.projects.create(
-            title=title,
-            description=f"Made by byod from {dataset.name}. Please leave this line: {marker(dataset.folder, purpose)}",
-            label_config=config(dataset, purpose),
-            show_skip_button=True,
-            skip_queue="REQUEUE_FOR_OTHERS",
-            sampling=IN_ORDER,
-            # of several claims none is better than another, so none is preselected
-            show_collab_predictions=purpose is not Purpose.CONFLICTS,
-        ),
-    )
+    note = f"Made by byod from {dataset.name}. Please leave this line: {marker(dataset.folder, purpose)}"
+    with client(studio) as with_sdk:
+        made: Any = asked(
+            studio,
+            lambda: with_sdk.projects.create(
+                title=title,
+                description=note,
+                label_config=config(dataset, purpose),
+                show_skip_button=True,
+                skip_queue="REQUEUE_FOR_OTHERS",
+                sampling=IN_ORDER,
+                # of several claims none is better than another, so none is preselected
+                show_collab_predictions=purpose is not Purpose.CONFLICTS,
+            ),
+        )
     with dataset.catalog.transaction():
         dataset.catalog.reviews.remember(server, purpose, int(made.id))
     return Project(number=int(made.id), purpose=purpose, url=f"{studio.url}/projects/{made.id}/")
@@ -170,21 +172,22 @@ def serve_files(studio: Studio, project: Project, folder: Path) -> None:
     known = studio.get("/api/storages/localfiles/", params={"project": project.number})
     if any(str(row.get("path")) == str(folder) for row in known):
         return
-    with_sdk = client(studio)
-    asked(
-        studio,
-        lambda: with_sdk.import_storage.local.create(
-            project=project.number,
-            title="byod's previews",
-            path=str(folder),
-            use_blob_urls=True,
-            recursive_scan=True,
-            regex_filter="(?!)",
-        ),
-    )
+    with client(studio) as with_sdk:
+        asked(
+            studio,
+            lambda: with_sdk.import_storage.local.create(
+                project=project.number,
+                title="byod's previews",
+                path=str(folder),
+                use_blob_urls=True,
+                recursive_scan=True,
+                regex_filter="(?!)",
+            ),
+        )
 
 
-def client(studio: Studio) -> LabelStudioBase:
+@contextmanager
+def client(studio: Studio) -> Iterator[LabelStudioBase]:
     """The SDK's client of the same server and account, without its readers of other formats, which load for seconds.
 
     Raises:
@@ -198,12 +201,8 @@ def client(studio: Studio) -> LabelStudioBase:
             "byod review needs label-studio-sdk; install it with: uv pip install 'byod-toolkit[review]' "
             "(from a clone: uv pip install -e '.[review]')"
         ) from error
-    made: LabelStudioBase = LabelStudioBase(
-        base_url=studio.url,
-        api_key=studio.token,
-        httpx_client=httpx.Client(trust_env=studio.proxied, timeout=600.0),
-    )
-    return made
+    with httpx.Client(trust_env=studio.proxied, timeout=600.0) as http:
+        yield LabelStudioBase(base_url=studio.url, api_key=studio.token, httpx_client=http)
 
 
 def asked(studio: Studio, call: Callable[[], Any]) -> Any:

@@ -109,7 +109,7 @@ def in_peace(data, starts, tmp_path_factory):
 @pytest.mark.parametrize(
     ("start", "when", "killed_after"),
     [
-        ("scratch", "after saving", 2),
+        pytest.param("scratch", "after saving", 2, marks=pytest.mark.long),
         pytest.param("scratch", "before saving", 3, marks=pytest.mark.long),
         pytest.param("scratch", "after saving", 5, marks=pytest.mark.long),
         pytest.param("stages", "after saving", 1, marks=pytest.mark.long),

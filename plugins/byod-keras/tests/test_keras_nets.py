@@ -135,12 +135,11 @@ def test_own_nets_are_as_large_as_the_table_says(name, size, tmp_path):
     "name",
     [
         "MobileNetV2",
-        "MobileNetV3Small",
-        "ResNet50",
         "EfficientNetB0",
-        "EfficientNetV2S",
-        "ConvNeXtTiny",
-        "InceptionV3",
+        *(
+            pytest.param(name, marks=pytest.mark.long)
+            for name in ("MobileNetV3Small", "ResNet50", "EfficientNetV2S", "ConvNeXtTiny", "InceptionV3")
+        ),
     ],
 )
 def test_keras_own_nets_are_exported_faithfully(name, tmp_path):
@@ -319,7 +318,7 @@ except TrainerError as error:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_unreachable_weights_name_the_ways_out(tmp_path):
     """Without the network the line says --weights FILE and --from-scratch."""
     environment = os.environ | {"KERAS_HOME": str(tmp_path), "HOME": str(tmp_path)}

@@ -38,7 +38,7 @@ with together(2, cpu) as processes:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_share_one_order(tmp_path):
     """Both take the first one's order: every picture is shown once, and each has as many batches, of two at least."""
     script = tmp_path / "shares.py"
@@ -56,7 +56,7 @@ def test_two_processes_share_one_order(tmp_path):
             assert set(shown) == set(range(count))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_train_one_model(small, tmp_path):
     """For two devices, each epoch comes once, the model learns, and a second start has nothing left to learn."""
     given = {"arch": "lenet", "size": "32", "from_scratch": "true", "epochs": "12", "lr": "0.004"}
