@@ -183,7 +183,10 @@ class Collection:
         if target.parent not in self._made:
             files.inside(self.dataset.folder, os.path.dirname(path)).mkdir(parents=True, exist_ok=True)
             self._made.add(target.parent)
-        files.replace(target, content)
+        try:
+            files.create(target, content)
+        except FileExistsError:  # the same bytes were refused before, or a kill left them
+            files.replace(target, content)
         return target.stat().st_mtime_ns
 
     def _note(

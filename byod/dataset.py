@@ -141,6 +141,7 @@ class Dataset:
         pictures. Returns how many files moved.
         """
         taken: set[str] = set()
+        known: set[str] = set()
         moves = 0
         with self.changing():
             for placement in placements:
@@ -148,7 +149,7 @@ class Dataset:
                 if sample is None:
                     raise DatasetError(f"{self.folder}: no sample {placement.sha256[:12]} to move")
                 path = placement.path or self._target(sample, placement, taken)
-                files.inside(self.folder, path)
+                files.inside(self.folder, path, known)
                 taken.add(path)
                 if path != sample.path:
                     self.catalog.promise_move(sample.path, path)
@@ -189,8 +190,9 @@ class Dataset:
         """Carry out the moves that are promised and not yet done."""
         promised = self.catalog.promised_moves()
         # all are looked at before the first one is carried out
+        known: set[str] = set()
         places = [
-            (files.inside(self.folder, source), files.inside(self.folder, target))
+            (files.inside(self.folder, source, known), files.inside(self.folder, target, known))
             for _, source, target in promised
         ]
         made: set[Path] = set()

@@ -11,6 +11,8 @@ from pathlib import Path, PurePath
 
 from byod.errors import DatasetError
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
 
 @contextmanager
 def replacing(file: Path, *, mode: int = 0o666) -> Iterator[Path]:
@@ -43,7 +45,7 @@ def replace(file: Path, content: bytes, *, mode: int = 0o666) -> None:
 def _part_of(file: Path, mode: int) -> tuple[int, Path]:
     """Create a file beside `file`: open for writing, empty, under a name that was nobody's before."""
     part = file.with_name(f".{secrets.token_hex(8)}.part")
-    return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode), part
+    return os.open(part, _NEW, mode), part
 
 
 @contextmanager
@@ -58,12 +60,23 @@ def staging(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def inside(folder: Path, name: str) -> Path:
+def create(file: Path, content: bytes) -> None:
+    """Write a new file.
+
+    Raises:
+        FileExistsError: something of that name is there, be it a link into the void.
+    """
+    with open(os.open(file, _NEW, 0o666), "wb") as stream:
+        stream.write(content)
+
+
+def inside(folder: Path, name: str, known: set[str] | None = None) -> Path:
     """Where the file or folder called `name` lies in a dataset folder.
 
     Args:
         folder: the dataset folder, which may itself be reached through links.
         name: a relative path with forward slashes, out of a file that a stranger may have written.
+        known: folders that were found to be no links during the same act; those on the way are added.
 
     Raises:
         DatasetError: the name leads out of the folder: it is absolute, holds `..`, or a part of it is a link.
@@ -71,15 +84,19 @@ def inside(folder: Path, name: str) -> Path:
     path = PurePath(name)
     if path.anchor or ".." in path.parts or "\0" in name:
         raise leads_out(folder, name)
-    place = folder
+    place = str(folder)
     for part in path.parts:
-        place = place / part
-        if place.is_symlink():
+        place = f"{place}{os.sep}{part}"
+        if known is not None and place in known:
+            continue
+        if os.path.islink(place):
             raise DatasetError(
                 f"{place} is a link, and byod changes nothing through links; remove it, or put the real file or"
                 " folder there"
             )
-    return place
+        if known is not None and part is not path.parts[-1]:
+            known.add(place)
+    return Path(place)
 
 
 def leads_out(folder: Path, name: str) -> DatasetError:

@@ -281,11 +281,9 @@ def test_own_pictures_need_no_licence(tmp_path, drawn):
 def test_a_disk_that_cannot_be_written_is_said_in_one_line(tmp_path, drawn):
     """A full disk ends with one line and exit code 1."""
     code = (
-        "import errno, sys\nfrom byod import files\nfrom byod.cli import app\nwhole = files.replace\n"
-        "def full(file, content):\n"
-        "    if file.suffix != '.jpg': return whole(file, content)\n"
-        "    raise OSError(errno.ENOSPC, 'No space left on device', str(file))\n"
-        "files.replace = full\napp(sys.argv[1:])\n"
+        "import errno, sys\nfrom byod import files\nfrom byod.cli import app\n"
+        "def full(file, content): raise OSError(errno.ENOSPC, 'No space left on device', str(file))\n"
+        "files.create = full\napp(sys.argv[1:])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "add", str(drawn), "--into", "d"],

@@ -46,6 +46,18 @@ def test_a_link_in_the_files_place_is_replaced_and_not_followed(tmp_path: Path):
     assert not (tmp_path / "a.json").is_symlink()
 
 
+def test_a_new_file_is_written_over_nothing(tmp_path: Path):
+    """What is there already, or a link that leads into the void, is left as it is."""
+    files.create(tmp_path / "a.jpg", b"new")
+    assert (tmp_path / "a.jpg").read_bytes() == b"new"
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "victim")
+    for name in ("a.jpg", "link.jpg"):
+        with pytest.raises(FileExistsError):
+            files.create(tmp_path / name, b"other")
+    assert (tmp_path / "a.jpg").read_bytes() == b"new"
+    assert not (tmp_path / "victim").exists()
+
+
 def test_temporary_names_cannot_be_guessed_and_are_created_exclusively(tmp_path: Path, monkeypatch):
     """No two temporary names are alike, and one that is taken (by a link into the void, too) is never written to."""
     seen = set()
@@ -109,5 +121,7 @@ def test_a_link_anywhere_on_the_way_is_refused(tmp_path: Path, link: str):
     (folder / link).symlink_to(elsewhere)
     with pytest.raises(DatasetError, match="is a link"):
         files.inside(folder, "images/cat/a.jpg")
+    with pytest.raises(DatasetError, match="is a link"):
+        files.inside(folder, "images/cat/a.jpg", {str(folder / "rejected")})
     (tmp_path / "alias").symlink_to(folder)
     assert files.inside(tmp_path / "alias", "points/a.json") == tmp_path / "alias" / "points" / "a.json"
