@@ -100,10 +100,12 @@ def test_the_readme_begins_with_both_roads():
     """Its first section shows make, and for whoever has none the same steps with uv, the demo last."""
     section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## ")[1]
     assert re.findall(r"^ {4}make (.*)$", section, flags=re.MULTILINE) == ["demo", "test"]
-    steps = re.findall(r"^ {4}python -m (.*)$", section, flags=re.MULTILINE)
-    assert steps[0] == "pip install uv"
-    assert [step for step in steps if "--torch-backend auto" in step and "plugins/byod-fastai" in step]
-    assert steps[-1] == "uv run --no-sync byod demo"
+    (block,) = re.findall(r"(?:^ {4}(?!make).*\n)+", section, flags=re.MULTILINE)
+    venv, activate, uv, install, demo = (line.split("#")[0].strip() for line in block.splitlines())
+    assert (venv, activate) == ("python -m venv .venv", "source .venv/bin/activate")
+    assert uv == "python -m pip install uv"
+    assert install.startswith("uv pip install --torch-backend auto -e . -e plugins/byod-fastai")
+    assert demo == "byod demo"
 
 
 def test_every_command_of_byod_is_in_the_readme():
