@@ -43,7 +43,7 @@ def asked(running: server.Running, path: str, method: str = "GET", **how):
     with requests.Session() as session:
         session.trust_env = False
         headers = {"Authorization": f"Token {running.token}"}
-        answer = session.request(method, running.url + path, headers=headers, timeout=60, **how)
+        answer = session.request(method, running.url + path, headers=headers, timeout=300, **how)
         answer.raise_for_status()
         return json.loads(answer.content) if answer.content else None
 

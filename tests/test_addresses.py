@@ -204,10 +204,10 @@ def test_a_rebinding_name_gets_no_second_lookup(monkeypatch):
     monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1")
     with HostileServer() as server:
         with session(Settings.load()) as client:
-            assert client.get(f"http://rebinding.test:{server.port}/ok", timeout=5).status_code == 200
+            assert client.get(f"http://rebinding.test:{server.port}/ok", timeout=60).status_code == 200
             assert lookups == ["rebinding.test"]
             with pytest.raises(PrivateAddress):
-                client.get(f"http://rebinding.test:{server.port}/ok", timeout=5)
+                client.get(f"http://rebinding.test:{server.port}/ok", timeout=60)
         assert server.connections == 1
 
 
@@ -234,7 +234,7 @@ def test_redirects_are_checked_like_anything_else(monkeypatch):
             assert outcome.reason is Reason.PRIVATE_ADDRESS
             assert {host for host, _ in server.asked} == {f"public.test:{server.port}"}
             with session(Settings.load()) as client, pytest.raises(PrivateAddress):
-                client.get(f"http://public.test:{server.port}/go", timeout=5)
+                client.get(f"http://public.test:{server.port}/go", timeout=60)
 
 
 def test_the_environment_opens_private_addresses(monkeypatch):
@@ -268,7 +268,7 @@ def test_the_session_says_who_it_is_and_keeps_nothing(monkeypatch):
     monkeypatch.setenv("BYOD_ALLOW_PRIVATE_HOSTS", "1")
     monkeypatch.setenv("BYOD_CONTACT", "Łucja\r\nX-Injected: 1")
     with HostileServer() as server, session(Settings.load()) as client:
-        assert client.get(server.url("ok-cookie-bomb"), timeout=5).status_code == 200
+        assert client.get(server.url("ok-cookie-bomb"), timeout=60).status_code == 200
         assert not client.cookies
         assert not client.trust_env
         [name] = server.user_agents
@@ -384,7 +384,7 @@ def test_bad_certificates_are_refused(authority):
             outcome = fetch_one(f"https://bad.hostile.test:{port}/x")
             assert outcome.reason is Reason.TLS, outcome
             with session(Settings.load()) as client, pytest.raises(requests.exceptions.SSLError):
-                client.get(f"https://bad.hostile.test:{port}/x", timeout=5, verify=False)
+                client.get(f"https://bad.hostile.test:{port}/x", timeout=60, verify=False)
 
 
 def test_a_handshake_that_hangs_ends_at_the_deadline(authority):

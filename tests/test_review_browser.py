@@ -353,7 +353,7 @@ def test_review_until_ctrl_c(live, person, tmp_path):
             person.key("0")
             person.submit_by_keys()
             waiting.send_signal(signal.SIGINT)
-            assert waiting.wait(60) == 0
+            assert waiting.wait(300) == 0
         finally:
             waiting.kill()
     assert standing(folder) == {**there, first: "images/square", last: "rejected/review"}

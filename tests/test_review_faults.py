@@ -514,7 +514,7 @@ def shown(running, task: dict) -> bytes:
     with requests.Session() as session:
         session.trust_env = False
         headers = {"Authorization": f"Token {running.token}"}
-        answer = session.get(running.url + task["data"]["image"], headers=headers, timeout=30)
+        answer = session.get(running.url + task["data"]["image"], headers=headers, timeout=300)
     answer.raise_for_status()
     return answer.content
 

@@ -93,7 +93,7 @@ class Command:
         running = self.started()
         time.sleep(after)
         running.send_signal(signal.SIGKILL)
-        running.communicate(timeout=60)
+        running.communicate(timeout=300)
         return running.returncode == -signal.SIGKILL
 
 

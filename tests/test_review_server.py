@@ -135,8 +135,8 @@ def test_it_is_private(studio_home, monkeypatch):
     assert running.token.encode() not in shown
     assert running.password.encode() not in shown
     form = {"email": "a@b.example", "password": "longenough1", "csrfmiddlewaretoken": "x"}
-    assert requests.post(f"{running.url}/user/signup/", data=form, timeout=30).status_code == 403
-    foreign = requests.get(f"{running.url}/api/version", headers={"Host": "evil.example"}, timeout=30)
+    assert requests.post(f"{running.url}/user/signup/", data=form, timeout=300).status_code == 403
+    foreign = requests.get(f"{running.url}/api/version", headers={"Host": "evil.example"}, timeout=300)
     assert foreign.status_code == 400
     listening = [
         line.split()[1]
@@ -154,10 +154,10 @@ def test_models_on_loopback_alone(live_studio, squatter):
     headers = {"Authorization": f"Token {live_studio.token}"}
     for host in ("169.254.169.254", "192.168.1.1", "10.0.0.1"):
         row = {"project": made["id"], "url": f"http://{host}:9090", "title": "x"}
-        answer = requests.post(f"{live_studio.url}/api/ml/", json=row, headers=headers, timeout=60)
+        answer = requests.post(f"{live_studio.url}/api/ml/", json=row, headers=headers, timeout=300)
         assert "reserved network" in answer.text
     row = {"project": made["id"], "url": f"http://127.0.0.1:{squatter[0]}", "title": "x"}
-    answer = requests.post(f"{live_studio.url}/api/ml/", json=row, headers=headers, timeout=60)
+    answer = requests.post(f"{live_studio.url}/api/ml/", json=row, headers=headers, timeout=300)
     assert "reserved network" not in answer.text
     assert "/health" in [path for path, _ in squatter[1]]
 

@@ -113,8 +113,8 @@ def test_the_picture_a_task_shows_is_the_picture_of_the_dataset(folder, desk, tm
     with requests.Session() as session:
         session.trust_env = False
         address = live_studio.url + task["data"]["image"]
-        shown = session.get(address, headers={"Authorization": f"Token {live_studio.token}"}, timeout=30)
-        stranger = session.get(address, timeout=30)
+        shown = session.get(address, headers={"Authorization": f"Token {live_studio.token}"}, timeout=300)
+        stranger = session.get(address, timeout=300)
     assert (
         shown.content == next((folder / "images").glob(f"*/{Path(task['data']['file']).name}")).read_bytes()
     )
