@@ -78,6 +78,10 @@ class Dataset:
         self.locked = lock
         try:
             self.catalog = Catalog(self.folder / "catalog.db")
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
             # gone, emptied, or no more than the header that a power cut left
             self.lost = self.catalog.blank()
             if astray := self.catalog.samples.astray():
@@ -87,6 +91,7 @@ class Dataset:
                 self._finish_moves()
                 self._clear_incoming()
         except BaseException:
+            self.catalog.close()
             self._lock.release()
             raise
 
