@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One process more than there are cores: a third of the time tests wait, for servers and browsers."""
     return (os.cpu_count() or 1) + 1
 
+
+# a shell that starts tests in its background has them ignore Ctrl-C, and all that they start as well
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WHOLLY_SLOW = re.compile(r"^pytestmark = .*\bmark\.(slow|long)\b", re.MULTILINE)
 
