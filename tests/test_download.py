@@ -14,7 +14,6 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import pairwise
 
 import pytest
 import requests
@@ -218,20 +217,24 @@ def test_a_host_is_asked_by_two_at_a_time(site):
 
 def test_the_delay_lies_between_two_starts(site):
     """`delay` seconds pass between two requests to one host, robots.txt included."""
+    began = time.monotonic()
     fetch(
         [site.url(f"/{n}.jpg") for n in range(4)], FAST.model_copy(update={"delay": 0.15}), ignore_optout=True
     )
     starts = site.starts["127"]
     assert len(starts) == 4
-    assert all(later - earlier > 0.14 for earlier, later in pairwise(starts))
+    # counted from the beginning: a busy machine may notice a request late, and the next one at once
+    assert all(at - began > 0.15 * number - 0.01 for number, at in enumerate(starts))
 
 
 def test_a_crawl_delay_is_honoured(site):
     """The Crawl-delay of a robots.txt spaces the pictures of its host."""
     site.page("/robots.txt", body=b"User-agent: *\nCrawl-delay: 0.2")
+    began = time.monotonic()
     fetch([site.url(f"/{n}.jpg") for n in range(4)])
     starts = site.starts["127"][2:]  # after robots.txt and tdmrep.json
-    assert all(later - earlier > 0.19 for earlier, later in pairwise(starts))
+    assert len(starts) == 4
+    assert all(at - began > 0.2 * number - 0.01 for number, at in enumerate(starts))
 
 
 def test_retry_after_parks_the_host_and_not_the_thread(site):
