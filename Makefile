@@ -31,7 +31,7 @@ CHOOSE_TORCH = \
   if [ -n "$$UV_TORCH_BACKEND" ]; then echo "torch: $$UV_TORCH_BACKEND, as UV_TORCH_BACKEND says."; \
   elif [ "$$(uname -s)" != Linux ]; then echo "torch: the ordinary one."; \
   elif [ "$(NVIDIA)" = yes ]; then echo "torch: with CUDA, for the NVIDIA driver that was found (about 3 GB)."; \
-  elif UV_HTTP_RETRIES=0 UV_HTTP_TIMEOUT=20 $(UV) pip install -p .venv --quiet --dry-run --torch-backend cpu torch 2>/dev/null; then \
+  elif UV_HTTP_RETRIES=0 UV_HTTP_TIMEOUT=20 $(UV) pip install -p .venv --quiet --dry-run --reinstall --no-deps --torch-backend cpu torch 2>/dev/null; then \
     echo "torch: without CUDA, since no NVIDIA driver was found (about 0.3 GB; UV_TORCH_BACKEND=auto after installing one)."; \
     export UV_TORCH_BACKEND=cpu; \
   else echo "torch: with CUDA (about 3 GB), although no NVIDIA driver was found: the index with the smaller one does not answer."; fi

@@ -50,7 +50,7 @@ def made(tree: Path, *words: str, system: str = "Linux", **environment: str) -> 
 
 
 CORE, ALL = "pip install -p .venv -e .", "pip install -p .venv -e . -e plugins/byod-one"
-PROBE = "pip install -p .venv --quiet --dry-run --torch-backend cpu torch"
+PROBE = "pip install -p .venv --quiet --dry-run --reinstall --no-deps --torch-backend cpu torch"
 
 
 def test_without_a_driver_torch_comes_without_cuda(tree: Path):
