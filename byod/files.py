@@ -20,8 +20,8 @@ def replacing(file: Path, *, mode: int = 0o666) -> Iterator[Path]:
 
     Its name cannot be guessed and it is created exclusively, so that no link can lie in wait under it.
     """
-    handle, part = _part_of(file, mode)
-    os.close(handle)
+    part = file.with_name(f".{secrets.token_hex(8)}.part")
+    os.close(os.open(part, _NEW, mode))
     try:
         yield part
         os.replace(part, file)
@@ -32,20 +32,8 @@ def replacing(file: Path, *, mode: int = 0o666) -> Iterator[Path]:
 
 def replace(file: Path, content: bytes, *, mode: int = 0o666) -> None:
     """Put `content` in the place of `file`; a reader sees the old file or the new one, never half of either."""
-    handle, part = _part_of(file, mode)
-    try:
-        with open(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(part, file)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _part_of(file: Path, mode: int) -> tuple[int, Path]:
-    """Create a file beside `file`: open for writing, empty, under a name that was nobody's before."""
-    part = file.with_name(f".{secrets.token_hex(8)}.part")
-    return os.open(part, _NEW, mode), part
+    with replacing(file, mode=mode) as part:
+        part.write_bytes(content)
 
 
 @contextmanager
