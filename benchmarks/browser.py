@@ -28,14 +28,14 @@ from pathlib import Path
 import numpy as np
 from selenium import webdriver
 
-from byod.keypoints.finder import PointsPredictor
-from byod.keypoints.truth import eyes_of
-from byod.modelcard import PointsCard
-from byod.predictor import Predictor
-from byod.runcard import read_card
-from byod.settings import Settings
+from byod.schema.config import Settings
+from byod.schema.model_card import PointsCard
+from byod.tasks.classify.predict import Predictor
+from byod.tasks.keypoints.geometry.targets import eyes_of
+from byod.tasks.keypoints.predict import PointsPredictor
 from byod.testing import draw_classes
-from byod.web import export, runtime
+from byod.training.run_folder import read_card
+from byod.web.static_site import runtime, site_folder
 
 ASK = """
   const [addresses, done] = arguments;
@@ -103,7 +103,7 @@ def in_browser(run: Path, files: list[Path], found: dict[str, bytes]) -> list[tu
     """What the page says of files, with the milliseconds each took."""
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder)
-        export.write(run, site / "page", found)
+        site_folder.write(run, site / "page", found)
         for number, file in enumerate(files):
             shutil.copyfile(file, site / f"{number}{file.suffix}")
         with hosting(site) as url, chromium() as browser:

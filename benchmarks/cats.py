@@ -24,14 +24,19 @@ from pathlib import Path
 
 import numpy as np
 
-from byod import conversion, dataset, pointruns, points, recipe, splits, trainers
-from byod.convert import archives, cats, voc
-from byod.keypoints import metrics
-from byod.keypoints.finder import PointsPredictor
-from byod.pointruns import judging
-from byod.points import Marks
-from byod.records import Example, Split
+from byod.api import convert
+from byod.collection.importers import archives, cat_dataset, voc
+from byod.dataset import dataset_folder, splits
+from byod.schema import recipe
+from byod.schema.keypoints import Marks, PointSet
+from byod.schema.records import Example, Split
+from byod.tasks.keypoints import evaluate
+from byod.tasks.keypoints.geometry import metrics
+from byod.tasks.keypoints.predict import PointsPredictor
+from byod.tasks.keypoints.train import train as train_keypoints
+from byod.tasks.keypoints.training_set import read as read_keypoints
 from byod.testing import draw_heads
+from byod.training import protocol
 
 VALIDATION = 8  # one part of so many of what is not tested validates
 SQUEEZENET = "weights/squeezenet1_1.pth"
@@ -48,7 +53,7 @@ AIMS = {"pretrained": 0.032, "scratch": 0.048}
 class Measured:
     """What one kind of training brought, over all folds."""
 
-    lines: list[judging.Line] = field(default_factory=list)
+    lines: list[evaluate.Line] = field(default_factory=list)
     false_finds: int = 0
     pictures: int = 0
     strangers: list[float] = field(default_factory=list)
@@ -60,9 +65,9 @@ def converted(place: Path, into: Path) -> None:
     """The photos as one dataset of keypoints."""
     quiet = {"say": lambda _: None, "watch": lambda _: None}
     with archives.opened([place / "cats"]) as stores:
-        conversion.convert(cats.read(stores), into, **quiet)
+        convert.convert(cat_dataset.read(stores), into, **quiet)
     with archives.opened([place / "cat-eyes"]) as stores:
-        conversion.convert(voc.read(stores, {"cat_eyes": EYES}, "cat_face", "cat"), into, **quiet)
+        convert.convert(voc.read(stores, {"cat_eyes": EYES}, "cat_face", "cat"), into, **quiet)
 
 
 def drawn(folder: Path, number: int) -> list[tuple[Example, Marks]]:
@@ -89,20 +94,20 @@ def measure(
     folder: Path, kind: Mapping[str, str], strangers: Sequence[Path], asked: argparse.Namespace
 ) -> Measured:
     """Train and test each fold."""
-    with dataset.Dataset(folder) as opened:
+    with dataset_folder.Dataset(folder) as opened:
         snapshot = opened.snapshot()
         examples = opened.examples(snapshot)
-    known, marks = pointruns.read(snapshot)
+    known, marks = read_keypoints(snapshot)
     more = drawn(folder.parent / "drawn", asked.drawn)
     marks = {**marks, **{marked.sha256: marked for _, marked in more}}
     done = Measured()
     for number, parts in enumerate(folds(examples, 5, asked.seed)[: asked.folds]):
         run = folder.parent / f"run-{number}-{time.monotonic_ns()}"
-        card = pointruns.train_run(
-            [*parts, *(example for example, _ in more)], marks, known, trainers.load(asked.plugin), kind,
+        card = train_keypoints(
+            [*parts, *(example for example, _ in more)], marks, known, protocol.load(asked.plugin), kind,
             folder=run, seed=asked.seed, device=asked.device, cache=folder.parent / "pixels",
         )  # fmt: skip
-        own = judging.read(run, known)
+        own = evaluate.read(run, known)
         done.lines += own
         done.false_finds += card.metrics.false_finds
         done.pictures += card.metrics.pictures
@@ -135,7 +140,7 @@ def _percent(value: float | None) -> str:
     return "    -" if value is None or not np.isfinite(value) else f"{value:5.1%}"
 
 
-def table(name: str, done: Measured, known: points.PointSet) -> float:
+def table(name: str, done: Measured, known: PointSet) -> float:
     """Print one kind's figures; the median on true crops."""
     lines = done.lines
     alone = [line for line in lines if line.alone]

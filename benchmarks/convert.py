@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from byod import conversion
-from byod.convert import archives, catfile, cats
+from byod.api import convert
+from byod.collection.importers import archives, cat_dataset, cat_file
 
 
 def drawn(path: Path, number: int) -> None:
@@ -33,14 +33,14 @@ def drawn(path: Path, number: int) -> None:
             body = io.BytesIO()
             Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(body, "JPEG", quality=90)
             archive.writestr(name, body.getvalue())
-            archive.writestr(name + catfile.SUFFIX, catfile.text(rng.integers(0, 375, (9, 2)).tolist()))
+            archive.writestr(name + cat_file.SUFFIX, cat_file.text(rng.integers(0, 375, (9, 2)).tolist()))
 
 
 def converted(path: Path, folder: Path) -> tuple[float, int]:
     """Seconds, and pictures kept."""
     start = time.perf_counter()
     with archives.opened([path]) as stores:
-        done = conversion.convert(cats.read(stores), folder, say=lambda _: None, watch=lambda _: None)
+        done = convert.convert(cat_dataset.read(stores), folder, say=lambda _: None, watch=lambda _: None)
     return time.perf_counter() - start, len(done.snapshot.kept)
 
 

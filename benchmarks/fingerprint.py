@@ -23,9 +23,9 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from byod import pictures
-from byod.fingerprints import SHORT_SIDE, distance, fingerprint
-from byod.pictures import Rules, inspect
+from byod.images import decode
+from byod.images.decode import Rules, inspect
+from byod.images.hashing import SHORT_SIDE, distance, fingerprint
 
 RULES = Rules(min_side=1)
 
@@ -120,13 +120,13 @@ def where_it_goes(kind: str, count: int) -> None:
     """The stages of one inspection, in milliseconds of CPU."""
     contents = files(kind, count)
 
-    def opened(content: bytes) -> pictures._Opened:
-        return pictures._open(content, RULES.max_pixels)
+    def opened(content: bytes) -> decode._Opened:
+        return decode._open(content, RULES.max_pixels)
 
-    def decoded(content: bytes) -> pictures._Decoded:
-        return pictures._decode(opened(content), shorter=SHORT_SIDE, longer=0)
+    def decoded(content: bytes) -> decode._Decoded:
+        return decode._decode(opened(content), shorter=SHORT_SIDE, longer=0)
 
-    small = [pictures._reduced(decoded(content)) for content in contents]
+    small = [decode._reduced(decoded(content)) for content in contents]
     looks = iter([])
 
     def look(_: bytes) -> object:

@@ -21,9 +21,11 @@ from pathlib import Path
 import numpy as np
 import vegetables
 
-from byod import fitting, judging, trainers, training
-from byod.records import Example, Split
-from byod.trainers import Trainer
+from byod.schema.records import Example, Split
+from byod.tasks.classify import calibrate, evaluate
+from byod.tasks.classify import train as training
+from byod.training import fit, protocol
+from byod.training.protocol import Trainer
 
 AIM = 0.85
 FINE_TUNE = {"arch": "squeezenet1_1", "size": "128"}
@@ -60,9 +62,9 @@ class Bench:
     ) -> int:
         """How many test pictures a model trained on `known` calls by another name than their true one."""
         with tempfile.TemporaryDirectory() as folder:
-            work = fitting.Work(
+            work = fit.Work(
                 trainer=trainer,
-                options=trainers.options(trainer, options),
+                options=protocol.options(trainer, options),
                 classes=tuple(self.classes),
                 folder=Path(folder),
                 seed=0,
@@ -74,9 +76,9 @@ class Bench:
                 should_stop=lambda: False,
             )
             train, valid = (tuple(e for e in known if e.split is s) for s in (Split.TRAIN, Split.VALID))
-            model = fitting.fit(work, train, valid)
+            model = calibrate.fit(work, train, valid)
             fitted = model.fitted
-            judged, _ = judging.judge(model.content, fitted.input, work.classes, fitted.temperature, test)
+            judged, _ = evaluate.judge(model.content, fitted.input, work.classes, fitted.temperature, test)
         return sum(not each.right for each in judged)
 
 
@@ -187,12 +189,12 @@ def main() -> None:
     pictures = vegetables.examples(source / "vegetables")
     ways = vegetables.folds(pictures, 0)
     with tempfile.TemporaryDirectory() as cache:
-        probe = trainers.load("sklearn")
+        probe = protocol.load("sklearn")
         bench = Bench(sorted({e.label for e in pictures}), Path(cache), probe, options)
         learners = {"the probe": (probe, options)}
         if asked.fine_tune:
             learners[f"fine-tuned ({asked.fine_tune})"] = (
-                trainers.load(asked.fine_tune),
+                protocol.load(asked.fine_tune),
                 FINE_TUNE | weights,
             )
         clean = {

@@ -54,7 +54,7 @@ def devices(wanted: Sequence[str]) -> list[tuple[str, int]]:
 
 def examples(folder: Path, pictures: int) -> list[Any]:
     """Drawn pictures with their parts: `pictures` to train on, and those held back."""
-    from byod.records import Example, Split
+    from byod.schema.records import Example, Split
     from byod.testing import draw_classes
 
     each = 2 * HELD_BACK + pictures // len(CLASSES)
@@ -71,8 +71,8 @@ def examples(folder: Path, pictures: int) -> list[Any]:
 
 def decode(found: Sequence[Any], size: int, folder: Path) -> float:
     """Pictures a second, from JPEG files to pixels near the net's size in byod's cache."""
-    from byod.modelcard import InputRule
-    from byod.trainers import Run
+    from byod.schema.model_card import InputRule
+    from byod.training.protocol import Run
 
     folder.mkdir()
     started = time.perf_counter()
@@ -82,17 +82,18 @@ def decode(found: Sequence[Any], size: int, folder: Path) -> float:
 
 def train(found: Sequence[Any], job: argparse.Namespace, device: str, gpus: int, run: Path) -> dict[str, Any]:
     """Pictures a second (median of the epochs after the first, validation included), and the first epoch's seconds."""
-    from byod import learning, training
-    from byod.records import Split
+    from byod.api.train import Wanted, find_trainer
+    from byod.schema.records import Split
+    from byod.tasks.classify.train import train as train_classes
 
     epochs: list[float] = []
     options = {"arch": job.arch, "from_scratch": "true", "size": str(job.size), "epochs": "1000"}
     options |= {"patience": "1000", "batch_size": str(BATCH * gpus)}
     started = time.perf_counter()
-    card = training.train_run(
+    card = train_classes(
         found,
         CLASSES,
-        learning.find_trainer(learning.Wanted(plugin="torch", device=device, gpus=gpus)),
+        find_trainer(Wanted(plugin="torch", device=device, gpus=gpus)),
         options,
         folder=run,
         device=device,
@@ -112,7 +113,7 @@ def train(found: Sequence[Any], job: argparse.Namespace, device: str, gpus: int,
 
 def predict(found: Sequence[Any], run: Path) -> float:
     """Pictures a second, from JPEG files to probabilities, by onnxruntime on the CPU."""
-    from byod.predictor import Predictor
+    from byod.tasks.classify.predict import Predictor
 
     predictor = Predictor(run)
     paths = [example.path for example in found]

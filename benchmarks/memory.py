@@ -31,8 +31,8 @@ BODIES = (
 import json, socket, sys
 sys.path.insert(0, sys.argv[1])
 import hostile_server
-from byod.download import Limits, download
-from byod.settings import Settings
+from byod.collection.download import Limits, download
+from byod.schema.config import Settings
 socket.getaddrinfo = hostile_server.resolving()
 urls = json.loads(sys.argv[2])
 limits = Limits(workers=32, per_host=32, tries=1)
@@ -51,7 +51,7 @@ finally:
 PICTURE = (
     """
 import sys, pathlib
-from byod.pictures import Rules, inspect
+from byod.images.decode import Rules, inspect
 inspect(pathlib.Path(sys.argv[1]).read_bytes(), Rules(), max_side=256)
 """
     + PEAK

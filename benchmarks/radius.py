@@ -14,10 +14,10 @@ import time
 
 import numpy as np
 
-from byod.alike import radius
-from byod.duplicates import Picture, settle
-from byod.fingerprints import SPEC
-from byod.records import Fingerprint
+from byod.dataset.dedup import Picture, settle
+from byod.images.hashing import SPEC
+from byod.images.neighbors import hamming
+from byod.schema.records import Fingerprint
 
 
 def clustered(count: int, seed: int) -> np.ndarray:
@@ -49,7 +49,7 @@ def search(count: int) -> None:
     print(f"{count:,} hashes, all pairs")
     for most in (4, 8, 10, 12):
         start = time.process_time()
-        found = radius.pairs(hashes, most)
+        found = hamming.pairs(hashes, most)
         ours = time.process_time() - start
         rows = min(count, 1000)
         start = time.process_time()

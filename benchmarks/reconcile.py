@@ -15,10 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from byod.dataset import Dataset
-from byod.recipe import Recipe
-from byod.reconciliation import reconcile
-from byod.records import Sample, Status
+from byod.dataset.dataset_folder import Dataset
+from byod.dataset.sync import reconcile
+from byod.schema.recipe import Recipe
+from byod.schema.records import Sample, Status
 
 
 def fill(folder: Path, number: int) -> None:

@@ -29,12 +29,12 @@ import numpy as np
 import requests
 from PIL import Image
 
-from byod import pipeline, reviewing
-from byod.dataset import Dataset
-from byod.recipe import Recipe
-from byod.review import server
-from byod.review.pulling import OVERLAP
-from byod.settings import Settings
+from byod.api import datasets, review
+from byod.dataset.dataset_folder import Dataset
+from byod.labeling import local_server
+from byod.labeling.pull import OVERLAP
+from byod.schema.config import Settings
+from byod.schema.recipe import Recipe
 
 CLASSES = tuple(f"class {number}" for number in range(10))
 BATCH = 1000
@@ -45,7 +45,7 @@ CHANGES = 100
 class Bare:
     """The API without byod: one session, JSON in and out."""
 
-    def __init__(self, running: server.Running) -> None:
+    def __init__(self, running: local_server.Running) -> None:
         self._url = running.url
         self._session = requests.Session()
         self._session.trust_env = False
@@ -94,7 +94,7 @@ def made(home: Path, number: int) -> Path:
     for name in CLASSES:
         recipe = recipe.with_class(name)
     folder = home / "datasets" / "many"
-    pipeline.add([home / "drawn"], None, folder, recipe, say=nothing, watch=nothing)
+    datasets.add([home / "drawn"], None, folder, recipe, say=nothing, watch=nothing)
     shutil.rmtree(home / "drawn")
     with Dataset(folder) as dataset:
         kept = len(dataset.snapshot().kept)
@@ -108,16 +108,16 @@ def nothing(*_: object) -> None:
 
 
 @contextmanager
-def studio(home: Path) -> Iterator[server.Running]:
+def studio(home: Path) -> Iterator[local_server.Running]:
     """A Label Studio of the benchmark's own, stopped afterwards."""
     told = {"BYOD_CONFIG": str(home / "none.toml"), "BYOD_LABEL_STUDIO_HOME": str(home / "studio")}
     if program := os.environ.get("BYOD_TEST_LABEL_STUDIO"):
         told["BYOD_LABEL_STUDIO"] = program
     settings = Settings.load(told)
     try:
-        yield server.start(settings, say)
+        yield local_server.start(settings, say)
     finally:
-        server.stop(settings, nothing)
+        local_server.stop(settings, nothing)
 
 
 def say(line: str) -> None:
@@ -135,11 +135,11 @@ def timed(call: Callable[[], Any]) -> tuple[float, Any]:
 class Bench:
     """One dataset, one server, and both ways to them."""
 
-    def __init__(self, folder: Path, running: server.Running) -> None:
+    def __init__(self, folder: Path, running: local_server.Running) -> None:
         self.folder, self.bare = folder, Bare(running)
         self.files = running.files
-        where = reviewing.Where(url=running.url, token=running.token, files=running.files)
-        with reviewing.at(where, Settings.load({}), nothing) as self.desk:
+        where = review.Where(url=running.url, token=running.token, files=running.files)
+        with review.at(where, Settings.load({}), nothing) as self.desk:
             pass  # a server that is there already: nothing is started or stopped
         self.random = random.Random(0)
 
@@ -148,8 +148,8 @@ class Bench:
         shutil.rmtree(self.files, ignore_errors=True)
         self.files.mkdir()
         seconds, done = timed(
-            lambda: reviewing.push(
-                self.folder, self.desk, reviewing.Asked(), self.folder, say=nothing, progress=nothing
+            lambda: review.push(
+                self.folder, self.desk, review.Asked(), self.folder, say=nothing, progress=nothing
             )
         )
         return seconds, done[0].project.number
@@ -215,7 +215,7 @@ class Bench:
             params={"project": project, "page_size": 100_000, "fields": "all", "include": "id,data"},
         )["tasks"]
         self._only(project, everything)
-        reviewing.pull(self.folder, self.desk, say=nothing)
+        review.pull(self.folder, self.desk, say=nothing)
         ours, bare = [], []
         for number in range(rounds):
             time.sleep(OVERLAP.total_seconds() + 1)  # what was pulled before is not read again
@@ -225,7 +225,7 @@ class Bench:
                 self._judge(task)
             for first in (number % 2, 1 - number % 2):
                 if first:
-                    seconds, pulled = timed(lambda: reviewing.pull(self.folder, self.desk, say=nothing))
+                    seconds, pulled = timed(lambda: review.pull(self.folder, self.desk, say=nothing))
                     ours.append(seconds)
                     found = pulled.answers
                 else:

@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image
 
 from byod.testing import draw_classes
-from byod.web.models import opened
+from byod.web.inference import opened
 
 FLAT = 64.0  # MB that memory may grow by after the first quarter
 BOUNDARY = "a-boundary-that-is-in-no-picture"

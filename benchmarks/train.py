@@ -73,12 +73,12 @@ def byod(folder: Path, asked: argparse.Namespace) -> dict[str, float]:
     import warnings
 
     warnings.simplefilter("ignore")
-    import byod_fastai.recipe  # noqa: F401 - imports are not what is measured
+    import byod_fastai.train  # noqa: F401 - imports are not what is measured
     from byod_fastai import Fastai, Options
     from byod_torch.batches import Batches
 
-    from byod.records import Example, Split
-    from byod.trainers import Run, TrainingData
+    from byod.schema.records import Example, Split
+    from byod.training.protocol import Run, TrainingData
 
     filling, loading = Stopwatch(), Stopwatch()
 
@@ -277,9 +277,10 @@ def predicting(source: Path, weights: Path, count: int, rounds: int) -> None:
     import numpy as np
     from PIL import Image
 
-    from byod import trainers, training
-    from byod.predictor import Predictor
-    from byod.records import Example, Split
+    from byod.schema.records import Example, Split
+    from byod.tasks.classify import train
+    from byod.tasks.classify.predict import Predictor
+    from byod.training import protocol
 
     paths = sorted(source.glob("*/*.jpg"))
     some = [(paths * (count // len(paths) + 1))[n] for n in range(count)]
@@ -292,7 +293,7 @@ def predicting(source: Path, weights: Path, count: int, rounds: int) -> None:
         run = Path(folder) / "run"
         options = {"weights": str(weights), "size": "128", "epochs": "1", "lr": str(LR)}
         classes = sorted({e.label for e in examples})
-        training.train_run(examples, classes, trainers.load("fastai"), options, folder=run, device="cpu")
+        train.train(examples, classes, protocol.load("fastai"), options, folder=run, device="cpu")
         predictor = Predictor(run)
         import onnxruntime
 

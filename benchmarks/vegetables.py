@@ -18,9 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from byod import duplicates, judging, measures, splits, trainers, training
-from byod.pictures import Rules, inspect
-from byod.records import Example, Split
+from byod.dataset import dedup, splits
+from byod.images.decode import Rules, inspect
+from byod.schema.records import Example, Split
+from byod.tasks.classify import evaluate, train
+from byod.training import protocol, statistics
 
 FOLDS = 5
 VALIDATION = 8  # one part of so many of what is not tested validates
@@ -48,7 +50,7 @@ def examples(folder: Path) -> list[Example]:
         sha256 = hashlib.sha256(content).hexdigest()
         paths[sha256] = path
         found.append(
-            duplicates.Picture(
+            dedup.Picture(
                 sha256=sha256,
                 label=path.parent.name,
                 fingerprint=seen.fingerprint,
@@ -61,7 +63,7 @@ def examples(folder: Path) -> list[Example]:
                 addresses=(),
             )
         )
-    settled = duplicates.settle(found)
+    settled = dedup.settle(found)
     group = {member: g.key for g in settled.groups for member in g.members}
     print(
         f"{len(found)} pictures, {len(settled.groups)} duplicate groups, {len(settled.drops)} surplus copies"
@@ -116,16 +118,16 @@ def ours(way: list[Example], classes: list[str], plugin: str, options: dict[str,
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         started = time.perf_counter()
-        card = training.train_run(way, classes, trainers.load(plugin), options, folder=run, seed=seed)
+        card = train.train(way, classes, protocol.load(plugin), options, folder=run, seed=seed)
         whole = time.perf_counter() - started
-        lines = {line.sha256: line for line in judging.read(run, classes)}
+        lines = {line.sha256: line for line in evaluate.read(run, classes)}
     test = [e for e in way if e.split is Split.TEST]
     return Fold(
         right=[lines[e.sha256].predicted == e.label for e in test],
         seconds=card.seconds,
         whole=whole,
         probabilities=np.array([[lines[e.sha256].probabilities[name] for name in classes] for e in test]),
-        truth=judging.numbers([e.label for e in test], classes),
+        truth=statistics.class_numbers([e.label for e in test], classes),
     )
 
 
@@ -179,7 +181,7 @@ def plain(way: list[Example], kind: str, data: Path, seed: int) -> tuple[list[bo
 def show(name: str, right: list[list[bool]], groups: list[str], seconds: list[float]) -> float:
     """One line: pooled accuracy with interval, the folds' spread, the seconds of one training."""
     pooled = np.concatenate([np.array(part) for part in right])
-    low, high = measures.interval(pooled, groups)
+    low, high = statistics.interval(pooled, groups)
     parts = [float(np.mean(part)) for part in right]
     print(
         f"  {name:13} {pooled.mean():7.2%}  ({pooled.sum()}/{len(pooled)}; 95 %: {low:.1%} to {high:.1%}; "
@@ -233,7 +235,7 @@ def compare(
                 mine.append(fold)
                 theirs.append(peer)
     reached = show(f"byod, {plugin}", [f.right for f in mine], groups, [f.seconds for f in mine])
-    error = measures.calibration_error(
+    error = statistics.calibration_error(
         np.concatenate([f.probabilities for f in mine]), np.concatenate([f.truth for f in mine])
     )
     aim = (

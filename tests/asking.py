@@ -8,12 +8,12 @@ from pathlib import Path
 
 from loopback_sources import LoopbackSources
 
-from byod.errors import SourceError
-from byod.net import addresses
-from byod.net.api import ApiClient
-from byod.records import Ask, Candidate, Policy, Query
-from byod.settings import Settings
-from byod.sources import get
+from byod.collection.http import guard
+from byod.collection.http.api_client import ApiClient
+from byod.collection.sources import get
+from byod.schema.config import Settings
+from byod.schema.errors import SourceError
+from byod.schema.records import Ask, Candidate, Policy, Query
 
 
 class Clock:
@@ -38,7 +38,7 @@ def client_of(web: LoopbackSources, clock: Clock | None = None, **more: str) -> 
     environment |= {f"BYOD_{name}": value for name, value in more.items()}
     settings = Settings.load({name: value for name, value in environment.items() if value})
     clock = clock or Clock()
-    return ApiClient(settings, addresses.session(settings), sleep=clock.sleep, clock=clock)
+    return ApiClient(settings, guard.session(settings), sleep=clock.sleep, clock=clock)
 
 
 def found(

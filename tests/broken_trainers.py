@@ -9,9 +9,9 @@ from colour_trainer import Colour, Options
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from byod.errors import UsageError
-from byod.modelcard import InputRule
-from byod.trainers import Trained
+from byod.schema.errors import UsageError
+from byod.schema.model_card import InputRule
+from byod.training.protocol import Trained
 
 
 class Patient(Colour):

@@ -11,10 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from byod.modelcard import InputRule
-from byod.records import Example, Split, Task
-from byod.resizing import as_input, pixels
-from byod.trainers import Run, Trained, TrainingData
+from byod.images.resize import as_input, pixels
+from byod.schema.model_card import InputRule
+from byod.schema.records import Example, Split, Task
+from byod.training.protocol import Run, Trained, TrainingData
 
 
 class Options(BaseModel):

@@ -35,7 +35,7 @@ def drawn_snapshot():
     import numpy as np
     from PIL import Image
 
-    from byod.records import Origin, Sample, Snapshot, Split, Status, Task
+    from byod.schema.records import Origin, Sample, Snapshot, Split, Status, Task
 
     def drawn(folder: Path, classes: dict[str, str], per_class: int = 6, **fields) -> Snapshot:
         parts = [Split.TRAIN, Split.TRAIN, Split.VALID, Split.TEST, Split.TRAIN, Split.TRAIN]
@@ -121,14 +121,14 @@ def label_studio_program():
     """The path of a Label Studio: `BYOD_TEST_LABEL_STUDIO`, or one that byod installs beside the tests' own tools."""
     import label_studio as studio
 
-    from byod.errors import ReviewError
-    from byod.review import server
+    from byod.labeling import local_server
+    from byod.schema.errors import ReviewError
 
     program = studio.wanted_program()
     if program is not None:
         return program
     try:
-        return server.install(studio.settings(Path(sys.prefix) / "label-studio" / "home"), studio.quiet)
+        return local_server.install(studio.settings(Path(sys.prefix) / "label-studio" / "home"), studio.quiet)
     except ReviewError as error:
         if os.environ.get("CI"):
             pytest.fail(str(error))
@@ -140,14 +140,14 @@ def studio_template(label_studio_program, once):
     """A home whose server ran once and was stopped: its database is set up, its one account is made."""
     import label_studio as studio
 
-    from byod.review import server
+    from byod.labeling import local_server
 
     def run(place: Path) -> None:
         settings = studio.settings(place / "template", label_studio_program)
         try:
-            server.start(settings, studio.quiet)
+            local_server.start(settings, studio.quiet)
         finally:
-            server.stop(settings, studio.quiet)
+            local_server.stop(settings, studio.quiet)
 
     return once("studio", run) / "template"
 
@@ -157,13 +157,13 @@ def studio_home(studio_template, label_studio_program, tmp_path, monkeypatch):
     """A home of the test's own, which the environment names; a server that the test starts in it is stopped."""
     import label_studio as studio
 
-    from byod.review import server
+    from byod.labeling import local_server
 
     home = studio.copied(studio_template, tmp_path / "studio")
     monkeypatch.setenv("BYOD_LABEL_STUDIO", str(label_studio_program))
     monkeypatch.setenv("BYOD_LABEL_STUDIO_HOME", str(home))
     yield home
-    server.stop(studio.settings(home, label_studio_program), studio.quiet)
+    local_server.stop(studio.settings(home, label_studio_program), studio.quiet)
 
 
 @pytest.fixture(scope="session")
@@ -171,14 +171,14 @@ def live_studio(studio_template, label_studio_program, tmp_path_factory):
     """One running server for all tests that need no more than a project of their own."""
     import label_studio as studio
 
-    from byod.review import server
+    from byod.labeling import local_server
 
     home = studio.copied(studio_template, tmp_path_factory.mktemp("studio") / "live")
     settings = studio.settings(home, label_studio_program)
     try:
-        yield server.start(settings, studio.quiet)
+        yield local_server.start(settings, studio.quiet)
     finally:
-        server.stop(settings, studio.quiet)
+        local_server.stop(settings, studio.quiet)
 
 
 @pytest.fixture(scope="session")
@@ -189,8 +189,8 @@ def onnxruntime_web(tmp_path_factory):
     """
     from types import SimpleNamespace
 
-    from byod.errors import ByodError
-    from byod.web import runtime
+    from byod.schema.errors import ByodError
+    from byod.web.static_site import runtime
 
     named = os.environ.get("BYOD_TEST_ONNXRUNTIME_WEB")
     folder = Path(named).parent if named else tmp_path_factory.mktemp("npm")

@@ -25,7 +25,7 @@ from time import time
 
 from PIL import Image
 
-from byod.records import Reason
+from byod.schema.records import Reason
 
 DOMAIN = "hostile.test"
 

@@ -9,8 +9,8 @@ import requests
 from headless import click, until
 from selenium.webdriver.common.by import By
 
-from byod.review import server
-from byod.settings import Settings
+from byod.labeling import local_server
+from byod.schema.config import Settings
 
 
 def quiet(line):
@@ -38,7 +38,7 @@ def copied(template: Path, home: Path) -> Path:
     return home
 
 
-def asked(running: server.Running, path: str, method: str = "GET", **how):
+def asked(running: local_server.Running, path: str, method: str = "GET", **how):
     """The JSON that a running server answers; anything but a success raises."""
     with requests.Session() as session:
         session.trust_env = False
@@ -54,7 +54,7 @@ def wanted_program() -> Path | None:
     return Path(named) if named else None
 
 
-def log_in(browser, running: server.Running) -> None:
+def log_in(browser, running: local_server.Running) -> None:
     """Enter by the form, as a person does."""
     browser.get(f"{running.url}/user/login/")
     filled_in(browser, running.email, running.password)

@@ -13,7 +13,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from byod.review import server
+from byod.labeling import local_server
 
 _INVISIBLE = "\u2060"
 _DONE = "No More Tasks Left"
@@ -26,7 +26,7 @@ class Page:
     Its canvas is Konva's (`Konva.stages`), its store Label Studio's (`Htx`): both are global names of 1.23.
     """
 
-    def __init__(self, browser: Any, running: server.Running) -> None:
+    def __init__(self, browser: Any, running: local_server.Running) -> None:
         self.browser, self.url = browser, running.url
 
     def open(self, project: int, task: int | None = None) -> None:
@@ -227,7 +227,7 @@ class Page:
         return mouse
 
 
-def signed_up(browser: Any, running: server.Running, email: str, password: str) -> None:
+def signed_up(browser: Any, running: local_server.Running, email: str, password: str) -> None:
     """Make a second account with the link that a server gives to invite people."""
     told = studio.asked(running, "/api/invite")
     browser.get(running.url + told["invite_url"])

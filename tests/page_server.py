@@ -9,14 +9,15 @@ import uuid
 from colour_trainer import Colour, coloured
 from PIL import Image
 
-from byod import pipeline, training
-from byod.dataset import Dataset
-from byod.recipe import Recipe
-from byod.records import Split
-from byod.web.connections import Connection
-from byod.web.loopback import listening
-from byod.web.models import opened
-from byod.web.site import Site
+from byod.api import datasets
+from byod.dataset.dataset_folder import Dataset
+from byod.schema.recipe import Recipe
+from byod.schema.records import Split
+from byod.tasks.classify import train
+from byod.web.app import Site
+from byod.web.http_connection import Connection
+from byod.web.inference import opened
+from byod.web.server import listening
 
 RED, GREEN = "rot <&\"'>", "grün 🥦"
 
@@ -27,15 +28,15 @@ def trained(home):
     coloured(home / "own", per_class=12)
     recipe = Recipe(min_side=16).with_class(RED).with_class(GREEN)
     for label, name in (("red", RED), ("green", GREEN)):
-        pipeline.add([home / "own" / label], name, folder, recipe, say=str, watch=lambda tallies: None)
+        datasets.add([home / "own" / label], name, folder, recipe, say=str, watch=lambda tallies: None)
     with Dataset(folder) as dataset:
-        pipeline.assign(dataset)
+        datasets.assign(dataset)
         snapshot = dataset.snapshot()
         examples = dataset.examples(snapshot)
     parts = (Split.TRAIN, Split.TRAIN, Split.VALID, Split.TEST)
     examples = [e.model_copy(update={"split": parts[n % 4]}) for n, e in enumerate(examples)]
     run = folder / "runs" / "20260101-000000-colour"
-    training.train_run(examples, list(snapshot.classes), Colour(), {"epochs": "6"}, folder=run)
+    train.train(examples, list(snapshot.classes), Colour(), {"epochs": "6"}, folder=run)
     return run
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from byod.modelcard import (
+from byod.schema.keypoints import PointSet
+from byod.schema.model_card import (
     HeadsStage,
     InputRule,
     Measured,
@@ -17,10 +18,9 @@ from byod.modelcard import (
     PointsScore,
     Stage,
 )
-from byod.points import PointSet
-from byod.records import Split, Task
-from byod.reports import HeadAnswer, MarkDoubt, PictureAnswer, PointsStory
-from byod.reports.pointwords import doubt
+from byod.schema.records import Split, Task
+from byod.tasks.keypoints.report.contents import HeadAnswer, MarkDoubt, PictureAnswer, PointsStory
+from byod.tasks.keypoints.report.wording import doubt
 from byod.testing import draw_heads
 
 NAMES = ("eye_image_left", "eye_image_right", "mouth")

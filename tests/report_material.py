@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 from PIL import Image
 
-from byod import measures, reports
-from byod.modelcard import (
+from byod.schema.model_card import (
     Comparison,
     Contender,
     InputRule,
@@ -20,7 +19,9 @@ from byod.modelcard import (
     Probe,
     Suspect,
 )
-from byod.records import Split, Task, Yield
+from byod.schema.records import Split, Task, Yield
+from byod.tasks.classify.report.contents import Answer, Story
+from byod.training import statistics
 
 HOSTILE = (
     "\"><script>document.title='pwned'</script><img src=http://evil.example/x onerror=alert(1)>'{{ 7*7 }}"
@@ -40,13 +41,13 @@ HISTORY = tuple(
 
 def metrics(classes, confusion, **changes):
     table = np.array(confusion)
-    scores = measures.class_scores(table, classes)
+    scores = statistics.class_scores(table, classes)
     values = {
         "measured_on": Measured.TEST,
         "pictures": int(table.sum()),
-        "accuracy": measures.accuracy(table),
+        "accuracy": statistics.accuracy(table),
         "interval": (0.81, 0.98),
-        "macro_f1": measures.macro_f1(scores),
+        "macro_f1": statistics.macro_f1(scores),
         "log_loss": 0.2,
         "ece": 0.03,
         "ece_raw": 0.06,
@@ -129,7 +130,7 @@ def answers(folder, made):
                 rest = (1 - sure) / (len(made.classes) - 1)
                 at = len(found)
                 found.append(
-                    reports.Answer(
+                    Answer(
                         path=picture(folder / f"{at:03}.jpg", at),
                         file=f"images/{label}/{at:03}.jpg",
                         label=label,
@@ -189,7 +190,7 @@ def story(folder, name="brokkoli", other="blumenkohl", words="words", **changes)
         "yields": yields,
         "look": look,
     }
-    return reports.Story(**{**values, **changes})
+    return Story(**{**values, **changes})
 
 
 def comparison(words="words", count=3):

@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image
 from test_cli import byod
 
-from byod import pipeline
-from byod.dataset import Dataset
-from byod.recipe import Recipe
+from byod.api import datasets
+from byod.dataset.dataset_folder import Dataset
+from byod.schema.recipe import Recipe
 from byod.testing import draw_classes
 
 
@@ -19,7 +19,7 @@ def silent(line):
 
 def added(folder: Path, own: Path, recipe: Recipe | None = None) -> Path:
     """A dataset of one's own class folders."""
-    pipeline.add([own], None, folder, recipe or Recipe(), say=silent, watch=lambda tallies: None)
+    datasets.add([own], None, folder, recipe or Recipe(), say=silent, watch=lambda tallies: None)
     return folder
 
 

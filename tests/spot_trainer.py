@@ -16,12 +16,12 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageDraw
 from pydantic import BaseModel, ConfigDict
 
-from byod import onnxfile
-from byod.keypoints.feed import HeadFeed, PointFeed
-from byod.modelcard import InputRule, Resize, Stage
-from byod.points import Head, Marks, Point, PointSet
-from byod.records import Example, Split, Task
-from byod.trainers import Run, Trained, TrainingData
+from byod.schema.keypoints import Head, Marks, Point, PointSet
+from byod.schema.model_card import InputRule, Resize, Stage
+from byod.schema.records import Example, Split, Task
+from byod.tasks.keypoints.geometry.batch_feeds import HeadFeed, PointFeed
+from byod.training import onnx_model
+from byod.training.protocol import Run, Trained, TrainingData
 
 POINTS = PointSet(
     names=("eye_image_left", "eye_image_right", "mouth"), flips=(("eye_image_left", "eye_image_right"),)
@@ -60,11 +60,11 @@ class Spot:
         model, tensors = learn(data, options, run)
         file = run.folder / "spot.onnx"
         onnx.save(model, str(file))
-        session = onnxfile.session(file.read_bytes(), threads=1)
+        session = onnx_model.session(file.read_bytes(), threads=1)
         spoil = np.float32(options.spoil if data.stage is Stage.POINTS else 0)
 
         def outputs(images):
-            found = onnxfile.outputs(session, images)
+            found = onnx_model.outputs(session, images)
             first = next(iter(found))
             return {**found, first: found[first] + spoil}
 
@@ -86,12 +86,14 @@ def _points(data, options, run):
     )
     for epoch in range(saved.epochs if saved else 0, options.epochs):
         started = time.perf_counter()
-        session = onnxfile.session(_points_graph(names, offset, options.size).SerializeToString(), threads=1)
+        session = onnx_model.session(
+            _points_graph(names, offset, options.size).SerializeToString(), threads=1
+        )
         losses = []
         for feed in (train, valid):
             off, known = [np.zeros((0, len(names), 2))], [np.zeros((0, len(names)))]
             for batch in feed.plain(16):
-                said = onnxfile.outputs(session, images_of(batch))["points"]
+                said = onnx_model.outputs(session, images_of(batch))["points"]
                 off.append((batch.points - said) * batch.known[..., None])
                 known.append(batch.known)
             off, known = np.concatenate(off), np.concatenate(known)

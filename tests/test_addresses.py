@@ -14,13 +14,13 @@ from hostile_server import HostileServer, resolving
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byod.download import Limits, download
-from byod.errors import ByodError
-from byod.net import addresses
-from byod.net.addresses import PrivateAddress, chain, is_public, session
-from byod.net.connections import Allowance, OutOfTime, limited, look_up
-from byod.records import Fetched, Reason
-from byod.settings import Settings
+from byod.collection.download import Limits, download
+from byod.collection.http import guard
+from byod.collection.http.guard import PrivateAddress, chain, is_public, session
+from byod.collection.http.sockets import Allowance, OutOfTime, limited, look_up
+from byod.schema.config import Settings
+from byod.schema.errors import ByodError
+from byod.schema.records import Fetched, Reason
 
 QUICK = Limits(deadline=3.0, connect=1.0, backoff=0.05, tries=1)
 
@@ -201,7 +201,7 @@ def test_a_rebinding_name_gets_no_second_lookup(monkeypatch):
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
     monkeypatch.setattr("socket.getaddrinfo", rebinding)
-    monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(guard, "is_public", lambda address: address == "127.0.0.1")
     with HostileServer() as server:
         with session(Settings.load()) as client:
             assert client.get(f"http://rebinding.test:{server.port}/ok", timeout=60).status_code == 200
@@ -215,7 +215,7 @@ def test_redirects_are_checked_like_anything_else(monkeypatch):
     """A public host that redirects inside is refused there, whatever it redirects to."""
     names = {"public.test": ["127.0.0.1"], "inside.test": ["127.0.0.2"]}
     monkeypatch.setattr("socket.getaddrinfo", resolving(names))
-    monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(guard, "is_public", lambda address: address == "127.0.0.1")
     places = ["http://inside.test:{0}/ok", "http://169.254.169.254/latest/meta-data/", "http://[::1]:{0}/ok"]
     for place in places:
         with HostileServer() as server:

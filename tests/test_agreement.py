@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod.review import agreement
-from byod.review.agreement import answers, between, kappa, tally, with_models
+from byod.labeling import agreement
+from byod.labeling.agreement import answers, between, kappa, tally, with_models
 
 LABELS = st.sampled_from(["cat", "dog", "Möwe <&>", "__reject__"])
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loopback_sources import Answer, LoopbackSources
 
-from byod.errors import KeyRefused, RateLimited, SourceError
-from byod.net import api
+from byod.collection.http import api_client
+from byod.schema.errors import KeyRefused, RateLimited, SourceError
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_a_huge_answer_is_cut_off(web, monkeypatch):
     """An answer above the cap is refused before it fills the memory, packed or not."""
     import gzip
 
-    monkeypatch.setattr(api, "MAX_REPLY", 100_000)
+    monkeypatch.setattr(api_client, "MAX_REPLY", 100_000)
     web.answer_next("/x", Answer(body=b"1" * 200_000))
     with pytest.raises(SourceError, match="more than"):
         ask(client_of(web), web)
@@ -176,8 +176,8 @@ def test_packed_answers_are_unpacked(web):
 
 def test_a_drip_ends_at_the_deadline(web, monkeypatch):
     """A server that sends a byte now and then is left when the whole answer takes too long."""
-    monkeypatch.setattr(api, "DEADLINE", 0.6)
-    monkeypatch.setattr(api, "TRIES", 1)
+    monkeypatch.setattr(api_client, "DEADLINE", 0.6)
+    monkeypatch.setattr(api_client, "TRIES", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         stop = threading.Event()
 
@@ -229,8 +229,8 @@ def test_turns_are_taken(web):
         client.take_turn("test", 10)
         starts.append(clock())
     assert all(later - earlier >= 60 for earlier, later in zip(starts, starts[10:], strict=False))
-    assert api.on_loopback(web.url)
-    assert not api.on_loopback("https://127.example.org/")
+    assert api_client.on_loopback(web.url)
+    assert not api_client.on_loopback("https://127.example.org/")
 
 
 def test_other_kinds_of_error_are_not_hidden(web):
@@ -250,13 +250,13 @@ def test_other_kinds_of_error_are_not_hidden(web):
 )
 def test_retry_after_in_seconds(value, seconds):
     """A count of seconds is read, anything that is none is not."""
-    assert api.retry_after({"retry-after": value}) == seconds
+    assert api_client.retry_after({"retry-after": value}) == seconds
 
 
 def test_retry_after_as_a_date():
     """The other form of the header counts from now, and a date gone by is no wait."""
-    assert api.retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
-    ahead = api.retry_after({"retry-after": "Wed, 21 Oct 2099 07:28:00 GMT"})
+    assert api_client.retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
+    ahead = api_client.retry_after({"retry-after": "Wed, 21 Oct 2099 07:28:00 GMT"})
     assert ahead is not None
     assert ahead > 1_000_000
 
@@ -264,5 +264,5 @@ def test_retry_after_as_a_date():
 @given(st.text(max_size=60))
 def test_any_retry_after_is_read_without_trouble(value):
     """Whatever a server sends, the wait is none or not negative."""
-    wait = api.retry_after({"retry-after": value})
+    wait = api_client.retry_after({"retry-after": value})
     assert wait is None or wait >= 0

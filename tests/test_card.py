@@ -11,11 +11,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod import card, credits
-from byod.credits import COLUMNS, Credit, decode, encode, read_credits, to_csv
-from byod.errors import DatasetError
-from byod.records import Reason, Status, Yield
-from byod.writing import markdown
+from byod.report import attribution, dataset_card, markdown
+from byod.report.attribution import COLUMNS, Credit, decode, encode, read_credits, to_csv
+from byod.schema.errors import DatasetError
+from byod.schema.records import Reason, Status, Yield
 
 HOSTILE = (
     '<script>alert(1)</script> | [x](javascript:alert(1)) `"\n\n# =HYPERLINK("http://evil.example") ﷽ 🥦'
@@ -70,7 +69,7 @@ def test_formulas_are_seen():
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_a_spreadsheet_may_save_it(snapshot, delimiter):
     """CREDITS.csv saved by a spreadsheet, with its delimiter, a byte-order mark and a new column, is read the same."""
-    path = credits.write_credits(snapshot)
+    path = attribution.write_credits(snapshot)
     before = read_credits(path)
     lines = list(csv.reader(io.StringIO(path.read_text("utf-8"), newline="")))
     text = io.StringIO()
@@ -95,7 +94,7 @@ def test_credits_of_a_set(snapshot):
             "origins": {**origins, first.sha256: (unknown, hostile)},
         }
     )
-    path = credits.write_credits(snapshot)
+    path = attribution.write_credits(snapshot)
     found = {row.sha256: row for row in read_credits(path)}
     assert len(found) == len(snapshot.samples) - 1
     assert [row.file for row in read_credits(path)] == sorted(row.file for row in found.values())
@@ -110,13 +109,13 @@ def test_credits_of_a_set(snapshot):
     assert text.count("\n") == len(found) + 1
     assert "'=cmd" in text
     before = path.stat().st_mtime_ns
-    assert credits.write_credits(snapshot) == path
+    assert attribution.write_credits(snapshot) == path
     assert path.stat().st_mtime_ns == before
 
 
 def test_credits_are_not_replaced_by_less(snapshot):
     """What the file says of a picture's origin stays when the dataset has forgotten it; new origins are written."""
-    path = credits.write_credits(snapshot)
+    path = attribution.write_credits(snapshot)
     before = {row.sha256: row for row in read_credits(path)}
     forgotten, renamed, *_ = snapshot.samples
     moved = renamed.model_copy(update={"path": "images/other/renamed.jpg"})
@@ -124,7 +123,7 @@ def test_credits_are_not_replaced_by_less(snapshot):
         key: value for key, value in snapshot.origins.items() if key not in {forgotten.sha256, moved.sha256}
     }
     update = {"samples": (forgotten, moved, *snapshot.samples[2:]), "origins": known}
-    credits.write_credits(snapshot.model_copy(update=update))
+    attribution.write_credits(snapshot.model_copy(update=update))
     after = {row.sha256: row for row in read_credits(path)}
     assert after[forgotten.sha256] == before[forgotten.sha256]
     assert after[moved.sha256] == before[moved.sha256].model_copy(update={"file": moved.path})
@@ -133,13 +132,13 @@ def test_credits_are_not_replaced_by_less(snapshot):
 
 def test_credits_that_cannot_be_read_are_not_replaced_by_less(snapshot):
     """A file that a spreadsheet saved in another encoding is left alone as long as byod knows less than it did."""
-    path = credits.write_credits(snapshot)
+    path = attribution.write_credits(snapshot)
     latin = path.read_bytes().replace("ü".encode(), "ü".encode("latin-1"))
     path.write_bytes(latin)
     with pytest.raises(DatasetError, match="save it as UTF-8"):
-        credits.write_credits(snapshot.model_copy(update={"origins": {}}))
+        attribution.write_credits(snapshot.model_copy(update={"origins": {}}))
     assert path.read_bytes() == latin
-    credits.write_credits(snapshot)
+    attribution.write_credits(snapshot)
     assert "Jörg Müller" in path.read_text(encoding="utf-8")
 
 
@@ -187,7 +186,7 @@ def test_the_card_tells_it_all(snapshot):
             "misses": {"not-found": 3},
         }
     )
-    text = card.write_card(snapshot).read_text("utf-8")
+    text = dataset_card.write_card(snapshot).read_text("utf-8")
     values = front(text)
     assert values["license"] == "cc-by-4.0"
     assert values["task_categories"] == ["image-classification"]
@@ -207,35 +206,35 @@ def test_unknown_licences_are_counted(snapshot):
     [origin] = snapshot.origins[sha256]
     unknown = origin.model_copy(update={"licence": None, "licence_url": None})
     snapshot = snapshot.model_copy(update={"origins": {**snapshot.origins, sha256: (unknown,)}})
-    text = card.card_text(snapshot)
+    text = dataset_card.card_text(snapshot)
     assert front(text)["license"] == "other"
     assert "For 1 of the pictures no licence is stated" in text
 
 
 def test_an_edited_readme_is_never_overwritten(snapshot):
     """The card is rewritten as long as it is byod's own; one edited by hand stays, and the card goes beside it."""
-    path = card.write_card(snapshot)
+    path = dataset_card.write_card(snapshot)
     assert path.name == "README.md"
     before = path.stat().st_mtime_ns
-    assert card.write_card(snapshot) == path
+    assert dataset_card.write_card(snapshot) == path
     assert path.stat().st_mtime_ns == before
 
     smaller = snapshot.model_copy(update={"samples": snapshot.samples[1:]})
-    assert card.write_card(smaller) == path
-    assert path.read_text("utf-8") == card.card_text(smaller)
+    assert dataset_card.write_card(smaller) == path
+    assert path.read_text("utf-8") == dataset_card.card_text(smaller)
 
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))  # a checkout on Windows is no edit
-    assert card.write_card(snapshot) == path
+    assert dataset_card.write_card(snapshot) == path
 
     mine = path.read_text("utf-8") + "\nMy own words.\n"
     path.write_text(mine, encoding="utf-8")
-    beside = card.write_card(smaller)
+    beside = dataset_card.write_card(smaller)
     assert beside.name == "DATASET_CARD.md"
-    assert card.write_card(snapshot) == beside
+    assert dataset_card.write_card(snapshot) == beside
     assert path.read_text("utf-8") == mine
     beside.write_text("mine too", encoding="utf-8")
     with pytest.raises(DatasetError, match="both edited by hand"):
-        card.write_card(snapshot)
+        dataset_card.write_card(snapshot)
     assert beside.read_text("utf-8") == "mine too"
 
 
@@ -257,7 +256,7 @@ def test_strangers_cannot_write_markup(snapshot):
             "misses": {HOSTILE: 1},
         }
     )
-    text = card.card_text(hostile)
+    text = dataset_card.card_text(hostile)
     assert front(text)["pretty_name"] == HOSTILE
     body = text.split("---\n", 2)[2]
     assert "<script" not in body

@@ -6,11 +6,11 @@ import spot_trainer
 from PIL import Image
 from spot_trainer import BESIDE, Spot, spotted
 
-from byod.convert.catfile import POINTS
-from byod.errors import UsageError
-from byod.records import Task
-from byod.testing import check_trainer, draw_heads, sets
-from byod.testing.sets import Drawn
+from byod.collection.importers.cat_file import POINTS
+from byod.schema.errors import UsageError
+from byod.schema.records import Task
+from byod.testing import check_trainer, draw_heads, drawn_sets
+from byod.testing.drawn_sets import Drawn
 
 
 class Unseeded(Spot):
@@ -31,7 +31,7 @@ def discs(monkeypatch):
         examples, marks = spotted(folder, 75, parts=(0.4, 0.3, 0.3), seed=seed, beside=BESIDE)
         return Drawn(Task.KEYPOINTS, tuple(examples), marks=marks, points=spot_trainer.POINTS)
 
-    monkeypatch.setattr(sets, "heads", drawn)
+    monkeypatch.setattr(drawn_sets, "heads", drawn)
 
 
 @pytest.mark.long

@@ -8,7 +8,7 @@ import pytest
 from colour_trainer import Colour
 
 from byod.testing import check_trainer, draw_classes
-from byod.testing.watching import opened
+from byod.testing.spies import opened
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ def test_a_trainer_that_resumes_passes():
         (broken.Wavering, "patient.resumes must be True or False, not None"),
         (
             broken.Pointing,
-            "patient.tasks must be a tuple of at least one byod.records.Task, not ()",
+            "patient.tasks must be a tuple of at least one byod.schema.records.Task, not ()",
         ),
         (
             broken.Lenient,
@@ -161,8 +161,8 @@ def _read_elsewhere(file):
 
 def test_drawing_and_the_contract_are_light():
     """`byod.testing` imports nothing heavy, and draw_classes stays where it was."""
-    heavy = {"torch", "sklearn", "onnxruntime", "onnx", "byod.training"}
+    heavy = {"torch", "sklearn", "onnxruntime", "onnx", "byod.tasks.classify.train"}
     program = f"import sys, byod.testing; print(*{heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
-    assert draw_classes.__module__ == "byod.testing.drawing"
+    assert draw_classes.__module__ == "byod.testing.drawn_classes"

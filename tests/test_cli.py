@@ -11,7 +11,7 @@ from loopback_sources import LoopbackSources, Work
 from typer.testing import CliRunner
 
 from byod.cli import app
-from byod.dataset import Dataset
+from byod.dataset.dataset_folder import Dataset
 from byod.testing import draw_classes
 
 HEAVY = (
@@ -281,7 +281,7 @@ def test_own_pictures_need_no_licence(tmp_path, drawn):
 def test_a_disk_that_cannot_be_written_is_said_in_one_line(tmp_path, drawn):
     """A full disk ends with one line and exit code 1."""
     code = (
-        "import errno, sys\nfrom byod import files\nfrom byod.cli import app\n"
+        "import errno, sys\nfrom byod.schema import files\nfrom byod.cli import app\n"
         "def full(file, content): raise OSError(errno.ENOSPC, 'No space left on device', str(file))\n"
         "files.create = full\napp(sys.argv[1:])\n"
     )

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from byod import pipeline
-from byod.demo import scenery
-from byod.demo import stand as openverse_stand
-from byod.demo.scenery import Kind, Planted
-from byod.demo.stand import stand
-from byod.recipe import Recipe
-from byod.records import Reason, Snapshot, Status
-from byod.settings import Settings
+from byod.api import datasets
+from byod.demo import fake_source as openverse_stand
+from byod.demo import scenes
+from byod.demo.fake_source import stand
+from byod.demo.scenes import Kind, Planted
+from byod.schema.config import Settings
+from byod.schema.recipe import Recipe
+from byod.schema.records import Reason, Snapshot, Status
 
 KILLS = int(os.environ.get("BYOD_KILLS", "10"))
 """How often a collection is killed; BYOD_KILLS=30 for the long form."""
@@ -33,7 +33,7 @@ def silent(line):
 @pytest.fixture(scope="module")
 def planted() -> Planted:
     """Two drawn classes with every kind of trouble."""
-    return scenery.drawn(per_class=24, seed=3)
+    return scenes.drawn(per_class=24, seed=3)
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def recipe_for(planted: Planted, **changes) -> Recipe:
 def collect(folder: Path, recipe: Recipe, base: str, monkeypatch, **more) -> Snapshot:
     monkeypatch.setenv("BYOD_ALLOW_PRIVATE_HOSTS", "1")
     monkeypatch.setenv("BYOD_OPENVERSE_URL", base)
-    web = pipeline.Web(settings=Settings.load(), **more)
-    return pipeline.collect(folder, recipe, web, say=silent, watch=lambda tallies: None)
+    web = datasets.Web(settings=Settings.load(), **more)
+    return datasets.collect(folder, recipe, web, say=silent, watch=lambda tallies: None)
 
 
 def by_path(snapshot: Snapshot) -> dict[str, tuple[Status, Reason | None]]:

@@ -9,17 +9,20 @@ from colour_trainer import Colour, coloured
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod import comparing, judging, learning, measures, pipeline, training
-from byod.about import About
-from byod.errors import ModelError, UsageError
-from byod.modelcard import Measured
-from byod.recipe import Recipe
-from byod.records import Split
-from byod.runcard import read_card
+from byod.api import datasets, train
+from byod.schema.errors import ModelError, UsageError
+from byod.schema.model_card import Measured
+from byod.schema.recipe import Recipe
+from byod.schema.records import Split
+from byod.tasks.classify import compare, evaluate
+from byod.tasks.classify.train import train as train_classes
+from byod.training import statistics
+from byod.training.provenance import About
+from byod.training.run_folder import read_card
 
 
-def train(examples, folder, classes=("red", "green"), **options):
-    training.train_run(examples, classes, Colour(), options, folder=folder)
+def trained(examples, folder, classes=("red", "green"), **options):
+    train_classes(examples, classes, Colour(), options, folder=folder)
     return folder
 
 
@@ -28,8 +31,8 @@ def home(tmp_path_factory):
     """A dataset folder with two runs on the same split, one of them hardly trained."""
     folder = tmp_path_factory.mktemp("set")
     examples = coloured(folder / "images", per_class=60)
-    train(examples, folder / "runs" / "good", epochs="4")
-    train(examples, folder / "runs" / "tiny", size="8", epochs="1")
+    trained(examples, folder / "runs" / "good", epochs="4")
+    trained(examples, folder / "runs" / "tiny", size="8", epochs="1")
     return folder, examples
 
 
@@ -37,7 +40,7 @@ def test_two_runs_on_one_split_are_compared_on_its_test_pictures(home):
     """Each contender has the accuracy its own card says, on all test pictures, and the pair is tested."""
     folder, examples = home
     runs = [folder / "runs" / "good", folder / "runs" / "tiny"]
-    found = comparing.compare(runs)
+    found = compare.compare(runs)
     test = [e for e in examples if e.split is Split.TEST]
     assert found.pictures == len(test)
     for run, contender in zip(runs, found.runs, strict=True):
@@ -55,12 +58,12 @@ def test_two_runs_on_one_split_are_compared_on_its_test_pictures(home):
 def test_what_a_later_version_learned_from_is_left_out(tmp_path):
     """When a test picture of one run (or its near-copy) was trained on by another, it is not compared on."""
     examples = coloured(tmp_path / "images", per_class=120, pairs=True)
-    first = train(examples, tmp_path / "runs" / "first", epochs="2")
+    first = trained(examples, tmp_path / "runs" / "first", epochs="2")
     test = [e for e in examples if e.split is Split.TEST]
     taken = test[0]
     changed = [e.model_copy(update={"split": Split.TRAIN}) if e is taken else e for e in examples]
-    second = train(changed, tmp_path / "runs" / "second", epochs="2")
-    found = comparing.compare([first, second])
+    second = trained(changed, tmp_path / "runs" / "second", epochs="2")
+    found = compare.compare([first, second])
     group = [e for e in test if e.group == taken.group]
     assert len(group) == 2
     assert found.pictures == len(test) - 2
@@ -69,11 +72,11 @@ def test_what_a_later_version_learned_from_is_left_out(tmp_path):
 def test_the_latest_labels_count(tmp_path):
     """After a relabelling, both runs are measured by the new label, and the note says how many changed."""
     examples = coloured(tmp_path / "images", per_class=120)
-    first = train(examples, tmp_path / "runs" / "first", epochs="4")
+    first = trained(examples, tmp_path / "runs" / "first", epochs="4")
     flipped = next(e for e in examples if e.split is Split.TEST and e.label == "red")
     changed = [e.model_copy(update={"label": "green"}) if e is flipped else e for e in examples]
     second = tmp_path / "runs" / "second"
-    training.train_run(
+    train_classes(
         changed,
         ("red", "green"),
         Colour(),
@@ -81,7 +84,7 @@ def test_the_latest_labels_count(tmp_path):
         folder=second,
         about=About(fingerprint="new"),
     )
-    found = comparing.compare([first, second])
+    found = compare.compare([first, second])
     assert "different versions" in found.note
     assert "1 answer" in found.note
     card = read_card(first)
@@ -95,21 +98,21 @@ def test_rounds_are_in_the_order_of_the_verdicts(tmp_path):
     def trained(name, home="set", **about):
         folder = tmp_path / home / "runs" / name
         known = About(**about)
-        training.train_run(examples, ("red", "green"), Colour(), {"epochs": "1"}, folder=folder, about=known)
+        train_classes(examples, ("red", "green"), Colour(), {"epochs": "1"}, folder=folder, about=known)
         return folder
 
     last = trained("a-last", fingerprint="b", reviewed=30)
     first = trained("b-first", fingerprint="a")
     middle = trained("c-middle", fingerprint="a", reviewed=12)
     again = trained("d-again", fingerprint="a", reviewed=12)
-    found = comparing.compare([last, first, again, middle])
+    found = compare.compare([last, first, again, middle])
     assert found.rounds == ("b-first", "c-middle", "d-again", "a-last")
     assert [run.reviewed for run in found.runs] == [30, 0, 12, 12]
     assert read_card(last).reviewed == 30
-    assert comparing.compare([middle, again]).rounds == ()
+    assert compare.compare([middle, again]).rounds == ()
     shutil.copytree(tmp_path / "set" / "images", tmp_path / "elsewhere" / "images")
     elsewhere = trained("e-other", home="elsewhere", fingerprint="c", reviewed=99)
-    assert comparing.compare([elsewhere, first]).rounds == ()
+    assert compare.compare([elsewhere, first]).rounds == ()
 
 
 def test_a_run_knows_how_many_verdicts_people_had_given(tmp_path, monkeypatch):
@@ -117,15 +120,15 @@ def test_a_run_knows_how_many_verdicts_people_had_given(tmp_path, monkeypatch):
     coloured(tmp_path / "own", per_class=60)
     recipe = Recipe(min_side=16).with_class("red").with_class("green")
     folder = tmp_path / "set"
-    pipeline.add([tmp_path / "own"], None, folder, recipe, say=str, watch=lambda tallies: None)
-    monkeypatch.setattr(learning, "find_trainer", lambda wanted: Colour())
-    wanted = learning.Wanted(plugin="colour", probe=False)
-    run, before = learning.train(folder, wanted, say=str, log=lambda epoch: None)
+    datasets.add([tmp_path / "own"], None, folder, recipe, say=str, watch=lambda tallies: None)
+    monkeypatch.setattr(train, "find_trainer", lambda wanted: Colour())
+    wanted = train.Wanted(plugin="colour", probe=False)
+    run, before = train.train(folder, wanted, say=str, log=lambda epoch: None)
     run.rename(run.with_name("first"))  # or the second would have its name, were it made in the same second
     moved, gone = sorted((folder / "images" / "red").iterdir())[:2]
     moved.rename(folder / "images" / "green" / moved.name)
     gone.unlink()
-    _, after = learning.train(folder, wanted, say=str, log=lambda epoch: None)
+    _, after = train.train(folder, wanted, say=str, log=lambda epoch: None)
     assert (before.reviewed, after.reviewed) == (0, 2)
     assert before.fingerprint != after.fingerprint
 
@@ -133,8 +136,8 @@ def test_a_run_knows_how_many_verdicts_people_had_given(tmp_path, monkeypatch):
 def test_cross_validated_runs_are_compared_on_every_picture(tmp_path):
     """Each answer is by a model that had not seen the picture, so all of them count."""
     examples = coloured(tmp_path / "images", per_class=20)
-    runs = [train(examples, tmp_path / "runs" / name, epochs="2") for name in ("a", "b")]
-    found = comparing.compare(runs)
+    runs = [trained(examples, tmp_path / "runs" / name, epochs="2") for name in ("a", "b")]
+    found = compare.compare(runs)
     assert found.pictures == 40
     assert "cross-validated" in found.note
     assert found.pairs[0][2].difference == 0
@@ -146,24 +149,24 @@ def test_what_cannot_be_compared_is_refused(home, tmp_path):
     folder, _ = home
     good = folder / "runs" / "good"
     with pytest.raises(UsageError, match="two runs"):
-        comparing.compare([good])
+        compare.compare([good])
     with pytest.raises(UsageError, match="named twice"):
-        comparing.compare([good, good])
+        compare.compare([good, good])
     others = coloured(tmp_path / "images", ("red", "blue"), per_class=60)
-    other = train(others, tmp_path / "runs" / "other", classes=("red", "blue"), epochs="1")
+    other = trained(others, tmp_path / "runs" / "other", classes=("red", "blue"), epochs="1")
     with pytest.raises(ModelError, match="same classes"):
-        comparing.compare([good, other])
+        compare.compare([good, other])
     strangers = coloured(tmp_path / "more", per_class=60, seed=5)
     strangers = [e.model_copy(update={"sha256": f"{n:064x}"}) for n, e in enumerate(strangers)]
-    stranger = train(strangers, tmp_path / "runs" / "stranger", epochs="1")
+    stranger = trained(strangers, tmp_path / "runs" / "stranger", epochs="1")
     with pytest.raises(ModelError, match="0 test pictures in common"):
-        comparing.compare([good, stranger])
+        compare.compare([good, stranger])
     shutil.copytree(good, tmp_path / "runs" / "old")
     (tmp_path / "runs" / "old" / "examples.csv").unlink()
     with pytest.raises(ModelError, match=r"no examples\.csv"):
-        comparing.compare([good, tmp_path / "runs" / "old"])
+        compare.compare([good, tmp_path / "runs" / "old"])
     with pytest.raises(ModelError, match="is not a run"):
-        comparing.compare([good, tmp_path])
+        compare.compare([good, tmp_path])
 
 
 @pytest.mark.parametrize(
@@ -175,7 +178,7 @@ def test_a_damaged_table_of_predictions_is_one_line(home, tmp_path, damage):
     shutil.copytree(folder / "runs" / "good", tmp_path / "runs" / "bad")
     (tmp_path / "runs" / "bad" / "predictions.csv").write_text(damage)
     with pytest.raises(ModelError) as caught:
-        comparing.compare([folder / "runs" / "good", tmp_path / "runs" / "bad"])
+        compare.compare([folder / "runs" / "good", tmp_path / "runs" / "bad"])
     assert "\n" not in str(caught.value)
 
 
@@ -183,7 +186,7 @@ def test_predictions_come_back_as_they_were_written(home):
     """Reading predictions.csv gives what the file's own rows say."""
     folder, _ = home
     run = folder / "runs" / "good"
-    lines = judging.read(run, ("red", "green"))
+    lines = evaluate.read(run, ("red", "green"))
     with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(lines)
@@ -204,13 +207,13 @@ def test_a_paired_test_is_fair_to_both_sides(rows):
     first = np.array([a for a, _, _ in rows])
     second = np.array([b for _, b, _ in rows])
     groups = [str(g) for _, _, g in rows]
-    one, other = measures.paired(first, second, groups), measures.paired(second, first, groups)
+    one, other = statistics.paired(first, second, groups), statistics.paired(second, first, groups)
     assert one.difference == pytest.approx(-other.difference)
     assert one.interval == pytest.approx((-other.interval[1], -other.interval[0]))
     assert (one.only_first, one.only_second) == (other.only_second, other.only_first)
     assert one.p_value == other.p_value
     assert 0 < one.p_value <= 1
-    assert measures.paired(first, first, groups).p_value == 1
+    assert statistics.paired(first, first, groups).p_value == 1
 
 
 def test_a_paired_test_counts_groups_and_agrees_with_the_exact_test():
@@ -218,11 +221,11 @@ def test_a_paired_test_counts_groups_and_agrees_with_the_exact_test():
     from scipy.stats import binomtest
 
     first, second = np.ones(30, bool), np.array([False] * 10 + [True] * 20)
-    apart = measures.paired(first, second, [str(n) for n in range(30)])
+    apart = statistics.paired(first, second, [str(n) for n in range(30)])
     assert apart.p_value == pytest.approx(binomtest(10, 10).pvalue)
-    copies = measures.paired(first, second, ["same"] * 10 + [str(n) for n in range(20)])
+    copies = statistics.paired(first, second, ["same"] * 10 + [str(n) for n in range(20)])
     assert copies.p_value == 1
-    mixed = measures.paired(
+    mixed = statistics.paired(
         np.array([True] * 3 + [False] * 9), np.array([False] * 3 + [True] * 9), list("abcdefghijkl")
     )
     assert mixed.p_value == pytest.approx(binomtest(3, 12).pvalue)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marked_pictures import cat_files, jpeg, laid_out, zipped
 
-from byod.convert import archives, cats
-from byod.errors import ByodError, DatasetError, UsageError
+from byod.collection.importers import archives, cat_dataset
+from byod.schema.errors import ByodError, DatasetError, UsageError
 
 
 def opened(path):
@@ -129,7 +129,7 @@ def test_a_damaged_archive_is_whole_or_refused(tmp_path_factory, damage):
     said = ""
     try:
         with archives.opened([folder / "a.zip"]) as stores:
-            for picture in cats.read(stores).pictures:
+            for picture in cat_dataset.read(stores).pictures:
                 picture.store.read(picture.entry)
     except ByodError as error:
         said = str(error)

@@ -11,38 +11,41 @@ from hypothesis import strategies as st
 from marked_pictures import NINE, cat_files, jpeg, laid_out, line, marks, zipped
 from typer.testing import CliRunner
 
-from byod import conversion, pipeline, recipe
+from byod.api import convert, datasets
 from byod.cli import app
-from byod.convert import archives, catfile, cats
-from byod.errors import DatasetError, PointsError, UsageError
-from byod.points import PointSet
-from byod.records import Split, Task
+from byod.collection.importers import archives, cat_dataset, cat_file
+from byod.schema import recipe
+from byod.schema.errors import DatasetError, PointsError, UsageError
+from byod.schema.keypoints import PointSet
+from byod.schema.records import Split, Task
 
-whole = st.integers(-catfile.MOST, catfile.MOST)
+whole = st.integers(-cat_file.MOST, cat_file.MOST)
 
 
 def found(*paths, **options):
     with archives.opened(paths) as stores:
-        return cats.read(stores, **options)
+        return cat_dataset.read(stores, **options)
 
 
 def converted(folder, *paths, **options):
     said = []
     with archives.opened(paths) as stores:
-        done = conversion.convert(cats.read(stores, **options), folder, say=said.append, watch=lambda _: None)
+        done = convert.convert(
+            cat_dataset.read(stores, **options), folder, say=said.append, watch=lambda _: None
+        )
     return done, said
 
 
 @given(st.lists(st.tuples(whole, whole), min_size=9, max_size=9))
 def test_a_line_read_back_is_the_one_written(points):
     """Nine points, also negative ones, survive the text exactly."""
-    assert list(catfile.parse(catfile.text(points).encode(), "x.cat")) == points
+    assert list(cat_file.parse(cat_file.text(points).encode(), "x.cat")) == points
 
 
 @given(st.lists(st.tuples(st.floats(-900, 900), st.floats(-900, 900)), min_size=9, max_size=9))
 def test_rounding_moves_no_point_by_more_than_half_a_pixel(points):
     """What a .cat file cannot hold of a coordinate is half a pixel at most."""
-    back = catfile.parse(catfile.text(points).encode(), "x.cat")
+    back = cat_file.parse(cat_file.text(points).encode(), "x.cat")
     assert all(
         abs(a - b) <= 0.5
         for one, two in zip(points, back, strict=True)
@@ -55,7 +58,7 @@ def test_no_bytes_surprise_the_parser(content):
     """Any bytes are nine points or one line that names the file and the reason."""
     said = ""
     try:
-        assert len(catfile.parse(content, "CAT_00/x.jpg.cat")) == 9
+        assert len(cat_file.parse(content, "CAT_00/x.jpg.cat")) == 9
     except PointsError as error:
         said = str(error)
     assert not said or said.startswith("CAT_00/x.jpg.cat: ")
@@ -84,7 +87,7 @@ def test_no_bytes_surprise_the_parser(content):
 def test_a_malformed_line_is_named_and_never_guessed(content, reason):
     """Whatever is not `9` and eighteen whole numbers is refused with the file and the reason."""
     with pytest.raises(PointsError, match=reason) as raised:
-        catfile.parse(content, "CAT_03/x.jpg.cat")
+        cat_file.parse(content, "CAT_03/x.jpg.cat")
     assert str(raised.value).startswith("CAT_03/x.jpg.cat: ")
 
 
@@ -97,11 +100,11 @@ def test_points_come_with_their_names_and_out_of_frame_ones_stay(tmp_path):
     said = marks(tmp_path / "cats")[picture.sha256[:20]]
     assert (said["width"], said["height"], said["sha256"]) == (120, 90, picture.sha256)
     (head,) = said["heads"]
-    assert list(head["points"]) == list(catfile.POINTS.names)
+    assert list(head["points"]) == list(cat_file.POINTS.names)
     assert head["points"]["eye_image_left"] == {"x": 96, "y": 70, "inside": True}
     assert head["points"]["ear_image_left_tip"] == {"x": 78, "y": -37, "inside": False}
     assert head["points"]["ear_image_right_tip"] == {"x": 160, "y": 3, "inside": False}
-    assert recipe.read(tmp_path / "cats").points == catfile.POINTS
+    assert recipe.read(tmp_path / "cats").points == cat_file.POINTS
 
 
 @pytest.mark.data
@@ -173,16 +176,16 @@ def test_a_cleaning_list_is_followed_and_its_strays_are_named(tmp_path):
     laid_out(tmp_path / "in", files)
     text = tmp_path / "clean.txt"
     text.write_text(f"# bad ones\n{names[0]}\n{names[1].split('/')[1]}  # two cats\nCAT_09/none.jpg\n")
-    done = found(tmp_path / "in", leave_out=cats.cleaning_list(text))
+    done = found(tmp_path / "in", leave_out=cat_dataset.cleaning_list(text))
     assert [picture.name for picture in done.pictures] == names[2:]
     assert "the cleaning list leaves out 2 pictures" in done.lines
     assert "1 of its lines name no picture that is here: CAT_09/none.jpg" in done.lines
     listed = tmp_path / "config.json"
     listed.write_text(json.dumps({"data_dir": "x", "remove": {"CAT_00": [names[3].split("/")[1]]}}))
-    assert cats.cleaning_list(listed) == {names[3]}
+    assert cat_dataset.cleaning_list(listed) == {names[3]}
     listed.write_text('{"a": 3}')
     with pytest.raises(UsageError, match="no cleaning list"):
-        cats.cleaning_list(listed)
+        cat_dataset.cleaning_list(listed)
 
 
 def test_the_literatures_split_is_kept_and_its_leaks_are_printed(tmp_path):
@@ -242,8 +245,8 @@ def test_points_of_a_turned_picture_turn_with_it_unless_told_otherwise(tmp_path,
     laid_out(tmp_path / "in", {"CAT_00/a.jpg": jpeg(1, (120, 90), 6), "CAT_00/a.jpg.cat": line(points)})
     said = []
     with archives.opened([tmp_path / "in"]) as stores:
-        conversion.convert(
-            cats.read(stores),
+        convert.convert(
+            cat_dataset.read(stores),
             tmp_path / "cats",
             coordinates=coordinates,
             say=said.append,
@@ -333,7 +336,7 @@ def test_a_conversion_killed_at_any_point_goes_on(tmp_path):
     plain, _ = converted(tmp_path / "plain", source)
     assert json.loads(done.stdout)["classes"] == {"cat": 230}
     assert marks(folder) == marks(tmp_path / "plain")
-    snapshot = pipeline.status(folder, say=lambda _: None)
+    snapshot = datasets.status(folder, say=lambda _: None)
     assert snapshot.fingerprint == plain.snapshot.fingerprint
     assert not list(folder.rglob("*.part"))
     assert not any((folder / ".byod" / "incoming").iterdir())

@@ -9,8 +9,8 @@ from marked_pictures import cat_files, laid_out
 from typer.testing import CliRunner
 
 from byod.cli import app
-from byod.convert import kaggle
-from byod.errors import DatasetError, UsageError
+from byod.collection.importers import kaggle
+from byod.schema.errors import DatasetError, UsageError
 
 TOKEN = {"KAGGLE_API_TOKEN": "x"}
 

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from marked_pictures import cat_files, jpeg, laid_out, marks, zipped
 from typer.testing import CliRunner
 
-from byod import conversion, pipeline, points
+from byod.api import convert as conversion
+from byod.api import datasets
 from byod.cli import app
-from byod.convert import archives, catfile, cats, coco, voc
-from byod.errors import DatasetError, PointsError, UsageError
-from byod.points import Head, Marks, Point
+from byod.collection.importers import archives, cat_dataset, cat_file, coco, voc
+from byod.schema import keypoints
+from byod.schema.errors import DatasetError, PointsError, UsageError
+from byod.schema.keypoints import Head, Marks, Point
 
 EYES = {"cat_eyes": ("eye_image_left", "eye_image_right")}
 
@@ -109,13 +111,13 @@ def test_missing_pictures_and_unknown_boxes_are_said(tmp_path):
 def test_eyes_alone_join_a_dataset_of_nine_points(tmp_path):
     """Pictures with only eyes marked stand beside fully marked ones, their other points null."""
     with archives.opened([laid_out(tmp_path / "cats_in", cat_files({"CAT_00": 2}))]) as stores:
-        convert(cats.read(stores), tmp_path / "cats")
+        convert(cat_dataset.read(stores), tmp_path / "cats")
     laid_out(tmp_path / "eyes_in", {"a.jpg": jpeg(77), "a.xml": xml([FACE, LEFT, RIGHT])})
     done = convert(from_voc(tmp_path / "eyes_in"), tmp_path / "cats")
     assert len(done.snapshot.kept) == 3
     eyes = [m["heads"][0] for m in marks(tmp_path / "cats").values() if m["heads"][0]["box"]]
     assert len(eyes) == 1
-    assert list(eyes[0]["points"]) == list(catfile.POINTS.names)
+    assert list(eyes[0]["points"]) == list(cat_file.POINTS.names)
     assert [name for name, point in eyes[0]["points"].items() if point] == list(EYES["cat_eyes"])
 
 
@@ -275,7 +277,7 @@ def test_a_category_must_be_named_when_several_have_points(tmp_path):
 
 
 coordinate = st.floats(-300, 300, allow_nan=False)
-nine = st.fixed_dictionaries({name: st.tuples(coordinate, coordinate) for name in catfile.POINTS.names})
+nine = st.fixed_dictionaries({name: st.tuples(coordinate, coordinate) for name in cat_file.POINTS.names})
 
 
 @pytest.fixture(scope="module")
@@ -284,31 +286,31 @@ def cat(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cat")
     files = cat_files({"CAT_00": 1, "CAT_05": 1, "CAT_06": 1}, size=(250, 200))
     with archives.opened([zipped(folder / "in.zip", files)]) as stores:
-        convert(cats.read(stores), folder / "cats")
+        convert(cat_dataset.read(stores), folder / "cats")
     return folder / "cats"
 
 
 def mark(folder, heads):
     """Put these heads into the first picture, and give the name of its file of points."""
     file = sorted((folder / "points").iterdir())[0]
-    before = points.read(file)
+    before = keypoints.read(file)
     made = tuple(
         Head(
             points={
                 name: None
                 if place is None
-                else Point(x=place[0], y=place[1], inside=points.is_inside(*place, 250, 200))
+                else Point(x=place[0], y=place[1], inside=keypoints.is_inside(*place, 250, 200))
                 for name, place in head.items()
             }
         )
         for head in heads
     )
-    points.write(file, Marks(sha256=before.sha256, width=250, height=200, heads=made))
+    keypoints.write(file, Marks(sha256=before.sha256, width=250, height=200, heads=made))
     return before.sha256
 
 
 def exported(folder, format):
-    return pipeline.export(folder, format, folder.parent / f"out-{format}", links=False, say=lambda _: None)
+    return datasets.export(folder, format, folder.parent / f"out-{format}", links=False, say=lambda _: None)
 
 
 def known(found, sha256):
@@ -328,7 +330,7 @@ def test_cat_files_come_back_within_half_a_pixel(cat, head):
     """Nine points of one head, also outside the frame, survive `byod export --format cat` and `convert cats`."""
     sha256 = mark(cat, [head])
     with archives.opened([exported(cat, "cat")]) as stores:
-        (back,) = known(cats.read(stores), sha256)
+        (back,) = known(cat_dataset.read(stores), sha256)
     close(back, head)
 
 
@@ -336,7 +338,7 @@ def test_cat_files_come_back_within_half_a_pixel(cat, head):
 @given(
     st.lists(
         st.fixed_dictionaries(
-            {name: st.none() | st.tuples(coordinate, coordinate) for name in catfile.POINTS.names}
+            {name: st.none() | st.tuples(coordinate, coordinate) for name in cat_file.POINTS.names}
         ),
         max_size=3,
     )
@@ -348,7 +350,7 @@ def test_coco_comes_back_within_half_a_pixel(cat, heads):
     part = next(file for file in (out / "annotations").iterdir() if sha256[:20] in file.read_text())
     with archives.opened([out / "images"]) as stores:
         found = coco.read(part, stores, None, None)
-    assert found.points == catfile.POINTS
+    assert found.points == cat_file.POINTS
     back = known(found, sha256)
     assert len(back) == len(heads)
     for one, head in zip(back, heads, strict=True):
@@ -366,19 +368,19 @@ def test_yolo_comes_back_within_half_a_pixel_where_it_can_hold_a_point(cat, head
     assert all(
         0 <= value <= 1 for numbers in lines for value in (*numbers[1:5], *numbers[5::3], *numbers[6::3])
     )
-    visible = [h for h in heads if any(points.is_inside(*place, 250, 200) for place in h.values())]
+    visible = [h for h in heads if any(keypoints.is_inside(*place, 250, 200) for place in h.values())]
     assert len(lines) >= len(visible)
     for numbers, head in zip(lines, heads, strict=False) if len(lines) == len(heads) else ():
         triples = zip(numbers[5::3], numbers[6::3], numbers[7::3], strict=True)
         back = {
-            n: (x * 250, y * 200) for n, (x, y, v) in zip(catfile.POINTS.names, triples, strict=True) if v
+            n: (x * 250, y * 200) for n, (x, y, v) in zip(cat_file.POINTS.names, triples, strict=True) if v
         }
-        close(back, {name: place for name, place in head.items() if points.is_inside(*place, 250, 200)})
+        close(back, {name: place for name, place in head.items() if keypoints.is_inside(*place, 250, 200)})
 
 
 def test_yolo_says_what_a_trainer_must_know(cat):
     """data.yaml holds the parts, the number of points and the flip permutation."""
-    mark(cat, [dict.fromkeys(catfile.POINTS.names, (9, 9))])
+    mark(cat, [dict.fromkeys(cat_file.POINTS.names, (9, 9))])
     out = exported(cat, "yolo-pose")
     text = (out / "data.yaml").read_text()
     assert "flip_idx: [1, 0, 2, 8, 7, 6, 5, 4, 3]" in text
@@ -395,8 +397,8 @@ def test_yolo_says_what_a_trainer_must_know(cat):
     ("heads", "words"),
     [
         ([], "0 heads"),
-        ([dict.fromkeys(catfile.POINTS.names, (5, 5))] * 2, "2 heads"),
-        ([dict.fromkeys(catfile.POINTS.names, (5, 5)) | {"mouth": None}], "no mouth"),
+        ([dict.fromkeys(cat_file.POINTS.names, (5, 5))] * 2, "2 heads"),
+        ([dict.fromkeys(cat_file.POINTS.names, (5, 5)) | {"mouth": None}], "no mouth"),
     ],
 )
 def test_a_cat_file_refuses_what_it_cannot_hold(cat, heads, words):
@@ -410,15 +412,15 @@ def test_a_cat_file_refuses_what_it_cannot_hold(cat, heads, words):
 
 def test_unmarked_pictures_stay_and_are_said(cat, tmp_path):
     """A picture nobody marked leaves in no format of points; how many stay is said."""
-    mark(cat, [dict.fromkeys(catfile.POINTS.names, (5, 5))])
+    mark(cat, [dict.fromkeys(cat_file.POINTS.names, (5, 5))])
     extra = cat / "images" / "cat" / "extra.jpg"
     extra.write_bytes(jpeg(4242))
     said = []
-    out = pipeline.export(cat, "coco", tmp_path / "out", links=False, say=said.append)
+    out = datasets.export(cat, "coco", tmp_path / "out", links=False, say=said.append)
     assert "1 pictures have no points yet and stay here" in said
     assert len(list((out / "images").rglob("*.jpg"))) == 3
     extra.unlink()
-    pipeline.status(cat, say=said.append)
+    datasets.status(cat, say=said.append)
 
 
 def test_formats_hold_what_they_hold(cat):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from byod import dataset as datasets
-from byod import recipe as recipes
-from byod.dataset import Dataset
-from byod.errors import DatasetError, DatasetLocked, UsageError
-from byod.recipe import Recipe
-from byod.records import Placement, Reason, Sample, Status, Task, Verdict
+from byod.dataset import dataset_folder as datasets
+from byod.dataset.dataset_folder import Dataset
+from byod.schema import recipe as recipes
+from byod.schema.errors import DatasetError, DatasetLocked, UsageError
+from byod.schema.recipe import Recipe
+from byod.schema.records import Placement, Reason, Sample, Status, Task, Verdict
 
 SHA = "ab" * 32
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from byod.dataset import Dataset
-from byod.recipe import Recipe
+from byod.dataset.dataset_folder import Dataset
+from byod.schema.recipe import Recipe
 
 
 def pretend(folder: Path, name: str, version: str, *requires: str) -> None:

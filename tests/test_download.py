@@ -21,14 +21,14 @@ from hostile_server import HostileServer, resolving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod.download import Limits, download
-from byod.net.bodies import BodyRefused, ByteBudget, decoded
-from byod.net.connections import Allowance, OutOfTime
-from byod.net.hosts import Host
-from byod.net.optouts import Permission
-from byod.net.transfers import _PLAIN, canonical, clean, retry_after
-from byod.records import Fetched, Miss, Reason
-from byod.settings import Settings
+from byod.collection.download import Limits, download
+from byod.collection.http.body import BodyRefused, ByteBudget, decoded
+from byod.collection.http.exchange import _PLAIN, canonical, clean, retry_after
+from byod.collection.http.optouts import Permission
+from byod.collection.http.scheduler import Host
+from byod.collection.http.sockets import Allowance, OutOfTime
+from byod.schema.config import Settings
+from byod.schema.records import Fetched, Miss, Reason
 
 FAST = Limits(deadline=10.0, connect=2.0, backoff=0.05)
 FOREVER = 3600.0
@@ -459,8 +459,8 @@ def test_ctrl_c_ends_at_once(site):
     site.gate.clear()
     script = textwrap.dedent(f"""
         import sys
-        from byod.download import Limits, download
-        from byod.settings import Settings
+        from byod.collection.download import Limits, download
+        from byod.schema.config import Settings
         urls = (f"http://127.0.0.1:{site.port}/{{n}}.jpg" for n in range(100))
         limits = Limits(per_host=32, deadline={FOREVER}, connect={FOREVER})
         print("ready", flush=True)

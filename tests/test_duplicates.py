@@ -1,4 +1,4 @@
-"""Tests of byod.duplicates: copies, placeholders, conflicts and look-alikes, and nothing dropped that is none."""
+"""Tests of byod.dataset.dedup: copies, placeholders, conflicts and look-alikes, and nothing dropped that is none."""
 
 import functools
 import hashlib
@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from byod.alike.partitions import listed, parts, tree
-from byod.duplicates import Picture, settle
-from byod.fingerprints import SPEC
-from byod.pictures import Rules, inspect
-from byod.records import Fingerprint
+from byod.dataset.dedup import Picture, settle
+from byod.images.decode import Rules, inspect
+from byod.images.hashing import SPEC
+from byod.images.neighbors.components import listed, parts, tree
+from byod.schema.records import Fingerprint
 
 ANYTHING = Rules(min_side=1, max_aspect=1000, refuse_blank=False)
 

@@ -4,9 +4,10 @@ import pytest
 from colour_trainer import Colour, coloured
 from PIL import Image
 
-from byod import evaluation, training
-from byod.errors import ModelError, UsageError
-from byod.modelcard import Measured
+from byod.schema.errors import ModelError, UsageError
+from byod.schema.model_card import Measured
+from byod.tasks.classify import evaluate_folder
+from byod.tasks.classify import train as training
 
 
 @pytest.fixture(scope="module")
@@ -14,14 +15,14 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("set")
     examples = coloured(folder / "images", per_class=60)
     # the names of the examples are made up; here they must be those of the bytes
-    real = {e.path: e for e in evaluation.folders(folder / "images")}
+    real = {e.path: e for e in evaluate_folder.folders(folder / "images")}
     examples = [e.model_copy(update={"sha256": real[e.path].sha256}) for e in examples]
-    training.train_run(examples, ("red", "green"), Colour(), {"epochs": "4"}, folder=folder / "runs" / "one")
+    training.train(examples, ("red", "green"), Colour(), {"epochs": "4"}, folder=folder / "runs" / "one")
     return folder / "runs" / "one"
 
 
 def evaluate(run, folder):
-    return evaluation.evaluate(run, evaluation.folders(folder), str(folder))
+    return evaluate_folder.evaluate(run, evaluate_folder.folders(folder), str(folder))
 
 
 def test_class_folders_from_elsewhere_are_measured(run, tmp_path):
@@ -55,9 +56,9 @@ def test_pictures_it_learned_from_are_left_out(run, tmp_path):
     found, _ = evaluate(run, tmp_path / "theirs")
     assert found.learned == 5
     assert found.metrics.pictures == 20
-    train = [e for e in evaluation.folders(run.parent.parent / "images") if int(e.path.stem) < 30]
+    train = [e for e in evaluate_folder.folders(run.parent.parent / "images") if int(e.path.stem) < 30]
     with pytest.raises(UsageError, match="learned from all"):
-        evaluation.evaluate(run, train, "there")
+        evaluate_folder.evaluate(run, train, "there")
 
 
 def test_a_picture_stored_on_its_side_is_turned(run, tmp_path):
@@ -78,9 +79,9 @@ def test_folders_go_by_the_safe_name_too(tmp_path):
     examples = coloured(tmp_path / "images", per_class=60)
     examples = [e.model_copy(update={"label": {"red": "Café: rot"}.get(e.label, e.label)}) for e in examples]
     run = tmp_path / "runs" / "one"
-    training.train_run(examples, ("Café: rot", "green"), Colour(), {}, folder=run)
+    training.train(examples, ("Café: rot", "green"), Colour(), {}, folder=run)
     coloured(tmp_path / "theirs", per_class=5, seed=9)
-    from byod.recipe import safe_folder
+    from byod.schema.recipe import safe_folder
 
     (tmp_path / "theirs" / "red").rename(tmp_path / "theirs" / safe_folder("Café: rot"))
     found, _ = evaluate(run, tmp_path / "theirs")

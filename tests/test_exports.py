@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from byod.credits import read_credits
-from byod.errors import DatasetError, UsageError
 from byod.exports import FORMATS, MARK, export
-from byod.records import Sample, Split, Status, Task
+from byod.report.attribution import read_credits
+from byod.schema.errors import DatasetError, UsageError
+from byod.schema.records import Sample, Split, Status, Task
 
 OF_LABELS = [name for name, format in FORMATS.items() if format.task is Task.CLASSIFY]
 
@@ -344,7 +344,7 @@ def test_a_mark_cannot_make_byod_delete(trouble, tmp_path):
 @pytest.mark.slow
 def test_real_pictures_leave_byte_for_byte(real_pictures: Path, tmp_path):
     """Real photos in class folders come out of the folders export with the bytes they had."""
-    from byod.records import Snapshot
+    from byod.schema.records import Snapshot
 
     samples, splits = [], {}
     for label in ("brokkoli", "blumenkohl"):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byod import files
-from byod.errors import DatasetError
+from byod.schema import files
+from byod.schema.errors import DatasetError
 
 
 def test_a_file_appears_whole_and_nothing_is_left_beside_it(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Tests of byod.fingerprints: imagehash's own values, without imagehash."""
+"""Tests of byod.images.hashing: imagehash's own values, without imagehash."""
 
 import io
 
@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from byod.fingerprints import SPEC, distance, fingerprint
-from byod.pictures import Rules, inspect, open_picture
+from byod.images.decode import Rules, inspect, open_picture
+from byod.images.hashing import SPEC, distance, fingerprint
 
 ANYTHING = Rules(min_side=1, max_aspect=1000, refuse_blank=False)
 

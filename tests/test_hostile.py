@@ -6,9 +6,9 @@ import hostile_server
 import pytest
 from hostile_server import KINDS, PICTURE, SITES, HostileServer, resolving
 
-from byod.download import Limits, download
-from byod.records import Fetched, Miss
-from byod.settings import Settings
+from byod.collection.download import Limits, download
+from byod.schema.config import Settings
+from byod.schema.records import Fetched, Miss
 
 SHORT = Limits(deadline=2.0, connect=1.0, max_bytes=2_000_000, backoff=0.05, max_park=1.0)
 

@@ -8,12 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from byod.errors import TrainerError
-from byod.keypoints import HeadFeed, Jitter, PointFeed, eyes_of, eyes_rule, of_eyes, regions, true_heads
-from byod.keypoints import augmentation as augmenting
-from byod.keypoints.frames import Frame, whole
-from byod.points import Head, Marks, Point, PointSet
-from byod.records import Example, Split
+from byod.images.keypoint_crops import Frame, whole
+from byod.schema.errors import TrainerError
+from byod.schema.keypoints import Head, Marks, Point, PointSet
+from byod.schema.records import Example, Split
+from byod.tasks.keypoints.geometry import (
+    HeadFeed,
+    Jitter,
+    PointFeed,
+    eyes_of,
+    eyes_rule,
+    of_eyes,
+    regions,
+    true_heads,
+)
+from byod.tasks.keypoints.geometry import augment as augmenting
 
 EYES = PointSet(
     names=("eye_image_left", "eye_image_right", "mouth"), flips=(("eye_image_left", "eye_image_right"),)

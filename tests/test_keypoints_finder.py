@@ -10,12 +10,12 @@ import pytest
 from keypoint_nets import SIZE, heads_net, points_net, scene
 from PIL import Image
 
-from byod import onnxfile
-from byod.errors import ModelError
-from byod.keypoints.finder import Finder, FindRule, PointsPredictor, overlap
-from byod.keypoints.frames import Frame
-from byod.modelcard import EyesRule, PointsPrediction, Unreadable
-from byod.points import PointSet
+from byod.images.keypoint_crops import Frame
+from byod.schema.errors import ModelError
+from byod.schema.keypoints import PointSet
+from byod.schema.model_card import EyesRule, PointsPrediction, Unreadable
+from byod.tasks.keypoints.predict import Finder, FindRule, PointsPredictor, overlap
+from byod.training import onnx_model
 
 POINTS = PointSet(
     names=("eye_image_left", "eye_image_right", "mouth"), flips=(("eye_image_left", "eye_image_right"),)
@@ -25,8 +25,8 @@ RULE = FindRule(POINTS, SIZE, SIZE, 0.05, 1.2)
 
 def finder(rule=RULE, heads=None, points=None):
     return Finder(
-        onnxfile.session(heads or heads_net(), threads=1),
-        onnxfile.session(points or points_net(), threads=1),
+        onnx_model.session(heads or heads_net(), threads=1),
+        onnx_model.session(points or points_net(), threads=1),
         rule,
     )
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from byod.keypoints.frames import GREY, Frame, cut, of_box, of_eyes, reduced, whole
-from byod.modelcard import EyesRule
+from byod.images.keypoint_crops import GREY, Frame, cut, of_box, of_eyes, reduced, whole
+from byod.schema.model_card import EyesRule
 
 angles = st.floats(-math.pi, math.pi)
 places = st.floats(-500, 1500)

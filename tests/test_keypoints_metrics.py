@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod.keypoints import metrics
-from byod.keypoints.truth import TrueHead
-from byod.modelcard import HeadFound
-from byod.points import PointSet
-from byod.records import Example, Split
+from byod.schema.keypoints import PointSet
+from byod.schema.model_card import HeadFound
+from byod.schema.records import Example, Split
+from byod.tasks.keypoints.geometry import metrics
+from byod.tasks.keypoints.geometry.targets import TrueHead
 
 POINTS = PointSet(
     names=("eye_image_left", "eye_image_right", "mouth"), flips=(("eye_image_left", "eye_image_right"),)

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod import kinship
-from byod.records import Origin, Sample, Status
+from byod.dataset import grouping
+from byod.schema.records import Origin, Sample, Status
 
 
 def sha(number):
@@ -31,7 +31,7 @@ def parts(found):
 
 def test_alone_is_its_own_group():
     """A picture that shares nothing is named after itself."""
-    found = kinship.groups([sample(1), sample(2)], {}, {})
+    found = grouping.groups([sample(1), sample(2)], {}, {})
     assert found == {sha(1): sha(1), sha(2): sha(2)}
 
 
@@ -45,7 +45,7 @@ def test_pages_and_people_tie_pictures_together():
         sha(5): (origin(5, creator="Unknown"),),
         sha(6): (origin(6, creator="unknown"),),
     }
-    found = kinship.groups(samples, {sha(3): sha(99), sha(4): sha(99)}, origins)
+    found = grouping.groups(samples, {sha(3): sha(99), sha(4): sha(99)}, origins)
     assert parts(found)[0] == [1, 2, 3, 4]
     assert [5] in parts(found)
     assert [6] in parts(found)
@@ -54,7 +54,7 @@ def test_pages_and_people_tie_pictures_together():
 def test_the_same_name_on_two_sources_is_two_people():
     """Only on one site is a name a person."""
     other = Origin(sha256=sha(2), url="https://y.test/2", source="commons", creator="Anna")
-    found = kinship.groups(
+    found = grouping.groups(
         [sample(n) for n in range(1, 20)], {}, {sha(1): (origin(1, creator="Anna"),), sha(2): (other,)}
     )
     assert found[sha(1)] != found[sha(2)]
@@ -64,7 +64,7 @@ def test_whoever_made_most_of_a_class_does_not_tie_it_together():
     """Half a class by one person must not end on one side, or nothing would be left to test on."""
     samples = [sample(n) for n in range(1, 21)]
     origins = {sha(n): (origin(n, creator="Anna"),) for n in range(1, 11)}
-    assert len(parts(kinship.groups(samples, {}, origins))) == 20
+    assert len(parts(grouping.groups(samples, {}, origins))) == 20
 
 
 @settings(max_examples=60, deadline=None)
@@ -80,7 +80,7 @@ def test_groups_are_a_partition_whatever_the_order(rows, random):
         for n, (page, who, _) in enumerate(rows)
     }
     copies = {sha(n + 1): sha(1000 + group) for n, (_, _, group) in enumerate(rows) if group}
-    found = kinship.groups(samples, copies, origins)
+    found = grouping.groups(samples, copies, origins)
     assert found.keys() == {s.sha256 for s in samples}
     for one in copies:
         for other in copies:
@@ -88,4 +88,4 @@ def test_groups_are_a_partition_whatever_the_order(rows, random):
                 assert found[one] == found[other]
     shuffled = samples[:]
     random.shuffle(shuffled)
-    assert parts(kinship.groups(shuffled, copies, origins)) == parts(found)
+    assert parts(grouping.groups(shuffled, copies, origins)) == parts(found)

@@ -16,17 +16,19 @@ from colour_trainer import Colour, coloured
 from test_cli import byod, compiled
 from test_keypoints_finder import run_folder
 
-from byod import pipeline, serving, training
-from byod.dataset import Dataset
-from byod.errors import DatasetError, ModelError, ReviewError, UsageError
-from byod.predictor import Predictor
-from byod.recipe import Recipe, safe_folder
-from byod.records import Split
-from byod.review import opinions, projects
-from byod.review.projects import REJECT, Purpose
-from byod.review.studio import Studio
-from byod.web import labelling
-from byod.web.loopback import listening
+from byod.api import datasets
+from byod.api import serve as serving
+from byod.dataset.dataset_folder import Dataset
+from byod.labeling import predictions, projects
+from byod.labeling.client import Studio
+from byod.labeling.projects import REJECT, Purpose
+from byod.schema.errors import DatasetError, ModelError, ReviewError, UsageError
+from byod.schema.recipe import Recipe, safe_folder
+from byod.schema.records import Split
+from byod.tasks.classify import train
+from byod.tasks.classify.predict import Predictor
+from byod.web import ml_backend
+from byod.web.server import listening
 
 RED, GREEN = "rot <&\"'>", "grün 🥦"
 RED_FOLDER = safe_folder(RED)
@@ -41,14 +43,14 @@ def made(tmp_path_factory):
     recipe = Recipe(min_side=16).with_class(RED).with_class(GREEN)
     for label, name in (("red", RED), ("green", GREEN)):
         place = folder.parent.parent / "own" / label
-        pipeline.add([place], name, folder, recipe, say=str, watch=lambda tallies: None)
+        datasets.add([place], name, folder, recipe, say=str, watch=lambda tallies: None)
     with Dataset(folder) as dataset:
-        pipeline.assign(dataset)
+        datasets.assign(dataset)
         snapshot = dataset.snapshot()
         examples = dataset.examples(snapshot)
     examples = [e.model_copy(update={"split": part}) for e, part in zip(examples, _parts(), strict=False)]
     run = folder / "runs" / "20260101-000000-colour"
-    training.train_run(examples, list(snapshot.classes), Colour(), {"epochs": "4"}, folder=run)
+    train.train(examples, list(snapshot.classes), Colour(), {"epochs": "4"}, folder=run)
     return run
 
 
@@ -160,7 +162,7 @@ def test_only_loopback_is_answered(client):
 
 def test_a_request_that_is_too_large_is_refused(client, monkeypatch):
     """The body is bounded, whatever its header claims."""
-    monkeypatch.setattr(labelling, "MAX_BYTES", 1000)
+    monkeypatch.setattr(ml_backend, "MAX_BYTES", 1000)
     answer = client.post("/predict", data=iter([b" " * 600, b" " * 600]))
     assert answer.status_code == 413
     assert "fewer tasks" in answer.json()["error"]
@@ -195,7 +197,7 @@ def test_a_relabelled_picture_is_found_where_it_is_now(client, run):
     path = next(path for path in _paths(run) if path.startswith(RED_FOLDER))
     images = run.parent.parent / "images"
     (images / path).rename(images / GREEN / Path(path).name)
-    with pipeline.opened(run.parent.parent, str) as dataset:
+    with datasets.opened(run.parent.parent, str) as dataset:
         assert dataset.catalog.samples.get(hash_of(images / GREEN / Path(path).name)).label == GREEN
     assert asked(client, list(expected)) == list(expected.values())
 
@@ -210,7 +212,7 @@ def test_a_class_that_the_recipe_lost_is_no_answer(client, run):
     lost = RED_FOLDER if "rot" in text[at:end] else GREEN
     file.write_text(text[:at] + text[end:], encoding="utf-8")
     assert asked(client, list(expected)) == [[] if said[0] == lost else said for said in expected.values()]
-    with contextlib.closing(labelling.Labeller(run, run.parent.parent)) as labeller:
+    with contextlib.closing(ml_backend.Labeller(run, run.parent.parent)) as labeller:
         assert labeller.unknown_classes() == [RED if lost == RED_FOLDER else GREEN]
 
 
@@ -220,7 +222,7 @@ def hash_of(file):
 
 def test_what_is_not_done_in_time_is_left_for_the_next_request(client, run, monkeypatch):
     """Label Studio gives up after 100 s: it gets what there is by then, and the rest when it asks again."""
-    monkeypatch.setattr(labelling, "SECONDS", 0.0)
+    monkeypatch.setattr(ml_backend, "SECONDS", 0.0)
     ids = list(samples(run))
     assert asked(client, ids) == [[]] * len(ids)
     monkeypatch.undo()
@@ -232,9 +234,9 @@ def test_what_cannot_help_is_refused_in_one_line(run, tmp_path):
     cats = tmp_path / "cats"
     cats.mkdir()
     with pytest.raises(ModelError, match="labels only"):
-        labelling.Labeller(run_folder(cats), run.parent.parent)
+        ml_backend.Labeller(run_folder(cats), run.parent.parent)
     with pytest.raises(DatasetError, match="no catalog"):
-        labelling.Labeller(run, tmp_path)
+        ml_backend.Labeller(run, tmp_path)
     with (
         labelling_at(run) as url,
         pytest.raises(UsageError, match="is taken"),
@@ -257,8 +259,8 @@ def labelling_at(run, port=None):
 def helper_at(run, port=None):
     """A helper in this process, and its address."""
     with (
-        contextlib.closing(labelling.Labeller(run, run.parent.parent)) as labeller,
-        listening(labelling.app(labeller), port=port, usual=0) as url,
+        contextlib.closing(ml_backend.Labeller(run, run.parent.parent)) as labeller,
+        listening(ml_backend.app(labeller), port=port, usual=0) as url,
     ):
         yield labeller, url
 
@@ -302,7 +304,7 @@ def project(studio, run):
 def opinion(label):
     return {
         "model_version": "folder",
-        "result": opinions.prediction(opinions.Said(label=label, score=1), "")["result"],
+        "result": predictions.prediction(predictions.Said(label=label, score=1), "")["result"],
     }
 
 
@@ -360,7 +362,7 @@ def test_retrieving_predictions_asks_for_all_chosen_tasks(studio, project, run):
     chosen = {"all": True, "excluded": []}
     body = {"selectedItems": chosen, "filters": {"conjunction": "and", "items": []}, "project": project}
     with labelling_at(run) as url:
-        opinions.attach(studio, project, url, str)
+        predictions.attach(studio, project, url, str)
         studio.post(
             "/api/dm/actions/", params={"id": "retrieve_tasks_predictions", "project": project}, json=body
         )
@@ -376,14 +378,14 @@ def test_retrieving_predictions_asks_for_all_chosen_tasks(studio, project, run):
 def test_a_helper_is_connected_once_and_replaced_by_the_next(studio, project, run):
     """Attaching twice changes nothing, another address takes the first one's place, and no webhook stays."""
     with labelling_at(run) as first:
-        one = opinions.attach(studio, project, first, str)
-        assert opinions.attach(studio, project, first + "/", str) == one
+        one = predictions.attach(studio, project, first, str)
+        assert predictions.attach(studio, project, first + "/", str) == one
         with labelling_at(run) as second:
-            other = opinions.attach(studio, project, second, str)
+            other = predictions.attach(studio, project, second, str)
             assert [(c["id"], c["url"], c["readable_state"]) for c in connections(studio, project)] == [
                 (other, second, "Connected")
             ]
-            opinions.detach(studio, project, other, second)
+            predictions.detach(studio, project, other, second)
     assert connections(studio, project) == []
     assert hooks(studio, project) == []
 
@@ -433,7 +435,7 @@ def test_a_server_that_is_away_is_said_once(run):
     said = []
     visit = serving.Visit(Away(), run.parent.parent, None, "http://127.0.0.1:2", said.append)
     visit.connected[1] = 1
-    with contextlib.closing(labelling.Labeller(run, run.parent.parent)) as labeller:
+    with contextlib.closing(ml_backend.Labeller(run, run.parent.parent)) as labeller:
         visit._labeller = labeller
         visit.look_again()
         visit.look_again()
@@ -518,19 +520,19 @@ def test_a_server_that_bans_loopback_is_told_what_to_set(
     """A Label Studio as it comes refuses a model on its own machine; the line names two variables."""
     import label_studio
 
-    from byod.review import server
+    from byod.labeling import local_server
 
     home = label_studio.copied(studio_template, tmp_path / "banned")
     settings = label_studio.settings(home, label_studio_program)
     banned = {"LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS": "true"}
     try:
-        running = server.start(settings, str, extra=banned)
+        running = local_server.start(settings, str, extra=banned)
         there = Studio(running.url, running.token)
         number = there.post("/api/projects/", json={"title": "banned", "label_config": "<View/>"})["id"]
         with labelling_at(run) as url, pytest.raises(ReviewError) as caught:
-            opinions.attach(there, number, url, str)
+            predictions.attach(there, number, url, str)
     finally:
-        server.stop(settings, str)
+        local_server.stop(settings, str)
     assert "LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS=false" in str(caught.value)
     assert "LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS=10.0.0.0/8" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -541,5 +543,5 @@ def test_a_server_that_bans_loopback_is_told_what_to_set(
 def test_a_server_that_cannot_reach_the_helper_says_so(studio, project):
     """An address at which nobody answers is one line, and nothing is connected."""
     with pytest.raises(ReviewError, match=r"cannot reach http://127\.0\.0\.1:9;"):
-        opinions.attach(studio, project, "http://127.0.0.1:9", str)
+        predictions.attach(studio, project, "http://127.0.0.1:9", str)
     assert connections(studio, project) == []

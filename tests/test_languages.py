@@ -4,8 +4,8 @@ import pytest
 from asking import client_of
 from loopback_sources import Answer, LoopbackSources
 
-from byod import languages
-from byod.errors import SourceError, UsageError
+from byod.collection import translations
+from byod.schema.errors import SourceError, UsageError
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def web():
 
 def test_labels_in_other_languages(web):
     """The typed word is found in its own language and comes back in the languages asked for, in their order."""
-    assert languages.translations("brokkoli", ["en", "fr", "es"], client_of(web)) == [
+    assert translations.translations("brokkoli", ["en", "fr", "es"], client_of(web)) == [
         ("en", "broccoli"),
         ("fr", "brocoli"),
         ("es", "brócoli"),
@@ -41,41 +41,41 @@ def test_labels_in_other_languages(web):
 
 def test_aliases_are_found(web):
     """A second name of a thing finds it too."""
-    assert languages.translations("Spargelkohl", ["en"], client_of(web)) == [("en", "broccoli")]
+    assert translations.translations("Spargelkohl", ["en"], client_of(web)) == [("en", "broccoli")]
 
 
 def test_the_best_known_thing_counts(web):
     """Of several things of that name the one with the most articles is meant, and names of people are none."""
-    assert languages.translations("Brokkoli", ["en"], client_of(web)) == [("en", "broccoli")]
-    assert languages.translations("Brokkoli", ["fr"], client_of(web), typed="en") == []
+    assert translations.translations("Brokkoli", ["en"], client_of(web)) == [("en", "broccoli")]
+    assert translations.translations("Brokkoli", ["fr"], client_of(web), typed="en") == []
 
 
 def test_the_typed_word_is_not_repeated(web):
     """Words that differ from the typed ones by case alone, and repeats among languages, are left out."""
-    assert languages.translations("BROKKOLI", ["de", "no", "en", "EN "], client_of(web)) == [
+    assert translations.translations("BROKKOLI", ["de", "no", "en", "EN "], client_of(web)) == [
         ("en", "broccoli")
     ]
 
 
 def test_a_known_language_is_asked_alone(web):
     """When the typed language is known, Wikidata is asked twice: for the thing and for its labels."""
-    languages.translations("brokkoli", ["en"], client_of(web), typed="de")
+    translations.translations("brokkoli", ["en"], client_of(web), typed="de")
     assert [asked.params["action"] for asked in web.asked] == ["wbsearchentities", "wbgetentities"]
     assert web.asked[0].params["language"] == "de"
 
 
 def test_nothing_known_is_an_empty_list(web):
     """A word that Wikidata does not know has no translations; parts of words do not count."""
-    assert languages.translations("quatschkohl", ["en"], client_of(web)) == []
-    assert languages.translations("brokkolisal", ["en"], client_of(web)) == []
-    assert languages.translations("brokkoli", [], client_of(web)) == []
+    assert translations.translations("quatschkohl", ["en"], client_of(web)) == []
+    assert translations.translations("brokkolisal", ["en"], client_of(web)) == []
+    assert translations.translations("brokkoli", [], client_of(web)) == []
 
 
 def test_language_codes_are_checked(web):
     """What is no language code is wrong usage, said before anything is asked."""
     for wrong in ("german", "d", "de|en", "../x", ""):
         with pytest.raises(UsageError, match="no language code"):
-            languages.translations("brokkoli", [wrong], client_of(web))
+            translations.translations("brokkoli", [wrong], client_of(web))
     assert web.asked == []
 
 
@@ -83,7 +83,7 @@ def test_trouble_is_a_source_error(web):
     """A wiki that does not answer is said as one line of the source wikidata."""
     web.answer_next("/w/api.php", Answer(body="<html>"))
     with pytest.raises(SourceError, match="wikidata"):
-        languages.translations("brokkoli", ["en"], client_of(web))
+        translations.translations("brokkoli", ["en"], client_of(web))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_hostile_answers_do_no_harm(web, body):
     """Odd ids and types are passed over or said."""
     web.answer_next("/w/api.php", *[Answer(body=body)] * 4)
     try:
-        found = languages.translations("brokkoli", ["en"], client_of(web))
+        found = translations.translations("brokkoli", ["en"], client_of(web))
     except SourceError:
         found = []
     assert found == []
@@ -109,7 +109,7 @@ def test_hostile_answers_do_no_harm(web, body):
 def test_odd_labels_do_no_harm(web):
     """Labels of another type, with markup or missing, are passed over or cleaned."""
     web.entities = {"Q9": {"labels": {"de": "Kohl", "en": "<b>cab</b>\x00bage", "fr": "chou"}}}
-    assert languages.translations("kohl", ["en"], client_of(web), typed="de") == [("en", "cab bage")]
+    assert translations.translations("kohl", ["en"], client_of(web), typed="de") == [("en", "cab bage")]
     web.answer_next("/w/api.php", Answer(body='{"search": [{"id": "Q9", "label": "kohl"}]}'))
     web.answer_next("/w/api.php", Answer(body='{"entities": {"Q9": {"labels": {"fr": {"value": 7}}}}}'))
-    assert languages.translations("kohl", ["fr"], client_of(web), typed="es") == []
+    assert translations.translations("kohl", ["fr"], client_of(web), typed="es") == []

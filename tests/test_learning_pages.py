@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from test_readme import known, shown
 
-from byod.dataset import Dataset
+from byod.dataset.dataset_folder import Dataset
 from byod.testing import draw_classes
 
 pytestmark = pytest.mark.slow

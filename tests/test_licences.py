@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byod import licences
-from byod.records import Policy, Reason
+from byod.schema import licences
+from byod.schema.records import Policy, Reason
 
 KINDS = ("by", "by-sa", "by-nd", "by-nc", "by-nc-sa", "by-nc-nd")
 VERSIONS = ("1.0", "2.0", "2.1", "2.5", "3.0", "4.0")

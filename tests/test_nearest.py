@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from byod import trainers
-from byod.errors import UsageError
+from byod.schema.errors import UsageError
 from byod.testing import check_trainer, draw_classes
+from byod.training import protocol
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "writing-a-trainer.md"
@@ -39,7 +39,7 @@ def test_the_page_names_what_there_is():
     """Every field of Run and Trained is explained on the page, and every file it links to is there."""
     text = PAGE.read_text(encoding="utf-8")
     ours = {"cache", "cache_mb"}  # byod's own business: run.pixels uses them
-    for record, name in ((trainers.Run, "run."), (trainers.Trained, "")):
+    for record, name in ((protocol.Run, "run."), (protocol.Trained, "")):
         for field in record.__dataclass_fields__.keys() - ours:
             assert f"`{name}{field}" in text, field
     for target in re.findall(r"\]\(([^)#]+)\)", text):
@@ -49,7 +49,7 @@ def test_the_page_names_what_there_is():
 def test_its_options_are_checked(nearest):
     """A size that the graph cannot take is refused with the option's name."""
     with pytest.raises(UsageError, match="nearest, size"):
-        trainers.options(nearest.Nearest(), {"size": "33"})
+        protocol.options(nearest.Nearest(), {"size": "33"})
 
 
 @pytest.mark.slow

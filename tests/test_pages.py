@@ -14,10 +14,9 @@ import pytest
 from loopback_proxy import proxy
 from PIL import Image
 
-from byod import pages
-from byod.pages import write_check
-from byod.records import DuplicateGroup, Reason, Sample, Status, Yield
-from byod.writing import reasons
+from byod.report import check_page, reason_texts
+from byod.report.check_page import write_check
+from byod.schema.records import DuplicateGroup, Reason, Sample, Status, Yield
 
 HOSTILE = (
     "\"><script>document.title='pwned'</script><img src=http://evil.example/x onerror=alert(1)>'{{ 7*7 }}"
@@ -325,13 +324,13 @@ def test_small_pictures_are_small(tmp_path, drawn_snapshot):
 
 def test_every_reason_has_a_meaning():
     """Each reason of the fixed list is explained in words, and an unknown word stands for itself."""
-    assert set(reasons.MEANINGS) == set(Reason)
-    assert reasons.meaning("not-found") == "the picture is no longer there"
-    assert reasons.meaning("something new") == "something new"
+    assert set(reason_texts.MEANINGS) == set(Reason)
+    assert reason_texts.meaning("not-found") == "the picture is no longer there"
+    assert reason_texts.meaning("something new") == "something new"
 
 
 def test_the_look_is_one_file():
     """The style that all pages share asks for nothing from outside."""
-    text = (Path(pages.__file__).parent / "web" / "templates" / "_style.css.html").read_text("utf-8")
+    text = (Path(check_page.__file__).parent / "templates" / "_style.css.html").read_text("utf-8")
     assert "@import" not in text
     assert "url(" not in text

@@ -1,4 +1,4 @@
-"""Tests of byod.pictures: every kind of picture comes out upright RGB, or is refused with a reason."""
+"""Tests of byod.images.decode: every kind of picture comes out upright RGB, or is refused with a reason."""
 
 import contextlib
 import io
@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile, ImageOps
 
-from byod.errors import PictureError
-from byod.fingerprints import distance
-from byod.pictures import Rules, inspect, open_picture
-from byod.records import Reason
+from byod.images.decode import Rules, inspect, open_picture
+from byod.images.hashing import distance
+from byod.schema.errors import PictureError
+from byod.schema.records import Reason
 
 ANYTHING = Rules(min_side=1, max_aspect=1000, refuse_blank=False)
 WIDTH, HEIGHT = 260, 210

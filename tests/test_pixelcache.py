@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from byod import pixelcache
-from byod.errors import TrainerError
-from byod.modelcard import InputRule, Resize
-from byod.pixelcache import PixelCache
-from byod.records import Example, Split
-from byod.resizing import pixels
+from byod.images import pixel_cache
+from byod.images.pixel_cache import PixelCache
+from byod.images.resize import pixels
+from byod.schema.errors import TrainerError
+from byod.schema.model_card import InputRule, Resize
+from byod.schema.records import Example, Split
 
 RULE = InputRule(width=16, height=12)
 RECORD = 16 * 12 * 3
@@ -42,8 +42,8 @@ def truth(examples, rule=RULE):
 def decodes(monkeypatch):
     """The paths decoded from now on."""
     seen = []
-    real = pixelcache.pixels
-    monkeypatch.setattr(pixelcache, "pixels", lambda path, rule: seen.append(path) or real(path, rule))
+    real = pixel_cache.pixels
+    monkeypatch.setattr(pixel_cache, "pixels", lambda path, rule: seen.append(path) or real(path, rule))
     return seen
 
 

@@ -7,11 +7,13 @@ import shutil
 import pytest
 from marked_pictures import cat_files, jpeg, laid_out, marks
 
-from byod import conversion, pipeline, pointfiles, points
-from byod.convert import archives, cats
-from byod.dataset import Dataset
-from byod.reconciliation import reconcile
-from byod.records import Placement, Reason, Status
+from byod.api import convert, datasets
+from byod.collection.importers import archives, cat_dataset
+from byod.dataset import keypoint_files
+from byod.dataset.dataset_folder import Dataset
+from byod.dataset.sync import reconcile
+from byod.schema import keypoints
+from byod.schema.records import Placement, Reason, Status
 
 
 @pytest.fixture
@@ -19,13 +21,13 @@ def folder(tmp_path):
     """A dataset of six marked cats."""
     source = laid_out(tmp_path / "in", cat_files({"CAT_00": 6}))
     with archives.opened([source]) as stores:
-        conversion.convert(cats.read(stores), tmp_path / "cats", say=lambda _: None, watch=lambda _: None)
+        convert.convert(cat_dataset.read(stores), tmp_path / "cats", say=lambda _: None, watch=lambda _: None)
     return tmp_path / "cats"
 
 
 def status(folder):
     said = []
-    return pipeline.status(folder, say=said.append), said
+    return datasets.status(folder, say=said.append), said
 
 
 def pictures(folder):
@@ -36,7 +38,7 @@ def fits(folder):
     """Whether every file of points names the picture beside it; gives how many there are."""
     snapshot, _ = status(folder)
     known = {stem: said["sha256"] for stem, said in marks(folder).items()}
-    assert known == {points.file_of(s.path)[7:-5]: s.sha256 for s in snapshot.samples if s.path}
+    assert known == {keypoints.file_of(s.path)[7:-5]: s.sha256 for s in snapshot.samples if s.path}
     return len(known)
 
 
@@ -71,7 +73,7 @@ def test_points_of_a_picture_that_is_gone_wait_and_come_back(folder):
     _, said = status(folder)
     assert any("files of points set aside" in line for line in said)
     assert first.stem not in marks(folder)
-    assert (folder / pointfiles.ASIDE / f"{before['sha256'][:20]}.json").exists()
+    assert (folder / keypoint_files.ASIDE / f"{before['sha256'][:20]}.json").exists()
     assert status(folder)[1] == []
     (folder / "images" / "cat" / "again.jpg").write_bytes(content)
     assert fits(folder) == 6
@@ -85,7 +87,7 @@ def test_rejected_and_restored_pictures_keep_their_points(folder):
     (folder / "rejected" / "review").mkdir(parents=True)
     shutil.move(first, folder / "rejected" / "review" / first.name)
     assert fits(folder) == 6
-    assert pipeline.restore(folder, ["review"], say=lambda _: None) == 1
+    assert datasets.restore(folder, ["review"], say=lambda _: None) == 1
     assert fits(folder) == 6
     assert marks(folder) == before
 
@@ -166,12 +168,12 @@ def test_what_a_settlement_renames_takes_its_points_along(folder):
         dataset.place([Placement(**known, status=Status.REJECTED, reason=Reason.REVIEW)])
         moved = dataset.catalog.samples.get(sample.sha256)
     assert moved.path != f"rejected/review/{first.name}"
-    assert points.read(folder / points.file_of(moved.path)).sha256 == sample.sha256
+    assert keypoints.read(folder / keypoints.file_of(moved.path)).sha256 == sample.sha256
 
 
 def test_the_fingerprint_of_a_dataset_tells_of_its_points(folder):
     """Another point is another dataset, as another label is."""
     before = status(folder)[0].fingerprint
-    file = folder / points.file_of(pictures(folder)[0].name)
+    file = folder / keypoints.file_of(pictures(folder)[0].name)
     file.write_text(file.read_text().replace('"x": ', '"x": 1', 1))
     assert status(folder)[0].fingerprint != before

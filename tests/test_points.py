@@ -9,10 +9,11 @@ from marked_pictures import jpeg
 from PIL import Image, ImageOps
 from pydantic import ValidationError
 
-from byod import pictures, points
-from byod.convert.catfile import POINTS
-from byod.errors import DatasetError
-from byod.points import Head, Marks, Point, PointSet, box_of, mirrored_pairs, upright
+from byod.collection.importers.cat_file import POINTS
+from byod.images import decode
+from byod.schema import keypoints
+from byod.schema.errors import DatasetError
+from byod.schema.keypoints import Head, Marks, Point, PointSet, box_of, mirrored_pairs, upright
 
 coordinates = st.floats(-2000, 2000, allow_nan=False).map(lambda x: round(x, 3))
 heads = st.builds(
@@ -29,8 +30,8 @@ def test_marks_read_back_are_those_written(tmp_path_factory, some, width, height
     """Whatever is marked, its file gives the same marks back."""
     file = tmp_path_factory.mktemp("points") / "points" / "a.json"
     marks = Marks(sha256="0" * 64, width=width, height=height, heads=tuple(some))
-    points.write(file, marks)
-    assert points.read(file) == marks
+    keypoints.write(file, marks)
+    assert keypoints.read(file) == marks
     assert [path.name for path in file.parent.iterdir()] == ["a.json"]
 
 
@@ -43,9 +44,9 @@ def test_a_damaged_file_is_said_in_one_line(tmp_path, text):
     file = tmp_path / "a.json"
     file.write_text(text)
     with pytest.raises(DatasetError, match=r"a\.json") as raised:
-        points.read(file)
+        keypoints.read(file)
     assert "\n" not in str(raised.value)
-    assert points.read(tmp_path / "b.json") is None
+    assert keypoints.read(tmp_path / "b.json") is None
 
 
 def test_the_mirror_image_of_a_cat_exchanges_its_sides():
@@ -99,8 +100,8 @@ def test_points_turn_with_their_picture(orientation):
     turned = ImageOps.exif_transpose(Image.open(io.BytesIO(body.getvalue())))
     x, y = upright(7.5, 4.5, 40, 30, orientation)
     assert turned.getpixel((int(x), int(y))) == 255
-    assert pictures.stored(body.getvalue()) == (40, 30, orientation)
-    assert pictures.stored(jpeg(1, (64, 48), orientation)) == (64, 48, orientation)
+    assert decode.stored(body.getvalue()) == (40, 30, orientation)
+    assert decode.stored(jpeg(1, (64, 48), orientation)) == (64, 48, orientation)
 
 
 @given(heads, st.integers(1, 800), st.integers(1, 800))
@@ -112,7 +113,7 @@ def test_boxes_hold_their_points_and_stay_in_the_frame(head, width, height):
     assert 0 <= box[0] < box[2] <= width
     assert 0 <= box[1] < box[3] <= height
     for point in head.marked.values():
-        if points.is_inside(point.x, point.y, width, height):
+        if keypoints.is_inside(point.x, point.y, width, height):
             assert box[0] <= point.x <= box[2]
             assert box[1] <= point.y <= box[3]
 

@@ -6,13 +6,14 @@ import points_material as material
 import pytest
 from report_material import HOSTILE
 
-from byod import reports
-from byod.modelcard import Measured
+from byod.schema.model_card import Measured
+from byod.tasks.compare_page import compare_points_page
+from byod.tasks.keypoints.report.page import render as render_keypoints
 
 
 @pytest.fixture
 def page(tmp_path):
-    return reports.render_points(material.story(tmp_path))
+    return render_keypoints(material.story(tmp_path))
 
 
 def texts(page, language):
@@ -79,7 +80,7 @@ def test_cross_validation_says_so(tmp_path):
     metrics = plain.metrics.model_copy(
         update={"measured_on": Measured.CROSS_VALIDATION, "folds": (0.031, None, 0.04)}
     )
-    told = reports.render_points(material.story(tmp_path, card=material.card(metrics=metrics)))
+    told = render_keypoints(material.story(tmp_path, card=material.card(metrics=metrics)))
     assert any("3.1 % · – · 4.0 %" in text for text in texts(told, "en"))
 
 
@@ -100,15 +101,15 @@ def test_the_bar_is_the_mean_face(tmp_path, own, mean, words):
         metrics=plain.metrics.model_copy(update={"crops": crops}),
         baseline=material.score(median=mean[0], interval=mean[1]),
     )
-    told = reports.render_points(material.story(tmp_path, card=card))
+    told = render_keypoints(material.story(tmp_path, card=card))
     assert any(words in text for text in texts(told, "en"))
 
 
 def test_strangers_text_stays_text(tmp_path):
     """What comes from elsewhere is escaped wherever it stands."""
     for text in (
-        reports.render_points(material.story(tmp_path, HOSTILE)),
-        reports.compare_points_page(material.comparison(HOSTILE)),
+        render_keypoints(material.story(tmp_path, HOSTILE)),
+        compare_points_page(material.comparison(HOSTILE)),
     ):
         assert "<script>document.title" not in text
         assert "<img src=http" not in text
@@ -117,14 +118,14 @@ def test_strangers_text_stays_text(tmp_path):
 
 def test_nothing_comes_from_outside(page):
     """Pages refer to nothing but themselves."""
-    for text in (page, reports.compare_points_page(material.comparison())):
+    for text in (page, compare_points_page(material.comparison())):
         assert not re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', text)
         assert "default-src &#39;none&#39;" in text
 
 
 def test_a_page_stays_small_whatever_the_number(tmp_path):
     """Hundreds of heads fit below 3 MB, the worst of them shown."""
-    text = reports.render_points(material.story(tmp_path, number=300))
+    text = render_keypoints(material.story(tmp_path, number=300))
     assert len(text.encode()) < 3_000_000
     assert text.count("<image ") <= 80
 
@@ -133,20 +134,20 @@ def test_a_picture_that_is_gone_is_said(tmp_path):
     """A head whose picture was moved away keeps its row and says why it is not shown."""
     told = material.story(tmp_path)
     told.heads[-1].path.unlink()
-    text = reports.render_points(told)
+    text = render_keypoints(told)
     assert any("cannot be shown" in each for each in texts(text, "en"))
 
 
 def test_a_run_without_history_or_heads_is_told(tmp_path):
     """An evaluation has no curves; the page comes all the same."""
-    text = reports.render_points(material.story(tmp_path, histories={}, heads=(), pictures=(), doubts=()))
+    text = render_keypoints(material.story(tmp_path, histories={}, heads=(), pictures=(), doubts=()))
     assert 'id="learning"' not in text
     assert any("None was found." in each for each in texts(text, "en"))
 
 
 def test_the_comparison_names_the_best_and_the_pairs():
     """The run with the most glasses is marked, and differences are told of heads."""
-    text = reports.compare_points_page(material.comparison())
+    text = compare_points_page(material.comparison())
     assert re.search(r'class="n best"><span lang="en">90\.0 %', text)
     assert any("6 only A got right, 2 only B" in each and "40 heads" in each for each in texts(text, "en"))
     assert any("40 Köpfen" in each for each in texts(text, "de"))

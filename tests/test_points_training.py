@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 from spot_trainer import BESIDE, POINTS, Spot, spotted
 
-from byod import pointruns, runcard
-from byod.about import About
-from byod.errors import ModelError, TrainerError, UsageError
-from byod.keypoints.finder import PointsPredictor
-from byod.modelcard import Measured, PointsCard, PointsPrediction, Stage, Unreadable
-from byod.pointruns import joining, judging, suspects
-from byod.pointruns.marked import Marked
-from byod.points import Head, PointSet
-from byod.records import Split, Task
+from byod.schema.errors import ModelError, TrainerError, UsageError
+from byod.schema.keypoints import Head, PointSet
+from byod.schema.model_card import Measured, PointsCard, PointsPrediction, Stage, Unreadable
+from byod.schema.records import Split, Task
+from byod.tasks.keypoints import calibrate, evaluate, label_errors
+from byod.tasks.keypoints.compare import compare as compare_keypoints
+from byod.tasks.keypoints.evaluate_folder import evaluate as evaluate_keypoints
+from byod.tasks.keypoints.predict import PointsPredictor
+from byod.tasks.keypoints.train import train as train_keypoints
+from byod.tasks.keypoints.training_set import Marked
+from byod.training import run_folder
+from byod.training.provenance import About
 
 pytestmark = pytest.mark.slow  # real trainings, many of them
 
@@ -40,7 +43,7 @@ def run(drawn, tmp_path_factory):
 
 
 def train(drawn, folder, options=None, trainer=None, **more) -> PointsCard:
-    return pointruns.train_run(*drawn, POINTS, trainer or Spot(), options or {}, folder=folder, **more)
+    return train_keypoints(*drawn, POINTS, trainer or Spot(), options or {}, folder=folder, **more)
 
 
 def table(file: Path) -> list[dict[str, str]]:
@@ -64,7 +67,7 @@ def test_a_run_folder_is_complete(drawn, tmp_path):
         "suspects.csv",
     }
     assert [each.name for each in folder.parent.iterdir()] == ["first"]
-    assert runcard.read_card(folder) == card
+    assert run_folder.read_card(folder) == card
     assert card.task is Task.KEYPOINTS
     assert card.counts[Split.TEST] == {"pictures": 25, "heads": 25, "empty": 5}
     assert (card.fingerprint, card.command, card.licences) == ("abc", "byod train", {"CC0-1.0": 90})
@@ -72,7 +75,7 @@ def test_a_run_folder_is_complete(drawn, tmp_path):
 
 def test_what_is_learned_shows_in_the_numbers(run):
     """The trained points beat the mean face by far, on true crops and through the whole pipeline."""
-    card = runcard.points_card(run)
+    card = run_folder.points_card(run)
     metrics = card.metrics
     assert metrics.measured_on is Measured.TEST
     assert (metrics.crops.heads, metrics.pipeline.found, metrics.false_finds) == (25, 25, 0)
@@ -165,9 +168,9 @@ def test_a_blind_finder_counts_as_failure_everywhere(drawn, tmp_path):
     pipeline = card.metrics.pipeline
     assert (pipeline.found, pipeline.glasses, pipeline.fr, pipeline.median) == (0, 0.0, 1.0, None)
     assert card.metrics.crops.glasses > 0.9
-    assert card.heads.threshold == joining.USUAL
+    assert card.heads.threshold == calibrate.USUAL
     assert json.loads((tmp_path / "run" / "model.json").read_text())["metrics"]["pipeline"]["median"] is None
-    assert runcard.points_card(tmp_path / "run") == card
+    assert run_folder.points_card(tmp_path / "run") == card
 
 
 def test_an_unfaithful_export_is_refused(drawn, tmp_path):
@@ -210,14 +213,14 @@ def test_too_little_is_said_in_one_line(drawn, tmp_path, change, line):
 def test_points_without_a_pair_of_eyes_are_refused(drawn, tmp_path):
     """Errors are measured by the distance of the eyes, so there must be two."""
     with pytest.raises(TrainerError, match="distance of the eyes"):
-        pointruns.train_run(*drawn, PointSet(names=("nose",)), Spot(), {}, folder=tmp_path / "run")
+        train_keypoints(*drawn, PointSet(names=("nose",)), Spot(), {}, folder=tmp_path / "run")
 
 
 def test_a_point_that_is_never_marked_is_refused(drawn, tmp_path):
     """A point of byod.toml that no picture shows cannot be learned."""
     points = PointSet(names=(*POINTS.names, "tail"), flips=POINTS.flips)
     with pytest.raises(TrainerError, match="tail is marked in no picture"):
-        pointruns.train_run(*drawn, points, Spot(), {}, folder=tmp_path / "run")
+        train_keypoints(*drawn, points, Spot(), {}, folder=tmp_path / "run")
 
 
 def test_marks_of_another_size_are_refused(drawn, tmp_path):
@@ -259,8 +262,8 @@ def test_exchanged_sides_and_moved_marks_are_suspected(drawn, tmp_path):
     card = train((examples, wrong), tmp_path / "run")
     rows = table(tmp_path / "run" / "suspects.csv")
     found = [(row["sha256"], row["why"], row["point"]) for row in rows]
-    assert found[0][:2] == (swapped.sha256, suspects.Why.EXCHANGED)
-    assert (moved.sha256, suspects.Why.FAR, "mouth") in found
+    assert found[0][:2] == (swapped.sha256, label_errors.Why.EXCHANGED)
+    assert (moved.sha256, label_errors.Why.FAR, "mouth") in found
     assert card.suspects == len(rows)
     assert card.metrics.false_finds == 1
 
@@ -329,10 +332,10 @@ def test_kill_9_in_the_middle_leaves_no_run(tmp_path):
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from pathlib import Path\n"
         "from spot_trainer import POINTS, Spot, spotted\n"
-        "from byod import pointruns\n"
+        "from byod.tasks.keypoints.train import train\n"
         f"drawn = spotted(Path({str(tmp_path / 'images')!r}), 90)\n"
         "print('ready', flush=True)\n"
-        "pointruns.train_run(*drawn, POINTS, Spot(), {'epochs': '1000000'}, folder=Path(sys.argv[1]))\n",
+        "train(*drawn, POINTS, Spot(), {'epochs': '1000000'}, folder=Path(sys.argv[1]))\n",
         encoding="utf-8",
     )
     runs = tmp_path / "runs"
@@ -369,7 +372,7 @@ def test_a_damaged_heads_file_is_refused(run, tmp_path):
 
 def test_each_reader_refuses_the_other_kind(run):
     """A run for points is none for classes."""
-    from byod.predictor import Predictor
+    from byod.tasks.classify.predict import Predictor
 
     with pytest.raises(ModelError, match="is a model for keypoints, not for classes"):
         Predictor(run)
@@ -394,14 +397,14 @@ def test_evaluating_on_other_pictures(drawn, run, tmp_path):
     learned = [e for e in examples if e.split is Split.TRAIN][:3]
     known = {**marks, **more}
     del known[others[0].sha256]
-    found, judged, _ = pointruns.evaluate(run, [*others, *learned], known, "elsewhere")
+    found, judged, _ = evaluate_keypoints(run, [*others, *learned], known, "elsewhere")
     assert (found.learned, found.unmarked) == (3, 1)
     assert found.metrics.measured_on is Measured.FOLDER
     assert found.metrics.pictures == len(judged) == 29
     assert found.metrics.crops.median < 0.12
     assert found.baseline.median > found.metrics.crops.median
     with pytest.raises(UsageError, match="has learned from all 3 pictures"):
-        pointruns.evaluate(run, learned, known, "there")
+        evaluate_keypoints(run, learned, known, "there")
 
 
 def test_comparing_runs_on_the_same_heads(drawn, run, tmp_path):
@@ -413,38 +416,38 @@ def test_comparing_runs_on_the_same_heads(drawn, run, tmp_path):
     import shutil
 
     shutil.copytree(run, home)
-    found = pointruns.compare([home, other])
+    found = compare_keypoints([home, other])
     first, second = found.runs
     assert found.heads == 25
-    assert first.crops.median == pytest.approx(runcard.points_card(run).metrics.crops.median, abs=1e-5)
-    assert first.pipeline.glasses == runcard.points_card(run).metrics.pipeline.glasses
+    assert first.crops.median == pytest.approx(run_folder.points_card(run).metrics.crops.median, abs=1e-5)
+    assert first.pipeline.glasses == run_folder.points_card(run).metrics.pipeline.glasses
     assert second.pipeline.found == 0
     ((one, two, pair),) = found.pairs
     assert (one, two) == ("first", "blind")
     assert pair.p_value < 0.001
     with pytest.raises(UsageError, match="named twice"):
-        pointruns.compare([home, home])
+        compare_keypoints([home, home])
 
 
 def finds(*pairs, weight=1.0):
-    return [joining.Find(confidence, hit, weight) for confidence, hit in pairs]
+    return [calibrate.Find(confidence, hit, weight) for confidence, hit in pairs]
 
 
 def test_the_threshold_is_where_f1_is_best():
     """Hits above false finds: the threshold lies between them; nothing found: the usual one."""
     found = finds((0.9, True), (0.8, True), (0.6, True), (0.3, False), (0.2, False))
-    assert joining.choose(found, 3) == pytest.approx((0.3 * 1.25 + 0.6 / 1.25) / 2, rel=0.02)
-    assert joining.FLOOR <= joining.choose(finds((0.9, True), (0.5, False), (0.4, True)), 2) < 0.4
-    assert joining.choose([], 3) == joining.USUAL
-    assert joining.choose(finds((0.4, False)), 0) == joining.USUAL
+    assert calibrate.choose(found, 3) == pytest.approx((0.3 * 1.25 + 0.6 / 1.25) / 2, rel=0.02)
+    assert calibrate.FLOOR <= calibrate.choose(finds((0.9, True), (0.5, False), (0.4, True)), 2) < 0.4
+    assert calibrate.choose([], 3) == calibrate.USUAL
+    assert calibrate.choose(finds((0.4, False)), 0) == calibrate.USUAL
 
 
 def test_what_is_found_where_nothing_is_raises_the_threshold():
     """Finds in parts without a head count by their weight: many of them outweigh a weak hit, a few do not."""
     hits = finds(*[(0.6 + n / 100, True) for n in range(20)], (0.2, True))
     false = [(0.22 + n / 1000, False) for n in range(8)]
-    assert joining.choose(hits + finds(*false, weight=0.05), 21) < 0.2
-    assert 0.23 < joining.choose(hits + finds(*false, weight=0.5), 21) < 0.6
+    assert calibrate.choose(hits + finds(*false, weight=0.05), 21) < 0.2
+    assert 0.23 < calibrate.choose(hits + finds(*false, weight=0.5), 21) < 0.6
 
 
 def test_the_threshold_is_chosen_on_finds(drawn, run):
@@ -453,22 +456,22 @@ def test_the_threshold_is_chosen_on_finds(drawn, run):
     marked = Marked(tuple(examples), marks, POINTS)
     valid = [example for example in examples if example.split is Split.VALID]
     finder = PointsPredictor(run).finder
-    finder.rule = replace(finder.rule, threshold=joining.FLOOR)
-    found, there = joining.scores(finder, marked, valid)
+    finder.rule = replace(finder.rule, threshold=calibrate.FLOOR)
+    found, there = calibrate.scores(finder, marked, valid)
     assert sum(find.hit for find in found) == there == sum(len(marks[e.sha256].heads) for e in valid)
-    assert joining.choose(found, there) == runcard.points_card(run).heads.threshold
+    assert calibrate.choose(found, there) == run_folder.points_card(run).heads.threshold
 
 
 def test_what_predictions_csv_holds_can_be_read_again(run):
     """Errors and glasses read from the file are those of the card."""
-    card = runcard.points_card(run)
-    lines = judging.read(run, POINTS)
-    errors = judging.errors_of(lines, POINTS, crops=True)
+    card = run_folder.points_card(run)
+    lines = evaluate.read(run, POINTS)
+    errors = evaluate.errors_of(lines, POINTS, crops=True)
     assert float(np.median(errors.nme)) == pytest.approx(card.metrics.crops.median, abs=1e-5)
     assert errors.glasses.mean() == card.metrics.crops.glasses
     (run / "predictions.csv").rename(run / "away.csv")
     try:
         with pytest.raises(ModelError, match=r"has no predictions\.csv"):
-            judging.read(run, POINTS)
+            evaluate.read(run, POINTS)
     finally:
         (run / "away.csv").rename(run / "predictions.csv")

@@ -9,11 +9,11 @@ import pytest
 from colour_trainer import Colour, coloured
 from PIL import Image
 
-from byod import training
-from byod.errors import ModelError
-from byod.modelcard import Prediction, Unreadable
-from byod.predictor import Predictor
-from byod.resizing import as_input, pixels
+from byod.images.resize import as_input, pixels
+from byod.schema.errors import ModelError
+from byod.schema.model_card import Prediction, Unreadable
+from byod.tasks.classify import train
+from byod.tasks.classify.predict import Predictor
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def trained(tmp_path_factory):
     """A run folder and the examples it was made from."""
     folder = tmp_path_factory.mktemp("dataset")
     examples = coloured(folder / "images", per_class=60)
-    training.train_run(examples, ("red", "green"), Colour(), {}, folder=folder / "runs" / "one")
+    train.train(examples, ("red", "green"), Colour(), {}, folder=folder / "runs" / "one")
     return folder / "runs" / "one", examples
 
 
@@ -104,7 +104,7 @@ def test_predicting_needs_no_torch(trained):
     """Opening a run and predicting imports neither torch nor onnx nor fastai."""
     run, examples = trained
     code = (
-        "import sys; from pathlib import Path; from byod.predictor import Predictor\n"
+        "import sys; from pathlib import Path; from byod.tasks.classify.predict import Predictor\n"
         f"print(len(list(Predictor(Path({str(run)!r})).predict([Path({str(examples[0].path)!r})]))))\n"
         "print([m for m in ('torch', 'fastai', 'onnx', 'pickle5', 'pandas') if m in sys.modules])"
     )

@@ -1,12 +1,12 @@
-"""Tests of byod.alike.radius: the pairs that comparing each with each would find, and no others."""
+"""Tests of byod.images.neighbors.hamming: the pairs that comparing each with each would find, and no others."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod.alike import radius
-from byod.alike.radius import Buckets, cross, pairs
+from byod.images.neighbors import hamming
+from byod.images.neighbors.hamming import Buckets, cross, pairs
 
 
 def clustered(count, seed):
@@ -30,7 +30,7 @@ def by_force(hashes, most):
 def test_pairs_equal_those_of_brute_force(most):
     """For every radius 0..12, over 5,000 clustered hashes: the same pairs, in order."""
     hashes = clustered(5000, most)
-    assert radius._plan(5000, 5000, most, 1.3) is not None
+    assert hamming._plan(5000, 5000, most, 1.3) is not None
     found = pairs(hashes, most)
     assert len(found) > 10
     assert np.array_equal(found, by_force(hashes, most))
@@ -58,7 +58,7 @@ def test_every_way_to_cut_the_hashes_finds_the_same(blocks, most, monkeypatch):
     plan = [
         (low, high - low, flip) for low, high, flip in zip(edges, edges[1:], flips, strict=False) if flip >= 0
     ]
-    monkeypatch.setattr(radius, "_plan", lambda *_: plan)
+    monkeypatch.setattr(hamming, "_plan", lambda *_: plan)
     hashes = np.unique(clustered(1500, 77))
     assert np.array_equal(pairs(hashes, most), by_force(hashes, most))
 

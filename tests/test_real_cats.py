@@ -20,11 +20,11 @@ from static_host import opened as opened_alone
 from test_cli import byod
 from web_page import DESK, EYES, PHONE, eyes_of, media, one, opened, press, shown, sized, statuses, until
 
-from byod.keypoints.finder import PointsPredictor
-from byod.keypoints.metrics import glasses_sit
-from byod.pictures import open_picture
-from byod.web import export
-from byod.web.models import opened as opened_model
+from byod.images.decode import open_picture
+from byod.tasks.keypoints.geometry.metrics import glasses_sit
+from byod.tasks.keypoints.predict import PointsPredictor
+from byod.web.inference import opened as opened_model
+from byod.web.static_site import site_folder
 
 pytestmark = [pytest.mark.long, pytest.mark.data]
 STRANGERS = 24  # photos without a cat to learn from; as many others are kept back
@@ -257,7 +257,7 @@ def test_without_a_server_and_without_a_network(run, found, strangers, predictor
     """The exported page, once it is open and the network gone: the same cats get the same glasses, the others none."""
     place = tmp_path / PAGE.strip("/")
     place.parent.mkdir(parents=True)
-    export.write(run, place, onnxruntime_web.files)
+    site_folder.write(run, place, onnxruntime_web.files)
     with chromium(log_network=True) as made, hosting(tmp_path) as host:
         made.set_script_timeout(120)
         sized(made, DESK)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byod import recipe as recipes
-from byod.errors import RecipeError, UsageError
-from byod.recipe import Recipe, dataset_name, safe_folder
+from byod.schema import recipe as recipes
+from byod.schema.errors import RecipeError, UsageError
+from byod.schema.recipe import Recipe, dataset_name, safe_folder
 
 names = st.text(min_size=1, max_size=60)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from byod import pipeline
-from byod.dataset import Dataset
-from byod.errors import DatasetError
-from byod.recipe import Recipe
-from byod.records import Reason, Status
+from byod.api import datasets
+from byod.dataset.dataset_folder import Dataset
+from byod.schema.errors import DatasetError
+from byod.schema.recipe import Recipe
+from byod.schema.records import Reason, Status
 from byod.testing import draw_classes
 
 
@@ -25,12 +25,12 @@ def folder(tmp_path: Path) -> Path:
     drawn = tmp_path / "own"
     draw_classes(drawn, classes=("circle", "square"), per_class=6, size=(320, 240))
     target = tmp_path / "datasets" / "shapes"
-    pipeline.add([drawn], None, target, Recipe(), say=silent, watch=lambda tallies: None)
+    datasets.add([drawn], None, target, Recipe(), say=silent, watch=lambda tallies: None)
     return target
 
 
 def kept(folder: Path) -> dict[str, int]:
-    snapshot = pipeline.status(folder, say=silent)
+    snapshot = datasets.status(folder, say=silent)
     return {name: sum(s.label == name for s in snapshot.kept) for name in snapshot.classes}
 
 
@@ -65,7 +65,7 @@ def test_a_deleted_file_is_remembered(folder: Path):
     assert kept(folder)["circle"] == 5
     with Dataset(folder) as dataset:
         recipe = dataset.recipe
-    pipeline.add([copy.parent.parent], None, folder, recipe, say=silent, watch=lambda tallies: None)
+    datasets.add([copy.parent.parent], None, folder, recipe, say=silent, watch=lambda tallies: None)
     assert kept(folder)["circle"] == 5
 
 
@@ -83,7 +83,7 @@ def test_a_file_that_is_no_picture_is_set_aside_and_named(folder: Path):
     """Text in a class folder is moved to rejected/ with a line that names the file."""
     (folder / "images/circle/notes.jpg").write_text("<html>no picture</html>")
     lines: list[str] = []
-    pipeline.status(folder, say=lines.append)
+    datasets.status(folder, say=lines.append)
     assert any("images/circle/notes.jpg" in line for line in lines)
     assert (folder / "rejected/not-a-picture/notes.jpg").exists()
 
@@ -94,7 +94,7 @@ def test_changed_bytes_are_a_new_sample(folder: Path, tmp_path: Path):
     file = files(folder, "images/circle")[0]
     file.write_bytes(files(tmp_path, "more/circle")[0].read_bytes())
     assert kept(folder) == {"circle": 6, "square": 6}
-    snapshot = pipeline.status(folder, say=silent)
+    snapshot = datasets.status(folder, say=silent)
     gone = [sample for sample in snapshot.samples if sample.reason is Reason.DELETED]
     assert len(gone) == 1
 
@@ -103,14 +103,14 @@ def test_the_same_bytes_in_two_class_folders_are_a_conflict_until_decided(folder
     """A file copied into another class folder trains in neither class until it is moved into one of them."""
     file = files(folder, "images/circle")[0]
     shutil.copy(file, folder / "images/square/copy.jpg")
-    snapshot = pipeline.status(folder, say=silent)
+    snapshot = datasets.status(folder, say=silent)
     assert len(snapshot.conflicts) == 1
     assert kept(folder) == {"circle": 5, "square": 6}
     aside = files(folder, "rejected/conflict")
     assert [path.name for path in aside] == [file.name]
     shutil.move(aside[0], folder / "images/square" / aside[0].name)
     assert kept(folder) == {"circle": 5, "square": 7}
-    assert pipeline.status(folder, say=silent).conflicts == ()
+    assert datasets.status(folder, say=silent).conflicts == ()
 
 
 def test_a_second_copy_in_the_same_class_is_set_aside(folder: Path):
@@ -129,9 +129,9 @@ def test_a_rejected_picture_comes_back_by_moving_it_or_by_restore(folder: Path):
     aside.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(file, aside)
     assert kept(folder)["circle"] == 5
-    assert pipeline.restore(folder, ["review"], say=silent) == 1
+    assert datasets.restore(folder, ["review"], say=silent) == 1
     assert kept(folder)["circle"] == 6
-    pipeline.dedupe(folder, say=silent)
+    datasets.dedupe(folder, say=silent)
     assert kept(folder)["circle"] == 6
 
 
@@ -139,10 +139,10 @@ def test_a_lost_catalog_is_rebuilt_from_folders_and_log(folder: Path):
     """Without catalog.db the same pictures, labels, verdicts, rejections and origins are there again."""
     file = files(folder, "images/circle")[0]
     shutil.move(file, folder / "images/square" / file.name)
-    before = pipeline.status(folder, say=silent)
+    before = datasets.status(folder, say=silent)
     for path in folder.glob("catalog.db*"):
         path.unlink()
-    after = pipeline.status(folder, say=silent)
+    after = datasets.status(folder, say=silent)
     assert {(s.sha256, s.label, s.status, s.path) for s in after.kept} == {
         (s.sha256, s.label, s.status, s.path) for s in before.kept
     }
@@ -183,13 +183,13 @@ def test_an_empty_catalog_is_a_lost_one(folder: Path, lose):
     """A catalog.db without content is rebuilt like one that is gone: the same labels, verdicts and origins."""
     file = files(folder, "images/circle")[0]
     shutil.move(file, folder / "images/square" / file.name)
-    pipeline.status(folder, say=silent)
+    datasets.status(folder, say=silent)
     credited = (folder / "CREDITS.csv").read_bytes()
     with Dataset(folder) as dataset:
         said, kept_before = dataset.catalog.verdicts.holding(), dataset.catalog.samples.kept()
     lose(folder / "catalog.db")
     lines: list[str] = []
-    pipeline.status(folder, say=lines.append)
+    datasets.status(folder, say=lines.append)
     assert any("rebuilt" in line for line in lines)
     with Dataset(folder) as dataset:
         assert dataset.catalog.verdicts.holding() == said
@@ -204,7 +204,7 @@ def test_a_rebuild_that_was_refused_begins_anew(folder: Path):
     (folder / "CREDITS.csv").write_bytes(b"")
     for _ in range(2):
         with pytest.raises(DatasetError, match="put a good copy in its place"):
-            pipeline.status(folder, say=silent)
+            datasets.status(folder, say=silent)
     (folder / "CREDITS.csv").write_bytes(credited)
     assert kept(folder) == {"circle": 6, "square": 6}
     assert (folder / "CREDITS.csv").read_bytes() == credited
@@ -214,7 +214,7 @@ def test_an_images_folder_that_is_gone_is_not_taken_for_a_mass_deletion(folder: 
     """When images/ is missing altogether byod stops with a line, and nothing is marked as deleted."""
     (folder / "images").rename(folder / "elsewhere")
     with pytest.raises(DatasetError, match="is gone"):
-        pipeline.status(folder, say=silent)
+        datasets.status(folder, say=silent)
     (folder / "elsewhere").rename(folder / "images")
     assert kept(folder) == {"circle": 6, "square": 6}
 
@@ -241,13 +241,13 @@ def test_a_deleted_copy_never_takes_the_place_of_the_kept_one(folder: Path, tmp_
             image.resize((640, 480)).save(more / f"{number}.jpg", quality=95)
     with Dataset(folder) as dataset:
         recipe = dataset.recipe
-    pipeline.add([more.parent], None, folder, recipe, say=silent, watch=lambda tallies: None)
+    datasets.add([more.parent], None, folder, recipe, say=silent, watch=lambda tallies: None)
     assert kept(folder)["circle"] == 6
     aside = files(folder, "rejected/duplicate")
     assert len(aside) == 6
     for file in aside:
         file.unlink()
     assert kept(folder)["circle"] == 6
-    pipeline.dedupe(folder, say=silent)
+    datasets.dedupe(folder, say=silent)
     assert kept(folder)["circle"] == 6
     assert len(files(folder, "images/circle")) == 6

@@ -12,9 +12,11 @@ import pytest
 from colour_trainer import Colour, coloured
 from spot_trainer import BESIDE, POINTS, Spot, spotted
 
-from byod import pointruns, trainers, training
-from byod.errors import TrainerError, UsageError
-from byod.remote.host import Remote
+from byod.schema.errors import TrainerError, UsageError
+from byod.tasks.classify import train as training
+from byod.tasks.keypoints.train import train as train_keypoints
+from byod.training import protocol
+from byod.training.remote.host import Remote
 
 HERE = Path(__file__).parent
 MODULE = """
@@ -73,7 +75,7 @@ def examples(tmp_path):
 
 
 def train(examples, trainer, run, options=None, **more):
-    return training.train_run(examples, ("red", "green"), trainer, options or {}, folder=run, **more)
+    return training.train(examples, ("red", "green"), trainer, options or {}, folder=run, **more)
 
 
 @pytest.mark.slow
@@ -100,16 +102,14 @@ def test_points_are_trained_elsewhere_as_well(elsewhere, tmp_path):
     """Both stages of a trainer behind another Python give the run of the same one here, to the last bit."""
     examples, marks = spotted(tmp_path / "images", 75, beside=BESIDE)
     there, here = (
-        pointruns.train_run(
-            examples, marks, POINTS, trainer, {"epochs": "2"}, folder=tmp_path / "runs" / name
-        )
+        train_keypoints(examples, marks, POINTS, trainer, {"epochs": "2"}, folder=tmp_path / "runs" / name)
         for name, trainer in (("there", Remote("spot", elsewhere)), ("here", Spot()))
     )
     assert there.metrics == here.metrics
     assert (there.model_sha256, there.heads.sha256) == (here.model_sha256, here.heads.sha256)
     assert there.parity < 1e-4
     with pytest.raises(TrainerError, match=r"exported model \(points\) differs"):
-        pointruns.train_run(
+        train_keypoints(
             examples,
             marks,
             POINTS,
@@ -153,10 +153,11 @@ def test_stopping_reaches_the_other_side(elsewhere, examples, tmp_path):
 def test_nothing_trains_on_for_a_host_that_is_gone(elsewhere, tmp_path):
     """When the host is killed with -9, the process over there ends as well."""
     code = (
-        "import sys\nfrom pathlib import Path\nfrom colour_trainer import coloured\nfrom byod import training\n"
-        "from byod.remote.host import Remote\n"
+        "import sys\nfrom pathlib import Path\nfrom colour_trainer import coloured\n"
+        "from byod.tasks.classify.train import train\n"
+        "from byod.training.remote.host import Remote\n"
         f"examples = coloured(Path({str(tmp_path / 'images')!r}), per_class=60)\n"
-        f"training.train_run(examples, ('red', 'green'), Remote('elsewhere', Path({str(elsewhere)!r})),"
+        f"train(examples, ('red', 'green'), Remote('elsewhere', Path({str(elsewhere)!r})),"
         f" {{'epochs': '69'}}, folder=Path({str(tmp_path / 'runs' / 'one')!r}))\n"
     )
     host = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(HERE)})
@@ -179,7 +180,7 @@ def running(word) -> list[str]:
             line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if word in line and "byod.remote" in line:
+        if word in line and "byod.training.remote" in line:
             found.append(line)
     return found
 
@@ -199,7 +200,7 @@ def test_an_environment_without_byod_or_the_trainer_is_said(elsewhere, tmp_path)
 
 def test_files_from_outside_the_folder_are_not_taken(tmp_path):
     """What the other side names must lie in the folder it was given."""
-    from byod.remote import host
+    from byod.training.remote import host
 
     answer = {
         "onnx": "/etc/passwd",
@@ -225,4 +226,4 @@ def test_arrays_are_never_unpickled(tmp_path):
     np.save(file, np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="allow_pickle=False"):
         np.load(file, allow_pickle=False)
-    assert trainers.checkpoint(tmp_path) is None
+    assert protocol.checkpoint(tmp_path) is None

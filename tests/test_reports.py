@@ -15,11 +15,16 @@ from colour_trainer import Colour, coloured
 from PIL import Image
 from report_material import HISTORY, HOSTILE
 
-from byod import charts, measures, reports, training
-from byod.modelcard import InputRule, Measured
-from byod.records import Example, Split
-from byod.reports import frame, occlusion, overfitting, page, verdicts
-from byod.writing.phrases import many, number, percent, points, say
+from byod.report import charts, html
+from byod.report.i18n import many, number, percent, points, say
+from byod.schema.model_card import InputRule, Measured
+from byod.schema.records import Example, Split
+from byod.tasks.classify import train as training
+from byod.tasks.classify.report import overfitting, page, saliency, wording
+from byod.tasks.classify.report.contents import Answer, Story
+from byod.tasks.classify.report.page import render
+from byod.tasks.compare_page import compare_page
+from byod.training import statistics
 
 
 class Elements(HTMLParser):
@@ -71,8 +76,8 @@ def read(text):
 def test_the_pages_fetch_nothing(tmp_path):
     """All addresses lie inside the page; its one script is the one its policy names, which forbids the rest."""
     for text in (
-        reports.render(material.story(tmp_path)),
-        reports.compare_page(material.comparison()),
+        render(material.story(tmp_path)),
+        compare_page(material.comparison()),
     ):
         seen = read(text)
         addresses = seen.values("src", "href", "data", "srcset", "poster", "action")
@@ -84,14 +89,14 @@ def test_the_pages_fetch_nothing(tmp_path):
         [script] = seen.scripts
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         [policy] = [value for value in seen.values("content") if "default-src" in value]
-        assert policy == frame.POLICY
+        assert policy == html.POLICY
         assert f"script-src 'sha256-{digest}'" in policy
         assert "default-src 'none'" in policy
 
 
 def test_links_inside_the_page_lead_somewhere(tmp_path):
     """Every #address, every name of a drawing and every button's target is the id of exactly one element."""
-    for text in (reports.render(material.story(tmp_path)), reports.compare_page(material.comparison())):
+    for text in (render(material.story(tmp_path)), compare_page(material.comparison())):
         seen = read(text)
         ids = Counter(seen.values("id"))
         assert set(ids.values()) == {1}
@@ -103,7 +108,7 @@ def test_links_inside_the_page_lead_somewhere(tmp_path):
 
 def test_the_report_says_everything(tmp_path):
     """Headline with interval, probe, curves, rate, confusions, mistakes, calibration, doubts, origin, repetition."""
-    seen = read(reports.render(material.story(tmp_path)))
+    seen = read(render(material.story(tmp_path)))
     for expected in (
         "92.5 %",
         "37 of 40 pictures that the model had never seen were recognised.",
@@ -130,7 +135,7 @@ def test_the_report_says_everything(tmp_path):
 
 def test_german_says_the_same(tmp_path):
     """The same facts in German, with German commas; there is no German without its English and the other way round."""
-    seen = read(reports.render(material.story(tmp_path)))
+    seen = read(render(material.story(tmp_path)))
     for expected in (
         "37 von 40 Bildern, die das Modell nie gesehen hatte, wurden erkannt.",
         "zwischen 81,0 % und 98,0 %",
@@ -140,19 +145,19 @@ def test_german_says_the_same(tmp_path):
     ):
         assert expected in seen.words("de"), expected
         assert expected not in seen.words("en")
-    for text in (reports.render(material.story(tmp_path)), reports.compare_page(material.comparison())):
+    for text in (render(material.story(tmp_path)), compare_page(material.comparison())):
         languages = Counter(read(text).values("lang"))
         assert languages["en"] - 1 == languages["de"] > 10  # one more: the page begins in English
 
 
 def test_strangers_text_stays_text(tmp_path):
     """Hostile class names, files, options and versions add no element and no attribute to either page."""
-    plain = read(reports.render(material.story(tmp_path / "a")))
-    hostile = read(reports.render(material.story(tmp_path / "b", HOSTILE, HOSTILE + "2", HOSTILE)))
+    plain = read(render(material.story(tmp_path / "a")))
+    hostile = read(render(material.story(tmp_path / "b", HOSTILE, HOSTILE + "2", HOSTILE)))
     assert hostile.tags == plain.tags
     assert Counter(pair[:2] for pair in hostile.attributes) == Counter(pair[:2] for pair in plain.attributes)
     assert "{{ 7*7 }}" in hostile.words()
-    plain, hostile = (read(reports.compare_page(material.comparison(words))) for words in ("words", HOSTILE))
+    plain, hostile = (read(compare_page(material.comparison(words))) for words in ("words", HOSTILE))
     assert hostile.tags == plain.tags
     assert Counter(pair[:2] for pair in hostile.attributes) == Counter(pair[:2] for pair in plain.attributes)
 
@@ -160,7 +165,7 @@ def test_strangers_text_stays_text(tmp_path):
 def test_every_picture_stands_in_the_page_once(tmp_path):
     """However often a picture is shown, its bytes are there once; what is shown is what the cell or wall says."""
     story = material.story(tmp_path, look=None)
-    seen = read(reports.render(story))
+    seen = read(render(story))
     kept = [value for tag, key, value in seen.attributes if (tag, key) == ("image", "href")]
     assert len(kept) == len(set(kept)) == len(story.answers)
     assert seen.tags["use"] > len(kept)
@@ -172,7 +177,7 @@ def test_worst_mistakes_come_first(tmp_path):
     wrong = sorted((a for a in story.answers if not a.right), key=lambda a: (-a.probability, a.file))
     wrong[0].path.unlink()
     wrong[1].path.write_bytes(b"no picture")
-    text = reports.render(story)
+    text = render(story)
     section = text[text.index('<section id="mistakes">') : text.index('<section id="where">')]
     mistakes, unsure = section.split("<h3>")
     files = re.findall(r'<small title="images/\w+/(\d+\.jpg)">', mistakes)
@@ -186,8 +191,8 @@ def test_worst_mistakes_come_first(tmp_path):
 def test_a_cell_opens_its_own_pictures(tmp_path):
     """Behind each count of the confusion matrix are its pictures, the odd ones first; an empty cell opens nothing."""
     story = material.story(tmp_path, card=material.card(confusion=((18, 2), (0, 20))))
-    story = reports.Story(story.card, HISTORY, material.answers(tmp_path, story.card))
-    text = reports.render(story)
+    story = Story(story.card, HISTORY, material.answers(tmp_path, story.card))
+    text = render(story)
     seen = read(text)
     assert sorted(set(seen.values("popovertarget"))) == ["cell-0-0", "cell-0-1", "cell-1-1"]
     cells = {
@@ -213,9 +218,7 @@ def test_cross_validation_is_said(tmp_path):
     card = material.card()
     metrics = card.metrics.model_copy(update={"measured_on": Measured.CROSS_VALIDATION, "folds": (0.9, 0.95)})
     card = card.model_copy(update={"metrics": metrics})
-    seen = read(
-        reports.render(reports.Story(card, HISTORY, material.answers(tmp_path, card), look=material.look))
-    )
+    seen = read(render(Story(card, HISTORY, material.answers(tmp_path, card), look=material.look)))
     assert "Cross-validated" in seen.words()
     assert "90.0 % · 95.0 %" in seen.words()
     assert "Kreuzvalidiert" in seen.words("de")
@@ -225,13 +228,13 @@ def test_cross_validation_is_said(tmp_path):
 def test_what_is_missing_is_said_in_a_line(tmp_path):
     """A bare run gives a page too: it says that there was no probe, how to get it, and that nobody doubted labels."""
     card = material.card(confusion=((20, 0), (0, 20)))
-    seen = read(reports.render(reports.Story(card, (), material.answers(tmp_path, card))))
+    seen = read(render(Story(card, (), material.answers(tmp_path, card))))
     assert "uv pip install -e plugins/byod-sklearn" in seen.words()
     assert "Nobody looked" in seen.words()
     assert "every picture was recognised" in seen.words()
     for absent in ("How it learned", "Where it looks", "Learning-rate finder"):
         assert absent not in seen.words()
-    seen = read(reports.render(reports.Story(card.model_copy(update={"suspects": 0}))))
+    seen = read(render(Story(card.model_copy(update={"suspects": 0}))))
     assert "None was found." in seen.words()
 
 
@@ -246,14 +249,14 @@ def test_what_is_missing_is_said_in_a_line(tmp_path):
 )
 def test_whether_it_was_worth_it(difference, p_value, level, words):
     """The verdict follows the sign of the difference, and only where chance hardly explains it."""
-    finding = verdicts.worth(material.card(probe=material.probe(difference, p_value)))
+    finding = wording.worth(material.card(probe=material.probe(difference, p_value)))
     assert finding.level == level
     assert finding.words.en.startswith(words)
 
 
 def test_the_bar_is_not_compared_with_itself():
     """A run of the probe's own trainer says that it is the bar."""
-    assert verdicts.worth(material.card(plugin="sklearn")).words.en == "This model is the instant bar itself."
+    assert wording.worth(material.card(plugin="sklearn")).words.en == "This model is the instant bar itself."
 
 
 def _curve(train, valid, **more):
@@ -319,7 +322,7 @@ def test_an_occlusion_map_is_warm_where_the_model_looks(tmp_path):
     image[:24, :32] = (230, 60, 60)
     path = tmp_path / "red.png"
     Image.fromarray(image).save(path)
-    answer = reports.Answer(
+    answer = Answer(
         path=path,
         file="red.png",
         label="a",
@@ -329,7 +332,7 @@ def test_an_occlusion_map_is_warm_where_the_model_looks(tmp_path):
         probabilities={"a": 0.9, "b": 0.1},
     )
     rule = InputRule(width=64, height=48)
-    [made] = occlusion.maps([answer], material.look, rule, ("a", "b"), right=1, wrong=1)
+    [made] = saliency.maps([answer], material.look, rule, ("a", "b"), right=1, wrong=1)
     assert (made.said, made.clear) == ("a", True)
     assert made.before > 0.95
     assert made.least < made.before
@@ -351,10 +354,10 @@ def test_no_place_is_pointed_out_where_none_matters(tmp_path):
     def deaf(pictures):
         return np.tile(np.array([[0.7, 0.3]], np.float32), (len(pictures), 1))
 
-    made = occlusion.maps(answers, deaf, card.input, card.classes, right=1, wrong=0)
+    made = saliency.maps(answers, deaf, card.input, card.classes, right=1, wrong=0)
     assert [each.clear for each in made] == [False]
     assert np.asarray(Image.open(io.BytesIO(made[0].veil)).convert("RGBA"))[..., 3].max() == 0
-    seen = read(reports.render(reports.Story(card, (), answers, look=deaf)))
+    seen = read(render(Story(card, (), answers, look=deaf)))
     assert "no single place matters much" in seen.words()
 
 
@@ -362,12 +365,12 @@ def test_which_pictures_get_maps(tmp_path):
     """Two right ones of different classes, then the wrong ones and the least sure; one that is gone is passed over."""
     card = material.card(confusion=((18, 2), (0, 20)))
     answers = material.answers(tmp_path, card)
-    right, others = occlusion.chosen(answers)
+    right, others = saliency.chosen(answers)
     assert {a.label for a in right[:2]} == {"brokkoli", "blumenkohl"}
     assert all(a.right for a in right)
     assert [a.right for a in others[:4]] == [False, False, True, True]
     others[0].path.unlink()
-    made = occlusion.maps(answers, material.look, card.input, card.classes, right=2, wrong=4)
+    made = saliency.maps(answers, material.look, card.input, card.classes, right=2, wrong=4)
     assert [each.answer for each in made] == [*right[:2], *others[1:5]]
 
 
@@ -384,7 +387,7 @@ def test_the_calibration_drawing_shows_what_the_error_counts(tmp_path):
         probabilities[np.arange(len(answers)), 1 - said] = 1 - sure
         bins = page.bins(answers, raw=raw)
         drawn = sum(each.share * abs(each.sure - each.right) for each in bins)
-        assert drawn == pytest.approx(measures.calibration_error(probabilities, truth))
+        assert drawn == pytest.approx(statistics.calibration_error(probabilities, truth))
         assert sum(each.share for each in bins) == pytest.approx(1)
 
 
@@ -402,7 +405,7 @@ def test_the_page_stays_small(tmp_path, classes, each):
                 path = tmp_path / f"{row}-{column}-{copy}.jpg"
                 os.link(big[(row + column + copy) % len(big)], path)
                 answers.append(
-                    reports.Answer(
+                    Answer(
                         path=path,
                         file=path.name,
                         label=label,
@@ -412,7 +415,7 @@ def test_the_page_stays_small(tmp_path, classes, each):
                         probabilities={},
                     )
                 )
-    text = reports.render(reports.Story(card, HISTORY, tuple(answers), look=None))
+    text = render(Story(card, HISTORY, tuple(answers), look=None))
     assert len(text.encode()) < 3_000_000
     seen = read(text)
     mistakes = text[text.index('<section id="mistakes">') : text.index('<section id="calibration">')]
@@ -430,7 +433,7 @@ def test_a_report_of_real_pictures_is_small_and_whole(tmp_path, real_pictures):
             split = Split.TRAIN if at < 50 else Split.VALID if at < 65 else Split.TEST
             sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
             examples.append(Example(sha256=sha256, path=path, label=label, split=split, group=sha256))
-    training.train_run(examples, ("brokkoli", "blumenkohl"), Colour(), {}, folder=tmp_path / "run")
+    training.train(examples, ("brokkoli", "blumenkohl"), Colour(), {}, folder=tmp_path / "run")
     text = (tmp_path / "run" / "report.html").read_text("utf-8")
     assert 200_000 < len(text) < 3_000_000
     seen = read(text)
@@ -442,7 +445,7 @@ def test_a_report_of_real_pictures_is_small_and_whole(tmp_path, real_pictures):
 def test_a_drawn_training_gives_a_whole_page(tmp_path):
     """From the trainer's log to the page: curves of both sides, and the model of the run is the one asked for maps."""
     examples = coloured(tmp_path / "images", per_class=60)
-    training.train_run(examples, ("red", "green"), Colour(), {}, folder=tmp_path / "run")
+    training.train(examples, ("red", "green"), Colour(), {}, folder=tmp_path / "run")
     seen = read((tmp_path / "run" / "report.html").read_text("utf-8"))
     assert seen.tags["polyline"] >= 3
     assert "Where it looks" in seen.words()
@@ -451,7 +454,7 @@ def test_a_drawn_training_gives_a_whole_page(tmp_path):
 
 def test_the_comparison_says_everything():
     """All runs with their letters, figures and costs, the note, and for each pair whether its difference is real."""
-    seen = read(reports.compare_page(material.comparison()))
+    seen = read(compare_page(material.comparison()))
     for expected in (
         "3 runs compared",
         "On the same 40 pictures",
@@ -467,18 +470,18 @@ def test_the_comparison_says_everything():
         assert expected in seen.words(), expected
     assert "3 Läufe im Vergleich" in seen.words("de")
     assert seen.words().count("random weights") == 2
-    assert "Is the difference real?" not in read(reports.compare_page(material.comparison(count=1))).words()
+    assert "Is the difference real?" not in read(compare_page(material.comparison(count=1))).words()
 
 
 def test_the_rounds_of_a_review_are_drawn():
     """A letter for each run at the verdicts given by then, joined where trainer and net are the same; else nothing."""
-    seen = read(reports.compare_page(material.comparison()))
+    seen = read(compare_page(material.comparison()))
     assert "Round after round" in seen.words()
     assert "Runde um Runde" in seen.words("de")
     for text, language in (("1,000", "en"), ("1.000", "de")):
         assert text in seen.words(language)
     without = material.comparison().model_copy(update={"rounds": ()})
-    assert "Round after round" not in read(reports.compare_page(without)).words()
+    assert "Round after round" not in read(compare_page(without)).words()
 
 
 @pytest.mark.parametrize(
@@ -498,7 +501,7 @@ def test_the_ticks_of_rounds_are_round(values, ticks):
 
 def test_thirty_runs_have_thirty_letters():
     """After Z comes A2; no letter stands for two runs."""
-    seen = read(reports.compare_page(material.comparison(count=4).model_copy(update={"runs": _thirty()})))
+    seen = read(compare_page(material.comparison(count=4).model_copy(update={"runs": _thirty()})))
     assert "A2" in seen.words()
 
 

@@ -14,7 +14,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from byod import reports
+from byod.tasks.classify.report.page import render
+from byod.tasks.compare_page import compare_page, compare_points_page
+from byod.tasks.keypoints.report.page import render as render_keypoints
 
 pytestmark = pytest.mark.slow
 
@@ -50,18 +52,18 @@ def pages(tmp_path_factory):
     """The reports and the comparisons, written down; plain, hostile and long."""
     folder = tmp_path_factory.mktemp("pages")
     texts = {
-        "report": reports.render(material.story(folder / "a")),
-        "compare": reports.compare_page(material.comparison()),
-        "hostile": reports.render(material.story(folder / "b", HOSTILE, HOSTILE + "2", HOSTILE)),
-        "hostile-compare": reports.compare_page(material.comparison(HOSTILE)),
-        "long": reports.render(material.story(folder / "c", LONG, "W" * 150, "x" * 300)),
-        "long-compare": reports.compare_page(material.comparison(LONG)),
-        "points": reports.render_points(of_points.story(folder / "d")),
-        "points-compare": reports.compare_points_page(of_points.comparison()),
-        "hostile-points": reports.render_points(of_points.story(folder / "e", HOSTILE)),
-        "hostile-points-compare": reports.compare_points_page(of_points.comparison(HOSTILE)),
-        "long-points": reports.render_points(of_points.story(folder / "f", LONG)),
-        "long-points-compare": reports.compare_points_page(of_points.comparison(LONG)),
+        "report": render(material.story(folder / "a")),
+        "compare": compare_page(material.comparison()),
+        "hostile": render(material.story(folder / "b", HOSTILE, HOSTILE + "2", HOSTILE)),
+        "hostile-compare": compare_page(material.comparison(HOSTILE)),
+        "long": render(material.story(folder / "c", LONG, "W" * 150, "x" * 300)),
+        "long-compare": compare_page(material.comparison(LONG)),
+        "points": render_keypoints(of_points.story(folder / "d")),
+        "points-compare": compare_points_page(of_points.comparison()),
+        "hostile-points": render_keypoints(of_points.story(folder / "e", HOSTILE)),
+        "hostile-points-compare": compare_points_page(of_points.comparison(HOSTILE)),
+        "long-points": render_keypoints(of_points.story(folder / "f", LONG)),
+        "long-points-compare": compare_points_page(of_points.comparison(LONG)),
     }
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")

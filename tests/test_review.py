@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byod import recipe as recipes
-from byod.catalog.verdicts import UNDO
-from byod.dataset import Dataset
-from byod.points import Head, Marks, Point, PointSet
-from byod.recipe import ClassRecipe, Recipe
-from byod.records import Sample, Status, Task, Verdict
-from byod.review import answers, dots, projects, pushing, questions
-from byod.review.answers import Answer, Decision
-from byod.review.dots import Dot
-from byod.review.questions import Purpose
+from byod.dataset.catalog.verdicts import UNDO
+from byod.dataset.dataset_folder import Dataset
+from byod.labeling import annotations as answers
+from byod.labeling import keypoint_annotations, projects, push, review_tasks
+from byod.labeling.annotations import Answer, Decision
+from byod.labeling.keypoint_annotations import Dot
+from byod.labeling.review_tasks import Purpose
+from byod.schema import recipe as recipes
+from byod.schema.keypoints import Head, Marks, Point, PointSet
+from byod.schema.recipe import ClassRecipe, Recipe
+from byod.schema.records import Sample, Status, Task, Verdict
 
 SHA = "a" * 64
 NOW = datetime(2026, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
@@ -241,7 +242,7 @@ def test_the_most_suspicious_come_first_and_what_a_run_says_is_an_opinion(drawn_
     snapshot = drawn_snapshot(tmp_path, {"Katze": "cat", "Hund": "dog"}, per_class=2)
     first, second, *_ = [sample.sha256 for sample in snapshot.kept]
     said = {first: {"cat": 0.9, "dog": 0.1}, second: {"cat": 0.2, "dog": 0.8}}
-    asked = questions.labels(snapshot, seen=5, answers=said, run="r1")
+    asked = review_tasks.labels(snapshot, seen=5, answers=said, run="r1")
     assert asked[0].sha256 == second
     assert asked[0].suspicion == pytest.approx(0.8)
     assert [(o.by, o.label, o.score) for o in asked[0].opinions] == [
@@ -251,9 +252,9 @@ def test_the_most_suspicious_come_first_and_what_a_run_says_is_an_opinion(drawn_
 
 
 def test_a_random_sample_is_the_same_at_each_push_and_keeps_the_order(drawn_snapshot, tmp_path):
-    asked = questions.labels(drawn_snapshot(tmp_path, {"a": "a", "b": "b"}, per_class=30), seen=0)
-    few = questions.sampled(asked, 10)
-    assert few == questions.sampled(list(asked), 10)
+    asked = review_tasks.labels(drawn_snapshot(tmp_path, {"a": "a", "b": "b"}, per_class=30), seen=0)
+    few = review_tasks.sampled(asked, 10)
+    assert few == review_tasks.sampled(list(asked), 10)
     assert [q for q in asked if q in few] == few
     assert len(few) == 10
 
@@ -285,13 +286,15 @@ def asked_about(marks):
     """The points as a reviewer's page sends them back untouched."""
     return [
         Dot(key=i["id"], name=i["value"]["keypointlabels"][0], x=i["value"]["x"], y=i["value"]["y"])
-        for i in pushing.points_result(marks)
+        for i in push.points_result(marks)
     ]
 
 
 @given(marked())
 def test_points_that_nobody_touches_come_back_to_the_last_digit(marks):
-    assert dots.marks(asked_about(marks), marks, NAMES, SHA, marks.width, marks.height) == marks
+    assert (
+        keypoint_annotations.marks(asked_about(marks), marks, NAMES, SHA, marks.width, marks.height) == marks
+    )
 
 
 @given(marked(), st.floats(-40, 40), st.floats(-40, 40), st.data())
@@ -303,7 +306,7 @@ def test_a_dragged_point_moves_by_as_much_and_no_other_does(marks, right, down, 
     number, name = left[at].key[1:].split(".")
     shift = {"x": left[at].x + 100 * right / marks.width, "y": left[at].y + 100 * down / marks.height}
     left[at] = left[at].model_copy(update=shift)
-    after = dots.marks(left, marks, NAMES, SHA, marks.width, marks.height)
+    after = keypoint_annotations.marks(left, marks, NAMES, SHA, marks.width, marks.height)
     for n, (head, before) in enumerate(zip(after.heads, marks.heads, strict=True)):
         for each in NAMES:
             if (n, each) != (int(number), name):
@@ -316,7 +319,7 @@ def test_a_dragged_point_moves_by_as_much_and_no_other_does(marks, right, down, 
 def test_a_point_that_was_taken_away_is_unmarked_and_one_out_of_the_frame_stays():
     head = Head(points={NAMES[0]: Point(x=5, y=5), NAMES[1]: Point(x=-3, y=5, inside=False), NAMES[2]: None})
     marks = Marks(sha256=SHA, width=10, height=10, heads=(head,))
-    after = dots.marks([], marks, NAMES, SHA, 10, 10)
+    after = keypoint_annotations.marks([], marks, NAMES, SHA, 10, 10)
     assert after.heads[0].points == {NAMES[0]: None, NAMES[1]: Point(x=-3, y=5, inside=False), NAMES[2]: None}
 
 
@@ -327,7 +330,7 @@ def test_a_new_point_goes_to_the_nearest_head_that_lacks_it_else_to_a_new_one():
         Dot(key="x1", name=NAMES[1], x=80, y=50),
         Dot(key="x2", name=NAMES[0], x=50, y=50),
     ]
-    after = dots.marks([*asked_about(marks), *new], marks, NAMES, SHA, 100, 100)
+    after = keypoint_annotations.marks([*asked_about(marks), *new], marks, NAMES, SHA, 100, 100)
     assert after.heads[0].points[NAMES[1]] is None
     assert after.heads[1].points[NAMES[1]] == Point(x=80, y=50)
     assert after.heads[2].points[NAMES[0]] == Point(x=50, y=50)
@@ -335,7 +338,7 @@ def test_a_new_point_goes_to_the_nearest_head_that_lacks_it_else_to_a_new_one():
 
 def test_points_put_on_a_picture_without_any_make_a_head():
     new = [Dot(key="a", name=NAMES[0], x=10, y=20), Dot(key="b", name=NAMES[1], x=30, y=20)]
-    after = dots.marks(new, None, NAMES, SHA, 200, 100)
+    after = keypoint_annotations.marks(new, None, NAMES, SHA, 200, 100)
     assert after.heads == (
         Head(points={NAMES[0]: Point(x=20, y=20), NAMES[1]: Point(x=60, y=20), NAMES[2]: None}),
     )
@@ -346,9 +349,9 @@ def test_people_differ_when_a_point_lies_elsewhere_or_is_missing():
         points = {NAMES[0]: Point(x=x, y=0), NAMES[1]: Point(x=100, y=0) if second else None}
         return Marks(width=200, height=200, heads=(Head(points=points),))
 
-    assert dots.apart(of(0), of(0)) == 0
-    assert dots.apart(of(0), of(5)) == pytest.approx(0.05)
-    assert dots.apart(of(0), of(0, second=False)) == float("inf")
+    assert keypoint_annotations.apart(of(0), of(0)) == 0
+    assert keypoint_annotations.apart(of(0), of(5)) == pytest.approx(0.05)
+    assert keypoint_annotations.apart(of(0), of(0, second=False)) == float("inf")
 
 
 def test_the_page_for_points_has_every_name_and_a_way_to_reject(tmp_path):
@@ -362,14 +365,14 @@ def test_the_page_for_points_has_every_name_and_a_way_to_reject(tmp_path):
 
 def test_a_task_carries_all_that_byod_must_know_again():
     sample = Sample(sha256=SHA, label="Katze", status=Status.KEPT, path="images/cat/x.jpg", size=1)
-    question = questions.Question(
+    question = review_tasks.Question(
         sample=sample,
         label="cat",
         suspicion=0.25,
         seen=9,
-        opinions=(questions.Opinion(by="folder", label="cat"),),
+        opinions=(review_tasks.Opinion(by="folder", label="cat"),),
     )
-    made = pushing.task(question, "/data/x")
+    made = push.task(question, "/data/x")
     assert made["data"]["byod_id"] == SHA
     assert (made["data"]["label"], made["data"]["seen"], made["data"]["file"]) == ("cat", 9, "cat/x.jpg")
     assert made["predictions"][0]["result"][0]["value"] == {"choices": ["cat"]}

@@ -15,11 +15,12 @@ from PIL import Image
 from reviewed_datasets import added, logged, named, pulled, pushed, said, samples, shapes, silent, standing
 from test_cli import byod, compiled
 
-from byod import points, reviewing
-from byod.points import Head, Marks, Point, PointSet
-from byod.recipe import Recipe
-from byod.records import Reason, Status, Task
-from byod.review.questions import Doubt
+from byod.api import review
+from byod.labeling.review_tasks import Doubt
+from byod.schema import keypoints
+from byod.schema.keypoints import Head, Marks, Point, PointSet
+from byod.schema.recipe import Recipe
+from byod.schema.records import Reason, Status, Task
 from byod.testing import draw_classes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -165,14 +166,14 @@ def test_suspects_show_both_opinions(live, person, tmp_path, monkeypatch):
     doubted = next(iter(samples(folder).values()))
     doubt = Doubt(sha256=doubted.sha256, suggested="square", quality=0.02)
     # what the probe finds is another test's; which label it doubts is decided here
-    monkeypatch.setattr(reviewing, "_doubts", lambda folder, cache, say: [doubt])
-    desk = reviewing.Desk(
-        studio=reviewing.Studio(live.url, live.token),
-        server=reviewing.OWN,
+    monkeypatch.setattr(review, "_doubts", lambda folder, cache, say: [doubt])
+    desk = review.Desk(
+        studio=review.Studio(live.url, live.token),
+        server=review.OWN,
         files=live.files,
     )
-    asked = reviewing.Asked(suspects=True)
-    done = reviewing.push(folder, desk, asked, tmp_path / "cache", say=silent, progress=lambda done, of: None)
+    asked = review.Asked(suspects=True)
+    done = review.push(folder, desk, asked, tmp_path / "cache", say=silent, progress=lambda done, of: None)
     number = done[0].project.number
     person.open(number)
     assert "Stands in circle; the other pictures speak for square" in person.text
@@ -221,12 +222,12 @@ def faces(tmp_path: Path) -> Path:
     head = Head(points={**FACE, "tail": Point(x=-12.5, y=40.0, inside=False)})
     for sample in samples(folder).values():
         marks = Marks(sha256=sample.sha256, width=sample.width, height=sample.height, heads=(head,))
-        points.write(folder / points.file_of(sample.path), marks)
+        keypoints.write(folder / keypoints.file_of(sample.path), marks)
     return folder
 
 
 def marked(folder: Path, sha256: str) -> dict[str, Point | None]:
-    read = points.read(folder / points.file_of(samples(folder)[sha256].path))
+    read = keypoints.read(folder / keypoints.file_of(samples(folder)[sha256].path))
     assert read is not None
     assert len(read.heads) == 1
     return dict(read.heads[0].points)
@@ -284,7 +285,7 @@ def test_points_rejected_and_accepted(live, person, tmp_path):
     assert pulled(folder)["answers"] == 2
     places = standing(folder)
     assert places == {accepted: "images/circle", rejected: "rejected/review"}
-    file = folder / points.file_of(samples(folder)[accepted].path)
+    file = folder / keypoints.file_of(samples(folder)[accepted].path)
     assert file.read_bytes() == texts[file.name]
 
 

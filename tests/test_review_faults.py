@@ -15,13 +15,13 @@ import studio_proxy
 from PIL import Image
 from test_cli import byod
 
-from byod import pipeline
-from byod.errors import ReviewError
-from byod.recipe import Recipe
-from byod.review import studio as studios
-from byod.review.projects import marker
-from byod.review.questions import Purpose
-from byod.review.studio import Studio
+from byod.api import datasets
+from byod.labeling import client as studios
+from byod.labeling.client import Studio
+from byod.labeling.projects import marker
+from byod.labeling.review_tasks import Purpose
+from byod.schema.errors import ReviewError
+from byod.schema.recipe import Recipe
 from byod.testing import draw_classes
 
 TOKEN = "0" * 40
@@ -35,7 +35,7 @@ def silent(*_):
 def folder(tmp_path) -> Path:
     """A dataset of two classes, four pictures each."""
     draw_classes(tmp_path / "drawn", classes=("Katze", "Hund"), per_class=4, size=(320, 240))
-    pipeline.add([tmp_path / "drawn"], None, tmp_path / "set", Recipe(), say=silent, watch=silent)
+    datasets.add([tmp_path / "drawn"], None, tmp_path / "set", Recipe(), say=silent, watch=silent)
     return tmp_path / "set"
 
 

@@ -11,17 +11,17 @@ from pathlib import Path
 import label_studio as studio
 import pytest
 
-from byod.errors import ReviewError
-from byod.review import installation
-from byod.settings import Settings
+from byod.labeling import install
+from byod.schema.config import Settings
+from byod.schema.errors import ReviewError
 
 INSTALLER = (
-    "import sys\nfrom byod.review import installation\nfrom byod.settings import Settings\n"
+    "import sys\nfrom byod.labeling import installation\nfrom byod.schema.config import Settings\n"
     "print(installation.install(Settings.load(), lambda line: None))"
 )
 
 
-def wheel(index: Path, version: str = installation.VERSION) -> None:
+def wheel(index: Path, version: str = install.VERSION) -> None:
     """Offer a wheel that is called label-studio, whose program says "here"; its many files take a while."""
     folder = index / "label-studio"
     folder.mkdir(exist_ok=True)
@@ -60,8 +60,8 @@ def offered(tmp_path, monkeypatch):
 def tool(request, monkeypatch):
     """Each of the two installers."""
     if request.param == "pip":
-        monkeypatch.setattr(installation, "_uv", lambda: None)
-    elif installation._uv() is None:
+        monkeypatch.setattr(install, "_uv", lambda: None)
+    elif install._uv() is None:
         pytest.skip("uv is not installed")
     return request.param
 
@@ -75,16 +75,16 @@ def test_it_is_installed_once_and_found(offered, tool):
     """The program is installed in an environment of its own, the size said first; it is found again, not made again."""
     wheel(offered)
     settings, said = Settings.load(), []
-    assert installation.program(settings) is None
-    program = installation.install(settings, said.append)
+    assert install.program(settings) is None
+    program = install.install(settings, said.append)
     assert spoken(program) == "here"
     assert "0.8 GB" in said[0]
-    assert installation.program(settings) == program
-    assert installation.version(program) == installation.VERSION
+    assert install.program(settings) == program
+    assert install.version(program) == install.VERSION
     assert not str(program.resolve()).startswith(sys.prefix)
-    assert installation.install(settings, said.append) == program
+    assert install.install(settings, said.append) == program
     assert len([line for line in said if "0.8 GB" in line]) == 1
-    assert installation.home(settings).stat().st_mode & 0o777 == 0o700
+    assert install.home(settings).stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.slow
@@ -95,10 +95,10 @@ def test_what_cannot_be_installed(offered, tool):
     with pytest.raises(
         ReviewError, match=r"cannot be installed: .*label-studio==1\.23\.2.*install\.log"
     ) as refused:
-        installation.install(settings, studio.quiet)
+        install.install(settings, studio.quiet)
     assert "\n" not in str(refused.value)
-    assert installation.program(settings) is None
-    assert list(installation.home(settings).glob("venv-*")) == []
+    assert install.program(settings) is None
+    assert list(install.home(settings).glob("venv-*")) == []
 
 
 @pytest.mark.slow
@@ -108,12 +108,12 @@ def test_an_earlier_version_is_replaced(offered, monkeypatch):
     wheel(offered)
     settings = Settings.load()
     with monkeypatch.context() as earlier:
-        earlier.setattr(installation, "VERSION", "1.0.0")
-        old = installation.install(settings, studio.quiet)
-        assert installation.program(settings) == old
-    assert installation.program(settings) is None
-    new = installation.install(settings, studio.quiet)
-    assert installation.version(new) == installation.VERSION
+        earlier.setattr(install, "VERSION", "1.0.0")
+        old = install.install(settings, studio.quiet)
+        assert install.program(settings) == old
+    assert install.program(settings) is None
+    new = install.install(settings, studio.quiet)
+    assert install.version(new) == install.VERSION
     assert not old.exists()
 
 
@@ -122,7 +122,7 @@ def test_killed_during_an_installation(offered):
     """Killed at any moment, an installation is never taken for a whole one, and the next one is whole."""
     wheel(offered)
     settings = Settings.load()
-    home, moments, halves = installation.home(settings), random.Random(7), 0
+    home, moments, halves = install.home(settings), random.Random(7), 0
     for turn in range(8):
         known = set(home.glob("venv-*"))
         process = subprocess.Popen([sys.executable, "-c", INSTALLER], stdout=subprocess.DEVNULL)
@@ -131,16 +131,16 @@ def test_killed_during_an_installation(offered):
         time.sleep(moments.uniform(0, 0.8) if turn else 0)
         process.kill()
         process.wait()
-        found = installation.program(settings)
+        found = install.program(settings)
         if found is None:
             halves += bool(list(home.glob("venv-*")))
             continue
         assert spoken(found) == "here"
         (home / "program").unlink()
     assert halves
-    program = installation.install(settings, studio.quiet)
+    program = install.install(settings, studio.quiet)
     assert spoken(program) == "here"
-    assert installation.program(settings) == program
+    assert install.program(settings) == program
 
 
 @pytest.mark.slow
@@ -152,8 +152,8 @@ def test_two_installations_at_the_same_time(offered):
         for _ in range(2)
     ]
     told = {process.communicate(timeout=120)[0].strip() for process in both}
-    assert told == {str(installation.program(Settings.load()))}
-    assert len(list(installation.home(Settings.load()).glob("venv-*"))) == 1
+    assert told == {str(install.program(Settings.load()))}
+    assert len(list(install.home(Settings.load()).glob("venv-*"))) == 1
 
 
 def test_a_program_that_is_named(tmp_path):
@@ -163,8 +163,8 @@ def test_a_program_that_is_named(tmp_path):
     for make in (lambda: None, program.mkdir, lambda: (program.rmdir(), program.write_text("x"))):
         make()
         with pytest.raises(ReviewError, match="BYOD_LABEL_STUDIO is"):
-            installation.program(settings)
+            install.program(settings)
     program.chmod(0o755)
-    assert installation.program(settings) == program
-    assert installation.version(program) is None
+    assert install.program(settings) == program
+    assert install.version(program) is None
     assert os.listdir(tmp_path) == ["label-studio"]

@@ -21,13 +21,13 @@ import studio_proxy
 from PIL import Image
 from test_cli import compiled
 
-from byod import pipeline, reviewing
-from byod.dataset import Dataset
-from byod.recipe import Recipe
-from byod.review import server
-from byod.review.projects import REJECT, marker
-from byod.review.questions import Purpose
-from byod.review.studio import Studio
+from byod.api import datasets, review
+from byod.dataset.dataset_folder import Dataset
+from byod.labeling import local_server
+from byod.labeling.client import Studio
+from byod.labeling.projects import REJECT, marker
+from byod.labeling.review_tasks import Purpose
+from byod.schema.recipe import Recipe
 
 pytestmark = pytest.mark.long
 
@@ -53,7 +53,7 @@ def many(tmp_path_factory) -> Path:
         room = home / "drawn" / CLASSES[number % len(CLASSES)]
         room.mkdir(parents=True, exist_ok=True)
         (room / f"{number}.jpg").write_bytes(body.getvalue())
-    pipeline.add([home / "drawn"], None, home / "set", Recipe(min_side=16), say=silent, watch=silent)
+    datasets.add([home / "drawn"], None, home / "set", Recipe(min_side=16), say=silent, watch=silent)
     return home / "set"
 
 
@@ -61,7 +61,7 @@ class Command:
     """`byod review VERB` on a dataset, as a user runs it."""
 
     def __init__(
-        self, verb: str, folder: Path, *arguments: str, running: server.Running | None = None
+        self, verb: str, folder: Path, *arguments: str, running: local_server.Running | None = None
     ) -> None:
         self._arguments = [sys.executable, "-m", "byod", "review", verb, str(folder), *arguments]
         self._environment = compiled()
@@ -102,7 +102,7 @@ def copied(folder: Path, target: Path) -> Path:
     return target
 
 
-def studio_of(running: server.Running) -> Studio:
+def studio_of(running: local_server.Running) -> Studio:
     return Studio(running.url, running.token)
 
 
@@ -252,12 +252,12 @@ def test_a_pull_killed_at_any_moment_is_ended_by_the_next_one(answered, live_stu
 def own(studio_home, label_studio_program):
     """Settings of byod's own server, which runs."""
     settings = label_studio.settings(studio_home, label_studio_program)
-    server.start(settings, silent)
+    local_server.start(settings, silent)
     return settings
 
 
 def kill_server(settings) -> None:
-    os.kill(server.running(settings).pid, signal.SIGKILL)
+    os.kill(local_server.running(settings).pid, signal.SIGKILL)
 
 
 def at_the_second(settings, method: str, path: str, wait: float):
@@ -276,7 +276,7 @@ def at_the_second(settings, method: str, path: str, wait: float):
 def test_the_server_killed_during_a_push(many, own, tmp_path):
     """One clear line and exit code 1; when it runs again the same command ends well."""
     folder = copied(many, tmp_path / "set")
-    running = server.running(own)
+    running = local_server.running(own)
     with studio_proxy.proxy(running.url) as front:
         command = Command("push", folder, running=running.model_copy(update={"url": front.url}))
         front.act = at_the_second(own, "POST", "/import", wait=0.2)
@@ -284,7 +284,7 @@ def test_the_server_killed_during_a_push(many, own, tmp_path):
         _, said = pushing.communicate(timeout=120)
         assert pushing.returncode == 1
         assert "Label Studio" in one_line(said)
-        again = server.start(own, silent)
+        again = local_server.start(own, silent)
         front.upstream, front.act = again.url, studio_proxy.nothing
         assert 0 < len(tasks(folder, studio_of(again), "id")) < PICTURES
         command.done()
@@ -294,7 +294,7 @@ def test_the_server_killed_during_a_push(many, own, tmp_path):
 def test_the_server_killed_during_a_pull(many, own, tmp_path):
     """One clear line, exit code 1 and nothing changed; when it runs again the same command ends well."""
     folder = copied(many, tmp_path / "set")
-    running = server.running(own)
+    running = local_server.running(own)
     with studio_proxy.proxy(running.url) as front:
         there = running.model_copy(update={"url": front.url})
         Command("push", folder, running=there).done()
@@ -306,7 +306,7 @@ def test_the_server_killed_during_a_pull(many, own, tmp_path):
         assert pulling.returncode == 1
         assert "Label Studio" in one_line(said)
         assert (len(logged(folder)), standing(folder)) == (before, lay)
-        again = server.start(own, silent)
+        again = local_server.start(own, silent)
         front.upstream, front.act = again.url, studio_proxy.nothing
         Command("pull", folder, running=there).done()
         as_said(folder, tasks(folder, studio_of(again)), before)
@@ -345,15 +345,15 @@ def test_answers_given_while_pulls_run(many, live_studio, tmp_path):
             failed.append(error)
             raise
 
-    desk = reviewing.Desk(studio=studio, server=live_studio.url, files=live_studio.files)
+    desk = review.Desk(studio=studio, server=live_studio.url, files=live_studio.files)
     answering = threading.Thread(target=answer)
     answering.start()
     pulls = 0
     while answering.is_alive():
-        reviewing.pull(folder, desk, say=silent)
+        review.pull(folder, desk, say=silent)
         pulls += 1
     answering.join()
-    reviewing.pull(folder, desk, say=silent)
+    review.pull(folder, desk, say=silent)
     assert not failed
     assert pulls > 2
     new = logged(folder)[before:]

@@ -9,8 +9,8 @@ from headless import chromium, click, requested, until
 from PIL import Image
 from selenium.webdriver.common.by import By
 
-from byod.review import server
-from byod.settings import Settings
+from byod.labeling import local_server
+from byod.schema.config import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +69,7 @@ def text(browser) -> str:
 
 def test_nothing_leaves_the_machine(studio_home, attempts):
     """A task is reviewed with all outside names gone: the server tries to reach none, the pages ask loopback alone."""
-    running = server.start(Settings.load(), studio.quiet, extra=blocked(attempts))
+    running = local_server.start(Settings.load(), studio.quiet, extra=blocked(attempts))
     number, task = project(running)
     with chromium(log_network=True) as browser:
         studio.log_in(browser, running)
@@ -98,7 +98,7 @@ def test_nothing_leaves_the_machine(studio_home, attempts):
 def test_the_trap_would_notice(studio_home, attempts):
     """Without the closed proxy that byod gives the server, its one request of this kind is seen, and is refused."""
     open_door = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "")
-    running = server.start(Settings.load(), studio.quiet, extra=blocked(attempts, **open_door))
+    running = local_server.start(Settings.load(), studio.quiet, extra=blocked(attempts, **open_door))
     with pytest.raises(Exception, match="404"):
         studio.asked(running, "/heidi-tips/")
     assert [line.split()[:2] for line in tried(attempts)] == [

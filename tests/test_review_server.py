@@ -16,15 +16,15 @@ import label_studio as studio
 import pytest
 import requests
 
-from byod.doctor import examine
-from byod.errors import ReviewError
-from byod.review import processes, server
-from byod.settings import Settings
+from byod.cli.doctor import examine
+from byod.labeling import detached_process, local_server
+from byod.schema.config import Settings
+from byod.schema.errors import ReviewError
 
 pytestmark = pytest.mark.slow
 
 STARTER = (
-    "import sys\nfrom byod.review import server\nfrom byod.settings import Settings\n"
+    "import sys\nfrom byod.labeling import server\nfrom byod.schema.config import Settings\n"
     "print(server.start(Settings.load(), lambda line: print(line, file=sys.stderr, flush=True)).model_dump_json())"
 )
 
@@ -95,25 +95,25 @@ def squatter():
 
 def remembered(home: Path, **fields) -> None:
     """A `server.json` as an earlier start left it."""
-    known = {"url": "http://127.0.0.1:20000", "pid": 1, "born": "long ago", "version": server.VERSION}
+    known = {"url": "http://127.0.0.1:20000", "pid": 1, "born": "long ago", "version": local_server.VERSION}
     (home / "server.json").write_text(json.dumps(known | fields))
 
 
 def test_it_starts_is_found_and_stops(studio_home):
     """A start gives a server that knows the token; it is found again, at the same address after a restart."""
     settings = Settings.load()
-    assert server.running(settings) is None
-    found = server.start(settings, studio.quiet)
+    assert local_server.running(settings) is None
+    found = local_server.start(settings, studio.quiet)
     assert studio.asked(found, "/api/current-user/whoami")["email"] == found.email
-    assert studio.asked(found, "/api/version")["release"] == server.VERSION
-    assert server.running(settings) == found
-    assert server.start(settings, studio.quiet) == found
-    assert server.stop(settings, studio.quiet)
-    assert server.running(settings) is None
-    assert not server.stop(settings, studio.quiet)
+    assert studio.asked(found, "/api/version")["release"] == local_server.VERSION
+    assert local_server.running(settings) == found
+    assert local_server.start(settings, studio.quiet) == found
+    assert local_server.stop(settings, studio.quiet)
+    assert local_server.running(settings) is None
+    assert not local_server.stop(settings, studio.quiet)
     assert servers(studio_home) == []
     log = (studio_home / "server.log").stat().st_size
-    again = server.start(settings, studio.quiet)
+    again = local_server.start(settings, studio.quiet)
     assert (again.url, again.token) == (found.url, found.token)
     assert (studio_home / "server.log").stat().st_size < 2 * log
 
@@ -127,7 +127,7 @@ def test_it_is_private(studio_home, monkeypatch):
         "DATABASE_NAME": "/x",
     }.items():
         monkeypatch.setenv(name, value)
-    running = server.start(Settings.load(), studio.quiet)
+    running = local_server.start(Settings.load(), studio.quiet)
     assert running.files == studio_home / "files"
     assert {mode(studio_home / name) for name in (".", "data", "files")} == {0o700}
     assert {mode(studio_home / name) for name in ("keys.json", "server.json", "server.log")} == {0o600}
@@ -167,8 +167,8 @@ def test_a_taken_port_is_left_alone(studio_home, squatter):
     port, seen = squatter
     remembered(studio_home, url=f"http://127.0.0.1:{port}")
     settings = Settings.load()
-    assert server.running(settings) is None
-    running = server.start(settings, studio.quiet)
+    assert local_server.running(settings) is None
+    running = local_server.start(settings, studio.quiet)
     assert running.url != f"http://127.0.0.1:{port}"
     assert studio.asked(running, "/api/current-user/whoami")["email"] == running.email
     assert [authorization for _, authorization in seen if authorization] == []
@@ -177,15 +177,15 @@ def test_a_taken_port_is_left_alone(studio_home, squatter):
 @pytest.mark.long
 def test_a_port_taken_at_the_last_moment(studio_home, squatter, monkeypatch):
     """A port that somebody takes after byod chose it is noticed, although Label Studio silently takes the next."""
-    free, chosen = server._free, []
+    free, chosen = local_server._free, []
 
     def blind(port):
         chosen.append(port)
         return True if len(chosen) == 1 else free(port)
 
-    monkeypatch.setattr(server, "_free", blind)
+    monkeypatch.setattr(local_server, "_free", blind)
     remembered(studio_home, url=f"http://127.0.0.1:{squatter[0]}")
-    running = server.start(Settings.load(), studio.quiet)
+    running = local_server.start(Settings.load(), studio.quiet)
     assert chosen[0] == squatter[0]
     assert running.url == f"http://127.0.0.1:{chosen[-1]}"
     assert running.url != f"http://127.0.0.1:{squatter[0]}"
@@ -215,11 +215,11 @@ def test_byod_killed_during_a_start(studio_home):
         without_waiting(studio_home)
         alive = servers(studio_home)
         left += len(alive)
-        running = server.start(settings, studio.quiet)
+        running = local_server.start(settings, studio.quiet)
         assert servers(studio_home) == [running.pid]
         assert alive in ([], [running.pid])
         assert studio.asked(running, "/api/current-user/whoami")["email"] == running.email
-        server.stop(settings, studio.quiet)
+        local_server.stop(settings, studio.quiet)
         assert servers(studio_home) == []
     assert left  # otherwise nothing was killed in between
 
@@ -238,12 +238,12 @@ def test_byod_killed_during_the_first_start(label_studio_program, tmp_path, monk
     (alive,) = servers(home)
     said = []
     try:
-        running = server.start(Settings.load(), said.append)
+        running = local_server.start(Settings.load(), said.append)
         assert running.pid == alive
         assert any("already" in line for line in said)
         assert studio.asked(running, "/api/current-user/whoami")["email"] == running.email
     finally:
-        server.stop(Settings.load(), studio.quiet)
+        local_server.stop(Settings.load(), studio.quiet)
 
 
 @pytest.mark.long
@@ -254,7 +254,7 @@ def test_a_stop_ends_a_server_that_is_only_starting(studio_home):
         time.sleep(0.02)
     process.kill()
     process.communicate()
-    server.stop(Settings.load(), studio.quiet)
+    local_server.stop(Settings.load(), studio.quiet)
     without_waiting(studio_home)
     assert servers(studio_home) == []
 
@@ -263,12 +263,12 @@ def test_a_stop_ends_a_server_that_is_only_starting(studio_home):
 def test_the_server_killed_from_outside(studio_home):
     """A server that somebody kills is running no more, and the next start brings it back at the same address."""
     settings = Settings.load()
-    first = server.start(settings, studio.quiet)
+    first = local_server.start(settings, studio.quiet)
     os.kill(first.pid, signal.SIGKILL)
-    while processes.born(first.pid):
+    while detached_process.born(first.pid):
         time.sleep(0.02)
-    assert server.running(settings) is None
-    second = server.start(settings, studio.quiet)
+    assert local_server.running(settings) is None
+    second = local_server.start(settings, studio.quiet)
     assert second.url == first.url
     assert second.pid != first.pid
 
@@ -280,9 +280,9 @@ def test_a_number_that_belongs_to_somebody_else(studio_home):
     try:
         remembered(studio_home, pid=other.pid)
         settings = Settings.load()
-        assert server.running(settings) is None
-        assert not server.stop(settings, studio.quiet)
-        assert server.start(settings, studio.quiet).pid != other.pid
+        assert local_server.running(settings) is None
+        assert not local_server.stop(settings, studio.quiet)
+        assert local_server.start(settings, studio.quiet).pid != other.pid
         assert other.poll() is None
     finally:
         other.kill()
@@ -293,24 +293,24 @@ def test_a_number_that_belongs_to_somebody_else(studio_home):
 def test_a_token_that_was_reset(studio_home):
     """A token reset on the server's pages is asked for again with the password, of the server that runs."""
     settings, said = Settings.load(), []
-    first = server.start(settings, studio.quiet)
+    first = local_server.start(settings, studio.quiet)
     new = studio.asked(first, "/api/current-user/reset-token/", "POST")["token"]
-    assert server.running(settings) is None
-    again = server.start(settings, said.append)
+    assert local_server.running(settings) is None
+    again = local_server.start(settings, said.append)
     assert (again.pid, again.token) == (first.pid, new)
     assert any("changed" in line for line in said)
-    assert server.running(settings) == again
+    assert local_server.running(settings) == again
 
 
 @pytest.mark.long
 def test_tokens_turned_off(studio_home):
     """Such tokens turned off on the server's pages are turned on again."""
     settings = Settings.load()
-    first = server.start(settings, studio.quiet)
+    first = local_server.start(settings, studio.quiet)
     off = {"api_tokens_enabled": True, "legacy_api_tokens_enabled": False}
     studio.asked(first, "/api/jwt/settings", "POST", json=off)
-    assert server.running(settings) is None
-    assert server.start(settings, studio.quiet) == first
+    assert local_server.running(settings) is None
+    assert local_server.start(settings, studio.quiet) == first
 
 
 @pytest.mark.long
@@ -321,11 +321,11 @@ def test_a_home_that_accepts_nothing(studio_home):
     (studio_home / "keys.json").write_text(json.dumps(wrong))
     settings = Settings.load()
     with pytest.raises(ReviewError, match=r"neither the token nor the password in .*keys\.json") as refused:
-        server.start(settings, studio.quiet)
+        local_server.start(settings, studio.quiet)
     assert "\n" not in str(refused.value)
-    assert server.running(settings) is None
+    assert local_server.running(settings) is None
     (studio_home / "keys.json").write_text(json.dumps(keys))
-    assert server.running(settings) is not None
+    assert local_server.running(settings) is not None
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_a_program_that_cannot_start(tmp_path, text, said):
     program.write_text(text)
     program.chmod(0o755)
     with pytest.raises(ReviewError, match=said) as refused:
-        server.start(studio.settings(home, program), studio.quiet)
+        local_server.start(studio.settings(home, program), studio.quiet)
     assert "\n" not in str(refused.value)
     assert str(home / "server.log") in str(refused.value)
     assert servers(home) == []
@@ -358,9 +358,9 @@ def test_a_program_that_never_answers(tmp_path, monkeypatch):
     program, home = tmp_path / "label-studio", tmp_path / "home"
     program.write_text("#!/bin/sh\nexec sleep 600\n")
     program.chmod(0o755)
-    monkeypatch.setattr(server, "START_SECONDS", 1.0)
+    monkeypatch.setattr(local_server, "START_SECONDS", 1.0)
     with pytest.raises(ReviewError, match="does not answer after 1 s"):
-        server.start(studio.settings(home, program), studio.quiet)
+        local_server.start(studio.settings(home, program), studio.quiet)
     assert servers(home) == []
 
 
@@ -368,11 +368,11 @@ def test_what_is_wrong_with_the_settings_or_files(tmp_path):
     """A program that is none, and damaged files, are one line that says which."""
     home = tmp_path / "home"
     with pytest.raises(ReviewError, match=r"BYOD_LABEL_STUDIO is .* no program"):
-        server.start(studio.settings(home, tmp_path / "missing"), studio.quiet)
+        local_server.start(studio.settings(home, tmp_path / "missing"), studio.quiet)
     for name in ("server.json", "keys.json"):
         (home / name).write_text("{")
         with pytest.raises(ReviewError, match=f"{name} is damaged"):
-            server.running(studio.settings(home))
+            local_server.running(studio.settings(home))
         (home / name).unlink()
 
 
@@ -381,9 +381,9 @@ def test_data_of_another_version(studio_home):
     settings, said = Settings.load(), []
     remembered(studio_home, version="99.0.0")
     with pytest.raises(ReviewError, match=r"from Label Studio 99\.0\.0, and this one is 1\.23\.2"):
-        server.start(settings, studio.quiet)
+        local_server.start(settings, studio.quiet)
     remembered(studio_home, version="1.9.0")
-    server.start(settings, said.append)
+    local_server.start(settings, said.append)
     assert any("from Label Studio 1.9.0" in line for line in said)
 
 
@@ -391,21 +391,21 @@ def test_data_of_another_version(studio_home):
 def test_a_server_for_a_while(studio_home):
     """`serving` stops what it started, also after an error, and leaves alone what ran before."""
     settings = Settings.load()
-    with pytest.raises(ZeroDivisionError), server.serving(settings, studio.quiet) as running:  # noqa: PT012
-        assert server.running(settings) == running
+    with pytest.raises(ZeroDivisionError), local_server.serving(settings, studio.quiet) as running:  # noqa: PT012
+        assert local_server.running(settings) == running
         raise ZeroDivisionError
-    assert server.running(settings) is None
-    first = server.start(settings, studio.quiet)
-    with server.serving(settings, studio.quiet) as running:
+    assert local_server.running(settings) is None
+    first = local_server.start(settings, studio.quiet)
+    with local_server.serving(settings, studio.quiet) as running:
         assert running == first
-    assert server.running(settings) == first
+    assert local_server.running(settings) == first
 
 
 @pytest.mark.long
 def test_the_server_outlives_byod(studio_home):
     """A server started by a byod that ended goes on, out of reach of the signals of byod's terminal."""
     told = json.loads(starter().communicate(timeout=120)[0])
-    running = server.running(Settings.load())
+    running = local_server.running(Settings.load())
     assert running is not None
     assert running.pid == told["pid"]
     assert os.getsid(running.pid) == running.pid
@@ -424,6 +424,6 @@ def test_the_doctor_says_where_it_stands(studio_home, tmp_path):
     assert line(studio.settings(nowhere, tmp_path / "missing")).level == "fault"
     settings = Settings.load()
     assert line(settings).what.endswith("does not run")
-    running = server.start(settings, studio.quiet)
+    running = local_server.start(settings, studio.quiet)
     assert line(settings).what.endswith(f"runs at {running.url}")
     assert socket.create_connection(("127.0.0.1", int(running.url.rsplit(":", 1)[1])), 5).close() is None

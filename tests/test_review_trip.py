@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-from byod import learning, pipeline, reviewing
-from byod import points as marked
-from byod import recipe as recipes
-from byod.errors import UsageError
-from byod.points import Head, Marks, Point, PointSet
-from byod.recipe import Recipe
-from byod.records import Task
-from byod.review import projects
-from byod.review.questions import Purpose
-from byod.review.studio import Studio
-from byod.reviewing import Asked, Desk
+from byod.api import datasets, review, train
+from byod.api.review import Asked, Desk
+from byod.labeling import projects
+from byod.labeling.client import Studio
+from byod.labeling.review_tasks import Purpose
+from byod.schema import keypoints as marked
+from byod.schema import recipe as recipes
+from byod.schema.errors import UsageError
+from byod.schema.keypoints import Head, Marks, Point, PointSet
+from byod.schema.recipe import Recipe
+from byod.schema.records import Task
 from byod.testing import draw_classes
 
 pytestmark = pytest.mark.slow
@@ -50,17 +50,17 @@ def drawn(folder, *classes, per_class=6, seed=0):
 
 
 def collected(pictures, folder):
-    pipeline.add([pictures], None, folder, Recipe(), say=quiet, watch=lambda tallies: None)
+    datasets.add([pictures], None, folder, Recipe(), say=quiet, watch=lambda tallies: None)
     return folder
 
 
 def push(folder, desk, tmp_path, **asked):
-    done = reviewing.push(folder, desk, Asked(**asked), tmp_path / "cache", say=quiet, progress=nothing)
+    done = review.push(folder, desk, Asked(**asked), tmp_path / "cache", say=quiet, progress=nothing)
     return {one.project.purpose: one for one in done}
 
 
 def pull(folder, desk):
-    return reviewing.pull(folder, desk, say=quiet)
+    return review.pull(folder, desk, say=quiet)
 
 
 def tasks(desk, pushed):
@@ -160,11 +160,11 @@ def test_a_file_moved_by_hand_meanwhile_is_a_conflict_until_somebody_says_again(
     pulled = pull(folder, desk)
     assert "moved by hand to Hund" in pulled.conflicts[0].why
     assert where(folder, task) == "rejected/conflict"
-    assert len(pipeline.status(folder, say=quiet).conflicts) == 1
+    assert len(datasets.status(folder, say=quiet).conflicts) == 1
     say(desk, task, "Hund")
     assert not pull(folder, desk).conflicts
     assert where(folder, task) == "images/Hund"
-    assert not pipeline.status(folder, say=quiet).conflicts
+    assert not datasets.status(folder, say=quiet).conflicts
 
 
 def test_a_file_deleted_by_hand_meanwhile_is_a_conflict_and_its_verdict_is_kept(folder, desk, tmp_path):
@@ -175,7 +175,7 @@ def test_a_file_deleted_by_hand_meanwhile_is_a_conflict_and_its_verdict_is_kept(
     pulled = pull(folder, desk)
     assert "deleted by hand" in pulled.conflicts[0].why
     assert any(x["who"] == "byod@localhost" and x["label"] == "Hund" for x in log(folder))
-    assert sum(1 for sample in pipeline.status(folder, say=quiet).kept) == 11
+    assert sum(1 for sample in datasets.status(folder, say=quiet).kept) == 11
 
 
 def test_undo_takes_the_last_pull_back_and_its_answers_are_not_taken_up_again(folder, desk, tmp_path):
@@ -188,7 +188,7 @@ def test_undo_takes_the_last_pull_back_and_its_answers_are_not_taken_up_again(fo
     pull(folder, desk)
     name = Path(third["data"]["file"]).name
     shutil.move(folder / "images" / "Hund" / name, folder / "rejected" / "review" / name)
-    undone = reviewing.undo(folder, say=quiet)
+    undone = review.undo(folder, say=quiet)
     assert (undone.pictures, undone.changed_since) == (1, 1)
     assert [where(folder, t) for t in (first, second, third)] == [
         "images/Hund",
@@ -198,11 +198,11 @@ def test_undo_takes_the_last_pull_back_and_its_answers_are_not_taken_up_again(fo
     assert pull(folder, desk).answers == 0
     say(desk, second, "Hund")
     assert pull(folder, desk).relabelled == 1
-    assert reviewing.undo(folder, say=quiet).pictures == 1
-    assert reviewing.undo(folder, say=quiet).pictures == 1
+    assert review.undo(folder, say=quiet).pictures == 1
+    assert review.undo(folder, say=quiet).pictures == 1
     assert where(folder, first) == "images/Katze"
     with pytest.raises(UsageError, match="no pull"):
-        reviewing.undo(folder, say=quiet)
+        review.undo(folder, say=quiet)
 
 
 def test_an_undone_dataset_rebuilt_from_its_log_is_the_same(folder, desk, tmp_path):
@@ -210,14 +210,14 @@ def test_an_undone_dataset_rebuilt_from_its_log_is_the_same(folder, desk, tmp_pa
     for task in tasks(desk, pushed)[:4]:
         say(desk, task, "Hund")
     pull(folder, desk)
-    reviewing.undo(folder, say=quiet)
-    before = pipeline.status(folder, say=quiet)
+    review.undo(folder, say=quiet)
+    before = datasets.status(folder, say=quiet)
     for file in folder.glob("catalog.db*"):
         file.unlink()
-    after = pipeline.status(folder, say=quiet)
+    after = datasets.status(folder, say=quiet)
     assert after.fingerprint == before.fingerprint
     assert pull(folder, desk).answers == 0
-    assert pipeline.status(folder, say=quiet).fingerprint == before.fingerprint
+    assert datasets.status(folder, say=quiet).fingerprint == before.fingerprint
 
 
 def test_verdicts_for_a_class_that_left_the_recipe_wait_until_it_is_back(folder, desk, tmp_path):
@@ -264,7 +264,7 @@ def test_a_hundred_classes_with_any_names_make_the_trip(desk, tmp_path):
         (sorted_out / folder).mkdir(parents=True)
         shutil.copy(picture, sorted_out / folder)
     dataset = tmp_path / "set"
-    pipeline.add([sorted_out], None, dataset, recipe, say=quiet, watch=lambda tallies: None)
+    datasets.add([sorted_out], None, dataset, recipe, say=quiet, watch=lambda tallies: None)
     pushed = push(dataset, desk, tmp_path)[Purpose.LABELS]
     asked = tasks(desk, pushed)
     assert len(asked) > 50  # drawn pictures may be copies of each other
@@ -289,7 +289,7 @@ def test_conflicts_are_asked_with_both_classes_and_an_answer_decides(folder, des
     assert "Katze" in asked["data"]["question"]
     say(desk, asked, "Hund")
     pull(folder, desk)
-    assert not pipeline.status(folder, say=quiet).conflicts
+    assert not datasets.status(folder, say=quiet).conflicts
     assert (folder / "images" / "Hund" / name).exists()
 
 
@@ -300,7 +300,7 @@ def test_status_counts_what_was_asked_answered_skipped_and_pulled(folder, desk, 
     pull(folder, desk)
     say(desk, two, "Hund")
     say(desk, three, "Hund", was_cancelled=True)
-    standing = reviewing.status(folder, desk, say=quiet)
+    standing = review.status(folder, desk, say=quiet)
     (tally,) = standing.tallies
     assert (tally.pushed, tally.done, tally.skipped, tally.disagreeing, tally.pulled) == (12, 2, 1, 0, 1)
     assert tally.by == {"byod@localhost": 2}
@@ -317,8 +317,8 @@ def cats(tmp_path):
     pictures = drawn(tmp_path / "drawn", "cat", per_class=4)
     folder = tmp_path / "cats"
     recipe = Recipe(task=Task.KEYPOINTS, points=PointSet(names=NAMES, flips=(NAMES,)))
-    pipeline.add([pictures], None, folder, recipe, say=quiet, watch=lambda tallies: None)
-    for sample in pipeline.status(folder, say=quiet).kept:
+    datasets.add([pictures], None, folder, recipe, say=quiet, watch=lambda tallies: None)
+    for sample in datasets.status(folder, say=quiet).kept:
         eyes = {NAMES[0]: Point(x=10.25, y=20.5), NAMES[1]: Point(x=-4, y=20, inside=False)}
         marks = Marks(
             sha256=sample.sha256, width=sample.width, height=sample.height, heads=(Head(points=eyes),)
@@ -355,7 +355,7 @@ def test_a_dragged_point_moves_in_its_file_and_undo_moves_it_back(cats, desk, tm
     assert after.heads[0].points[NAMES[0]].y == pytest.approx(17.5, abs=0.01)
     assert after.heads[0].points[NAMES[1]] == before.heads[0].points[NAMES[1]]
     assert points_of(cats, untouched) == other
-    assert reviewing.undo(cats, say=quiet).pictures == 1
+    assert review.undo(cats, say=quiet).pictures == 1
     assert points_of(cats, task) == before
     assert pull(cats, desk).answers == 0
 
@@ -381,7 +381,7 @@ def test_points_that_a_hand_changed_meanwhile_are_not_overwritten(cats, desk, tm
 
 
 def test_a_picture_without_points_is_asked_first_and_may_be_rejected(cats, desk, tmp_path):
-    sample = pipeline.status(cats, say=quiet).kept[2]
+    sample = datasets.status(cats, say=quiet).kept[2]
     (cats / marked.file_of(sample.path)).unlink()
     pushed = push(cats, desk, tmp_path)[Purpose.POINTS]
     first = tasks(desk, pushed)[0]
@@ -396,8 +396,8 @@ def learned(tmp_path_factory):
     """A dataset with a run."""
     folder = tmp_path_factory.mktemp("learned")
     made = collected(drawn(folder / "drawn", "Katze", "Hund", per_class=40), folder / "set")
-    wanted = learning.Wanted(plugin="sklearn", probe=False)
-    learning.train(made, wanted, say=quiet, log=lambda numbers: None)
+    wanted = train.Wanted(plugin="sklearn", probe=False)
+    train.train(made, wanted, say=quiet, log=lambda numbers: None)
     return made
 
 

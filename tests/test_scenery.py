@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from byod.demo import findings, scenery
-from byod.demo.drawings import VEGETABLES, draw
-from byod.demo.scenery import Kind
-from byod.demo.stand import WORKS, stand
-from byod.errors import ByodError, DatasetError, UsageError
-from byod.records import DuplicateGroup, Origin, Reason, Sample, Snapshot, Status, Task
+from byod.demo import findings, scenes
+from byod.demo.fake_source import WORKS, stand
+from byod.demo.scenes import Kind
+from byod.demo.vegetables import VEGETABLES, draw
+from byod.schema.errors import ByodError, DatasetError, UsageError
+from byod.schema.records import DuplicateGroup, Origin, Reason, Sample, Snapshot, Status, Task
 from byod.testing import draw_classes
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def planted():
-    return scenery.drawn(per_class=40)
+    return scenes.drawn(per_class=40)
 
 
 def opened(content):
@@ -134,8 +134,8 @@ def test_every_kind_of_trouble_is_planted(planted):
 @pytest.mark.slow
 def test_planting_follows_from_its_seed_alone():
     """The same seed plants the same bytes in the same order."""
-    assert scenery.drawn(per_class=12, seed=5) == scenery.drawn(per_class=12, seed=5)
-    assert scenery.drawn(per_class=12, seed=5) != scenery.drawn(per_class=12, seed=6)
+    assert scenes.drawn(per_class=12, seed=5) == scenes.drawn(per_class=12, seed=5)
+    assert scenes.drawn(per_class=12, seed=5) != scenes.drawn(per_class=12, seed=6)
 
 
 def test_copies_are_what_they_are_called(planted):
@@ -197,7 +197,7 @@ def test_a_picture_offered_under_both_classes_is_the_same_bytes_on_one_host(plan
 def test_real_class_folders_are_planted_the_same_way(tmp_path):
     """Pictures of class folders are offered as they are, with every kind of trouble among them."""
     draw_classes(tmp_path, classes=("circle", "square"), per_class=20)
-    planted = scenery.pictures_from(tmp_path)
+    planted = scenes.pictures_from(tmp_path)
     assert planted.classes == ("circle", "square")
     assert set(planted.counts) == set(Kind)
     files = {path.read_bytes() for path in tmp_path.glob("*/*.jpg")}
@@ -207,7 +207,7 @@ def test_real_class_folders_are_planted_the_same_way(tmp_path):
 @pytest.mark.data
 def test_real_vegetables_fit_into_what_openverse_shows(real_pictures):
     """With its trouble each class stays within the 240 works that a query shows, so that nothing is out of reach."""
-    planted = scenery.pictures_from(real_pictures / "vegetables")
+    planted = scenes.pictures_from(real_pictures / "vegetables")
     assert set(planted.counts) == set(Kind)
     per_class = Counter(offer.label for offer in planted.offers)
     assert set(per_class) == {"blumenkohl", "brokkoli"}
@@ -217,19 +217,19 @@ def test_real_vegetables_fit_into_what_openverse_shows(real_pictures):
 def test_folders_that_cannot_be_planted_are_refused(tmp_path):
     """No folder, one class, too few pictures and a file that is no picture are each said in one line."""
     with pytest.raises(DatasetError, match="not a folder"):
-        scenery.pictures_from(tmp_path / "none")
+        scenes.pictures_from(tmp_path / "none")
     draw_classes(tmp_path, classes=("circle",), per_class=14)
     with pytest.raises(DatasetError, match="at least two"):
-        scenery.pictures_from(tmp_path)
+        scenes.pictures_from(tmp_path)
     draw_classes(tmp_path, classes=("square",), per_class=3)
     with pytest.raises(DatasetError, match=r"square holds 3 pictures"):
-        scenery.pictures_from(tmp_path)
+        scenes.pictures_from(tmp_path)
     draw_classes(tmp_path, classes=("square",), per_class=14)
     (tmp_path / "square" / "zzz.jpg").write_text("no picture")
     with pytest.raises(DatasetError, match=r"zzz\.jpg cannot be opened"):
-        scenery.pictures_from(tmp_path)
+        scenes.pictures_from(tmp_path)
     with pytest.raises(UsageError, match="at least 12"):
-        scenery.drawn(per_class=5)
+        scenes.drawn(per_class=5)
 
 
 # --- serving -------------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ def test_the_stand_serves_what_was_planted_from_several_hosts(planted):
                 assert (reply.status, reply.read()) == (offer.status, offer.read())
                 assert reply.headers["Content-Type"] == offer.content_type
                 assert reply.headers.get("X-Robots-Tag") == offer.headers.get("X-Robots-Tag")
-        assert len(hosts) == scenery.HOSTS
+        assert len(hosts) == scenes.HOSTS
         assert all(urlsplit("//" + host).hostname == "127.0.0.1" for host in hosts)
 
 

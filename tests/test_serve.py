@@ -23,18 +23,20 @@ from PIL import Image
 from test_cli import byod, compiled
 from test_keypoints_finder import POINTS, jpeg, run_folder
 
-from byod import corrections, points, reported, serving
-from byod.dataset import Dataset
-from byod.errors import DatasetError, ModelError, PictureError, UsageError
-from byod.modelcard import InputRule
-from byod.points import Marks, PointSet
-from byod.predictor import Predictor
-from byod.recipe import Recipe
-from byod.records import Task
-from byod.resizing import resized
-from byod.web import models, truth
-from byod.web.answers import About, Taken
-from byod.web.models import area_of
+from byod.api import feedback, serve
+from byod.dataset import feedback_inbox
+from byod.dataset.dataset_folder import Dataset
+from byod.images.resize import resized
+from byod.schema import keypoints
+from byod.schema.errors import DatasetError, ModelError, PictureError, UsageError
+from byod.schema.keypoints import Marks, PointSet
+from byod.schema.model_card import InputRule
+from byod.schema.recipe import Recipe
+from byod.schema.records import Task
+from byod.tasks.classify.predict import Predictor
+from byod.web import ground_truth, inference
+from byod.web.inference import area_of
+from byod.web.schemas import About, Taken
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def test_it_says_when_it_is_unsure(made):
     """An answer below the threshold is marked, one above is not; the threshold stands in what the page is told."""
     between = np.linspace((170, 70, 60), (70, 160, 70), 12).astype(int)
     for below in (0.0, 0.7, 0.95):
-        with served(made, model=models.opened(made, unsure_below=below)) as at:
+        with served(made, model=inference.opened(made, unsure_below=below)) as at:
             assert get(at, "/api/model").json["unsure_below"] == below
             said = [post(at, content=picture(tuple(colour))).json for colour in between]
             assert [one["unsure"] for one in said] == [one["probability"] < below for one in said]
@@ -215,7 +217,7 @@ def test_a_report_is_kept_and_taken_up(made, copied, tmp_path):
         assert post(at, "/api/report", body, kind).json == kept.json
         odd, kind = form(image=picture((0, 0, 250), (300, 300)), truth=b'{"label": null}')
         assert post(at, "/api/report", odd, kind).status == 201
-    room = copied / corrections.ROOM
+    room = copied / feedback_inbox.ROOM
     sha256 = kept.json["kept"]
     assert {file.suffix for file in room.iterdir()} == {".jpg", ".json"}
     assert len(list(room.iterdir())) == 4
@@ -242,7 +244,7 @@ def test_a_report_is_kept_and_taken_up(made, copied, tmp_path):
 
 
 def reviewed_in(dataset):
-    from byod.reviewing import reviewed
+    from byod.api.review import reviewed
 
     return reviewed(dataset)
 
@@ -269,20 +271,20 @@ def test_reports_of_points_come_in_with_their_marks(tmp_path):
         "height": 3000,
         "heads": [{"points": {"eye_image_left": [1000, 1500], "eye_image_right": [4100, 1600]}}],
     }
-    label, marks = truth.read(json.dumps(said).encode(), about)
+    label, marks = ground_truth.read(json.dumps(said).encode(), about)
     assert label is None
-    kept = corrections.keep(tmp_path / "cats", stream.getvalue(), run="r", label=None, marks=marks)
+    kept = feedback_inbox.keep(tmp_path / "cats", stream.getvalue(), run="r", label=None, marks=marks)
     assert (kept.width, kept.height) == (2048, 1536)
     assert kept.marks.heads[0].points["eye_image_left"].x == pytest.approx(512)
-    done = reported.take_up(tmp_path / "cats", say=str, watch=lambda tallies: None)
+    done = feedback.take_up(tmp_path / "cats", say=str, watch=lambda tallies: None)
     assert (done.taken, done.left) == (1, 0)
     (sample,) = done.snapshot.kept
-    there = points.read(tmp_path / "cats" / points.file_of(sample.path))
+    there = keypoints.read(tmp_path / "cats" / keypoints.file_of(sample.path))
     assert (there.sha256, there.width, there.height) == (sample.sha256, 512, 384)
     left, right = (there.heads[0].points[name] for name in names.names)
     assert (left.x, left.y, left.inside) == (pytest.approx(128), pytest.approx(192), True)
     assert right.inside is False
-    assert not list((tmp_path / "cats" / corrections.ROOM).iterdir())
+    assert not list((tmp_path / "cats" / feedback_inbox.ROOM).iterdir())
 
 
 @pytest.fixture
@@ -335,9 +337,11 @@ def test_corrected_points_come_in_for_the_next_round(cats):
         assert "399 x 300" in post(at, "/api/report", wrong, kind).json["error"]
         none, kind = form(image=jpeg(image[:, ::-1]), truth=json.dumps({**told, "heads": []}).encode())
         assert post(at, "/api/report", none, kind).status == 201
-    done = reported.take_up(cats.parent.parent, say=str, watch=lambda tallies: None)
+    done = feedback.take_up(cats.parent.parent, say=str, watch=lambda tallies: None)
     assert (done.taken, done.left) == (2, 0)
-    marks = [points.read(done.snapshot.folder / points.file_of(one.path)) for one in done.snapshot.samples]
+    marks = [
+        keypoints.read(done.snapshot.folder / keypoints.file_of(one.path)) for one in done.snapshot.samples
+    ]
     assert sorted(len(each.heads) for each in marks) == [0, 1]
     (there,) = next(each.heads for each in marks if each.heads)
     assert there.points["mouth"] is None
@@ -379,7 +383,7 @@ def test_a_report_says_what_the_model_knows(made, copied, said):
         answer = post(at, "/api/report", body, kind)
     assert answer.status == 400
     assert len(answer.json["error"].splitlines()) == 1
-    assert not (copied / corrections.ROOM).exists()
+    assert not (copied / feedback_inbox.ROOM).exists()
 
 
 @pytest.mark.parametrize(
@@ -400,40 +404,40 @@ def test_marks_are_those_of_the_model(heads):
     )  # fmt: skip
     said = {"width": 10, "height": 10, "heads": heads}
     with pytest.raises(HTTPException) as refused:
-        truth.read(json.dumps(said).encode(), about)
+        ground_truth.read(json.dumps(said).encode(), about)
     assert refused.value.status_code == 400
     assert "\n" not in refused.value.detail
 
 
 def test_reports_do_not_fill_the_disk(copied, monkeypatch):
     """When many wait, the next is refused with what to do; one that waits already may be said anew."""
-    monkeypatch.setattr(corrections, "MOST", 2)
+    monkeypatch.setattr(feedback_inbox, "MOST", 2)
     colours = [(200, 0, 0), (0, 200, 0), (0, 0, 200)]
     for colour in colours[:2]:
-        corrections.keep(copied, picture(colour), run="r", label=RED, marks=None)
+        feedback_inbox.keep(copied, picture(colour), run="r", label=RED, marks=None)
     with pytest.raises(DatasetError, match="byod add --reports"):
-        corrections.keep(copied, picture(colours[2]), run="r", label=RED, marks=None)
-    corrections.keep(copied, picture(colours[0]), run="r", label=GREEN, marks=None)
-    assert [one.label for one in corrections.waiting(copied)].count(GREEN) == 1
+        feedback_inbox.keep(copied, picture(colours[2]), run="r", label=RED, marks=None)
+    feedback_inbox.keep(copied, picture(colours[0]), run="r", label=GREEN, marks=None)
+    assert [one.label for one in feedback_inbox.waiting(copied)].count(GREEN) == 1
     with pytest.raises(DatasetError, match="64 x 48"):
-        corrections.keep(copied, picture(), run="r", label=None, marks=Marks(width=9, height=9))
+        feedback_inbox.keep(copied, picture(), run="r", label=None, marks=Marks(width=9, height=9))
     with pytest.raises(PictureError):
-        corrections.keep(copied, b"<svg>", run="r", label=RED, marks=None)
+        feedback_inbox.keep(copied, b"<svg>", run="r", label=RED, marks=None)
 
 
 def test_what_cannot_be_served_is_said_in_one_line(made, copied, tmp_path):
     """No run, a damaged one, a port in use, an address that is none, reports without a dataset: one line each."""
     with pytest.raises(ModelError):
-        serving.page(tmp_path, say=str, ready=str)
+        serve.page(tmp_path, say=str, ready=str)
     with served(made) as (_, port), pytest.raises(UsageError, match=f"port {port} is taken"):
-        serving.page(made, port=port, say=str, ready=str)
+        serve.page(made, port=port, say=str, ready=str)
     with pytest.raises(UsageError, match="no such address"):
-        serving.page(made, host="no.such.host.invalid", say=str, ready=str)
+        serve.page(made, host="no.such.host.invalid", say=str, ready=str)
     alone = tmp_path / "a" / "runs" / "r"
     alone.parent.mkdir(parents=True)
     shutil.copytree(made, alone)
     with pytest.raises(UsageError, match="no dataset"):
-        serving.page(alone, allow_reports=True, say=str, ready=str)
+        serve.page(alone, allow_reports=True, say=str, ready=str)
     for wrong in (("--url", "http://127.0.0.1:1"), ("--label-studio", "--allow-reports"), ("--port", "0")):
         done = byod("serve", str(made), *wrong, folder=tmp_path, check=2)
         assert "Traceback" not in done.stderr
@@ -463,7 +467,7 @@ def test_byod_serve_lasts_until_ctrl_c(copied, tmp_path):
     stop = threading.Event()
     try:
         at = "127.0.0.1", int(said["url"].rsplit(":", 1)[1])
-        assert Path(said["reports"]) == copied / corrections.ROOM
+        assert Path(said["reports"]) == copied / feedback_inbox.ROOM
         assert post(at, content=picture()).json["label"] == RED
         busy = [threading.Thread(target=_sending, args=(at, stop), daemon=True) for _ in range(4)]
         for thread in busy:

@@ -17,12 +17,12 @@ import pytest
 from page_server import form, get, picture, post, request, served, wire
 from PIL import Image
 
-from byod.errors import PictureError
-from byod.pictures import open_picture
-from byod.web import models
-from byod.web.connections import Connection
-from byod.web.turns import Busy, Memory
-from byod.web.upload import Limits
+from byod.images.decode import open_picture
+from byod.schema.errors import PictureError
+from byod.web import inference
+from byod.web.http_connection import Connection
+from byod.web.limits import Busy, Memory
+from byod.web.uploads import Limits
 
 
 @pytest.fixture(scope="module")
@@ -418,7 +418,7 @@ class Held:
     """A real model that answers when it is let go."""
 
     def __init__(self, run):
-        self._inner = models.opened(run)
+        self._inner = inference.opened(run)
         self.task, self.about = self._inner.task, self._inner.about
         self.go, self.begun = threading.Event(), threading.Semaphore(0)
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from byod import pipeline, settlement
-from byod.dataset import Dataset
-from byod.recipe import Recipe
-from byod.records import Placement, Reason, Status, Verdict
+from byod.api import datasets
+from byod.dataset import placement
+from byod.dataset.dataset_folder import Dataset
+from byod.schema.recipe import Recipe
+from byod.schema.records import Placement, Reason, Status, Verdict
 
 CLASSES = ("ant", "bee", "cow")
 
@@ -50,7 +51,7 @@ def related(tmp_path_factory) -> Path:
                 room = home / "drawn" / chance.choice(CLASSES)
                 room.mkdir(parents=True, exist_ok=True)
                 (room / f"{number} {kind}.jpg").write_bytes(body)
-    pipeline.add(
+    datasets.add(
         [home / "drawn"], None, home / "set", Recipe(min_side=64), say=str, watch=lambda tallies: None
     )
     return home / "set"
@@ -74,7 +75,7 @@ def say_something(dataset: Dataset, chance: random.Random) -> list[str]:
     compared = [
         sample
         for sample in dataset.catalog.samples.all()
-        if sample.status is Status.KEPT or sample.reason in settlement.COMPARED
+        if sample.status is Status.KEPT or sample.reason in placement.COMPARED
     ]
     chosen = chance.sample(compared, chance.randint(1, 8))
     placements, verdicts = [], []
@@ -110,9 +111,9 @@ def test_around_what_was_said_or_anew(related, tmp_path):
         with Dataset(folder) as dataset:
             for _ in range(4):
                 around = say_something(dataset, chance)
-                moved += settlement.settle(dataset, around=around).moved
+                moved += placement.settle(dataset, around=around).moved
                 near = findings(dataset)
-                anew = settlement.settle(dataset)
+                anew = placement.settle(dataset)
                 assert (anew.changed, anew.moved) == (0, 0)
                 assert findings(dataset) == near
     assert moved  # some verdict brought others with it

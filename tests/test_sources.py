@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loopback_sources import Answer, LoopbackSources, Work
 
-from byod import errors, sources
-from byod.records import Candidate, Policy
+from byod.collection import sources
+from byod.schema import errors
+from byod.schema.records import Candidate, Policy
 
 PLACES = {
     "openverse": "/v1/images/",
@@ -66,7 +67,8 @@ def test_sources_are_imported_when_asked():
     import subprocess
     import sys
 
-    code = "import sys, byod.sources; print([m for m in ('ddgs', 'primp', 'lxml', 'pyarrow') if m in sys.modules])"
+    heavy = ("ddgs", "primp", "lxml", "pyarrow")
+    code = f"import sys, byod.collection.sources; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -6,8 +6,8 @@ import pytest
 from asking import Clock, cached_files, client_of, ended, found
 from loopback_sources import KEY, Answer, LoopbackSources, Work
 
-from byod import errors
-from byod.records import Policy
+from byod.schema import errors
+from byod.schema.records import Policy
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod.errors import ByodError, UsageError
-from byod.sources import folder, urls
+from byod.collection.sources import folder, url_list
+from byod.schema.errors import ByodError, UsageError
 
 JPEG = b"\xff\xd8\xff\xe0" + b"0" * 20
 
@@ -176,7 +176,7 @@ FORMS = {".csv": as_csv, ".jsonl": as_jsonl, ".ndjson": as_jsonl, ".parquet": as
 @pytest.mark.parametrize("suffix", FORMS)
 def test_lists_of_every_form(tmp_path, suffix):
     """The same rows come out of every form, with what is known of origin and licence."""
-    first, second, third = urls.listed(put(tmp_path / f"list{suffix}", FORMS[suffix](ROWS)))
+    first, second, third = url_list.listed(put(tmp_path / f"list{suffix}", FORMS[suffix](ROWS)))
     assert (first.url, first.label, first.rank) == ("https://a.example/1%20.jpg?x=%26", "Brokkoli", 0)
     assert (first.licence, first.licence_url) == ("CC-BY-4.0", "https://creativecommons.org/licenses/by/4.0/")
     assert (first.creator, first.page, first.title) == ("Ada", "https://a.example/1", "Eins")
@@ -194,7 +194,7 @@ def test_lists_of_every_form(tmp_path, suffix):
 def test_url_and_label_are_enough(tmp_path, suffix):
     """Other columns may be missing, and unknown ones do not matter; `license` is understood as well."""
     rows = [{"nr": "1", "URL": "https://a.example/1.jpg", "Label": "x", "license": "CC0"}]
-    (candidate,) = urls.listed(put(tmp_path / f"list{suffix}", FORMS[suffix](rows)))
+    (candidate,) = url_list.listed(put(tmp_path / f"list{suffix}", FORMS[suffix](rows)))
     assert (candidate.label, candidate.licence) == ("x", "CC0-1.0")
 
 
@@ -202,7 +202,7 @@ def test_url_and_label_are_enough(tmp_path, suffix):
 def test_other_delimiters(tmp_path, delimiter):
     """Semicolons (German spreadsheets), tabs and a byte order mark are understood."""
     content = b"\xef\xbb\xbf" + as_csv(ROWS, delimiter)
-    assert len(list(urls.listed(put(tmp_path / "list.csv", content)))) == 3
+    assert len(list(url_list.listed(put(tmp_path / "list.csv", content)))) == 3
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_hostile_lists_are_refused_with_their_place(tmp_path, name, content, wor
     """What cannot be understood is one line that names the file and the row."""
     path = put(tmp_path / name, content)
     with pytest.raises(ByodError) as caught:
-        list(urls.listed(path))
+        list(url_list.listed(path))
     assert words in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -255,7 +255,7 @@ def test_hostile_lists_are_refused_with_their_place(tmp_path, name, content, wor
 def test_rows_before_a_bad_one_come(tmp_path):
     """A list is read row by row: what stands before trouble is there."""
     path = put(tmp_path / "x.csv", b"url,label\nhttps://a.example/1,x\n,y\n")
-    reader = urls.listed(path)
+    reader = url_list.listed(path)
     assert next(reader).url == "https://a.example/1"
     with pytest.raises(ByodError):
         next(reader)
@@ -271,7 +271,7 @@ def test_a_long_list_is_not_held(tmp_path):
     import tracemalloc
 
     tracemalloc.start()
-    count = sum(1 for _ in urls.listed(path))
+    count = sum(1 for _ in url_list.listed(path))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count == 20_000
@@ -281,12 +281,12 @@ def test_a_long_list_is_not_held(tmp_path):
 def test_files_that_are_no_lists(tmp_path):
     """A wrong ending and a missing file are wrong usage."""
     with pytest.raises(UsageError, match=r"should end in \.csv"):
-        list(urls.listed(put(tmp_path / "x.xlsx", b"")))
+        list(url_list.listed(put(tmp_path / "x.xlsx", b"")))
     with pytest.raises(UsageError, match="there is no file"):
-        list(urls.listed(tmp_path / "nowhere.csv"))
+        list(url_list.listed(tmp_path / "nowhere.csv"))
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(UsageError, match="there is no file"):
-        list(urls.listed(tmp_path / "folder.csv"))
+        list(url_list.listed(tmp_path / "folder.csv"))
 
 
 def test_parquet_columns_must_be_text(tmp_path):
@@ -294,11 +294,11 @@ def test_parquet_columns_must_be_text(tmp_path):
     table = pyarrow.table({"url": ["https://a.example/1"], "label": [3]})
     pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(ByodError, match="'label' holds int64, not text"):
-        list(urls.listed(tmp_path / "x.parquet"))
+        list(url_list.listed(tmp_path / "x.parquet"))
     label = pyarrow.array(["x", "y"]).dictionary_encode()
     table = pyarrow.table({"url": ["https://a.example/1", None], "label": label, "size": [[1], [2]]})
     pyarrow.parquet.write_table(table, tmp_path / "y.parquet")
-    reader = urls.listed(tmp_path / "y.parquet")
+    reader = url_list.listed(tmp_path / "y.parquet")
     assert next(reader).label == "x"
     with pytest.raises(ByodError, match="row 2: url is empty"):
         next(reader)
@@ -306,13 +306,13 @@ def test_parquet_columns_must_be_text(tmp_path):
 
 def test_a_parquet_file_that_would_fill_the_memory(tmp_path, monkeypatch):
     """A row group that unpacks to too much is refused before it is read."""
-    monkeypatch.setattr(urls, "MAX_GROUP", 10_000)
+    monkeypatch.setattr(url_list, "MAX_GROUP", 10_000)
     table = pyarrow.table(
         {"url": ["https://a.example/" + str(n) * 20 for n in range(1000)], "label": ["x"] * 1000}
     )
     pyarrow.parquet.write_table(table, tmp_path / "x.parquet", use_dictionary=False)
     with pytest.raises(ByodError, match="in one row group"):
-        list(urls.listed(tmp_path / "x.parquet"))
+        list(url_list.listed(tmp_path / "x.parquet"))
 
 
 _word = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=30)
@@ -328,7 +328,7 @@ def test_any_addresses_and_labels_come_through(tmp_path, suffix):
     def come_through(pairs):
         rows = [{"url": f"https://a.example/{url}", "label": label} for url, label in pairs]
         path = put(tmp_path / f"list{suffix}", FORMS[suffix](rows))
-        out = [(one.url, one.label) for one in urls.listed(path)]
+        out = [(one.url, one.label) for one in url_list.listed(path)]
         assert out == [(row["url"], unicodedata.normalize("NFC", row["label"])) for row in rows]
 
     come_through()
@@ -344,7 +344,7 @@ def test_any_bytes_end_in_rows_or_a_line(tmp_path, suffix):
     def any_bytes(place, junk, skip):
         path = put(tmp_path / f"list{suffix}", whole[:place] + junk + whole[place + skip :])
         try:
-            for candidate in urls.listed(path):
+            for candidate in url_list.listed(path):
                 candidate.model_dump_json()
         except ByodError as error:
             line = str(error)
@@ -362,4 +362,4 @@ def test_no_damaged_byte_of_a_parquet_file_ends_the_process(tmp_path):
     for place in range(len(whole)):
         path = put(tmp_path / "list.parquet", whole[:place] + b"=" + whole[place + 1 :])
         with contextlib.suppress(ByodError):
-            list(urls.listed(path))
+            list(url_list.listed(path))

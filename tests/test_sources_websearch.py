@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loopback_sources import Answer, LoopbackSources, Work
 
-from byod import errors
-from byod.net import api
-from byod.records import Policy
+from byod.collection.http import api_client
+from byod.schema import errors
+from byod.schema.records import Policy
 
 PLACES = {"duckduckgo": "/i.js", "bing": "/images/async"}
 BOTH = list(PLACES)
@@ -185,7 +185,7 @@ def test_servers_out_of_order(web, name):
 @pytest.mark.parametrize("name", BOTH)
 def test_a_huge_answer_is_cut_off(web, name, monkeypatch):
     """An answer above the cap is refused while it comes in."""
-    monkeypatch.setattr(api, "MAX_REPLY", 100_000)
+    monkeypatch.setattr(api_client, "MAX_REPLY", 100_000)
     web.answer_next(PLACES[name], Answer(body=b"x" * 300_000))
     assert "more than" in str(ended(name, client_of(web))[1])
 

@@ -1,4 +1,4 @@
-"""Tests of byod.splits: groups stay whole, parts stay put, and every class has its share."""
+"""Tests of byod.dataset.splits: groups stay whole, parts stay put, and every class has its share."""
 
 import hashlib
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod.records import Split
-from byod.splits import FRACTIONS, Item, folds, split
+from byod.dataset.splits import FRACTIONS, Item, folds, split
+from byod.schema.records import Split
 
 
 def sha(name):

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from byod import corrections, pipeline
-from byod.dataset import Dataset
-from byod.errors import DatasetError
-from byod.recipe import Recipe
+from byod.api import datasets
+from byod.dataset import feedback_inbox
+from byod.dataset.dataset_folder import Dataset
+from byod.schema.errors import DatasetError
+from byod.schema.recipe import Recipe
 from byod.testing import draw_classes
 
 SECRET = b"PRIVATE KEY"
@@ -26,7 +27,7 @@ def made(tmp_path_factory) -> Path:
     """A dataset of two classes of four pictures, as byod leaves it."""
     place = tmp_path_factory.mktemp("made")
     draw_classes(place / "own", classes=("cat", "dog"), per_class=4, size=(320, 240))
-    pipeline.add([place / "own"], None, place / "set", Recipe(), say=silent, watch=lambda tallies: None)
+    datasets.add([place / "own"], None, place / "set", Recipe(), say=silent, watch=lambda tallies: None)
     return place / "set"
 
 
@@ -63,7 +64,7 @@ def written(folder: Path, sql: str, *values: str) -> None:
 def refused(folder: Path, victim: Path, words: str) -> None:
     """Every verb says why in one line, and nothing outside the folder changes, nor do the pictures in it."""
     outside, pictures = contents(victim), contents(folder / "images")
-    for verb in (pipeline.status, pipeline.dedupe):
+    for verb in (datasets.status, datasets.dedupe):
         with pytest.raises(DatasetError, match=words) as caught:
             verb(folder, say=silent)
         assert "\n" not in str(caught.value)
@@ -146,7 +147,7 @@ def test_a_class_folder_that_is_a_link_is_passed_over_and_said(folder: Path, vic
     """A link among the class folders is neither read nor renamed, and a line tells of it."""
     (folder / "images" / name).symlink_to(victim)
     outside, lines = contents(victim), []
-    snapshot = pipeline.status(folder, say=lines.append)
+    snapshot = datasets.status(folder, say=lines.append)
     assert contents(victim) == outside
     assert (folder / "images" / name).is_symlink()
     assert [line for line in lines if name in line and "link" in line]
@@ -164,8 +165,8 @@ def test_no_temporary_name_lies_in_wait(folder: Path, victim: Path):
     (folder / "images" / "new").mkdir()
     draw_classes(folder.parent / "more", classes=("new",), per_class=1, size=(320, 240))
     shutil.copytree(folder.parent / "more" / "new", folder / "images" / "new", dirs_exist_ok=True)
-    pipeline.status(folder, say=silent)
-    pipeline.check(folder, None, say=silent)
+    datasets.status(folder, say=silent)
+    datasets.check(folder, None, say=silent)
     assert (victim / "id_rsa").read_bytes() == SECRET
     assert "classes.new" in (folder / "byod.toml").read_text(encoding="utf-8")
 
@@ -182,7 +183,7 @@ def test_refused_pictures_are_written_through_no_link(folder: Path, victim: Path
     (folder / "rejected" / "not-a-picture" / name).symlink_to(victim / "id_rsa")
     with Dataset(folder) as dataset:
         recipe = dataset.recipe
-    pipeline.add([tmp_path / "own"], None, folder, recipe, say=silent, watch=lambda tallies: None)
+    datasets.add([tmp_path / "own"], None, folder, recipe, say=silent, watch=lambda tallies: None)
     assert (victim / "id_rsa").read_bytes() == SECRET
     assert (folder / "rejected" / "not-a-picture" / name).read_bytes() == content
 
@@ -193,7 +194,7 @@ def test_a_reported_picture_goes_through_no_link(folder: Path, victim: Path):
     picture = next((folder / "images" / "cat").iterdir()).read_bytes()
     before = contents(victim)
     with pytest.raises(DatasetError, match="reports is a link"):
-        corrections.keep(folder, picture, run="r", label="cat", marks=None)
+        feedback_inbox.keep(folder, picture, run="r", label="cat", marks=None)
     assert contents(victim) == before
 
 

@@ -14,12 +14,12 @@ import onnx
 import pytest
 from colour_trainer import Colour, coloured
 
-from byod import training
-from byod.about import About
-from byod.errors import TrainerError, UsageError
-from byod.modelcard import Measured, ModelCard
-from byod.predictor import Predictor
-from byod.records import Split
+from byod.schema.errors import TrainerError, UsageError
+from byod.schema.model_card import Measured, ModelCard
+from byod.schema.records import Split
+from byod.tasks.classify import train
+from byod.tasks.classify.predict import Predictor
+from byod.training.provenance import About
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def run(tmp_path):
 
 def _train(examples, run, options=None, trainer=None, **more):
     trainer = trainer or Colour()
-    return training.train_run(examples, ("red", "green"), trainer, options or {}, folder=run, **more)
+    return train.train(examples, ("red", "green"), trainer, options or {}, folder=run, **more)
 
 
 def test_a_run_folder_is_complete(examples, run):
@@ -151,7 +151,7 @@ def test_too_little_is_said_in_one_line(tmp_path, run, classes, kept, line):
 def test_a_class_without_pictures_is_left_out_and_said(examples, run):
     """An empty class does not become an output of the model."""
     said = []
-    card = training.train_run(examples, ("red", "blue", "green"), Colour(), {}, folder=run, say=said.append)
+    card = train.train(examples, ("red", "blue", "green"), Colour(), {}, folder=run, say=said.append)
     assert card.classes == ("red", "green")
     assert any("blue has no pictures" in line for line in said)
 
@@ -199,10 +199,10 @@ def test_a_killed_training_leaves_no_run(tmp_path):
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from pathlib import Path\n"
         "from colour_trainer import Colour, coloured\n"
-        "from byod import training\n"
+        "from byod.tasks.classify.train import train\n"
         f"examples = coloured(Path({str(tmp_path / 'images')!r}), per_class=60)\n"
         "print('ready', flush=True)\n"
-        "training.train_run(examples, ('red', 'green'), Colour(), {'epochs': '1000000'}, folder=Path(sys.argv[1]))\n",
+        "train(examples, ('red', 'green'), Colour(), {'epochs': '1000000'}, folder=Path(sys.argv[1]))\n",
         encoding="utf-8",
     )
     process = subprocess.Popen(

@@ -9,11 +9,11 @@ import pytest
 from loopback_sources import LoopbackSources, Work
 from PIL import Image
 
-from byod import pipeline
-from byod.fingerprints import distance
-from byod.recipe import Recipe
-from byod.records import Reason, Snapshot, Status
-from byod.settings import Settings
+from byod.api import datasets
+from byod.images.hashing import distance
+from byod.schema.config import Settings
+from byod.schema.recipe import Recipe
+from byod.schema.records import Reason, Snapshot, Status
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 WORDS = {"brokkoli": "brokkoli", "blumenkohl": "blumenkohl"}
@@ -84,8 +84,8 @@ def run(web: LoopbackSources, folder: Path) -> Snapshot:
         config_file=home / "none.toml",
         cache=home / "cache",
     )
-    return pipeline.collect(
-        folder, recipe, pipeline.Web(settings=settings), say=lambda line: None, watch=lambda tallies: None
+    return datasets.collect(
+        folder, recipe, datasets.Web(settings=settings), say=lambda line: None, watch=lambda tallies: None
     )
 
 
@@ -156,8 +156,8 @@ def test_no_clean_photo_is_lost_except_to_a_real_near_duplicate(collected):
 def test_nothing_alike_stands_on_both_sides_of_the_split(collected):
     """Each duplicate group lies wholly in one part of the split."""
     _, snapshot = collected
-    done = pipeline.split(snapshot.folder, say=lambda line: None)
+    done = datasets.split(snapshot.folder, say=lambda line: None)
     assert sum(sum(part.values()) for part in done.counts.values()) == len(snapshot.kept)
-    after = pipeline.status(snapshot.folder, say=lambda line: None)
+    after = datasets.status(snapshot.folder, say=lambda line: None)
     for group in after.groups:
         assert len({after.splits[sha] for sha in group.members if sha in after.splits}) <= 1

@@ -15,13 +15,17 @@ from selenium.webdriver.common.by import By
 from spot_trainer import POINTS, Spot, spotted
 from static_host import PAGE, hosting, opened, until
 
-from byod import credits, learning, pictures, pointruns
-from byod.errors import UsageError
-from byod.keypoints.finder import PointsPredictor
-from byod.modelcard import Unreadable
-from byod.predictor import Predictor
-from byod.resizing import resized
-from byod.web import door, export
+from byod.api import train
+from byod.images import decode
+from byod.images.resize import resized
+from byod.report import attribution
+from byod.schema.errors import UsageError
+from byod.schema.model_card import Unreadable
+from byod.tasks.classify.predict import Predictor
+from byod.tasks.keypoints.predict import PointsPredictor
+from byod.tasks.keypoints.train import train as train_keypoints
+from byod.web import security
+from byod.web.static_site import site_folder
 
 pytestmark = pytest.mark.slow
 RANDOM = np.random.default_rng(5)
@@ -58,7 +62,7 @@ def put(site, onnxruntime_web, tmp_path_factory):
         place = site / PAGE.strip("/")
         shutil.rmtree(place, ignore_errors=True)
         place.parent.mkdir(parents=True, exist_ok=True)
-        return export.write(run, place, onnxruntime_web.files, **how)
+        return site_folder.write(run, place, onnxruntime_web.files, **how)
 
     return exported
 
@@ -75,7 +79,7 @@ def spots(tmp_path_factory):
     home = tmp_path_factory.mktemp("spots")
     examples, marks = spotted(home / "images" / "cat", 60)
     run = home / "runs" / "first"
-    pointruns.train_run(examples, marks, POINTS, Spot(), {}, folder=run)
+    train_keypoints(examples, marks, POINTS, Spot(), {}, folder=run)
     card = json.loads((run / "model.json").read_text(encoding="utf-8"))
     assert card["eyes"]
     (run / "model.json").write_text(json.dumps(card | {"refine": 2}), encoding="utf-8")
@@ -148,21 +152,21 @@ def test_the_same_pixels_get_the_same_probabilities(resize, colours, put, host, 
 def test_photos_get_the_same_label_as_in_python(put, host, site, browser, real_pictures, tmp_path):
     """All 400 vegetables, as JPEG files: the same label for 99 % and more, and certainty is the same to a percent."""
     pytest.importorskip("byod_sklearn")
-    from byod import pipeline
-    from byod.recipe import Recipe
+    from byod.api import datasets
+    from byod.schema.recipe import Recipe
 
     folder, classes = tmp_path / "datasets" / "vegetables", ("blumenkohl", "brokkoli")
     recipe = Recipe().with_class(classes[0]).with_class(classes[1])
     for name in classes:
         source = real_pictures / "vegetables" / name
-        pipeline.add([source], name, folder, recipe, say=str, watch=lambda tallies: None)
+        datasets.add([source], name, folder, recipe, say=str, watch=lambda tallies: None)
     body = {
         "arch": "mobilenet_v2",
         "features": "body",
         "weights": str(real_pictures / "weights" / "mobilenet_v2.pth"),
     }
-    wanted = learning.Wanted(plugin="sklearn", options=body, probe=False)
-    run, card = learning.train(folder, wanted, say=str, log=lambda epoch: None)
+    wanted = train.Wanted(plugin="sklearn", options=body, probe=False)
+    run, card = train.train(folder, wanted, say=str, log=lambda epoch: None)
     assert card.metrics.accuracy > 0.85
     put(run)
     if not (site / "vegetables").exists():
@@ -179,7 +183,7 @@ def test_photos_get_the_same_label_as_in_python(put, host, site, browser, real_p
 
 def test_what_the_net_looked_at_is_told_as_a_server_tells_it(colours, put, host, site, browser):
     """The same label, area and least certainty as from `byod serve`, and a veil of the same colours there."""
-    from byod.web.models import opened as served
+    from byod.web.inference import opened as served
 
     block = np.full((90, 160, 3), (120, 120, 60), np.uint8)
     block[20:70, 90:150] = (200, 30, 30)
@@ -215,14 +219,14 @@ def test_the_same_pixels_get_the_same_heads(spots, put, host, browser):
     assert predictor.card.refine == 2
     counts = set()
     for example in examples[::4]:
-        block = np.asarray(pictures.open_picture(example.path))
+        block = np.asarray(decode.open_picture(example.path))
         own = predictor.find(block)
         said = asked(browser, block)
         assert (said["width"], said["height"]) == (block.shape[1], block.shape[0])
         counts.add(len(own))
         same_heads(said["heads"], own, 1e-3)
     assert counts == {0, 1, 2}
-    large = np.asarray(pictures.open_picture(examples[0].path).resize((1500, 1300)))
+    large = np.asarray(decode.open_picture(examples[0].path).resize((1500, 1300)))
     same_heads(asked(browser, large)["heads"], predictor.find(large), 1e-3)
 
 
@@ -246,7 +250,7 @@ def test_jpeg_files_get_their_points_within_two_percent(spots, put, host, site, 
     for number, example in enumerate(examples[:16]):
         exif = Image.Exif()
         exif[0x0112] = number % 8 + 1
-        image = pictures.open_picture(example.path)
+        image = decode.open_picture(example.path)
         image = image.resize((image.width * 3, image.height * 3)) if number % 2 else image
         file, address = saved(site, f"spot{number}.jpg", image, quality=70 + 2 * number, exif=exif)
         files.append(file)
@@ -312,7 +316,7 @@ def test_files_are_opened_as_byod_opens_them(colours, put, host, site, browser):
     for name, image, how in files_of_all_kinds():
         file, address = saved(site, name, image, **how)
         said = web_page.run(browser, body, address)
-        own = np.asarray(pictures.open_picture(file)).astype(int)
+        own = np.asarray(decode.open_picture(file)).astype(int)
         assert (said["height"], said["width"], said["scale"]) == (*own.shape[:2], 1)
         apart = np.abs(web_page.received(said["pixels"], own.shape) - own)
         assert apart.mean() < 0.5, name
@@ -405,8 +409,8 @@ def test_neither_page_nor_worker_may_ask_anybody_else(colours, put, host, site, 
 
 def test_the_policy_is_the_servers_and_webassembly():
     """What `byod serve` allows its page, no `unsafe-eval`, and nothing that a page cannot say itself."""
-    served = dict(part.strip().split(" ", 1) for part in door.POLICY.split(";"))
-    own = dict(part.strip().split(" ", 1) for part in export.PAGE_POLICY.split(";"))
+    served = dict(part.strip().split(" ", 1) for part in security.POLICY.split(";"))
+    own = dict(part.strip().split(" ", 1) for part in site_folder.PAGE_POLICY.split(";"))
     assert own["script-src"] == "'self' 'wasm-unsafe-eval'"
     assert own["worker-src"] == "'self' blob:"
     assert {k: v for k, v in own.items() if k not in ("script-src", "worker-src")} == {
@@ -529,11 +533,11 @@ def test_the_manual_says_whose_pictures_the_model_saw(colours, onnxruntime_web, 
     (run / "model.json").write_text(json.dumps(card), encoding="utf-8")
     lines = (run / "examples.csv").read_text(encoding="utf-8").splitlines()
     (run / "examples.csv").write_text("\n".join(lines[:6]) + "\n", encoding="utf-8")
-    folder = export.write(run, tmp_path / "page", onnxruntime_web.files)
+    folder = site_folder.write(run, tmp_path / "page", onnxruntime_web.files)
     manual = (folder / "README.md").read_text(encoding="utf-8")
     assert "| CC BY 4.0 | 20 | <https://creativecommons.org/licenses/by/4.0/> |" in manual
     assert "| not stated | 4 |" in manual
-    credited = {credit.sha256 for credit in credits.read_credits(folder / "CREDITS.csv")}
+    credited = {credit.sha256 for credit in attribution.read_credits(folder / "CREDITS.csv")}
     assert credited == {line.split(",")[0] for line in lines[1:6]}
 
 
@@ -548,5 +552,5 @@ def test_a_taken_place_is_left_alone(colours, onnxruntime_web, tmp_path):
     """Nothing is written into a folder that is there already, nor beside it."""
     (tmp_path / "there").mkdir()
     with pytest.raises(UsageError, match="is there already"):
-        export.write(colours, tmp_path / "there", onnxruntime_web.files)
+        site_folder.write(colours, tmp_path / "there", onnxruntime_web.files)
     assert [each.name for each in tmp_path.iterdir()] == ["there"]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 from web_page import PICTURE, KnowsCats, received, run, sent, served
 
-from byod import resizing
-from byod.keypoints.frames import Frame, cut, of_box, reduced, whole
-from byod.modelcard import InputRule, Resize
+from byod.images import resize
+from byod.images.keypoint_crops import Frame, cut, of_box, reduced, whole
+from byod.schema.model_card import InputRule, Resize
 
 pytestmark = pytest.mark.slow
 LENSES = ((120, 100), (320, 100))
@@ -139,7 +139,7 @@ def test_a_picture_is_resized_as_pillow_does(browser, rule, sizes):
     width, height, across, down = sizes
     picture = noise(width, height)
     wanted = InputRule(width=across, height=down, resize=rule)
-    expected = np.asarray(resizing.resized(Image.fromarray(picture), wanted))
+    expected = np.asarray(resize.resized(Image.fromarray(picture), wanted))
     code = """const {resized} = await import("/resize.js"); return text(resized(picture(given[0]), given[1]).pixels);"""
     said = received(
         run(browser, PICTURE + code, sent(picture), wanted.model_dump(mode="json")), expected.shape

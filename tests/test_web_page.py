@@ -40,10 +40,10 @@ from web_page import (
     until,
 )
 
-from byod.convert.catfile import POINTS
-from byod.modelcard import HeadFound
-from byod.web.turns import Busy
-from byod.web.upload import Limits
+from byod.collection.importers.cat_file import POINTS
+from byod.schema.model_card import HeadFound
+from byod.web.limits import Busy
+from byod.web.uploads import Limits
 
 pytestmark = pytest.mark.slow
 SKIN = (222, 184, 120)

@@ -9,8 +9,8 @@ from page_server import trained
 from typer.testing import CliRunner
 
 from byod.cli import app
-from byod.errors import ByodError, UsageError
-from byod.web import runtime
+from byod.schema.errors import ByodError, UsageError
+from byod.web.static_site import runtime
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ from PIL import Image
 from selenium.common.exceptions import NoSuchElementException
 from selenium.webdriver.common.by import By
 
-from byod import pictures
-from byod.convert.catfile import POINTS
-from byod.modelcard import HeadFound, PointsPrediction
-from byod.records import Task
-from byod.web.answers import NO_PATH, About, ClassesSaid, Look
-from byod.web.loopback import listening
-from byod.web.models import upright_size
-from byod.web.site import Site
+from byod.collection.importers.cat_file import POINTS
+from byod.images import decode
+from byod.schema.model_card import HeadFound, PointsPrediction
+from byod.schema.records import Task
+from byod.web.app import Site
+from byod.web.inference import upright_size
+from byod.web.schemas import NO_PATH, About, ClassesSaid, Look
+from byod.web.server import listening
 
 EYES = ("eye_image_left", "eye_image_right")
 DESK, PHONE = (1280, 900), (390, 844)
@@ -49,7 +49,7 @@ class KnowsCats:
 
     def answer(self, content, *, look):
         width, height = upright_size(content)
-        pictures.open_picture(content)
+        decode.open_picture(content)
         with self._turn:
             self.asked.append(content)
         heads = self.known.get(hashlib.sha256(content).hexdigest(), [])

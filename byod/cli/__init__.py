@@ -1,4 +1,4 @@
-"""The command line: options in, one call to `byod.pipeline`, and what to print. Nothing heavy is imported up here."""
+"""The command line: options in, one call to `byod.api`, and what to print. Nothing heavy is imported up here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from byod import __version__
-from byod.cli import collecting, converting, judging, learning, looking, machine, reviewing, serving
+from byod.cli import collect, convert, datasets, evaluate, review, serve, system, train
 
 __all__ = ["app", "main"]
 
@@ -39,7 +39,7 @@ def byod(
     """Bring your own data: from two words to a picture model you can trust and give away."""
 
 
-for room in (collecting, converting, looking, reviewing, learning, judging, serving, machine):
+for room in (collect, convert, datasets, review, train, evaluate, serve, system):
     room.register(app)
 
 

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from byod.cli.speech import answer, say, table
-from byod.recipe import Recipe
-from byod.records import Candidate, Reason, Snapshot
-from byod.writing import overview
+from byod.cli.output import answer, say, table
+from byod.report import dataset_statistics
+from byod.schema.recipe import Recipe
+from byod.schema.records import Candidate, Reason, Snapshot
 
 if TYPE_CHECKING:
-    from byod.leaks import Leak
-    from byod.modelcard import Suspect
+    from byod.schema.model_card import Suspect
+    from byod.tasks.classify.leakage import Leak
 
 
 def counts(snapshot: Snapshot) -> dict[str, Any]:
     """The JSON of `collect` and `status`."""
     kept = Counter(sample.label for sample in snapshot.kept)
-    marked = overview.point_count(snapshot)
+    marked = dataset_statistics.point_count(snapshot)
     return {
         "dataset": str(snapshot.folder),
         "task": snapshot.task,
@@ -45,12 +45,14 @@ def counts(snapshot: Snapshot) -> dict[str, Any]:
 
 def rejected(snapshot: Snapshot) -> list[tuple[str, int]]:
     """How many candidates and samples were refused, by reason, the commonest first."""
-    return [(each.reason, len(each.samples) + each.addresses) for each in overview.refusals(snapshot)]
+    return [
+        (each.reason, len(each.samples) + each.addresses) for each in dataset_statistics.refusals(snapshot)
+    ]
 
 
 def licences(snapshot: Snapshot) -> dict[str, int]:
     """How many pictures stand under each licence; "unknown" where no source states one."""
-    return {licence or "unknown": number for licence, number in overview.licence_counts(snapshot)}
+    return {licence or "unknown": number for licence, number in dataset_statistics.licence_counts(snapshot)}
 
 
 def collected(snapshot: Snapshot, recipe: Recipe, again: str | None) -> None:
@@ -97,7 +99,7 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
 
 
 def _points(snapshot: Snapshot) -> None:
-    found = overview.point_count(snapshot)
+    found = dataset_statistics.point_count(snapshot)
     if found is None:
         return
     title = f"Points: {found.marked} pictures marked, {found.heads} heads, {found.unmarked} not marked yet"
@@ -125,7 +127,7 @@ def _conflicts(snapshot: Snapshot) -> None:
     rows = [
         (
             ", ".join(by_hash[sha256].path for sha256 in conflict),
-            " / ".join(overview.labels_claimed(snapshot, conflict)),
+            " / ".join(dataset_statistics.labels_claimed(snapshot, conflict)),
         )
         for conflict in snapshot.conflicts
     ]

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from byod.demo.scenery import Kind, Offer, Planted
-from byod.records import Reason, Record, Sample, Snapshot, Status
+from byod.demo.scenes import Kind, Offer, Planted
+from byod.schema.records import Reason, Record, Sample, Snapshot, Status
 
 _REFUSED = {
     Kind.TRUNCATED: {Reason.BROKEN},

@@ -13,13 +13,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from byod import files
-from byod.credits import FILE as CREDITS
-from byod.credits import to_csv
-from byod.errors import DatasetError, UsageError
-from byod.exports.marked import is_marked
+from byod.exports.keypoint_labels import is_marked
 from byod.exports.selection import Leaving, selected
-from byod.records import Record, Snapshot, Task
+from byod.report.attribution import FILE as CREDITS
+from byod.report.attribution import to_csv
+from byod.schema import files
+from byod.schema.errors import DatasetError, UsageError
+from byod.schema.records import Record, Snapshot, Task
 
 MARK = ".byod-export.json"
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from byod.convert import catfile
-from byod.errors import DatasetError
-from byod.exports.marked import marks_of, name_of, point_set
+from byod.collection.importers import cat_file
+from byod.exports.keypoint_labels import marks_of, name_of, point_set
 from byod.exports.selection import Leaving, place
-from byod.records import Snapshot, Split
+from byod.schema.errors import DatasetError
+from byod.schema.records import Snapshot, Split
 
 FOLDERS = {Split.TRAIN: "CAT_00", Split.VALID: "CAT_05", Split.TEST: "CAT_06"}
 
@@ -23,14 +23,14 @@ def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: boo
     Raises:
         DatasetError: a picture has no head or several, or a head lacks a point.
     """
-    missing = [name for name in catfile.POINTS.names if name not in point_set(snapshot).names]
+    missing = [name for name in cat_file.POINTS.names if name not in point_set(snapshot).names]
     if missing:
         raise DatasetError(f"{snapshot.name} has no point {missing[0]!r}; a .cat file needs all nine")
     lines = {item.sample.sha256: _line(snapshot, item) for item in items}
     files = {}
     for item in items:
         path, _ = place(snapshot, item, root, PurePosixPath(FOLDERS[item.split]), links)
-        (root / (path + catfile.SUFFIX)).write_text(lines[item.sample.sha256], encoding="ascii")
+        (root / (path + cat_file.SUFFIX)).write_text(lines[item.sample.sha256], encoding="ascii")
         files[item.sample.sha256] = path
     return files
 
@@ -42,10 +42,10 @@ def _line(snapshot: Snapshot, item: Leaving) -> str:
             f"{name_of(item)} has {len(heads)} heads, and a .cat file holds exactly one: use --format coco"
         )
     marked = heads[0].marked
-    missing = [name for name in catfile.POINTS.names if name not in marked]
+    missing = [name for name in cat_file.POINTS.names if name not in marked]
     if missing:
         raise DatasetError(
             f"{name_of(item)} has no {missing[0]} ({len(missing)} points are not marked), and a .cat file holds all"
             " nine: use --format coco"
         )
-    return catfile.text([(marked[name].x, marked[name].y) for name in catfile.POINTS.names])
+    return cat_file.text([(marked[name].x, marked[name].y) for name in cat_file.POINTS.names])

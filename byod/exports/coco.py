@@ -11,10 +11,10 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from byod.exports.marked import marks_of, point_set, triples
+from byod.exports.keypoint_labels import marks_of, point_set, triples
 from byod.exports.selection import Leaving, place
-from byod.points import Head, Marks, PointSet, box_of
-from byod.records import Snapshot, Split
+from byod.schema.keypoints import Head, Marks, PointSet, box_of
+from byod.schema.records import Snapshot, Split
 
 
 def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: bool) -> dict[str, str]:

@@ -12,10 +12,10 @@ from datetime import UTC
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from byod import licences
 from byod.exports.selection import Leaving, place
-from byod.records import Snapshot, Split
-from byod.writing import overview
+from byod.report import dataset_statistics
+from byod.schema import licences
+from byod.schema.records import Snapshot, Split
 
 FILE = "croissant.json"
 TABLE = "pictures.json"
@@ -98,7 +98,7 @@ def _row(item: Leaving, name: str, sha256: str) -> dict[str, str | None]:
 def _description(
     snapshot: Snapshot, items: tuple[Leaving, ...], table: bytes, suffixes: list[str]
 ) -> dict[str, Any]:
-    addresses = (licences.licence(code) for code, _ in overview.licence_counts(snapshot))
+    addresses = (licences.licence(code) for code, _ in dataset_statistics.licence_counts(snapshot))
     urls = sorted({known.url for known in addresses if known and known.url})
     fetched = [item.credit.fetched_at for item in items if item.credit.fetched_at]
     described: dict[str, Any] = {

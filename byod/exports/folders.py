@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from byod.exports.selection import Leaving, place
-from byod.records import Snapshot
+from byod.schema.records import Snapshot
 
 
 def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: bool) -> dict[str, str]:

@@ -14,10 +14,10 @@ from datetime import UTC
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from byod.errors import UsageError
 from byod.exports.selection import Leaving, place
-from byod.records import Snapshot, Split
-from byod.writing import markdown, overview
+from byod.report import dataset_statistics, markdown
+from byod.schema.errors import UsageError
+from byod.schema.records import Snapshot, Split
 
 PARTS = {Split.TRAIN: "train", Split.VALID: "validation", Split.TEST: "test"}
 _TEXTS = ("licence", "licence_url", "creator", "creator_url", "title", "source", "page", "url", "sha256")
@@ -86,14 +86,16 @@ def _readme(snapshot: Snapshot, items: tuple[Leaving, ...]) -> str:
         elif name != "file_name":
             features.append({"name": name, "dtype": kind["dtype"]})
     values: dict[str, markdown.Value] = {
-        **overview.hub_values(snapshot),
+        **dataset_statistics.hub_values(snapshot),
         "dataset_info": {"features": features},
     }
     rows: list[tuple[str | int, ...]] = [
         (label, *(sum(i.label == label and i.split is split for i in items) for split in Split))
         for label in labels
     ]
-    licences = [(code or "not stated", number) for code, number in overview.licence_counts(snapshot)]
+    licences = [
+        (code or "not stated", number) for code, number in dataset_statistics.licence_counts(snapshot)
+    ]
     return (
         f"{markdown.front_matter(values)}\n# {markdown.escape(snapshot.name)}\n\n"
         f"{len(items)} pictures, exported by byod. Each row tells where its picture came from; `CREDITS.csv`"

@@ -7,11 +7,11 @@ import io
 import os
 from pathlib import Path, PurePosixPath
 
-from byod.credits import Credit, credit
-from byod.errors import DatasetError, PictureError
-from byod.recipe import safe_folder
-from byod.records import Record, Sample, Snapshot, Split
-from byod.writing import overview
+from byod.report import dataset_statistics
+from byod.report.attribution import Credit, credit
+from byod.schema.errors import DatasetError, PictureError
+from byod.schema.recipe import safe_folder
+from byod.schema.records import Record, Sample, Snapshot, Split
 
 _LOSSLESS = frozenset({"PNG", "BMP", "TIFF", "GIF"})
 _SUFFIXES = {"JPEG": ".jpg", "PNG": ".png"}
@@ -54,7 +54,7 @@ def selected(snapshot: Snapshot) -> tuple[Leaving, ...]:
     Raises:
         DatasetError: there are none, or some have no part of the split yet.
     """
-    samples = overview.usable(snapshot)
+    samples = dataset_statistics.usable(snapshot)
     if not samples:
         raise DatasetError(f"{snapshot.name} has no pictures that can leave; `byod status` says why")
     unsplit = sum(sample.sha256 not in snapshot.splits for sample in samples)
@@ -75,7 +75,7 @@ def selected(snapshot: Snapshot) -> tuple[Leaving, ...]:
             number=numbers[sample.label],
             folder=folders[sample.label],
             stem=sample.sha256[:20],
-            credit=_public(credit(sample, overview.origin_of(snapshot, sample), sample.path)),
+            credit=_public(credit(sample, dataset_statistics.origin_of(snapshot, sample), sample.path)),
         )
         for sample in samples
     )
@@ -140,7 +140,7 @@ def _kind(original: bytes, path: Path) -> tuple[str, bool]:
 
 
 def _anew(original: bytes, path: Path, *, lossless: bool) -> Content:
-    from byod.pictures import open_picture
+    from byod.images.decode import open_picture
 
     try:
         image = open_picture(original)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from byod.exports.selection import Leaving, content
-from byod.records import Snapshot, Split
+from byod.schema.records import Snapshot, Split
 
 SHARD_PICTURES = 1000
 SHARD_BYTES = 500_000_000

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from pathlib import Path, PurePosixPath
 
-from byod.exports.marked import marks_of, point_set, triples
+from byod.exports.keypoint_labels import marks_of, point_set, triples
 from byod.exports.selection import Leaving, place
-from byod.points import Head, Marks, PointSet, box_of
-from byod.records import Snapshot, Split
+from byod.schema.keypoints import Head, Marks, PointSet, box_of
+from byod.schema.records import Snapshot, Split
 
 _PARTS = {Split.TRAIN: "train", Split.VALID: "val", Split.TEST: "test"}
 

@@ -10,7 +10,7 @@ def test_my_trainer_on_pictures_of_my_own(tmp_path):
 """
 
 from byod.testing.contract import Checked, check_trainer
-from byod.testing.drawing import draw_classes
-from byod.testing.heads import draw_heads
+from byod.testing.drawn_classes import draw_classes
+from byod.testing.drawn_heads import draw_heads
 
 __all__ = ["Checked", "check_trainer", "draw_classes", "draw_heads"]

@@ -18,11 +18,11 @@ from typing import Any, NoReturn
 
 from numpy.typing import NDArray
 
+from byod.testing.drawn_sets import Drawn
 from byod.testing.jobs import HEAVY, Job
-from byod.testing.sets import Drawn
+from byod.testing.spies import Train, surrounded
 from byod.testing.trials import to_folder
-from byod.testing.watching import Train, surrounded
-from byod.trainers import Run, Trained, Trainer, TrainingData
+from byod.training.protocol import Run, Trained, Trainer, TrainingData
 
 
 def main(job: Job) -> None:

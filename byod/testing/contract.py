@@ -2,8 +2,8 @@
 
 `check_trainer` draws pictures and trains on them as `byod train` would, so that a plugin needs one line. In this order:
 
-1. `name`, `tasks`, `resumes`, `Options` and `doctor` are as `byod.trainers.Trainer` says, and the doctor imports
-   nothing heavy.
+1. `name`, `tasks`, `resumes`, `Options` and `doctor` are as `byod.training.protocol.Trainer` says, and the doctor
+   imports nothing heavy.
 2. An unknown option is refused with a UsageError that names the known ones.
 3. Odd pictures in the training part stop nothing; nor do heads of which only the eyes are marked.
 4. It learns the drawn classes: at least `accuracy` (0..1) of the test pictures are right. Or the drawn heads: at least
@@ -28,18 +28,18 @@ from typing import Literal
 
 import numpy as np
 
-from byod import onnxfile, trainers
-from byod.errors import UsageError
-from byod.modelcard import Stage
-from byod.points import Head, Marks, Point
-from byod.records import Example, Split, Task
-from byod.testing import oddities, sets
-from byod.testing.form import form, refuses_unknown_options
+from byod.schema.errors import UsageError
+from byod.schema.keypoints import Head, Marks, Point
+from byod.schema.model_card import Stage
+from byod.schema.records import Example, Split, Task
+from byod.testing import drawn_sets, edge_cases
+from byod.testing.drawn_sets import Drawn
 from byod.testing.jobs import Job, place, send
-from byod.testing.sets import Drawn
+from byod.testing.spies import Broken
+from byod.testing.trainer_class import form, refuses_unknown_options
 from byod.testing.trials import Bench, Model, trained, watched
-from byod.testing.watching import Broken
-from byod.trainers import Run, Trained, Trainer, TrainingData
+from byod.training import onnx_model, protocol
+from byod.training.protocol import Run, Trained, Trainer, TrainingData
 
 EPOCHS = "6"
 """How long is trained unless the options say otherwise."""
@@ -105,9 +105,9 @@ def check_trainer(
     with tempfile.TemporaryDirectory(prefix="byod-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary).resolve()
         if task is Task.KEYPOINTS:
-            drawn = sets.heads(folder / "pictures", per_class * len(classes), size, seed)
+            drawn = drawn_sets.heads(folder / "pictures", per_class * len(classes), size, seed)
         else:
-            drawn = sets.classes(folder / "pictures", classes, per_class, size, seed)
+            drawn = drawn_sets.classes(folder / "pictures", classes, per_class, size, seed)
         bench = Bench(cls, name, given, drawn, folder, seed)
         return _tried(bench, epochs_option, accuracy)
 
@@ -145,13 +145,13 @@ def _takes_odd_pictures(bench: Bench, epochs_option: str) -> None:
         stage = learning.stage or ""
         run = Run(folder=bench.folder / f"short{stage}", seed=bench.seed, device="cpu")
         run.folder.mkdir()
-        with bench.rule(f"cannot train with {oddities.WORDS} pictures in the training part"):
+        with bench.rule(f"cannot train with {edge_cases.WORDS} pictures in the training part"):
             trainer = bench.cls()
-            learned = watched(bench, trainer.train, learning, trainers.options(trainer, short), run)
+            learned = watched(bench, trainer.train, learning, protocol.options(trainer, short), run)
             finite = _says_numbers(learned, learning.stage)
             learned.release()
         if not finite:
-            raise Broken(f"{bench.name} trains to numbers that are none with {oddities.WORDS} pictures")
+            raise Broken(f"{bench.name} trains to numbers that are none with {edge_cases.WORDS} pictures")
 
 
 def _says_numbers(learned: Trained, stage: Stage | None) -> bool:
@@ -170,8 +170,8 @@ def _odd(bench: Bench) -> list[TrainingData]:
     )
     labels = drawn.classes or ("cat",)
     odd = [
-        sets.example(path, labels[at % len(labels)], Split.TRAIN, len(drawn.examples) + at)
-        for at, path in enumerate(oddities.draw(bench.folder / "odd"))
+        drawn_sets.example(path, labels[at % len(labels)], Split.TRAIN, len(drawn.examples) + at)
+        for at, path in enumerate(edge_cases.draw(bench.folder / "odd"))
     ]
     if drawn.points is None:
         data = TrainingData(classes=drawn.classes, train=(*train, *odd), valid=tuple(valid))
@@ -192,7 +192,7 @@ def _odd(bench: Bench) -> list[TrainingData]:
 
 def _odd_marks(odd: Sequence[Example], drawn: Drawn) -> dict[str, Marks]:
     """The one-pixel picture has no head; the others have one, of which only the eyes are marked."""
-    from byod.pictures import open_picture
+    from byod.images.decode import open_picture
 
     assert drawn.points is not None
     names, found = drawn.points.names, {}
@@ -212,7 +212,7 @@ def _repeats(bench: Bench, first: Model) -> float:
     differences = [
         float(np.abs(a - b).max(initial=0)) for a, b in zip(first.tensors, again.tensors, strict=True)
     ]
-    said = [onnxfile.difference(a, b) for a, b in zip(first.said, again.said, strict=True)]
+    said = [onnx_model.difference(a, b) for a, b in zip(first.said, again.said, strict=True)]
     worst = max(*differences, *said, 0.0)
     if worst > SAME:
         raise Broken(

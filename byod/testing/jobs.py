@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from byod.modelcard import Stage
-from byod.points import Marks, PointSet
-from byod.records import Example, Record, Sha256, Task
-from byod.trainers import Trainer
+from byod.schema.keypoints import Marks, PointSet
+from byod.schema.model_card import Stage
+from byod.schema.records import Example, Record, Sha256, Task
+from byod.training.protocol import Trainer
 
 HEAVY = ("cleanlab", "fastai", "jax", "keras", "sklearn", "tensorflow", "timm", "torch", "torchvision")
 """What a doctor must not import: it answers while people wait for `byod doctor`."""

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from byod import onnxfile
-from byod.modelcard import ModelCard, Stage
-from byod.records import Split, Task
-from byod.resizing import as_input
-from byod.testing.sets import Drawn
-from byod.testing.watching import Broken, Rule, Train, guarded, opened, surrounded
-from byod.trainers import Floats, Run, Trained, Trainer, TrainingData
+from byod.images.resize import as_input
+from byod.schema.model_card import ModelCard, Stage
+from byod.schema.records import Split, Task
+from byod.testing.drawn_sets import Drawn
+from byod.testing.spies import Broken, Rule, Train, guarded, opened, surrounded
+from byod.training import onnx_model
+from byod.training.protocol import Floats, Run, Trained, Trainer, TrainingData
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,11 @@ def to_folder(
     drawn: Drawn, trainer: Trainer, options: Mapping[str, str], folder: Path, seed: int
 ) -> tuple[float, float]:
     """Train as `byod train` would; the accuracy and the share of heads found, as in `Model`."""
-    from byod import pointruns, training  # with reports and all; drawing needs none of it
+    from byod.tasks.classify import train  # with reports and all; drawing needs none of it
+    from byod.tasks.keypoints.train import train as train_keypoints
 
     if drawn.points is not None:
-        points = pointruns.train_run(
+        points = train_keypoints(
             drawn.examples,
             drawn.marks,
             drawn.points,
@@ -118,7 +119,7 @@ def to_folder(
         )
         pipeline = points.metrics.pipeline
         return points.metrics.crops.pck, pipeline.found / pipeline.heads
-    card: ModelCard = training.train_run(
+    card: ModelCard = train.train(
         drawn.examples, drawn.classes, trainer, options, folder=folder, seed=seed, device="cpu"
     )
     return card.metrics.accuracy, 1.0
@@ -145,7 +146,7 @@ def watched(bench: Bench, learn: Train, learning: TrainingData, options: Any, ru
 
 def _examined(bench: Bench, trained: Trained, learning: TrainingData, run: Run) -> Model:
     """Compare the exported file with the trained model, on noise and on pictures, one and several at a time."""
-    opened_file = onnxfile.session(trained.onnx.read_bytes(), threads=1)
+    opened_file = onnx_model.session(trained.onnx.read_bytes(), threads=1)
     shape = (6, 3, trained.input.height, trained.input.width)
     noise = np.random.default_rng(bench.seed).random(shape, np.float32)
     both = _Both(opened_file, trained, learning)
@@ -153,11 +154,11 @@ def _examined(bench: Bench, trained: Trained, learning: TrainingData, run: Run) 
     parity = 0.0
     for what, images in (("random arrays", noise), ("one random array", noise[:1]), ("pictures", pictures)):
         difference = both.difference(images)
-        if difference >= onnxfile.PARITY:
+        if difference >= onnx_model.PARITY:
             words = "logits" if learning.stage is None else f"{learning.stage} outputs"
             raise Broken(
                 f"{bench.name} exports another model than the trained one: on {what} their {words} differ by "
-                f"{difference:.1e}, and {onnxfile.PARITY:.0e} is allowed"
+                f"{difference:.1e}, and {onnx_model.PARITY:.0e} is allowed"
             )
         parity = max(parity, difference)
     return Model(_tensors(trained.onnx), both.said(np.concatenate([noise, pictures])), parity)
@@ -174,15 +175,15 @@ class _Both:
     def __post_init__(self) -> None:
         learning, rule = self.learning, self.trained.input
         if learning.stage is None:
-            onnxfile.check(self.file, rule, "logits", len(learning.classes))
+            onnx_model.check(self.file, rule, "logits", len(learning.classes))
         else:
-            onnxfile.check_stage(
+            onnx_model.check_stage(
                 self.file, rule, learning.stage, len(learning.points.names if learning.points else ())
             )
 
     def pictures(self, run: Run) -> Floats:
         """Some validation pictures as the net sees them."""
-        from byod.pointruns import stages
+        from byod.tasks.keypoints import stages
 
         if self.learning.stage is None:
             valid = run.pixels(self.learning.valid, self.trained.input)
@@ -192,18 +193,18 @@ class _Both:
 
     def difference(self, images: Floats) -> float:
         """How far the two are apart on some arrays."""
-        from byod.pointruns import stages
+        from byod.tasks.keypoints import stages
 
         if self.learning.stage is None:
-            return onnxfile.difference(self.trained.logits(images), onnxfile.run(self.file, images))
+            return onnx_model.difference(self.trained.logits(images), onnx_model.run(self.file, images))
         said = self.trained.outputs(images)
-        return stages.difference(self.learning.stage, said, onnxfile.outputs(self.file, images))
+        return stages.difference(self.learning.stage, said, onnx_model.outputs(self.file, images))
 
     def said(self, images: Floats) -> list[Floats]:
         """All that the export says."""
         if self.learning.stage is None:
-            return [onnxfile.run(self.file, images)]
-        return list(onnxfile.outputs(self.file, images).values())
+            return [onnx_model.run(self.file, images)]
+        return list(onnx_model.outputs(self.file, images).values())
 
 
 def _tensors(file: Path) -> list[Floats]:

@@ -8,9 +8,9 @@ from jinja2 import Environment, PackageLoader
 from pydantic.json_schema import models_json_schema
 
 from byod import __version__
-from byod.modelcard import PointsPrediction
-from byod.records import Record, Task
-from byod.web.answers import About, ClassesSaid, Fault, Kept, Truth
+from byod.schema.model_card import PointsPrediction
+from byod.schema.records import Record, Task
+from byod.web.schemas import About, ClassesSaid, Fault, Kept, Truth
 
 _FAULTS = {
     "400": "The form, or what it says, is not as it must be.",

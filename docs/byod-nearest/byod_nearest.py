@@ -4,10 +4,7 @@ import numpy as np
 from onnx import TensorProto, __version__, helper, numpy_helper, save
 from pydantic import BaseModel, ConfigDict, Field
 
-from byod.modelcard import InputRule
-from byod.records import Task
-from byod.resizing import as_input
-from byod.trainers import Run, Trained, TrainingData
+from byod.plugin import InputRule, Run, Task, Trained, TrainingData, as_input
 
 
 class Options(BaseModel):

@@ -1,4 +1,4 @@
-/** What a picture shows, and what the net looked at: byod/predictor.py and byod/reports/occlusion.py again. */
+/** What a picture shows, and what the net looked at: byod/tasks/classify/predict.py and byod/tasks/classify/report/saliency.py again. */
 
 import { halfToEven, resized } from "./resize.js";
 

@@ -1,4 +1,4 @@
-/** Finding heads and their points: the steps of byod/keypoints/finder.py, where they are written down. */
+/** Finding heads and their points: the steps of byod/tasks/keypoints/predict.py, where they are written down. */
 
 import { cut, ofBox, ofEyes, whole } from "./geometry.js";
 

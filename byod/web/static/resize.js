@@ -1,5 +1,5 @@
 /**
- * Bringing a picture to the size of a net's input, as byod/resizing.py does with Pillow: the same bytes from the same
+ * Bringing a picture to the size of a net's input, as byod/images/resize.py does with Pillow: the same bytes from the same
  * bytes. A picture is {width, height, pixels}: RGB, one byte a value, row by row.
  *
  * The filter is Pillow's BILINEAR (src/libImaging/Resample.c): a triangle, widened when shrinking, over columns and then

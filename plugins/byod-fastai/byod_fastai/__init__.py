@@ -5,31 +5,15 @@ from __future__ import annotations
 import warnings
 from typing import ClassVar
 
-import byod_torch
-from byod_torch import CLASSES_ONLY, POINTS_ONLY, doctoring
+from byod_torch import environment_check
 from byod_torch.architectures import TABLE
-from pydantic import BaseModel, Field
+from byod_torch.options import CLASSES_ONLY, POINTS_ONLY
+from pydantic import BaseModel
 
-from byod.errors import TrainerError
-from byod.records import Task
-from byod.trainers import Architecture, Run, Trained, TrainingData, give_way
+from byod.plugin import Architecture, Run, Task, Trained, TrainerError, TrainingData, give_way
+from byod_fastai.options import Options
 
 __all__ = ["Fastai", "Options"]
-
-
-class Options(byod_torch.Options):
-    """What `--set KEY=VALUE` may change: byod-torch's options, and what this trainer does otherwise."""
-
-    lr: float | None = Field(
-        None,
-        gt=0,
-        le=10,
-        description="highest rate of the one-cycle schedule (left out: found before; for points byod-torch's)",
-    )
-    class_weights: bool = Field(
-        True, description="weigh the classes in the loss where one has 1.5 times the pictures of another"
-    )
-    ema: bool = Field(True, description="validate and keep an average of the weights of the last steps")
 
 
 class Fastai:
@@ -42,7 +26,7 @@ class Fastai:
 
     def doctor(self) -> list[str]:
         """Packages that are missing or do not fit together; reads package metadata only."""
-        return doctoring.lines("byod-fastai", (*doctoring.NEEDED, "fastai", "accelerate"))
+        return environment_check.lines("byod-fastai", (*environment_check.NEEDED, "fastai", "accelerate"))
 
     def architectures(self) -> tuple[Architecture, ...]:
         """The nets known by their common names."""
@@ -76,8 +60,8 @@ class Fastai:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # fastai and torch warn about each other while they are imported
             if points:
-                from byod_fastai.points import train
+                from byod_fastai.train_keypoints import train
             else:
-                from byod_fastai.recipe import train
+                from byod_fastai.train import train
 
         return train(data, options, run)

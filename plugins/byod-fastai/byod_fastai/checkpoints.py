@@ -12,13 +12,11 @@ from fastai.learner import Learner, get_model
 from numpy.typing import NDArray
 from torch import nn
 
-from byod.errors import TrainerError
-from byod.modelcard import LrFinder
-from byod.trainers import Checkpoint, Run
+from byod.plugin import Checkpoint, LrFinder, Run, TrainerError
 from byod_fastai.averaging import Average
+from byod_fastai.callbacks import Watch
 from byod_fastai.choice import Choice
 from byod_fastai.processes import Team
-from byod_fastai.watching import Watch
 
 SHARE = 0.05
 """Saving may take this share of the time; where it would take more, some epochs are not saved."""

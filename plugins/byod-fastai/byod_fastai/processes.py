@@ -11,8 +11,7 @@ from byod_torch import devices
 from fastai.callback.core import Callback
 from fastai.learner import get_model
 
-from byod.errors import TrainerError
-from byod.trainers import Run
+from byod.plugin import Run, TrainerError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

@@ -12,12 +12,13 @@ from byod_fastai import Fastai, Options
 from PIL import Image
 from safetensors import safe_open
 
-from byod import trainers, training
-from byod.errors import TrainerError, UsageError
-from byod.predictor import Predictor
-from byod.records import Example, Split
+from byod.schema.errors import TrainerError, UsageError
+from byod.schema.records import Example, Split
+from byod.tasks.classify import train as training
+from byod.tasks.classify.predict import Predictor
 from byod.testing import draw_classes
-from byod.trainers import Run, TrainingData
+from byod.training import protocol
+from byod.training.protocol import Run, TrainingData
 
 pytestmark = pytest.mark.slow  # trainings, small as they are, add up
 
@@ -71,7 +72,7 @@ def weights(tmp_path_factory):
 def _train(data, folder, options, **run):
     epochs, said = [], []
     given = Run(folder=folder, device="cpu", log=epochs.append, say=said.append, **run)
-    trained = Fastai().train(data, trainers.options(Fastai(), options), given)
+    trained = Fastai().train(data, protocol.options(Fastai(), options), given)
     return trained, epochs, said
 
 
@@ -79,10 +80,10 @@ def _train(data, folder, options, **run):
 def test_it_learns_drawn_classes_from_scratch(drawn, tmp_path):
     """A small net from random weights tells circles from squares, through the whole road to a run folder."""
     said, epochs = [], []
-    card = training.train_run(
+    card = training.train(
         drawn,
         ("circle", "square"),
-        trainers.load("fastai"),
+        protocol.load("fastai"),
         {"arch": "lenet", "size": "32", "epochs": "8", "from_scratch": "true"},
         folder=tmp_path / "run",
         device="cpu",
@@ -114,7 +115,7 @@ def test_real_vegetables_with_the_weights_at_hand(real_pictures, tmp_path):
             split = (Split.TRAIN, Split.TRAIN, Split.TRAIN, Split.VALID, Split.TEST)[number // 10 % 5]
             sha256 = f"{len(examples):064x}"
             examples.append(Example(sha256=sha256, path=path, label=label, split=split, group=sha256))
-    card = training.train_run(
+    card = training.train(
         examples,
         ("brokkoli", "blumenkohl"),
         Fastai(),
@@ -147,8 +148,8 @@ def test_the_head_learns_before_the_body(drawn, weights, tmp_path):
         log = []
         stop = (lambda seen=log: len(seen) >= 1) if name == "frozen" else lambda: False
         run = Run(folder=tmp_path / name, device="cpu", log=log.append, should_stop=stop)
-        trained = Fastai().train(_data(drawn), trainers.options(Fastai(), options | epochs), run)
-        kept[name] = trainers.checkpoint(tmp_path / name).tensors
+        trained = Fastai().train(_data(drawn), protocol.options(Fastai(), options | epochs), run)
+        kept[name] = protocol.checkpoint(tmp_path / name).tensors
         with safe_open(trained.weights, framework="numpy") as opened:
             words = opened.metadata()
         assert words["arch"] == "squeezenet1_1"
@@ -168,7 +169,7 @@ def test_the_head_learns_before_the_body(drawn, weights, tmp_path):
 
 def test_the_kept_weights_are_those_that_were_exported(drawn, tmp_path):
     """The .safetensors file, put into the same net, gives the logits of the trained model."""
-    from byod_torch.bodies import net
+    from byod_torch.networks import net
 
     trained, _, _ = _train(_data(drawn), tmp_path, {**TINY, "epochs": "2"})
     built = net(Options(arch="lenet", from_scratch=True), 2).model.eval()
@@ -291,7 +292,7 @@ def test_a_fixed_input_is_kept(drawn, tmp_path):
 def test_options_that_exclude_each_other_are_refused():
     """From scratch and from a file at once makes no sense."""
     with pytest.raises(UsageError, match="exclude each other"):
-        trainers.options(Fastai(), {"from_scratch": "true", "weights": "x.pth"})
+        protocol.options(Fastai(), {"from_scratch": "true", "weights": "x.pth"})
 
 
 def test_every_option_says_what_it_is():
@@ -327,7 +328,7 @@ def test_stopping_from_outside_ends_after_the_epoch(drawn, weights, tmp_path):
             log=epochs.append,
             should_stop=lambda seen=epochs, after=after: len(seen) >= after,
         )
-        trained = Fastai().train(_data(drawn), trainers.options(Fastai(), {**start, "epochs": "50"}), run)
+        trained = Fastai().train(_data(drawn), protocol.options(Fastai(), {**start, "epochs": "50"}), run)
         assert len(epochs) == trained.notes["epochs"] == after
 
 
@@ -340,7 +341,7 @@ def test_early_stopping(drawn, tmp_path):
     losses = [e["valid_loss"] for e in epochs]
     lowest = min(range(len(losses)), key=losses.__getitem__)
     assert len(losses) - 1 - lowest == 2
-    choice = trainers.checkpoint(tmp_path).facts["choice"]
+    choice = protocol.checkpoint(tmp_path).facts["choice"]
     assert choice["lowest_epoch"] == lowest
     within = [n for n, loss in enumerate(losses) if loss <= losses[lowest] + choice["error"]]
     assert trained.notes["best_epoch"] == choice["kept_epoch"] == max(within)
@@ -368,8 +369,8 @@ def test_the_latest_of_the_good_epochs_is_kept(losses, kept, lowest):
 def test_looking_at_the_plugin_imports_nothing_heavy():
     """Loading the trainer, its options, its nets, its launcher and its doctor's word costs no torch."""
     code = (
-        "import sys; from byod import trainers\n"
-        "t = trainers.load('fastai'); t.doctor(); trainers.options(t, {'epochs': '2'})\n"
+        "import sys; from byod.training import protocol\n"
+        "t = protocol.load('fastai'); t.doctor(); protocol.options(t, {'epochs': '2'})\n"
         "t.architectures(); t.launch(2, None)\n"
         "print([m for m in ('torch', 'torchvision', 'fastai', 'timm', 'accelerate') if m in sys.modules])"
     )
@@ -379,9 +380,11 @@ def test_looking_at_the_plugin_imports_nothing_heavy():
 
 def test_doctor_names_what_is_missing(monkeypatch):
     """A package that only this trainer needs, and one that all of torch's trainers need, are a line each."""
-    from byod_torch import doctoring
+    from byod_torch import environment_check
 
-    monkeypatch.setattr(doctoring, "installed", lambda name: None if name in ("fastai", "timm") else "1.0")
+    monkeypatch.setattr(
+        environment_check, "installed", lambda name: None if name in ("fastai", "timm") else "1.0"
+    )
     lines = Fastai().doctor()
     assert any("fastai is missing" in line and "plugins/byod-fastai" in line for line in lines)
     assert any("timm is missing" in line for line in lines)

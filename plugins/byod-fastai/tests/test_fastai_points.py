@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 from byod_fastai import Fastai
-from byod_torch.points.nets import Decoder, Direct
+from byod_torch.keypoints.networks import Decoder, Direct
 
-from byod import onnxfile, trainers
-from byod.errors import TrainerError
-from byod.keypoints import HeadFeed, PointFeed
-from byod.points import PointSet
-from byod.records import Split, Task
-from byod.testing import check_trainer, sets
-from byod.trainers import Run, Stage, TrainingData, checkpoint
+from byod.schema.errors import TrainerError
+from byod.schema.keypoints import PointSet
+from byod.schema.records import Split, Task
+from byod.tasks.keypoints.geometry import HeadFeed, PointFeed
+from byod.testing import check_trainer, drawn_sets
+from byod.training import onnx_model, protocol
+from byod.training.protocol import Run, Stage, TrainingData, checkpoint
 
 pytestmark = pytest.mark.slow  # trainings, small as they are, add up
 
@@ -28,7 +28,7 @@ SHORT = {**LITE, "epochs": "1", "lr": "0.001"}
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     """Sixty drawn pictures with their marks."""
-    return sets.heads(tmp_path_factory.mktemp("heads"), 80, (160, 120), seed=0)
+    return drawn_sets.heads(tmp_path_factory.mktemp("heads"), 80, (160, 120), seed=0)
 
 
 def _data(drawn, stage, train=40, valid=16, points=None):
@@ -46,12 +46,12 @@ def _train(data, folder, options):
     epochs, said = [], []
     folder.mkdir(exist_ok=True)
     run = Run(folder=folder, seed=3, device="cpu", log=epochs.append, say=said.append)
-    return Fastai().train(data, trainers.options(Fastai(), options), run), epochs, said
+    return Fastai().train(data, protocol.options(Fastai(), options), run), epochs, said
 
 
 def _said(trained, images):
-    opened = onnxfile.session(trained.onnx.read_bytes())
-    return onnxfile.outputs(opened, np.moveaxis(images, 3, 1).astype(np.float32) / 255)
+    opened = onnx_model.session(trained.onnx.read_bytes())
+    return onnx_model.outputs(opened, np.moveaxis(images, 3, 1).astype(np.float32) / 255)
 
 
 def test_it_learns_where_points_are(drawn, tmp_path):
@@ -93,13 +93,13 @@ def test_it_learns_where_heads_are(drawn, tmp_path):
 def test_the_export_is_what_was_trained(drawn, tmp_path, stage, given):
     """The file takes and gives what byod expects of the stage, and says what the net says."""
     trained, epochs, _ = _train(_data(drawn, stage, 4, 4), tmp_path / "run", SHORT | given)
-    opened = onnxfile.session(trained.onnx.read_bytes())
-    onnxfile.check_stage(opened, trained.input, stage, 9)
+    opened = onnx_model.session(trained.onnx.read_bytes())
+    onnx_model.check_stage(opened, trained.input, stage, 9)
     assert trained.input.width == (96 if stage is Stage.HEADS else 64)
     images = np.random.default_rng(0).random((3, 3, *(trained.input.width,) * 2), np.float32)
     said = trained.outputs(images)
-    for name, exported in onnxfile.outputs(opened, images).items():
-        assert onnxfile.difference(said[name], exported) < 1e-4
+    for name, exported in onnx_model.outputs(opened, images).items():
+        assert onnx_model.difference(said[name], exported) < 1e-4
     assert trained.weights.is_file()
     assert {"train_loss", "valid_loss"} <= epochs[0].keys()
     assert trained.notes["mirror"] is (given.get("mirror") != "false")
@@ -109,11 +109,11 @@ def test_the_export_is_what_was_trained(drawn, tmp_path, stage, given):
 
 def test_numbers_straight_from_the_net_where_asked(drawn, tmp_path, monkeypatch):
     """`head=direct` trains byod-torch's direct answer, without it the decoder of heatmaps is trained."""
-    from byod_torch.points import recipe
+    from byod_torch.keypoints import train
 
     built = []
-    made = recipe.net
-    monkeypatch.setattr(recipe, "net", lambda *given: built.append(made(*given)) or built[-1])
+    made = train.net
+    monkeypatch.setattr(train, "net", lambda *given: built.append(made(*given)) or built[-1])
     for head in ("heatmap", "direct"):
         _train(_data(drawn, Stage.POINTS, 4, 4), tmp_path / head, {**SHORT, "head": head})
     assert [type(net.model[2]) for net in built] == [Decoder, Direct]
@@ -121,7 +121,7 @@ def test_numbers_straight_from_the_net_where_asked(drawn, tmp_path, monkeypatch)
 
 def test_pictures_come_from_byods_feed_alone(drawn, tmp_path, monkeypatch):
     """Each epoch learns byod's own augmented batches, by the number of the epoch; nothing of fastai's changes them."""
-    from byod_torch.points.feeds import Feed
+    from byod_torch.keypoints.feeds import Feed
 
     asked, shown = [], []
     epoch = Feed.epoch
@@ -132,7 +132,7 @@ def test_pictures_come_from_byods_feed_alone(drawn, tmp_path, monkeypatch):
             yield batch
 
     monkeypatch.setattr(Feed, "epoch", recorded)
-    from byod_fastai.points import PointsWatch
+    from byod_fastai.train_keypoints import PointsWatch
 
     after = PointsWatch.after_batch
 
@@ -152,8 +152,8 @@ def test_pictures_come_from_byods_feed_alone(drawn, tmp_path, monkeypatch):
 CHILD = """
 import json, os, signal, sys
 from pathlib import Path
-from byod import trainers
-from byod.trainers import Run, TrainingData
+from byod.training import protocol
+from byod.training.protocol import Run, TrainingData
 
 learning = TrainingData.model_validate_json(Path(sys.argv[1]).read_bytes())
 folder, dies = Path(sys.argv[2]), int(sys.argv[4])
@@ -169,8 +169,8 @@ def should_stop():
         os.kill(os.getpid(), signal.SIGKILL)
     return False
 
-trainer = trainers.load("fastai")
-options = trainers.options(trainer, json.loads(sys.argv[3]))
+trainer = protocol.load("fastai")
+options = protocol.options(trainer, json.loads(sys.argv[3]))
 trainer.train(learning, options, Run(folder=folder, seed=3, device="cpu", log=log, should_stop=should_stop))
 """
 
@@ -264,7 +264,7 @@ def test_several_processes_are_refused(drawn, tmp_path):
     """Points are learned in one process; the line says what to leave out."""
     run = Run(folder=tmp_path, gpus=2, device="cpu")
     with pytest.raises(TrainerError, match="leave --gpus out"):
-        Fastai().train(_data(drawn, Stage.POINTS), trainers.options(Fastai(), SHORT), run)
+        Fastai().train(_data(drawn, Stage.POINTS), protocol.options(Fastai(), SHORT), run)
 
 
 @pytest.mark.long

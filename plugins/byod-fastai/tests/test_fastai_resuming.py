@@ -12,10 +12,10 @@ import torch
 import torchvision
 from byod_fastai import Fastai
 
-from byod import trainers
-from byod.records import Example, Split
+from byod.schema.records import Example, Split
 from byod.testing import draw_classes
-from byod.trainers import Run, TrainingData, checkpoint
+from byod.training import protocol
+from byod.training.protocol import Run, TrainingData, checkpoint
 
 pytestmark = pytest.mark.slow  # trainings, small as they are, add up
 
@@ -24,8 +24,8 @@ CLASSES = ("circle", "square")
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path
-from byod import trainers
-from byod.trainers import Run, TrainingData
+from byod.training import protocol
+from byod.training.protocol import Run, TrainingData
 from byod_fastai import Fastai
 
 folder, data, options, threads, when, epochs = sys.argv[1:]
@@ -47,7 +47,7 @@ def should_stop():
 
 run = Run(folder=Path(folder), seed=3, device="cpu", log=log, should_stop=should_stop)
 Fastai().train(
-    TrainingData.model_validate_json(data), trainers.options(Fastai(), json.loads(options)), run
+    TrainingData.model_validate_json(data), protocol.options(Fastai(), json.loads(options)), run
 )
 """
 
@@ -95,7 +95,7 @@ def _killed(folder, data, options, when, epochs):
 def _train(folder, data, options):
     epochs, said = [], []
     run = Run(folder=folder, seed=3, device="cpu", log=epochs.append, say=said.append)
-    trained = Fastai().train(data, trainers.options(Fastai(), options), run)
+    trained = Fastai().train(data, protocol.options(Fastai(), options), run)
     images = np.random.default_rng(0).random((2, 3, trained.input.height, trained.input.width), np.float32)
     return trained, epochs, trained.logits(images), said
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from byod_fastai import Fastai
 
-from byod import trainers
-from byod.errors import TrainerError
-from byod.records import Example, Split
+from byod.schema.errors import TrainerError
+from byod.schema.records import Example, Split
 from byod.testing import draw_classes
-from byod.trainers import Run, TrainingData, checkpoint
+from byod.training import protocol
+from byod.training.protocol import Run, TrainingData, checkpoint
 
 CLASSES = ("circle", "square")
 
@@ -21,8 +21,8 @@ MEMBER = """
 import json, os, sys
 from pathlib import Path
 import numpy as np
-from byod import trainers
-from byod.trainers import Run, TrainingData
+from byod.training import protocol
+from byod.training.protocol import Run, TrainingData
 from byod_fastai import Fastai
 
 folder, data, options, stop = Path(sys.argv[1]), *sys.argv[2:]
@@ -30,7 +30,7 @@ rank, seen = os.environ["RANK"], []
 run = Run(folder=folder, seed=3, device="cpu", gpus=2, log=seen.append, cache=folder / "pixels",
           should_stop=lambda: rank == "0" and len(seen) == int(stop))
 trained = Fastai().train(
-    TrainingData.model_validate_json(Path(data).read_text()), trainers.options(Fastai(), json.loads(options)), run
+    TrainingData.model_validate_json(Path(data).read_text()), protocol.options(Fastai(), json.loads(options)), run
 )
 images = np.random.default_rng(0).random((2, 3, trained.input.height, trained.input.width), np.float32)
 np.save(folder / f"logits-{rank}.npy", trained.logits(images))
@@ -77,7 +77,7 @@ def test_two_processes_learn_what_one_does_with_batches_twice_as_large(data, tmp
     said, logits = _together(tmp_path / "two", data, options | {"batch_size": "4"})
     epochs = []
     run = Run(folder=tmp_path / "one", seed=3, device="cpu", log=epochs.append)
-    alone = Fastai().train(data, trainers.options(Fastai(), options | {"batch_size": "8"}), run)
+    alone = Fastai().train(data, protocol.options(Fastai(), options | {"batch_size": "8"}), run)
     images = np.random.default_rng(0).random((2, 3, 32, 32), np.float32)
     assert [e["epoch"] for e in said[0]["epochs"]] == [0, 1, 2]
     for name in ("train_loss", "valid_loss", "accuracy", "train_accuracy"):
@@ -111,7 +111,7 @@ def test_several_processes_need_a_launcher(data, tmp_path, monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     run = Run(folder=tmp_path, device="cpu", gpus=2)
     with pytest.raises(TrainerError, match="byod train --gpus"):
-        Fastai().train(data, trainers.options(Fastai(), {"from_scratch": "true"}), run)
+        Fastai().train(data, protocol.options(Fastai(), {"from_scratch": "true"}), run)
 
 
 def test_the_launchers_are_those_of_accelerate_and_torch():

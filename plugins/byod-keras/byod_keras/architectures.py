@@ -10,8 +10,7 @@ import difflib
 
 from pydantic import Field
 
-from byod.errors import TrainerError
-from byod.trainers import Architecture
+from byod.plugin import Architecture, TrainerError
 
 OWN = "byod"
 APPLICATIONS = "keras.applications"

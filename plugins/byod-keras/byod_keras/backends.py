@@ -13,8 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
-from byod.errors import TrainerError
-from byod.trainers import give_way
+from byod.plugin import TrainerError, give_way
 
 BACKENDS = ("torch", "jax", "tensorflow")
 """In the order in which they are looked for."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from byod.trainers import Floats, Pixels
+from byod.plugin import Floats, Pixels
 from byod_keras.backends import load
 
 keras = load()

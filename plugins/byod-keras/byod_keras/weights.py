@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from byod.errors import TrainerError
+from byod.plugin import TrainerError
 from byod_keras.backends import load
 
 keras = load()

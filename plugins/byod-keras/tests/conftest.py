@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from byod.records import Example, Split
+from byod.schema.records import Example, Split
 from byod.testing import draw_classes
-from byod.trainers import TrainingData
+from byod.training.protocol import TrainingData
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,12 @@ from byod_keras import Keras
 from PIL import Image
 from safetensors import safe_open
 
-from byod import trainers, training
-from byod.errors import TrainerError, UsageError
-from byod.predictor import Predictor
-from byod.records import Example, Split
-from byod.trainers import Run
+from byod.schema.errors import TrainerError, UsageError
+from byod.schema.records import Example, Split
+from byod.tasks.classify import train
+from byod.tasks.classify.predict import Predictor
+from byod.training import protocol
+from byod.training.protocol import Run
 
 pytestmark = pytest.mark.slow  # trainings, small as they are, add up
 
@@ -26,7 +27,7 @@ IMAGES = np.random.default_rng(0).random((3, 3, 32, 32), np.float32)
 
 
 def _train(learning, folder, given, **run):
-    options = trainers.options(Keras(), given)
+    options = protocol.options(Keras(), given)
     folder.mkdir(exist_ok=True)
     return Keras().train(learning, options, Run(folder=folder, device="cpu", **run))
 
@@ -35,10 +36,10 @@ def _train(learning, folder, given, **run):
 def test_it_learns_drawn_classes_from_scratch(drawn, tmp_path):
     """Its own small net tells circles from squares, through the whole road to a run folder."""
     said, epochs = [], []
-    card = training.train_run(
+    card = train.train(
         drawn,
         ("circle", "square"),
-        trainers.load("keras"),
+        protocol.load("keras"),
         {"size": "64", "epochs": "8"},
         folder=tmp_path / "run",
         device="cpu",
@@ -73,7 +74,7 @@ def _vegetables(folder):
 @pytest.mark.data
 def test_real_vegetables_from_scratch(real_pictures, tmp_path):
     """Its own small net tells broccoli from cauliflower after twelve epochs."""
-    card = training.train_run(
+    card = train.train(
         _vegetables(real_pictures),
         ("brokkoli", "blumenkohl"),
         Keras(),
@@ -95,7 +96,7 @@ def test_real_vegetables_with_torchvisions_weights(real_pictures, tmp_path):
     save_file(torch.load(source, weights_only=True), tmp_path / "squeezenet.safetensors")
     sidecar = (real_pictures / "weights" / "squeezenet1_1.pth.json").read_bytes()
     (tmp_path / "squeezenet.safetensors.json").write_bytes(sidecar)
-    card = training.train_run(
+    card = train.train(
         _vegetables(real_pictures),
         ("brokkoli", "blumenkohl"),
         Keras(),
@@ -121,8 +122,8 @@ def test_the_same_seed_gives_the_same_model(small, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from byod import trainers
-from byod.trainers import Run, TrainingData
+from byod.training import protocol
+from byod.training.protocol import Run, TrainingData
 from byod_keras import Keras
 
 def log(epoch):
@@ -132,7 +133,7 @@ def log(epoch):
 data = TrainingData.model_validate_json(Path(sys.argv[1]).read_text())
 given = dict(each.split("=") for each in sys.argv[4:])
 run = Run(folder=Path(sys.argv[2]), seed=3, device="cpu", log=log)
-Keras().train(data, trainers.options(Keras(), given), run)
+Keras().train(data, protocol.options(Keras(), given), run)
 """
 
 
@@ -236,15 +237,15 @@ def test_the_weights_kept_are_those_of_the_exported_net(small, tmp_path):
 def test_options_that_do_not_exist_or_exclude_each_other_are_refused():
     """A typing error and a contradiction are one line each."""
     with pytest.raises(UsageError, match="it has: arch"):
-        trainers.options(Keras(), {"epoch": "3"})
+        protocol.options(Keras(), {"epoch": "3"})
     with pytest.raises(UsageError, match="exclude each other"):
-        trainers.options(Keras(), {"from_scratch": "true", "weights": "x.safetensors"})
+        protocol.options(Keras(), {"from_scratch": "true", "weights": "x.safetensors"})
 
 
 def test_a_device_that_is_not_there_is_said(small, tmp_path):
     """The line names what there is."""
     with pytest.raises(TrainerError, match=r"no device 'tpu' here; it has: .*cpu"):
-        Keras().train(small(), trainers.options(Keras(), TINY), Run(folder=tmp_path, device="tpu"))
+        Keras().train(small(), protocol.options(Keras(), TINY), Run(folder=tmp_path, device="tpu"))
 
 
 def test_choosing_it_imports_nothing_heavy():
@@ -262,15 +263,15 @@ BACKEND = """
 import sys
 from pathlib import Path
 import numpy as np, onnxruntime
-from byod import trainers
-from byod.trainers import Run, TrainingData
+from byod.training import protocol
+from byod.training.protocol import Run, TrainingData
 from byod_keras import Keras
 
 data = TrainingData.model_validate_json(Path(sys.argv[1]).read_text())
 given = {"arch": "small", "size": "32", "epochs": "6", "batch_size": "8"}
 epochs = []
 run = Run(folder=Path(sys.argv[2]), device="cpu", log=epochs.append)
-trained = Keras().train(data, trainers.options(Keras(), given), run)
+trained = Keras().train(data, protocol.options(Keras(), given), run)
 x = np.random.default_rng(0).random((3, 3, 32, 32), np.float32)
 found = onnxruntime.InferenceSession(str(trained.onnx)).run(None, {"image": x})[0]
 expected = trained.logits(x)

@@ -15,15 +15,15 @@ from byod_keras.architectures import ALL, APPLICATIONS, find
 from byod_keras.backends import load, placed
 from safetensors.numpy import load_file, save_file
 
-from byod.errors import TrainerError
+from byod.schema.errors import TrainerError
 
 keras = load()
 
-from byod_keras import nets, onnxgraph, weights  # noqa: E402 - they run on the backend just chosen
+from byod_keras import networks, onnx_export, weights  # noqa: E402 - they run on the backend just chosen
 from byod_keras.batches import Batches, seen_anew  # noqa: E402
-from byod_keras.cycle import OneCycle  # noqa: E402
-from byod_keras.lessons import logits_of  # noqa: E402
-from byod_keras.recipe import _start  # noqa: E402
+from byod_keras.one_cycle import OneCycle  # noqa: E402
+from byod_keras.train import _start  # noqa: E402
+from byod_keras.training_loop import logits_of  # noqa: E402
 from byod_keras.weights import Start  # noqa: E402
 
 pytestmark = pytest.mark.slow  # trainings, small as they are, add up
@@ -50,7 +50,7 @@ def _difference(model, file):
     _, height, width, channels = model.inputs[0].shape
     images = RANDOM.random((3, channels, height, width), np.float32)
     expected = logits_of(model, images.transpose(0, 2, 3, 1))
-    found = onnxruntime.InferenceSession(onnxgraph.write(model, file).read_bytes()).run(
+    found = onnxruntime.InferenceSession(onnx_export.write(model, file).read_bytes()).run(
         None, {"image": images}
     )[0]
     assert found.shape == expected.shape
@@ -113,11 +113,11 @@ def test_a_layer_that_cannot_be_written_is_named(tmp_path):
     image = keras.Input((8, 8, 3))
     logits = L.Dense(2)(L.Flatten()(L.UpSampling2D(name="bigger")(image)))
     with pytest.raises(TrainerError, match=r"'bigger' \(UpSampling2D\).*another architecture"):
-        onnxgraph.write(keras.Model(image, logits), tmp_path / "net.onnx")
+        onnx_export.write(keras.Model(image, logits), tmp_path / "net.onnx")
 
 
 def _net(name, size, tmp_path, **start):
-    built = nets.net(Start(name, **start), size, 3)
+    built = networks.net(Start(name, **start), size, 3)
     assert _difference(_nudged(built.model), tmp_path / "net.onnx") < 1e-4
     return built
 
@@ -126,7 +126,7 @@ def _net(name, size, tmp_path, **start):
 def test_own_nets_are_as_large_as_the_table_says(name, size, tmp_path):
     """Each builds, its export agrees, and its parameters with a thousand classes are those of the table."""
     _net(name, size, tmp_path)
-    whole = nets.net(Start(name), size, 1000).model.count_params() / 1e6
+    whole = networks.net(Start(name), size, 1000).model.count_params() / 1e6
     assert find(name).parameters == pytest.approx(whole, abs=0.006)
 
 
@@ -156,7 +156,7 @@ def test_keras_own_nets_are_exported_faithfully(name, tmp_path):
 def test_normalisation_is_a_part_of_the_net(scaling, tmp_path):
     """What each family's weights expect is computed from RGB 0..1 inside the graph, as Keras's own function does it."""
     image = keras.Input((4, 4, 3))
-    model = keras.Model(image, L.Reshape((48,))(nets._normalised(image, scaling)))
+    model = keras.Model(image, L.Reshape((48,))(networks._normalised(image, scaling)))
     assert _difference(model, tmp_path / "net.onnx") < 1e-6
     pictures = RANDOM.random((2, 4, 4, 3), np.float32)
     modes = {"signed": "tf", "imagenet": "torch", "caffe": "caffe"}
@@ -188,14 +188,14 @@ def test_names_are_found_however_they_are_written():
 def test_a_net_that_cannot_take_this_size_is_said():
     """Keras's own limit, in one line."""
     with pytest.raises(TrainerError, match="Xception at 40 px") as caught:
-        nets.net(Start("Xception"), 40, 2)
+        networks.net(Start("Xception"), 40, 2)
     assert "\n" not in str(caught.value)
 
 
 @pytest.fixture(scope="module")
 def torchvision_like(tmp_path_factory):
     """Tensors as torchvision names and orders them for squeezenet1_1, with random numbers."""
-    body = nets.net(Start("squeezenet1_1", normalise="none"), 64, 2).body
+    body = networks.net(Start("squeezenet1_1", normalise="none"), 64, 2).body
     state = {"classifier.1.weight": np.zeros((1000, 512, 1, 1), np.float32)}
     for name, variable in weights._named(body):
         layer, kind = name.split("/")
@@ -214,14 +214,14 @@ def test_torchvisions_tensors_are_the_same_net(torchvision_like):
     """With torchvision's tensors the body gives what torchvision's body gives."""
     torch = pytest.importorskip("torch")
     vision = pytest.importorskip("torchvision")
-    built = nets.net(Start("squeezenet1_1", file=torchvision_like, normalise="none"), 65, 2)
+    built = networks.net(Start("squeezenet1_1", file=torchvision_like, normalise="none"), 65, 2)
     twin = vision.models.squeezenet1_1(weights=None).eval()
     state = {
         k: torch.from_numpy(v) for k, v in load_file(torchvision_like).items() if k.startswith("features")
     }
     twin.features.load_state_dict({k.removeprefix("features."): v for k, v in state.items()})
     for size in (64, 65, 67, 96, 128):
-        body = nets.net(Start("squeezenet1_1", file=torchvision_like, normalise="none"), size, 2).body
+        body = networks.net(Start("squeezenet1_1", file=torchvision_like, normalise="none"), size, 2).body
         images = RANDOM.random((2, 3, size, size), np.float32)
         with torch.no_grad():
             expected = twin.features(torch.from_numpy(images)).numpy()
@@ -233,7 +233,7 @@ def test_torchvisions_tensors_are_the_same_net(torchvision_like):
 
 def _line(**options):
     with pytest.raises(TrainerError) as caught:
-        nets.net(_start(Options(**options)), 64, 2)
+        networks.net(_start(Options(**options)), 64, 2)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -288,15 +288,15 @@ def test_a_missing_file_is_said(tmp_path):
 
 def test_keras_own_files_are_read(tmp_path):
     """A .weights.h5 of the same net is taken; one of another net, or of a part of it, is refused."""
-    body = _stirred(nets.net(Start("small"), 64, 2).body)
+    body = _stirred(networks.net(Start("small"), 64, 2).body)
     body.save_weights(tmp_path / "small.weights.h5")
-    found = nets.net(Start("small", file=tmp_path / "small.weights.h5"), 64, 2).body
+    found = networks.net(Start("small", file=tmp_path / "small.weights.h5"), 64, 2).body
     assert all(np.array_equal(a, b) for a, b in zip(body.get_weights(), found.get_weights(), strict=True))
     assert "does not fit lenet" in _line(arch="lenet", weights=tmp_path / "small.weights.h5")
     body.save(
         tmp_path / "older.h5"
     )  # tensors by the order of layers, as in the files that Keras offers for download
-    found = nets.net(Start("small", file=tmp_path / "older.h5"), 64, 2).body
+    found = networks.net(Start("small", file=tmp_path / "older.h5"), 64, 2).body
     assert all(np.array_equal(a, b) for a, b in zip(body.get_weights(), found.get_weights(), strict=True))
     assert "does not fit squeezenet1_1" in _line(
         arch="squeezenet1_1", weights=tmp_path / "older.h5", normalise="none"
@@ -307,10 +307,10 @@ def test_keras_own_files_are_read(tmp_path):
 
 
 UNREACHABLE = """
-from byod.errors import TrainerError
+from byod.schema.errors import TrainerError
 from byod_keras import Options
-from byod_keras.nets import net
-from byod_keras.recipe import _start
+from byod_keras.networks import net
+from byod_keras.train import _start
 try:
     net(_start(Options(arch="MobileNetV2")), 96, 2)
 except TrainerError as error:
@@ -402,7 +402,7 @@ def test_the_rate_rises_and_falls():
 def test_computing_in_halves_leaves_the_weights_whole():
     """As on a GPU: layers compute in bfloat16, while logits and weights are float32, and a step changes them."""
     with placed("cpu", half=True):
-        built = nets.net(Start("small"), 32, 2)
+        built = networks.net(Start("small"), 32, 2)
         assert {layer.compute_dtype for layer in built.body.layers[1:]} == {"bfloat16"}
         before = built.model.get_weights()
         built.model.compile(
@@ -421,8 +421,8 @@ def test_computing_in_halves_leaves_the_weights_whole():
 def test_a_net_is_made_on_the_device_asked_for():
     """Everything made inside lies there, a second net has the names of the first, and outside nothing has changed."""
     with placed("cpu"):
-        first = [layer.name for layer in nets.net(Start("small"), 32, 2).body.layers]
+        first = [layer.name for layer in networks.net(Start("small"), 32, 2).body.layers]
         if keras.config.backend() == "torch":
             assert keras.src.backend.torch.core.get_device() == "cpu"
     with placed("cpu"):
-        assert [layer.name for layer in nets.net(Start("small"), 32, 2).body.layers] == first
+        assert [layer.name for layer in networks.net(Start("small"), 32, 2).body.layers] == first

@@ -19,7 +19,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from byod.modelcard import InputRule
+from byod.plugin import InputRule
 
 NAME = "hand-made descriptor (colour, gradients, thumbnail)"
 OPSET = 17

@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from byod.errors import TrainerError
-from byod.modelcard import InputRule
-from byod.records import Example
-from byod.resizing import as_input
-from byod.trainers import Floats, Run
-from byod_sklearn import Options, descriptor
+from byod.plugin import Example, Floats, InputRule, Run, TrainerError, as_input
+from byod_sklearn import descriptor
+from byod_sklearn.extractor import Extractor
+from byod_sklearn.options import Options
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 DESCRIPTOR_SIZE = 128
 BATCH = 8
-
-
-@dataclass(frozen=True)
-class Extractor:
-    """From pictures to features: an ONNX graph (`image` to `features`), what it is called, and what it was made from.
-
-    `original` computes the same with the library the graph was exported from; None where the graph is the original.
-    """
-
-    content: bytes
-    rule: InputRule
-    name: str
-    pretrained: str
-    parameters: int
-    versions: dict[str, str]
-    original: Callable[[Floats], Floats] | None
-
-    @cached_property
-    def key(self) -> str:
-        """The SHA-256 of the graph."""
-        return hashlib.sha256(self.content).hexdigest()
 
 
 @dataclass
@@ -98,7 +75,7 @@ def _session(content: bytes) -> InferenceSession:
 
     quiet = onnxruntime.SessionOptions()
     quiet.log_severity_level = 3
-    quiet.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as byod.onnxfile does
+    quiet.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as byod.training.onnx_model does
     return onnxruntime.InferenceSession(content, quiet, providers=["CPUExecutionProvider"])
 
 

@@ -14,12 +14,11 @@ import onnx
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # torch warns about its own parts while it is imported
     import torch
-    from byod_torch import bodies, export
+    from byod_torch import networks, onnx_export
 
-from byod.modelcard import InputRule
-from byod.trainers import Floats, Run
-from byod_sklearn import Options
-from byod_sklearn.features import Extractor
+from byod.plugin import Floats, InputRule, Run
+from byod_sklearn.extractor import Extractor
+from byod_sklearn.options import Options
 
 SIZE = 160
 DEPTH, FEWEST = 0.75, 4
@@ -59,12 +58,12 @@ def extractor(options: Options, run: Run) -> Extractor:
         TrainerError: it is unknown, or its weights do not fit, or cannot be had (then the error has a cause).
     """
     with _patience():
-        built = bodies.net(options, 2)
+        built = networks.net(options, 2)
     side = options.size or built.size or SIZE
-    bodies.accepts(built, side)
+    networks.accepts(built, side)
     frozen = freeze(built, side)
     rule = InputRule(width=side, height=side, resize=options.resize)
-    file = export.write(frozen, rule, run.folder / "features.onnx", run.say)
+    file = onnx_export.write(frozen, rule, run.folder / "features.onnx", run.say)
 
     @torch.no_grad()
     def original(images: Floats) -> Floats:
@@ -81,7 +80,7 @@ def extractor(options: Options, run: Run) -> Extractor:
     )
 
 
-def freeze(built: bodies.Net, side: int) -> Frozen:
+def freeze(built: networks.Net, side: int) -> Frozen:
     """The net without its head, for pictures of `side` pixels."""
     normalise, body = built.model[0].eval(), built.model[1].eval()
     return Frozen(normalise, body, _middle(body, side)).eval()

@@ -7,18 +7,19 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from byod_sklearn import Options, Sklearn, descriptor, features, regression
+from byod_sklearn import Options, Sklearn, descriptor, features, logistic_regression
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from byod import trainers, training
-from byod.errors import TrainerError, UsageError
-from byod.modelcard import InputRule
-from byod.records import Example, Split
-from byod.resizing import as_input
+from byod.images.resize import as_input
+from byod.schema.errors import TrainerError, UsageError
+from byod.schema.model_card import InputRule
+from byod.schema.records import Example, Split
+from byod.tasks.classify import train
 from byod.testing import draw_classes
-from byod.trainers import Run, TrainingData
+from byod.training import protocol
+from byod.training.protocol import Run, TrainingData
 
 pytestmark = pytest.mark.slow  # trainings, small as they are, add up
 
@@ -60,8 +61,8 @@ def _run(file, images):
 
 def test_it_learns_drawn_classes_with_the_descriptor(drawn, tmp_path):
     """The whole road to a run folder takes no body; the card names the descriptor, and the export is exact."""
-    card = training.train_run(
-        drawn, CLASSES, trainers.load("sklearn"), {"features": "descriptor"}, folder=tmp_path / "run"
+    card = train.train(
+        drawn, CLASSES, protocol.load("sklearn"), {"features": "descriptor"}, folder=tmp_path / "run"
     )
     assert card.metrics.accuracy >= 0.9
     assert card.arch == "hand-made descriptor (colour, gradients, thumbnail) + logistic regression"
@@ -178,7 +179,7 @@ def test_another_device_is_said(data, tmp_path):
 def test_options_that_do_not_fit_are_refused(wrong):
     """What contradicts itself, is unknown, or lies out of range is a usage error."""
     with pytest.raises(UsageError):
-        trainers.options(Sklearn(), wrong)
+        protocol.options(Sklearn(), wrong)
 
 
 def test_doctor_imports_nothing_heavy():
@@ -289,7 +290,9 @@ def test_logits_are_scikit_learns_probabilities(classes):
 
     points, labels = _clouds(np.random.default_rng(0), 90, classes=classes)
     points = points * np.linspace(0.1, 50, 30) + 7
-    found = regression.fit(points, labels, [str(n) for n in range(90)], classes, 0.1, 0).logits(points)
+    found = logistic_regression.fit(points, labels, [str(n) for n in range(90)], classes, 0.1, 0).logits(
+        points
+    )
     powers = np.exp(found - found.max(axis=1, keepdims=True))
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000)).fit(points, labels)
     wanted = model.predict_proba(points)
@@ -300,7 +303,7 @@ def test_a_feature_that_never_changes_does_no_harm():
     """A constant column gets no weight, and no number becomes infinite."""
     points, labels = _clouds(np.random.default_rng(1), 60)
     points[:, 4] = 3.0
-    found = regression.fit(points, labels, [str(n) for n in range(60)], 3, None, 0)
+    found = logistic_regression.fit(points, labels, [str(n) for n in range(60)], 3, None, 0)
     assert np.isfinite(found.weight).all()
     assert np.abs(found.weight[:, 4]).max() < 1e-9
 
@@ -310,9 +313,9 @@ def test_noise_is_regularised_more_strongly():
     rng = np.random.default_rng(2)
     points, labels = _clouds(rng, 120)
     groups = [str(n) for n in range(120)]
-    plain = regression.fit(points, labels, groups, 3, None, 0).strength
-    lots = regression.fit(points, rng.permutation(labels), groups, 3, None, 0).strength
-    assert lots == regression.STRENGTHS[0] < plain
+    plain = logistic_regression.fit(points, labels, groups, 3, None, 0).strength
+    lots = logistic_regression.fit(points, rng.permutation(labels), groups, 3, None, 0).strength
+    assert lots == logistic_regression.STRENGTHS[0] < plain
 
 
 def test_groups_stay_together_when_the_strength_is_chosen():
@@ -321,10 +324,12 @@ def test_groups_stay_together_when_the_strength_is_chosen():
     labels = np.arange(40) % 2
     points = rng.normal(0, 1, (40, 60))
     copies, names = np.repeat(points, 5, axis=0), np.repeat([str(n) for n in range(40)], 5)
-    grouped = regression.fit(copies, np.repeat(labels, 5), list(names), 2, None, 0).strength
-    alone = regression.fit(copies, np.repeat(labels, 5), [str(n) for n in range(200)], 2, None, 0).strength
-    assert grouped == regression.STRENGTHS[0]
-    assert alone == regression.STRENGTHS[-1]
+    grouped = logistic_regression.fit(copies, np.repeat(labels, 5), list(names), 2, None, 0).strength
+    alone = logistic_regression.fit(
+        copies, np.repeat(labels, 5), [str(n) for n in range(200)], 2, None, 0
+    ).strength
+    assert grouped == logistic_regression.STRENGTHS[0]
+    assert alone == logistic_regression.STRENGTHS[-1]
 
 
 def test_a_small_class_counts_for_more():
@@ -332,7 +337,7 @@ def test_a_small_class_counts_for_more():
     rng = np.random.default_rng(4)
     labels = np.array([0] * 100 + [1] * 10)
     points = rng.normal(0, 1, (110, 5)) + labels[:, None] * 1.0
-    found = regression.fit(points, labels, [str(n) for n in range(110)], 2, 0.01, 0)
+    found = logistic_regression.fit(points, labels, [str(n) for n in range(110)], 2, 0.01, 0)
     assert found.weighted
     assert (found.logits(points).argmax(axis=1)[100:] == 1).mean() >= 0.7
 
@@ -341,7 +346,9 @@ def test_one_group_in_a_class_is_no_reason_to_fail():
     """Where nothing can be left out, a middling strength is taken."""
     points, labels = _clouds(np.random.default_rng(5), 12, classes=2)
     groups = ["same" if label else str(at) for at, label in enumerate(labels)]
-    assert regression.fit(points, labels, groups, 2, None, 0).strength == regression.MIDDLING
+    assert (
+        logistic_regression.fit(points, labels, groups, 2, None, 0).strength == logistic_regression.MIDDLING
+    )
 
 
 # frozen bodies
@@ -361,17 +368,17 @@ def test_a_body_is_exported_as_it_computes(arch, side, halfway, tmp_path):
     """Graph and torch agree, with a second set of feature maps where a body has some on its way."""
     import torch
     from byod_sklearn import frozen
-    from byod_torch import bodies, export
+    from byod_torch import networks, onnx_export
 
     torch.manual_seed(0)
-    built = bodies.net(Options(arch=arch, from_scratch=True), 2)
+    built = networks.net(Options(arch=arch, from_scratch=True), 2)
     net = frozen.freeze(built, side)
     images = torch.rand(2, 3, side, side)
     with torch.no_grad():
         wanted = net(images).numpy()
         last = built.model[1](built.model[0](images))
     assert (wanted.shape[1] > last.shape[1]) == halfway
-    file = export.write(net, InputRule(width=side, height=side), tmp_path / "f.onnx")
+    file = onnx_export.write(net, InputRule(width=side, height=side), tmp_path / "f.onnx")
     np.testing.assert_allclose(_run(file, images.numpy()), wanted, atol=1e-4 * max(1, np.abs(wanted).max()))
 
 
@@ -392,10 +399,10 @@ def test_real_vegetables_with_a_frozen_body(real_pictures, tmp_path):
         for number, path in enumerate(paths)
     ]
     weights = real_pictures / "weights" / "squeezenet1_1.pth"
-    card = training.train_run(
+    card = train.train(
         examples,
         ("blumenkohl", "brokkoli"),
-        trainers.load("sklearn"),
+        protocol.load("sklearn"),
         {"weights": str(weights), "size": "128"},
         folder=tmp_path / "run",
     )

@@ -6,7 +6,7 @@ Nothing heavy is imported here. Every other name of torchvision
 
 from __future__ import annotations
 
-from byod.trainers import Architecture
+from byod.plugin import Architecture
 
 OWN = "byod"
 TORCHVISION = "torchvision"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from byod.trainers import Pixels
+from byod.plugin import Pixels
 
 
 class Batches:

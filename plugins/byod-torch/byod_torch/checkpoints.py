@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from byod.trainers import Checkpoint, Run
+from byod.plugin import Checkpoint, Run
 from byod_torch.averaging import WeightAverage
 from byod_torch.processes import Processes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from byod.errors import TrainerError
+from byod.plugin import TrainerError
 
 
 def device(wanted: str | None) -> torch.device:

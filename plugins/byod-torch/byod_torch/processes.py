@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import distributed, nn
 
-from byod.errors import TrainerError
+from byod.plugin import TrainerError
 
 
 @dataclass(frozen=True)

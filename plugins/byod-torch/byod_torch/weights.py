@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from byod.errors import TrainerError
+from byod.plugin import TrainerError
 
 Tensors = dict[str, torch.Tensor]
 Stats = tuple[tuple[float, ...], tuple[float, ...]]

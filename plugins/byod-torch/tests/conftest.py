@@ -4,9 +4,9 @@ import pytest
 import torch
 import torchvision
 
-from byod.records import Example, Split
+from byod.schema.records import Example, Split
 from byod.testing import draw_classes
-from byod.trainers import TrainingData
+from byod.training.protocol import TrainingData
 
 PARTS = ((0.5, Split.TRAIN), (0.75, Split.VALID), (1.0, Split.TEST))
 

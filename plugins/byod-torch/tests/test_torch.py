@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 import timm
 import torch
-from byod_torch import Options, Torch, balance, doctoring
-from byod_torch.plans import one_cycle, plan
+from byod_torch import Options, Torch, class_weights, environment_check
+from byod_torch.schedule import one_cycle, plan
 from PIL import Image
 
-from byod import trainers, training
-from byod.errors import TrainerError, UsageError
-from byod.predictor import Predictor
-from byod.records import Example, Split
-from byod.trainers import Run
+from byod.schema.errors import TrainerError, UsageError
+from byod.schema.records import Example, Split
+from byod.tasks.classify import train
+from byod.tasks.classify.predict import Predictor
+from byod.training import protocol
+from byod.training.protocol import Run
 
 pytestmark = pytest.mark.slow  # trainings, small as they are, add up
 
@@ -30,7 +31,7 @@ IMAGES = np.random.default_rng(0).random((3, 3, 64, 64), np.float32)
 
 
 def _train(learning, folder, given, **run):
-    options = trainers.options(Torch(), given)
+    options = protocol.options(Torch(), given)
     folder.mkdir(exist_ok=True)
     return Torch().train(learning, options, Run(folder=folder, device="cpu", **run))
 
@@ -39,10 +40,10 @@ def _train(learning, folder, given, **run):
 def test_it_learns_drawn_classes_from_scratch(drawn, tmp_path):
     """A small net from random weights tells circles from squares, through the whole road to a run folder."""
     said, epochs = [], []
-    card = training.train_run(
+    card = train.train(
         drawn,
         ("circle", "square"),
-        trainers.load("torch"),
+        protocol.load("torch"),
         {"arch": "test_resnet", "size": "64", "epochs": "8", "from_scratch": "true"},
         folder=tmp_path / "run",
         device="cpu",
@@ -94,7 +95,7 @@ def _vegetables(folder, count=200):
 @pytest.mark.data
 def test_real_vegetables_with_the_weights_at_hand(real_pictures, tmp_path):
     """With squeezenet weights from a file, broccoli and cauliflower are told apart."""
-    card = training.train_run(
+    card = train.train(
         _vegetables(real_pictures),
         ("brokkoli", "blumenkohl"),
         Torch(),
@@ -110,7 +111,7 @@ def test_real_vegetables_with_the_weights_at_hand(real_pictures, tmp_path):
 @pytest.mark.data
 def test_real_weights_with_foreign_statistics(real_pictures, tmp_path):
     """Mobilenet weights, whose statistics came from elsewhere, are fine-tuned with them frozen."""
-    card = training.train_run(
+    card = train.train(
         _vegetables(real_pictures, 100),
         ("brokkoli", "blumenkohl"),
         Torch(),
@@ -165,7 +166,7 @@ def test_a_killed_training_ends_as_if_nothing_had_been(kind, last, small, tmp_pa
     Dying.last = last
     with pytest.raises(Killed):
         Torch().train(
-            small(), trainers.options(Torch(), given), Dying(folder=folder, device="cpu", log=parts.append)
+            small(), protocol.options(Torch(), given), Dying(folder=folder, device="cpu", log=parts.append)
         )
     resumed = _train(small(), folder, given, log=parts.append)
     for epoch in whole + parts:
@@ -195,8 +196,8 @@ def test_a_training_killed_after_its_last_epoch_is_only_exported(small, tmp_path
 CHILD = """
 import json, sys
 from pathlib import Path
-from byod import trainers
-from byod.trainers import Run, TrainingData
+from byod.training import protocol
+from byod.training.protocol import Run, TrainingData
 
 learning = TrainingData.model_validate_json(Path(sys.argv[1]).read_bytes())
 folder = Path(sys.argv[2])
@@ -205,8 +206,8 @@ def log(epoch):
     with (folder / "epochs.jsonl").open("a") as lines:
         lines.write(json.dumps(dict(epoch)) + "\\n")
 
-trainer = trainers.load("torch")
-options = trainers.options(trainer, json.loads(sys.argv[3]))
+trainer = protocol.load("torch")
+options = protocol.options(trainer, json.loads(sys.argv[3]))
 trainer.train(learning, options, Run(folder=folder, device="cpu", log=log))
 """
 
@@ -281,9 +282,9 @@ def test_a_size_that_does_not_suit_is_refused_before_training(small, tmp_path):
 def test_options_that_exclude_each_other_are_refused():
     """From scratch and from a file at once makes no sense; an option that does not exist is named."""
     with pytest.raises(UsageError, match="exclude each other"):
-        trainers.options(Torch(), {"from_scratch": "true", "weights": "x.pth"})
+        protocol.options(Torch(), {"from_scratch": "true", "weights": "x.pth"})
     with pytest.raises(UsageError, match="no option 'epoch'"):
-        trainers.options(Torch(), {"epoch": "3"})
+        protocol.options(Torch(), {"epoch": "3"})
 
 
 def test_a_device_that_is_not_there_is_said(small, tmp_path):
@@ -354,7 +355,7 @@ def _moved(file, state):
 
 def test_kept_weights_are_those_of_the_export(small, tmp_path):
     """The .safetensors file holds the very net that was exported, and begins another training by itself."""
-    from byod_torch.bodies import net
+    from byod_torch.networks import net
     from safetensors.torch import load_file
 
     trained = _train(small(), tmp_path / "run", {**TINY, "epochs": "2"})
@@ -382,11 +383,11 @@ def test_few_pictures_of_a_class_weigh_more(small, tmp_path):
 def test_class_weights():
     """All classes count alike, the mean over the pictures is 1, and a balanced set needs none."""
     labels = [0] * 60 + [1] * 30 + [2] * 10
-    weights = balance.class_weights(labels, 4)
+    weights = class_weights.class_weights(labels, 4)
     assert sum(weights[label] for label in labels) == pytest.approx(100)
     assert [weights[n] * count for n, count in enumerate((60, 30, 10))] == pytest.approx([100 / 3] * 3)
     assert weights[3] == 0
-    assert balance.class_weights([0] * 14 + [1] * 10, 2) is None
+    assert class_weights.class_weights([0] * 14 + [1] * 10, 2) is None
 
 
 def test_the_rate_rises_once_and_falls_to_nothing():
@@ -421,8 +422,8 @@ def test_several_gpus_need_several_processes(small, tmp_path):
 def test_looking_at_the_plugin_imports_nothing_heavy():
     """Loading the trainer, its options, its nets and its doctor's word costs no torch."""
     code = (
-        "import sys; from byod import trainers\n"
-        "t = trainers.load('torch'); t.doctor(); trainers.options(t, {'epochs': '2'}); t.architectures()\n"
+        "import sys; from byod.training import protocol\n"
+        "t = protocol.load('torch'); t.doctor(); protocol.options(t, {'epochs': '2'}); t.architectures()\n"
         "print([m for m in ('torch', 'torchvision', 'timm') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -432,8 +433,8 @@ def test_looking_at_the_plugin_imports_nothing_heavy():
 def test_threads_wait_without_spinning():
     """Beside other programs torch's threads give the cores away while they wait; what the user has set stays."""
     code = (
-        "import os, sys, byod_torch; from byod import trainers\n"
-        "trainers.give_way(); print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+        "import os, sys, byod_torch; from byod.training import protocol\n"
+        "protocol.give_way(); print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
     )
     plain = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     for environment, word in (
@@ -449,8 +450,8 @@ def test_threads_wait_without_spinning():
 def test_doctor_names_a_mismatch(monkeypatch):
     """A torchvision made for another torch, and a missing package, are a line each."""
     versions = {"torch": "2.7.0", "torchvision": "0.21.0", "timm": None}
-    monkeypatch.setattr(doctoring, "installed", lambda name: versions.get(name, "1.0"))
-    monkeypatch.setattr(doctoring, "requires", lambda name: ["numpy", "torch==2.6.0"])
+    monkeypatch.setattr(environment_check, "installed", lambda name: versions.get(name, "1.0"))
+    monkeypatch.setattr(environment_check, "requires", lambda name: ["numpy", "torch==2.6.0"])
     lines = Torch().doctor()
     assert any("timm is missing" in line for line in lines)
     assert any("built for torch 2.6.0" in line for line in lines)

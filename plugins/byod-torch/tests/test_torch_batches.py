@@ -6,9 +6,9 @@ from byod_torch.batches import Batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod.modelcard import InputRule
-from byod.records import Example, Split
-from byod.trainers import Pixels
+from byod.schema.model_card import InputRule
+from byod.schema.records import Example, Split
+from byod.training.protocol import Pixels
 
 RULE = InputRule(width=8, height=8)
 

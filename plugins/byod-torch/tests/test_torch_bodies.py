@@ -12,14 +12,14 @@ import pytest
 import timm
 import torch
 import torchvision
-from byod_torch import Options, export
+from byod_torch import Options, onnx_export
 from byod_torch import weights as files
 from byod_torch.architectures import TABLE, TIMM, TORCHVISION, resolve
-from byod_torch.bodies import accepts, groups, net, torchvision_net
 from byod_torch.classics import CLASSICS, LeNet
+from byod_torch.networks import accepts, groups, net, torchvision_net
 
-from byod.errors import TrainerError
-from byod.modelcard import InputRule
+from byod.schema.errors import TrainerError
+from byod.schema.model_card import InputRule
 
 
 def test_weights_with_a_sidecar_need_nothing_else(weights, tmp_path):
@@ -293,7 +293,7 @@ def test_every_net_is_exported_faithfully(arch, tmp_path):
     built = net(Options(arch=arch, from_scratch=True), 3)
     size = built.size or 96
     model = built.model.eval()
-    file = export.write(model, InputRule(width=size, height=size), tmp_path / "logits.onnx")
+    file = onnx_export.write(model, InputRule(width=size, height=size), tmp_path / "logits.onnx")
     opened = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
     images = np.random.default_rng(0).random((3, 3, size, size), np.float32)
     with torch.no_grad():

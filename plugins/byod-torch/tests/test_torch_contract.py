@@ -3,7 +3,7 @@
 import pytest
 from byod_torch import Torch
 
-from byod.records import Task
+from byod.schema.records import Task
 from byod.testing import check_trainer
 
 

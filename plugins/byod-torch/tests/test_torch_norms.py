@@ -1,7 +1,7 @@
 """Batch norms judged by what the pictures are, not by what they were some epochs ago."""
 
 import torch
-from byod_torch import norms
+from byod_torch import batch_norm
 from torch import nn
 
 
@@ -16,7 +16,7 @@ def test_statistics_are_those_of_the_pictures():
     model[1].train()
     weight = model[0].weight.detach().clone()
     batches = [torch.rand(8, 3, 5, 5) for _ in range(4)]
-    norms.measure(model, model.state_dict(), batches)
+    batch_norm.measure(model, model.state_dict(), batches)
     with torch.no_grad():
         maps = model[0](torch.cat(batches))
     assert torch.allclose(model[1].running_mean, maps.mean((0, 2, 3)), atol=1e-5)
@@ -34,7 +34,7 @@ def test_an_average_is_measured_with_its_own_weights():
     other["0.bias"].zero_()
     before = model[1].running_mean.clone()
     images = torch.rand(8, 3, 5, 5)
-    norms.measure(model, other, [images])
+    batch_norm.measure(model, other, [images])
     with torch.no_grad():
         maps = nn.functional.conv2d(images, other["0.weight"])
     assert torch.allclose(other["1.running_mean"], maps.mean((0, 2, 3)), atol=1e-5)
@@ -51,8 +51,8 @@ def test_512_pictures_are_enough():
             asked.append(1)
             yield torch.rand(100, 3, 2, 2)
 
-    norms.measure(_net(), _net().state_dict(), batches())
+    batch_norm.measure(_net(), _net().state_dict(), batches())
     assert len(asked) == 6
     plain = nn.Sequential(nn.Conv2d(3, 4, 1))
-    norms.measure(plain, plain.state_dict(), batches())
+    batch_norm.measure(plain, plain.state_dict(), batches())
     assert len(asked) == 6

@@ -11,22 +11,24 @@ import numpy as np
 import pytest
 import torch
 from byod_torch import Options, Torch
-from byod_torch.points import answers, losses
-from byod_torch.points.encoders import Encoder
-from byod_torch.points.plans import plan
-from byod_torch.points.recipe import net
+from byod_torch.keypoints import losses, outputs
+from byod_torch.keypoints.encoders import Encoder
+from byod_torch.keypoints.schedule import plan
+from byod_torch.keypoints.train import net
 
-from byod import conversion, onnxfile, pointruns, trainers
-from byod.convert import archives, cats
-from byod.convert.catfile import POINTS
-from byod.dataset import Dataset
-from byod.errors import TrainerError
-from byod.keypoints import PointFeed, Stage
-from byod.pointruns.stages import difference
-from byod.points import PointSet
-from byod.records import Example, Split, Task
+from byod.api import convert
+from byod.collection.importers import archives, cat_dataset
+from byod.collection.importers.cat_file import POINTS
+from byod.dataset.dataset_folder import Dataset
+from byod.schema.errors import TrainerError
+from byod.schema.keypoints import PointSet
+from byod.schema.records import Example, Split, Task
+from byod.tasks.keypoints.geometry import PointFeed, Stage
+from byod.tasks.keypoints.stages import difference
+from byod.tasks.keypoints.training_set import read as read_keypoints
 from byod.testing import draw_heads
-from byod.trainers import Run, TrainingData
+from byod.training import onnx_model, protocol
+from byod.training.protocol import Run, TrainingData
 
 LITE = {"arch": "unet_lite", "size": "64", "heads_size": "96", "from_scratch": "true"}
 
@@ -59,18 +61,18 @@ def marked(drawn_heads):
 
 
 def _train(learning, folder, given, **run):
-    options = trainers.options(Torch(), given)
+    options = protocol.options(Torch(), given)
     folder.mkdir(exist_ok=True)
     return Torch().train(learning, options, Run(folder=folder, device="cpu", **run))
 
 
 def _errors(trained, learning):
     """How far the eyes are off on the true frames of the validation heads, in inter-ocular distances."""
-    opened = onnxfile.session(trained.onnx.read_bytes())
+    opened = onnx_model.session(trained.onnx.read_bytes())
     off = []
     feed = PointFeed(learning.valid, learning.marks, learning.points, trained.input.width)
     for batch in feed.plain(32):
-        said = onnxfile.outputs(opened, np.moveaxis(batch.images, 3, 1).astype(np.float32) / 255)
+        said = onnx_model.outputs(opened, np.moveaxis(batch.images, 3, 1).astype(np.float32) / 255)
         eyes = batch.points[:, :2]
         apart = np.linalg.norm(eyes[:, 1] - eyes[:, 0], axis=1)
         off += list(np.linalg.norm(said["points"][:, :2] - eyes, axis=2).mean(axis=1) / apart)
@@ -98,12 +100,12 @@ def test_it_learns_where_heads_are(marked, tmp_path):
     trained = _train(learning, tmp_path / "run", {**LITE, "epochs": "40"}, log=epochs.append)
     assert [epoch["epoch"] for epoch in epochs] == list(range(40))
     assert epochs[-1]["valid_loss"] < epochs[0]["valid_loss"]
-    opened = onnxfile.session(trained.onnx.read_bytes())
-    from byod.keypoints import HeadFeed
+    opened = onnx_model.session(trained.onnx.read_bytes())
+    from byod.tasks.keypoints.geometry import HeadFeed
 
     hits = []
     for batch in HeadFeed(learning.valid, learning.marks, 96).plain(32):
-        said = onnxfile.outputs(opened, np.moveaxis(batch.images, 3, 1).astype(np.float32) / 255)
+        said = onnx_model.outputs(opened, np.moveaxis(batch.images, 3, 1).astype(np.float32) / 255)
         for best, boxes in zip(said["boxes"][:, 0], batch.boxes, strict=True):
             if len(boxes):
                 middle = (best[:2] + best[2:]) / 2
@@ -116,11 +118,11 @@ def test_it_learns_where_heads_are(marked, tmp_path):
 def test_the_export_is_what_was_trained(stage, mirror, marked, tmp_path):
     """The file takes and gives what byod expects of the stage, and says what the net says."""
     trained = _train(marked(stage, 4, 2), tmp_path / "run", {**LITE, "epochs": "1", "mirror": mirror})
-    opened = onnxfile.session(trained.onnx.read_bytes())
-    onnxfile.check_stage(opened, trained.input, stage, 9)
+    opened = onnx_model.session(trained.onnx.read_bytes())
+    onnx_model.check_stage(opened, trained.input, stage, 9)
     images = np.random.default_rng(0).random((3, 3, *(trained.input.width,) * 2), np.float32)
     said = trained.outputs(images)
-    assert difference(stage, said, onnxfile.outputs(opened, images)) < 1e-4
+    assert difference(stage, said, onnx_model.outputs(opened, images)) < 1e-4
     assert trained.weights.is_file()
     assert trained.notes["mirror"] is (mirror == "true")
 
@@ -128,8 +130,8 @@ def test_the_export_is_what_was_trained(stage, mirror, marked, tmp_path):
 CHILD = """
 import json, sys
 from pathlib import Path
-from byod import trainers
-from byod.trainers import Run, TrainingData
+from byod.training import protocol
+from byod.training.protocol import Run, TrainingData
 
 learning = TrainingData.model_validate_json(Path(sys.argv[1]).read_bytes())
 folder = Path(sys.argv[2])
@@ -138,8 +140,8 @@ def log(epoch):
     with (folder / "epochs.jsonl").open("a") as lines:
         lines.write(json.dumps(dict(epoch)) + "\\n")
 
-trainer = trainers.load("torch")
-options = trainers.options(trainer, json.loads(sys.argv[3]))
+trainer = protocol.load("torch")
+options = protocol.options(trainer, json.loads(sys.argv[3]))
 trainer.train(learning, options, Run(folder=folder, device="cpu", log=log))
 """
 
@@ -179,11 +181,11 @@ def real_cats(real_pictures, tmp_path_factory):
     """The pictures of the Cat Dataset that are at hand, to learn points from."""
     folder = tmp_path_factory.mktemp("real") / "cats"
     with archives.opened([real_pictures / "cats"]) as stores:
-        conversion.convert(cats.read(stores), folder, say=lambda _: None, watch=lambda _: None)
+        convert.convert(cat_dataset.read(stores), folder, say=lambda _: None, watch=lambda _: None)
     with Dataset(folder) as dataset:
         snapshot = dataset.snapshot()
         examples = dataset.examples(snapshot)
-    points, marks = pointruns.read(snapshot)
+    points, marks = read_keypoints(snapshot)
     return TrainingData(
         task=Task.KEYPOINTS,
         train=tuple(examples[:18]),
@@ -271,10 +273,10 @@ def test_places_are_the_middle_of_heatmaps():
     """A single hot cell is a point in its middle, with full confidence; an even map is the picture's middle."""
     heat = torch.full((1, 2, 8, 8), 0.0)
     heat[0, 0, 2, 5] = 100
-    points, share = answers.places(heat)
+    points, share = outputs.places(heat)
     assert points[0, 0].tolist() == pytest.approx([5.5 / 8, 2.5 / 8])
     assert points[0, 1].tolist() == pytest.approx([0.5, 0.5])
-    sure = answers.near(share, points)
+    sure = outputs.near(share, points)
     assert float(sure[0, 0]) == pytest.approx(1)
     assert float(sure[0, 1]) < 0.2
 
@@ -289,7 +291,7 @@ def test_mirrored_answers_come_back_to_their_places():
 
     picture = torch.zeros(1, 3, 16, 16)
     picture[0, 0, 3, 2], picture[0, 1, 4, 12] = 1, 1
-    asked = answers.PointAnswer(Brightest(), [0, 1], direct=False)
+    asked = outputs.PointAnswer(Brightest(), [0, 1], direct=False)
     points, sure = asked(picture)
     assert points[0].flatten().tolist() == pytest.approx([2.5 / 16, 3.5 / 16, 12.5 / 16, 4.5 / 16], abs=1e-4)
     assert sure.min() > 0.99
@@ -299,7 +301,7 @@ def test_peaks_become_boxes_best_first():
     """Each head's cell gives its box, neighbours are no peaks, and a perfect map has next to no loss."""
     boxes = np.array([[0.1, 0.2, 0.4, 0.5], [0.6, 0.5, 0.8, 0.9]], np.float32)
     heat, truth = losses._target(boxes, 40, 40)
-    x, y = answers.centres(40, heat), answers.centres(40, heat)
+    x, y = outputs.centres(40, heat), outputs.centres(40, heat)
     maps = torch.zeros(1, 5, 40, 40)
     maps[0, 0] = (heat.clamp(1e-4, 1 - 1e-4)).logit()
     width, height = truth[2] - truth[0], truth[3] - truth[1]
@@ -313,7 +315,7 @@ def test_peaks_become_boxes_best_first():
         def forward(self, image):
             return maps
 
-    said, scores = answers.HeadAnswer(Known(), mirror=False)(torch.zeros(1, 3, 160, 160))
+    said, scores = outputs.HeadAnswer(Known(), mirror=False)(torch.zeros(1, 3, 160, 160))
     assert said.shape == (1, 20, 4)
     assert (scores[0, :2] > 0.99).all()
     assert (scores[0, 2:] < 0.01).all()
@@ -332,7 +334,7 @@ def test_even_areas_hold_no_peaks():
             maps[:, 0] = -3 + torch.rand(20, 20) * 1e-6
             return maps
 
-    _, scores = answers.HeadAnswer(Even(), mirror=False)(torch.zeros(1, 3, 160, 160))
+    _, scores = outputs.HeadAnswer(Even(), mirror=False)(torch.zeros(1, 3, 160, 160))
     assert scores.max() == 0
 
 

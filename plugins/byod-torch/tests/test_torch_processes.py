@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from byod_torch import Torch
 
-from byod import trainers
-from byod.remote.host import Remote
-from byod.trainers import Run
+from byod.training import protocol
+from byod.training.protocol import Run
+from byod.training.remote.host import Remote
 
 SHARES = """
 import json, os, sys
 from pathlib import Path
 import numpy as np
 import torch
-from byod.modelcard import InputRule
-from byod.records import Example, Split
+from byod.schema.model_card import InputRule
+from byod.schema.records import Example, Split
 from byod.trainers import Pixels
 from byod_torch.batches import Batches
 from byod_torch.processes import together
@@ -60,7 +60,7 @@ def test_two_processes_share_one_order(tmp_path):
 def test_two_processes_train_one_model(small, tmp_path):
     """For two devices, each epoch comes once, the model learns, and a second start has nothing left to learn."""
     given = {"arch": "lenet", "size": "32", "from_scratch": "true", "epochs": "12", "lr": "0.004"}
-    here = trainers.load("torch")
+    here = protocol.load("torch")
     remote = Remote("torch", Path(sys.executable), tuple(here.launch(2, "cpu")))
     epochs, said = [], []
     folder = tmp_path / "run"

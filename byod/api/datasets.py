@@ -1,0 +1,246 @@
+"""byod's verbs, one function each: what the command line calls, and what a program can call as well.
+
+Each opens the dataset, takes up what people did to its folders, does one thing, and leaves the folder, the catalog
+and the generated files in agreement.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from byod import exports
+from byod.collection import download, local_files
+from byod.collection import sources as source_list
+from byod.collection.download import Limits
+from byod.collection.http import guard
+from byod.collection.http.api_client import ApiClient
+from byod.collection.http.optouts import Permission
+from byod.collection.http.scheduler import Host
+from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
+from byod.collection.search import Offering, refusal
+from byod.collection.sources import folder as own_pictures
+from byod.collection.sources import url_list as address_lists
+from byod.dataset import placement
+from byod.dataset import restore as restoration
+from byod.dataset.assign_splits import SplitDone, assign, tell_split
+from byod.dataset.dataset_folder import Dataset
+from byod.dataset.sync import Changes, reconcile
+from byod.report import attribution, check_page, dataset_card, dataset_statistics
+from byod.schema.config import Settings
+from byod.schema.errors import DatasetLocked
+from byod.schema.recipe import Recipe
+from byod.schema.records import Ask, Candidate, Fetched, Miss, Reason, Record, Snapshot
+
+__all__ = ["SplitDone", "assign", "tell_split"]
+
+Say = Callable[[str], None]
+
+
+class Web(Record):
+    """How strangers' servers are asked: by whom, within which limits, and whether against their wishes."""
+
+    settings: Settings
+    limits: Limits = Limits()
+    ignore_optout: bool = False
+
+
+@contextlib.contextmanager
+def opened(folder: Path, say: Say) -> Iterator[Dataset]:
+    """An open dataset in which everything people did to the folders is taken up."""
+    with Dataset(folder) as dataset:
+        take_up(dataset, say)
+        yield dataset
+
+
+def take_up(dataset: Dataset, say: Say) -> None:
+    """Take up what people did to the folders of an open dataset."""
+    changes = reconcile(dataset)
+    tell(changes, say)
+    if changes.any or dataset.catalog.samples.waiting():
+        placement.settle(dataset)
+        finish(dataset)
+
+
+def finish(dataset: Dataset) -> Snapshot:
+    """Bring the generated files (CREDITS.csv, README.md) up to date."""
+    snapshot = dataset.snapshot()
+    attribution.write_credits(snapshot)
+    dataset_card.write_card(snapshot)
+    return snapshot
+
+
+def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
+    """Search, download, check and de-duplicate until every class of the recipe has its pictures."""
+    for name in recipe.sources:
+        source_list.get(name)  # an unknown or refused source is said before anything is written
+    with _collecting(folder, recipe, web.ignore_optout, say) as dataset:
+        recipe, offers = dataset.recipe, dataset.catalog.offers  # classes may have been made by hand
+        known = {label: offers.known(label) for label in recipe.classes}
+        say(f"asking {', '.join(recipe.sources)} …")
+        collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
+        collection.run(_offering(recipe, web.settings, known, offers.stopped))
+        return finish(dataset)
+
+
+def collect_list(file: Path, folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
+    """Collect the pictures of a list with addresses and labels (csv, jsonl or parquet)."""
+    with _collecting(folder, recipe, web.ignore_optout, say) as dataset:
+        return _take(address_lists.listed(file), dataset, _fetcher(web), watch)
+
+
+def add(
+    paths: Sequence[Path], label: str | None, folder: Path, recipe: Recipe, *, say: Say, watch: Watch
+) -> Snapshot:
+    """Add pictures of this machine: loose ones under a label, or class folders."""
+    found = (candidate for path in paths for candidate in own_pictures.pictures(path, label))
+    with _collecting(folder, recipe, False, say) as dataset:
+        return _take(found, dataset, local_files.read, watch)
+
+
+def preview(recipe: Recipe, settings: Settings) -> list[tuple[Candidate, Reason | None]]:
+    """What a collection would fetch in its first round, and what it would refuse; nothing is written."""
+    offering = _offering(recipe, settings, {}, lambda *_: None)
+    return offering.draw(dict.fromkeys(recipe.classes, recipe.per_class))
+
+
+def dedupe(folder: Path, *, say: Say) -> tuple[placement.Settlement, Snapshot]:
+    """Decide again which pictures are copies of which, and move them accordingly."""
+    with opened(folder, say) as dataset:
+        done = placement.settle(dataset)
+        return done, finish(dataset)
+
+
+def split(folder: Path, *, say: Say) -> SplitDone:
+    """Assign each picture to train, valid or test: by duplicate group, and as before where it can stay."""
+    with opened(folder, say) as dataset:
+        return assign(dataset)
+
+
+def restore(folder: Path, wanted: Sequence[str], *, say: Say) -> int:
+    """Bring rejected pictures back into their class: all of a reason, or single ones; return how many.
+
+    Raises:
+        UsageError: nothing rejected goes by one of these names.
+    """
+    with opened(folder, say) as dataset:
+        done = restoration.restore(dataset, wanted, say)
+        placement.settle(dataset)
+        finish(dataset)
+        return done
+
+
+def status(folder: Path, *, say: Say) -> Snapshot:
+    """The dataset as it stands; while another byod is at work on it, as the catalog has it so far."""
+    try:
+        with opened(folder, say) as dataset:
+            return dataset.snapshot()
+    except DatasetLocked:
+        say("another byod is at work on it; this is how far it has come")
+        with Dataset(folder, lock=False) as dataset:
+            return dataset.snapshot()
+
+
+def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]:
+    """Write the page of thumbnails that shows what is in the dataset and what is wrong with it."""
+    with opened(folder, say) as dataset:
+        snapshot = dataset.snapshot()
+        return check_page.write_check(snapshot, into or dataset.folder / "check.html"), snapshot
+
+
+def export(folder: Path, format: str, into: Path, *, links: bool, say: Say) -> Path:
+    """Write the dataset in another format, with its split."""
+    with opened(folder, say) as dataset:
+        tell_split(assign(dataset), say)
+        snapshot = dataset.snapshot()
+        written = exports.export(snapshot, format, into, links=links)
+        if unmarked := len(dataset_statistics.usable(snapshot)) - len(exports.leaving(snapshot)):
+            say(f"{unmarked} pictures have no points yet and stay here")
+        return written
+
+
+@contextlib.contextmanager
+def _collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> Iterator[Dataset]:
+    """A dataset ready to collect into: what may turn out otherwise this time is open again."""
+    with Dataset.create(folder, recipe) as dataset:
+        tell(reconcile(dataset), say)
+        ask, offers = _ask(dataset.recipe), dataset.catalog.offers
+        with dataset.catalog.transaction():
+            offers.retry_transient()
+            if ignore_optout:
+                offers.retry_optouts()
+            offers.forget(lambda candidate: refusal(candidate, ask) is None)
+        yield dataset
+
+
+def _take(candidates: Iterable[Candidate], dataset: Dataset, fetch: Fetch, watch: Watch) -> Snapshot:
+    """Collect listed pictures: their labels become classes, and there is no limit to a class."""
+    ask = _ask(dataset.recipe)
+    labelled = (_labelled(candidate, dataset) for candidate in candidates)
+    collection = Collection(dataset, fetch, watch, per_class=None)
+    collection.take((candidate, refusal(candidate, ask)) for candidate in labelled)
+    return finish(dataset)
+
+
+def _labelled(candidate: Candidate, dataset: Dataset) -> Candidate:
+    """The candidate with its class's folder for a label; a new label makes a new class."""
+    folder = dataset.recipe.folder_of(candidate.label)
+    if folder is None:
+        dataset.save_recipe(dataset.recipe.with_class(candidate.label))
+        folder = dataset.recipe.folder_of(candidate.label)
+    return candidate.model_copy(update={"label": folder})
+
+
+def _ask(recipe: Recipe) -> Ask:
+    return Ask(policy=recipe.license, wanted=recipe.per_class, min_side=recipe.min_side)
+
+
+def _offering(
+    recipe: Recipe, settings: Settings, known: Mapping[str, set[str]], ended: Callable[..., None]
+) -> Offering:
+    queries = {folder: entry.queries or (entry.name,) for folder, entry in recipe.classes.items()}
+    client = ApiClient(settings, guard.session(settings))
+    return Offering(
+        queries,
+        recipe.sources,
+        _ask(recipe),
+        client,
+        known=known,
+        language_codes=recipe.languages,
+        ended=ended,
+    )
+
+
+def _fetcher(web: Web) -> Fetch:
+    """Fetches over the network, and from this machine what lies here already.
+
+    From round to round it remembers what each site wishes and which hosts asked for rest.
+    """
+    permissions: dict[str, Permission] = {}
+    hosts: dict[str, Host] = {}
+
+    def fetch(
+        candidates: Iterable[Candidate], inspect: Callable[[Fetched, bytes], Arrival]
+    ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
+        everything = list(candidates)
+        yield from local_files.read((c for c in everything if c.path is not None), inspect)
+        yield from download.download(
+            (c.url for c in everything if c.path is None),
+            settings=web.settings,
+            limits=web.limits,
+            ignore_optout=web.ignore_optout,
+            inspect=inspect,
+            permissions=permissions,
+            hosts=hosts,
+        )
+
+    return fetch
+
+
+def tell(changes: Changes, say: Say) -> None:
+    """Say what was taken up from the folders."""
+    if changes.any:
+        say("taken up from the folders: " + ", ".join(f"{n} {kind}" for kind, n in changes.counts.items()))
+    for line in changes.lines:
+        say(line)

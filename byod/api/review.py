@@ -1,0 +1,378 @@
+"""byod's verbs of the review, one function each: open, push, pull, watch, undo, status, close.
+
+The server is byod's own on this machine, started when it is needed, or one that is there already. The dataset is
+locked only while byod works on it, so that everything else goes on while people review.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from byod.api import runs, train
+from byod.api.datasets import Say, finish, opened, take_up
+from byod.dataset.catalog.verdicts import SEARCH, UNDO
+from byod.dataset.dataset_folder import Dataset
+from byod.labeling import agreement, local_server, predictions, projects, review_tasks
+from byod.labeling import pull as pulling
+from byod.labeling import push as pushing
+from byod.labeling.agreement import Pair, Tally
+from byod.labeling.annotations import BY_HAND, REVIEW
+from byod.labeling.client import TESTED, Studio, passes
+from byod.labeling.image_urls import Addressed, LocalFiles, Uploads
+from byod.labeling.predictions import Said
+from byod.labeling.projects import Project
+from byod.labeling.pull import Pulled, Undone
+from byod.labeling.push import Progress, Pushed
+from byod.labeling.review_tasks import Purpose, Question
+from byod.report import dataset_statistics
+from byod.schema import keypoints
+from byod.schema.config import Settings
+from byod.schema.errors import DatasetLocked, ReviewError, UsageError
+from byod.schema.model_card import Prediction
+from byod.schema.records import Record, Snapshot, Task
+from byod.tasks.classify.predict import Predictor
+
+OWN = "own"
+"""What byod's own server is called in the catalog; its port may change."""
+PAUSE = 5.0
+"""Seconds between two looks at the server while people review."""
+
+
+class Where(Record):
+    """Which Label Studio: byod's own, or the one at `url` with `token`.
+
+    `files` is the folder which that server shows as LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, where byod may write
+    previews; without it they are uploaded.
+    """
+
+    url: str | None = None
+    token: str | None = None
+    files: Path | None = None
+
+
+class Asked(Record):
+    """What is asked: the labels (or points) of all pictures unless `suspects` or `conflicts` are named.
+
+    `run` adds what a run says of each picture, and `uncertain` orders by that. `sample` asks about a random few,
+    `limit` about the first ones. `again` also asks about pictures somebody has reviewed.
+    """
+
+    suspects: bool = False
+    conflicts: bool = False
+    uncertain: bool = False
+    run: str | None = None
+    sample: int | None = None
+    limit: int | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A server at hand: its client, what it is called, and how people enter it."""
+
+    studio: Studio
+    server: str
+    files: Path | None
+    email: str = ""
+    password: str = ""
+
+
+@dataclass(frozen=True)
+class OpinionsOf:
+    """What a run says of pictures: SHA-256 → class folder → probability."""
+
+    name: str
+    answers: Mapping[str, Mapping[str, float]]
+
+    def said(self, sha256s: Sequence[str]) -> list[Said | None]:
+        """The likeliest class of each picture; None for one the run was not asked about."""
+        known = [self.answers.get(sha256) for sha256 in sha256s]
+        return [None if one is None else _likeliest(one) for one in known]
+
+
+def _likeliest(said: Mapping[str, float]) -> Said:
+    label = max(said, key=lambda name: said[name])
+    return Said(label=label, score=min(1.0, said[label]))
+
+
+@contextlib.contextmanager
+def at(where: Where, settings: Settings, say: Say, *, stay: bool = False) -> Iterator[Desk]:
+    """A server to work with; byod's own is started when it does not run, and stopped again unless it is to `stay`.
+
+    Raises:
+        ReviewError: it cannot be installed, started or used.
+        UsageError: an address without a token, or a folder for files that is not there.
+    """
+    url = where.url or settings.environment.get("BYOD_LABEL_STUDIO_URL")
+    if url is not None:
+        token = where.token or settings.environment.get("BYOD_LABEL_STUDIO_TOKEN")
+        if not token:
+            raise UsageError(
+                f"{url} needs a token: --token, or BYOD_LABEL_STUDIO_TOKEN (its page Account & Settings shows one)"
+            )
+        if where.files is not None and not where.files.is_dir():
+            raise UsageError(
+                f"{where.files} is no folder; --files-root names the one that server shows files from"
+            )
+        studio = Studio(url, token)
+        if not studio.release.startswith(f"{TESTED}."):
+            say(f"{url} is Label Studio {studio.release}; byod was tested with {TESTED}: watch what it does")
+        files = None if where.files is None else where.files.absolute()
+        yield Desk(studio=studio, server=studio.url, files=files)
+        return
+    if stay:
+        running = local_server.start(settings, say)
+        yield _own(running)
+        return
+    with local_server.serving(settings, say) as running:
+        yield _own(running)
+
+
+def _own(running: local_server.Running) -> Desk:
+    return Desk(
+        studio=Studio(running.url, running.token),
+        server=OWN,
+        files=running.files,
+        email=running.email,
+        password=running.password,
+    )
+
+
+def push(
+    folder: Path, desk: Desk, asked: Asked, cache: Path, *, say: Say, progress: Progress
+) -> list[Pushed]:
+    """Ask people about the dataset's pictures; what is asked already stays as it is.
+
+    Raises:
+        UsageError: what is asked does not go together.
+        ReviewError: the server stopped answering; the same push goes on where it was.
+    """
+    doubts: list[review_tasks.Doubt] | None = None
+    if asked.suspects:
+        doubts = _doubts(folder, cache, say)
+    with opened(folder, say) as dataset:
+        snapshot = dataset.snapshot()
+        run = _ask_run(dataset, snapshot, asked, say)
+        done: list[Pushed] = []
+        for purpose, found in _questions(dataset, snapshot, asked, doubts, run, say):
+            project = projects.ensure(dataset, desk.studio, desk.server, purpose, say)
+            address = _addressed(dataset, desk, project)
+            done.append(pushing.push(dataset, desk.studio, desk.server, project, found, address, progress))
+            if run is not None and purpose is Purpose.LABELS:
+                _show_run(desk, project, run, asked.uncertain, say)
+        return done
+
+
+def _show_run(desk: Desk, project: Project, run: OpinionsOf, uncertain: bool, say: Say) -> None:
+    """Preselect what a run says, also of pictures that were asked before; the least sure first where wanted."""
+    predictions.write(desk.studio, project.number, run.name, run.said, say)
+    predictions.choose(desk.studio, project.number, run.name)
+    order = projects.LEAST_SURE_FIRST if uncertain else projects.IN_ORDER
+    desk.studio.patch(f"/api/projects/{project.number}/", json={"sampling": order})
+
+
+def _addressed(dataset: Dataset, desk: Desk, project: Project) -> Addressed:
+    if desk.files is None:
+        return Uploads(dataset.folder, desk.studio, project.number)
+    local = LocalFiles(dataset.folder, desk.files, f"byod-{projects.key(dataset.folder)}")
+    projects.serve_files(desk.studio, project, local.folder)
+    return local
+
+
+def _doubts(folder: Path, cache: Path, say: Say) -> list[review_tasks.Doubt]:
+    """The labels a cross-validated probe doubts, by class folder."""
+    _, snapshot, found = train.suspects(folder, {}, None, cache=cache, say=say)
+    if not found:
+        say("the probe doubts no label: there is nothing to review")
+    return [
+        review_tasks.Doubt(sha256=one.sha256, suggested=snapshot.classes[one.suggested], quality=one.quality)
+        for one in found
+    ]
+
+
+def _questions(
+    dataset: Dataset,
+    snapshot: Snapshot,
+    asked: Asked,
+    doubts: Sequence[review_tasks.Doubt] | None,
+    run: OpinionsOf | None,
+    say: Say,
+) -> Iterator[tuple[Purpose, list[Question]]]:
+    """The questions by purpose; conflicts always go along, since nothing trains on them until somebody decides."""
+    seen = dataset.catalog.verdicts.last()
+    if dataset.recipe.task is Task.KEYPOINTS:
+        if asked.suspects or asked.uncertain:
+            raise UsageError("--suspects and --uncertain are about labels, and this dataset is about points")
+        read = {s.sha256: keypoints.read(dataset.folder / keypoints.file_of(s.path)) for s in snapshot.kept}
+        marks = {sha256: one for sha256, one in read.items() if one is not None}
+        yield Purpose.POINTS, _chosen(dataset, review_tasks.points(snapshot, marks, seen=seen), asked)
+        return
+    conflicts = review_tasks.conflicts(snapshot, _claimed(snapshot), seen=seen)
+    if doubts is not None:
+        yield Purpose.SUSPECTS, _chosen(dataset, review_tasks.suspects(snapshot, doubts, seen=seen), asked)
+    if conflicts:
+        yield Purpose.CONFLICTS, conflicts
+    if asked.conflicts and not conflicts:
+        say("no picture is in conflict: there is nothing to decide")
+    if doubts is None and not asked.conflicts:
+        everything = review_tasks.labels(
+            snapshot, seen=seen, answers=run.answers if run else None, run=run.name if run else ""
+        )
+        yield Purpose.LABELS, _chosen(dataset, everything, asked)
+
+
+def _chosen(dataset: Dataset, found: list[Question], asked: Asked) -> list[Question]:
+    """The sample that was asked for, without what somebody reviewed already, and not more than the limit."""
+    if asked.sample is not None:
+        found = review_tasks.sampled(found, asked.sample)
+    if not asked.again:
+        judged = reviewed(dataset)
+        found = [question for question in found if question.sha256 not in judged]
+    return found[: asked.limit]
+
+
+def reviewed(dataset: Dataset) -> set[str]:
+    """The pictures whose class stands as a reviewer said."""
+    others = {*BY_HAND, REVIEW, SEARCH, UNDO}
+    return {sha for sha, said in dataset.catalog.verdicts.holding().items() if said.who not in others}
+
+
+def _claimed(snapshot: Snapshot) -> dict[str, list[str]]:
+    """The class folders each picture in conflict is claimed to be of: all those of its look-alikes."""
+    claimed: dict[str, list[str]] = {}
+    for conflict in snapshot.conflicts:
+        names = dataset_statistics.labels_claimed(snapshot, conflict)
+        folders = [snapshot.classes[name] for name in names if name in snapshot.classes]
+        claimed |= dict.fromkeys(conflict, folders)
+    return claimed
+
+
+def _ask_run(dataset: Dataset, snapshot: Snapshot, asked: Asked, say: Say) -> OpinionsOf | None:
+    """What a run says of every kept picture; None when no run was asked for."""
+    if asked.run is None and not asked.uncertain:
+        return None
+    run = runs.find_run(asked.run or str(dataset.folder), dataset.folder.parent)
+    predictor = Predictor(run)
+    folders = {name: snapshot.classes[name] for name in predictor.card.classes if name in snapshot.classes}
+    if len(folders) < 2:
+        told = ", ".join(predictor.card.classes)
+        raise UsageError(f"{run} tells {told} apart, and {dataset.folder} has other classes")
+    say(f"asking {predictor.card.run} about {len(snapshot.kept)} pictures …")
+    kept = {str(dataset.folder / sample.path): sample.sha256 for sample in snapshot.kept}
+    answers = {}
+    for one in predictor.predict(Path(path) for path in kept):
+        if isinstance(one, Prediction):
+            answers[kept[one.path]] = {folders[n]: p for n, p in one.probabilities.items() if n in folders}
+    return OpinionsOf(predictor.card.run, answers)
+
+
+def pull(folder: Path, desk: Desk, *, say: Say) -> Pulled:
+    """Bring the answers back: into the label log, then the files move.
+
+    Raises:
+        ReviewError: nothing was pushed to this server, or it stopped answering; nothing is changed then.
+    """
+    with Dataset(folder) as dataset:
+        wanted = [projects.remembered(dataset, desk.server, purpose) for purpose in Purpose]
+        with ThreadPoolExecutor(max_workers=1) as meanwhile:
+            answering = meanwhile.submit(pulling.fetch, desk.studio, wanted)
+            take_up(dataset, say)
+            fetched = answering.result()
+        if not fetched:
+            raise ReviewError(
+                f"{dataset.folder.name} has no project at {desk.studio.url}; ask something first: byod review push"
+            )
+        pulled = pulling.apply(dataset, desk.server, fetched)
+        if pulled.answers:
+            finish(dataset)
+        return pulled
+
+
+def _projects(dataset: Dataset, desk: Desk) -> list[Project]:
+    return projects.existing(
+        desk.studio, [projects.remembered(dataset, desk.server, purpose) for purpose in Purpose]
+    )
+
+
+def watch(folder: Path, desk: Desk, *, say: Say, tell: Callable[[Pulled], None]) -> None:
+    """Pull every few seconds until Ctrl-C, and once more then."""
+    try:
+        while True:
+            time.sleep(PAUSE)
+            try:
+                pulled = pull(folder, desk, say=say)
+            except DatasetLocked as error:
+                say(f"{error}; trying again")
+                continue
+            if pulled.answers or pulled.waiting:
+                tell(pulled)
+    except KeyboardInterrupt:
+        tell(pull(folder, desk, say=say))
+
+
+def undo(folder: Path, *, say: Say) -> Undone:
+    """Take the last pull back.
+
+    Raises:
+        UsageError: there is none.
+    """
+    with opened(folder, say) as dataset:
+        done = pulling.undo(dataset, say)
+        finish(dataset)
+        return done
+
+
+class Standing(Record):
+    """How the review of a dataset stands: a tally a project, people among themselves, models against people."""
+
+    tallies: tuple[Tally, ...]
+    people: tuple[Pair, ...]
+    models: tuple[Pair, ...]
+
+
+def status(folder: Path, desk: Desk, *, say: Say) -> Standing:
+    """Count what was pushed, answered, skipped and pulled, and how far people and models agree."""
+    tallies, everything, judged = [], [], []
+    with opened(folder, say) as dataset:
+        found = _projects(dataset, desk)
+        log = [said for _, said in dataset.catalog.verdicts.after(0)]
+    people = desk.studio.people()
+    for project in found:
+        tasks = {task["id"]: task for some in _COUNTED for task in _with(desk, project, some)}
+        note = "points " if project.purpose is Purpose.POINTS else f"review of {project.purpose}"
+        pulled = sum(1 for said in log if said.note.startswith(note))
+        tally = agreement.tally(
+            tasks.values(), purpose=project.purpose, project=project.number, pulled=pulled, people=people
+        )
+        tallies.append(tally.model_copy(update={"pushed": project.tasks}))
+        everything += list(tasks.values())
+        if project.purpose is not Purpose.CONFLICTS:  # there the predictions are claims, and no model's
+            judged += list(tasks.values())
+    return Standing(
+        tallies=tuple(tallies),
+        people=agreement.between(everything, people),
+        models=agreement.with_models(judged),
+    )
+
+
+_COUNTED = ("total_annotations", "cancelled_annotations")
+
+
+def _with(desk: Desk, project: Project, counted: str) -> list[dict[str, object]]:
+    return desk.studio.tasks(project.number, filters=[passes(counted, "greater", "Number", 0)])
+
+
+def addresses(folder: Path, desk: Desk, *, say: Say) -> list[Project]:
+    """The dataset's projects on a server."""
+    with opened(folder, say) as dataset:
+        return _projects(dataset, desk)
+
+
+def close(settings: Settings, *, say: Say) -> bool:
+    """Stop byod's own server; False when it does not run."""
+    return local_server.stop(settings, say)

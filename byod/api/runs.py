@@ -1,0 +1,97 @@
+"""Runs on disk: find them, export them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from byod.api.datasets import Say
+from byod.dataset.dataset_folder import datasets_under
+from byod.schema.errors import ModelError, UsageError
+from byod.schema.model_card import (
+    PointsCard,
+)
+from byod.training import run_folder
+from byod.training.run_folder import read_card
+from byod.web.static_site import runtime as web_runtime
+from byod.web.static_site import site_folder as web_export
+
+RUN_FORMATS = {"onnx": "model.onnx", "safetensors": run_folder.WEIGHTS}
+"""What a run can be exported as, and the file that is."""
+
+HEADS_FORMATS = {"onnx": "heads.onnx", "safetensors": "heads.safetensors"}
+"""The same of the second net that a run for points has."""
+
+WEB = "web"
+"""What a run can be exported as beside that: a page that runs it."""
+
+
+def export_run(run: Path, format: str, into: Path) -> Path:
+    """Copy what a run gives away, with its card: the model (of points: both) as `onnx`, or weights as `safetensors`.
+
+    Raises:
+        UsageError: no such format, or the place is taken.
+        ModelError: the trainer kept no weights.
+    """
+    points = isinstance(read_card(run), PointsCard)
+    if format not in RUN_FORMATS:
+        raise UsageError(f"a run can be exported as {' or '.join(RUN_FORMATS)}, not as {format}")
+    files = [RUN_FORMATS[format], *([HEADS_FORMATS[format]] if points else [])]
+    if not all((run / file).is_file() for file in files):
+        raise ModelError(f"{run} kept no weights: its trainer keeps none; export it with --format onnx")
+    if into.exists():
+        raise UsageError(f"{into} is there already; name another place with --into")
+    into.mkdir(parents=True)
+    for file in files:
+        shutil.copyfile(run / file, into / file)
+    shutil.copyfile(run / "model.json", into / "model.json")
+    return into
+
+
+def export_page(run: Path, into: Path, *, cache: Path, runtime: Path | None = None, say: Say) -> Path:
+    """Write a folder of plain files that runs the model in the browser, from any host, without a server.
+
+    Args:
+        run: a run's folder.
+        into: where to; nothing may be there yet.
+        cache: keeps the program that runs ONNX in browsers, which is fetched with npm the first time.
+        runtime: that program as a file, as `npm pack` makes it; nothing is fetched then.
+        say: gets a line for what is to be known.
+
+    Raises:
+        UsageError: the place is taken, or the file given is another one.
+        ModelError: the run cannot be used.
+        ByodError: the program cannot be fetched.
+    """
+    read_card(run)
+    if into.exists():  # before anything is fetched
+        raise UsageError(f"{into} is there already; name another place with --into")
+    return web_export.write(run, into, web_runtime.files(cache, given=runtime, say=say))
+
+
+def find_run(named: str | None, root: Path) -> Path:
+    """The run a command means: the folder given, the latest run of the dataset given, or the latest of all.
+
+    Raises:
+        ModelError: there is none.
+    """
+    return max(find_runs(named, root), key=lambda run: (run / "model.json").stat().st_mtime)
+
+
+def find_runs(named: str | None, root: Path) -> list[Path]:
+    """The run given, all runs of the dataset given, or all there are, oldest first.
+
+    Raises:
+        ModelError: there is none.
+    """
+    if named is not None and (Path(named) / "model.json").is_file():
+        return [Path(named)]
+    if named is not None:
+        places = [Path(named), root / named]
+    else:
+        places = list(datasets_under(root))
+    runs = [card.parent for place in places for card in place.glob("runs/[!.]*/model.json")]
+    if not runs:
+        told = f"{named} is no run and has none" if named is not None else f"no run under {root}/"
+        raise ModelError(f"{told}; train first: byod train --plugin fastai")
+    return sorted(runs, key=lambda run: (run / "model.json").stat().st_mtime)

@@ -1,0 +1,213 @@
+"""Commands that look at a dataset or put it in order: status, check, dedupe, split, restore, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from byod.cli.output import Json, Named, answer, plainly, say, table
+
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any option of the probe (byod plugins sklearn)."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's commands."""
+    for command in (status, check, dedupe, split, restore, export):
+        app.command(command.__name__)(command)
+
+
+@plainly
+def status(named: Named = None, as_json: Json = False) -> None:
+    """Counts per class, yield, reasons, conflicts and licences."""
+    from byod.api import datasets
+    from byod.cli import tables
+    from byod.dataset import dataset_folder, feedback_inbox
+    from byod.schema import recipe
+
+    folder = dataset_folder.find(named)
+    snapshot = datasets.status(folder, say=say)
+    reports = feedback_inbox.count(folder)
+    if as_json:
+        answer({**tables.counts(snapshot), "reports": reports})
+        return
+    tables.status(snapshot, recipe.read(folder))
+    if reports:
+        say(f"{reports} reports wait; take them up: byod add --reports --into {folder}")
+
+
+@plainly
+def check(
+    named: Named = None,
+    into: Annotated[
+        Path | None, typer.Option(help="The page to write; default: check.html beside it.")
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    suspects: Annotated[
+        bool, typer.Option("--suspects", help="Also train the probe, and show the labels it doubts.")
+    ] = False,
+    setting: Options = None,
+    as_json: Json = False,
+) -> None:
+    """Write a page of thumbnails: imbalance, copies, conflicts, placeholders, near-empty classes."""
+    from byod.api import datasets, train
+    from byod.cli import tables
+    from byod.cli.train import pairs
+    from byod.dataset import dataset_folder
+    from byod.schema.config import Settings
+
+    if suspects:
+        page, snapshot, doubted = train.suspects(
+            dataset_folder.find(named),
+            pairs(setting or []),
+            into,
+            cache=Settings.load().cache / "pixels",
+            say=say,
+        )
+    else:
+        page, snapshot = datasets.check(dataset_folder.find(named), into, say=say)
+        doubted = ()
+    if as_json:
+        found = {"suspects": [one.model_dump(mode="json") for one in doubted]} if suspects else {}
+        answer({**tables.counts(snapshot), "page": str(page), **found})
+    else:
+        if suspects:
+            tables.suspects(doubted, snapshot)
+        typer.echo(f"Look at {page}")
+    if open_it:
+        typer.launch(page.resolve().as_uri())
+
+
+@plainly
+def dedupe(named: Named = None, as_json: Json = False) -> None:
+    """Decide again which pictures are copies, and set them aside."""
+    from byod.api import datasets
+    from byod.cli import tables
+    from byod.dataset import dataset_folder
+
+    done, snapshot = datasets.dedupe(dataset_folder.find(named), say=say)
+    if as_json:
+        answer({**tables.counts(snapshot), "changed": done.changed, "moved": done.moved})
+        return
+    aside = [sample for sample in snapshot.samples if sample.reason == "duplicate"]
+    typer.echo(f"{done.changed} pictures changed place; {len(aside)} copies lie in rejected/duplicate")
+    typer.echo(f"{len(snapshot.lookalikes)} pairs look alike and were left standing: byod check shows them")
+
+
+@plainly
+def split(
+    named: Named = None,
+    show_leak: Annotated[
+        bool,
+        typer.Option("--show-leak", help="Train the probe on a random split too, and show both numbers."),
+    ] = False,
+    setting: Options = None,
+    as_json: Json = False,
+) -> None:
+    """Assign pictures to train, valid and test, with copies on one side."""
+    from byod.api import datasets, train
+    from byod.cli import tables
+    from byod.cli.train import pairs
+    from byod.dataset import dataset_folder
+    from byod.schema.config import Settings
+
+    folder = dataset_folder.find(named)
+    done = datasets.split(folder, say=say)
+    leak = None
+    if show_leak:
+        cache = Settings.load().cache / "pixels"
+        leak = train.leak(folder, pairs(setting or []), cache=cache, say=say)
+    if as_json:
+        answer({**done.model_dump(mode="json"), **({"leak": leak.model_dump(mode="json")} if leak else {})})
+        return
+    names = sorted({name for part in done.counts.values() for name in part})
+    parts = list(done.counts)
+    table(
+        "Split by duplicate group" if done.name is None else f"The fixed split {done.name!r}",
+        ("class", *parts),
+        [(name, *(done.counts[part].get(name, 0) for part in parts)) for name in names],
+        numbers=len(parts),
+    )
+    datasets.tell_split(done, say)
+    if leak is not None:
+        tables.leak(leak)
+
+
+@plainly
+def restore(
+    wanted: Annotated[
+        list[str], typer.Argument(metavar="REASON|FILE…", help="duplicate, surplus, … or files in rejected/.")
+    ],
+    dataset_name: Annotated[
+        str | None, typer.Option("--dataset", help="The dataset; default: the one byod last wrote to.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring rejected pictures back; they are never dropped again."""
+    from byod.api import datasets
+    from byod.dataset import dataset_folder
+
+    number = datasets.restore(dataset_folder.find(dataset_name), wanted, say=say)
+    if as_json:
+        answer({"restored": number})
+    else:
+        typer.echo(f"{number} pictures are back in their class folders")
+
+
+@plainly
+def export(
+    named: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DATASET|RUN]", help="Default: the dataset byod last wrote to, or its latest run."
+        ),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            help="folders, hf, webdataset, croissant; of points: cat, coco, yolo-pose; of a run: onnx, safetensors, "
+            "web (a page that runs it in the browser)."
+        ),
+    ] = "folders",
+    into: Annotated[
+        Path | None, typer.Option(help="Where to; default: ./exports/<dataset>-<format>.")
+    ] = None,
+    links: Annotated[bool, typer.Option("--links", help="Hard links instead of copies.")] = False,
+    runtime: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="For web: onnxruntime-web as `npm pack` makes it; default: fetched with npm, once.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a dataset, or a run's model, in a format other tools read."""
+    from byod.api import datasets, runs
+    from byod.dataset import dataset_folder
+    from byod.schema.config import Settings
+    from byod.schema.errors import UsageError
+
+    if runtime is not None and format != runs.WEB:
+        raise UsageError("--runtime is about --format web")
+    if format in (*runs.RUN_FORMATS, runs.WEB):
+        run = runs.find_run(named, dataset_folder.ROOT)
+        place = into or Path("exports") / f"{run.resolve().name}-{format}"
+        if format == runs.WEB:
+            cache = Settings.load().cache
+            written = runs.export_page(run, place, cache=cache, runtime=runtime, say=say)
+        else:
+            written = runs.export_run(run, format, place)
+        answer({"format": format, "path": str(written)}) if as_json else typer.echo(f"Written: {written}")
+        return
+    folder = dataset_folder.find(named)
+    target = into or Path("exports") / f"{folder.resolve().name}-{format}"
+    written = datasets.export(folder, format, target, links=links, say=say)
+    if as_json:
+        answer({"format": format, "path": str(written)})
+    else:
+        typer.echo(f"Written: {written}")

@@ -1,0 +1,51 @@
+"""How the demo is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from byod.cli.output import Watching, answer, say, table
+from byod.cli.train import epoch
+
+
+def demo(folder: Path, pictures: Path | None, only: str | None, as_json: bool) -> None:
+    """Collect, then train and predict unless only collecting is asked for; print what came of it."""
+    from byod.demo import walkthrough
+    from byod.schema.config import Settings
+    from byod.schema.errors import UsageError
+    from byod.training import protocol
+
+    if only not in (None, "collect"):
+        raise UsageError(f"--only {only}: the demo can stop after: collect")
+    with Watching(str) as watch:
+        found = walkthrough.collect(folder, pictures, Settings.load(), say=say, watch=watch)
+    if not as_json:
+        rows = [(line.kind, line.planted, line.found, line.note) for line in found.lines]
+        table("Planted, and found", ("what", "planted", "found", "how"), rows)
+        typer.echo(f"Pictures: {found.dataset / 'images'}")
+    learned = None
+    if only is None:
+        protocol.load("fastai")  # a missing trainer is said now, in one line
+        learned = walkthrough.learn(found.dataset, say=say, log=epoch)
+    if as_json:
+        document = {"collected": found.model_dump(mode="json")}
+        if learned is not None:
+            document["learned"] = learned.model_dump(mode="json")
+        answer(document)
+    elif learned is not None:
+        rows_of = [
+            (Path(one.path).name, truth, one.label, f"{one.probability:.1%}") for truth, one in learned.shown
+        ]
+        table(
+            "Predicted, on pictures the net never saw",
+            ("picture", "is", "said to be", "probability"),
+            rows_of,
+        )
+        low, high = learned.card.metrics.interval
+        typer.echo(
+            f"Accuracy on {learned.card.metrics.pictures} unseen pictures: "
+            f"{learned.card.metrics.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%})"
+        )
+        typer.echo(f"Report: {learned.run / 'report.html'}")

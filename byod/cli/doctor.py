@@ -1,0 +1,181 @@
+"""What may be wrong with this installation, found out without importing anything heavy."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from byod.collection.sources import DEFAULT, SOURCES
+from byod.dataset.dataset_folder import INCOMING, ROOT, datasets_under
+from byod.schema.config import Settings
+from byod.schema.errors import ReviewError, TrainerError
+from byod.schema.records import Record
+from byod.training import protocol
+
+
+class Finding(Record):
+    """One line of the doctor: `level` is "ok", "note" (works, could be better) or "fault" (will not work)."""
+
+    level: str
+    what: str
+    remedy: str = ""
+
+
+def examine(settings: Settings, root: Path = ROOT) -> list[Finding]:
+    """Look at Python, torch, GPU driver, trainers, contact, keys, Label Studio and left-over files."""
+    return [
+        *_python(),
+        *_torch(),
+        *_driver(),
+        *_trainers(),
+        *_contact(settings),
+        *_keys(settings),
+        *_review(settings),
+        *_left_over(root),
+    ]
+
+
+def _python() -> Iterator[Finding]:
+    number = ".".join(map(str, sys.version_info[:3]))
+    if (3, 11) <= sys.version_info[:2] <= (3, 13):
+        yield Finding(level="ok", what=f"Python {number}")
+    else:
+        yield Finding(level="fault", what=f"Python {number}", remedy="byod needs Python 3.11, 3.12 or 3.13")
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _torch() -> Iterator[Finding]:
+    """torchvision is built for one torch: its own requirement names it, and their builds must be of one kind."""
+    torch, vision = _installed("torch"), _installed("torchvision")
+    if torch is None:
+        yield Finding(
+            level="note",
+            what="torch is not installed",
+            remedy="only training needs it; from a clone: uv pip install -e plugins/byod-fastai",
+        )
+        return
+    yield Finding(level="ok", what=f"torch {torch}")
+    if vision is None:
+        return
+    pinned = next(
+        (
+            found[1]
+            for line in requires("torchvision") or []
+            if (found := re.match(r"torch\s*\(?==\s*([\w.+]+)", line))
+        ),
+        None,
+    )
+    plain, _, build = torch.partition("+")
+    vision_build = vision.partition("+")[2]
+    if (pinned is not None and pinned.partition("+")[0] != plain) or build != vision_build:
+        told = f"torchvision {vision} is built for torch {pinned or 'of another build'}, and torch {torch} is here"
+        yield Finding(
+            level="fault",
+            what=told,
+            remedy="install both together: uv pip install --reinstall torch torchvision",
+        )
+    else:
+        yield Finding(level="ok", what=f"torchvision {vision} fits it")
+
+
+def _driver() -> Iterator[Finding]:
+    if _installed("torch") is None or sys.platform == "darwin":
+        return
+    there = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+    if there:
+        yield Finding(level="ok", what="an NVIDIA driver is there")
+    else:
+        yield Finding(
+            level="note",
+            what="no GPU driver found: training runs on the processor",
+            remedy="with an NVIDIA card, install its driver (nvidia-smi must answer)",
+        )
+
+
+def _trainers() -> Iterator[Finding]:
+    for name in protocol.installed():
+        try:
+            lines = protocol.load(name).doctor()
+        except TrainerError as error:
+            yield Finding(level="fault", what=f"trainer {name}", remedy=str(error))
+            continue
+        yield from (Finding(level="fault", what=f"trainer {name}: {line}") for line in lines)
+        if not lines:
+            yield Finding(level="ok", what=f"trainer {name} is ready")
+    if not protocol.installed():
+        yield Finding(
+            level="note",
+            what="no trainer is installed",
+            remedy="from a clone of byod: uv pip install -e plugins/byod-fastai",
+        )
+
+
+def _contact(settings: Settings) -> Iterator[Finding]:
+    if settings.contact:
+        yield Finding(level="ok", what=f"contact: {settings.contact}")
+    else:
+        yield Finding(
+            level="note",
+            what="no contact is set: servers may slow byod down",
+            remedy=f'set BYOD_CONTACT, or contact = "you@example.org" in {settings.config_file}',
+        )
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    for name, entry in SOURCES.items():
+        if entry.key is None:
+            continue
+        if settings.environment.get(entry.key):
+            yield Finding(level="ok", what=f"source {name}: {entry.key} is set")
+        else:
+            yield Finding(
+                level="note", what=f"source {name} needs a key", remedy=f"set {entry.key} to use it"
+            )
+    yield Finding(level="ok", what=f"sources without a key: {', '.join(DEFAULT)}")
+
+
+def _review(settings: Settings) -> Iterator[Finding]:
+    from byod.labeling import local_server
+
+    try:
+        program = local_server.program(settings)
+        running = local_server.running(settings)
+    except ReviewError as error:
+        yield Finding(level="fault", what="Label Studio cannot be used", remedy=str(error))
+        return
+    if program is None and running is None:
+        yield Finding(
+            level="note",
+            what="Label Studio is not installed",
+            remedy="byod review open installs it, in an environment of its own (about 0.8 GB)",
+        )
+        return
+    name = f"Label Studio {(program and local_server.version(program)) or ''}".strip()
+    yield Finding(level="ok", what=f"{name} {f'runs at {running.url}' if running else 'does not run'}")
+
+
+def _left_over(root: Path) -> Iterator[Finding]:
+    for folder in datasets_under(root):
+        waiting = sum(1 for file in (folder / INCOMING).glob("*") if file.is_file())
+        if waiting:
+            yield Finding(
+                level="note",
+                what=f"{folder}: {waiting} fetched pictures wait to be placed",
+                remedy=f"byod collect --recipe {folder}",
+            )
+        for part in folder.glob("runs/.*.unfinished"):
+            yield Finding(
+                level="note",
+                what=f"{part} is left of a training that was cut off",
+                remedy="the same byod train command goes on with it; it is cleared away after a week",
+            )

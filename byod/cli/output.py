@@ -1,0 +1,153 @@
+"""How commands speak: results to stdout, everything else to stderr, errors as one line with an exit code."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from byod.schema.errors import ByodError
+
+_OUTSIDE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
+"""What is wrong with the disk and not with byod: it is full, or not ours to write on."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
+Named = Annotated[
+    str | None, typer.Argument(metavar="[DATASET]", help="A dataset; default: the one byod last wrote to.")
+]
+
+StudioUrl = Annotated[
+    str | None, typer.Option("--url", help="A Label Studio that runs already (or BYOD_LABEL_STUDIO_URL).")
+]
+StudioToken = Annotated[
+    str | None,
+    typer.Option("--token", help="Your token there (better: BYOD_LABEL_STUDIO_TOKEN, which nobody sees)."),
+]
+
+
+def plainly(command: F) -> F:
+    """Turn byod's own errors into one line and an exit code, and Ctrl-C into 130; all else keeps its traceback."""
+
+    @functools.wraps(command)
+    def spoken(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except ByodError as error:
+            say(f"byod: {error}")
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            say("stopped; nothing is lost: run the same command again to continue")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            sys.stderr.close()  # whoever read us has enough
+            raise typer.Exit(0) from None
+        except OSError as error:
+            if error.errno not in _OUTSIDE:
+                raise
+            say(
+                f"byod: {error.filename or 'writing'}: {error.strerror}; nothing is lost, mend that and run it again"
+            )
+            raise typer.Exit(1) from None
+
+    return spoken  # type: ignore[return-value]
+
+
+def say(line: str) -> None:
+    """One line to stderr."""
+    typer.echo(line, err=True)
+
+
+def answer(document: Any) -> None:
+    """One JSON document to stdout."""
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: int = 0) -> None:
+    """A table to stdout; the last `numbers` columns are aligned right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, column in enumerate(columns):
+        right = place >= len(columns) - numbers
+        drawn.add_column(Text(column), justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(str(cell)) for cell in row))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)  # whoever reads a file or a pipe does not want columns folded
+    console.print(Text(title, style="bold"))
+    console.print(drawn)
+
+
+class Watching:
+    """Progress of a collection on stderr: a live table on a terminal, a line now and then without one."""
+
+    def __init__(self, shown: Callable[[str], str]) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._shown = shown
+        self._console = Console(stderr=True)
+        self._live = Live(console=self._console, refresh_per_second=8) if self._console.is_terminal else None
+        self._last = 0.0
+        self._tallies: Mapping[str, Any] | None = None
+
+    def __enter__(self) -> Watching:
+        """Begin to draw."""
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the last state standing."""
+        if self._live is not None:
+            if self._tallies is not None:
+                self._live.update(self._drawn(self._tallies))
+            self._live.stop()
+
+    def __call__(self, tallies: Mapping[str, Any]) -> None:
+        """Show the tallies: at most a few times a second on a terminal, every ten seconds without one."""
+        import time
+
+        now = time.monotonic()
+        self._tallies = tallies
+        if now - self._last < (0.1 if self._live is not None else 10.0):
+            return
+        if self._live is not None:
+            self._live.update(self._drawn(tallies))
+        elif self._last:
+            say(
+                " · ".join(
+                    f"{self._shown(label)}: {t.fetched} fetched, {t.kept} kept"
+                    for label, t in tallies.items()
+                )
+            )
+        self._last = now
+
+    def _drawn(self, tallies: Mapping[str, Any]) -> Any:
+        from rich import box
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in ("class", "", "offered", "fetched", "kept", "refused"):
+            drawn.add_column(column, justify="right" if column in ("offered", "fetched", "kept") else "left")
+        for label, t in tallies.items():
+            refused = ", ".join(f"{number} {reason}" for reason, number in t.refused.most_common(4))
+            so_far = t.kept if t.wanted else t.fetched  # without a limit, nothing is kept until all are here
+            bar = ProgressBar(total=max(1, t.wanted or t.offered), completed=so_far, width=24)
+            drawn.add_row(
+                Text(self._shown(label)), bar, str(t.offered), str(t.fetched), str(t.kept), Text(refused)
+            )
+        return drawn

@@ -1,0 +1,112 @@
+"""The command that serves a model to other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from byod.cli.output import Json, StudioToken, StudioUrl, answer, plainly, say
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's command."""
+    app.command("serve")(serve)
+
+
+@plainly
+def serve(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]", help="A run, or a dataset (its latest run); default: the latest run."
+        ),
+    ] = None,
+    label_studio: Annotated[
+        bool,
+        typer.Option("--label-studio", help="Show the run's opinion to people who label in Label Studio."),
+    ] = False,
+    url: StudioUrl = None,
+    token: StudioToken = None,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Where the page listens. Another address than this one, like 0.0.0.0 for all of this machine's, lets"
+            " in everybody who can reach it: without a password, and unencrypted."
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="Which port; default: 8000 (9090 for Label Studio), or any that is free.",
+        ),
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="A name by which others call this machine (its address always works with --host)."),
+    ] = None,
+    allow_reports: Annotated[
+        bool,
+        typer.Option(
+            "--allow-reports",
+            help="Keep pictures that people report as wrong, with what they really show, in the run's dataset.",
+        ),
+    ] = False,
+    unsure_below: Annotated[
+        float,
+        typer.Option(min=0, max=1, help='Below this probability the page says "none of these".'),
+    ] = 0.7,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show a web page on which a run says what it thinks of pictures, until Ctrl-C; or let it answer a Label Studio."""
+    from byod.api import runs, serve
+    from byod.dataset.dataset_folder import ROOT
+    from byod.schema.errors import UsageError
+
+    chosen = runs.find_run(run, ROOT)
+    if label_studio:
+        if host != "127.0.0.1" or name or allow_reports or open_it:
+            raise UsageError(
+                "--host, --name, --allow-reports and --open are about the page, not --label-studio"
+            )
+        _beside_label_studio(chosen, url, token, port, as_json)
+    elif url or token:
+        raise UsageError("--url and --token are about --label-studio; say that as well")
+
+    def ready(page: serve.Page) -> None:
+        if as_json:
+            answer(page.model_dump(mode="json"))
+        if open_it:
+            typer.launch(page.url)
+
+    serve.page(
+        chosen,
+        host=host,
+        port=port,
+        names=name or (),
+        allow_reports=allow_reports,
+        unsure_below=unsure_below,
+        say=say,
+        ready=ready,
+    )
+
+
+def _beside_label_studio(
+    run: Path, url: str | None, token: str | None, port: int | None, as_json: bool
+) -> NoReturn:
+    from byod.api import review, serve
+    from byod.schema.config import Settings
+
+    where = review.Where(url=url, token=token)
+    with review.at(where, Settings.load(), say) as desk:
+        serve.label_studio(
+            run,
+            desk.studio,
+            port=port,
+            say=say,
+            ready=lambda place: answer(place.model_dump(mode="json")) if as_json else None,
+        )

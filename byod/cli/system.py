@@ -1,0 +1,52 @@
+"""Commands about this machine: doctor and demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from byod.cli.output import Json, answer, plainly
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's commands."""
+    app.command("doctor")(doctor)
+    app.command("demo")(demo)
+
+
+@plainly
+def doctor(as_json: Json = False) -> None:
+    """Say what is wrong with this installation, and what to do."""
+    from byod.cli.doctor import examine
+    from byod.schema.config import Settings
+
+    findings = examine(Settings.load())
+    if as_json:
+        answer([finding.model_dump() for finding in findings])
+    else:
+        marks = {"ok": "✓", "note": "·", "fault": "✗"}
+        for finding in findings:
+            remedy = f" — {finding.remedy}" if finding.remedy else ""
+            typer.echo(f"{marks[finding.level]} {finding.what}{remedy}")
+    if any(finding.level == "fault" for finding in findings):
+        raise typer.Exit(1)
+
+
+@plainly
+def demo(
+    folder: Annotated[Path, typer.Option("--into", help="Where the demo leaves its dataset.")] = Path(
+        "byod-demo"
+    ),
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="Real class folders to plant the trouble among, instead of drawn ones."),
+    ] = None,
+    only: Annotated[str | None, typer.Option(help="collect: stop before training.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The whole road, offline: plant trouble, serve it on loopback, collect, train, predict, compare."""
+    from byod.cli.demo import demo as show
+
+    show(folder, pictures, only, as_json)

@@ -1,0 +1,183 @@
+"""Commands that learn: train, and which trainers there are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from byod.cli.output import Json, Named, answer, plainly, say, table
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's commands."""
+    for command in (train, plugins):
+        app.command(command.__name__)(command)
+
+
+@plainly
+def train(
+    named: Named = None,
+    plugin: Annotated[str, typer.Option(help="The trainer; byod plugins lists them.")] = "fastai",
+    task: Annotated[
+        str | None, typer.Option(help="classify or keypoints; default: what the dataset is for.")
+    ] = None,
+    arch: Annotated[
+        str | None, typer.Option(help="The net's name; byod plugins --architectures lists them.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs after the head was trained.")] = None,
+    size: Annotated[
+        int | None, typer.Option(min=32, help="Side of the pictures the net sees, in pixels.")
+    ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Begin with no weights at all.")
+    ] = False,
+    weights: Annotated[Path | None, typer.Option(help="Begin with the weights of this file.")] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any option of the trainer (byod plugins NAME)."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same training.")] = 0,
+    device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best there is.")] = None,
+    gpus: Annotated[int, typer.Option(min=1, help="Train on so many GPUs of this machine.")] = 1,
+    python: Annotated[
+        Path | None, typer.Option(help="The Python of another environment, in which the trainer lives.")
+    ] = None,
+    no_probe: Annotated[bool, typer.Option("--no-probe", help="Do not train the probe first.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Do not take up an unfinished run.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fine-tune a model on the pictures that survived, and measure it on ones it never saw.
+
+    A dataset of keypoints gets two nets: one finds heads, the other the points of a head. A training that was killed or
+    stopped goes on where it was when the same command is given again.
+    """
+    import shlex
+
+    from byod.api import train
+    from byod.dataset import dataset_folder
+    from byod.schema.config import Settings
+    from byod.schema.errors import UsageError
+    from byod.schema.records import Task
+
+    if task is not None and task not in set(Task):
+        raise UsageError(f"--task {task}: byod trains {' or '.join(Task)}")
+    typed = {"arch": arch, "epochs": epochs, "size": size, "weights": weights}
+    options = {key: str(value) for key, value in typed.items() if value is not None}
+    if from_scratch:
+        options["from_scratch"] = "true"
+    wanted = train.Wanted(
+        plugin=plugin,
+        task=None if task is None else Task(task),
+        options=options | pairs(setting or []),
+        seed=seed,
+        device=device,
+        gpus=gpus,
+        python=python,
+        probe=not no_probe,
+        fresh=fresh,
+    )
+    run, card = train.train(
+        dataset_folder.find(named),
+        wanted,
+        cache=Settings.load().cache / "pixels",
+        command=shlex.join(["byod", *sys.argv[1:]]),
+        say=say,
+        log=epoch,
+    )
+    if as_json:
+        answer({**card.model_dump(mode="json"), "run": str(run)})
+        return
+    typer.echo(f"Run: {run}")
+    typer.echo(f"Report: {run / 'report.html'}   use it: byod predict PHOTO")
+
+
+def pairs(settings: Sequence[str]) -> dict[str, str]:
+    """What was typed after --set, by key."""
+    from byod.schema.errors import UsageError
+
+    found = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set {text!r}: write KEY=VALUE")
+        found[key.strip()] = value.strip()
+    return found
+
+
+def epoch(numbers: Mapping[str, object]) -> None:
+    """One epoch, one line, with fastai's own numbers."""
+    parts = [str(numbers["part"])] if numbers.get("part") else []
+    parts.append(f"epoch {numbers.get('epoch')}")
+    for key in ("train_loss", "valid_loss", "accuracy"):
+        value = numbers.get(key)
+        if isinstance(value, float | int):
+            parts.append(f"{key} {value:.4f}")
+    if isinstance(seconds := numbers.get("seconds"), float | int):
+        parts.append(f"{seconds:.1f} s")
+    say("  ".join(parts))
+
+
+@plainly
+def plugins(
+    name: Annotated[str | None, typer.Argument(help="A trainer: show its options.")] = None,
+    architectures: Annotated[
+        bool, typer.Option("--architectures", help="The nets that can be trained, by name.")
+    ] = False,
+    python: Annotated[
+        Path | None, typer.Option(help="With a trainer's name: the Python of the environment it lives in.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the trainers, what each says of itself, and how to install those that are missing."""
+    from byod.schema.errors import UsageError
+    from byod.training import registry
+
+    if architectures:
+        nets = registry.architectures(name)
+        if as_json:
+            answer(nets)
+        else:
+            _nets(nets)
+    elif name is not None:
+        described = registry.describe(name, python)
+        if as_json:
+            answer(described.model_dump(mode="json"))
+        else:
+            _options(described.name, described.options)
+    elif python is not None:
+        raise UsageError("--python needs the name of a trainer: byod plugins NAME --python PATH")
+    else:
+        _trainers(as_json)
+
+
+def _trainers(as_json: bool) -> None:
+    from byod.training import registry
+
+    found = registry.plugins()
+    if as_json:
+        answer([one.model_dump(mode="json") for one in found])
+        return
+    rows = [
+        (one.name, one.version or "not installed", ", ".join(one.tasks), one.word, one.install)
+        for one in found
+    ]
+    table("Trainers", ("name", "version", "tasks", "doctor says", "to install, from a clone of byod"), rows)
+
+
+def _options(name: str, schema: Mapping[str, Any]) -> None:
+    rows = []
+    for key, option in schema.get("properties", {}).items():
+        kinds = option.get("anyOf", [option])
+        kind = " or ".join(str(k.get("type") or k.get("$ref", "").rpartition("/")[2]) for k in kinds)
+        default = option.get("default")
+        rows.append((key, kind, "" if default is None else str(default), option.get("description", "")))
+    table(f"Options of {name} (--set NAME=VALUE)", ("name", "type", "default", "what it does"), rows)
+
+
+def _nets(nets: Sequence[Mapping[str, Any]]) -> None:
+    columns = list(dict.fromkeys(key for net in nets for key in net))
+    table("Architectures (--arch NAME)", columns, [[net.get(key, "") for key in columns] for net in nets])

@@ -1,0 +1,256 @@
+"""Polite, bounded downloading: addresses in, a `Fetched` or a `Miss` out for each of them.
+
+    pages of addresses -> Schedule (hosts.py: turns, pauses, robots.txt) -> fetch (transfers.py) -> inspect -> you
+
+Threads fetch, the caller's thread pulls addresses and takes results. Memory is bounded by count (results not yet
+taken) and by bytes (large bodies share a budget until their result is taken), and the C library is asked to return
+large blocks to the system.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+from byod.collection.http import optouts
+from byod.collection.http.body import ByteBudget
+from byod.collection.http.exchange import Body, Halted, Limits, Redirect, canonical, clean, fetch, fetch_text
+from byod.collection.http.guard import session as guarded_session
+from byod.collection.http.malloc import return_large_blocks
+from byod.collection.http.optouts import Permission
+from byod.collection.http.scheduler import Host, Job, Question, Refusal, Schedule, Site, Visit
+from byod.collection.http.sockets import Allowance
+from byod.schema.config import Settings
+from byod.schema.records import Fetched, Miss, Reason
+
+__all__ = ["Limits", "download"]
+
+T = TypeVar("T")
+
+_CLOSING = 1.5
+_ROBOTS_REDIRECTS = 5
+_RESERVATION_SECONDS = 10.0
+
+
+def download(
+    urls: Iterable[str],
+    *,
+    settings: Settings,
+    limits: Limits | None = None,
+    ignore_optout: bool = False,
+    inspect: Callable[[Fetched, bytes], T],
+    stop: threading.Event | None = None,
+    permissions: MutableMapping[str, Permission] | None = None,
+    hosts: MutableMapping[str, Host] | None = None,
+) -> Iterator[tuple[Fetched | Miss, T | None]]:
+    """Fetch every address once, and yield what became of each, with what `inspect` made of it, as they complete.
+
+    `urls` is read on the caller's thread and only as far ahead as the workers need (`Limits.ahead`). The same
+    address given twice is fetched twice. `inspect` runs on a worker's thread with the body; its exceptions end the
+    download and reach the caller. Setting `stop` ends the iteration, closing the generator ends the threads; both
+    within two seconds, unless `inspect` or `urls` itself takes longer. `permissions` keeps what sites said (keyed
+    by origin) from one call to the next, `hosts` which hosts asked for rest or were given up; calls that share
+    them must not overlap. `ignore_optout` asks for no robots.txt or tdmrep.json and heeds no such header.
+
+    Raises:
+        ByodError: the environment names a proxy or certificates that cannot be used.
+    """
+    return_large_blocks()
+    run = _Run(
+        settings,
+        limits or Limits(),
+        ignore_optout,
+        inspect,
+        stop or threading.Event(),
+        {} if permissions is None else permissions,
+        {} if hosts is None else hosts,
+    )
+    try:
+        yield from run.results(iter(urls))
+    finally:
+        run.close()
+
+
+class _Run(Generic[T]):
+    """One call of `download`: its session, its threads, and what lies between them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        limits: Limits,
+        ignore_optout: bool,
+        inspect: Callable[[Fetched, bytes], T],
+        stop: threading.Event,
+        permissions: MutableMapping[str, Permission],
+        hosts: MutableMapping[str, Host],
+    ) -> None:
+        self._limits = limits
+        self._ignore_optout = ignore_optout
+        self._inspect = inspect
+        self._stop = stop
+        self._halt = threading.Event()
+        self._session = guarded_session(settings, per_host=max(1, limits.per_host))
+        self._schedule = Schedule(limits, ignore_optout=ignore_optout, permissions=permissions, hosts=hosts)
+        self._budget = ByteBudget(limits.memory)
+        self._inspecting = threading.BoundedSemaphore(limits.inspecting or os.cpu_count() or 1)
+        self._done: queue.SimpleQueue[tuple[Fetched | Miss, T | None, int] | Future[None]] = (
+            queue.SimpleQueue()
+        )
+        self._threads = ThreadPoolExecutor(limits.workers, thread_name_prefix="byod download")
+        self._workers: list[Future[None]] = []
+        self._open = 0
+
+    def results(self, urls: Iterator[str]) -> Iterator[tuple[Fetched | Miss, T | None]]:
+        """What became of each address, until there are no more."""
+        exhausted = False
+        while not self._stopped():
+            if not exhausted and self._schedule.room():
+                url = next(urls, None)
+                if url is None:
+                    exhausted = True
+                else:
+                    self._offer(url)
+            if exhausted and not self._open:
+                return
+            # While there is room for more addresses, only what lies ready is taken.
+            wait = 0.1 if exhausted or not self._schedule.room() else 0.0
+            try:
+                item = self._done.get(timeout=wait) if wait else self._done.get_nowait()
+            except queue.Empty:
+                continue
+            if isinstance(item, Future):
+                item.result()  # a worker ended: raises what `inspect` raised
+                continue
+            self._open -= 1
+            self._schedule.claim()
+            outcome, value, held = item
+            del item  # the budget must not be given back while this frame still holds the body
+            yield outcome, value
+            del outcome, value
+            self._budget.give_back(held)
+
+    def close(self) -> None:
+        """End the threads; those inside `inspect` end when it returns."""
+        self._halt.set()
+        self._schedule.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if not concurrent.futures.wait(self._workers, timeout=_CLOSING).not_done:
+            self._threads.shutdown(
+                wait=True
+            )  # none is busy any more: wait for the threads themselves to be gone
+        self._session.close()
+
+    def _stopped(self) -> bool:
+        return self._halt.is_set() or self._stop.is_set()
+
+    def _offer(self, url: str) -> None:
+        self._open += 1
+        target = canonical(url)
+        if target is None:
+            miss = Miss(url=url, reason=Reason.BAD_ADDRESS, detail="not an http(s) address")
+            self._schedule.add_unasked()
+            self._done.put((miss, None, 0))
+            return
+        self._schedule.add(Job(url, target))
+        if len(self._workers) < self._limits.workers:
+            worker = self._threads.submit(self._work)
+            worker.add_done_callback(self._done.put)
+            self._workers.append(worker)
+
+    def _work(self) -> None:
+        """The life of a thread: take work, do it, until there is no more."""
+        while (work := self._schedule.take()) is not None:
+            try:
+                if isinstance(work, Refusal):
+                    self._done.put((work.miss, None, 0))
+                elif isinstance(work, Question):
+                    self._schedule.answer(work.site, self._ask(work.site))
+                else:
+                    self._visit(work)
+            except Halted:
+                return
+
+    def _visit(self, visit: Visit) -> None:
+        job = visit.job
+        allowance = Allowance(self._limits.deadline - job.spent, self._stopped)
+        outcome = self._schedule.settle(visit, self._fetch(job, allowance))
+        if isinstance(outcome, Miss):
+            self._done.put((outcome, None, 0))
+        elif outcome is not None:
+            self._finish(job, outcome)
+
+    def _fetch(self, job: Job, allowance: Allowance) -> Body | Redirect | Miss:
+        outcome = fetch(
+            self._session,
+            job.target,
+            limits=self._limits,
+            allowance=allowance,
+            budget=self._budget,
+            ignore_optout=self._ignore_optout,
+        )
+        job.spent = self._limits.deadline - allowance.remaining
+        return outcome
+
+    def _finish(self, job: Job, body: Body) -> None:
+        """Name the bytes, inspect them, and pass them on."""
+        fetched = Fetched(
+            url=job.url,
+            final_url=body.final_url,
+            sha256=hashlib.sha256(body.content).hexdigest(),
+            size=len(body.content),
+            content_type=body.content_type,
+            status=body.status,
+        )
+        while not self._inspecting.acquire(timeout=0.25):
+            if self._stopped():
+                raise Halted
+        try:
+            value = self._inspect(fetched, body.content)
+        finally:
+            self._inspecting.release()
+        self._done.put((fetched, value, body.held))
+
+    def _ask(self, site: Site) -> Permission | Miss:
+        """What a site allows: robots.txt by RFC 9309, and the reservations of tdmrep.json beside it."""
+        outcome = self._text(f"{site.origin}/robots.txt", self._limits.deadline)
+        if isinstance(outcome, Miss):
+            permission = _without_robots(outcome)
+            if isinstance(permission, Miss):
+                return permission
+        else:
+            permission = optouts.read_robots(outcome.content)
+        seconds = min(_RESERVATION_SECONDS, self._limits.deadline)
+        reserved = self._text(f"{site.origin}/.well-known/tdmrep.json", seconds)
+        if isinstance(reserved, Body):
+            permission = permission.reserving(optouts.read_reservations(reserved.content))
+        return permission
+
+    def _text(self, url: str, seconds: float) -> Body | Miss:
+        """A small text, redirects followed wherever they lead."""
+        allowance = Allowance(seconds, self._stopped)
+        for _ in range(_ROBOTS_REDIRECTS + 1):
+            outcome = fetch_text(self._session, url, limits=self._limits, allowance=allowance)
+            if not isinstance(outcome, Redirect):
+                return outcome
+            url = outcome.url
+        return Miss(url=url, reason=Reason.REDIRECTS, detail="too many redirects")
+
+
+def _without_robots(miss: Miss) -> Permission | Miss:
+    """What the absence of a readable robots.txt means (RFC 9309 §2.3.1).
+
+    Not there (any 4xx, an empty file, redirects without end): everything is allowed. Cannot be read (429, 5xx,
+    connection trouble): nothing is, until it can be; that is no final refusal, so the reason stays transient.
+    """
+    answered = miss.status is not None and miss.reason not in (Reason.RATE_LIMITED, Reason.SERVER_ERROR)
+    if answered or miss.reason is Reason.REDIRECTS:
+        return Permission()
+    unreadable = (Reason.PROTOCOL, Reason.ENCODING, Reason.TOO_LARGE)
+    reason = Reason.CONNECTION_LOST if miss.reason in unreadable else miss.reason
+    return miss.model_copy(update={"reason": reason, "detail": clean(f"robots.txt: {miss.detail}")})

@@ -1,0 +1,355 @@
+"""Asking an API: patient, capped, remembered for a day, and with the honest User-Agent.
+
+Used by the sources and by the translations. What goes wrong becomes one line of `byod.schema.errors.SourceError`, in
+which keys never appear.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import threading
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar, Unpack
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+import urllib3
+
+from byod.collection.http.guard import PrivateAddress, chain
+from byod.collection.http.sockets import Allowance, limited
+from byod.schema import files
+from byod.schema.config import Settings
+from byod.schema.errors import KeyRefused, RateLimited, SourceError
+from byod.schema.records import Record
+
+T = TypeVar("T")
+
+MAX_REPLY = 10_000_000
+"""Bytes of a reply, unpacked; a larger one is refused."""
+DEADLINE = 30.0
+"""Seconds for one whole reply."""
+MAX_WAIT = 60.0
+"""Seconds byod waits when it is asked to; a longer wait is a rate limit and the source stops."""
+TRIES = 4
+DAY = timedelta(hours=24)
+
+
+class Reply(Record):
+    """What an API answered: `headers` by their lower-case names; `remembered` when it came from the cache."""
+
+    status: int
+    headers: dict[str, str] = {}
+    body: bytes
+    remembered: bool = False
+
+    def parsed(self, source: str) -> Any:
+        """The body read as JSON.
+
+        Raises:
+            SourceError: it is something else.
+        """
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            kind = "a web page" if self.body.lstrip()[:1] == b"<" else "something that is not JSON"
+            raise SourceError(f"{source} answered with {kind}; try again later") from error
+
+    def text(self) -> str:
+        """The body as text; bytes that are not UTF-8 become U+FFFD."""
+        return self.body.decode("utf-8", errors="replace")
+
+
+class Busy(Exception):  # noqa: N818 - reads as what happened
+    """Raised inside `patiently`: try again after `retry_after` seconds, or give up with `error`."""
+
+    def __init__(self, error: SourceError, retry_after: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.retry_after = retry_after
+
+
+Check = Callable[[Reply], None]
+"""Looks at a reply before it is remembered; raises a SourceError or Busy to refuse it."""
+
+
+Params = Mapping[str, str | int]
+"""The parameters of a question."""
+
+
+class Asking(TypedDict, total=False):
+    """How a question is asked.
+
+    `secret` names the parameters that no cache key and no message may hold ("api_key" if nothing is said), `cache`
+    how long an answer is remembered (a day; None: not at all), `per_minute` how many questions the source takes.
+    """
+
+    headers: Mapping[str, str] | None
+    secret: tuple[str, ...]
+    cache: timedelta | None
+    per_minute: int | None
+
+
+class ApiClient:
+    """Asks APIs for all sources of one collection; safe to use from several threads.
+
+    `settings` gives keys, addresses and the User-Agent; `sleep` and `clock` are replaced in tests. `given` counts
+    what a source has offered for a class, for the sources whose terms cap it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        session: requests.Session,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings = settings
+        self.session = session
+        self.sleep = sleep
+        self.clock = clock
+        self.given: Counter[tuple[str, str]] = Counter()
+        self._asked: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._lock = threading.Lock()
+
+    def get_json(
+        self, url: str, params: Params, *, source: str, check: Check | None = None, **how: Unpack[Asking]
+    ) -> Any:
+        """The JSON that an address answers with; parameters as in `get_reply`.
+
+        Raises:
+            SourceError: as `get_reply`, and when the reply is not JSON.
+        """
+
+        def whole(reply: Reply) -> None:
+            if check is not None:
+                check(reply)
+            if reply.status == 200:
+                reply.parsed(source)
+
+        return self.get_reply(url, params, source=source, check=whole, **how).parsed(source)
+
+    def get_text(
+        self, url: str, params: Params, *, source: str, check: Check | None = None, **how: Unpack[Asking]
+    ) -> str:
+        """The text that an address answers with; parameters and errors as in `get_reply`."""
+        return self.get_reply(url, params, source=source, check=check, **how).text()
+
+    def get_reply(
+        self, url: str, params: Params, *, source: str, check: Check | None = None, **how: Unpack[Asking]
+    ) -> Reply:
+        """Ask once, or take the answer of the last day; patient with trouble that passes.
+
+        `check` sees every whole reply, refusals too, before byod judges it by its status.
+
+        Raises:
+            KeyRefused: 401, or 403 where a key was sent.
+            RateLimited: 429 to the end, or with a `Retry-After` of more than a minute.
+            SourceError: any other refusal, no connection, an answer too large or too slow.
+        """
+        headers, cache = how.get("headers") or {}, how.get("cache", DAY)
+        secret = how.get("secret", ("api_key",))
+        public = {name: value for name, value in params.items() if name not in secret}
+        with_key = len(public) < len(params) or any(name.lower() == "authorization" for name in headers)
+        remembered = self._remembered(source, url, public, cache, check)
+        if remembered is not None:
+            return remembered
+
+        def attempt() -> Reply:
+            self.take_turn(source, None if on_loopback(url) else how.get("per_minute"))
+            reply = self._ask(url, params, source, headers)
+            if check is not None:
+                check(reply)
+            refuse(reply, source, with_key=with_key)
+            return reply
+
+        reply = self.patiently(attempt)
+        if cache is not None:
+            self.remember(source, url, public, reply.body)
+        return reply
+
+    def _remembered(
+        self, source: str, url: str, public: Params, cache: timedelta | None, check: Check | None
+    ) -> Reply | None:
+        body = self.recall(source, url, public, cache)
+        if body is None:
+            return None
+        reply = Reply(status=200, body=body, remembered=True)
+        try:
+            if check is not None:
+                check(reply)
+        except (SourceError, Busy):
+            # what lies in the cache is no answer (a full disk, another version): ask again
+            self._place(source, url, public).unlink(missing_ok=True)
+            return None
+        return reply
+
+    def patiently(self, attempt: Callable[[], T]) -> T:
+        """Call `attempt` until it does not raise Busy: four times at most, with growing pauses between.
+
+        Raises:
+            SourceError: the error of the last Busy; of the first one that asks for more than a minute.
+        """
+
+        def worth_it(state: tenacity.RetryCallState) -> bool:
+            error = state.outcome.exception() if state.outcome else None
+            return isinstance(error, Busy) and (error.retry_after or 0) <= MAX_WAIT
+
+        def pause(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            if isinstance(error, Busy) and error.retry_after is not None:
+                return error.retry_after
+            return float(tenacity.wait_exponential_jitter(initial=1, max=20, jitter=1)(state))
+
+        retrying = tenacity.Retrying(
+            sleep=self.sleep,
+            stop=tenacity.stop_after_attempt(TRIES),
+            wait=pause,
+            retry=worth_it,
+            reraise=True,
+        )
+        try:
+            return retrying(attempt)
+        except Busy as busy:
+            raise busy.error from busy
+
+    def take_turn(self, source: str, per_minute: int | None) -> None:
+        """Wait until fewer than `per_minute` questions lie within the last minute."""
+        if per_minute is None:
+            return
+        while True:
+            with self._lock:
+                now, asked = self.clock(), self._asked[source]
+                while asked and now - asked[0] >= 60:
+                    asked.popleft()
+                if len(asked) < per_minute:
+                    asked.append(now)
+                    return
+                wait = 60 - (now - asked[0])
+            self.sleep(wait)
+
+    def _ask(self, url: str, params: Params, source: str, headers: Mapping[str, str]) -> Reply:
+        started = time.monotonic()
+        try:
+            with (
+                limited(Allowance(DEADLINE)),
+                self.session.get(
+                    url,
+                    params=dict(params),
+                    headers=dict(headers),
+                    timeout=(10, 20),
+                    stream=True,
+                ) as response,
+            ):
+                body = _read(response, source, started)
+                names = {name.lower(): value for name, value in response.headers.items()}
+                return Reply(status=response.status_code, headers=names, body=body)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            # requests' own exceptions are OSErrors
+            raise _no_answer(source, url, error) from error
+
+    def recall(self, source: str, url: str, public: Params, age: timedelta | None) -> bytes | None:
+        """The body remembered for a question, if it is no older than `age`."""
+        if age is None:
+            return None
+        path = self._place(source, url, public)
+        try:
+            written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            if datetime.now(UTC) - written > age:
+                path.unlink(missing_ok=True)
+                return None
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def remember(self, source: str, url: str, public: Params, body: bytes) -> None:
+        """Keep the body of an answer, written whole or not at all."""
+        path = self._place(source, url, public)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(path, body, mode=0o600)
+
+    def _place(self, source: str, url: str, public: Params) -> Path:
+        question = json.dumps([url, sorted((name, str(value)) for name, value in public.items())])
+        name = hashlib.sha256(question.encode()).hexdigest()
+        return self.settings.cache / "search" / source / name
+
+
+def on_loopback(url: str) -> bool:
+    """Whether an address is of this machine: what a public API allows does not count there."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def refuse(reply: Reply, source: str, *, with_key: bool) -> None:
+    """Raise what a status means; 200 passes.
+
+    Raises:
+        Busy: 429 and 5xx.
+        KeyRefused: 401, or 403 where a key was sent.
+        SourceError: any other status.
+    """
+    status, wait = reply.status, retry_after(reply.headers)
+    if status == 200:
+        return
+    if status == 429:
+        ask = f"asks to wait {wait:.0f} s" if wait is not None else "asks to be left alone for a while"
+        raise Busy(RateLimited(f"{source} {ask}; run the command again later"), wait)
+    if status >= 500:
+        raise Busy(SourceError(f"{source} is out of order (HTTP {status}); try again later"), wait)
+    if with_key and status in (401, 403):
+        raise KeyRefused(f"{source} refused the key (HTTP {status}); check it with byod doctor")
+    raise SourceError(f"{source} refused the question (HTTP {status})")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a `Retry-After` header asks for, whichever of its two forms; None without a usable one.
+
+    Source: https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+    """
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _read(response: requests.Response, source: str, started: float) -> bytes:
+    """The whole body; small reads, so that a slow drip and a packed bomb are noticed on the way."""
+    body = bytearray()
+    while chunk := response.raw.read1(16_384, decode_content=True):
+        body += chunk
+        if len(body) > MAX_REPLY:
+            raise SourceError(f"{source} answered with more than {MAX_REPLY // 1_000_000} MB; refused")
+        if time.monotonic() - started > DEADLINE:
+            raise SourceError(f"{source} took more than {DEADLINE:.0f} s to answer; try again later")
+    return bytes(body)
+
+
+def _no_answer(source: str, url: str, error: Exception) -> Exception:
+    """What a broken connection means; addresses that may not be contacted are not tried again."""
+    host = urlsplit(url).netloc
+    if any(isinstance(cause, PrivateAddress) for cause in chain(error)):
+        return SourceError(
+            f"{source}: {host} is an address of this machine or its network; "
+            "set BYOD_ALLOW_PRIVATE_HOSTS=1 if that is meant"
+        )
+    if isinstance(error, requests.TooManyRedirects):
+        return SourceError(f"{source}: {host} redirects in a circle")
+    return Busy(
+        SourceError(f"{source}: no answer from {host} ({type(error).__name__}); is the network there?")
+    )

@@ -1,0 +1,301 @@
+"""One exchange with a stranger's server: an address in, and a body, another address, or the reason why not out."""
+
+from __future__ import annotations
+
+import email.utils
+import http.client
+import re
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+import requests
+import urllib3.exceptions
+from pydantic import Field
+from requests.hooks import default_hooks
+from requests.structures import CaseInsensitiveDict
+
+from byod.collection.http import optouts
+from byod.collection.http.body import BodyRefused, ByteBudget, read_start, read_whole
+from byod.collection.http.guard import PrivateAddress, chain
+from byod.collection.http.sockets import Allowance, OutOfTime, limited
+from byod.schema.records import Miss, Reason, Record
+
+_WITH_BODY = frozenset({200, 203})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SHORT_PAGE = 65536
+_TROUBLE = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+_HEADERS = {"Accept": "image/*,*/*;q=0.8", "Accept-Encoding": "identity"}
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}(%25[A-Za-z0-9]+)?")
+_STATUSES = {
+    401: Reason.FORBIDDEN,
+    402: Reason.FORBIDDEN,
+    403: Reason.FORBIDDEN,
+    407: Reason.FORBIDDEN,
+    451: Reason.FORBIDDEN,
+    404: Reason.NOT_FOUND,
+    410: Reason.NOT_FOUND,
+    408: Reason.SERVER_ERROR,
+    425: Reason.SERVER_ERROR,
+    429: Reason.RATE_LIMITED,
+    204: Reason.EMPTY,
+    205: Reason.EMPTY,
+}
+
+
+class Limits(Record):
+    """The hard limits of downloading; times in seconds, sizes in bytes.
+
+    `workers` threads fetch, at most `per_host` at a time from one host and `delay` between two starts there.
+    A whole request, redirects and all, ends after `deadline`; `connect` is the part of it for one connection.
+    `max_bytes` bounds a body as sent and as decoded. A host that asks for more than `max_park` of rest is left
+    alone until the next run. An address is asked `tries` times, `backoff` (doubling) between two of them. After
+    `patience` connections to a host have failed in a row, its remaining addresses are given up until the next run.
+    `ahead` addresses are read ahead for each worker, four times as many while those at hand belong to hosts that
+    must wait. `memory` is what all bodies larger than 1 MiB may hold together; `inspecting` how many bodies are
+    inspected at once (0: one for each processor).
+    """
+
+    workers: int = Field(32, ge=1, le=256)
+    per_host: int = Field(2, ge=1)
+    delay: float = Field(0.0, ge=0)
+    deadline: float = Field(30.0, gt=0)
+    connect: float = Field(10.0, gt=0)
+    max_bytes: int = Field(25_000_000, ge=1)
+    redirects: int = Field(5, ge=0)
+    max_park: float = 120.0
+    tries: int = 2
+    backoff: float = 1.0
+    patience: int = 6
+    ahead: int = 4
+    memory: int = 128 * 1024 * 1024
+    inspecting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The whole body of an answer; `held` bytes of the budget belong to it until they are given back."""
+
+    content: bytes
+    final_url: str
+    content_type: str
+    status: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """The server points to another address."""
+
+    url: str
+
+
+class Halted(Exception):  # noqa: N818 - not an error: the program is being stopped
+    """The exchange was cut short because downloading stops."""
+
+
+_PLAIN = re.compile(
+    r"https?://[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+(:([1-9]\d{0,3}|[1-5]\d{4}))?(/[\w~-][\w.~-]*)+(\?[\w.~=&-]+)?",
+    re.ASCII,
+)
+"""Addresses that encoding leaves as they are: most of them, told in a twentieth of the time."""
+
+
+def canonical(url: str) -> str | None:
+    """The address as it is sent: encoded, without fragment; None when it is not a usable http(s) address."""
+    if len(url) < 2000 and _PLAIN.fullmatch(url) and _HOST.fullmatch(urlsplit(url).hostname or ""):
+        return url
+    try:
+        prepared = requests.Request("GET", urldefrag(url.strip())[0]).prepare().url or ""
+        parts = urlsplit(prepared)
+        usable = parts.scheme in ("http", "https") and bool(_HOST.fullmatch(parts.hostname or ""))
+    except (requests.RequestException, ValueError):  # ValueError: ports that are no numbers, broken brackets
+        return None
+    if not usable or any(len(label) > 63 for label in (parts.hostname or "").split(".")):
+        return None
+    return prepared
+
+
+def fetch(
+    session: requests.Session,
+    target: str,
+    *,
+    limits: Limits,
+    allowance: Allowance,
+    budget: ByteBudget,
+    ignore_optout: bool = False,
+) -> Body | Redirect | Miss:
+    """Ask for one address once and read the answer whole; `target` must be canonical.
+
+    The Miss it may return carries `target` as its url.
+
+    Raises:
+        Halted: downloading is being stopped.
+    """
+
+    def read(response: requests.Response) -> Body | Miss:
+        said = None if ignore_optout else optouts.header_refusal(response.headers)
+        if said:
+            return Miss(url=target, reason=Reason.OPTED_OUT, detail=said, status=response.status_code)
+        content, held = read_whole(response, limits.max_bytes, allowance, budget)
+        return _body(response, target, content, held)
+
+    return _exchange(session, target, limits, allowance, read)
+
+
+def fetch_text(
+    session: requests.Session, target: str, *, limits: Limits, allowance: Allowance
+) -> Body | Redirect | Miss:
+    """Ask for a small text, of which only the first 500 KiB are read; otherwise as `fetch`."""
+
+    def read(response: requests.Response) -> Body | Miss:
+        return _body(response, target, read_start(response, optouts.MAX_BYTES), 0)
+
+    return _exchange(session, target, limits, allowance, read)
+
+
+def _body(response: requests.Response, target: str, content: bytes, held: int) -> Body | Miss:
+    if not content:
+        return Miss(url=target, reason=Reason.EMPTY, detail="no body", status=response.status_code)
+    kind = clean(response.headers.get("Content-Type", ""))
+    return Body(content, target, kind, response.status_code, held)
+
+
+def _exchange(
+    session: requests.Session,
+    target: str,
+    limits: Limits,
+    allowance: Allowance,
+    read: Callable[[requests.Response], Body | Miss],
+) -> Body | Redirect | Miss:
+    try:
+        with limited(allowance), _answer(session, target, limits) as response:
+            if response.status_code in _WITH_BODY:
+                return read(response)
+            outcome = _without_body(response, target)
+            with suppress(
+                *_TROUBLE
+            ):  # a short page read to its end keeps the connection for the next picture
+                length = response.raw.length_remaining
+                if length is not None and length <= _SHORT_PAGE:
+                    response.raw.read(decode_content=False)
+            return outcome
+    except BodyRefused as refused:
+        return Miss(url=target, reason=refused.reason, detail=clean(refused.detail))
+    except _TROUBLE as error:
+        if allowance.stopped():
+            raise Halted from None
+        return _miss(target, error, allowance)
+
+
+@contextmanager
+def _answer(session: requests.Session, target: str, limits: Limits) -> Iterator[requests.Response]:
+    """Send the request; the connection is kept only when the answer was read to its end."""
+    request = requests.PreparedRequest()
+    request.method, request.url = "GET", target  # canonical already: preparing it again would change nothing
+    own = {name: str(value) for name, value in session.headers.items()}
+    request.headers = CaseInsensitiveDict({**own, **_HEADERS})
+    request.hooks = default_hooks()
+    timeout = (min(limits.connect, limits.deadline), limits.deadline)
+    # Straight to the adapter: `session.send` looks ahead at the redirect and stumbles over hostile ones.
+    response = session.get_adapter(target).send(request, stream=True, timeout=timeout)
+    try:
+        yield response
+    finally:
+        response.close()
+
+
+def _without_body(response: requests.Response, target: str) -> Redirect | Miss:
+    """What an answer says that is not a picture."""
+    status = response.status_code
+    if status in _REDIRECTS:
+        return _redirect(response, target)
+    reason = _STATUSES.get(status, Reason.SERVER_ERROR if 500 <= status < 600 else Reason.HTTP_ERROR)
+    asked = retry_after(response.headers.get("Retry-After")) if status in (429, 503) else None
+    detail = clean(f"HTTP {status} {response.reason or ''}")
+    return Miss(url=target, reason=reason, detail=detail, status=status, retry_after=asked)
+
+
+def _redirect(response: requests.Response, target: str) -> Redirect | Miss:
+    location = response.headers.get("Location", "")
+    if not location:
+        return Miss(
+            url=target, reason=Reason.REDIRECTS, detail="a redirect to nowhere", status=response.status_code
+        )
+    with suppress(UnicodeError):  # what is not UTF-8 stays the header's own Latin-1
+        location = location.encode("latin-1").decode("utf-8")
+    try:
+        url = canonical(urljoin(target, location))
+    except ValueError:
+        url = None
+    if url is None:
+        detail = clean(f"redirect to {location}")
+        return Miss(url=target, reason=Reason.BAD_ADDRESS, detail=detail, status=response.status_code)
+    return Redirect(url)
+
+
+_KINDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Reason], ...] = (
+    (PrivateAddress, Reason.PRIVATE_ADDRESS),
+    ((socket.gaierror, urllib3.exceptions.NameResolutionError), Reason.DNS),
+    (ssl.SSLEOFError, Reason.CONNECTION_LOST),
+    ((ssl.SSLError, ssl.CertificateError, urllib3.exceptions.SSLError), Reason.TLS),
+    (
+        (
+            http.client.RemoteDisconnected,
+            http.client.IncompleteRead,
+            urllib3.exceptions.IncompleteRead,
+            urllib3.exceptions.InvalidChunkLength,
+        ),
+        Reason.CONNECTION_LOST,
+    ),
+    ((urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError), Reason.CONNECT),
+    ((ConnectionError, BrokenPipeError), Reason.CONNECTION_LOST),
+    ((http.client.HTTPException, urllib3.exceptions.InvalidHeader), Reason.PROTOCOL),
+    ((requests.exceptions.ProxyError, urllib3.exceptions.ProxyError), Reason.CONNECT),
+    ((requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError), Reason.BAD_ADDRESS),
+)
+
+
+def _miss(target: str, error: BaseException, allowance: Allowance) -> Miss:
+    """What went wrong, told from the exception and everything it was raised from."""
+    causes = list(chain(error))
+    if allowance.remaining <= 0 or any(isinstance(cause, OutOfTime) for cause in causes):
+        return Miss(url=target, reason=Reason.DEADLINE, detail="the whole request took too long")
+    for kinds, reason in _KINDS:
+        for cause in reversed(causes):  # the innermost one says it most plainly
+            if isinstance(cause, kinds):
+                return Miss(url=target, reason=reason, detail=_words(cause))
+    return Miss(url=target, reason=Reason.CONNECTION_LOST, detail=_words(error))
+
+
+def _words(error: BaseException) -> str:
+    """What an exception says, without the insides of the library that raised it."""
+    if isinstance(error, (http.client.IncompleteRead, urllib3.exceptions.IncompleteRead)):
+        return "the body ended too soon, or its chunks are broken"
+    text = str(error)
+    if text.startswith("_"):  # urllib3 puts the connection's name in front
+        text = text.partition("): ")[2]
+    return clean(text if isinstance(error, PrivateAddress) else f"{type(error).__name__}: {text}")
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds to wait by a Retry-After header (a number or a date, RFC 9110 §10.2.3); None when it says nothing."""
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit() and len(text) <= 9:
+        return float(text)
+    try:
+        when = email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+
+
+def clean(text: str, most: int = 200) -> str:
+    """A stranger's words made harmless for a terminal and a table: printable, one line, at most `most` letters."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[: most * 2]).strip()[:most]

@@ -1,0 +1,109 @@
+"""Reading a source's reply: every field may be missing, of another type, or hostile."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+from byod.schema.errors import SourceError
+
+MAX_ADDRESS = 8_000
+MAX_TEXT = 500
+_TAG = re.compile(r"<[^<>]*>")
+
+
+def rows(reply: Any, *path: str, source: str) -> list[dict[str, Any]]:
+    """The list of objects at `path` of a reply, without whatever in it is no object; a missing list is empty.
+
+    Raises:
+        SourceError: the reply or something on the way is of another kind.
+    """
+    place = reply
+    for step in path:
+        if not isinstance(place, dict):
+            raise _strange(source)
+        place = place.get(step)
+        if place is None:
+            return []
+    if not isinstance(place, list):
+        raise _strange(source)
+    return [each for each in place if isinstance(each, dict)]
+
+
+def _strange(source: str) -> SourceError:
+    return SourceError(f"{source} answered in a form that this version of byod does not know")
+
+
+def within(row: Any, *path: str) -> Any:
+    """What stands at `path` of nested objects; None where something is missing or of another kind."""
+    for step in path:
+        if not isinstance(row, dict):
+            return None
+        row = row.get(step)
+    return row
+
+
+def address(value: object) -> str | None:
+    """An address exactly as stated, but for white space around it; None for what can be no address.
+
+    Nothing is unquoted, quoted or normalised: signed addresses would break.
+    """
+    if not isinstance(value, str):
+        return None
+    value = value.strip()
+    if not value or len(value) > MAX_ADDRESS or any(unicodedata.category(sign)[0] == "C" for sign in value):
+        return None
+    return value
+
+
+def link(value: Any) -> str | None:
+    """An address for people to follow: only http and https, since it ends as a link on byod's own pages."""
+    found = address(value)
+    return found if found and found.lower().startswith(("http://", "https://")) else None
+
+
+def text(value: Any, limit: int = MAX_TEXT) -> str | None:
+    """Words without markup, control characters and line breaks, cut at `limit` characters; None for none."""
+    if not isinstance(value, str):
+        return None
+    # entities first, so that "&lt;b&gt;" goes as well; cut before, so that a huge value costs nothing
+    plain = _TAG.sub(" ", html.unescape(_TAG.sub(" ", value[: 40 * limit])))
+    kept = "".join(" " if sign.isspace() else sign for sign in plain if _shown(sign))
+    return " ".join(unicodedata.normalize("NFC", kept).split())[:limit].strip() or None
+
+
+def _shown(sign: str) -> bool:
+    """Whether a character is one to see: no control, no direction override, no lone surrogate, no private use."""
+    return sign.isspace() or unicodedata.category(sign)[0] != "C"
+
+
+def number(value: Any) -> int | None:
+    """A positive count of pixels or bytes, also from digits in a string; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and 0 < value < 1_000_000_000 else None
+
+
+def identity(value: Any) -> str | None:
+    """A source's own id, of letters, digits and `@_-` only, so that it can stand in an address."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value) if 0 <= value < 10**18 else ""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9@_-]{1,80}", value):
+        return None
+    return value
+
+
+def new(values: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """The pairs whose first part did not come before."""
+    seen: set[str] = set()
+    for key, value in values:
+        if key not in seen:
+            seen.add(key)
+            yield key, value

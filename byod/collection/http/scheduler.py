@@ -1,0 +1,316 @@
+"""Who may be asked next: every host gets its turn, its pauses and its rules, and no thread waits for one of them.
+
+Jobs queue at their host. A host serves `per_host` of them at a time with a delay between two starts; one that asks
+for rest is parked with its queue while the others go on. Before the first job of a site (scheme, host and port) its
+robots.txt is asked for, in the same turn-taking.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from byod.collection.http.exchange import Body, Limits, Redirect
+from byod.collection.http.optouts import Permission
+from byod.schema.records import Miss, Reason
+
+_POLL = 0.25
+_UNREACHED = frozenset({Reason.DNS, Reason.CONNECT, Reason.DEADLINE})
+_TRY_AGAIN = frozenset(
+    {Reason.DNS, Reason.CONNECT, Reason.CONNECTION_LOST, Reason.RATE_LIMITED, Reason.SERVER_ERROR}
+)
+
+
+@dataclass(slots=True)
+class Job:
+    """One address on its way: `url` as it was given, `target` where its redirects have led.
+
+    `spent` seconds of its deadline are used; it was asked `tried` times and is not asked before `ready_at`.
+    """
+
+    url: str
+    target: str
+    hops: int = 0
+    tried: int = 0
+    spent: float = 0.0
+    ready_at: float = 0.0
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: what a robots.txt speaks for."""
+        parts = urlsplit(self.target)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+@dataclass(slots=True)
+class Site:
+    """What is known of one site's wishes; `permission` is a Miss when it could not be asked, None before."""
+
+    origin: str
+    host: Host
+    permission: Permission | Miss | None = None
+    asking: bool = False
+    tried: int = 0
+    ready_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Host:
+    """The queue in front of one host and the state of our manners towards it; times are monotonic seconds."""
+
+    name: str
+    waiting: deque[Job] = field(default_factory=deque)
+    running: int = 0
+    next_start: float = 0.0
+    parked_until: float = 0.0
+    strikes: int = 0
+    down: Miss | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Ask this site for its robots.txt."""
+
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Fetch this job's target."""
+
+    job: Job
+    host: Host
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """This job ends without being asked for."""
+
+    job: Job
+    miss: Miss
+
+
+Work = Question | Visit | Refusal
+
+
+class Schedule:
+    """Hands out work to the threads that `take` it; all methods may be called from any thread."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        ignore_optout: bool,
+        permissions: MutableMapping[str, Permission],
+        hosts: MutableMapping[str, Host],
+    ) -> None:
+        self._limits = limits
+        self._ignore_optout = ignore_optout
+        self._permissions = permissions
+        self._changed = threading.Condition(threading.RLock())
+        self._hosts = hosts
+        for host in hosts.values():  # what an earlier schedule left unfinished is no concern of this one
+            host.waiting.clear()
+            host.running = 0
+        self._sites: dict[str, Site] = {}
+        self._turns: deque[Host] = deque()  # the hosts with a queue, the next one to be asked first
+        self._closed = False
+        self._unclaimed = 0
+        self.idle = 0
+
+    def add(self, job: Job, *, first: bool = False) -> None:
+        """Put a job into its host's queue, at the front when it was under way already."""
+        with self._changed:
+            host = self._site(job).host
+            if not host.waiting:
+                self._turns.append(host)
+            if first:
+                host.waiting.appendleft(job)
+            else:
+                host.waiting.append(job)
+            self._changed.notify()
+
+    def room(self) -> bool:
+        """Whether more jobs are welcome: parked hosts' queues do not count, up to a cap."""
+        workers = self._limits.workers
+        with self._changed:
+            now = time.monotonic()
+            total = sum(len(host.waiting) for host in self._turns)
+            if total >= 4 * self._limits.ahead * workers:
+                return False
+            active = sum(len(host.waiting) for host in self._turns if host.parked_until <= now)
+            return active < self._limits.ahead * workers or self.idle > 0
+
+    def take(self) -> Work | None:
+        """Wait for something that may be done now; None when the schedule was closed."""
+        with self._changed:
+            while not self._closed:
+                wake = time.monotonic() + _POLL
+                if self._unclaimed < self._limits.workers:
+                    work, wake = self._next(time.monotonic(), wake)
+                    if work is not None:
+                        if isinstance(work, Refusal):
+                            self._unclaimed += 1
+                        return work
+                self.idle += 1
+                self._changed.wait(max(0.0, wake - time.monotonic()))
+                self.idle -= 1
+            return None
+
+    def answer(self, site: Site, permission: Permission | Miss) -> None:
+        """What the site's robots.txt says, or why it could not be read; the latter is tried again."""
+        with self._changed:
+            site.host.running -= 1
+            site.asking = False
+            site.tried += 1
+            if isinstance(permission, Permission):
+                site.host.strikes = 0
+                self._permissions[site.origin] = permission
+            elif self._again(site.host, permission, site.tried):
+                site.ready_at = time.monotonic() + self._backoff(site.tried)
+                return
+            site.permission = permission
+            self._changed.notify(self._limits.per_host)
+
+    def settle(self, visit: Visit, outcome: Body | Redirect | Miss) -> Body | Miss | None:
+        """Free the host for its next job; returns what the job ends with, None when it goes on."""
+        job, host = visit.job, visit.host
+        with self._changed:
+            host.running -= 1
+            job.tried += 1
+            if isinstance(outcome, Redirect):
+                host.strikes = 0
+                job.hops += 1
+                if job.hops > self._limits.redirects:
+                    detail = f"more than {self._limits.redirects} redirects"
+                    outcome = Miss(url=job.url, reason=Reason.REDIRECTS, detail=detail)
+                else:
+                    job.target, job.tried = outcome.url, 0
+                    self.add(job, first=True)
+                    return None
+            elif isinstance(outcome, Miss):
+                if self._again(host, outcome, job.tried):
+                    job.ready_at = time.monotonic() + self._backoff(job.tried)
+                    job.spent = 0.0
+                    self.add(job, first=True)
+                    return None
+                outcome = outcome.model_copy(update={"url": job.url})
+            else:
+                host.strikes = 0
+            self._unclaimed += 1
+            return outcome
+
+    def add_unasked(self) -> None:
+        """A result comes without a job: it counts among those not yet taken."""
+        with self._changed:
+            self._unclaimed += 1
+
+    def claim(self) -> None:
+        """The consumer has taken a result."""
+        with self._changed:
+            self._unclaimed -= 1
+            if self._unclaimed == self._limits.workers - 1:
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """No more work for anybody."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _site(self, job: Job) -> Site:
+        origin = job.origin
+        site = self._sites.get(origin)
+        if site is None:
+            parts = urlsplit(origin)
+            # http and https of one name are one host; another port is another server.
+            name = (parts.hostname or "") if parts.port in (None, 80, 443) else parts.netloc
+            host = self._hosts.setdefault(name, Host(name))
+            known = Permission() if self._ignore_optout else self._permissions.get(origin)
+            site = self._sites[origin] = Site(origin, host, known)
+        return site
+
+    def _next(self, now: float, wake: float) -> tuple[Work | None, float]:
+        """The next thing to do, and when to look again if there is none."""
+        for _ in range(len(self._turns)):
+            host = self._turns[0]
+            work, host_wake = self._of(host, now)
+            wake = min(wake, host_wake)
+            if not host.waiting:
+                self._turns.popleft()
+            else:
+                self._turns.rotate(-1)
+            if work is not None:
+                return work, now
+        return None, wake
+
+    def _of(self, host: Host, now: float) -> tuple[Work | None, float]:
+        """What may be done at this host now."""
+        never = float("inf")
+        if host.down is not None or host.parked_until - now > self._limits.max_park:
+            return self._give_up(host, now), now
+        wake = max(host.parked_until, host.next_start)
+        if host.running >= self._limits.per_host:
+            return None, never
+        if wake > now:
+            return None, wake
+        wake = never
+        for place, job in enumerate(host.waiting):
+            site = self._sites[job.origin]
+            ready_at = max(job.ready_at, site.ready_at)
+            if site.asking or ready_at > now:
+                wake = min(wake, never if site.asking else ready_at)
+                continue
+            if site.permission is None:
+                site.asking = True
+                host.running += 1
+                host.next_start = now + self._limits.delay
+                return Question(site), now
+            del host.waiting[place]
+            return self._visit(job, site, now), now
+        return None, wake
+
+    def _visit(self, job: Job, site: Site, now: float) -> Visit | Refusal:
+        permission = site.permission
+        if isinstance(permission, Miss):
+            return Refusal(job, permission.model_copy(update={"url": job.url}))
+        refusal = permission.refusal(job.target) if permission else None
+        if refusal is not None:
+            return Refusal(job, Miss(url=job.url, reason=refusal[0], detail=refusal[1]))
+        site.host.running += 1
+        site.host.next_start = now + max(self._limits.delay, permission.delay if permission else 0.0)
+        return Visit(job, site.host)
+
+    def _give_up(self, host: Host, now: float) -> Refusal:
+        job = host.waiting.popleft()
+        if host.down is not None:
+            return Refusal(job, host.down.model_copy(update={"url": job.url}))
+        rest = host.parked_until - now
+        detail = f"{host.name} asked to be left alone for {rest:.0f} s"
+        return Refusal(
+            job, Miss(url=job.url, reason=Reason.RATE_LIMITED, detail=detail, retry_after=round(rest, 1))
+        )
+
+    def _again(self, host: Host, miss: Miss, tried: int) -> bool:
+        """Draw the conclusions from a miss for its host; returns whether to try the same thing again."""
+        now = time.monotonic()
+        asked = miss.retry_after
+        if miss.reason is Reason.RATE_LIMITED or miss.status == 503 or asked is not None:
+            rest = self._backoff(tried) if asked is None else asked
+            host.parked_until = max(host.parked_until, now + rest)
+        if miss.reason in _UNREACHED:
+            host.strikes += 1
+            if host.strikes >= self._limits.patience:
+                detail = f"given up after {host.strikes} failures in a row: {miss.detail}"
+                host.down = miss.model_copy(update={"detail": detail})
+        else:
+            host.strikes = 0
+        too_long = asked is not None and asked > self._limits.max_park
+        return miss.reason in _TRY_AGAIN and tried < self._limits.tries and not too_long
+
+    def _backoff(self, tried: int) -> float:
+        return float(self._limits.backoff * 2 ** (tried - 1))

@@ -1,0 +1,91 @@
+"""The `.cat` file: nine points of one cat's head in one line of ASCII, `9 x1 y1 … x9 y9 `, in whole pixels.
+
+The names are given from the viewer's side of an upright cat: `eye_image_left` is the eye further left in the
+picture, the cat's own right eye. The ears run across the picture: left outer base, left tip, left inner base, right
+inner base, right tip, right outer base; a mirror image exchanges them accordingly.
+Source: https://archive.org/details/CAT_DATASET
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from byod.schema.errors import PointsError
+from byod.schema.keypoints import PointSet
+
+SUFFIX = ".cat"
+MAX_BYTES = 4096
+MOST = 100_000
+"""A coordinate further from the picture's corner than this many pixels is a slip of the pen."""
+
+POINTS = PointSet(
+    names=(
+        "eye_image_left",
+        "eye_image_right",
+        "mouth",
+        "ear_image_left_outer",
+        "ear_image_left_tip",
+        "ear_image_left_inner",
+        "ear_image_right_inner",
+        "ear_image_right_tip",
+        "ear_image_right_outer",
+    ),
+    flips=(
+        ("eye_image_left", "eye_image_right"),
+        ("ear_image_left_outer", "ear_image_right_outer"),
+        ("ear_image_left_tip", "ear_image_right_tip"),
+        ("ear_image_left_inner", "ear_image_right_inner"),
+    ),
+)
+
+_NUMBER = re.compile(rb"-?[0-9]{1,9}")
+
+
+def parse(content: bytes, where: str) -> tuple[tuple[int, int], ...]:
+    """The nine points of a `.cat` file as (x, y) in pixels, in the order of `POINTS`; nothing is ever guessed.
+
+    Args:
+        content: the file's bytes.
+        where: the file's name, for the message.
+
+    Raises:
+        PointsError: it is no such line; the message names the file and the reason.
+    """
+    if len(content) > MAX_BYTES:
+        raise PointsError(f"{where}: {len(content)} bytes are too many for nine points")
+    lines = content.split(b"\n")
+    if any(line.strip(b" \t\r") for line in lines[1:]):
+        raise PointsError(f"{where}: more than one line")
+    words = lines[0].strip(b" \t\r").split()
+    if not words:
+        raise PointsError(f"{where}: the file is empty")
+    for word in words:
+        if not _NUMBER.fullmatch(word):
+            raise PointsError(
+                f"{where}: {word[:20].decode('ascii', 'backslashreplace')!r} is no whole number"
+            )
+    numbers = [int(word) for word in words]
+    wanted = len(POINTS.names)
+    if numbers[0] != wanted:
+        raise PointsError(f"{where}: it says {numbers[0]} points where {wanted} belong")
+    if len(numbers) != 1 + 2 * wanted:
+        raise PointsError(f"{where}: {len(numbers) - 1} coordinates where {2 * wanted} belong")
+    for number in numbers[1:]:
+        if abs(number) > MOST:
+            raise PointsError(f"{where}: the coordinate {number} lies far outside any picture")
+    return tuple(zip(numbers[1::2], numbers[2::2], strict=True))
+
+
+def text(points: Sequence[tuple[float, float]]) -> str:
+    """The line for nine points (x, y) in pixels, rounded to whole ones, with the blank at its end as in the originals.
+
+    Raises:
+        ValueError: there are not nine.
+    """
+    if len(points) != len(POINTS.names):
+        raise ValueError(f"a .cat file holds {len(POINTS.names)} points, not {len(points)}")
+    return (
+        " ".join(str(round(number)) for number in (len(points), *(v for point in points for v in point)))
+        + " "
+    )

@@ -1,0 +1,242 @@
+"""Collecting: draw candidates, fetch them, look at each, settle, and go on until every class has enough.
+
+Each round is written down before it is fetched, each picture as it arrives, and each settlement as a whole: a
+kill at any point is made good by running the same command again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from byod.collection.search import Offering
+from byod.dataset.catalog.verdicts import SEARCH
+from byod.dataset.dataset_folder import INCOMING, REJECTED, Dataset
+from byod.dataset.placement import settle
+from byod.images import decode, formats
+from byod.images.decode import Rules
+from byod.schema import files
+from byod.schema.errors import PictureError
+from byod.schema.records import Candidate, Fetched, Inspected, Miss, Reason, Sample, Status, Verdict
+
+REJECTED_BYTES = 500_000_000
+"""How many bytes of refused pictures a dataset keeps; beyond that only their rows are kept."""
+
+Fetch = Callable[
+    [Iterable[Candidate], Callable[[Fetched, bytes], "Arrival"]],
+    Generator[tuple[Fetched | Miss, "Arrival | None"], None, None],
+]
+"""Fetches candidates and shows each body to a function: over the network, or from files of this machine."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What became of one body: a picture waiting under `path`, or why it was refused."""
+
+    sha256: str
+    size: int
+    path: str
+    mtime_ns: int
+    inspected: Inspected | None = None
+    reason: Reason | None = None
+    detail: str = ""
+
+
+@dataclass
+class Tally:
+    """The running count of one class, for progress: candidates offered, fetched, kept, and refused by reason."""
+
+    wanted: int | None = None
+    offered: int = 0
+    fetched: int = 0
+    kept: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+Watch = Callable[[Mapping[str, Tally]], None]
+
+
+class Collection:
+    """One run of collecting into an open, locked dataset."""
+
+    def __init__(self, dataset: Dataset, fetch: Fetch, watch: Watch, *, per_class: int | None) -> None:
+        recipe = dataset.recipe
+        self.dataset = dataset
+        self.per_class = per_class
+        self.tallies = {label: Tally(per_class) for label in recipe.classes}
+        self._fetch, self._watch = fetch, watch
+        self._rules = Rules(
+            min_side=recipe.min_side, max_aspect=recipe.max_aspect, refuse_animated=recipe.refuse_animated
+        )
+        self._arrivals = itertools.count()
+        self._made: set[Path] = set()
+        self._rejected_bytes = dataset.catalog.samples.rejected_bytes()
+
+    def run(self, offering: Offering) -> None:
+        """Collect until every class has `per_class` pictures or its sources have no more."""
+        catalog = self.dataset.catalog
+        enough: dict[str, bool] = {}
+        try:
+            while True:
+                self.fetch_pending()
+                missing = self._missing()
+                enough = {label: number <= 0 for label, number in missing.items()}
+                drawn = offering.draw({label: self._batch(label, n) for label, n in missing.items()})
+                if not self.offer(drawn):
+                    break
+        finally:
+            with catalog.transaction():
+                offering.close(enough)
+
+    def take(self, candidates: Iterable[tuple[Candidate, Reason | None]], batch: int = 5000) -> None:
+        """Collect all candidates of a list, `batch` of them to a round."""
+        self.fetch_pending()
+        waiting: list[tuple[Candidate, Reason | None]] = []
+        for candidate in candidates:
+            waiting.append(candidate)
+            if len(waiting) >= batch:
+                self.offer(waiting)
+                self.fetch_pending()
+                waiting = []
+        if self.offer(waiting):
+            self.fetch_pending()
+
+    def offer(self, drawn: list[tuple[Candidate, Reason | None]]) -> bool:
+        """Write a round down; whether it holds anything that was not known before."""
+        catalog = self.dataset.catalog
+        with catalog.transaction():
+            new = catalog.offers.add(drawn, catalog.offers.last_round() + 1)
+        for candidate, reason in new:
+            tally = self.tallies.setdefault(candidate.label, Tally(self.per_class))
+            tally.offered += 1
+            if reason is not None:
+                tally.refused[reason] += 1
+        self._watch(self.tallies)
+        return bool(new)
+
+    def fetch_pending(self) -> None:
+        """Fetch what is written down and not fetched yet, then settle."""
+        catalog = self.dataset.catalog
+        pending = catalog.offers.pending()
+        by_url = {candidate.url: (number, candidate) for number, candidate in pending}
+        self._watch(self.tallies)
+        outcomes = self._fetch((candidate for _, candidate in pending), self._receive)
+        try:
+            with contextlib.closing(outcomes):
+                for outcome, arrival in outcomes:
+                    number, candidate = by_url[outcome.url]
+                    with catalog.transaction():
+                        self._note(outcome, arrival, number, candidate)
+                    self._watch(self.tallies)
+        except KeyboardInterrupt:
+            self._settle()  # what has arrived is put where it can be seen
+            raise
+        self._settle()
+
+    def _settle(self) -> None:
+        settlement = settle(self.dataset, per_class=self.per_class)
+        for label, tally in self.tallies.items():
+            tally.kept = settlement.kept.get(label, 0)
+        self._watch(self.tallies)
+
+    def _missing(self) -> dict[str, int]:
+        kept = self.dataset.catalog.samples.kept()
+        wanted = self.per_class or 0
+        return {label: wanted - kept.get(label, 0) for label in self.dataset.recipe.classes}
+
+    def _batch(self, label: str, missing: int) -> int:
+        """How many candidates to draw for the missing pictures, going by how many were kept so far."""
+        if missing <= 0:
+            return 0
+        asked, kept = self.dataset.catalog.offers.counts(label)
+        share = min(1.0, max(0.25, (kept + 4) / (asked + 5)))
+        return int(missing / share) + 2
+
+    def _receive(self, fetched: Fetched, content: bytes) -> Arrival:
+        """Look at a body and put it where a settlement will find it; runs on a worker thread."""
+        try:
+            inspected, kept = decode.inspect(content, self._rules, max_side=self.dataset.recipe.max_side)
+        except PictureError as error:
+            return self._refuse(fetched, content, error)
+        sha256 = fetched.sha256 if kept is content else hashlib.sha256(kept).hexdigest()
+        # a name of its own: the same bytes may be arriving on another thread
+        path = f"{INCOMING}/{next(self._arrivals)}-{sha256[:20]}{inspected.suffix}"
+        mtime_ns = self._write(path, kept)
+        return Arrival(sha256, len(kept), path, mtime_ns, inspected)
+
+    def _refuse(self, fetched: Fetched, content: bytes, error: PictureError) -> Arrival:
+        path, mtime_ns = "", 0
+        self._rejected_bytes += len(content)
+        if self._rejected_bytes <= REJECTED_BYTES:
+            path = f"{REJECTED}/{error.reason}/{fetched.sha256[:20]}{_suffix(content)}"
+            mtime_ns = self._write(path, content)
+        return Arrival(fetched.sha256, len(content), path, mtime_ns, None, error.reason, error.detail)
+
+    def _write(self, path: str, content: bytes) -> int:
+        target = self.dataset.folder / path
+        if target.parent not in self._made:
+            files.inside(self.dataset.folder, os.path.dirname(path)).mkdir(parents=True, exist_ok=True)
+            self._made.add(target.parent)
+        try:
+            files.create(target, content)
+        except FileExistsError:  # the same bytes were refused before, or a kill left them
+            files.replace(target, content)
+        return target.stat().st_mtime_ns
+
+    def _note(
+        self, outcome: Fetched | Miss, arrival: Arrival | None, number: int, candidate: Candidate
+    ) -> None:
+        catalog, tally = self.dataset.catalog, self.tallies.setdefault(candidate.label, Tally(self.per_class))
+        if isinstance(outcome, Miss) or arrival is None:
+            if isinstance(outcome, Miss):
+                catalog.offers.missed(outcome)
+                tally.refused[outcome.reason] += 1
+            return
+        tally.fetched += 1
+        catalog.offers.fetched(outcome, arrival.sha256)
+        if arrival.reason is not None:
+            tally.refused[arrival.reason] += 1
+        known = catalog.samples.get(arrival.sha256)
+        if known is not None:
+            if arrival.path and arrival.path != known.path:
+                (self.dataset.folder / arrival.path).unlink(missing_ok=True)
+            return
+        catalog.samples.add(sample_of(arrival, candidate.label), position=number, mtime_ns=arrival.mtime_ns)
+        if arrival.inspected is not None:
+            now = datetime.now(UTC)
+            catalog.verdicts.add(
+                [Verdict(sha256=arrival.sha256, label=candidate.label, who=SEARCH, when=now)]
+            )
+
+
+def sample_of(arrival: Arrival, label: str) -> Sample:
+    """The sample an arrival becomes: waiting for a settlement, or refused for what it is."""
+    inspected = arrival.inspected
+    return Sample(
+        sha256=arrival.sha256,
+        label=label,
+        status=Status.WAITING if inspected is not None else Status.REJECTED,
+        reason=arrival.reason,
+        detail=arrival.detail,
+        path=arrival.path,
+        format=None if inspected is None else inspected.format,
+        width=None if inspected is None else inspected.width,
+        height=None if inspected is None else inspected.height,
+        size=arrival.size,
+        fingerprint=None if inspected is None else inspected.fingerprint,
+    )
+
+
+def _suffix(content: bytes) -> str:
+    """The file ending for refused bytes: that of the picture they begin like, else `.bin`."""
+    try:
+        return formats.SUFFIXES[formats.recognise(content)]
+    except PictureError:
+        return ".bin"

@@ -1,0 +1,158 @@
+"""Flickr: photos with their licences; needs a key (`BYOD_FLICKR_KEY`).
+
+API: https://www.flickr.com/services/api/flickr.photos.search.html . Which number means which licence is read from
+flickr.photos.licenses.getInfo: Flickr added the 4.0 licences in 2025, and a number that is not in the table is an
+unknown licence. Beyond 4,000 photos a search only repeats itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from byod.collection.http import parsing
+from byod.collection.http.api_client import ApiClient, Busy, Reply
+from byod.schema import licences
+from byod.schema.errors import Filtered, KeyMissing, KeyRefused, SourceError
+from byod.schema.records import Ask, Candidate, Policy, Query
+
+NAME = "flickr"
+PER_PAGE = 250
+REACH = 4_000
+SIZES = ("l", "h", "k", "c", "z", "o", "m")
+"""Suffixes of the sizes in the order they are preferred: 1024, 1600, 2048, 800, 640 px, original, 500 px."""
+EXTRAS = ",".join(("license", "owner_name", *(f"url_{size}" for size in SIZES)))
+
+
+def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
+    """Yield what Flickr offers for a query, most relevant first.
+
+    Raises:
+        KeyMissing: no key is set.
+        KeyRefused: Flickr does not know the key.
+        Filtered: there are photos, but none under a licence that the policy accepts.
+    """
+    key = client.settings.key(NAME)
+    if key is None:
+        raise KeyMissing(
+            "flickr needs a key: set BYOD_FLICKR_KEY (https://www.flickr.com/services/apps/create/)"
+        )
+    table = _licences(key, client)
+    accepted = _accepted(table, ask.policy)
+    rank = 0
+    for page in range(1, REACH // PER_PAGE + 1):
+        reply = _ask(_question(query, ask, page, accepted), key, client)
+        found = parsing.rows(reply, "photos", "photo", source=NAME)
+        for row in found:
+            candidate = _candidate(row, table, query, ask, rank)
+            if candidate is not None:
+                yield candidate
+                rank += 1
+        if page == 1 and not found and accepted is not None:
+            unfiltered = _ask(_question(query, ask, 1, None), key, client)
+            if parsing.rows(unfiltered, "photos", "photo", source=NAME):
+                raise Filtered(f"flickr has photos for {query.terms!r}, none for --license {ask.policy}")
+        if not found or page >= (parsing.number(parsing.within(reply, "photos", "pages")) or 0):
+            return
+
+
+def _licences(key: str, client: ApiClient) -> dict[str, str]:
+    """Flickr's numbers with byod's codes; numbers whose licence byod does not know are left out."""
+    reply = _ask({"method": "flickr.photos.licenses.getInfo"}, key, client)
+    table: dict[str, str] = {}
+    for row in parsing.rows(reply, "licenses", "license", source=NAME):
+        number = parsing.identity(row.get("id"))
+        known = licences.from_url(row.get("url")) or licences.from_name(row.get("name"))
+        if number is not None and known is not None:
+            table[number] = known
+    if not table:
+        raise SourceError("flickr did not say what its licence numbers mean; try again later")
+    return table
+
+
+def _accepted(table: Mapping[str, str], policy: Policy) -> str | None:
+    """The numbers to ask for; None for all.
+
+    Raises:
+        Filtered: no licence of Flickr's is accepted.
+    """
+    if policy is Policy.ANY:
+        return None
+    numbers = [number for number, known in table.items() if licences.allows(policy, known) is None]
+    if not numbers:
+        raise Filtered(f"flickr knows no licence that --license {policy} accepts")
+    return ",".join(numbers)
+
+
+def _question(query: Query, ask: Ask, page: int, accepted: str | None) -> dict[str, str | int]:
+    question: dict[str, str | int] = {
+        "method": "flickr.photos.search",
+        "text": query.terms,
+        "sort": "relevance",
+        "media": "photos",
+        "content_type": 1,
+        "safe_search": 1 if ask.safe else 3,
+        "extras": EXTRAS,
+        "per_page": PER_PAGE,
+        "page": page,
+    }
+    return question | ({"license": accepted} if accepted is not None else {})
+
+
+def _ask(question: Mapping[str, str | int], key: str, client: ApiClient) -> Any:
+    base = client.settings.base(NAME, "https://api.flickr.com")
+    params = {**question, "api_key": key, "format": "json", "nojsoncallback": 1}
+    return client.get_json(f"{base}/services/rest/", params, source=NAME, per_minute=60, check=_check)
+
+
+def _check(reply: Reply) -> None:
+    """Flickr answers errors with HTTP 200 and a code of its own."""
+    if reply.status != 200:
+        return
+    body = reply.parsed(NAME)
+    if parsing.within(body, "stat") != "fail":
+        return
+    code, words = parsing.within(body, "code"), parsing.text(parsing.within(body, "message"), 100)
+    if code == 100:
+        raise KeyRefused("flickr refused the key; check BYOD_FLICKR_KEY")
+    if code in (10, 105, 201):
+        raise Busy(SourceError(f"flickr's search is out of order ({words}); try again later"))
+    raise SourceError(f"flickr refused the question ({words})")
+
+
+def _candidate(
+    row: Mapping[str, Any], table: Mapping[str, str], query: Query, ask: Ask, rank: int
+) -> Candidate | None:
+    size = _size(row, ask)
+    if size is None:
+        return None
+    owner, number = parsing.identity(row.get("owner")), parsing.identity(row.get("id"))
+    licence = table.get(parsing.identity(row.get("license")) or "")
+    return Candidate(
+        url=str(parsing.address(row.get(f"url_{size}"))),
+        label=query.label,
+        source=NAME,
+        terms=query.terms,
+        language=query.language,
+        rank=rank,
+        page=f"https://www.flickr.com/photos/{owner}/{number}" if owner and number else None,
+        title=parsing.text(row.get("title")),
+        creator=parsing.text(row.get("ownername")) or owner,
+        creator_url=f"https://www.flickr.com/people/{owner}/" if owner else None,
+        licence=licence,
+        licence_url=licences.url(licence),
+        width=parsing.number(row.get(f"width_{size}")),
+        height=parsing.number(row.get(f"height_{size}")),
+    )
+
+
+def _size(row: Mapping[str, Any], ask: Ask) -> str | None:
+    """The most handy size that is large enough, or the largest there is; None when no address is given."""
+    offered = [size for size in SIZES if parsing.address(row.get(f"url_{size}"))]
+
+    def side(size: str) -> int:
+        sides = (parsing.number(row.get(f"width_{size}")), parsing.number(row.get(f"height_{size}")))
+        return min(each or 0 for each in sides)
+
+    enough = [size for size in offered if side(size) >= ask.min_side]
+    return enough[0] if enough else max(offered, key=side, default=None)

@@ -1,0 +1,116 @@
+"""Pictures that are already on this machine: class folders, or loose ones of one class."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from byod.schema.errors import ByodError, UsageError
+from byod.schema.records import Candidate
+
+NAME = "folder"
+SUFFIXES = frozenset(
+    (
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+    )
+)
+_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
+
+
+def pictures(path: Path, label: str | None = None) -> Iterator[Candidate]:
+    """Yield every picture at `path`, in the order of their names.
+
+    With a `label`, all below the path (or the one file it names) belong to it; without, the path must hold class
+    folders and their names are the labels. A file counts as a picture by its ending or by its first bytes, so
+    broken ones are offered too and end with their reason; hidden files are left out.
+
+    Raises:
+        UsageError: there is nothing at the path, or no class folder and no label.
+        ByodError: a folder cannot be read, or its name is no text.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UsageError(f"there is nothing at {path}")
+    ranks: dict[str, int] = {}
+    for name, file in _labelled(path.absolute(), label):
+        rank = ranks.get(name, 0)
+        ranks[name] = rank + 1
+        yield Candidate(url=file.as_uri(), path=file, label=name, source=NAME, terms=name, rank=rank)
+
+
+def _labelled(path: Path, label: str | None) -> Iterator[tuple[str, Path]]:
+    if label is not None:
+        for file in [path] if path.is_file() else _files(path):
+            yield label, file
+        return
+    folders = [folder for folder in _children(path) if folder.is_dir()] if path.is_dir() else []
+    if not folders:
+        raise UsageError(f"{path} holds no class folders; name the class of its pictures with --label")
+    loose = next((file for file in _children(path) if file.is_file() and _is_picture(file)), None)
+    if loose is not None:
+        raise UsageError(
+            f"{loose} lies beside class folders; move it into one, or name one class for all with --label"
+        )
+    for folder in folders:
+        name = _label(folder)
+        for file in _files(folder):
+            yield name, file
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The pictures in a folder and below it; folders behind links are not entered, so there are no circles."""
+
+    def broken(error: OSError) -> None:
+        raise ByodError(f"{error.filename} cannot be read ({error.strerror})") from error
+
+    for place, folders, _ in os.walk(folder, onerror=broken):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for file in _children(Path(place)):
+            if file.is_file() and _is_picture(file):
+                yield file
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+    except OSError as error:
+        raise ByodError(f"{folder} cannot be read ({error.strerror})") from error
+
+
+def _is_picture(file: Path) -> bool:
+    if file.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(16)
+    except OSError as error:
+        raise ByodError(f"{file} cannot be read ({error.strerror})") from error
+    return (
+        start.startswith(_STARTS)
+        or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
+        or start[4:8] == b"ftyp"
+    )
+
+
+def _label(folder: Path) -> str:
+    try:
+        folder.name.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ByodError(
+            f"the name of the folder {folder.name!r} in {folder.parent} is not UTF-8; rename it"
+        ) from error
+    return unicodedata.normalize("NFC", folder.name)

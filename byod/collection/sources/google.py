@@ -1,0 +1,97 @@
+"""Google's picture search, asked through SerpApi with a key (`BYOD_SERPAPI_KEY`).
+
+API: https://serpapi.com/google-images-api . Google's own Custom Search JSON API takes no new customers and ends on
+1 January 2027, so byod does not build on it. No licence is stated for a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from byod.collection.http import parsing
+from byod.collection.http.api_client import ApiClient, Reply
+from byod.schema.errors import Filtered, KeyMissing, KeyRefused, RateLimited, SourceError
+from byod.schema.records import Ask, Candidate, Policy, Query
+
+NAME = "google"
+PAGES = 10
+LICENCES = {Policy.OPEN: "fm", Policy.COMMERCIAL: "fmc"}
+"""SerpApi's `licenses`: free to use, share or modify; the same, also commercially."""
+
+
+def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
+    """Yield what Google finds for a query, a hundred at a time.
+
+    Raises:
+        KeyMissing: no key is set.
+        KeyRefused: SerpApi does not know the key.
+        RateLimited: the searches of the account are used up.
+        Filtered: a licence is asked for, and Google states none that could be checked (after one page).
+    """
+    key = client.settings.key("serpapi")
+    if key is None:
+        raise KeyMissing(
+            "google is asked through SerpApi: set BYOD_SERPAPI_KEY (https://serpapi.com; Google's own JSON API "
+            "ends on 1 January 2027 and takes no new keys)"
+        )
+    rank = 0
+    for page in range(PAGES):
+        reply = _ask(query, ask, page, key, client)
+        found = parsing.rows(reply, "images_results", source=NAME)
+        for row in found:
+            candidate = _candidate(row, query, rank)
+            if candidate is not None:
+                yield candidate
+                rank += 1
+        if found and ask.policy is not Policy.ANY:
+            raise Filtered(f"google states no licences; --license {ask.policy} accepts none of its pictures")
+        if not found or not parsing.within(reply, "serpapi_pagination", "next"):
+            return
+
+
+def _ask(query: Query, ask: Ask, page: int, key: str, client: ApiClient) -> Any:
+    params: dict[str, str | int] = {
+        "engine": "google_images",
+        "q": query.terms,
+        "ijn": page,
+        "safe": "active" if ask.safe else "off",
+        "api_key": key,
+    }
+    if ask.policy in LICENCES:
+        params["licenses"] = LICENCES[ask.policy]
+    if query.language:
+        params["hl"] = query.language
+    base = client.settings.base(NAME, client.settings.base("serpapi", "https://serpapi.com"))
+    return client.get_json(f"{base}/search.json", params, source=NAME, check=_check)
+
+
+def _check(reply: Reply) -> None:
+    """SerpApi states errors in words: no results (200), a wrong key (401), an empty account (429)."""
+    if reply.status == 401:
+        raise KeyRefused("google: SerpApi refused the key; check BYOD_SERPAPI_KEY")
+    if reply.status == 429 and b"run out of searches" in reply.body:
+        raise RateLimited(
+            "google: the searches of the SerpApi account are used up; see https://serpapi.com/dashboard"
+        )
+    if reply.status != 200:
+        return
+    words = parsing.text(parsing.within(reply.parsed(NAME), "error"), 200)
+    if words is not None and "hasn't returned any results" not in words:
+        raise SourceError(f"google: SerpApi refused the question ({words})")
+
+
+def _candidate(row: Mapping[str, Any], query: Query, rank: int) -> Candidate | None:
+    # the thumbnail is no picture to learn from, and no stand-in for an original that is not offered
+    url = parsing.address(row.get("original"))
+    if url is None:
+        return None
+    return query.candidate(
+        NAME,
+        url,
+        rank,
+        page=parsing.link(row.get("link")),
+        title=parsing.text(row.get("title")),
+        width=parsing.number(row.get("original_width")),
+        height=parsing.number(row.get("original_height")),
+    )

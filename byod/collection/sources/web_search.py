@@ -1,0 +1,134 @@
+"""What the two web searches share: one bounded request, as ddgs makes it, that says what went wrong.
+
+ddgs (https://github.com/deedy5/ddgs) asks as a browser does, by its library primp: the one exception to byod's honest
+User-Agent, since search pages answer nobody else. Unlike ddgs, byod tells a rate limit from an empty answer, follows
+redirects only within the search's own site, and bounds the size of an answer.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import primp
+
+from byod.collection.http import api_client, guard
+from byod.schema.errors import RateLimited, SourceError
+from byod.schema.records import Policy
+
+PER_MINUTE = 30
+REDIRECTS = 3
+LIMIT_STATUSES = (202, 403, 418, 429)
+"""What the searches answer when they want no more questions."""
+
+
+class Browser:
+    """Asks one search site the way a browser does; `source` is what messages call it, `base` its scheme and host."""
+
+    def __init__(
+        self, source: str, base: str, client: api_client.ApiClient, headers: Mapping[str, str]
+    ) -> None:
+        self.source = source
+        self.base = base
+        self.client = client
+        self.primp = primp.Client(
+            impersonate="random",
+            impersonate_os="random",
+            timeout=20,
+            follow_redirects=False,
+            headers=dict(headers),
+        )
+        self._refuse_private_host(base)
+
+    def get(self, url: str, params: Mapping[str, str]) -> api_client.Reply:
+        """One whole answer with status 200.
+
+        Raises:
+            RateLimited: the site wants no more questions.
+            SourceError: it does not answer, or in no usable way.
+        """
+
+        def attempt() -> api_client.Reply:
+            self.client.take_turn(self.source, None if api_client.on_loopback(url) else PER_MINUTE)
+            reply = self._follow(url, params)
+            wait = api_client.retry_after(reply.headers)
+            if reply.status in LIMIT_STATUSES:
+                limited = RateLimited(
+                    f"{self.source} wants no more questions for now (HTTP {reply.status}); run the command again later"
+                )
+                # asking again at once only lengthens a block, unless the site itself says when
+                raise api_client.Busy(limited, wait) if wait is not None else limited
+            if reply.status != 200:
+                api_client.refuse(reply, self.source, with_key=False)
+            return reply
+
+        return self.client.patiently(attempt)
+
+    def _follow(self, url: str, params: Mapping[str, str]) -> api_client.Reply:
+        reply = self._once(url, params)
+        for _ in range(REDIRECTS):
+            if reply.status not in (301, 302, 303, 307, 308):
+                return reply
+            url = urljoin(url, reply.headers.get("location", ""))
+            if not self._own(url):
+                raise SourceError(f"{self.source} sends byod on to {urlsplit(url).netloc!r}; not followed")
+            reply = self._once(url, {})
+        raise SourceError(f"{self.source} redirects in a circle")
+
+    def _own(self, url: str) -> bool:
+        """Whether an address is of the search's own site: the same host, or a sister of it over TLS."""
+        own, other = urlsplit(self.base), urlsplit(url)
+        if (other.scheme, other.netloc) == (own.scheme, own.netloc):
+            return True
+        if own.hostname is None or other.hostname is None or _is_number(own.hostname):
+            return False
+        site = ".".join(own.hostname.split(".")[-2:])
+        return other.scheme == "https" and (other.hostname == site or other.hostname.endswith(f".{site}"))
+
+    def _once(self, url: str, params: Mapping[str, str]) -> api_client.Reply:
+        try:
+            response: Any = self.primp.get(url, params=dict(params), stream=True)
+            body = bytearray()
+            for chunk in response.iter_bytes(65_536):
+                body += chunk
+                if len(body) > api_client.MAX_REPLY:
+                    response.close()
+                    raise SourceError(
+                        f"{self.source} answered with more than {api_client.MAX_REPLY // 1_000_000} MB"
+                    )
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return api_client.Reply(status=response.status_code, headers=headers, body=bytes(body))
+        except primp.PrimpError as error:
+            line = f"{self.source}: no answer from {urlsplit(url).netloc} ({type(error).__name__})"
+            raise api_client.Busy(SourceError(f"{line}; is the network there?")) from error
+
+    def _refuse_private_host(self, base: str) -> None:
+        """primp connects by itself, so a replaced address is checked before it is asked."""
+        if self.client.settings.allow_private_hosts:
+            return
+        parts = urlsplit(base)
+        host = parts.hostname or ""
+        try:
+            guard.check(host, parts.port or (443 if parts.scheme == "https" else 80))
+        except guard.PrivateAddress as error:
+            raise SourceError(
+                f"{self.source}: {host} is an address of this machine or its network; "
+                "set BYOD_ALLOW_PRIVATE_HOSTS=1 if that is meant"
+            ) from error
+        except (OSError, UnicodeError):
+            return  # behind a proxy names need not resolve here; primp says what is wrong otherwise
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def unproven(source: str, policy: Policy) -> str:
+    """Why a web search can give nothing under a licence policy."""
+    return f"{source} states no licences; --license {policy} accepts none of its pictures"

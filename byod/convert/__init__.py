@@ -1,4 +1,0 @@
-"""Other people's annotated pictures, read where they lie: the Cat Dataset, Pascal VOC boxes, COCO keypoints.
-
-A reader finds pictures and their points and writes nothing; `byod.conversion` makes a dataset of what it found.
-"""

@@ -1,0 +1,77 @@
+"""The catalog of a dataset, and the only SQL in byod: candidates and outcomes, samples, label log, moves, splits.
+
+One connection, one writer. Classes appear here by the name of their folder. Every change of several rows is one
+transaction, so that a kill at any point leaves either all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from byod.dataset.catalog.candidates import Offers
+from byod.dataset.catalog.reviews import Reviews
+from byod.dataset.catalog.samples import Samples
+from byod.dataset.catalog.sql_schema import connect
+from byod.dataset.catalog.verdicts import Verdicts
+
+__all__ = ["Catalog"]
+
+
+class Catalog:
+    """An open `catalog.db`: `offers`, `samples`, `verdicts` and `reviews` are its rooms.
+
+    Raises:
+        DatasetError: the file is damaged or was made by a newer byod.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._connection = connect(file)
+        self.offers = Offers(self._connection)
+        self.samples = Samples(self._connection)
+        self.verdicts = Verdicts(self._connection)
+        self.reviews = Reviews(self._connection)
+
+    def close(self) -> None:
+        """Close the file, folding the write-ahead log back into it."""
+        with contextlib.suppress(sqlite3.OperationalError):  # somebody else still reads it: the log stays
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing for what happens inside; a transaction inside another joins it."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._connection.in_transaction
+
+    def blank(self) -> bool:
+        """Whether it knows of no picture, offer or verdict: just made, or its content was lost."""
+        rows = " UNION ALL ".join(f"SELECT 1 FROM {table}" for table in ("samples", "candidates", "verdicts"))
+        return self._connection.execute(f"SELECT 1 FROM ({rows}) LIMIT 1").fetchone() is None
+
+    def promise_move(self, source: str, target: str) -> None:
+        """Journal a file move (paths relative to the dataset folder) before it happens."""
+        self._connection.execute("INSERT INTO moves (source, target) VALUES (?, ?)", (source, target))
+
+    def promised_moves(self) -> list[tuple[int, str, str]]:
+        """The moves not yet known to be done, in order: (number, source, target)."""
+        return list(self._connection.execute("SELECT id, source, target FROM moves ORDER BY id"))
+
+    def moves_done(self, up_to: int) -> None:
+        """Forget the journalled moves up to this number."""
+        self._connection.execute("DELETE FROM moves WHERE id <= ?", (up_to,))

@@ -1,0 +1,244 @@
+"""What sources offered and what became of each address."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime
+
+from byod.dataset.catalog.samples import LISTED
+from byod.schema.records import Candidate, Fetched, Miss, Origin, Reason, Yield
+
+_YIELD = """
+WITH first AS (  -- the offers that brought each sample to its class: the earliest one
+    SELECT MIN(c.id) FROM candidates c JOIN addresses a USING (url) WHERE a.sample IS NOT NULL GROUP BY a.sample
+)
+SELECT c.source, c.terms, c.label,
+    COUNT(*),
+    IFNULL(SUM(a.received IS NOT NULL), 0),
+    SUM(s.phash IS NOT NULL),
+    SUM(s.phash IS NOT NULL AND c.id IN first AND IFNULL(s.reason, '') NOT IN ('duplicate', 'placeholder')),
+    IFNULL(SUM(s.status = 'kept' AND c.id IN first), 0)
+FROM candidates c
+LEFT JOIN addresses a USING (url)
+LEFT JOIN samples s ON s.sha256 = a.sample
+GROUP BY c.label, c.source, c.terms ORDER BY c.label, MIN(c.id)
+"""
+
+
+class Offers:
+    """Candidates, addresses and how each query ended."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    def add(
+        self, candidates: Iterable[tuple[Candidate, Reason | None]], number: int
+    ) -> list[tuple[Candidate, Reason | None]]:
+        """Note the candidates of a round with why each was refused unfetched; return those not known before."""
+        new: list[tuple[Candidate, Reason | None]] = []
+        for candidate, refused in candidates:
+            row = (
+                candidate.label,
+                candidate.url,
+                candidate.source,
+                candidate.terms,
+                number,
+                refused,
+                candidate.model_dump_json(exclude_defaults=True),
+            )
+            done = self._sql.execute(
+                "INSERT OR IGNORE INTO candidates (label, url, source, terms, round, refused, record)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+            if done.rowcount:
+                new.append((candidate, refused))
+                if refused is None:
+                    self._sql.execute("INSERT OR IGNORE INTO addresses (url) VALUES (?)", (candidate.url,))
+        return new
+
+    def last_round(self) -> int:
+        """The number of the newest round, 0 when there was none."""
+        return int(self._sql.execute("SELECT IFNULL(MAX(round), 0) FROM candidates").fetchone()[0])
+
+    def known(self, label: str) -> set[str]:
+        """The addresses offered for a class so far."""
+        return {url for (url,) in self._sql.execute("SELECT url FROM candidates WHERE label = ?", (label,))}
+
+    def pending(self) -> list[tuple[int, Candidate]]:
+        """One candidate and its number for each address still to be asked, in the order of their offers."""
+        rows = self._sql.execute(
+            "SELECT c.id, c.record FROM candidates c JOIN"
+            " (SELECT MIN(id) AS id FROM candidates JOIN addresses USING (url)"
+            " WHERE outcome IS NULL AND refused IS NULL GROUP BY url) USING (id) ORDER BY c.id"
+        )
+        return [(number, Candidate.model_validate_json(record)) for number, record in rows]
+
+    def retry_transient(self) -> int:
+        """Put the addresses that failed for a passing reason back in the queue; return how many."""
+        reasons = [reason.value for reason in Reason if reason.transient]
+        marks = ",".join("?" * len(reasons))
+        done = self._sql.execute(
+            f"UPDATE addresses SET outcome = NULL WHERE outcome IN ({marks})",
+            reasons,
+        )
+        return done.rowcount
+
+    def retry_optouts(self) -> int:
+        """Put the addresses refused by their owners' opt-out back in the queue (`--ignore-optout`)."""
+        done = self._sql.execute(
+            "UPDATE addresses SET outcome = NULL WHERE outcome IN (?, ?)", (Reason.ROBOTS, Reason.OPTED_OUT)
+        )
+        return done.rowcount
+
+    def fetched(self, fetched: Fetched, sample: str | None) -> None:
+        """Note that an address gave bytes, and which sample they became (None: bytes that were not kept)."""
+        self._sql.execute(
+            "UPDATE addresses SET outcome = 'fetched', detail = '', status = ?, final_url = ?, received = ?,"
+            " sample = ?, tries = tries + 1, at = ? WHERE url = ?",
+            (fetched.status, fetched.final_url, fetched.sha256, sample, _now(), fetched.url),
+        )
+
+    def restore(self, origin: Origin, label: str) -> None:
+        """Take a known origin back into an empty catalog as an offer that was fetched."""
+        values = origin.model_dump(
+            include=set(Origin.model_fields) & set(Candidate.model_fields), exclude_none=True
+        )
+        candidate = Candidate(label=label, **{"terms": "", **values})
+        self.add([(candidate, None)], 0)
+        at = _now() if origin.fetched_at is None else origin.fetched_at.isoformat()
+        self._sql.execute(
+            "UPDATE addresses SET outcome = 'fetched', sample = ?, received = ?, at = ? WHERE url = ?",
+            (origin.sha256, origin.sha256, at, origin.url),
+        )
+
+    def missed(self, miss: Miss) -> None:
+        """Note why an address gave none."""
+        self._sql.execute(
+            "UPDATE addresses SET outcome = ?, detail = ?, status = ?, tries = tries + 1, at = ? WHERE url = ?",
+            (miss.reason, miss.detail, miss.status, _now(), miss.url),
+        )
+
+    def stopped(self, label: str, source: str, terms: str, word: str, detail: str = "") -> None:
+        """Note how a query ended: one word, and a line for people."""
+        self._sql.execute(
+            "INSERT OR REPLACE INTO queries VALUES (?, ?, ?, ?, ?)", (label, source, terms, word, detail)
+        )
+
+    def endings(self) -> list[tuple[str, str, str, str, str]]:
+        """How each query ended: (class folder, source, terms, word, detail)."""
+        return list(self._sql.execute("SELECT * FROM queries ORDER BY label, source, terms"))
+
+    def yields(self) -> tuple[Yield, ...]:
+        """What each (class, source, query) brought; a picture counts as unique for the offer that came first."""
+        names = ("source", "query", "label", "offered", "fetched", "valid", "unique", "kept")
+        brought = {
+            (row[2], row[0], row[1]): dict(zip(names, row, strict=True)) for row in self._sql.execute(_YIELD)
+        }
+        ends = {(label, source, terms): end for label, source, terms, *end in self.endings()}
+        rows = []
+        for key in dict.fromkeys((*brought, *ends)):
+            label, source, terms = key
+            word, detail = ends.get(key, ("", ""))
+            counts = brought.get(key, {"source": source, "query": terms, "label": label})
+            rows.append(Yield(**counts, stopped_by=word, detail=detail))
+        return tuple(rows)
+
+    def counts(self, label: str) -> tuple[int, int]:
+        """Of a class: addresses asked so far, and samples kept that came from one."""
+        row = self._sql.execute(
+            "SELECT COUNT(DISTINCT c.url), COUNT(DISTINCT CASE WHEN s.status = 'kept' THEN s.sha256 END)"
+            " FROM candidates c JOIN addresses a USING (url) LEFT JOIN samples s ON s.sha256 = a.sample"
+            " WHERE c.label = ? AND c.refused IS NULL AND a.outcome IS NOT NULL",
+            (label,),
+        ).fetchone()
+        return int(row[0]), int(row[1])
+
+    def misses(self) -> dict[str, int]:
+        """How many candidates ended without bytes, by reason."""
+        total: Counter[str] = Counter()
+        for reason, number in self._sql.execute(
+            "SELECT COALESCE(c.refused, a.outcome) AS reason, COUNT(*) FROM candidates c"
+            " LEFT JOIN addresses a USING (url) WHERE COALESCE(c.refused, a.outcome) NOT IN ('fetched')"
+            " GROUP BY reason"
+        ):
+            total[reason] += number
+        return dict(total)
+
+    def reasons(self) -> dict[str, str]:
+        """Why each address that was offered gave no bytes."""
+        return dict(
+            self._sql.execute(
+                "SELECT c.url, COALESCE(c.refused, a.outcome) AS reason FROM candidates c"
+                " LEFT JOIN addresses a USING (url) WHERE reason IS NOT NULL AND reason <> 'fetched'"
+            )
+        )
+
+    def addresses(self, among: Collection[str] | None = None) -> dict[str, list[tuple[str, int, str]]]:
+        """For every sample (of `among`): where it was offered, as (class folder, number of the offer, address)."""
+        found: dict[str, list[tuple[str, int, str]]] = {}
+        wanted, values = _of(among)
+        for sample, label, number, url in self._sql.execute(
+            "SELECT a.sample, c.label, c.id, c.url FROM addresses a JOIN candidates c USING (url)"
+            f" WHERE {wanted} ORDER BY c.id",
+            values,
+        ):
+            found.setdefault(sample, []).append((label, number, url))
+        return found
+
+    def licences(self, among: Collection[str] | None = None) -> dict[str, set[str | None]]:
+        """For every sample (of `among`) offered by strangers only: the licences they state, None for none."""
+        stated: dict[str, set[str | None]] = {}
+        own: set[str] = set()
+        wanted, values = _of(among)
+        for sample, licence, path in self._sql.execute(
+            "SELECT a.sample, json_extract(c.record, '$.licence'), json_extract(c.record, '$.path')"
+            f" FROM addresses a JOIN candidates c USING (url) WHERE {wanted}",
+            values,
+        ):
+            stated.setdefault(sample, set()).add(licence)
+            if path is not None:
+                own.add(sample)
+        return {sample: found for sample, found in stated.items() if sample not in own}
+
+    def forget(self, acceptable: Callable[[Candidate], bool]) -> int:
+        """Forget the candidates that were refused unfetched and would not be now; they may be offered again."""
+        rows = self._sql.execute("SELECT id, record FROM candidates WHERE refused IS NOT NULL").fetchall()
+        ids = [(n,) for n, record in rows if acceptable(Candidate.model_validate_json(record))]
+        self._sql.executemany("DELETE FROM candidates WHERE id = ?", ids)
+        return len(ids)
+
+    def origins(self) -> dict[str, tuple[Origin, ...]]:
+        """For every sample: all that sources said of where it comes from, those with a licence first."""
+        found: dict[str, list[Origin]] = {}
+        for sample, at, record in self._sql.execute(
+            "SELECT a.sample, a.at, c.record FROM candidates c JOIN addresses a USING (url)"
+            " WHERE a.sample IS NOT NULL ORDER BY c.id"
+        ):
+            # checked when it was offered: a snapshot of 100,000 pictures would take seconds to check again
+            values = json.loads(record)
+            told = {name: values.get(name) for name in _TOLD}
+            when = None if at is None else datetime.fromisoformat(at)
+            origin = Origin.unchecked({**told, "sha256": sample, "fetched_at": when})
+            found.setdefault(sample, []).append(origin)
+        return {
+            sample: tuple(sorted(origins, key=lambda origin: origin.licence is None))
+            for sample, origins in found.items()
+        }
+
+
+_TOLD = tuple(set(Origin.model_fields) & set(Candidate.model_fields))
+
+
+def _of(among: Collection[str] | None) -> tuple[str, tuple[str, ...]]:
+    """The condition that an address brought a sample, or one of `among`, and its values."""
+    if among is None:
+        return "a.sample IS NOT NULL", ()
+    return f"a.sample IN {LISTED}", (json.dumps(list(among)),)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

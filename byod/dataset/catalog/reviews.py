@@ -1,0 +1,112 @@
+"""What byod remembers of reviews: which project asks what, how far it was pulled, and what each pull changed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+
+from byod.schema.records import Placement, Record, Sha256
+
+
+class Before(Record):
+    """How a sample stood before a pull changed it.
+
+    `marks` is the text of its points file (None: no points were changed, "": there was none). `verdict` is the
+    number of the verdict that held (0: none), `last` that of the last one the pull added.
+    """
+
+    sha256: Sha256
+    placement: Placement
+    marks: str | None = None
+    verdict: int
+    last: int
+
+
+class Reviews:
+    """Projects on review servers, and pulls."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    def project(self, server: str, purpose: str) -> int | None:
+        """The number of the project that was made for a purpose on a server, or None."""
+        row = self._sql.execute(
+            "SELECT project FROM reviews WHERE server = ? AND purpose = ?", (server, purpose)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def remember(self, server: str, purpose: str, project: int) -> None:
+        """Note a project; what was known of an earlier one for the same purpose is forgotten."""
+        if self.project(server, purpose) != project:
+            self._sql.execute(
+                "INSERT OR REPLACE INTO reviews (server, purpose, project) VALUES (?, ?, ?)",
+                (server, purpose, project),
+            )
+
+    def seen(self, server: str, purpose: str) -> str:
+        """How far the changes of a project were pulled: a time as Label Studio writes it, or nothing."""
+        row = self._sql.execute(
+            "SELECT seen FROM reviews WHERE server = ? AND purpose = ?", (server, purpose)
+        ).fetchone()
+        return "" if row is None else str(row[0])
+
+    def pulled_until(self, server: str, purpose: str, seen: str) -> None:
+        """Note how far the changes of a project were pulled."""
+        self._sql.execute(
+            "UPDATE reviews SET seen = ? WHERE server = ? AND purpose = ?", (seen, server, purpose)
+        )
+
+    def pushing(self, server: str, purpose: str) -> int:
+        """How many tasks the project has once what is being sent has arrived; 0 unless a push was cut off."""
+        row = self._sql.execute(
+            "SELECT pushing FROM reviews WHERE server = ? AND purpose = ?", (server, purpose)
+        ).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def set_pushing(self, server: str, purpose: str, tasks: int) -> None:
+        """Note how many tasks the project is to have once what is sent now has arrived; 0: all did."""
+        self._sql.execute(
+            "UPDATE reviews SET pushing = ? WHERE server = ? AND purpose = ?",
+            (tasks, server, purpose),
+        )
+
+    def add_pull(self, at: datetime, before: Iterable[Before]) -> int:
+        """Write down a pull and how everything it changes stands before it; its number."""
+        number = self._sql.execute("INSERT INTO pulls (at) VALUES (?)", (at.isoformat(),)).lastrowid
+        self._sql.executemany(
+            "INSERT INTO pulled (pull, sha256, placement, marks, verdict, last) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (number, one.sha256, one.placement.model_dump_json(), one.marks, one.verdict, one.last)
+                for one in before
+            ),
+        )
+        return int(number or 0)
+
+    def last_pull(self) -> tuple[int, datetime] | None:
+        """The last pull that was not taken back: its number and when it was."""
+        row = self._sql.execute(
+            "SELECT id, at FROM pulls WHERE undone = 0 ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else (int(row[0]), datetime.fromisoformat(row[1]))
+
+    def before(self, pull: int) -> list[Before]:
+        """How everything stood that a pull changed."""
+        rows = self._sql.execute(
+            "SELECT sha256, placement, marks, verdict, last FROM pulled WHERE pull = ? ORDER BY sha256",
+            (pull,),
+        )
+        return [
+            Before(
+                sha256=sha256,
+                placement=Placement.model_validate_json(placement),
+                marks=marks,
+                verdict=verdict,
+                last=last,
+            )
+            for sha256, placement, marks, verdict, last in rows
+        ]
+
+    def undo(self, pull: int) -> None:
+        """Note that a pull was taken back."""
+        self._sql.execute("UPDATE pulls SET undone = 1 WHERE id = ?", (pull,))

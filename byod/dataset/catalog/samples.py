@@ -1,0 +1,231 @@
+"""The distinct pictures of a dataset: where each stands, what it looks like, and its part of the split."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping
+
+from byod.schema.records import Fingerprint, Placement, Reason, Sample, Split, Status
+
+_FINGERPRINT = (
+    "phash",
+    "mirror",
+    "dhash",
+    "rgb",
+    "spread",
+    "top_colour",
+    "white_ring",
+    "trim_phash",
+    "trim_dhash",
+    "spec",
+)
+_SAMPLE = (
+    "sha256",
+    "label",
+    "status",
+    "reason",
+    "detail",
+    "path",
+    "format",
+    "width",
+    "height",
+    "size",
+    "keeper",
+)
+LISTED = "(SELECT value FROM json_each(?))"
+"""A list of any length as one value: a JSON array."""
+_COLUMNS = ", ".join(_SAMPLE + _FINGERPRINT)
+
+
+class Samples:
+    """Rows of samples; `position` is the number of the first offer, which orders them."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    def add(self, sample: Sample, *, position: int, mtime_ns: int = 0, previous: str | None = None) -> None:
+        """Add a sample, or replace what is known of it."""
+        print_of = sample.fingerprint
+        values = {name: getattr(sample, name) for name in _SAMPLE}
+        values |= {name: None if print_of is None else getattr(print_of, name) for name in _FINGERPRINT}
+        values |= {"position": position, "mtime_ns": mtime_ns, "previous": previous}
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        self._sql.execute(
+            f"INSERT OR REPLACE INTO samples ({names}) VALUES ({marks})",
+            tuple(values.values()),
+        )
+
+    def next_position(self) -> int:
+        """A position behind all others."""
+        return int(self._sql.execute("SELECT IFNULL(MAX(position), 0) + 1 FROM samples").fetchone()[0])
+
+    def get(self, sha256: str) -> Sample | None:
+        """The sample with this hash, or None."""
+        row = self._sql.execute(f"SELECT {_COLUMNS} FROM samples WHERE sha256 = ?", (sha256,)).fetchone()
+        return None if row is None else _sample(row)
+
+    def all(self) -> tuple[Sample, ...]:
+        """All samples in order of position, then hash; without those still waiting to be placed."""
+        rows = self._sql.execute(
+            f"SELECT {_COLUMNS} FROM samples WHERE status <> 'waiting' ORDER BY position, sha256"
+        )
+        return tuple(_sample(row) for row in rows)
+
+    def comparable(self, among: Collection[str] | None = None) -> list[tuple[Sample, int]]:
+        """All samples with a fingerprint (or of `among`) and their positions, also waiting ones, in that order."""
+        wanted, values = (
+            ("", ()) if among is None else (f"AND sha256 IN {LISTED}", (json.dumps(list(among)),))
+        )
+        rows = self._sql.execute(
+            f"SELECT {_COLUMNS}, position FROM samples WHERE phash IS NOT NULL {wanted} ORDER BY position, sha256",
+            values,
+        )
+        return [(_sample(row[:-1]), row[-1]) for row in rows]
+
+    def standing(self) -> dict[str, tuple[str, int, int, str]]:
+        """By path, every sample that should have a file: (sha256, size, mtime_ns, class folder)."""
+        rows = self._sql.execute(
+            "SELECT path, sha256, size, mtime_ns, label FROM samples"
+            " WHERE path <> '' AND IFNULL(reason, '') <> 'deleted'"
+        )
+        return {path: (sha256, size, mtime_ns, label) for path, sha256, size, mtime_ns, label in rows}
+
+    def astray(self) -> str | None:
+        """A path that no byod writes, since it may lead out of the dataset; None where there is none.
+
+        A picture lies in `images/`, `rejected/` or `.byod/incoming/`, and no part of its path begins with a dot.
+        """
+        foreign = " OR path GLOB '*[\\:]*'" if os.name == "nt" else ""
+        row = self._sql.execute(
+            "SELECT path FROM samples WHERE path <> '' AND NOT path GLOB '.byod/incoming/[^./]*'"
+            " AND NOT path GLOB 'images/[^./]*/[^./]*' AND NOT path GLOB 'rejected/[^./]*/[^./]*'"
+            f" OR substr(path, 2) GLOB '*/.*'{foreign} LIMIT 1"
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def kept(self) -> dict[str, int]:
+        """How many samples stand in each class folder."""
+        return dict(
+            self._sql.execute("SELECT label, COUNT(*) FROM samples WHERE status = 'kept' GROUP BY label")
+        )
+
+    def waiting(self) -> int:
+        """How many samples no settlement has placed yet."""
+        return int(self._sql.execute("SELECT COUNT(*) FROM samples WHERE status = 'waiting'").fetchone()[0])
+
+    def waiting_paths(self) -> set[str]:
+        """Where the samples lie that no settlement has placed yet."""
+        return {path for (path,) in self._sql.execute("SELECT path FROM samples WHERE status = 'waiting'")}
+
+    def rejected_as(self, reason: Reason) -> bool:
+        """Whether any sample is rejected for a reason."""
+        row = self._sql.execute("SELECT 1 FROM samples WHERE reason = ? LIMIT 1", (reason,)).fetchone()
+        return row is not None
+
+    def rejected_bytes(self) -> int:
+        """The bytes that lie in `rejected/`."""
+        row = self._sql.execute(
+            "SELECT IFNULL(SUM(size), 0) FROM samples WHERE path LIKE 'rejected/%'"
+        ).fetchone()
+        return int(row[0])
+
+    def place(self, placement: Placement) -> None:
+        """Give a sample its new place, class, status and reason."""
+        self._sql.execute(
+            "UPDATE samples SET label = ?, status = ?, reason = ?, detail = ?, keeper = ?, path = ? WHERE sha256 = ?",
+            (
+                placement.label,
+                placement.status,
+                placement.reason,
+                placement.detail,
+                placement.keeper,
+                placement.path,
+                placement.sha256,
+            ),
+        )
+
+    def touched(self, files: Iterable[tuple[str, int, int]]) -> None:
+        """Note size and mtime_ns of files as (sha256, size, mtime_ns)."""
+        self._sql.executemany(
+            "UPDATE samples SET size = ?, mtime_ns = ? WHERE sha256 = ?",
+            ((size, mtime_ns, sha256) for sha256, size, mtime_ns in files),
+        )
+
+    def set_findings(
+        self,
+        groups: Mapping[str, str],
+        lookalikes: Iterable[tuple[str, str, str]],
+        conflicts: Iterable[Iterable[str]],
+        among: Collection[str] | None = None,
+    ) -> None:
+        """Replace what the last settlement found (of `among`): group of each sample, look-alikes, conflicts."""
+        about = ""
+        told: tuple[str, ...] = ()
+        if among is not None:
+            told = (json.dumps(list(among)),)
+            about = f" AND sha256 IN {LISTED}"
+            conflicts = [*conflicts, *(old for old in self.conflicts() if not set(old) & set(among))]
+        self._sql.execute(f"UPDATE samples SET group_key = NULL WHERE group_key IS NOT NULL{about}", told)
+        self._sql.executemany(
+            "UPDATE samples SET group_key = ? WHERE sha256 = ?",
+            ((key, sha256) for sha256, key in groups.items()),
+        )
+        here = "" if among is None else f" WHERE a IN {LISTED}"
+        self._sql.execute(f"DELETE FROM lookalikes{here}", told)
+        self._sql.executemany("INSERT OR IGNORE INTO lookalikes VALUES (?, ?, ?)", lookalikes)
+        self._sql.execute("DELETE FROM conflicts")
+        self._sql.executemany(
+            "INSERT OR IGNORE INTO conflicts VALUES (?, ?)",
+            (
+                (number, sha256)
+                for number, members in enumerate(sorted(map(tuple, conflicts)))
+                for sha256 in members
+            ),
+        )
+
+    def groups(self) -> dict[str, str]:
+        """The group key of every sample that shares a group with another."""
+        return dict(self._sql.execute("SELECT sha256, group_key FROM samples WHERE group_key IS NOT NULL"))
+
+    def lookalikes(self) -> tuple[tuple[str, str, str], ...]:
+        """Pairs that look alike and were both left standing: (sample, sample, rule)."""
+        return tuple(self._sql.execute("SELECT a, b, rule FROM lookalikes ORDER BY a, b"))
+
+    def conflicts(self) -> tuple[tuple[str, ...], ...]:
+        """Sets of samples that look the same and carry different labels."""
+        found: dict[int, list[str]] = {}
+        for number, sha256 in self._sql.execute(
+            "SELECT number, sha256 FROM conflicts ORDER BY number, sha256"
+        ):
+            found.setdefault(number, []).append(sha256)
+        return tuple(tuple(members) for members in found.values())
+
+    def splits(self) -> dict[str, Split]:
+        """The part of the split of every sample that has one."""
+        return {
+            sha256: Split(split)
+            for sha256, split in self._sql.execute(
+                "SELECT sha256, split FROM samples WHERE split IS NOT NULL"
+            )
+        }
+
+    def set_splits(self, splits: Mapping[str, Split]) -> None:
+        """Note the part of the split of each sample."""
+        self._sql.executemany(
+            "UPDATE samples SET split = ? WHERE sha256 = ?",
+            ((split, sha256) for sha256, split in splits.items()),
+        )
+
+
+def _sample(row: tuple[object, ...]) -> Sample:
+    # The catalog holds only what was checked on the way in, so records are built without checking it again:
+    # a settlement reads every row, and checking 100,000 of them would take seconds.
+    values = dict(zip(_SAMPLE + _FINGERPRINT, row, strict=True))
+    prints = {name: values.pop(name) for name in _FINGERPRINT}
+    values["status"] = Status(str(values["status"]))
+    if values["reason"] is not None:
+        values["reason"] = Reason(str(values["reason"]))
+    values["fingerprint"] = Fingerprint.unchecked(prints) if prints["phash"] is not None else None
+    return Sample.unchecked(values)

@@ -1,0 +1,106 @@
+"""The tables of `catalog.db`, as an ordered list of migrations; `user_version` counts those that ran."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from byod.schema.errors import DatasetError
+
+MIGRATIONS = (
+    """
+    -- every picture a source offered for a class: an address, for which query, and all that is known of it
+    CREATE TABLE candidates (
+        id INTEGER PRIMARY KEY,
+        label TEXT NOT NULL, url TEXT NOT NULL, source TEXT NOT NULL, terms TEXT NOT NULL,
+        round INTEGER NOT NULL,
+        refused TEXT,
+        record TEXT NOT NULL,
+        UNIQUE (label, url, source, terms)
+    );
+    CREATE INDEX candidates_by_url ON candidates (url);
+
+    -- what became of each address: NULL not asked yet, 'fetched', or a reason
+    CREATE TABLE addresses (
+        url TEXT PRIMARY KEY,
+        outcome TEXT, detail TEXT NOT NULL DEFAULT '', status INTEGER, final_url TEXT,
+        received TEXT, sample TEXT, tries INTEGER NOT NULL DEFAULT 0, at TEXT
+    ) WITHOUT ROWID;
+
+    -- every distinct picture; label is the class folder; status 'waiting' until a settlement places it
+    CREATE TABLE samples (
+        sha256 TEXT PRIMARY KEY, position INTEGER NOT NULL,
+        label TEXT NOT NULL, status TEXT NOT NULL, reason TEXT, detail TEXT NOT NULL DEFAULT '',
+        path TEXT NOT NULL, format TEXT, width INTEGER, height INTEGER,
+        size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL DEFAULT 0,
+        keeper TEXT, previous TEXT, split TEXT, group_key TEXT,
+        phash TEXT, mirror TEXT, dhash TEXT, rgb BLOB, spread REAL, top_colour REAL, white_ring REAL,
+        trim_phash TEXT, trim_dhash TEXT, spec TEXT
+    ) WITHOUT ROWID;
+
+    -- the label log: who said what of which sample, never changed afterwards
+    CREATE TABLE verdicts (
+        id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, label TEXT, who TEXT NOT NULL, at TEXT NOT NULL,
+        note TEXT NOT NULL DEFAULT ''
+    );
+
+    -- moves that are promised and not yet known to be done
+    CREATE TABLE moves (id INTEGER PRIMARY KEY, source TEXT NOT NULL, target TEXT NOT NULL);
+
+    -- what the last settlement found: look-alikes to review, and conflicts between classes
+    CREATE TABLE lookalikes (a TEXT NOT NULL, b TEXT NOT NULL, rule TEXT NOT NULL, PRIMARY KEY (a, b)) WITHOUT ROWID;
+    CREATE TABLE conflicts (number INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (number, sha256)) WITHOUT ROWID;
+
+    -- how each query ended
+    CREATE TABLE queries (
+        label TEXT NOT NULL, source TEXT NOT NULL, terms TEXT NOT NULL,
+        stopped_by TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '', PRIMARY KEY (label, source, terms)
+    ) WITHOUT ROWID;
+    """,
+    """
+    -- the project of each purpose on each review server; `seen` is how far its changes were pulled, `pushing` how
+    -- many tasks it has once those being sent have arrived (0: no push is under way, none was cut off)
+    CREATE TABLE reviews (
+        server TEXT NOT NULL, purpose TEXT NOT NULL, project INTEGER NOT NULL,
+        seen TEXT NOT NULL DEFAULT '', pushing INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (server, purpose)
+    ) WITHOUT ROWID;
+
+    -- each pull, and how what it changed was before: enough to take it back
+    CREATE TABLE pulls (id INTEGER PRIMARY KEY, at TEXT NOT NULL, undone INTEGER NOT NULL DEFAULT 0);
+    CREATE TABLE pulled (
+        pull INTEGER NOT NULL, sha256 TEXT NOT NULL, placement TEXT NOT NULL, marks TEXT,
+        verdict INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (pull, sha256)
+    ) WITHOUT ROWID;
+    """,
+)
+
+
+def connect(file: Path) -> sqlite3.Connection:
+    """Open (or make) the catalog in WAL mode and bring its tables up to date.
+
+    There are few indexes on purpose: each costs a page at every picture that arrives, and whatever reads by
+    something else than a key reads the whole table once.
+
+    Raises:
+        DatasetError: the file is not a catalog, is damaged, or was made by a newer byod.
+    """
+    try:
+        connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=30)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA cache_size=-65536")
+        connection.execute("PRAGMA wal_autocheckpoint=8000")  # 32 MB: collecting a few thousand pictures
+        _migrate(connection, file)
+    except sqlite3.DatabaseError as error:
+        raise DatasetError(
+            f"{file} cannot be read ({error}); move it away and byod rebuilds it from the folders"
+        ) from error
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, file: Path) -> None:
+    done = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if done > len(MIGRATIONS):
+        raise DatasetError(f"{file} was made by a newer byod; update byod to use it")
+    for number, script in enumerate(MIGRATIONS[done:], start=done + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")

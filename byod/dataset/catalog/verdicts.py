@@ -1,0 +1,98 @@
+"""The label log: who said what of which sample, and when."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from byod.dataset.catalog.samples import LISTED
+from byod.schema.records import Verdict
+
+SEARCH = "search"
+"""Who speaks in a verdict that only repeats which class a picture was searched for."""
+UNDO = "undo"
+"""Who speaks in a verdict that takes others back; its note is `#` and the number of the one that holds again."""
+_ROW = "id, sha256, label, who, at, note"
+
+
+class Verdicts:
+    """Append-only; the newest verdict of a sample that is not the search's own is the one that holds."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    def add(self, verdicts: Iterable[Verdict]) -> None:
+        """Append verdicts in order."""
+        self._sql.executemany(
+            "INSERT INTO verdicts (sha256, label, who, at, note) VALUES (?, ?, ?, ?, ?)",
+            ((v.sha256, v.label, v.who, v.when.isoformat(), v.note) for v in verdicts),
+        )
+
+    def last(self) -> int:
+        """The number of the last verdict, 0 when there is none."""
+        return int(self._sql.execute("SELECT IFNULL(MAX(id), 0) FROM verdicts").fetchone()[0])
+
+    def holding(self, among: Collection[str] | None = None) -> dict[str, Verdict]:
+        """The verdict that holds for each sample (of `among`) somebody judged by hand."""
+        return {sha256: verdict for sha256, (_, verdict) in self.numbered(among).items()}
+
+    def numbered(self, among: Collection[str] | None = None) -> dict[str, tuple[int, Verdict]]:
+        """The verdict that holds for each sample (of `among`) somebody judged by hand, with its number."""
+        wanted, values = (
+            ("", ()) if among is None else (f"AND sha256 IN {LISTED}", (json.dumps(list(among)),))
+        )
+        rows = self._sql.execute(
+            f"SELECT {_ROW} FROM verdicts WHERE id IN"
+            f" (SELECT MAX(id) FROM verdicts WHERE who <> ? {wanted} GROUP BY sha256)",
+            (SEARCH, *values),
+        )
+        newest = {row[1]: (int(row[0]), _verdict(row[1:])) for row in rows}
+        taken_back = {sha: int(said.note[1:]) for sha, (_, said) in newest.items() if said.who == UNDO}
+        for sha256, number in taken_back.items():
+            row = self._sql.execute(f"SELECT {_ROW} FROM verdicts WHERE id = ?", (number,)).fetchone()
+            if row is None:
+                del newest[sha256]  # nobody had judged it before
+            else:
+                newest[sha256] = (number, _verdict(row[1:]))
+        return newest
+
+    def said_of(self, samples: Iterable[str]) -> dict[str, list[tuple[int, Verdict]]]:
+        """All that people said of these samples, with numbers, oldest first."""
+        wanted = sorted(set(samples))
+        said: dict[str, list[tuple[int, Verdict]]] = {sha256: [] for sha256 in wanted}
+        for at in range(0, len(wanted), 500):
+            some = wanted[at : at + 500]
+            marks = ", ".join("?" * len(some))
+            rows = self._sql.execute(
+                f"SELECT {_ROW} FROM verdicts WHERE who <> ? AND sha256 IN ({marks}) ORDER BY id",
+                (SEARCH, *some),
+            )
+            for row in rows:
+                said[row[1]].append((int(row[0]), _verdict(row[1:])))
+        return said
+
+    def labels(self) -> dict[str, list[str | None]]:
+        """All that was said of each sample, by the search too, oldest first."""
+        said: dict[str, list[str | None]] = {}
+        for sha256, label in self._sql.execute("SELECT sha256, label FROM verdicts ORDER BY id"):
+            said.setdefault(sha256, []).append(label)
+        return said
+
+    def after(self, number: int) -> list[tuple[int, Verdict]]:
+        """The verdicts with a higher number than this one, in order."""
+        rows = self._sql.execute(f"SELECT {_ROW} FROM verdicts WHERE id > ? ORDER BY id", (number,))
+        return [(row[0], _verdict(row[1:])) for row in rows]
+
+    def restore(self, numbered: Iterable[tuple[int, Verdict]]) -> None:
+        """Take verdicts back from the log's text copy, with their numbers."""
+        self._sql.executemany(
+            "INSERT OR IGNORE INTO verdicts (id, sha256, label, who, at, note) VALUES (?, ?, ?, ?, ?, ?)",
+            ((n, v.sha256, v.label, v.who, v.when.isoformat(), v.note) for n, v in numbered),
+        )
+
+
+def _verdict(row: tuple[str, str | None, str, str, str]) -> Verdict:
+    sha256, label, who, at, note = row
+    return Verdict(sha256=sha256, label=label, who=who, when=datetime.fromisoformat(at), note=note)

@@ -1,0 +1,382 @@
+"""A dataset on disk: class folders, rejected pictures, recipe, label log and catalog, opened together.
+
+    byod.toml        the recipe
+    images/<class>/  the pictures: folders are the labels
+    rejected/<reason>/
+    points/          task keypoints only: what is marked in each picture
+    labels.jsonl     the label log as text
+    catalog.db       what byod remembers
+    .byod/           lock, and pictures that no settlement has placed yet
+
+Every file move is journalled in the catalog before it happens, so that a kill at any point is repaired when the
+dataset is opened again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+from filelock import FileLock, Timeout
+
+from byod.dataset import grouping
+from byod.dataset.catalog import Catalog
+from byod.dataset.label_log import LabelLog
+from byod.schema import files, keypoints
+from byod.schema import recipe as recipes
+from byod.schema.errors import DatasetError, DatasetLocked, UsageError
+from byod.schema.recipe import Recipe
+from byod.schema.records import DuplicateGroup, Example, Placement, Sample, Snapshot, Status, Task
+
+ROOT = Path("datasets")
+IMAGES = "images"
+REJECTED = "rejected"
+INCOMING = ".byod/incoming"
+# what byod writes to, moves or clears by a name that everybody knows: none of it may be a link
+_OWN_FILES = (
+    recipes.FILE,
+    "labels.jsonl",
+    "catalog.db",
+    "catalog.db-wal",
+    "catalog.db-shm",
+    "CREDITS.csv",
+    "README.md",
+)
+_OWN_ROOMS = (
+    IMAGES,
+    REJECTED,
+    keypoints.ROOM,
+    "runs",
+    INCOMING,
+    ".byod/reports",
+    ".byod/lock",
+    ".byod/written",
+)
+
+
+class Dataset:
+    """An open dataset; use it in a `with` block, which holds its lock.
+
+    Args:
+        folder: where it lies; it must hold a recipe.
+        lock: whether to take the lock (only `byod status` reads without it).
+
+    Raises:
+        DatasetLocked: another byod is at work on it.
+        DatasetError: the folder is no dataset, or its catalog cannot be read.
+        RecipeError: `byod.toml` cannot be read.
+    """
+
+    def __init__(self, folder: Path, *, lock: bool = True) -> None:
+        self.folder = folder.resolve()
+        _check_own(self.folder)
+        self.recipe = recipes.read(self.folder)
+        hidden = self.folder / ".byod"
+        hidden.mkdir(exist_ok=True)
+        self._lock = FileLock(hidden / "lock")
+        if lock:
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout:
+                raise DatasetLocked(
+                    f"another byod is at work on {folder}; wait for it or stop it first"
+                ) from None
+        self.locked = lock
+        try:
+            self.catalog = Catalog(self.folder / "catalog.db")
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
+            # gone, emptied, or no more than the header that a power cut left
+            self.lost = self.catalog.blank()
+            if astray := self.catalog.samples.astray():
+                raise files.leads_out(self.folder, astray)
+            self.log = LabelLog(self.folder / "labels.jsonl", self.catalog)
+            if lock:
+                self._finish_moves()
+                self._clear_incoming()
+        except BaseException:
+            self.catalog.close()
+            self._lock.release()
+            raise
+
+    @classmethod
+    def create(cls, folder: Path, recipe: Recipe) -> Dataset:
+        """Make a dataset folder with this recipe, or write the recipe into the one that is there, and open it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / recipes.FILE).exists():
+            recipes.write(folder, recipe)
+        dataset = cls(folder)
+        dataset.save_recipe(recipe)
+        return dataset
+
+    def __enter__(self) -> Dataset:
+        """Enter the block that holds the lock."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Bring the log's text copy up to date, close the catalog, give the lock back."""
+        try:
+            if self.locked:
+                self.log.write()
+                (self.folder / ".byod" / "written").touch()
+        finally:
+            self.catalog.close()
+            self._lock.release()
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    def save_recipe(self, recipe: Recipe) -> None:
+        """Write the recipe and make a folder for each class."""
+        recipes.write(self.folder, recipe)
+        self.recipe = recipe
+        for folder in recipe.classes:
+            (self.folder / IMAGES / folder).mkdir(parents=True, exist_ok=True)
+
+    def shown(self, label: str) -> str:
+        """The name people see for a class folder."""
+        entry = self.recipe.classes.get(label)
+        return label if entry is None else entry.name
+
+    def place(self, placements: Iterable[Placement], *, with_points: bool = True) -> int:
+        """Give samples their new places: rows and journal in one transaction, then the files move.
+
+        A placement without a path gets one from its status and class, keeping the file's name. Samples without
+        a file (its bytes were not kept) only change their row. `with_points` renames files of points with their
+        pictures. Returns how many files moved.
+        """
+        taken: set[str] = set()
+        known: set[str] = set()
+        moves = 0
+        with self.changing():
+            for placement in placements:
+                sample = self.catalog.samples.get(placement.sha256)
+                if sample is None:
+                    raise DatasetError(f"{self.folder}: no sample {placement.sha256[:12]} to move")
+                path = placement.path or self._target(sample, placement, taken)
+                files.inside(self.folder, path, known)
+                taken.add(path)
+                if path != sample.path:
+                    self.catalog.promise_move(sample.path, path)
+                    moves += 1
+                    old, new = keypoints.file_of(sample.path), keypoints.file_of(path)
+                    if with_points and self.recipe.task is Task.KEYPOINTS and old != new:
+                        self.catalog.promise_move(old, new)
+                self.catalog.samples.place(placement.model_copy(update={"path": path}))
+        return moves
+
+    def _target(self, sample: Sample, placement: Placement, taken: set[str]) -> str:
+        if not sample.path:
+            return ""
+        if placement.status is Status.KEPT:
+            room = f"{IMAGES}/{placement.label}"
+        else:
+            room = f"{REJECTED}/{placement.reason}"
+        if os.path.dirname(sample.path) == room:
+            return sample.path
+        name = os.path.basename(sample.path)
+        if sample.status is Status.WAITING:
+            name = f"{sample.sha256[:20]}{os.path.splitext(name)[1]}"
+        path = f"{room}/{name}"
+        if path in taken or (self.folder / path).exists():
+            stem, suffix = os.path.splitext(name)
+            path = f"{room}/{stem}-{sample.sha256[:12]}{suffix}"
+        return path
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """One transaction; the moves promised in it are carried out at its end, that of the outermost one."""
+        with self.catalog.transaction():
+            yield
+        if not self.catalog.in_transaction:
+            self._finish_moves()
+
+    def _finish_moves(self) -> None:
+        """Carry out the moves that are promised and not yet done."""
+        promised = self.catalog.promised_moves()
+        # all are looked at before the first one is carried out
+        known: set[str] = set()
+        places = [
+            (files.inside(self.folder, source, known), files.inside(self.folder, target, known))
+            for _, source, target in promised
+        ]
+        made: set[Path] = set()
+        for old, new in places:
+            if new.parent not in made:
+                new.parent.mkdir(parents=True, exist_ok=True)
+                made.add(new.parent)
+            # else it moved before a kill, or somebody took it away: the next look at the folders tells
+            if old.exists():
+                os.replace(old, new)
+        if promised:
+            self.catalog.moves_done(promised[-1][0])
+
+    def _clear_incoming(self) -> None:
+        """Remove what a kill left half written, or written and not noted: it is fetched again."""
+        if self.lost or not (self.folder / INCOMING).is_dir():
+            return
+        noted = self.catalog.samples.waiting_paths()
+        for file in (self.folder / INCOMING).iterdir():
+            if f"{INCOMING}/{file.name}" not in noted:
+                file.unlink()
+
+    def snapshot(self) -> Snapshot:
+        """The dataset as it stands, with the classes' shown names."""
+        catalog = self.catalog
+        samples = tuple(
+            sample
+            if (name := self.shown(sample.label)) == sample.label
+            else sample.model_copy(update={"label": name})
+            for sample in catalog.samples.all()
+        )
+        yields = tuple(
+            entry.model_copy(update={"label": self.shown(entry.label)}) for entry in catalog.offers.yields()
+        )
+        origins = catalog.offers.origins()
+        return Snapshot(
+            folder=self.folder,
+            name=self.name,
+            task=self.recipe.task,
+            classes={entry.name: folder for folder, entry in self.recipe.classes.items()},
+            samples=samples,
+            origins=origins,
+            splits=catalog.samples.splits(),
+            groups=self._groups(),
+            conflicts=catalog.samples.conflicts(),
+            lookalikes=catalog.samples.lookalikes(),
+            yields=yields,
+            misses=catalog.offers.misses(),
+            fingerprint=self.fingerprint(samples),
+        )
+
+    def _groups(self) -> tuple[DuplicateGroup, ...]:
+        members: dict[str, list[str]] = {}
+        for sha256, key in self.catalog.samples.groups().items():
+            members.setdefault(key, []).append(sha256)
+        return tuple(
+            DuplicateGroup(key=key, members=tuple(sorted(group))) for key, group in sorted(members.items())
+        )
+
+    def fingerprint(self, samples: Iterable[Sample]) -> str:
+        """A hash of which pictures stand in which class, and of their points: equal for equal datasets."""
+        lines = sorted(
+            f"{sample.sha256} {sample.label}{self._points_of(sample)}"
+            for sample in samples
+            if sample.status is Status.KEPT
+        )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def _points_of(self, sample: Sample) -> str:
+        """A hash of the file of a sample's points; empty where there is none, or no task for it."""
+        if self.recipe.task is not Task.KEYPOINTS:
+            return ""
+        try:
+            content = (self.folder / keypoints.file_of(sample.path)).read_bytes()
+        except FileNotFoundError:
+            return ""
+        return f" {hashlib.sha256(content).hexdigest()}"
+
+    def examples(self, snapshot: Snapshot) -> list[Example]:
+        """The pictures of a snapshot to train and test on: kept, not in conflict, each with its part of the split."""
+        conflicting = {sha256 for conflict in snapshot.conflicts for sha256 in conflict}
+        groups = grouping.groups(snapshot.kept, self.catalog.samples.groups(), snapshot.origins)
+        return [
+            Example(
+                sha256=sample.sha256,
+                path=self.folder / sample.path,
+                label=sample.label,
+                split=snapshot.splits[sample.sha256],
+                group=groups[sample.sha256],
+            )
+            for sample in snapshot.kept
+            if sample.sha256 not in conflicting and sample.sha256 in snapshot.splits
+        ]
+
+
+def _check_own(folder: Path) -> None:
+    """See that what byod keeps in a dataset folder is really there, and not behind a link, nor a pipe or a device.
+
+    Raises:
+        DatasetError: it is not.
+    """
+    for name in (*_OWN_FILES, *_OWN_ROOMS):
+        place = files.inside(folder, name)
+        if name in _OWN_FILES and place.exists() and not place.is_file():
+            raise DatasetError(f"{place} is no ordinary file, and byod needs one there; move it away")
+
+
+def has_pictures(folder: Path) -> bool:
+    """Whether a dataset folder holds any picture; one without is only a recipe."""
+    return any(True for room in (folder / IMAGES).glob("*") if room.is_dir() and any(room.iterdir()))
+
+
+def datasets_under(root: Path = ROOT) -> Iterator[Path]:
+    """The dataset folders under `root`, by name."""
+    if root.is_dir():
+        for folder in sorted(root.iterdir()):
+            if (folder / recipes.FILE).is_file():
+                yield folder
+
+
+def find(named: str | None, root: Path = ROOT) -> Path:
+    """The dataset a command means: the folder or name given, or the one byod last wrote to.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    if named is not None:
+        for folder in (Path(named), root / named):
+            if (folder / recipes.FILE).is_file():
+                return folder
+        raise DatasetError(
+            f"{named} is not a dataset (a folder with {recipes.FILE}); `byod collect` makes one"
+        )
+    found = [folder for folder in datasets_under(root) if has_pictures(folder)]
+    if not found:
+        raise DatasetError(f'no dataset with pictures under {root}/; start with: byod collect "cat" "dog"')
+    return max(found, key=_last_written)
+
+
+def _last_written(folder: Path) -> float:
+    mark = folder / ".byod" / "written"
+    return (mark if mark.exists() else folder / recipes.FILE).stat().st_mtime
+
+
+def find_for_classes(names: Iterable[str], task: Task, root: Path = ROOT) -> Path:
+    """The folder of the dataset with just these classes, in any order, or where to make it.
+
+    A recipe that was never run is not taken for one: it is run by its name (`--recipe`).
+
+    Raises:
+        UsageError: the classes are given twice, or the dataset is for another task.
+        DatasetError: the place is taken by something else.
+    """
+    shown = [recipes.check_class_name(name) for name in names]
+    wanted = set(shown)
+    if len(wanted) != len(shown):
+        raise UsageError("the same class is named twice")
+    for folder in datasets_under(root):
+        recipe = recipes.read(folder)
+        only_a_recipe = not (folder / "catalog.db").exists() and not has_pictures(folder)
+        if {entry.name for entry in recipe.classes.values()} == wanted and not only_a_recipe:
+            if recipe.task is not task:
+                raise UsageError(
+                    f"{folder} is for the task {recipe.task}, not {task}; use --into another folder"
+                )
+            return folder
+    folder = root / recipes.dataset_name(shown)
+    if (folder / recipes.FILE).exists() and {c.name for c in recipes.read(folder).classes.values()} != wanted:
+        raise DatasetError(
+            f"{folder} holds other classes; say --into {folder} to add to it, or name another folder"
+        )
+    return folder

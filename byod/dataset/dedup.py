@@ -1,0 +1,200 @@
+"""Which pictures are copies of each other, and what follows for each.
+
+Two rules, two groupings. *The same* (tier A: phash <= 8, dhash <= 10, and the colours agree) is for dropping,
+and a drop is always a direct link to the copy that stays, never a chain. *Alike* (tier B: phash <= 12 and
+dhash <= 12, or the mirror image, or what is inside a uniform border) is for splitting: whatever is linked,
+however far round, must not be on both sides of a split; and it is listed for review.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byod.images.neighbors.components import parts
+from byod.images.neighbors.groups import grouped, linked, lookalikes
+from byod.images.neighbors.hamming import Buckets, pairs
+from byod.images.neighbors.index import STRICT, Links, Picture, Table
+from byod.images.neighbors.placeholders import placeholders
+from byod.schema.records import DuplicateGroup, Record, Sha256
+
+__all__ = ["Drop", "Picture", "Settled", "pairs", "settle"]
+
+
+class Drop(Record):
+    """A copy that need not be kept, the copy that stays, and how far apart they are.
+
+    `rule` is "exact" for the same pixels in another file and "near" otherwise; `phash` and `dhash` in bits,
+    `rgb` the mean difference of the 8x8 colour thumbnails (0..255).
+    """
+
+    sha256: Sha256
+    keeper: Sha256
+    rule: Literal["exact", "near"]
+    phash: int
+    dhash: int
+    rgb: float
+
+
+class Settled(Record):
+    """What a set of pictures comes to; every tuple in a fixed order.
+
+    `conflicts` are sets of pictures that are the same and were offered for different classes (one alone, when
+    the same bytes were). `groups` hold two pictures or more, dropped ones included, the best first. `lookalikes`
+    link pictures that stay (each to the nearest one, not all to all), with the rule: "near", "alike",
+    "inside a border" or "mirrored".
+    """
+
+    drops: tuple[Drop, ...]
+    placeholders: tuple[Sha256, ...]
+    conflicts: tuple[tuple[Sha256, ...], ...]
+    groups: tuple[DuplicateGroup, ...]
+    lookalikes: tuple[tuple[Sha256, Sha256, str], ...]
+
+
+def settle(pictures: Sequence[Picture]) -> Settled:
+    """Decide which pictures are copies, placeholders, in conflict or alike; a function of the set alone.
+
+    The best copy stays: judged by hand, of known licence, without a border, of most pixels, least compressed,
+    offered first. What somebody judged is never dropped, and decides for its copies in other classes.
+    """
+    pictures = _ranked(pictures)
+    table = Table(pictures)
+    near = table.near()
+    absent = placeholders(pictures, table, near)
+    here = np.array([picture.sha256 not in absent for picture in pictures], bool)
+    keeper, opposed = _stars(pictures, table, near.within(STRICT), here)
+    conflicts = _conflicts(pictures, keeper, opposed, absent)
+    disputed = {sha256: number for number, conflict in enumerate(conflicts) for sha256 in conflict}
+    drops = _drops(pictures, table, keeper, disputed)
+    dropped = {drop.sha256 for drop in drops}
+    gone = np.array([picture.sha256 in dropped for picture in pictures], bool)
+    links = linked(table, near, here, gone)
+    groups = grouped(pictures, links)
+    return Settled(
+        drops=drops,
+        placeholders=tuple(sorted(absent)),
+        conflicts=conflicts,
+        groups=groups,
+        lookalikes=lookalikes(pictures, table, links, groups, gone, disputed),
+    )
+
+
+def _ranked(pictures: Sequence[Picture]) -> list[Picture]:
+    """Best first. Of bytes that somebody judged, only that label counts; the same twice is one."""
+    judged = {picture.sha256 for picture in pictures if picture.by_hand}
+    once: dict[tuple[str, str], Picture] = {}
+    for picture in pictures:
+        if picture.by_hand or picture.sha256 not in judged:
+            key = (picture.sha256, picture.label)
+            once[key] = min(once.get(key, picture), picture, key=_rank)
+    return sorted(once.values(), key=_rank)
+
+
+def _rank(picture: Picture) -> tuple[bool, bool, bool, int, float, int, str, str, tuple[str, ...]]:
+    pixels = picture.width * picture.height
+    return (
+        not picture.by_hand,
+        not picture.licence,
+        picture.fingerprint.trim_phash is not None,
+        -pixels,
+        -picture.size / max(pixels, 1),
+        picture.order,
+        picture.sha256,
+        picture.label,
+        picture.addresses,
+    )
+
+
+def _stars(
+    pictures: Sequence[Picture], table: Table, strict: Links, here: NDArray[np.bool_]
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """From the best down: each picture that stays takes its copies, unless another has them already.
+
+    Returns the keeper of each picture (itself, if it stays) and the pairs that are the same in two classes.
+    """
+    labels = {label: number for number, label in enumerate(sorted({picture.label for picture in pictures}))}
+    label = np.array([labels[picture.label] for picture in pictures], np.int64)
+    by_hand = np.array([picture.by_hand for picture in pictures], bool)
+    present = np.flatnonzero(here & (table.plain >= 0))
+    looks = Buckets.of(table.plain[present], len(table.phash))
+    beside = Buckets.of(np.concatenate((strict.one, strict.other)), len(table.phash))
+    partners = np.concatenate((strict.other, strict.one))
+    crowd = looks.sizes + np.bincount(strict.one, looks.sizes[strict.other], len(looks.sizes))
+    crowd += np.bincount(strict.other, looks.sizes[strict.one], len(looks.sizes))
+    keeper = np.arange(len(pictures))
+    opposed: list[tuple[int, int]] = []
+    for number in present[crowd[table.plain[present]] > 1].tolist():
+        if keeper[number] != number:
+            continue
+        look = int(table.plain[number])
+        around = np.append(partners[beside.members(look)], look)
+        others = present[looks.members_of(around)]
+        free = (keeper[others] == others) & ~by_hand[others]
+        differ = label[others] != label[number]
+        copies = free & (~differ | by_hand[number])
+        wanted = (copies | differ) & (others != number)
+        others, copies = others[wanted], copies[wanted]
+        same = table.of_one_colour(np.full(len(others), number), others)
+        keeper[others[same & copies]] = number
+        opposed.extend((number, other) for other in others[same & ~copies].tolist())
+    return keeper.tolist(), opposed
+
+
+def _conflicts(
+    pictures: Sequence[Picture], keeper: list[int], opposed: list[tuple[int, int]], absent: frozenset[str]
+) -> tuple[tuple[str, ...], ...]:
+    """Sets of pictures that are the same in different classes, those that stay for their dropped copies."""
+    first: dict[str, int] = {}
+    twice: list[tuple[int, int]] = []
+    for number, picture in enumerate(pictures):
+        if first.setdefault(picture.sha256, number) != number and picture.sha256 not in absent:
+            twice.append((first[picture.sha256], number))
+    for one, other in opposed:
+        ends = keeper[one], keeper[other]
+        if pictures[ends[0]].label != pictures[ends[1]].label:
+            twice.append((first[pictures[ends[0]].sha256], first[pictures[ends[1]].sha256]))
+    if not twice:
+        return ()
+    links = np.array(twice, np.int64)
+    part = parts(len(pictures), links[:, 0], links[:, 1])
+    sets: defaultdict[int, set[str]] = defaultdict(set)
+    for number in np.unique(links).tolist():
+        sets[int(part[number])].add(pictures[number].sha256)
+    return tuple(sorted(tuple(sorted(found)) for found in sets.values()))
+
+
+def _drops(
+    pictures: Sequence[Picture], table: Table, keeper: list[int], disputed: dict[str, int]
+) -> tuple[Drop, ...]:
+    """The copies that go; what is in conflict waits for somebody's decision instead."""
+    drops: dict[str, Drop] = {}
+    for number, kept in enumerate(keeper):
+        sha256 = pictures[number].sha256
+        if kept == number or sha256 in disputed or sha256 in drops:
+            continue
+        phash, dhash = _apart(table, int(table.plain[number]), int(table.plain[kept]))
+        rgb = float(table.colour_difference(np.array([number]), np.array([kept]))[0])
+        sizes = {(picture.width, picture.height) for picture in (pictures[number], pictures[kept])}
+        exact = phash == dhash == 0 and rgb == 0 and len(sizes) == 1
+        drops[sha256] = Drop(
+            sha256=sha256,
+            keeper=pictures[kept].sha256,
+            rule="exact" if exact else "near",
+            phash=phash,
+            dhash=dhash,
+            rgb=round(rgb, 2),
+        )
+    return tuple(drops[sha256] for sha256 in sorted(drops))
+
+
+def _apart(table: Table, one: int, other: int) -> tuple[int, int]:
+    """Bits of phash and of dhash between two looks."""
+    return (
+        int(table.phash[one] ^ table.phash[other]).bit_count(),
+        int(table.dhash[one] ^ table.dhash[other]).bit_count(),
+    )

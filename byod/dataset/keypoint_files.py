@@ -1,0 +1,186 @@
+"""Files of points follow their pictures: renamed with them, set aside when they are gone, back when they return.
+
+A file is known by the picture it names (its SHA-256), not by where it lies. Points of a picture that is there, kept or
+rejected, lie in `points/`; those of one that was taken away wait in `rejected/deleted/`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from byod.dataset.dataset_folder import REJECTED, Dataset
+from byod.schema import keypoints
+from byod.schema.errors import DatasetError
+from byod.schema.keypoints import ROOM, Marks
+from byod.schema.records import Placement, Reason, Record, Task
+
+ASIDE = f"{REJECTED}/{Reason.DELETED}"
+"""Where the points wait whose picture is gone."""
+_MOVING = ".moving"
+
+
+class Followed(Record):
+    """What happened to files of points: counts by kind, and a line for each that needs somebody to look."""
+
+    counts: dict[str, int]
+    lines: tuple[str, ...]
+
+
+def follow(dataset: Dataset, before: Mapping[str, str]) -> Followed:
+    """Bring the files of points to where their pictures are now; does nothing for other tasks.
+
+    A kill on the way is made good by the next call. Two pictures whose names differ only in folder or ending would
+    share one file; the one that does not own it gets another name.
+
+    Args:
+        dataset: open and locked, with the catalog as the folders are.
+        before: path to SHA-256 of the samples before the folders were looked at; empty when that is not known.
+    """
+    if dataset.recipe.task is not Task.KEYPOINTS:
+        return Followed(counts={}, lines=())
+    following = _Following(dataset, before)
+    following.part_names()
+    following.look()
+    following.carry_out()
+    return Followed(counts=dict(following.counts), lines=tuple(following.lines))
+
+
+def stem(path: str) -> str:
+    """The name of a picture's file without its ending, which is that of its points."""
+    return PurePosixPath(path).stem
+
+
+class _Following:
+    def __init__(self, dataset: Dataset, before: Mapping[str, str]) -> None:
+        self.dataset, self.before = dataset, before
+        self.folder = dataset.folder / ROOM
+        self.counts: Counter[str] = Counter()
+        self.lines: list[str] = []
+        self.moves: list[tuple[Path, str, str]] = []  # the file, its picture, where it belongs
+        self.paths: dict[str, str] = {}
+        self.owner: dict[str, str] = {}
+        self._know()
+
+    def _know(self) -> None:
+        """Which picture stands where; one that no settlement has placed is known by the name it will get."""
+        standing = self.dataset.catalog.samples.standing()
+        self.paths = {
+            sha256: f"{sha256[:20]}.waiting" if path.startswith(".byod/") else path
+            for path, (sha256, *_) in standing.items()
+        }
+        self.owner = {stem(path): sha256 for sha256, path in self.paths.items()}
+
+    def part_names(self) -> None:
+        """Give every picture a stem of its own."""
+        alike: defaultdict[str, list[str]] = defaultdict(list)
+        for sha256, path in self.paths.items():
+            alike[stem(path)].append(sha256)
+        shared = {name: members for name, members in alike.items() if len(members) > 1}
+        if not shared:
+            return
+        was = {stem(path): sha256 for path, sha256 in self.before.items()}
+        placements = []
+        for name, members in shared.items():
+            marks = self._read(self.folder / f"{name}.json")
+            owner = marks.sha256 if marks is not None and marks.sha256 else was.get(name)
+            members.sort(key=lambda sha256: (sha256 != owner, self.paths[sha256]))
+            placements += [self._renamed(sha256) for sha256 in members[1:]]
+        self.dataset.place(placements, with_points=False)
+        self.counts["renamed, since two pictures shared a name"] += len(placements)
+        self._know()
+
+    def _renamed(self, sha256: str) -> Placement:
+        sample = self.dataset.catalog.samples.get(sha256)
+        if sample is None:
+            raise DatasetError(f"{self.dataset.folder}: no sample {sha256[:12]} to rename")
+        path = PurePosixPath(sample.path)
+        known = sample.model_dump(include=set(Placement.model_fields) - {"path"})
+        return Placement(**known, path=str(path.with_name(f"{path.stem}-{sha256[:12]}{path.suffix}")))
+
+    def look(self) -> None:
+        """Find the files that are not where their pictures are."""
+        for file in sorted(self.folder.glob(f".*{_MOVING}")):
+            self._moves(file, file.name[1:65])
+        was = {stem(path): sha256 for path, sha256 in self.before.items() if not path.startswith(".byod/")}
+        for file in sorted(self.folder.glob("[!.]*.json")):
+            now = self.owner.get(file.stem)
+            if now is None or was.get(file.stem) != now:
+                self._look_at(file, was.get(file.stem), now)
+        returned = {sha256[:20]: sha256 for sha256 in self.paths}
+        for file in sorted((self.dataset.folder / ASIDE).glob("[!.]*.json")):
+            if file.stem in returned:
+                self._moves(file, returned[file.stem])
+                self.counts["files of points brought back"] += 1
+
+    def _look_at(self, file: Path, was: str | None, now: str | None) -> None:
+        marks = self._read(file)
+        if marks is None:
+            return
+        sha256 = marks.sha256 or was or now
+        if sha256 is None:
+            self.lines.append(f"{ROOM}/{file.name} belongs to no picture")
+        elif sha256 in self.paths:
+            if file.stem != stem(self.paths[sha256]):
+                self._moves(file, sha256)
+                self.counts["files of points renamed"] += 1
+            elif marks.sha256 is None:
+                keypoints.write(file, marks.model_copy(update={"sha256": sha256}))
+        elif now is not None and was == sha256:
+            self._changed(file, marks, now)
+        elif self.dataset.catalog.samples.get(sha256) is not None:
+            self._moves(file, sha256)
+            self.counts["files of points set aside"] += 1
+        elif now is not None:
+            self.lines.append(f"{ROOM}/{file.name} names another picture than {self.paths[now]}; look at it")
+
+    def _changed(self, file: Path, marks: Marks, now: str) -> None:
+        """A picture was edited in place: its points still fit when it kept its size."""
+        sample, path = self.dataset.catalog.samples.get(now), self.paths[now]
+        if sample is not None and (sample.width, sample.height) == (marks.width, marks.height):
+            keypoints.write(file, marks.model_copy(update={"sha256": now}))
+            self.lines.append(f"{path} was changed; its points stay, see whether they still fit")
+            return
+        self._moves(file, marks.sha256 or self.before[path])
+        self.lines.append(
+            f"{path} was changed and has another size: its points lie in {ASIDE}/, mark it again"
+        )
+
+    def _moves(self, file: Path, sha256: str) -> None:
+        path = self.paths.get(sha256)
+        target = f"{ASIDE}/{sha256[:20]}.json" if path is None else keypoints.file_of(path)
+        self.moves.append((file, sha256, target))
+
+    def _read(self, file: Path) -> Marks | None:
+        try:
+            return keypoints.read(file)
+        except DatasetError as error:
+            self.lines.append(str(error))
+            return None
+
+    def carry_out(self) -> None:
+        """Move the files in two steps, so that they may exchange names; in between a file names its picture."""
+        under_way = []
+        for number, (source, sha256, target) in enumerate(self.moves):
+            between = source
+            if not source.name.endswith(_MOVING):
+                between = self.folder / f".{sha256}-{number}{_MOVING}"
+                self.folder.mkdir(exist_ok=True)
+                os.replace(source, between)
+            under_way.append((between, target))
+        for between, target in under_way:
+            place = self.dataset.folder / target
+            if place.exists():  # a second file for the same picture: the one that lies there holds
+                place = self._spare(place.stem)
+                shown = place.relative_to(self.dataset.folder).as_posix()
+                self.lines.append(f"{target} is there already; other points of its picture lie in {shown}")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(between, place)
+
+    def _spare(self, name: str) -> Path:
+        number = 2
+        while (place := self.dataset.folder / ASIDE / f"{name}-{number}.json").exists():
+            number += 1
+        return place

@@ -1,0 +1,77 @@
+"""`labels.jsonl`, the label log's text copy: one verdict a line, only ever appended to.
+
+With the folders and `byod.toml` it is enough to rebuild a lost catalog. The catalog is written first; whatever
+the text lacks of it is appended when the dataset is closed or opened, so a kill between the two loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from byod.dataset.catalog import Catalog
+from byod.schema.errors import DatasetError
+from byod.schema.records import Verdict
+
+
+class LabelLog:
+    """The text copy of one dataset's label log."""
+
+    def __init__(self, file: Path, catalog: Catalog) -> None:
+        self.file = file
+        self._catalog = catalog
+
+    def write(self) -> None:
+        """Append the verdicts the text does not have yet; a line torn by a kill is cut off first."""
+        written = self._last_number()
+        new = self._catalog.verdicts.after(written)
+        if new:
+            lines = [json.dumps({"id": n, **v.model_dump(mode="json")}, ensure_ascii=False) for n, v in new]
+            with self.file.open("a", encoding="utf-8") as out:
+                out.write("\n".join(lines) + "\n")
+
+    def restore(self) -> int:
+        """Take the verdicts of the text into an empty catalog; return how many.
+
+        Raises:
+            DatasetError: a line is no verdict.
+        """
+        self._last_number()
+        if not self.file.exists():
+            return 0
+        numbered: list[tuple[int, Verdict]] = []
+        for row, line in enumerate(self.file.read_text(encoding="utf-8").splitlines(), start=1):
+            try:
+                values = json.loads(line)
+                number = int(values.pop("id"))
+                numbered.append((number, Verdict.model_validate(values)))
+            except (ValueError, KeyError, AttributeError, TypeError, ValidationError) as error:
+                raise DatasetError(
+                    f"{self.file}, line {row} is no verdict; mend or remove the line"
+                ) from error
+        self._catalog.verdicts.restore(numbered)
+        return len(numbered)
+
+    def _last_number(self) -> int:
+        if not self.file.exists():
+            return 0
+        with self.file.open("rb+") as text:
+            text.seek(0, 2)
+            end = text.tell()
+            start = max(0, end - 65536)
+            text.seek(start)
+            tail = text.read()
+            whole = tail.rfind(b"\n") + 1
+            if start + whole < end:
+                text.truncate(start + whole)
+            lines = tail[:whole].splitlines()
+        if not lines:
+            return 0
+        try:
+            return int(json.loads(lines[-1])["id"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DatasetError(
+                f"{self.file}: its last line is no verdict; mend or remove that line"
+            ) from error

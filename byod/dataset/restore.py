@@ -1,0 +1,83 @@
+"""Bringing rejected pictures back: to restore one is a verdict for it, so no later settlement drops it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+from byod.dataset.dataset_folder import Dataset
+from byod.images import decode
+from byod.images.decode import ANY_PICTURE
+from byod.schema.errors import PictureError, UsageError
+from byod.schema.records import Placement, Reason, Sample, Status, Verdict
+
+WHO = "restore"
+
+
+def restore(dataset: Dataset, wanted: Sequence[str], say: Callable[[str], None]) -> int:
+    """Bring back all rejected pictures of a reason, or single ones by path, file name or hash.
+
+    Returns how many came back; `say` gets a line for each that cannot.
+
+    Raises:
+        UsageError: nothing rejected goes by one of these names.
+    """
+    rejected = [sample for sample in dataset.catalog.samples.all() if sample.status is Status.REJECTED]
+    chosen = {sample.sha256: sample for name in wanted for sample in _named(rejected, name)}
+    usable = [sample for sample in chosen.values() if _can_return(dataset, sample, say)]
+    now = datetime.now(UTC)
+    with dataset.changing():
+        dataset.catalog.verdicts.add(
+            Verdict(sha256=sample.sha256, label=sample.label, who=WHO, when=now, note="restored")
+            for sample in usable
+        )
+        dataset.place(
+            Placement(sha256=sample.sha256, label=sample.label, status=Status.KEPT) for sample in usable
+        )
+    return len(usable)
+
+
+def _named(rejected: Iterable[Sample], name: str) -> list[Sample]:
+    wanted = name.removeprefix("./").removesuffix("/")
+    if wanted.removeprefix("rejected/") in set(Reason):
+        reason = Reason(wanted.removeprefix("rejected/"))
+        return [sample for sample in rejected if sample.reason is reason]
+    found = [
+        sample
+        for sample in rejected
+        if (sample.path and (wanted.endswith(sample.path) or sample.path.rpartition("/")[2] == wanted))
+        or (len(wanted) >= 8 and sample.sha256.startswith(wanted))
+    ]
+    if not found:
+        known = sorted({str(sample.reason) for sample in rejected})
+        told = (
+            f"a reason ({', '.join(known)}) or a file in rejected/" if known else "nothing is rejected here"
+        )
+        raise UsageError(f"nothing rejected is called {name!r}: name {told}")
+    return found
+
+
+def _can_return(dataset: Dataset, sample: Sample, say: Callable[[str], None]) -> bool:
+    """Whether it can; a picture refused before it was measured gets its fingerprint now."""
+    name = sample.path or sample.sha256[:12]
+    if not sample.path or not (dataset.folder / sample.path).exists():
+        say(f"{name} cannot come back: its bytes were not kept")
+        return False
+    if sample.label not in dataset.recipe.classes:
+        say(f"{name} cannot come back: it has no class; move the file into a class folder instead")
+        return False
+    if sample.fingerprint is not None:
+        return True
+    file = dataset.folder / sample.path
+    try:
+        inspected, _ = decode.inspect(file.read_bytes(), ANY_PICTURE)
+    except PictureError as error:
+        say(f"{name} cannot come back: {error.detail}")
+        return False
+    known = {"format": inspected.format, "width": inspected.width, "height": inspected.height}
+    dataset.catalog.samples.add(
+        sample.model_copy(update={**known, "fingerprint": inspected.fingerprint}),
+        position=dataset.catalog.samples.next_position(),
+        mtime_ns=file.stat().st_mtime_ns,
+    )
+    return True

@@ -1,0 +1,345 @@
+"""What people did to the folders since byod last looked, taken up as verdicts.
+
+A file is known by its SHA-256, not by its path, and is hashed again only when its size or time of change differs.
+
+    moved to another class folder    a verdict for that class        (who: "folder")
+    moved into or out of rejected/   a verdict against or for it
+    dropped in                       a new sample with that label
+    changed                          a new sample, linked to the old one
+    taken away                       remembered as rejected, never fetched again
+    the same bytes in two classes    a conflict: both are taken out until somebody decides
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from byod.dataset import keypoint_files
+from byod.dataset.dataset_folder import IMAGES, REJECTED, Dataset
+from byod.images import decode
+from byod.images.decode import ANY_PICTURE
+from byod.report import attribution
+from byod.schema import files
+from byod.schema.errors import DatasetError, PictureError
+from byod.schema.recipe import ClassRecipe, safe_folder
+from byod.schema.records import Placement, Reason, Record, Sample, Status, Verdict
+
+FOLDER = "folder"
+"""Who speaks when a file was moved by hand."""
+_IGNORED = {"thumbs.db", "desktop.ini"}
+
+
+class Changes(Record):
+    """What was found, as counts by kind, and a line for each file that could not be taken up."""
+
+    counts: dict[str, int]
+    lines: tuple[str, ...]
+
+    @property
+    def any(self) -> bool:
+        """Whether anything changed."""
+        return bool(self.counts)
+
+
+class _File(Record):
+    """A file as it lies there; `sha256` once it was read."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str = ""
+
+
+def reconcile(dataset: Dataset) -> Changes:
+    """Take up what people did to the folders; a lost catalog is rebuilt from them and the label log.
+
+    Raises:
+        DatasetError: the pictures' folder is gone altogether (it may be on a disk that is not there).
+    """
+    look = _Look(dataset)
+    look.compare()
+    with dataset.changing():
+        if dataset.lost:
+            dataset.log.restore()
+            look.logged = dataset.catalog.verdicts.labels()
+        look.take_up()
+        if dataset.lost:
+            _restore_origins(dataset)
+    dataset.lost = False
+    before = {path: sha256 for path, (sha256, *_) in look.standing.items()}
+    followed = keypoint_files.follow(dataset, before)
+    return Changes(counts={**look.counts, **followed.counts}, lines=(*look.lines, *followed.lines))
+
+
+def _restore_origins(dataset: Dataset) -> None:
+    """Take back from CREDITS.csv where the pictures came from, so that none is fetched twice."""
+    file = dataset.folder / attribution.FILE
+    if not file.exists():
+        return
+    offers = dataset.catalog.offers
+    for line in attribution.read_credits(file):
+        sample = dataset.catalog.samples.get(line.sha256)
+        if sample is not None and line.origin is not None:
+            offers.restore(line.origin, sample.label)
+
+
+class _Look:
+    """One look at the folders, beside what the catalog remembers of them."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self.samples = dataset.catalog.samples
+        self.counts: Counter[str] = Counter()
+        self.lines: list[str] = []
+        self.standing = self.samples.standing()
+        self.path_of = {sha256: path for path, (sha256, *_) in self.standing.items()}
+        self.changed: list[_File] = []
+        self.seen: set[str] = set()
+        self.now_at: dict[str, str] = {}
+        self.logged: dict[str, list[str | None]] = {}  # what the log says, when the catalog was lost
+        self.now = datetime.now(UTC)
+
+    def compare(self) -> None:
+        """Find the files that are not as remembered."""
+        images = self.dataset.folder / IMAGES
+        expected = any(path.startswith(f"{IMAGES}/") for path in self.standing)
+        if expected and not images.is_dir():
+            raise DatasetError(f"{images} is gone; put it back (byod takes no empty folder for an answer)")
+        self._look_for_links()
+        if images.is_dir():
+            self._name_classes(images)
+        for room in (IMAGES, REJECTED):
+            for file in _files(self.dataset.folder, room):
+                self.seen.add(file.path)
+                known = self.standing.get(file.path)
+                if known is None or known[1:3] != (file.size, file.mtime_ns):
+                    content = (self.dataset.folder / file.path).read_bytes()
+                    sha256 = hashlib.sha256(content).hexdigest()
+                    self.changed.append(file.model_copy(update={"sha256": sha256}))
+                    self.now_at[file.path] = sha256
+
+    def _look_for_links(self) -> None:
+        """A folder that is a link is passed over; where byod itself moves files it is refused.
+
+        Raises:
+            DatasetError: the folder of a class or of a reason is a link.
+        """
+        for room in (IMAGES, REJECTED):
+            folder = self.dataset.folder / room
+            for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if room == REJECTED or entry.name in self.dataset.recipe.classes:
+                    files.inside(self.dataset.folder, f"{room}/{entry.name}")
+                elif entry.is_symlink():
+                    self.lines.append(f"{room}/{entry.name} is a link and is passed over")
+
+    def _name_classes(self, images: Path) -> None:
+        """Make each folder a class; one whose name another system could not hold gets a safe one."""
+        for folder in sorted(path for path in images.iterdir() if _is_folder(path) and path.name[0] != "."):
+            classes = self.dataset.recipe.classes
+            name = unicodedata.normalize("NFC", folder.name)
+            if folder.name in classes:
+                continue
+            label = name if name in classes else safe_folder(name, classes)
+            if label not in classes and any(_files(self.dataset.folder, IMAGES, folder.name)):
+                entry = ClassRecipe(name=name)
+                self.dataset.save_recipe(
+                    self.dataset.recipe.model_copy(update={"classes": {**classes, label: entry}})
+                )
+                self.counts["classes made by hand"] += 1
+            if label != folder.name and label in self.dataset.recipe.classes:
+                self._rename(folder, images / label)
+
+    def _rename(self, folder: Path, target: Path) -> None:
+        """Move the files of a class folder into the one of its safe name, overwriting none."""
+        files.inside(self.dataset.folder, f"{IMAGES}/{target.name}")
+        target.mkdir(exist_ok=True)
+        for file in sorted(folder.iterdir()):
+            place, number = target / file.name, 2
+            while place.exists():
+                place, number = target / f"{file.stem}-{number}{file.suffix}", number + 1
+            file.rename(place)
+        folder.rmdir()
+        self.lines.append(
+            f"the class folder {folder.name!r} is called {target.name!r} now: a name for all systems"
+        )
+
+    def take_up(self) -> None:
+        """Write what was found into the catalog, oldest path order first, so that two looks agree."""
+        for file in sorted(self.changed, key=lambda file: file.path):
+            self._file(file)
+        for path, (sha256, *_) in self.standing.items():
+            waits = path.startswith(".byod/")
+            if not waits and self.path_of[sha256] == path and not self._still(sha256, path):
+                self._gone(sha256)
+
+    def _still(self, sha256: str, path: str) -> bool:
+        """Whether the file at a path is there and still has these bytes."""
+        return path in self.seen and self.now_at.get(path, sha256) == sha256
+
+    def _file(self, file: _File) -> None:
+        room, folder, _ = file.path.split("/", 2)
+        sha256 = file.sha256
+        before = self.standing.get(file.path)
+        if before is not None and before[0] == sha256:
+            self.samples.touched([(sha256, file.size, file.mtime_ns)])
+            return
+        label = folder if room == IMAGES else ""
+        sample = self.samples.get(sha256)
+        if sample is None:
+            previous = before[0] if before is not None else None
+            self._new(file, room, folder, label, previous)
+            return
+        self.samples.touched([(sha256, file.size, file.mtime_ns)])
+        old = self.path_of.get(sha256, "")
+        if old != file.path and self._still(sha256, old):
+            self._copy(file, sample, room, label)
+        else:
+            self._moved(file, sample, room, folder, label)
+
+    def _moved(self, file: _File, sample: Sample, room: str, folder: str, label: str) -> None:
+        self.path_of[sample.sha256] = file.path
+        status, reason = Status.KEPT, None
+        if room == REJECTED:
+            status = Status.REJECTED
+            reason = Reason(folder) if folder in set(Reason) else Reason.REVIEW
+        same = sample.status is status and (sample.label == label or status is Status.REJECTED)
+        self._put(sample, label or sample.label, status, sample.reason if same else reason, file.path)
+        if not same:
+            self._verdict(sample.sha256, label or None, "moved by hand")
+            self.counts["moved by hand"] += 1
+
+    def _copy(self, file: _File, sample: Sample, room: str, label: str) -> None:
+        """The same bytes a second time: a conflict between classes, or a copy that is set aside."""
+        if room == REJECTED:
+            return
+        target = self._aside(file, Reason.DUPLICATE)
+        if sample.status is not Status.KEPT:
+            # brought back by copying instead of moving: the copy takes the place, the old file is the spare one
+            self._put(sample, label, Status.KEPT, None, file.path)
+            self._verdict(sample.sha256, label, "copied back by hand")
+            self.counts["moved by hand"] += 1
+        elif sample.label == label:
+            self.dataset.catalog.promise_move(file.path, target)
+            self.counts["copies set aside"] += 1
+        else:
+            self.dataset.catalog.promise_move(file.path, target)
+            spare = f"{REJECTED}/{Reason.CONFLICT}/{os.path.basename(sample.path)}"
+            self.dataset.catalog.promise_move(sample.path, spare)
+            both = f"stood in {sample.label} and in {label}"
+            self._put(sample, sample.label, Status.REJECTED, Reason.CONFLICT, spare, both)
+            self._verdict(sample.sha256, None, both)
+            self.counts["conflicts"] += 1
+
+    def _aside(self, file: _File, reason: Reason) -> str:
+        stem, suffix = os.path.splitext(os.path.basename(file.path))
+        target = f"{REJECTED}/{reason}/{stem}{suffix}"
+        number = 2
+        while (self.dataset.folder / target).exists():
+            target = f"{REJECTED}/{reason}/{stem}-{number}{suffix}"
+            number += 1
+        return target
+
+    def _new(self, file: _File, room: str, folder: str, label: str, previous: str | None) -> None:
+        sha256 = file.sha256
+        if room == REJECTED and not self.dataset.lost:
+            return  # somebody's own file, or a spare copy: none of the dataset's pictures
+        reason = Reason(folder) if room == REJECTED and folder in set(Reason) else None
+        logged = self.logged.get(sha256, [])
+        named = label or next((said for said in reversed(logged) if said), "")
+        values = {"sha256": sha256, "label": named, "size": file.size, "path": file.path}
+        try:
+            content = (self.dataset.folder / file.path).read_bytes()
+            inspected, _ = decode.inspect(content, ANY_PICTURE)
+        except PictureError as error:
+            self._unreadable(file, values, error, room)
+            return
+        status = Status.KEPT if room == IMAGES else Status.REJECTED
+        sample = Sample.model_validate(
+            {
+                **values,
+                "status": status,
+                "reason": reason,
+                "format": inspected.format,
+                "width": inspected.width,
+                "height": inspected.height,
+                "fingerprint": inspected.fingerprint,
+            }
+        )
+        position = self.samples.next_position()
+        self.samples.add(sample, position=position, mtime_ns=file.mtime_ns, previous=previous)
+        self.path_of[sha256] = file.path
+        if room == IMAGES and (not logged or logged[-1] != label):
+            self._verdict(sha256, label, "changed by hand" if previous else "put there by hand")
+        self.counts["changed" if previous else "rebuilt" if self.dataset.lost else "dropped in"] += 1
+
+    def _unreadable(self, file: _File, values: dict[str, object], error: PictureError, room: str) -> None:
+        reason = error.reason
+        path = file.path
+        if room == IMAGES:
+            path = self._aside(file, reason)
+            self.dataset.catalog.promise_move(file.path, path)
+            self.lines.append(
+                f"{file.path} is no picture byod can use ({error.detail}); it lies in {path} now"
+            )
+            self.counts["set aside"] += 1
+        sample = Sample.model_validate(
+            {**values, "path": path, "status": Status.REJECTED, "reason": reason, "detail": error.detail}
+        )
+        position = self.samples.next_position()
+        self.samples.add(sample, position=position, mtime_ns=file.mtime_ns)
+
+    def _gone(self, sha256: str) -> None:
+        sample = self.samples.get(sha256)
+        if sample is None:
+            return
+        self._put(sample, sample.label, Status.REJECTED, Reason.DELETED, "")
+        if sample.status is Status.KEPT:
+            self._verdict(sha256, None, "deleted by hand")
+            self.counts["deleted by hand"] += 1
+
+    def _put(
+        self, sample: Sample, label: str, status: Status, reason: Reason | None, path: str, detail: str = ""
+    ) -> None:
+        detail = detail or (sample.detail if reason is sample.reason else "")
+        self.samples.place(
+            Placement(
+                sha256=sample.sha256, label=label, status=status, reason=reason, detail=detail, path=path
+            )
+        )
+
+    def _verdict(self, sha256: str, label: str | None, note: str) -> None:
+        verdict = Verdict(sha256=sha256, label=label, who=FOLDER, when=self.now, note=note)
+        self.dataset.catalog.verdicts.add([verdict])
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _files(root: Path, room: str, folder: str | None = None) -> Iterator[_File]:
+    """The files one folder below `room` (of one folder, when named): regular, not hidden, not a system's own."""
+    if not (root / room).is_dir():
+        return
+    with os.scandir(root / room) as folders:
+        names = sorted(entry.name for entry in folders if entry.is_dir(follow_symlinks=False))
+    names = names if folder is None else [folder]
+    for name in names:
+        if name.startswith("."):
+            continue
+        with os.scandir(root / room / name) as entries:
+            for entry in entries:
+                if entry.name[0] == "." or entry.name.casefold() in _IGNORED or entry.name.endswith(".part"):
+                    continue
+                if room == REJECTED and entry.name.endswith(".json"):
+                    continue  # points of a picture that was taken away
+                if entry.is_file(follow_symlinks=False):
+                    stat = entry.stat(follow_symlinks=False)
+                    yield _File.model_construct(
+                        path=f"{room}/{name}/{entry.name}", size=stat.st_size, mtime_ns=stat.st_mtime_ns
+                    )

@@ -1,0 +1,58 @@
+"""Pictures that leave together with their points."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from byod.exports.selection import Leaving
+from byod.schema import keypoints
+from byod.schema import recipe as recipes
+from byod.schema.errors import DatasetError
+from byod.schema.keypoints import Head, Marks, PointSet
+from byod.schema.records import Snapshot
+
+
+def point_set(snapshot: Snapshot) -> PointSet:
+    """The points of the dataset.
+
+    Raises:
+        DatasetError: its recipe names none.
+    """
+    known = recipes.read(snapshot.folder).points
+    if known is None:
+        raise DatasetError(f"{snapshot.folder / recipes.FILE} names no points")
+    return known
+
+
+def is_marked(snapshot: Snapshot, item: Leaving) -> bool:
+    """Whether a picture has a file of points; one without is not marked yet, and says nothing of heads."""
+    return (snapshot.folder / keypoints.file_of(item.sample.path)).is_file()
+
+
+def marks_of(snapshot: Snapshot, item: Leaving) -> Marks:
+    """What is marked in a picture.
+
+    Raises:
+        DatasetError: the file is gone or damaged, or belongs to a picture of another size.
+    """
+    file = snapshot.folder / keypoints.file_of(item.sample.path)
+    marks = keypoints.read(file)
+    if marks is None:
+        raise DatasetError(f"{file} is gone; run `byod status` first")
+    size = (item.sample.width, item.sample.height)
+    if (marks.width, marks.height) != size:
+        raise DatasetError(
+            f"{file} is of a picture of {marks.width} x {marks.height} pixels; {item.sample.path} has another size"
+        )
+    return marks
+
+
+def name_of(item: Leaving) -> str:
+    """What to call a picture in a message."""
+    return item.credit.title or PurePosixPath(item.sample.path).name
+
+
+def triples(head: Head, names: tuple[str, ...]) -> list[tuple[float, float, bool] | None]:
+    """The points of a head in order, as x, y and whether it lies inside; None for one nobody marked."""
+    found = (head.points.get(name) for name in names)
+    return [None if point is None else (point.x, point.y, point.inside) for point in found]

@@ -1,0 +1,152 @@
+"""Pictures that belong together because they are alike: groups for splitting, and pairs for somebody to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byod.images.neighbors.components import listed, parts, tree
+from byod.images.neighbors.hamming import Buckets
+from byod.images.neighbors.index import LOOSE, STRICT, Indices, Links, Picture, Table
+from byod.schema.records import DuplicateGroup, Fingerprint
+
+LARGEST_GROUP = 50
+"""Groups of more pictures than this may have been linked by accident; their look-alikes say so."""
+
+RULES = ("alike", "inside a border", "mirrored")
+"""Why two pictures are linked."""
+
+Flags = NDArray[np.bool_]
+
+
+class Family(NamedTuple):
+    """Links between pictures (by their numbers), the nearest first; `rule` is a place in `RULES`."""
+
+    one: Indices
+    other: Indices
+    phash: Indices
+    dhash: Indices
+    rule: Indices
+
+
+def linked(table: Table, near: Links, here: Flags, gone: Flags) -> Family:
+    """Link the pictures that are alike: those of one look to its first, and the first of looks that are near.
+
+    `here` marks the pictures to take, `gone` those that are dropped: they stand for their look only where nothing
+    else does.
+    """
+    (shown,) = np.nonzero(here & (table.plain >= 0))
+    (framed,) = np.nonzero(here & (table.inner >= 0))
+    picture = np.concatenate((shown, framed))
+    inner = np.arange(len(picture)) >= len(shown)
+    order = np.lexsort((inner, picture, gone[picture]))
+    picture, inner = picture[order], inner[order]
+    look = np.concatenate((table.plain[shown], table.inner[framed]))[order]
+    looks = Buckets.of(look, len(table.phash))
+    first = np.full(len(table.phash), -1)
+    first[looks.sizes > 0] = looks.order[looks.starts[looks.sizes > 0]]
+    none = np.zeros(len(picture), np.int64)
+    links = [_between(picture, inner, first[look], np.arange(len(picture)), none, none, False)]
+    for found, mirrored in ((near, False), (table.mirrored(), True)):
+        both = (first[found.one] >= 0) & (first[found.other] >= 0)
+        one, other, phash, dhash = (column[both] for column in found)
+        links.append(_between(picture, inner, first[one], first[other], phash, dhash, mirrored))
+    family = Family(*(np.concatenate(column) for column in zip(*links, strict=True)))
+    order = np.lexsort((family.other, family.one, family.dhash, family.phash, family.rule == 2))
+    return Family(*(column[order] for column in family))
+
+
+def _between(
+    picture: Indices,
+    inner: Flags,
+    one: Indices,
+    other: Indices,
+    phash: Indices,
+    dhash: Indices,
+    mirrored: bool,
+) -> Family:
+    """Links between appearances of pictures as links between the pictures; the lower number first."""
+    first, second = picture[one], picture[other]
+    rule = np.full(len(one), 2) if mirrored else (inner[one] | inner[other]).astype(np.int64)
+    apart = first != second
+    links = (np.minimum(first, second), np.maximum(first, second), phash, dhash, rule)
+    return Family(*(column[apart] for column in links))
+
+
+def grouped(pictures: Sequence[Picture], family: Family) -> tuple[DuplicateGroup, ...]:
+    """Groups of two pictures or more that are linked, however far round; best picture first."""
+    same = _by_hash(pictures)
+    one = np.concatenate((family.one, same))
+    other = np.concatenate((family.other, np.arange(len(pictures))))
+    part = parts(len(pictures), one, other)
+    groups = []
+    for members in listed(part, np.bincount(part, minlength=len(pictures)) > 1):
+        hashes = tuple(dict.fromkeys(pictures[member].sha256 for member in members))
+        if len(hashes) > 1:
+            groups.append(DuplicateGroup(key=min(hashes), members=hashes))
+    return tuple(sorted(groups, key=lambda group: group.key))
+
+
+def lookalikes(
+    pictures: Sequence[Picture],
+    table: Table,
+    family: Family,
+    groups: Sequence[DuplicateGroup],
+    gone: Flags,
+    disputed: Mapping[str, int],
+) -> tuple[tuple[str, str, str], ...]:
+    """Pairs of pictures that stay although they are alike: as few as link them all, the nearest ones.
+
+    `disputed` maps the pictures in conflict to the number of the conflict; they are not listed a second time.
+    """
+    loose = _loose(pictures, groups)
+    stay = ~(gone[family.one] | gone[family.other])
+    family = Family(*(column[stay] for column in family))
+    same = _by_hash(pictures)
+    rules = np.array(RULES, object)[family.rule]
+    strict = (family.rule == 0) & (family.phash <= STRICT[0]) & (family.dhash <= STRICT[1])
+    found: list[tuple[str, str, str]] = []
+    for link in tree(len(pictures), same[family.one], same[family.other]).tolist():
+        first, second = family.one[link : link + 1], family.other[link : link + 1]
+        one, other = sorted((pictures[int(first[0])].sha256, pictures[int(second[0])].sha256))
+        if one in disputed and disputed[one] == disputed.get(other):
+            continue
+        rule = "near" if strict[link] and table.of_one_colour(first, second)[0] else str(rules[link])
+        if one in loose:
+            rule = f"{rule}, in a loose group of {loose[one]}"
+        found.append((one, other, rule))
+    return tuple(sorted(found))
+
+
+def _by_hash(pictures: Sequence[Picture]) -> Indices:
+    """For each picture the first one of the same bytes (under another label)."""
+    first: dict[str, int] = {}
+    return np.array(
+        [first.setdefault(picture.sha256, number) for number, picture in enumerate(pictures)], np.int64
+    )
+
+
+def _loose(pictures: Sequence[Picture], groups: Sequence[DuplicateGroup]) -> dict[str, int]:
+    """The size of the groups that are too large or too wide to be copies of one picture, by their members."""
+    prints = {picture.sha256: picture.fingerprint for picture in pictures}
+    loose: dict[str, int] = {}
+    for group in groups:
+        count = len(group.members)
+        if count > LARGEST_GROUP or (
+            count > 2 and _widest([prints[m] for m in group.members]) > 2 * LOOSE[0]
+        ):
+            loose.update(dict.fromkeys(group.members, count))
+    return loose
+
+
+def _widest(prints: Sequence[Fingerprint]) -> int:
+    """The largest distance in bits between two pictures, mirror images and borders aside."""
+    shown = [(look.phash, look.trim_phash or look.phash) for look in prints]
+    plain = np.array([[int(digits, 16) for digits in hashes] for hashes in shown], np.uint64)
+    mirror = np.array([[int(look.mirror, 16)] for look in prints], np.uint64)
+    views = np.concatenate((plain, mirror), axis=1)
+    apart = np.bitwise_count(views[:, None, :, None] ^ plain[None, :, None, :]).min(axis=(2, 3))
+    return int(np.minimum(apart, apart.T).max())

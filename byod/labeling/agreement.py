@@ -1,0 +1,207 @@
+"""How far people agree with each other, and models with people: plain counts over tasks as Label Studio gives them.
+
+A task is a mapping as an export (`/api/projects/ID/export`) or a page of tasks (`fields=all`) holds it. A person's
+answer is their newest annotation that is not a skip; a skip is no answer, although it may carry a preselected label.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import combinations
+from typing import Any
+
+from byod.schema.records import Record
+
+SOMEBODY = "somebody"
+"""Who answered when the server does not say (it forgets people who were deleted)."""
+
+PEOPLE = "people"
+"""All who answered, taken together."""
+
+Item = Mapping[str, Any]
+
+
+class Tally(Record):
+    """One project in numbers: tasks by what became of them.
+
+    `done` counts tasks that somebody answered, `skipped` those with skips alone, `disagreeing` those with different
+    answers that hold; `pulled` is how many verdicts were taken back into the folders. `by` counts, for each person,
+    the tasks they answered.
+    """
+
+    purpose: str
+    project: int
+    pushed: int
+    done: int
+    skipped: int
+    disagreeing: int
+    pulled: int
+    by: dict[str, int]
+
+
+class Pair(Record):
+    """Two on the tasks that both gave a label for: the share of equal labels (0..1), and Cohen's kappa (-1..1).
+
+    `kappa` is None when both always said one and the same thing: chance alone would make them agree.
+    """
+
+    first: str
+    second: str
+    tasks: int
+    agreement: float
+    kappa: float | None
+
+
+def tally(
+    tasks: Iterable[Item], *, purpose: str, project: int, pulled: int, people: Mapping[int, str] | None = None
+) -> Tally:
+    """Count what became of a project's tasks; `people` names users by their number on the server."""
+    pushed = done = skipped = disagreeing = 0
+    by: Counter[str] = Counter()
+    for task in tasks:
+        pushed += 1
+        given = answers(task)
+        by.update(_name(person, people) for person in given)
+        done += bool(given)
+        skipped += not given and any(_is_skip(one) for one in _annotations(task))
+        disagreeing += _disagree(given.values())
+    return Tally(
+        purpose=purpose,
+        project=project,
+        pushed=pushed,
+        done=done,
+        skipped=skipped,
+        disagreeing=disagreeing,
+        pulled=pulled,
+        by=dict(by.most_common()),
+    )
+
+
+def between(tasks: Iterable[Item], people: Mapping[int, str] | None = None) -> tuple[Pair, ...]:
+    """Every two people who labelled the same task, those with the most tasks in common first."""
+    shared: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    for task in tasks:
+        clear = sorted((person, said[0]) for person, said in answers(task).items() if len(said) == 1)
+        for (first, one), (second, other) in combinations(clear, 2):
+            shared.setdefault((first, second), []).append((one, other))
+    found = [
+        Pair(
+            first=_name(first, people),
+            second=_name(second, people),
+            tasks=len(labels),
+            agreement=agreement(labels),
+            kappa=kappa(labels),
+        )
+        for (first, second), labels in shared.items()
+    ]
+    return tuple(sorted(found, key=lambda pair: (-pair.tasks, pair.first, pair.second)))
+
+
+def with_models(tasks: Iterable[Item]) -> tuple[Pair, ...]:
+    """Every model (first) with people (second) on the tasks both have a label for; people's newest answer counts.
+
+    A task's own predictions are used where they are there in full; an export only has the one that was shown to whoever
+    answered, which the annotation keeps.
+    """
+    said: dict[str, list[tuple[str, str]]] = {}
+    for task in tasks:
+        newest = _newest(one for one in _annotations(task) if not _is_skip(one))
+        truth = choices(newest) if newest else ()
+        if newest is None or len(truth) != 1:
+            continue
+        for model, label in _predicted(task, newest).items():
+            said.setdefault(model, []).append((label, truth[0]))
+    found = [
+        Pair(first=model, second=PEOPLE, tasks=len(labels), agreement=agreement(labels), kappa=kappa(labels))
+        for model, labels in said.items()
+    ]
+    return tuple(sorted(found, key=lambda pair: (-pair.tasks, pair.first)))
+
+
+def agreement(pairs: Sequence[tuple[str, str]]) -> float:
+    """The share (0..1) of pairs whose two labels are the same; of none, 0."""
+    return sum(one == other for one, other in pairs) / len(pairs) if pairs else 0.0
+
+
+def kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
+    """Cohen's kappa of two raters' labels, -1..1; None without pairs, or when both always give the same one label.
+
+    https://en.wikipedia.org/wiki/Cohen%27s_kappa
+    """
+    number = len(pairs)
+    first = Counter(one for one, _ in pairs)
+    second = Counter(other for _, other in pairs)
+    # whole numbers up to the one division: whether chance explains everything is decided exactly
+    by_chance = sum(count * second[label] for label, count in first.items())
+    room = number * number - by_chance
+    if room == 0:
+        return None
+    equal = sum(one == other for one, other in pairs)
+    return (number * equal - by_chance) / room
+
+
+def answers(task: Item) -> dict[int, tuple[str, ...]]:
+    """What each person says of a task: the choices of their newest annotation that is no skip (points have none)."""
+    mine: dict[int, list[Item]] = {}
+    for one in _annotations(task):
+        if not _is_skip(one):
+            mine.setdefault(_person(one), []).append(one)
+    return {person: choices(newest) for person, some in mine.items() if (newest := _newest(some)) is not None}
+
+
+def choices(annotation: Item) -> tuple[str, ...]:
+    """The choices of an annotation or prediction, in order."""
+    found: list[str] = []
+    for part in annotation.get("result") or ():
+        if isinstance(part, Mapping) and part.get("type") == "choices":
+            value = part.get("value")
+            found.extend(str(each) for each in (value or {}).get("choices") or ())
+    return tuple(found)
+
+
+def _predicted(task: Item, answered: Item) -> dict[str, str]:
+    """The label of each model for a task; of two by one model, the later one."""
+    whole = [one for one in task.get("predictions") or () if isinstance(one, Mapping)]
+    shown = answered.get("prediction")
+    if not whole and isinstance(shown, Mapping):
+        whole = [shown]
+    labels = ((str(one.get("model_version") or ""), choices(one)) for one in whole)
+    return {model: said[0] for model, said in labels if len(said) == 1}
+
+
+def _annotations(task: Item) -> Iterator[Item]:
+    return (one for one in task.get("annotations") or () if isinstance(one, Mapping))
+
+
+def _is_skip(annotation: Item) -> bool:
+    return bool(annotation.get("was_cancelled"))
+
+
+def _person(annotation: Item) -> int:
+    who = annotation.get("completed_by")
+    if isinstance(who, Mapping):  # some pages of the server spell the person out
+        who = who.get("id")
+    return int(who) if isinstance(who, int) else 0
+
+
+def _name(person: int, people: Mapping[int, str] | None) -> str:
+    return (people or {}).get(person) or (f"user {person}" if person else SOMEBODY)
+
+
+def _newest(annotations: Iterable[Item]) -> Item | None:
+    return max(annotations, key=_age, default=None)
+
+
+def _age(annotation: Item) -> tuple[datetime, int]:
+    at = annotation.get("updated_at") or annotation.get("created_at")
+    when = datetime.fromisoformat(at) if isinstance(at, str) else datetime.min.replace(tzinfo=UTC)
+    number = annotation.get("id")
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)), number if isinstance(number, int) else 0
+
+
+def _disagree(given: Iterable[tuple[str, ...]]) -> bool:
+    """Whether the answers differ, or one of them names several classes at once."""
+    named = {said for said in given if said}
+    return len(named) > 1 or any(len(said) > 1 for said in named)

@@ -1,0 +1,154 @@
+"""The pictures as reviewers see them: upright, at most 1024 pixels, in a format every browser draws, named by hash.
+
+Label Studio serves them itself: from a folder beside its own files (its local-files storage, never synced), or, on
+a server whose disk byod cannot reach, as uploads.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from PIL import Image
+
+from byod.images import decode
+from byod.labeling.client import Studio
+from byod.schema import files
+from byod.schema.errors import PictureError, ReviewError
+from byod.schema.records import Sample
+
+MAX_SIDE = 1024
+_DRAWN_BY_BROWSERS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
+_MAX_BYTES = 1_500_000
+_UPLOAD_FILES = 50  # Django takes 100 files a request
+
+Addressed = Callable[[Sequence[Sample]], dict[str, str]]
+"""Gives the address, as a task names it, of each picture; one that cannot be shown is left out."""
+
+
+class LocalFiles:
+    """Previews in a folder that Label Studio serves: links to the pictures where they are fit as they are.
+
+    Args:
+        dataset: the dataset's folder.
+        root: what the server calls LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.
+        room: the folder below it that is this dataset's.
+    """
+
+    def __init__(self, dataset: Path, root: Path, room: str) -> None:
+        self._dataset, self._room = dataset, room
+        self.folder = root / room
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, samples: Sequence[Sample]) -> dict[str, str]:
+        """Make what is missing; SHA-256 → address."""
+        with ThreadPoolExecutor(max_workers=2) as threads:
+            names = threads.map(self._made, samples)
+            return {
+                sample.sha256: f"/data/local-files/?d={quote(f'{self._room}/{name}')}"
+                for sample, name in zip(samples, names, strict=True)
+                if name is not None
+            }
+
+    def _made(self, sample: Sample) -> str | None:
+        source = self._dataset / sample.path
+        suffix = _DRAWN_BY_BROWSERS.get(sample.format or "", ".jpg")
+        try:
+            fit = _fit(sample, source)
+            name = f"{sample.sha256}{suffix if fit else '.preview.jpg'}"
+            target = self.folder / name
+            if target.exists():
+                return name
+            if fit and _linked(source, target):
+                return name
+            with files.replacing(target) as part:
+                if fit:
+                    shutil.copyfile(source, part)
+                else:
+                    part.write_bytes(shrunk(source))
+        except (PictureError, FileNotFoundError):
+            return None
+        return name
+
+
+class Uploads:
+    """Previews sent to a server: Label Studio keeps them among its uploads."""
+
+    def __init__(self, dataset: Path, studio: Studio, project: int) -> None:
+        self._dataset, self._studio, self._project = dataset, studio, project
+
+    def __call__(self, samples: Sequence[Sample]) -> dict[str, str]:
+        """Send the pictures, some at a time; SHA-256 → address."""
+        found: dict[str, str] = {}
+        for at in range(0, len(samples), _UPLOAD_FILES):
+            found |= self._sent(samples[at : at + _UPLOAD_FILES])
+        return found
+
+    def _sent(self, samples: Sequence[Sample]) -> dict[str, str]:
+        files = []
+        for sample in samples:
+            source = self._dataset / sample.path
+            try:
+                fit = _fit(sample, source)
+                body = source.read_bytes() if fit else shrunk(source)
+            except (PictureError, FileNotFoundError):
+                continue
+            suffix = _DRAWN_BY_BROWSERS.get(sample.format or "", ".jpg") if fit else ".jpg"
+            # a field of its own for each: of several files in one field Django's view takes the last
+            files.append((sample.sha256, (f"{sample.sha256}{suffix}", body)))
+        if not files:
+            return {}
+        path = f"/api/projects/{self._project}"
+        told = self._studio.post(f"{path}/import", params={"commit_to_project": "false"}, files=files)
+        numbers = told.get("file_upload_ids") or []
+        rows: list[dict[str, Any]] = self._studio.get(
+            f"{path}/file-uploads", params={"ids": json.dumps(numbers)}
+        )
+        by_number = {row["id"]: str(row["file"]) for row in rows}
+        names = [by_number.get(number, "") for number in numbers]
+        found = {
+            sample.sha256: f"/data/{name}" for sample in samples for name in names if sample.sha256 in name
+        }
+        if len(found) != len(files):
+            raise ReviewError(f"the Label Studio at {self._studio.url} did not keep the pictures sent to it")
+        return found
+
+
+def _fit(sample: Sample, source: Path) -> bool:
+    """Whether reviewers may see the file as it is: small, upright, and of a format every browser draws."""
+    if sample.format not in _DRAWN_BY_BROWSERS or sample.size > _MAX_BYTES:
+        return False
+    if max(sample.width or MAX_SIDE + 1, sample.height or MAX_SIDE + 1) > MAX_SIDE:
+        return False
+    return decode.plain(source.read_bytes())
+
+
+def shrunk(source: Path) -> bytes:
+    """The picture upright, in RGB, with no side over 1024 pixels, as JPEG without metadata.
+
+    Raises:
+        PictureError: it cannot be opened.
+    """
+    image = decode.open_picture(source, at_least=MAX_SIDE)
+    image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    body = io.BytesIO()
+    image.save(body, "JPEG", quality=88)
+    return body.getvalue()
+
+
+def _linked(source: Path, target: Path) -> bool:
+    """Give the file a second name; False where the disk cannot."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one without links
+        return False
+    return True

@@ -1,0 +1,98 @@
+"""Points as a reviewer left them, back as marks of the picture: which head each belongs to, in pixels."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from byod.labeling.annotations import Dot
+from byod.schema.keypoints import Head, Marks, Point, is_inside
+
+_KEY = re.compile(r"h(\d{1,4})\.")
+_SAME_PIXELS = 0.01
+
+
+def marks(
+    dots: Sequence[Dot], before: Marks | None, names: Sequence[str], sha256: str, width: int, height: int
+) -> Marks:
+    """The marks of the picture `sha256` of `width` x `height` pixels after a review.
+
+    A point that was asked about keeps its head by its key; one that was taken away is unmarked; one outside of the
+    frame was not shown and stays. A new point goes to the nearest head that has none of its name, else to a new one.
+    """
+    old = before.heads if before is not None else ()
+    points: list[dict[str, Point | None]] = [
+        {
+            name: point if point is not None and not is_inside(point.x, point.y, width, height) else None
+            for name, point in head.points.items()
+        }
+        for head in old
+    ]
+    new: list[tuple[str, Point]] = []
+    for dot in dots:
+        placed = Point(
+            x=dot.x * width / 100.0, y=dot.y * height / 100.0, inside=is_inside(dot.x, dot.y, 100, 100)
+        )
+        known = _KEY.match(dot.key)
+        number = int(known.group(1)) if known else len(old)
+        if number < len(old) and points[number].get(dot.name) is None:
+            points[number][dot.name] = _unmoved(old[number].points.get(dot.name), placed)
+        else:
+            new.append((dot.name, placed))
+    for name, point in new:
+        free = [head for head in points if head.get(name) is None]
+        if free:
+            min(free, key=lambda head: _distance(head, point))[name] = point
+        else:
+            points.append({name: point})
+    heads = [
+        Head(
+            points={name: head.get(name) for name in (*names, *(n for n in head if n not in names))},
+            box=old[number].box if number < len(old) else None,
+        )
+        for number, head in enumerate(points)
+        if any(head.values()) or (number < len(old) and old[number].box is not None)
+    ]
+    return Marks(sha256=sha256, width=width, height=height, heads=tuple(heads))
+
+
+def apart(one: Marks, other: Marks) -> float:
+    """How far two people's marks differ, in parts of the head's size; infinite where one has what the other lacks."""
+    if len(one.heads) != len(other.heads):
+        return math.inf
+    worst = 0.0
+    for mine, yours in zip(one.heads, other.heads, strict=True):
+        size = _size(mine)
+        for name in set(mine.points) | set(yours.points):
+            a, b = mine.points.get(name), yours.points.get(name)
+            if (a is None) != (b is None):
+                return math.inf
+            if a is not None and b is not None:
+                worst = max(worst, math.hypot(a.x - b.x, a.y - b.y) / size)
+    return worst
+
+
+def _unmoved(old: Point | None, new: Point) -> Point:
+    """The old point where nobody dragged it: percents are not exact to the last digit."""
+    if old is not None and math.hypot(old.x - new.x, old.y - new.y) < _SAME_PIXELS:
+        return old
+    return new
+
+
+def _distance(head: dict[str, Point | None], point: Point) -> float:
+    """From a point to the nearest one of a head; a head without points is as far as can be."""
+    return min(
+        (math.hypot(p.x - point.x, p.y - point.y) for p in head.values() if p is not None), default=math.inf
+    )
+
+
+def _size(head: Head) -> float:
+    there = list(head.marked.values())
+    if head.box is not None:
+        x0, y0, x1, y1 = head.box
+        return max(1.0, math.hypot(x1 - x0, y1 - y0))
+    if len(there) < 2:
+        return 50.0
+    xs, ys = [p.x for p in there], [p.y for p in there]
+    return max(1.0, math.hypot(max(xs) - min(xs), max(ys) - min(ys)))

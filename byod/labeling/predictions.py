@@ -1,0 +1,170 @@
+"""What a model thinks, brought into Label Studio: by a helper it may ask, and by predictions written beforehand.
+
+Label Studio asks a connected model only when it opens a task that has no prediction at all; the tasks that byod pushes
+have one, the folder's. So the opinions of a run are also written, under the run's name, for every open task without.
+
+https://labelstud.io/guide/ml (connecting), https://labelstud.io/guide/predictions (predictions)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from byod.labeling.client import Studio, passes
+from byod.labeling.projects import choice, marker
+from byod.labeling.review_tasks import Purpose
+from byod.schema.errors import ReviewError
+from byod.schema.records import Record
+
+TITLE = "byod"
+"""What the helper is called in a project; were it the run's name, a stopped helper would hide predictions."""
+BATCH = 500
+"""Tasks whose opinions are written at a time: a request costs the server about a second, however few it brings."""
+
+_BANNED = "reserved network address"
+
+Say = Callable[[str], None]
+
+
+class Said(Record):
+    """A model's opinion of a picture: a class folder, and how sure it is (0..1)."""
+
+    label: str
+    score: float
+
+
+Answers = Callable[[Sequence[str]], Sequence[Said | None]]
+"""SHA-256s of pictures to opinions in the same order; None for a picture the model cannot say anything of."""
+
+
+def prediction(said: Said, model: str) -> dict[str, Any]:
+    """An opinion as Label Studio takes it; `label` is the alias of a choice in the projects byod makes."""
+    return {"model_version": model, "score": said.score, "result": [choice(said.label)]}
+
+
+def projects_of(studio: Studio, dataset: Path) -> list[int]:
+    """The projects on this server in which people are asked for labels of a dataset; points are another matter.
+
+    Raises:
+        ReviewError: the server cannot be used.
+    """
+    marks = [marker(dataset, purpose) for purpose in Purpose if purpose is not Purpose.POINTS]
+    told = ((int(one["id"]), str(one.get("description") or "")) for one in studio.projects())
+    return [number for number, text in told if any(mark in text for mark in marks)]
+
+
+def attach(studio: Studio, project: int, url: str, say: Say) -> int:
+    """Connect the helper at `url` (it must answer already) to a project; return the connection's number.
+
+    A helper of byod that was connected before is replaced, so that there is never more than one. The webhook that
+    Label Studio adds is removed again: byod asks for changes itself, and nobody's click should wait for it.
+
+    Raises:
+        ReviewError: the server refuses the address, or cannot reach it.
+    """
+    kept = _tidied(studio, project, url, say)
+    if kept is not None:
+        return kept
+    try:
+        made = studio.post(
+            "/api/ml/", json={"project": project, "url": url, "title": TITLE, "is_interactive": False}
+        )
+    except ReviewError as error:
+        raise _refused(studio, url, error) from error
+    _drop_webhook(studio, project, url)
+    return int(made["id"])
+
+
+def _tidied(studio: Studio, project: int, url: str, say: Say) -> int | None:
+    """The connection to `url` that is there; connections to earlier helpers of byod are removed."""
+    kept = None
+    for one in studio.get("/api/ml/", params={"project": project}):
+        if one["title"] != TITLE:
+            say(
+                f"project {project} has another model connected ({one['title']}); Label Studio asks the older one"
+            )
+        elif kept is None and str(one["url"]).rstrip("/") == url.rstrip("/"):
+            kept = int(one["id"])
+        else:
+            _remove(studio, project, int(one["id"]), str(one["url"]))
+    return kept
+
+
+def _refused(studio: Studio, url: str, error: ReviewError) -> ReviewError:
+    if _BANNED in str(error):
+        return ReviewError(
+            f"the Label Studio at {studio.url} asks no model on its own machine ({url}); start it with "
+            "LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS=false and LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS="
+            "10.0.0.0/8,169.254.0.0/16,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,fc00::/7,fe80::/10"
+        )
+    if "health check" in str(error):
+        return ReviewError(
+            f"the Label Studio at {studio.url} cannot reach {url}; it must run on this machine"
+        )
+    return error
+
+
+def detach(studio: Studio, project: int, connection: int, url: str) -> None:
+    """Take a helper out of a project; what it said stays.
+
+    Raises:
+        ReviewError: the server cannot be used.
+    """
+    _remove(studio, project, connection, url)
+
+
+def _remove(studio: Studio, project: int, connection: int, url: str) -> None:
+    studio.delete(f"/api/ml/{connection}")
+    _drop_webhook(studio, project, url)
+
+
+def _drop_webhook(studio: Studio, project: int, url: str) -> None:
+    for hook in studio.get("/api/webhooks/", params={"project": project}):
+        if hook["url"] == f"{url.rstrip('/')}/webhook" and hook["project"] == project:
+            studio.delete(f"/api/webhooks/{hook['id']}/")
+
+
+def lacking(studio: Studio, project: int, model: str) -> list[tuple[int, str]]:
+    """The open tasks of a project without an opinion of this model: (task, SHA-256 of its picture)."""
+    filters = [
+        passes("predictions_model_versions", "not_contains", "List", [model]),
+        passes("total_annotations", "equal", "Number", 0),
+    ]
+    tasks = studio.tasks(project, include=("id", "data"), filters=filters)
+    return [(int(task["id"]), str(task["data"]["byod_id"])) for task in tasks if task["data"].get("byod_id")]
+
+
+def write(studio: Studio, project: int, model: str, answers: Answers, say: Say) -> int:
+    """Write the model's opinion for every open task that lacks one; return how many were written.
+
+    Stopped halfway, it goes on where it was: what is written is no longer lacking.
+
+    Raises:
+        ReviewError: the server cannot be used.
+    """
+    open_tasks = lacking(studio, project, model)
+    written = 0
+    for at in range(0, len(open_tasks), BATCH):
+        some = open_tasks[at : at + BATCH]
+        said = answers([sha256 for _, sha256 in some])
+        rows = [
+            {"task": task, **prediction(one, model)}
+            for (task, _), one in zip(some, said, strict=True)
+            if one is not None
+        ]
+        if rows:
+            studio.post(f"/api/projects/{project}/import/predictions", json=rows)
+            written += len(rows)
+        if left := len(open_tasks[at + BATCH :]):
+            say(f"project {project}: {written} opinions written, {left} tasks to go")
+    return written
+
+
+def choose(studio: Studio, project: int, model: str) -> bool:
+    """Have a model's opinions preselected in a project; False when it has none there."""
+    if model not in studio.get(f"/api/projects/{project}/model-versions/"):
+        return False
+    studio.patch(f"/api/projects/{project}/", json={"model_version": model})
+    return True

@@ -1,0 +1,352 @@
+"""Answers into the dataset: each once into the label log, then the files move; and a whole pull back again.
+
+What a pull does is a function of the server's answers and the label log, and is one transaction: killed at any
+point, it has happened or it has not. An answer is known by picture, person and time, so that it is taken once
+however often it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from byod.dataset import placement as settlement
+from byod.dataset.catalog.reviews import Before
+from byod.dataset.catalog.verdicts import UNDO
+from byod.dataset.dataset_folder import Dataset
+from byod.labeling import annotations as answers
+from byod.labeling import keypoint_annotations
+from byod.labeling.annotations import REVIEW, Answer, Decision
+from byod.labeling.client import PAGE, Studio, passes
+from byod.labeling.projects import Project, Remembered, existing
+from byod.schema import files
+from byod.schema import keypoints as marked
+from byod.schema.errors import UsageError
+from byod.schema.keypoints import Marks
+from byod.schema.records import Placement, Reason, Record, Sample, Status, Verdict
+
+OVERLAP = timedelta(seconds=30)
+"""How far back a pull reads again: a change is stamped before it can be seen."""
+APART = 0.1
+"""Two people's points differ when they lie further apart than this part of the head's size."""
+_STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"  # the only form Label Studio's filter takes without an error
+_SAID = ("id", "data", "updated_at", "annotations", "result", "was_cancelled", "completed_by", "updated_by")
+_ANSWERED = passes("total_annotations", "greater", "Number", 0)
+_STAGING = ".byod/marks"
+
+
+class Fetched(Record):
+    """What one project has had to say since the last pull, and how far that goes."""
+
+    project: Project
+    read: answers.Read
+    seen: str
+
+
+class Clash(Record):
+    """A picture whose class nobody knows after a pull, and why."""
+
+    file: str
+    why: str
+
+
+class Pulled(Record):
+    """What a pull did: answers new to the log, files moved, and what needs somebody."""
+
+    answers: int = 0
+    moved: int = 0
+    relabelled: int = 0
+    rejected: int = 0
+    points: int = 0
+    by: dict[str, int] = {}
+    conflicts: tuple[Clash, ...] = ()
+    waiting: dict[str, int] = {}
+    unreadable: int = 0
+
+
+def fetch(studio: Studio, wanted: Sequence[Remembered]) -> list[Fetched]:
+    """Read what was said in all projects since the last pull; does not look into the dataset.
+
+    Raises:
+        ReviewError: the server stopped answering; nothing is pulled then.
+    """
+    seen = {(one.purpose, one.number): one.seen for one in wanted}
+    return [
+        _fetched(studio, project, seen.get((project.purpose, project.number), ""))
+        for project in existing(studio, wanted)
+    ]
+
+
+def _fetched(studio: Studio, project: Project, seen: str) -> Fetched:
+    """What was said in a project since a moment.
+
+    Where it takes several pages, something may have been said in a task of an earlier page meanwhile: how far the
+    pull goes is then told by the first page alone.
+    """
+    filters = [_ANSWERED]
+    if seen:
+        since = (datetime.fromisoformat(seen) - OVERLAP).astimezone(UTC).strftime(_STAMP)
+        filters.append(passes("updated_at", "greater", "Datetime", since))
+    changed = studio.tasks(project.number, include=_SAID, filters=filters)
+    if any("result" not in annotation for task in changed for annotation in task["annotations"]):
+        changed = studio.tasks(project.number, filters=filters)  # a server that takes `include` otherwise
+    people = studio.people() if changed else {}
+    latest = max([seen, *(str(task["updated_at"]) for task in changed[:PAGE])], key=_moment)
+    return Fetched(project=project, read=answers.read(changed, project.purpose, people), seen=latest)
+
+
+def _moment(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp) if stamp else datetime.min.replace(tzinfo=UTC)
+
+
+def apply(dataset: Dataset, server: str, fetched: Sequence[Fetched]) -> Pulled:
+    """Take up the answers that are not in the log yet."""
+    catalog = dataset.catalog
+    everything = [answer for one in fetched for answer in one.read.answers]
+    history = catalog.verdicts.said_of(answer.sha256 for answer in everything)
+    logged = {(sha, said.who, said.when) for sha, rows in history.items() for _, said in rows}
+    fresh = [answer for answer in everything if answer.name not in logged]
+    known, waiting = _of_known_classes(dataset, fresh)
+    with dataset.changing():
+        for one in fetched:
+            catalog.reviews.remember(server, one.project.purpose, one.project.number)
+        change = _Change(dataset, history, everything)
+        for sha256, group in groupby(
+            sorted(known, key=lambda a: (a.sha256, a.when, a.who)), lambda a: a.sha256
+        ):
+            change.take(sha256, list(group))
+        pulled = change.done()
+        for one in fetched:
+            # what waits for its class is read again next time
+            if not any(a.purpose is one.project.purpose and a.label in waiting for a in fresh):
+                catalog.reviews.pulled_until(server, one.project.purpose, one.seen)
+    return pulled.model_copy(
+        update={"waiting": waiting, "unreadable": sum(one.read.unreadable for one in fetched)}
+    )
+
+
+def _of_known_classes(dataset: Dataset, fresh: Iterable[Answer]) -> tuple[list[Answer], dict[str, int]]:
+    """The answers that name a class of the recipe (or none), and how many name which other."""
+    known: list[Answer] = []
+    waiting: dict[str, int] = {}
+    for answer in fresh:
+        if answer.label is None or answer.label in dataset.recipe.classes:
+            known.append(answer)
+        else:
+            waiting[answer.label] = waiting.get(answer.label, 0) + 1
+    return known, waiting
+
+
+class _Change:
+    """One pull under way, inside its transaction."""
+
+    def __init__(
+        self, dataset: Dataset, history: Mapping[str, list[tuple[int, Verdict]]], read: Iterable[Answer]
+    ) -> None:
+        self.dataset, self.history = dataset, history
+        self.verdicts = dataset.catalog.verdicts
+        self.holding = {sha: number for sha, (number, _) in self.verdicts.numbered(history).items()}
+        self.read = list(read)
+        self.now = datetime.now(UTC)
+        self.before: list[Before] = []
+        self.placements: list[Placement] = []
+        self.marks: list[tuple[str, Marks]] = []
+        self.conflicts: list[Clash] = []
+        self.counts = {"answers": 0, "relabelled": 0, "rejected": 0, "points": 0}
+        self.by: dict[str, int] = {}
+
+    def take(self, sha256: str, new: Sequence[Answer]) -> None:
+        """Log the new answers of one picture, and decide what becomes of it."""
+        sample = self.dataset.catalog.samples.get(sha256)
+        if sample is None:
+            return  # another dataset's picture, or one whose catalog was lost: its answers stay on the server
+        decision = answers.decide(self.history[sha256], new)
+        marks, note = None, ""
+        if new[-1].dots is not None and not decision.conflict:
+            marks, clash, note = self._marks(sample, new[-1])
+            if clash:
+                decision = Decision(label=None, who=REVIEW, conflict=clash)
+        if not sample.path and (decision.label is not None or decision.conflict):
+            told = decision.conflict or f"{decision.who} says {decision.label}"
+            decision = Decision(label=None, who=REVIEW, conflict=f"{told}, but the file was deleted by hand")
+        said = [
+            Verdict(
+                sha256=sha256, label=a.label, who=a.who, when=a.when, note=note or f"review of {a.purpose}"
+            )
+            for a in new
+        ]
+        if decision.conflict:
+            said.append(Verdict(sha256=sha256, label=None, who=REVIEW, when=self.now, note=decision.conflict))
+            self.conflicts.append(Clash(file=sample.path or sha256[:12], why=decision.conflict))
+        self.verdicts.add(said)
+        for answer in new:
+            self.by[answer.who] = self.by.get(answer.who, 0) + 1
+        self.counts["answers"] += len(new)
+        self._remember(sample, marks is not None)
+        self._place(sample, decision)
+        if marks is not None and not decision.conflict:
+            self.marks.append((sha256, marks))
+            self.counts["points"] += 1
+
+    def _place(self, sample: Sample, decision: Decision) -> None:
+        if not sample.path:
+            return
+        if decision.conflict or decision.label is None:
+            reason = Reason.CONFLICT if decision.conflict else Reason.REVIEW
+            detail = decision.conflict or f"rejected by {decision.who}"
+            if (sample.status, sample.reason) != (Status.REJECTED, reason):
+                self.counts["rejected"] += reason is Reason.REVIEW
+            self.placements.append(
+                Placement(
+                    sha256=sample.sha256,
+                    label=sample.label,
+                    status=Status.REJECTED,
+                    reason=reason,
+                    detail=detail,
+                )
+            )
+        elif (sample.status, sample.label) != (Status.KEPT, decision.label):
+            self.counts["relabelled"] += 1
+            self.placements.append(Placement(sha256=sample.sha256, label=decision.label, status=Status.KEPT))
+
+    def _marks(self, sample: Sample, answer: Answer) -> tuple[Marks | None, str, str]:
+        """The picture's new marks (None: as before), what speaks against them, and the note for the log."""
+        file = self.dataset.folder / marked.file_of(sample.path)
+        current = marked.read(file)
+        names = self.dataset.recipe.points.names if self.dataset.recipe.points else ()
+        width, height = sample.width or 1, sample.height or 1
+        if current is not None:
+            width, height = current.width, current.height
+        wanted = keypoint_annotations.marks(answer.dots or (), current, names, sample.sha256, width, height)
+        note = f"points {wanted.digest}"
+        others = [
+            a for a in self.read if a.sha256 == sample.sha256 and a.who != answer.who and a.dots is not None
+        ]
+        for other in others:
+            theirs = keypoint_annotations.marks(
+                other.dots or (), current, names, sample.sha256, width, height
+            )
+            if keypoint_annotations.apart(wanted, theirs) > APART:
+                return None, f"{other.who} and {answer.who} put the points in different places", note
+        if current is not None and current.digest not in (wanted.digest, self._base(sample, answer)):
+            return None, "its points file was changed by hand since it was asked", f"points {current.digest}"
+        return (None if current == wanted else wanted), "", note
+
+    def _base(self, sample: Sample, answer: Answer) -> str:
+        """The points that the answer builds on: those of the last review, else those it was asked with."""
+        for _, said in reversed(self.history[sample.sha256]):
+            if said.note.startswith("points "):
+                return said.note.removeprefix("points ")
+        return answer.base
+
+    def _remember(self, sample: Sample, with_marks: bool) -> None:
+        text = None
+        if with_marks:
+            file = self.dataset.folder / marked.file_of(sample.path)
+            text = file.read_text(encoding="utf-8") if file.exists() else ""
+        self.before.append(
+            Before(
+                sha256=sample.sha256,
+                placement=_as_it_stands(sample),
+                marks=text,
+                verdict=self.holding.get(sample.sha256, 0),
+                last=self.verdicts.last(),
+            )
+        )
+
+    def done(self) -> Pulled:
+        """Write down the pull, and let everything move."""
+        if not self.before:
+            return Pulled()
+        moved = self.dataset.place(self.placements)
+        for sha256, marks in self.marks:
+            sample = self.dataset.catalog.samples.get(sha256)
+            if sample is not None:
+                stage_marks(self.dataset, sample, marks.model_dump_json(indent=1) + "\n")
+        self.dataset.catalog.reviews.add_pull(self.now, self.before)
+        compared = all(_compared(one.placement) for one in self.before)
+        around = [one.sha256 for one in self.before] if compared else None
+        settled = settlement.settle(self.dataset, around=around)
+        return Pulled(moved=moved + settled.moved, by=self.by, conflicts=tuple(self.conflicts), **self.counts)
+
+
+def _compared(placement: Placement) -> bool:
+    """Whether the last settlement compared a sample with all others."""
+    return placement.status is Status.KEPT or placement.reason in settlement.COMPARED
+
+
+def stage_marks(dataset: Dataset, sample: Sample, text: str) -> None:
+    """Promise a picture's points file its new text (empty: none), to be carried out with the moves."""
+    target = marked.file_of(sample.path)
+    staged = f"{_STAGING}/{sample.sha256}.json"
+    files.inside(dataset.folder, _STAGING).mkdir(parents=True, exist_ok=True)
+    if text:
+        files.replace(dataset.folder / staged, text.encode())
+        dataset.catalog.promise_move(staged, target)
+    else:
+        dataset.catalog.promise_move(target, f"{_STAGING}/{sample.sha256}.undone.json")
+
+
+def _as_it_stands(sample: Sample) -> Placement:
+    return Placement(
+        sha256=sample.sha256,
+        label=sample.label,
+        status=sample.status,
+        reason=sample.reason,
+        detail=sample.detail,
+        keeper=sample.keeper,
+        path=sample.path,
+    )
+
+
+class Undone(Record):
+    """A pull taken back: when it was, how many pictures stand as before, and how many were changed since."""
+
+    at: datetime
+    pictures: int
+    changed_since: int
+
+
+def undo(dataset: Dataset, say: Callable[[str], None]) -> Undone:
+    """Take the last pull back: the files stand where they stood, the log says so, the answers stay in it.
+
+    A picture that somebody judged again since then stays where it is now.
+
+    Raises:
+        UsageError: there is no pull to take back.
+    """
+    catalog = dataset.catalog
+    last = catalog.reviews.last_pull()
+    if last is None:
+        raise UsageError(f"{dataset.folder}: there is no pull to take back")
+    number, at = last
+    now = datetime.now(UTC)
+    back = later = 0
+    with dataset.changing():
+        holding = catalog.verdicts.numbered()
+        for before in catalog.reviews.before(number):
+            sample = catalog.samples.get(before.sha256)
+            if sample is None or holding.get(before.sha256, (0,))[0] > before.last:
+                later += 1
+                continue
+            _put_back(dataset, sample, before, now)
+            back += 1
+        catalog.reviews.undo(number)
+        settlement.settle(dataset)
+    if later:
+        say(f"{later} pictures were judged again since then, and stay as they are")
+    return Undone(at=at, pictures=back, changed_since=later)
+
+
+def _put_back(dataset: Dataset, sample: Sample, before: Before, now: datetime) -> None:
+    was = before.placement
+    label = was.label if was.status is Status.KEPT else None
+    dataset.catalog.verdicts.add(
+        [Verdict(sha256=sample.sha256, label=label, who=UNDO, when=now, note=f"#{before.verdict}")]
+    )
+    if before.marks is not None:
+        stage_marks(dataset, sample, before.marks)
+    if sample.path:
+        free = was.path == sample.path or not (dataset.folder / was.path).exists()
+        dataset.place([was if free else was.model_copy(update={"path": ""})])

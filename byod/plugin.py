@@ -1,0 +1,62 @@
+"""What a plugin imports, and all it imports: the public names for those who write a trainer.
+
+A trainer is a class that keeps to `Trainer`: it is given `TrainingData` and a `Run`, and gives back a `Trained` with
+one ONNX file, whose input is what its `InputRule` says. docs/writing-a-trainer.md has a whole plugin on one page;
+`byod.testing` checks one. What stands here stays as it is; everything else in byod may move.
+"""
+
+from byod.images.resize import as_input
+from byod.schema.errors import TrainerError, UsageError
+from byod.schema.keypoints import Head, Marks, Point, PointSet
+from byod.schema.model_card import InputRule, LrFinder, Resize, Stage
+from byod.schema.records import Example, Split, Task
+from byod.tasks.keypoints.geometry import HeadBatch, HeadFeed, Jitter, PointBatch, PointFeed, eyes_of
+from byod.training.protocol import (
+    Architecture,
+    Checking,
+    Checkpoint,
+    Floats,
+    Launching,
+    Listing,
+    Pixels,
+    Run,
+    Trained,
+    Trainer,
+    TrainingData,
+    give_way,
+)
+
+__all__ = [
+    "Architecture",
+    "Checking",
+    "Checkpoint",
+    "Example",
+    "Floats",
+    "Head",
+    "HeadBatch",
+    "HeadFeed",
+    "InputRule",
+    "Jitter",
+    "Launching",
+    "Listing",
+    "LrFinder",
+    "Marks",
+    "Pixels",
+    "Point",
+    "PointBatch",
+    "PointFeed",
+    "PointSet",
+    "Resize",
+    "Run",
+    "Split",
+    "Stage",
+    "Task",
+    "Trained",
+    "Trainer",
+    "TrainerError",
+    "TrainingData",
+    "UsageError",
+    "as_input",
+    "eyes_of",
+    "give_way",
+]

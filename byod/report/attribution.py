@@ -1,0 +1,168 @@
+"""CREDITS.csv: who made each kept picture, and under which licence it may be used; one line a picture.
+
+People open it in spreadsheets, and its text comes from strangers. A cell that a spreadsheet would take for a
+formula (it begins with = + - @, also in the part after a semicolon, which some of them split at) therefore gets
+an apostrophe in front, as spreadsheets themselves mark text: `'=1+1`. A cell that begins with an apostrophe of
+its own gets one more, so that taking one away always gives the true text back: `decode(encode(text)) == text`.
+Source: https://owasp.org/www-community/attacks/CSV_Injection
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from byod.report import dataset_statistics, text_file
+from byod.schema.errors import DatasetError
+from byod.schema.records import Origin, Record, Sample, Sha256, Snapshot
+
+FILE = "CREDITS.csv"
+_LONGEST = 4000
+_DANGER = re.compile(r"(^|[;\t\r\n])(?=[\s\"]*['=+\-@\t\r＝＋－＠])")
+_MARK = re.compile(r"(^|[;\t\r\n])'")
+
+
+class Credit(Record):
+    """One line of CREDITS.csv; `file` is relative to the folder the CSV stands in, None is an empty cell."""
+
+    file: str
+    creator: str | None = None
+    licence: str | None = None
+    licence_url: str | None = None
+    page: str | None = None
+    source: str | None = None
+    url: str | None = None
+    title: str | None = None
+    fetched_at: datetime | None = None
+    sha256: Sha256
+    creator_url: str | None = None
+    terms: str | None = None
+    attribution: str | None = None
+
+    @property
+    def origin(self) -> Origin | None:
+        """The origin the line tells of; None for a picture that came from nowhere known."""
+        if self.url is None or self.source is None:
+            return None
+        return Origin(**self.model_dump(exclude={"file"}))
+
+
+COLUMNS = tuple(Credit.model_fields)
+_ROWS = TypeAdapter(list[Credit])
+
+
+def credit(sample: Sample, origin: Origin | None, file: str) -> Credit:
+    """The line for one picture; blanks and control characters in strangers' text become single spaces."""
+    if origin is None:
+        return Credit(file=file, sha256=sample.sha256)
+    return Credit(
+        file=file,
+        sha256=sample.sha256,
+        source=origin.source or None,
+        url=origin.url or None,
+        fetched_at=origin.fetched_at,
+        licence=_tidy(origin.licence),
+        licence_url=_tidy(origin.licence_url),
+        page=_tidy(origin.page),
+        creator=_tidy(origin.creator),
+        creator_url=_tidy(origin.creator_url),
+        title=_tidy(origin.title),
+        terms=_tidy(origin.terms),
+        attribution=_tidy(origin.attribution),
+    )
+
+
+def credits_rows(snapshot: Snapshot) -> list[Credit]:
+    """One line for each kept sample, in the order of their paths; each credited to its best-known origin."""
+    kept = sorted(snapshot.kept, key=lambda sample: (sample.path, sample.sha256))
+    return [credit(sample, dataset_statistics.origin_of(snapshot, sample), sample.path) for sample in kept]
+
+
+def write_credits(snapshot: Snapshot) -> Path:
+    """Write CREDITS.csv into the dataset folder, when it changed; returns its path."""
+    path = snapshot.folder / FILE
+    rows = credits_rows(snapshot)
+    if any(row.origin is None for row in rows) and path.is_file() and path.stat().st_size:
+        rows = _kept_known(rows, path)
+    text_file.replace(path, to_csv(rows))
+    return path
+
+
+def _kept_known(rows: list[Credit], path: Path) -> list[Credit]:
+    """The lines, and for a picture whose origin is not known any more what the file says of it."""
+    before = {line.sha256: line for line in read_credits(path) if line.origin is not None}
+    return [
+        before[row.sha256].model_copy(update={"file": row.file})
+        if row.origin is None and row.sha256 in before
+        else row
+        for row in rows
+    ]
+
+
+def to_csv(rows: Iterable[Credit]) -> str:
+    """The lines as CSV text: a header, every cell in quotes, commas between, each line ended by a newline."""
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for values in _ROWS.dump_python(list(rows), mode="json"):
+        writer.writerow([encode(cell) if (cell := values[column]) else "" for column in COLUMNS])
+    return text.getvalue()
+
+
+def read_credits(path: Path) -> list[Credit]:
+    """Read CREDITS.csv back, also when a spreadsheet saved it with semicolons or tabs; unknown columns are left out.
+
+    Raises:
+        DatasetError: it cannot be read; the line says where.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} cannot be read ({error}); save it as UTF-8, or move it away") from error
+    head = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=head.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        if not {"file", "sha256"} <= set(reader.fieldnames or ()):
+            raise DatasetError(
+                f"{path} is not a list of credits: its first line names no file and sha256; put a good copy in its"
+                " place, or move it away"
+            )
+        return [_parsed(row, f"{path}, line {reader.line_num}") for row in reader]
+    except csv.Error as error:
+        raise DatasetError(f"{path}, line {reader.line_num}: not CSV ({error})") from error
+
+
+def encode(cell: str) -> str:
+    """The cell as it is written, harmless to spreadsheets."""
+    if cell[:1].isalnum() and cell.isprintable() and ";" not in cell:
+        return cell  # harmless at a glance, as nearly all are
+    return _DANGER.sub(r"\1'", cell)
+
+
+def decode(cell: str) -> str:
+    """The cell as it was before `encode`."""
+    return _MARK.sub(r"\1", cell)
+
+
+def _parsed(row: dict[str, str], where: str) -> Credit:
+    values = {name: decode(value) for name, value in row.items() if name in COLUMNS and value}
+    try:
+        return Credit.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DatasetError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _tidy(text: str | None) -> str | None:
+    if text is None:
+        return None
+    plain = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
+    return " ".join(plain.split())[:_LONGEST].strip() or None

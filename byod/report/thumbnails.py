@@ -1,0 +1,151 @@
+"""Pictures on a page: small JPEGs inside the page itself, as many as it has room for."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from byod.schema import keypoints
+from byod.schema.errors import PictureError
+from byod.schema.records import Record, Sample, Sha256
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SIDE = 168
+"""The longer side of a small picture, in pixels."""
+
+# a browser goes by the ending: no link may lead it to a page in the clothes of a picture
+_SHOWN_BY_BROWSERS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif", ".tif", ".tiff"})
+
+Thumbnail = Callable[[Path], bytes]
+"""Makes the bytes of a small JPEG of the picture at a path; raises PictureError or OSError when it cannot."""
+
+
+class Tile(Record):
+    """One picture on the page: its `image` (a data: address, or none with the reason in `instead`) and its words."""
+
+    image: str = ""
+    instead: str = ""
+    href: str = ""
+    label: str = ""
+    lines: tuple[str, ...] = ()
+    badge: str = ""
+    keep: bool = False
+
+
+class Tray:
+    """Makes tiles until their pictures have used up the page's room; a picture shown twice is opened once.
+
+    Args:
+        folder: the dataset's folder.
+        page: where the page will stand; links to the pictures are relative to it.
+        thumbnail: makes the small pictures.
+        room: how many bytes all small pictures may take on the page.
+    """
+
+    def __init__(self, folder: Path, page: Path, thumbnail: Thumbnail, room: int) -> None:
+        self._folder = folder
+        self._page = page
+        self._thumbnail = thumbnail
+        self._room = room
+        self._made: dict[Sha256, tuple[str, str]] = {}
+        self.left_out = 0
+
+    def tile(
+        self, sample: Sample, lines: tuple[str, ...] = (), *, badge: str = "", keep: bool = False
+    ) -> Tile:
+        """The tile of a sample, with a link to its file where it has one."""
+        image, instead = self._image(sample)
+        return Tile(
+            image=image,
+            instead=instead,
+            href=self._href(sample.path) if image else "",
+            label=sample.label,
+            lines=lines,
+            badge=badge,
+            keep=keep,
+        )
+
+    def _image(self, sample: Sample) -> tuple[str, str]:
+        if not sample.path:
+            return "", "bytes not kept"
+        if sample.sha256 not in self._made:
+            self._made[sample.sha256] = self._small(sample)
+        image, instead = self._made[sample.sha256]
+        if len(image) > self._room:
+            self.left_out += 1
+            return "", "left out to keep this page small"
+        self._room -= len(image)
+        return image, instead
+
+    def _small(self, sample: Sample) -> tuple[str, str]:
+        if self._room < 2000:  # nothing more fits: do not open it in vain
+            return "", "left out to keep this page small"
+        path = self._folder / PurePosixPath(sample.path)
+        try:
+            content = self._thumbnail(path)
+        except PictureError as error:
+            return "", f"cannot be shown: {error.reason}"
+        except OSError:
+            return "", "the file is gone"
+        return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii"), ""
+
+    def _href(self, path: str) -> str:
+        target = self._folder / PurePosixPath(path)
+        if target.suffix.lower() not in _SHOWN_BY_BROWSERS:
+            return ""
+        try:
+            return quote(Path(os.path.relpath(target, self._page.parent)).as_posix())
+        except ValueError:  # on Windows: the page stands on another drive
+            return target.absolute().as_uri()
+
+
+def small_jpeg(path: Path) -> bytes:
+    """A picture as a JPEG of at most `SIDE` pixels a side.
+
+    Raises:
+        PictureError: it cannot be opened.
+        FileNotFoundError: there is no file.
+    """
+    return _jpeg(_small(path))
+
+
+def marked_jpeg(folder: Path) -> Thumbnail:
+    """Makes small pictures with the points that are marked in them, for the dataset at `folder`."""
+    from PIL import ImageDraw
+
+    def made(path: Path) -> bytes:
+        image = _small(path)
+        marks = keypoints.read(folder / keypoints.file_of(path.name))
+        if marks is not None:
+            across, down = image.width / marks.width, image.height / marks.height
+            pen = ImageDraw.Draw(image)
+            for head in marks.heads:
+                for point in head.marked.values():
+                    x, y = point.x * across, point.y * down
+                    pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill="#00e5ff", outline="#003b46")
+        return _jpeg(image)
+
+    return made
+
+
+def _small(path: Path) -> Image.Image:
+    from byod.images.decode import open_picture
+
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    image = open_picture(path, at_least=SIDE)
+    image.thumbnail((SIDE, SIDE))
+    return image
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    target = io.BytesIO()
+    image.save(target, "JPEG", quality=72, optimize=True)
+    return target.getvalue()

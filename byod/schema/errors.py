@@ -1,0 +1,113 @@
+"""What byod says when the user must act: one tree of exceptions, each a single short line.
+
+    ByodError                 exit code 1: the user must act
+    ├── UsageError            exit code 2: the command was typed wrongly
+    ├── DatasetError          no dataset there, or not one that can be used
+    │   └── DatasetLocked     another byod is at work on it
+    ├── RecipeError           byod.toml cannot be read or contradicts itself
+    ├── SourceError           a source stops answering; `word` says why (the others go on)
+    │   ├── KeyMissing        it needs a key that is not set
+    │   ├── KeyRefused        it refused the key
+    │   ├── RateLimited       it asks to be left alone for a while
+    │   ├── Filtered          it found pictures, and every one fell to a filter
+    │   └── Capped            its terms allow no more pictures for one class
+    ├── PointsError           a file of points is no such file, or says what cannot be
+    ├── PictureError          a picture cannot be opened; carries its Reason
+    ├── TrainerError          a trainer is missing, or cannot train this
+    ├── ReviewError           the review server cannot be used, or does not know what byod asks for
+    └── ModelError            a run or model file cannot be used
+
+A failed picture in a collection is never an exception to the user: it is a row with a reason (`records.Miss`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from byod.schema.records import Reason
+
+
+class ByodError(Exception):
+    """Something the user can mend; the message is one line that says what, where and what to do."""
+
+    exit_code = 1
+
+
+class UsageError(ByodError):
+    """The command was typed wrongly."""
+
+    exit_code = 2
+
+
+class DatasetError(ByodError):
+    """There is no usable dataset at the place named."""
+
+
+class DatasetLocked(DatasetError):  # noqa: N818 - reads as what happened
+    """Another byod is at work on the dataset."""
+
+
+class RecipeError(ByodError):
+    """`byod.toml` cannot be read or contradicts itself."""
+
+
+class SourceError(ByodError):
+    """A source stops answering; the other sources go on. `word` is what the yield table says."""
+
+    word = "failed"
+
+
+class KeyMissing(SourceError):  # noqa: N818
+    """The source needs a key that is not set."""
+
+    word = "no key"
+
+
+class KeyRefused(SourceError):  # noqa: N818
+    """The source refused the key."""
+
+    word = "key refused"
+
+
+class RateLimited(SourceError):  # noqa: N818
+    """The source asks to be left alone for longer than byod waits."""
+
+    word = "rate-limited"
+
+
+class Filtered(SourceError):  # noqa: N818
+    """The source found pictures, and every one of them fell to a filter it was sent."""
+
+    word = "filtered"
+
+
+class Capped(SourceError):  # noqa: N818
+    """The source's terms allow no more pictures for one class."""
+
+    word = "capped"
+
+
+class PictureError(ByodError):
+    """A picture cannot be opened; `reason` says why in one word of the fixed list."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class PointsError(ByodError):
+    """A file of points is no such file, or says what cannot be; the message names it."""
+
+
+class TrainerError(ByodError):
+    """A trainer is missing, or cannot train what it was given."""
+
+
+class ReviewError(ByodError):
+    """The review server cannot be used, or does not know what byod asks it for."""
+
+
+class ModelError(ByodError):
+    """A run or a model file cannot be used."""

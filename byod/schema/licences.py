@@ -1,0 +1,315 @@
+"""Licences: one code for each, whatever words a source uses, and which policy accepts it.
+
+Codes follow SPDX where it has one (https://spdx.org/licenses/): "CC-BY-SA-4.0", "CC-BY-3.0-DE", "CC0-1.0". Beside
+them stand a few names for what is not on that list: "PDM-1.0" (Public Domain Mark), "PD" (public domain by age or
+law), "US-Gov", "Attribution" (free for any use with credit), "Pixabay", "NKCR" (no known copyright restrictions:
+a museum's guess, no licence) and "ARR" (all rights reserved).
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from byod.schema.records import Policy, Reason, Record
+
+
+class Licence(Record):
+    """What a licence is called, where its text stands, and what it allows.
+
+    `open`: may be used, changed and passed on by anybody; `commercial`: and also for money.
+    """
+
+    code: str
+    name: str
+    url: str | None
+    open: bool
+    commercial: bool
+
+
+_BARE = frozenset(("SA", "ND", "NC", "NC-SA", "NC-ND", "SAMPLING+", "NC-SAMPLING+"))
+_KINDS = _BARE | {"BY", "BY-SA", "BY-ND", "BY-NC", "BY-NC-SA", "BY-NC-ND"}
+_VERSIONS = frozenset(["1.0", "2.0", "2.1", "2.5", "3.0", "4.0"])
+_ORDER = {"BY": 0, "NC": 1, "SA": 2, "ND": 2, "SAMPLING+": 3}
+
+_OTHERS = {
+    licence.code: licence
+    for licence in (
+        Licence(
+            code="CC0-1.0",
+            name="CC0 1.0",
+            url="https://creativecommons.org/publicdomain/zero/1.0/",
+            open=True,
+            commercial=True,
+        ),
+        Licence(
+            code="PDM-1.0",
+            name="Public Domain Mark 1.0",
+            url="https://creativecommons.org/publicdomain/mark/1.0/",
+            open=True,
+            commercial=True,
+        ),
+        Licence(code="PD", name="Public domain", url=None, open=True, commercial=True),
+        Licence(
+            code="US-Gov",
+            name="United States Government Work",
+            url="https://www.usa.gov/government-works",
+            open=True,
+            commercial=True,
+        ),
+        Licence(
+            code="Attribution", name="Attribution (any use with credit)", url=None, open=True, commercial=True
+        ),
+        Licence(
+            code="LAL-1.3",
+            name="Free Art License 1.3",
+            url="https://artlibre.org/licence/lal/en/",
+            open=True,
+            commercial=True,
+        ),
+        Licence(
+            code="GFDL",
+            name="GNU Free Documentation License",
+            url="https://www.gnu.org/licenses/fdl-1.3.html",
+            open=True,
+            commercial=True,
+        ),
+        Licence(
+            code="Pixabay",
+            name="Pixabay Content License",
+            url="https://pixabay.com/service/license-summary/",
+            open=False,
+            commercial=False,
+        ),
+        Licence(
+            code="NKCR",
+            name="No known copyright restrictions",
+            url="https://www.flickr.com/commons/usage/",
+            open=False,
+            commercial=False,
+        ),
+        Licence(code="ARR", name="All rights reserved", url=None, open=False, commercial=False),
+    )
+}
+
+_NAMES = {
+    "cc0": "CC0-1.0",
+    "cc zero": "CC0-1.0",
+    "creative commons zero": "CC0-1.0",
+    "public domain dedication": "CC0-1.0",
+    "public domain dedication cc0": "CC0-1.0",
+    "pdm": "PDM-1.0",
+    "public domain mark": "PDM-1.0",
+    "pd": "PD",
+    "public domain": "PD",
+    "public domain work": "PD",
+    "united states government work": "US-Gov",
+    "us gov": "US-Gov",
+    "usgov": "US-Gov",
+    "fal": "LAL-1.3",
+    "lal": "LAL-1.3",
+    "free art license": "LAL-1.3",
+    "gfdl": "GFDL",
+    "gnu free documentation license": "GFDL",
+    "pixabay": "Pixabay",
+    "pixabay license": "Pixabay",
+    "pixabay content license": "Pixabay",
+    "no known copyright restrictions": "NKCR",
+    "no known copyright": "NKCR",
+    "nkcr": "NKCR",
+    "arr": "ARR",
+    "all rights reserved": "ARR",
+    "copyright": "ARR",
+}
+
+_ADDRESSES = {
+    "www.usa.gov": (("/government-works", "US-Gov"), ("/copyright", "US-Gov")),
+    "artlibre.org": (("/licence/lal", "LAL-1.3"),),
+    "www.gnu.org": (("/copyleft/fdl", "GFDL"), ("/licenses/fdl", "GFDL")),
+    "flickr.com": (("/commons/usage", "NKCR"),),
+    "pixabay.com": (("/service/license", "Pixabay"),),
+}
+
+
+def code(kind: str, version: str | None = None, country: str | None = None) -> str | None:
+    """The code of a Creative Commons licence named by its parts ("by-nc-sa", "4.0"), None when there is no such one.
+
+    The order of the parts is mended ("by-nd-nc"), "cc0", "pdm" and "zero" are understood, the version may be
+    missing ("CC-BY": of no stated version) and `country` names a ported one ("de").
+    """
+    kind = kind.strip().lower().removeprefix("cc-").replace("_", "-")
+    if kind in ("cc0", "zero", "0"):
+        return "CC0-1.0"
+    if kind in ("pdm", "mark"):
+        return "PDM-1.0"
+    parts = kind.upper().split("-")
+    if any(part not in _ORDER for part in parts):
+        return None
+    ordered = "-".join(sorted(parts, key=_ORDER.__getitem__))
+    version = (version or "").strip()
+    if ordered not in _KINDS or (version and version not in _VERSIONS):
+        return None
+    if ordered in _BARE and version not in ("1.0", "2.0"):
+        return None
+    country = (country or "").strip().upper()
+    if country and (not version or not re.fullmatch(r"[A-Z]{2,8}", country)):
+        return None
+    return "-".join(["CC", ordered, *filter(None, (version, country))])
+
+
+def licence(of: str | None) -> Licence | None:
+    """What is known of a code; None when it is no code of this module."""
+    if of is None:
+        return None
+    if of in _OTHERS:
+        return _OTHERS[of]
+    match = re.fullmatch(r"CC-([A-Z+]+(?:-[A-Z+]+)*?)(?:-(\d\.\d)(?:-([A-Z]{2,8}))?)?", of)
+    if match is None or code(*match.groups()) != of:
+        return None
+    kind, version, country = match.groups()
+    place = f"licenses/{kind.lower()}/{version}/" if version else "share-your-work/cclicenses/"
+    ported = f"{country.lower()}/" if country else ""
+    changes = "ND" not in kind.split("-") and "SAMPLING+" not in kind
+    return Licence(
+        code=of,
+        name=" ".join(filter(None, ("CC", kind, version, country))),
+        url=f"https://creativecommons.org/{place}{ported}",
+        open=changes,
+        commercial=changes and "NC" not in kind.split("-"),
+    )
+
+
+def from_url(url: object) -> str | None:
+    """The code of the licence that an address leads to; None when the address is of no known one.
+
+    The host must be the licence's own: a look-alike ("creativecommons.org.example") is unknown.
+    """
+    if not isinstance(url, str) or len(url) > 500:
+        return None
+    try:
+        parts = urlsplit(url.strip() if "//" in url else f"https://{url.strip()}")
+        host = (parts.hostname or "").lower()
+    except ValueError:
+        return None
+    if parts.scheme.lower() not in ("http", "https"):
+        return None
+    if host.removeprefix("www.") == "creativecommons.org":
+        return _from_creative_commons(parts.path.lower())
+    for name in (host, host.removeprefix("www."), f"www.{host}"):
+        for start, known in _ADDRESSES.get(name, ()):
+            if parts.path.lower().startswith(start):
+                return known
+    return None
+
+
+def _from_creative_commons(path: str) -> str | None:
+    steps = [step for step in path.split("/") if step]
+    match steps:
+        case ["publicdomain", "zero", *_]:
+            return "CC0-1.0"
+        case ["publicdomain", "mark", *_]:
+            return "PDM-1.0"
+        case ["licenses", "publicdomain", *_]:
+            return "PD"
+        case ["licenses", kind, version, country, *_] if re.fullmatch(r"[a-z]{2,8}", country):
+            # "legalcode" and "deed" are pages about the licence and no countries (both are too long or listed)
+            return code(kind, version, None if country in ("deed", "rdf") else country)
+        case ["licenses", kind, version, *_]:
+            return code(kind, version)
+    return None
+
+
+def from_name(name: object) -> str | None:
+    """The code of a licence by its name ("CC BY-SA 3.0 de", "Attribution-NonCommercial License"), None if unknown.
+
+    When a name lists several versions, the first one counts.
+    """
+    if not isinstance(name, str) or len(name) > 200:
+        return None
+    text = " ".join(re.sub(r"[\s_()]+", " ", name).split())
+    if licence(text) is not None:
+        return text
+    plain = re.sub(r"[-–]", " ", text).strip(" .").lower()
+    without_version = re.sub(r"\s*v?\s*\d+(\.\d+)?\+?( universal)?$", "", plain).strip()
+    for spelling in (plain, without_version, re.sub(r"^cc ", "", without_version)):
+        if spelling in _NAMES:
+            return _NAMES[spelling]
+    return _from_words(text)
+
+
+_WORDS = {
+    "attribution": "by",
+    "by": "by",
+    "noncommercial": "nc",
+    "nc": "nc",
+    "sharealike": "sa",
+    "sa": "sa",
+    "noderivs": "nd",
+    "noderivatives": "nd",
+    "nd": "nd",
+}
+_FILLERS = frozenset(
+    ("cc", "creative", "commons", "license", "licence", "international", "generic", "unported", "universal")
+)
+_JOINED = (
+    (r"\bnon[- ]commercial", "noncommercial"),
+    (r"\bshare[- ]alike", "sharealike"),
+    (r"\bno[- ]?deriv(?:ative)?s?\b(?:[- ]works\b)?", "noderivs"),
+)
+
+
+def _from_words(text: str) -> str | None:
+    """A Creative Commons name made of words or of letters, with an optional version and country.
+
+    Every word must be understood: "not under CC BY" is no licence.
+    """
+    lowered = text.lower()
+    if lowered == "attribution":
+        return "Attribution"
+    for pattern, joined in _JOINED:
+        lowered = re.sub(pattern, joined, lowered)
+    tokens = re.findall(r"[^\s,/|-]+", lowered)
+    if not tokens or tokens[0] not in ("cc", "creative", "attribution"):
+        return None
+    parts: list[str] = []
+    versions: list[str] = []
+    country = None
+    for token in tokens:
+        if token in _WORDS and not versions:
+            parts.append(_WORDS[token])
+        elif token in _VERSIONS and country is None:
+            versions.append(token)
+        elif token in _FILLERS:
+            continue
+        elif len(versions) == 1 and country is None and re.fullmatch(r"[a-z]{2}", token):
+            country = token
+        else:
+            return None
+    return code("-".join(parts), versions[0] if versions else None, country)
+
+
+def read(text: object) -> str | None:
+    """The code for whatever a list states: a code of this module, an address or a name; None if unknown."""
+    if not isinstance(text, str):
+        return None
+    return from_url(text) if "://" in text else from_name(text)
+
+
+def url(of: str | None) -> str | None:
+    """Where the text of a licence stands; None for an unknown code or one without an address."""
+    known = licence(of)
+    return known.url if known else None
+
+
+def allows(policy: Policy, of: str | None) -> Reason | None:
+    """Why a policy refuses a picture under this licence code, or None when it accepts it.
+
+    It fails closed: under `open` and `commercial`, what is not stated or not known is refused.
+    """
+    if policy is Policy.ANY:
+        return None
+    known = licence(of)
+    if known is None:
+        return Reason.LICENCE_UNKNOWN
+    accepted = known.open if policy is Policy.OPEN else known.commercial
+    return None if accepted else Reason.LICENCE_REFUSED

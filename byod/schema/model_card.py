@@ -1,0 +1,376 @@
+"""What training leaves behind, in order of appearance: input rule, predictions, metrics, and the model card."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field, JsonValue
+
+from byod.schema.keypoints import PointSet
+from byod.schema.records import Reason, Record, Sha256, Split, Task
+
+
+class Stage(StrEnum):
+    """What a net for points learns: where heads are, or where the points of one head are."""
+
+    HEADS = "heads"
+    POINTS = "points"
+
+
+class Resize(StrEnum):
+    """How a picture is brought to the size of a net's input."""
+
+    SQUISH = "squish"
+    CROP = "crop"
+    PAD = "pad"
+
+
+class InputRule(Record):
+    """What a net's input looks like: its size in pixels and how pictures are brought to it."""
+
+    width: int = Field(ge=8, le=2048)
+    height: int = Field(ge=8, le=2048)
+    resize: Resize = Resize.SQUISH
+
+
+class EyesRule(Record):
+    """An upright frame around two eyes, in distances of the eyes.
+
+    `side` is the frame's, `down` how far its centre lies below the middle between the eyes (as an upright head has it).
+    """
+
+    side: float = Field(gt=0)
+    down: float = 0.0
+
+
+class Prediction(Record):
+    """What a model says of one picture: the likeliest class, and the probability (0..1) of every class."""
+
+    path: str
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+
+
+class Unreadable(Record):
+    """A picture that could not be opened for predicting, and why."""
+
+    path: str
+    reason: Reason
+    error: str
+
+
+class HeadFound(Record):
+    """One head that was found: all in pixels of the upright picture, confidences in 0..1.
+
+    `confidence` is the score of the box times the mean confidence of the two eyes. `box` is x0, y0, x1, y1; a point may
+    lie outside the frame.
+    """
+
+    confidence: float
+    box: tuple[float, float, float, float]
+    points: dict[str, tuple[float, float]]
+    point_confidence: dict[str, float]
+
+
+class PointsPrediction(Record):
+    """What a model finds in one picture of `width` x `height` pixels (upright): its heads, the surest first."""
+
+    path: str
+    width: int
+    height: int
+    heads: tuple[HeadFound, ...]
+
+
+class ClassScore(Record):
+    """How well one class is recognised; all but `pictures` in 0..1, None where nothing was there to count."""
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    pictures: int
+
+
+class Measured(StrEnum):
+    """What a run's metrics were measured on."""
+
+    TEST = "test"
+    CROSS_VALIDATION = "cross-validation"
+    FOLDER = "folder"
+
+
+class Metrics(Record):
+    """What the exported file achieves on pictures it has never seen.
+
+    `interval` is the 95 % interval of the accuracy (bootstrap over duplicate groups). `confusion[i][j]` counts
+    pictures of class i called class j. `ece` is the expected calibration error (15 bins), `ece_raw` the one
+    without the temperature. `folds` are the accuracies of the parts of a cross-validation.
+    """
+
+    measured_on: Measured
+    pictures: int
+    unreadable: int = 0
+    accuracy: float
+    interval: tuple[float, float]
+    macro_f1: float
+    log_loss: float
+    ece: float
+    ece_raw: float
+    per_class: dict[str, ClassScore]
+    confusion: tuple[tuple[int, ...], ...]
+    folds: tuple[float, ...] = ()
+
+
+class PointScore(Record):
+    """How well one point is placed: errors in inter-ocular distances, None where nothing was there to measure.
+
+    `heads` counts the heads that have the point marked, `median` and `mean` are over those that were found, `pck` is
+    the share (0..1) of all of them that lie within 0.1.
+    """
+
+    heads: int
+    median: float | None
+    mean: float | None
+    pck: float
+
+
+class PointsScore(Record):
+    """How well heads are marked, counted over heads whose eyes are both marked.
+
+    Errors are in inter-ocular distances (IOD): the error of a head is the mean over its marked points (NME). A head
+    that was missed has an infinite error: it counts as a failure in `median` (None: infinite), `pck` (share of points
+    within 0.1), `fr` (share of heads with an error above 0.1), `auc` (area under the cumulated errors up to 0.08,
+    0..1) and `glasses`, and not in `mean` and `worst_eye` (median of the worse eye's error), which are over the
+    `found` ones. `glasses` is the share of heads on which glasses would sit: centre of the eyes within 0.1 IOD, angle
+    within 5 degrees, scale within 15 %. Intervals are 95 % (bootstrap over duplicate groups).
+    """
+
+    heads: int
+    found: int
+    median: float | None
+    interval: tuple[float | None, float | None]
+    mean: float | None
+    pck: float
+    fr: float
+    auc: float
+    worst_eye: float | None
+    glasses: float
+    glasses_interval: tuple[float, float]
+    per_point: dict[str, PointScore] = {}
+
+
+class PointsMetrics(Record):
+    """What the exported files achieve on pictures they have never seen.
+
+    `crops` is measured on crops around the true heads, `pipeline` on whole pictures, `single` on the pictures of
+    `pipeline` that hold one head (None: there are none). `empty` counts the pictures without a head, `false_finds` the
+    heads found where none is. `folds` are the medians on true crops of the parts of a cross-validation.
+    """
+
+    measured_on: Measured
+    pictures: int
+    unreadable: int = 0
+    empty: int = 0
+    false_finds: int = 0
+    crops: PointsScore
+    pipeline: PointsScore
+    single: PointsScore | None = None
+    folds: tuple[float | None, ...] = ()
+
+
+class LrFinder(Record):
+    """The learning-rate finder's curve: losses at rising rates, the rate it suggests, and the one that was used."""
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    suggested: float
+    used: float
+
+
+class Paired(Record):
+    """Two models on the same pictures: whether their difference is more than chance.
+
+    `difference` is accuracy of the first minus the second (-1..1) with its 95 % interval (bootstrap over duplicate
+    groups), `p_value` that of an exact sign test over the groups on which one of the two is right more often.
+    """
+
+    pictures: int
+    difference: float
+    interval: tuple[float, float]
+    only_first: int
+    only_second: int
+    p_value: float
+
+
+class Probe(Record):
+    """The instant bar on the same split: a simple classifier that learns in seconds, and the model against it."""
+
+    plugin: str
+    arch: str
+    pretrained: str
+    metrics: Metrics
+    seconds: float
+    against: Paired
+
+
+class Suspect(Record):
+    """A picture whose label is probably wrong.
+
+    `file` is the end of its path; `label` what it is called, `suggested` what the other pictures speak for;
+    `quality` is the out-of-fold probability of its label against the best other one, 0..1, lowest first.
+    """
+
+    sha256: Sha256
+    file: str
+    label: str
+    suggested: str
+    quality: float
+
+
+class Card(Record):
+    """What `model.json` says of every run: what its model was made from, by whom and how.
+
+    `model_sha256` names the `model.onnx` it belongs to. `fingerprint` is the dataset's at the moment of training,
+    `reviewed` counts the pictures on which a person's verdict held then, `licences` counts its pictures by licence.
+    `suspects` counts the pictures whose labels are doubted (None: nobody looked).
+    """
+
+    format: int = 1
+    run: str
+    created: datetime
+    task: Task
+    plugin: str
+    arch: str
+    pretrained: str
+    input: InputRule
+    parity: float
+    model_sha256: Sha256
+    counts: dict[Split, dict[str, int]]
+    fingerprint: str
+    reviewed: int = 0
+    licences: dict[str, int]
+    parameters: int
+    device: str
+    seed: int
+    seconds: float
+    options: dict[str, JsonValue]
+    notes: dict[str, JsonValue] = {}
+    versions: dict[str, str]
+    command: str
+    lr_finder: LrFinder | None = None
+    suspects: int | None = None
+
+
+class ModelCard(Card):
+    """`model.json` of a model for classes, which are in the order of the probabilities."""
+
+    classes: tuple[str, ...] = Field(min_length=2)
+    temperature: float = Field(gt=0)
+    metrics: Metrics
+    probe: Probe | None = None
+
+
+class HeadsStage(Record):
+    """The net that finds heads, `heads.onnx`: its input, and how what it says becomes frames for the points' net.
+
+    A find counts from the confidence `threshold` (0..1) on: the score of its box, times the mean confidence of its two
+    eyes in the points' net. `margin` is the side of the frame that is cut for the points,
+    in longer sides of the head's box.
+    """
+
+    input: InputRule
+    sha256: Sha256
+    arch: str
+    pretrained: str
+    parameters: int
+    parity: float
+    threshold: float = Field(ge=0, le=1)
+    margin: float = Field(ge=0.5, le=10)
+    seconds: float = 0.0
+    notes: dict[str, JsonValue] = {}
+
+
+class PointsCard(Card):
+    """`model.json` of a model for points: its `model.onnx` says where the points of one head are.
+
+    `input` is that of `model.onnx`, a square; `refine` is how often the points are looked for again in a frame that
+    stands upright on the eyes found before, as `eyes` says (None: never). `mean_face` is where the points of the
+    training heads lie on the mean, 0..1 of their frames; `baseline` is what it achieves on the same true crops as
+    `metrics.crops`. `counts` are pictures, heads and empty pictures of each part of the split.
+    """
+
+    points: PointSet
+    heads: HeadsStage
+    refine: int = Field(ge=0, le=5)
+    eyes: EyesRule | None = None
+    metrics: PointsMetrics
+    mean_face: tuple[tuple[float, float], ...]
+    baseline: PointsScore
+
+
+class Entrant(Record):
+    """What a comparison says of every run: what it is, and what it costs.
+
+    `seconds` is how long it trained, `milliseconds` what one picture takes to predict on this machine, decoding
+    included; `model_bytes` is the size of its model files.
+    """
+
+    run: str
+    plugin: str
+    arch: str
+    pretrained: str
+    parameters: int
+    device: str
+    model_bytes: int
+    seconds: float
+    milliseconds: float
+
+
+class Contender(Entrant):
+    """One run in a comparison, measured on the pictures that all of its runs can be judged by.
+
+    `reviewed` is as in its card.
+    """
+
+    accuracy: float
+    interval: tuple[float, float]
+    macro_f1: float
+    ece: float
+    reviewed: int = 0
+
+
+class Comparison(Record):
+    """Runs side by side on the same pictures, in the order they were named.
+
+    `pictures` counts what all were judged by, `note` says in a line which they are. `pairs` are (first run, second
+    run, how they differ); `classes` are in the order of the first run. `rounds` names, in the order they learned, the
+    runs of the latest run's dataset if people changed it between them.
+    """
+
+    runs: tuple[Contender, ...] = Field(min_length=1)
+    classes: tuple[str, ...]
+    pictures: int
+    note: str = ""
+    pairs: tuple[tuple[str, str, Paired], ...] = ()
+    rounds: tuple[str, ...] = ()
+
+
+class PointsContender(Entrant):
+    """One run for points in a comparison, measured on the heads that all of its runs can be judged by.
+
+    `crops` is on crops around the true heads, `pipeline` through the whole pipeline.
+    """
+
+    crops: PointsScore
+    pipeline: PointsScore
+
+
+class PointsComparison(Record):
+    """Runs for points side by side on the same heads; `pairs` compare where glasses would sit (whole pipeline)."""
+
+    runs: tuple[PointsContender, ...] = Field(min_length=1)
+    points: tuple[str, ...]
+    heads: int
+    note: str = ""
+    pairs: tuple[tuple[str, str, Paired], ...] = ()

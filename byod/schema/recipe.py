@@ -1,0 +1,185 @@
+"""`byod.toml`, the recipe of a dataset: classes and their queries, sources, filters, licence policy, task and points.
+
+`byod collect` makes it and people edit it: writing keeps their comments and order. A class is known by its
+folder's name, which is safe on every system; the name people see stands beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import tomlkit
+from pydantic import Field, ValidationError
+
+from byod.schema import files
+from byod.schema.errors import RecipeError, UsageError
+from byod.schema.keypoints import PointSet
+from byod.schema.records import Policy, Record, Task
+
+FILE = "byod.toml"
+_HEAD = """\
+Made by byod and meant to be edited: `byod collect --recipe FOLDER` runs it again.
+A table [classes.FOLDER] per class: `name` is what people see, `queries` what the sources are asked."""
+_WINDOWS_DEVICES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"com{n}" for n in range(10)),
+    *(f"lpt{n}" for n in range(10)),
+}
+
+
+class ClassRecipe(Record):
+    """One class: the name people see and the terms its sources are asked."""
+
+    name: str
+    queries: tuple[str, ...] = ()
+
+
+class Recipe(Record):
+    """All of `byod.toml`; `classes` is keyed by folder name. Lengths are in pixels.
+
+    `points` are those of the task keypoints. `split` names a fixed split (`byod.dataset.splits.FIXED`); None: by
+    duplicate group.
+    """
+
+    task: Task = Task.CLASSIFY
+    per_class: int = Field(200, ge=1)
+    sources: tuple[str, ...] = ("openverse", "commons", "duckduckgo")
+    license: Policy = Policy.ANY
+    languages: tuple[str, ...] = ("en",)
+    min_side: int = Field(200, ge=1)
+    max_side: int | None = Field(None, ge=32)
+    max_aspect: float = Field(4.0, ge=1)
+    refuse_animated: bool = False
+    split: Literal["folders"] | None = None
+    points: PointSet | None = None
+    classes: dict[str, ClassRecipe] = {}
+
+    def folder_of(self, name: str) -> str | None:
+        """The folder of the class people see as `name`, or None."""
+        wanted = unicodedata.normalize("NFC", name)
+        for folder, entry in self.classes.items():
+            if wanted in (entry.name, folder):
+                return folder
+        return None
+
+    def with_class(self, name: str, queries: Iterable[str] = ()) -> Recipe:
+        """This recipe with the class added, or with the queries added to it when it is there.
+
+        Raises:
+            UsageError: the name cannot name a class.
+        """
+        name = check_class_name(name)
+        folder = self.folder_of(name) or safe_folder(name, self.classes)
+        before = self.classes.get(folder, ClassRecipe(name=name))
+        merged = tuple(dict.fromkeys((*before.queries, *(query.strip() for query in queries))))
+        entry = before.model_copy(update={"queries": tuple(query for query in merged if query)})
+        return self.model_copy(update={"classes": {**self.classes, folder: entry}})
+
+
+def check_class_name(name: str) -> str:
+    """The name in NFC without outer blanks.
+
+    Raises:
+        UsageError: it is empty, `__reject__`, or holds `/` or a control character.
+    """
+    name = unicodedata.normalize("NFC", name).strip()
+    unwritable = any(unicodedata.category(c) in ("Cc", "Cs") or c in "\ufffe\uffff" for c in name)  # in XML
+    if not name or name == "__reject__" or "/" in name or unwritable:
+        raise UsageError(f"{name!r} cannot name a class: give a word or two without '/'")
+    return name
+
+
+def safe_folder(name: str, taken: Iterable[str] = ()) -> str:
+    """A folder name for the class: NFC, fit for Linux, macOS and Windows, and unique among `taken` ignoring case."""
+    cleaned = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", unicodedata.normalize("NFC", name))
+    cleaned = cleaned.strip().rstrip(". ")
+    while len(cleaned.encode()) > 120:
+        cleaned = cleaned[:-1].rstrip(". ")
+    if not cleaned:
+        cleaned = "class"
+    if cleaned.startswith(".") or cleaned.split(".")[0].casefold() in _WINDOWS_DEVICES:
+        cleaned = f"_{cleaned}"
+    used = {unicodedata.normalize("NFC", other).casefold() for other in taken}
+    folder, number = cleaned, 2
+    while folder.casefold() in used:
+        folder, number = f"{cleaned}-{number}", number + 1
+    return folder
+
+
+def dataset_name(names: Iterable[str]) -> str:
+    """The default folder name of a dataset: its class names joined by `-`, at most 60 characters, then a hash."""
+    joined = "-".join(re.sub(r"\s+", "_", safe_folder(name)) for name in names)
+    if len(joined) <= 60:
+        return joined
+    return f"{joined[:51].rstrip('-. ')}-{hashlib.sha256(joined.encode()).hexdigest()[:8]}"
+
+
+def read(folder: Path) -> Recipe:
+    """Read the recipe of a dataset folder.
+
+    Raises:
+        RecipeError: it is missing, is not TOML, or says something byod does not know.
+    """
+    file = folder / FILE
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"{folder} has no {FILE}: it is not a byod dataset") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{file} is not TOML: {error}") from error
+    return _checked(values, file)
+
+
+def _checked(values: dict[str, object], file: Path) -> Recipe:
+    try:
+        recipe = Recipe.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(f"{file}: {where}: {first['msg']}; mend that line") from error
+    if recipe.task is Task.KEYPOINTS and recipe.points is None:
+        raise RecipeError(f"{file}: a dataset of keypoints needs [points] with the names of its points")
+    used: dict[str, str] = {}
+    for folder in recipe.classes:
+        key = unicodedata.normalize("NFC", folder).casefold()
+        if safe_folder(folder) != folder or key in used:
+            raise RecipeError(f"{file}: [classes.{folder!r}] is no safe or no unique folder name; rename it")
+        used[key] = folder
+    return recipe
+
+
+def write(folder: Path, recipe: Recipe) -> None:
+    """Write the recipe, keeping the comments and order that are there; nothing is written when nothing changed."""
+    file = folder / FILE
+    document = tomlkit.document()
+    before = recipe if not file.exists() else read(folder)
+    if file.exists():
+        if before == recipe:
+            return
+        document = tomlkit.parse(file.read_text(encoding="utf-8"))
+    else:
+        for line in _HEAD.splitlines():
+            document.add(tomlkit.comment(line))
+    values = recipe.model_dump(mode="json", exclude={"classes"}, exclude_none=True)
+    for key, value in values.items():
+        if not file.exists() or getattr(before, key) != getattr(recipe, key):
+            document[key] = value
+    for key in ("max_side", "split", "points"):
+        if key in document and getattr(recipe, key) is None:
+            del document[key]
+    classes = document.setdefault("classes", tomlkit.table(is_super_table=True))
+    for folder_name, entry in recipe.classes.items():
+        table = classes.setdefault(folder_name, tomlkit.table())
+        for key, value in entry.model_dump(mode="json").items():
+            if table.get(key) != value:
+                table[key] = value
+    files.replace(file, tomlkit.dumps(document).encode())

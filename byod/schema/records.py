@@ -1,0 +1,381 @@
+"""What flows through byod, in order of appearance: frozen records, one for each stage.
+
+A later record refers to an earlier one by its key (an address, a SHA-256); none of them has fields that are
+"filled in later". Addresses are plain strings: normalising a URL would break it as a key.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""64 lower-case hexadecimal digits."""
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, and no field that is not named."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def unchecked(cls, values: dict[str, Any]) -> Self:
+        """A record of values that were checked before, each of its fields among them.
+
+        Several times as fast as pydantic's own `model_construct`, which looks for defaults: a snapshot has as many
+        records as the dataset has pictures.
+        """
+        made = cls.__new__(cls)
+        object.__setattr__(made, "__dict__", values)
+        object.__setattr__(made, "__pydantic_fields_set__", set(values))
+        object.__setattr__(made, "__pydantic_extra__", None)
+        object.__setattr__(made, "__pydantic_private__", None)
+        return made
+
+
+class Task(StrEnum):
+    """What a dataset is for."""
+
+    CLASSIFY = "classify"
+    KEYPOINTS = "keypoints"
+
+
+class Policy(StrEnum):
+    """Which licences a collection accepts; `open` and `commercial` refuse whatever is not stated."""
+
+    ANY = "any"
+    OPEN = "open"
+    COMMERCIAL = "commercial"
+
+
+class Reason(StrEnum):
+    """Why an offered picture is not among the kept ones: the whole, fixed list."""
+
+    # before fetching
+    LICENCE_UNKNOWN = "licence-unknown"
+    LICENCE_REFUSED = "licence-refused"
+    BAD_ADDRESS = "bad-address"
+    PRIVATE_ADDRESS = "private-address"
+    ROBOTS = "robots"
+    # while fetching
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    DEADLINE = "deadline"
+    CONNECTION_LOST = "connection-lost"
+    PROTOCOL = "protocol"
+    REDIRECTS = "redirects"
+    RATE_LIMITED = "rate-limited"
+    SERVER_ERROR = "server-error"
+    NOT_FOUND = "not-found"
+    FORBIDDEN = "forbidden"
+    HTTP_ERROR = "http-error"
+    TOO_LARGE = "too-large"
+    EMPTY = "empty"
+    ENCODING = "encoding"
+    OPTED_OUT = "opted-out"
+    # once the bytes are here
+    NOT_A_PICTURE = "not-a-picture"
+    UNSUPPORTED = "unsupported"
+    BROKEN = "broken"
+    TOO_MANY_PIXELS = "too-many-pixels"
+    TOO_SMALL = "too-small"
+    BAD_ASPECT = "bad-aspect"
+    ANIMATED = "animated"
+    BLANK = "blank"
+    PLACEHOLDER = "placeholder"
+    # once it is compared with the others
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    SURPLUS = "surplus"
+    # by somebody's hand
+    REVIEW = "review"
+    DELETED = "deleted"
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same address may well answer at the next run."""
+        return self in _TRANSIENT
+
+
+_TRANSIENT = frozenset(
+    {
+        Reason.DNS,
+        Reason.CONNECT,
+        Reason.DEADLINE,
+        Reason.CONNECTION_LOST,
+        Reason.RATE_LIMITED,
+        Reason.SERVER_ERROR,
+    }
+)
+
+
+class Query(Record):
+    """What a source is asked: the search terms for one class.
+
+    `label` is the class's shown name, `language` the two-letter code of `terms` (None: as the user typed them).
+    """
+
+    label: str
+    terms: str
+    language: str | None = None
+
+    def candidate(self, source: str, url: str, rank: int, **known: Any) -> Candidate:
+        """A picture that a source offers for this query; `known` are further fields of `Candidate`."""
+        asked = {"label": self.label, "terms": self.terms, "language": self.language}
+        return Candidate(source=source, url=url, rank=rank, **asked, **known)
+
+
+class Ask(Record):
+    """How a source is asked, the same for every query of a collection.
+
+    `wanted` is how many pictures a class should end with (it sizes pages, it is no limit), `min_side` in pixels.
+    """
+
+    policy: Policy = Policy.ANY
+    wanted: int = 200
+    min_side: int = 200
+    safe: bool = True
+
+
+class Candidate(Record):
+    """An offered picture: an address, who offers it for which query, and what is known of its origin.
+
+    `rank` counts from 0 within (source, query). `licence` is a code of `byod.schema.licences` ("CC-BY-4.0"), or None
+    when the source does not state one. `width` and `height` are the source's own words, in pixels.
+    `path` is set instead of a web address for pictures on this machine (then `url` is its file: URI).
+    """
+
+    url: str
+    label: str
+    source: str
+    terms: str
+    language: str | None = None
+    rank: int = 0
+    page: str | None = None
+    title: str | None = None
+    creator: str | None = None
+    creator_url: str | None = None
+    licence: str | None = None
+    licence_url: str | None = None
+    attribution: str | None = None
+    width: int | None = None
+    height: int | None = None
+    path: Path | None = None
+
+
+class Fetched(Record):
+    """The bytes of one address: received whole, named by their SHA-256."""
+
+    url: str
+    final_url: str
+    sha256: Sha256
+    size: int
+    content_type: str = ""
+    status: int = 200
+
+
+class Miss(Record):
+    """Why an address gave no bytes."""
+
+    url: str
+    reason: Reason
+    detail: str = ""
+    status: int | None = None
+    retry_after: float | None = None
+
+
+class Fingerprint(Record):
+    """What a picture looks like, for finding copies of it; hashes as 16 hexadecimal digits in imagehash's order.
+
+    `phash` is comparable with `str(imagehash.phash(image))` of the upright, untrimmed picture; `mirror` is the
+    phash of its mirror image; `trim_phash`/`trim_dhash` belong to the picture without its uniform border and are
+    None when there is none. `rgb` is the 8x8 thumbnail, 192 bytes row by row. `spread` is the standard deviation
+    of the 32x32 grey picture (0..127.5), `top_colour` the share of its most common 12-bit colour (0..1) and
+    `white_ring` the share of white along its edge (0..1). `spec` names the recipe the values were made by.
+    """
+
+    phash: str
+    mirror: str
+    dhash: str
+    rgb: bytes
+    spread: float
+    top_colour: float
+    white_ring: float
+    trim_phash: str | None = None
+    trim_dhash: str | None = None
+    spec: str
+
+    @property
+    def flat(self) -> bool:
+        """Whether there is too little in the picture for its hashes to mean anything.
+
+        A phash of a real picture has exactly 32 ones (it is cut at the median); another count, or hardly any
+        spread of grey, marks a flat picture or a plain gradient, which would collide with every other one.
+        """
+        return int(self.phash, 16).bit_count() != 32 or self.spread < 5.0
+
+
+class Inspected(Record):
+    """A picture that opened: its type, its upright size, and its fingerprint.
+
+    `format` is Pillow's name ("JPEG"), `suffix` the right file ending (".jpg"). `frames` counts an animation's
+    pictures (1 for a still).
+    """
+
+    format: str
+    suffix: str
+    width: int
+    height: int
+    orientation: int = 1
+    frames: int = 1
+    fingerprint: Fingerprint
+
+
+class Status(StrEnum):
+    """Where a sample stands: in a class folder, in `rejected/<reason>/`, or waiting for a settlement."""
+
+    WAITING = "waiting"
+    KEPT = "kept"
+    REJECTED = "rejected"
+
+
+class Sample(Record):
+    """One distinct picture of a dataset, however many places offered it; `sha256` is that of the file kept.
+
+    `label` is the shown name of its class (for a rejected one: the class it was offered for). `path` is relative
+    to the dataset folder, with forward slashes. `keeper` is the sample whose copy this one is.
+    """
+
+    sha256: Sha256
+    label: str
+    status: Status
+    reason: Reason | None = None
+    detail: str = ""
+    path: str
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+    size: int
+    fingerprint: Fingerprint | None = None
+    keeper: Sha256 | None = None
+
+
+class Placement(Record):
+    """A sample's new place: what a settlement, a verdict or a restoration decides.
+
+    `label` is the class folder; `path` is as in `Sample` and is chosen by the dataset when left empty.
+    """
+
+    sha256: Sha256
+    label: str
+    status: Status
+    reason: Reason | None = None
+    detail: str = ""
+    keeper: Sha256 | None = None
+    path: str = ""
+
+
+class Origin(Record):
+    """Where a sample's bytes came from: one line of its provenance; several may name the same sample."""
+
+    sha256: Sha256
+    url: str
+    source: str
+    terms: str | None = None
+    page: str | None = None
+    title: str | None = None
+    creator: str | None = None
+    creator_url: str | None = None
+    licence: str | None = None
+    licence_url: str | None = None
+    attribution: str | None = None
+    fetched_at: datetime | None = None
+
+
+class Verdict(Record):
+    """Somebody's label for a sample; append-only. `label` None means "does not belong here".
+
+    `who` is "search", "folder", "restore", or a person's name from the review.
+    """
+
+    sha256: Sha256
+    label: str | None
+    who: str
+    when: datetime
+    note: str = ""
+
+
+class DuplicateGroup(Record):
+    """Samples that must stay on one side of a split: `members` in order, `links` why they belong together."""
+
+    key: Sha256
+    members: tuple[Sha256, ...]
+
+
+class Split(StrEnum):
+    """The three parts of a dataset."""
+
+    TRAIN = "train"
+    VALID = "valid"
+    TEST = "test"
+
+
+class Example(Record):
+    """A labelled picture and the part of the split it belongs to; `path` is absolute."""
+
+    sha256: Sha256
+    path: Path
+    label: str
+    split: Split
+    group: str
+
+
+class Yield(Record):
+    """What one (source, query) brought: each count is a part of the one before it.
+
+    `stopped_by` is the word for how it ended ("exhausted", "rate-limited", …) and `detail` a line for people.
+    """
+
+    source: str
+    query: str
+    label: str
+    offered: int = 0
+    fetched: int = 0
+    valid: int = 0
+    unique: int = 0
+    kept: int = 0
+    stopped_by: str = ""
+    detail: str = ""
+
+
+class Snapshot(Record):
+    """A dataset as it stands at one moment: what exports, cards, reports and pages are made from.
+
+    `classes` maps each class's shown name to its folder's name; `samples` holds kept and rejected ones;
+    `conflicts` are sets of samples that look the same and carry different labels (none of them trains);
+    `lookalikes` are (sample, sample, rule) pairs to review; `unknown_licences` counts kept samples without one.
+    """
+
+    folder: Path
+    name: str
+    task: Task
+    classes: dict[str, str]
+    samples: tuple[Sample, ...]
+    origins: dict[Sha256, tuple[Origin, ...]]
+    splits: dict[Sha256, Split]
+    groups: tuple[DuplicateGroup, ...]
+    conflicts: tuple[tuple[Sha256, ...], ...]
+    lookalikes: tuple[tuple[Sha256, Sha256, str], ...]
+    yields: tuple[Yield, ...]
+    misses: dict[str, int]
+    fingerprint: str
+
+    @property
+    def kept(self) -> tuple[Sample, ...]:
+        """The samples that stand in class folders."""
+        return tuple(sample for sample in self.samples if sample.status is Status.KEPT)

@@ -1,0 +1,103 @@
+"""What a report tells: the card of a run, and the pictures and numbers behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byod.images.resize import as_input
+from byod.schema.model_card import ModelCard, Suspect
+from byod.schema.records import Record, Yield
+from byod.tasks.classify import evaluate
+from byod.tasks.classify.evaluate import Judged
+from byod.training import onnx_model
+from byod.training.fit import Model
+from byod.training.run_folder import short_path
+
+Look = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""Asks the model: uint8 [N, height, width, 3] at the size of its input to probabilities, float32 [N, classes]."""
+
+
+class Answer(Record):
+    """A picture that was measured on, what it is, and what the model said; `file` is its name in the report.
+
+    `probability` (0..1) is that of `said`, `probability_raw` the same without the temperature, `probabilities` those
+    of all classes. `part` names the fold, or "test".
+    """
+
+    path: Path
+    file: str
+    label: str
+    said: str
+    probability: float
+    probability_raw: float
+    probabilities: dict[str, float]
+    part: str = "test"
+
+    @property
+    def right(self) -> bool:
+        """Whether the model said what the label says."""
+        return self.said == self.label
+
+
+@dataclass(frozen=True)
+class Story:
+    """All a report is made from.
+
+    `history` is what the trainer logged, an epoch each. `suspects` are the pictures whose labels are doubted, lowest
+    quality first, with where they lie. `look` asks the model of the run's folder; without it there are no occlusion
+    maps.
+    """
+
+    card: ModelCard
+    history: tuple[Mapping[str, float], ...] = ()
+    answers: tuple[Answer, ...] = ()
+    suspects: tuple[tuple[Suspect, Path], ...] = ()
+    yields: tuple[Yield, ...] = ()
+    look: Look | None = None
+
+
+def build(
+    card: ModelCard,
+    model: Model,
+    judged: Sequence[Judged],
+    suspects: Sequence[Suspect],
+    paths: Mapping[str, Path],
+    yields: Sequence[Yield],
+) -> Story:
+    """What a run's report shows; `paths` says where the picture of a SHA-256 lies."""
+    opened = onnx_model.session(model.content)
+
+    def look(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return onnx_model.run(opened, as_input(batch))
+
+    return Story(
+        card=card,
+        history=model.fitted.history,
+        answers=answers(judged, card.classes),
+        suspects=tuple((suspect, paths[suspect.sha256]) for suspect in suspects),
+        yields=tuple(yields),
+        look=look,
+    )
+
+
+def answers(judged: Sequence[Judged], classes: Sequence[str]) -> tuple[Answer, ...]:
+    """What was said of each picture, as a report shows it."""
+    raw = evaluate.before_temperature(judged, classes).max(axis=1)
+    return tuple(
+        Answer(
+            path=j.example.path,
+            file=short_path(j.example.path),
+            label=j.example.label,
+            said=j.said.label,
+            probability=j.said.probability,
+            probability_raw=float(before),
+            probabilities=j.said.probabilities,
+            part=j.part,
+        )
+        for j, before in zip(judged, raw, strict=True)
+    )

@@ -1,0 +1,248 @@
+"""The report of a run: what it achieves, whether it was worth it, how it learned, and where it goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from byod.report import charts, html
+from byod.report.embedded_images import FULL, Album, Photo
+from byod.report.i18n import Phrase
+from byod.schema.model_card import Measured
+from byod.schema.records import Record, Split
+from byod.tasks.classify.report import overfitting, saliency, wording
+from byod.tasks.classify.report.contents import Answer, Story
+from byod.training import statistics
+
+WORST, UNSURE, SUSPECTS = 12, 12, 24
+MAPS_RIGHT, MAPS_WRONG = 2, 4
+CELL = (6, 48)  # at least and at most so many pictures behind a cell of the confusion matrix
+ALL_CELLS = 240
+YIELDS = 60
+
+
+class Shown(Record):
+    """A picture on a wall: the answer it belongs to, and where it stands."""
+
+    answer: Answer
+    photo: Photo
+
+
+class Doubt(Record):
+    """A picture whose label is doubted."""
+
+    file: str
+    label: str
+    suggested: str
+    quality: float
+    photo: Photo
+
+
+class MapShown(Record):
+    """An occlusion map with its two layers."""
+
+    map: saliency.OcclusionMap
+    picture: Photo
+    veil: Photo
+
+
+class Cell(Record):
+    """A cell of the confusion matrix: its count, how strongly it is coloured (0..70), and pictures behind it."""
+
+    key: str
+    count: int
+    strength: int
+    right: bool
+    label: str
+    said: str
+    pictures: tuple[Shown, ...] = ()
+
+
+class Curve(Record):
+    """A drawing of the training: its caption, the SVG, and the names of its lines."""
+
+    key: str
+    caption: Phrase
+    svg: str
+    names: tuple[Phrase, ...]
+
+
+def render(story: Story) -> str:
+    """The whole page as text, below 3 MB: pictures stand in it once, and in bounded number."""
+    card = story.card
+    album = Album()
+    mistakes = sorted((a for a in story.answers if not a.right), key=lambda a: (-a.probability, a.file))
+    unsure = sorted(story.answers, key=lambda a: (a.probability, a.file))[:UNSURE]
+    # the album fills up in this order: what matters most comes first
+    maps = _maps(story, album)
+    content = {
+        "card": card,
+        "metrics": card.metrics,
+        "origin": wording.origin(card),
+        "headline": wording.headline(card),
+        "crossed": wording.crossed(card),
+        "worth": wording.worth(card),
+        "calibration": wording.calibration(card),
+        "finding": overfitting.finding(story.history, _kept_epoch(story)),
+        "rule": overfitting.rule(),
+        "mistakes": _wall(mistakes[:WORST], album),
+        "mistakes_in_all": len(mistakes),
+        "unsure": _wall(unsure, album),
+        "doubts": _doubts(story, album),
+        "maps": maps,
+        "curves": _curves(story),
+        "finder": _finder(story),
+        "drawn": _drawn(story),
+        "scores": [(name, card.metrics.per_class[name]) for name in card.classes],
+        "matrix": _matrix(story, album),
+        "totals": {split: sum(card.counts.get(split, {}).values()) for split in Split},
+        "tested": card.metrics.measured_on is Measured.CROSS_VALIDATION,
+        "yields": story.yields[:YIELDS],
+        "yields_in_all": len(story.yields),
+        "kept": album.kept,
+        "split": Split,
+    }
+    return html.page("report.html", content)
+
+
+def _wall(answers: Sequence[Answer], album: Album) -> list[Shown]:
+    return [Shown(answer=answer, photo=album.photo(answer.path)) for answer in answers]
+
+
+def _doubts(story: Story, album: Album) -> list[Doubt]:
+    return [
+        Doubt(
+            file=suspect.file,
+            label=suspect.label,
+            suggested=suspect.suggested,
+            quality=suspect.quality,
+            photo=album.photo(path),
+        )
+        for suspect, path in story.suspects[:SUSPECTS]
+    ]
+
+
+def _maps(story: Story, album: Album) -> list[MapShown]:
+    if story.look is None:
+        return []
+    card = story.card
+    made = saliency.maps(story.answers, story.look, card.input, card.classes, MAPS_RIGHT, MAPS_WRONG)
+    return [
+        MapShown(map=each, picture=album.add(each.picture, "jpeg"), veil=album.add(each.veil, "png"))
+        for each in made
+    ]
+
+
+def _matrix(story: Story, album: Album) -> list[tuple[str, list[Cell]]]:
+    """The confusion matrix by rows; wrong cells hand their pictures to the album first."""
+    card = story.card
+    table = card.metrics.confusion
+    filled = sum(1 for row in table for count in row if count)
+    limit = max(CELL[0], min(CELL[1], ALL_CELLS // max(1, filled)))
+    behind: dict[tuple[str, str], list[Answer]] = {}
+    for answer in story.answers:
+        behind.setdefault((answer.label, answer.said), []).append(answer)
+    pictures: dict[tuple[str, str], tuple[Shown, ...]] = {}
+    for pair, members in sorted(behind.items(), key=lambda item: item[0][0] == item[0][1]):
+        right = pair[0] == pair[1]
+        # the odd ones first: where it was wrong and sure, where it was right and unsure
+        members.sort(key=lambda a, right=right: (a.probability if right else -a.probability, a.file))  # type: ignore[misc]
+        shown = _wall(members[:limit], album)
+        pictures[pair] = tuple(each for each in shown if each.photo.instead != FULL)
+    return [
+        (
+            label,
+            [
+                _cell(f"cell-{at}-{column}", row, column, label, said, pictures.get((label, said), ()))
+                for column, said in enumerate(card.classes)
+            ],
+        )
+        for at, (label, row) in enumerate(zip(card.classes, table, strict=True))
+    ]
+
+
+def _cell(
+    key: str, row: Sequence[int], column: int, label: str, said: str, pictures: tuple[Shown, ...]
+) -> Cell:
+    count, total = row[column], sum(row)
+    share = count / total if total else 0.0
+    strength = 45 * share if label == said else 10 + 60 * share
+    return Cell(
+        key=key,
+        count=count,
+        strength=round(strength) if count else 0,
+        right=label == said,
+        label=label,
+        said=said,
+        pictures=pictures,
+    )
+
+
+def _kept_epoch(story: Story) -> int | None:
+    best = story.card.notes.get("best_epoch")
+    return best if isinstance(best, int) else None
+
+
+_TRAINING = Phrase(en="training", de="Training")
+_VALIDATION = Phrase(en="validation", de="Validierung")
+
+
+def _curves(story: Story) -> list[Curve]:
+    """Loss and accuracy over the epochs, of training and validation pictures as far as they were logged."""
+    drawn = []
+    for key, caption, keys in (
+        ("loss", Phrase(en="Loss", de="Verlust (loss)"), ("train_loss", "valid_loss")),
+        ("accuracy", Phrase(en="Accuracy", de="Genauigkeit"), ("train_accuracy", "accuracy")),
+    ):
+        train, valid = (overfitting.series(story.history, name) for name in keys)
+        lines = {"training": train, "validation": valid} if train else {"validation": valid}
+        if valid:
+            svg = charts.lines(
+                lines, named_by=f"curve-{key}", rates=key == "accuracy", marked=_kept_epoch(story)
+            )
+            names = (_TRAINING, _VALIDATION) if train else (_VALIDATION,)
+            drawn.append(Curve(key=f"curve-{key}", caption=caption, svg=svg, names=names))
+    return drawn
+
+
+def _finder(story: Story) -> str:
+    found = story.card.lr_finder
+    if found is None:
+        return ""
+    return charts.finder(
+        found.rates, found.losses, suggested=found.suggested, used=found.used, named_by="finder"
+    )
+
+
+def _drawn(story: Story) -> dict[str, str]:
+    """The other drawings, by name: the interval, the forest of model and probe, calibration before and after."""
+    card = story.card
+    metrics = card.metrics
+    drawn = {"interval": charts.interval(metrics.accuracy, *metrics.interval, named_by="headline")}
+    if card.probe is not None:
+        low, high = metrics.interval
+        own = charts.Bar(name=f"{card.arch} ({card.plugin})", value=metrics.accuracy, low=low, high=high)
+        low, high = card.probe.metrics.interval
+        probe = charts.Bar(name=card.probe.arch, value=card.probe.metrics.accuracy, low=low, high=high)
+        drawn["worth"] = charts.forest([own, probe], named_by="worth-words")
+    if story.answers:
+        for name in ("before", "after"):
+            dots = bins(story.answers, raw=name == "before")
+            drawn[name] = charts.reliability(dots, named_by=f"calibration-{name}")
+    return drawn
+
+
+def bins(answers: Sequence[Answer], *, raw: bool) -> list[charts.Bin]:
+    """The same bins as the expected calibration error's, without the empty ones."""
+    sure = np.array([a.probability_raw if raw else a.probability for a in answers])
+    right = np.array([a.right for a in answers], np.float64)
+    where = np.minimum((sure * statistics.BINS).astype(np.int64), statistics.BINS - 1)
+    return [
+        charts.Bin(
+            sure=float(sure[where == each].mean()),
+            right=float(right[where == each].mean()),
+            share=float((where == each).mean()),
+        )
+        for each in np.unique(where)
+    ]

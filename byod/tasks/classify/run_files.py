@@ -1,0 +1,43 @@
+"""The files of a run for classes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from byod.schema.model_card import ModelCard, Suspect
+from byod.schema.records import Example
+from byod.tasks.classify import evaluate
+from byod.tasks.classify.evaluate import Judged
+from byod.training.fit import Model
+from byod.training.run_folder import WEIGHTS, table, write_sides, write_suspects
+
+HISTORY = ("epoch", "train_loss", "valid_loss", "train_accuracy", "accuracy", "lr", "seconds")
+
+
+def write(
+    part: Path,
+    card: ModelCard,
+    model: Model,
+    report: str,
+    sides: Sequence[tuple[str, Sequence[Example]]],
+    judged: Sequence[Judged],
+    suspects: Sequence[Suspect],
+) -> None:
+    """Write a run's files into `part`: the model, its card and report, and tables for other programs.
+
+    `sides` are the parts of the split by name; examples.csv says which pictures stood on which.
+    """
+    (part / "model.onnx").write_bytes(model.content)
+    if model.weights is not None:
+        shutil.copyfile(model.weights, part / WEIGHTS)
+    rows = [[epoch.get(key, "") for key in HISTORY] for epoch in model.fitted.history]
+    table(part / "history.csv", HISTORY, rows)
+    evaluate.write(part / "predictions.csv", judged, card.classes)
+    write_sides(part, sides)
+    if card.suspects is not None:
+        write_suspects(part / "suspects.csv", Suspect, suspects)
+    (part / "report.html").write_text(report, encoding="utf-8")
+    # last, since a folder with a card is taken for a run
+    (part / "model.json").write_text(card.model_dump_json(indent=1), encoding="utf-8")

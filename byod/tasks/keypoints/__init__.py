@@ -1,0 +1,1 @@
+"""Keypoints: two nets, one that finds heads and one that finds the points of a head."""

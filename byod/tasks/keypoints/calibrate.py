@@ -1,0 +1,130 @@
+"""From two nets to one model: the frames between them, and the score from which on a find counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from byod.images.keypoint_crops import Bytes, cut
+from byod.schema.keypoints import Box
+from byod.schema.records import Example
+from byod.tasks.keypoints.geometry.augment import Jitter, Random, beside
+from byod.tasks.keypoints.geometry.batch_feeds import MARGIN
+from byod.tasks.keypoints.geometry.metrics import matched
+from byod.tasks.keypoints.geometry.regions import opened
+from byod.tasks.keypoints.geometry.targets import eyes_rule, true_heads
+from byod.tasks.keypoints.predict import Finder, FindRule
+from byod.tasks.keypoints.stages import Pair
+from byod.tasks.keypoints.training_set import Marked
+from byod.training import onnx_model
+
+REFINE = 1
+"""How often points are looked for again in an upright frame."""
+FLOOR, CEILING = 0.05, 0.95
+"""Between these a threshold is chosen."""
+USUAL = 0.5
+"""The threshold where no validation picture says anything."""
+NEARBY = 1.25
+"""A threshold is as good as those are, on the mean, that differ from it by up to this factor: a few dozen heads leave
+the best single one to chance."""
+PARTS = 4
+"""So many parts without a head are looked for in each validation picture."""
+AS_IT_IS = Jitter(rotation=0, mirror=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """A find in a validation picture: how sure, whether it is a head's, and how much it counts."""
+
+    confidence: float
+    hit: bool
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Joined:
+    """One model: both nets, and the rule that joins them."""
+
+    pair: Pair
+    rule: FindRule
+
+    @cached_property
+    def finder(self) -> Finder:
+        """The exported files at work."""
+        heads, points = (onnx_model.session(model.content) for _, model in self.pair.parts)
+        return Finder(heads, points, self.rule)
+
+
+def join(pair: Pair, marked: Marked, train: Sequence[Example], valid: Sequence[Example]) -> Joined:
+    """Choose the threshold on the validation pictures, and measure the upright frame on the training heads."""
+    heads, points = pair.heads.fitted.input, pair.points.fitted.input
+    learned = true_heads(train, marked.marks, marked.points)
+    rule = FindRule(
+        points=marked.points,
+        heads_size=heads.width,
+        points_size=points.width,
+        threshold=FLOOR,
+        margin=MARGIN,
+        refine=REFINE,
+        eyes=eyes_rule(learned, marked.points, MARGIN),
+    )
+    threshold = choose(*scores(Joined(pair, rule).finder, marked, valid))
+    return Joined(pair, replace(rule, threshold=threshold))
+
+
+def scores(finder: Finder, marked: Marked, valid: Sequence[Example]) -> tuple[list[Find], int]:
+    """What is found in the validation pictures, and in parts of them that show no head; and how many heads there are.
+
+    The parts stand for the pictures without a cat that such a set hardly ever has: together they count as much as the
+    pictures themselves.
+
+    Raises:
+        TrainerError: a picture cannot be opened any more.
+    """
+    found: list[Find] = []
+    false: list[float] = []
+    there = parts = 0
+    for number, example in enumerate(valid):
+        marks = marked.marks[example.sha256]
+        truth = true_heads([example], marked.marks, marked.points)
+        there += len(truth)
+        pixels = opened(example, marks.width, marks.height)
+        finds = finder.find(pixels)
+        extra = matched(truth, finds, marked.points).extra
+        found += [Find(find.confidence, number not in extra) for number, find in enumerate(finds)]
+        if len(truth) == len(marks.heads):
+            for part in _parts(pixels, [head.box for head in truth], np.random.default_rng(number)):
+                parts += 1
+                false += [find.confidence for find in finder.find(part)]
+    return found + [Find(each, False, len(valid) / parts) for each in false], there
+
+
+def _parts(pixels: Bytes, boxes: Sequence[Box], random: Random) -> Iterator[Bytes]:
+    """Squares of a picture in which hardly anything of a head is to be seen."""
+    height, width = pixels.shape[:2]
+    for _ in range(PARTS):
+        frame = beside(np.array(boxes, np.float64).reshape(-1, 4), width, height, AS_IT_IS, random)
+        if frame is not None:
+            yield cut(pixels, frame, max(1, round(frame.side)))
+
+
+def choose(found: Sequence[Find], there: int) -> float:
+    """The threshold with the best F1 (heads found, nothing else found); in the middle of those that are as good."""
+    if not there or not any(find.hit for find in found):
+        return USUAL
+    sure = np.array([find.confidence for find in found])
+    hit = np.array([find.hit for find in found])
+    weight = np.array([find.weight for find in found])
+    tried = np.geomspace(FLOOR / NEARBY, CEILING * NEARBY, 400)
+    counted = sure >= tried[:, None]
+    f1 = 2 * (counted & hit).sum(axis=1) / (counted @ weight + there)
+    within = np.flatnonzero((tried >= FLOOR) & (tried <= CEILING))
+    around = [np.abs(np.log(tried / tried[n])) <= math.log(NEARBY) for n in within]
+    nearby = np.array([f1[each].mean() for each in around])
+    best = within[nearby >= nearby.max() - 1e-9]
+    run = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)[-1]
+    return float(tried[run[0]] + tried[run[-1]]) / 2

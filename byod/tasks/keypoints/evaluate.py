@@ -1,0 +1,259 @@
+"""What the exported files say of heads their trainer never saw, and how good that is."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from byod.images.decode import open_picture
+from byod.images.keypoint_crops import Bytes, Numbers, of_box
+from byod.schema.errors import ModelError, PictureError, TrainerError
+from byod.schema.keypoints import PointSet
+from byod.schema.model_card import HeadFound, Measured, PointsMetrics, PointsScore, Unreadable
+from byod.schema.records import Example, Record, Sha256
+from byod.tasks.keypoints.geometry import metrics
+from byod.tasks.keypoints.geometry.metrics import Errors
+from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of, true_heads
+from byod.tasks.keypoints.predict import Finder
+from byod.tasks.keypoints.training_set import Marked
+from byod.training.run_folder import TEST, short_path
+
+
+@dataclass(frozen=True)
+class JudgedHead:
+    """A measurable head and what was said of it: points float64 [K, 2] in pixels of the picture.
+
+    `crop` are those found on the true crop, with their confidence `sure` [K]; `mean` those of the mean face there;
+    `found` is what the whole pipeline found (None: missed it). `alone` says that the picture holds no other head;
+    `part` names the fold, or "test".
+    """
+
+    truth: TrueHead
+    crop: Numbers
+    sure: Numbers
+    mean: Numbers
+    found: HeadFound | None
+    alone: bool
+    part: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A test picture: its measurable heads, what was found beside its heads, and whether it holds none at all.
+
+    `width` and `height` are the upright picture's, in pixels.
+    """
+
+    example: Example
+    width: int
+    height: int
+    heads: tuple[JudgedHead, ...]
+    extra: tuple[HeadFound, ...]
+    empty: bool
+    part: str
+
+
+def judge(
+    finder: Finder, mean: Numbers, marked: Marked, test: Sequence[Example], part: str = TEST
+) -> tuple[list[Judged], list[Unreadable]]:
+    """Ask a model about every picture of `test`; `mean` is the mean face of its training heads, [K, 2] in 0..1.
+
+    Raises:
+        TrainerError: not one picture can be opened, or one is of another size than its marks say.
+    """
+    judged, unreadable = [], []
+    for example in test:
+        try:
+            pixels = np.asarray(open_picture(example.path))
+        except PictureError as error:
+            unreadable.append(
+                Unreadable(path=short_path(example.path), reason=error.reason, error=error.detail)
+            )
+            continue
+        judged.append(_judge(finder, mean, marked, example, pixels, part))
+    if not judged:
+        why = f" ({unreadable[0].error})" if unreadable else ""
+        raise TrainerError(f"not one of the {len(test)} test pictures can be opened any more{why}")
+    return judged, unreadable
+
+
+def _judge(
+    finder: Finder, mean: Numbers, marked: Marked, example: Example, pixels: Bytes, part: str
+) -> Judged:
+    marks = marked.marks[example.sha256]
+    if pixels.shape[:2] != (marks.height, marks.width):
+        raise TrainerError(
+            f"{example.path} is {pixels.shape[1]} x {pixels.shape[0]} pixels, but its points were marked on "
+            f"{marks.width} x {marks.height}; mend its file in points/, or move the picture away"
+        )
+    margin = finder.rule.margin
+    heads = true_heads([example], marked.marks, marked.points)
+    found = finder.find(pixels)
+    pairs = metrics.matched(heads, found, marked.points)
+    given = {head.number: number for head, number in zip(heads, pairs.numbers, strict=True)}
+    chosen = metrics.measurable(heads, marked.points)
+    places, sure = finder.points_in(pixels, [of_box(head.box, margin) for head in chosen])
+    means = metrics.mean_faces(chosen, mean, margin)
+    answers = []
+    for at, head in enumerate(chosen):
+        number = given[head.number]
+        find = None if number is None else found[number]
+        answers.append(JudgedHead(head, places[at], sure[at], means[at], find, len(marks.heads) == 1, part))
+    extra = tuple(found[number] for number in pairs.extra)
+    return Judged(example, marks.width, marks.height, tuple(answers), extra, not marks.heads, part)
+
+
+def heads_of(judged: Sequence[Judged]) -> list[JudgedHead]:
+    """All heads in order."""
+    return [head for each in judged for head in each.heads]
+
+
+def on_crops(heads: Sequence[JudgedHead], points: PointSet) -> Errors:
+    """The errors on true crops."""
+    return metrics.measured([h.truth for h in heads], _stacked([h.crop for h in heads], points), points)
+
+
+def through_pipeline(heads: Sequence[JudgedHead], points: PointSet) -> Errors:
+    """The errors of the whole pipeline; a miss is infinitely wrong."""
+    found = [metrics.places(h.found, points) for h in heads]
+    return metrics.measured([h.truth for h in heads], _stacked(found, points), points)
+
+
+def of_mean_face(heads: Sequence[JudgedHead], points: PointSet) -> Errors:
+    """The errors of the mean face on true crops."""
+    return metrics.measured([h.truth for h in heads], _stacked([h.mean for h in heads], points), points)
+
+
+def _stacked(places: Sequence[Numbers], points: PointSet) -> Numbers:
+    return np.array(places, np.float64).reshape(-1, len(points.names), 2)
+
+
+def measure(
+    judged: Sequence[Judged],
+    unreadable: Sequence[Unreadable],
+    points: PointSet,
+    *,
+    seed: int,
+    measured_on: Measured | None = None,
+) -> tuple[PointsMetrics, PointsScore]:
+    """All that is measured of a model, and what the mean face achieves on the same true crops.
+
+    Raises:
+        TrainerError: no head is there to measure on.
+    """
+    heads = heads_of(judged)
+    if not heads:
+        raise TrainerError("no test picture has a head with both eyes marked; there is nothing to measure on")
+    groups = [h.truth.example.group for h in heads]
+    crops, pipeline = on_crops(heads, points), through_pipeline(heads, points)
+    alone = np.array([h.alone for h in heads], np.bool_)
+    parts = list(dict.fromkeys(each.part for each in judged))
+    crossed = parts != [TEST]
+    found = PointsMetrics(
+        measured_on=measured_on or (Measured.CROSS_VALIDATION if crossed else Measured.TEST),
+        pictures=len(judged),
+        unreadable=len(unreadable),
+        empty=sum(each.empty for each in judged),
+        false_finds=sum(len(each.extra) for each in judged),
+        crops=metrics.score(crops, groups, points, seed=seed),
+        pipeline=metrics.score(pipeline, groups, points, seed=seed),
+        single=metrics.score(
+            pipeline.of(alone), [g for g, one in zip(groups, alone, strict=True) if one], points, seed=seed
+        )
+        if alone.any()
+        else None,
+        folds=tuple(_median(crops, [h.part == part for h in heads]) for part in parts) if crossed else (),
+    )
+    return found, metrics.score(of_mean_face(heads, points), groups, points, seed=seed)
+
+
+def _median(errors: Errors, chosen: Sequence[bool]) -> float | None:
+    some = errors.nme[np.array(chosen, np.bool_)]
+    middle = float(np.median(some)) if len(some) else float("inf")
+    return middle if np.isfinite(middle) else None
+
+
+class Line(Record):
+    """One line of a run's predictions.csv: a head, and the errors of its points in inter-ocular distances.
+
+    An error is nan where a point does not count, infinite where the head was missed. `confidence` is the find's.
+    """
+
+    file: str
+    sha256: Sha256
+    group: str
+    part: str
+    head: int
+    alone: bool
+    confidence: float | None
+    crop_glasses: bool
+    pipeline_glasses: bool
+    mean_face_error: float
+    crop: tuple[float, ...]
+    pipeline: tuple[float, ...]
+
+
+COLUMNS = tuple(name for name in Line.model_fields if name not in ("crop", "pipeline"))
+
+
+def write(file: Path, judged: Sequence[Judged], points: PointSet) -> None:
+    """Write predictions.csv: what a Line has, the mean error of either way, and the errors of each point."""
+    heads = heads_of(judged)
+    crops, pipeline = on_crops(heads, points), through_pipeline(heads, points)
+    mean = of_mean_face(heads, points)
+    with file.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines)
+        named = [f"{way}({name})" for way in ("crop", "pipeline") for name in points.names]
+        writer.writerow([*COLUMNS, "crop_error", "pipeline_error", *named])
+        for at, head in enumerate(heads):
+            example = head.truth.example
+            row = [short_path(example.path), example.sha256, example.group, head.part, head.truth.number]
+            row += [int(head.alone), "" if head.found is None else f"{head.found.confidence:.6f}"]
+            row += [int(crops.glasses[at]), int(pipeline.glasses[at]), _written(mean.nme[at])]
+            row += [_written(crops.nme[at]), _written(pipeline.nme[at])]
+            writer.writerow([*row, *(_written(e) for e in (*crops.points[at], *pipeline.points[at]))])
+
+
+def _written(error: float) -> str:
+    return "" if np.isnan(error) else f"{error:.6f}"
+
+
+def read(run: Path, points: PointSet) -> list[Line]:
+    """The lines of a run's predictions.csv.
+
+    Raises:
+        ModelError: it is missing, or damaged.
+    """
+    file = run / "predictions.csv"
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            return [_line(row, points) for row in csv.DictReader(lines)]
+    except FileNotFoundError as error:
+        raise ModelError(f"{run} has no predictions.csv; train again, or restore it") from error
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        why = (str(error).splitlines() or [""])[0]
+        raise ModelError(f"{file} is not what byod wrote ({why})") from error
+
+
+def _line(row: dict[str, str], points: PointSet) -> Line:
+    errors = {
+        way: tuple(float(row[f"{way}({name})"] or "nan") for name in points.names)
+        for way in ("crop", "pipeline")
+    }
+    return Line.model_validate(
+        {**{name: row[name] for name in COLUMNS}, "confidence": row["confidence"] or None, **errors}
+    )
+
+
+def errors_of(lines: Sequence[Line], points: PointSet, *, crops: bool) -> Errors:
+    """The errors that a run wrote down, on true crops or through the whole pipeline."""
+    each = np.array([line.crop if crops else line.pipeline for line in lines], np.float64)
+    each = each.reshape(-1, len(points.names))
+    flags = [line.crop_glasses if crops else line.pipeline_glasses for line in lines]
+    counted = np.maximum((~np.isnan(each)).sum(axis=1), 1)
+    worst = each[:, list(eyes_of(points))].max(axis=1)
+    return Errors(each, np.nansum(each, axis=1) / counted, worst, np.array(flags, np.bool_))

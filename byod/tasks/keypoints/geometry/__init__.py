@@ -1,0 +1,35 @@
+"""Keypoints: one geometry and one pixel rule for training, measuring, predicting and serving alike.
+
+What a trainer needs is imported from here; `metrics` measures and `finder` predicts.
+"""
+
+from byod.images.keypoint_crops import Frame, cut, of_box, of_eyes, whole
+from byod.tasks.keypoints.geometry.batch_feeds import (
+    MARGIN,
+    HeadBatch,
+    HeadFeed,
+    Jitter,
+    PointBatch,
+    PointFeed,
+    Stage,
+)
+from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of, eyes_rule, true_heads
+
+__all__ = [
+    "MARGIN",
+    "Frame",
+    "HeadBatch",
+    "HeadFeed",
+    "Jitter",
+    "PointBatch",
+    "PointFeed",
+    "Stage",
+    "TrueHead",
+    "cut",
+    "eyes_of",
+    "eyes_rule",
+    "of_box",
+    "of_eyes",
+    "true_heads",
+    "whole",
+]

@@ -1,0 +1,101 @@
+"""The marked heads of a dataset as numbers: what feeds train on, and what metrics measure against."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byod.images.keypoint_crops import Numbers, of_box
+from byod.schema.errors import TrainerError
+from byod.schema.keypoints import Marks, PointSet, box_of
+from byod.schema.model_card import EyesRule
+from byod.schema.records import Example, Sha256
+
+PROFILE = 0.36
+"""The least distance of two eyes, in longer sides of the head's box: below, the head is taken to be in profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrueHead:
+    """One marked head: the example it is in, its number there (from 0), and its box x0, y0, x1, y1.
+
+    `points` are float64 [K, 2] in the order of the point set, nan where nobody marked them; `known` says which are
+    marked and inside the picture. All in pixels of the upright picture, which is `width` x `height`.
+    """
+
+    example: Example
+    number: int
+    box: tuple[float, float, float, float]
+    points: Numbers
+    known: NDArray[np.bool_]
+    width: int
+    height: int
+
+
+def true_heads(
+    examples: Sequence[Example], marks: Mapping[Sha256, Marks], points: PointSet
+) -> tuple[TrueHead, ...]:
+    """The heads of some examples in their order; a head of which nothing at all is marked, not even a box, is none."""
+    heads = []
+    for example in examples:
+        marked = marks.get(example.sha256)
+        for number, head in enumerate(marked.heads if marked else ()):
+            if marked is None or (box := box_of(head, marked.width, marked.height)) is None:
+                continue
+            places = [head.points.get(name) for name in points.names]
+            heads.append(
+                TrueHead(
+                    example,
+                    number,
+                    box,
+                    np.array([(p.x, p.y) if p else (np.nan, np.nan) for p in places]),
+                    np.array([p is not None and p.inside for p in places]),
+                    marked.width,
+                    marked.height,
+                )
+            )
+    return tuple(heads)
+
+
+def eyes_of(points: PointSet) -> tuple[int, int]:
+    """The numbers of the two eyes in the point set, the one that stands left for the viewer first.
+
+    They are the flip pair with "eye" in its names. A side is the viewer's where the name says "image"
+    (`eye_image_left`), else the head's own, as in COCO, whose left eye the viewer sees on the right.
+
+    Raises:
+        TrainerError: there is not exactly one such pair.
+    """
+    pairs = [pair for pair in points.flips if all("eye" in re.split(r"[^a-z]+", n.lower()) for n in pair)]
+    if len(pairs) != 1:
+        raise TrainerError(
+            f"points are measured by the distance of the eyes, and byod.toml names {len(pairs)} pairs of them; "
+            "give [points] one flip pair such as eye_image_left and eye_image_right"
+        )
+    first, second = sorted(pairs[0], key=lambda name: "left" not in name.lower())
+    places = points.names.index(first), points.names.index(second)
+    return places if "image" in first.lower() else places[::-1]
+
+
+def eyes_rule(heads: Sequence[TrueHead], points: PointSet, margin: float) -> EyesRule | None:
+    """The upright frame around the eyes that is on the whole as large, and lies as, the frames around boxes do.
+
+    It is measured on training heads whose eyes are both marked (medians); None without any.
+    """
+    left, right = eyes_of(points)
+    sides, downs = [], []
+    for head in heads:
+        if not (head.known[left] and head.known[right]):
+            continue
+        across = head.points[right] - head.points[left]
+        frame = of_box(head.box, margin)
+        apart = max(float(np.hypot(*across)), PROFILE * frame.side / margin)
+        centre = np.array((frame.cx, frame.cy)) - (head.points[left] + head.points[right]) / 2
+        downwards = np.array((-across[1], across[0])) / max(float(np.hypot(*across)), 1e-9)
+        sides.append(frame.side / apart)
+        downs.append(float(centre @ downwards) / apart)
+    return EyesRule(side=float(np.median(sides)), down=float(np.median(downs))) if sides else None

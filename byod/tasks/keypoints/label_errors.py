@@ -1,0 +1,111 @@
+"""Marks that look wrong: heads on which a model that never saw them is far off, more than it is on others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import numpy as np
+
+from byod.images.keypoint_crops import Numbers
+from byod.schema.keypoints import PointSet
+from byod.schema.model_card import HeadFound
+from byod.schema.records import Record, Sha256
+from byod.tasks.keypoints import evaluate
+from byod.tasks.keypoints.evaluate import Judged, JudgedHead
+from byod.tasks.keypoints.geometry import metrics
+from byod.tasks.keypoints.geometry.targets import TrueHead
+from byod.training.run_folder import short_path
+
+LEAST = 0.1
+"""The least error, in inter-ocular distances, that makes marks suspicious."""
+SPREADS = 6.0
+"""How many spreads (median absolute deviations) beyond the median an error must lie."""
+
+
+class Why(StrEnum):
+    """Why a head's marks are doubted."""
+
+    FAR = "far off"
+    EXCHANGED = "sides exchanged"
+    UNMARKED = "not marked"
+
+
+_ORDER = (Why.EXCHANGED, Why.FAR, Why.UNMARKED)
+
+
+class MarkSuspect(Record):
+    """A head whose marks are probably wrong, or a sure find where no head is marked (then `head` is None).
+
+    `file` is the end of the picture's path. `point` is the worst point and `error` its distance from where the model
+    sees it, in inter-ocular distances; for a find that is not marked they are empty and its confidence.
+    """
+
+    sha256: Sha256
+    file: str
+    head: int | None
+    why: Why
+    point: str
+    error: float
+
+
+def search(judged: Sequence[Judged], points: PointSet) -> tuple[MarkSuspect, ...]:
+    """The suspects among unseen heads: those exchanged first, then the furthest off, then finds that are not marked."""
+    heads = evaluate.heads_of(judged)
+    found = [each for head, error in _outliers(heads, points) if (each := _suspect(head, error, points))]
+    sure = sorted(head.found.confidence for head in heads if head.found is not None)
+    for picture in judged if sure else ():
+        # as sure as of half of the marked heads
+        found += [_unmarked(picture, f) for f in picture.extra if f.confidence >= sure[len(sure) // 2]]
+    return tuple(sorted(found, key=lambda s: (_ORDER.index(s.why), -s.error)))
+
+
+def _outliers(heads: Sequence[JudgedHead], points: PointSet) -> list[tuple[JudgedHead, Numbers]]:
+    """Heads with a point further from where the model sees it on the true crop than that point is on others.
+
+    Beside each stand the errors of its points [K], nan where a point is no outlier: some points are harder than others.
+    """
+    if not heads:
+        return []
+    errors = evaluate.on_crops(heads, points).points
+    for number in range(len(points.names)):
+        known = errors[~np.isnan(errors[:, number]), number]
+        middle = float(np.median(known)) if len(known) else 0.0
+        spread = float(np.median(np.abs(known - middle))) if len(known) else 0.0
+        usual = errors[:, number] <= max(LEAST, middle + SPREADS * spread)
+        errors[usual, number] = np.nan
+    return [(heads[at], errors[at]) for at in np.flatnonzero(~np.isnan(errors).all(axis=1))]
+
+
+def _suspect(head: JudgedHead, errors: Numbers, points: PointSet) -> MarkSuspect:
+    number = int(np.nanargmax(errors))
+    example = head.truth.example
+    return MarkSuspect(
+        sha256=example.sha256,
+        file=short_path(example.path),
+        head=head.truth.number,
+        why=Why.EXCHANGED if _is_exchanged(head.truth, head.crop, points) else Why.FAR,
+        point=points.names[number],
+        error=float(errors[number]),
+    )
+
+
+def _is_exchanged(truth: TrueHead, crop: Numbers, points: PointSet) -> bool:
+    """Whether what was found fits the marks once the two sides change places, and does not as they are."""
+    as_marked, other = (
+        metrics.measured([truth], places[None], points).nme[0]
+        for places in (crop, crop[list(points.permutation)])
+    )
+    return bool(other <= LEAST and other < as_marked / 3)
+
+
+def _unmarked(judged: Judged, find: HeadFound) -> MarkSuspect:
+    example = judged.example
+    return MarkSuspect(
+        sha256=example.sha256,
+        file=short_path(example.path),
+        head=None,
+        why=Why.UNMARKED,
+        point="",
+        error=find.confidence,
+    )

@@ -1,0 +1,99 @@
+"""What the numbers of a run for points mean, in words for readers without statistics, in English and German."""
+
+from __future__ import annotations
+
+from byod.report.i18n import Phrase, percent, say
+from byod.schema.model_card import Measured, PointsCard
+from byod.tasks.classify.report.wording import Finding
+
+
+def headline(card: PointsCard) -> Phrase:
+    """What the number on top stands for."""
+    score = card.metrics.pipeline
+    low, high = score.glasses_interval
+    return say(
+        "of the {heads} heads in whole pictures that the model had never seen were found so well that glasses would "
+        "sit: centre within 0.1 of the distance of the eyes, angle within 5°, size within 15 %. A head that was missed "
+        "counts as a failure. With as many heads as these, the true share lies between {low} and {high} (95 %).",
+        "der {heads} Köpfe in ganzen Bildern, die das Modell nie gesehen hatte, wurden so gut gefunden, dass eine "
+        "Brille säße: Mitte auf 0,1 Augenabstände, Winkel auf 5°, Größe auf 15 % genau. Ein übersehener Kopf zählt als "
+        "Fehler. Bei so vielen Köpfen liegt der wahre Anteil zwischen {low} und {high} (95 %).",
+        heads=score.heads,
+        low=percent(low),
+        high=percent(high),
+    )
+
+
+def crossed(card: PointsCard) -> Phrase | None:
+    """How it was measured, when no test pictures had been set aside."""
+    metrics = card.metrics
+    if metrics.measured_on is not Measured.CROSS_VALIDATION:
+        return None
+    folds = [percent(fold) for fold in metrics.folds]
+    return say(
+        "Cross-validated: {models} models were trained, each tested on a part that it had not seen, near-duplicates "
+        "always on one side. The median errors of the parts are {parts}. The model in this folder is one more, trained "
+        "on all parts but one.",
+        "Kreuzvalidiert: {models} Modelle wurden trainiert und jedes an einem Teil geprüft, den es nicht gesehen "
+        "hatte; fast gleiche Bilder stets auf einer Seite. Die mittleren Fehler (Median) der Teile sind {parts}. Das "
+        "Modell in diesem Ordner ist ein weiteres, aus allen Teilen bis auf einen.",
+        models=len(folds),
+        parts=Phrase(en=" · ".join(f.en for f in folds), de=" · ".join(f.de for f in folds)),
+    )
+
+
+def bar(card: PointsCard) -> Finding:
+    """Whether the net sees more than the crop alone tells."""
+    own, mean = card.metrics.crops, card.baseline
+    words = say(
+        "The bar: the mean face of the training heads, laid into each true crop without looking at it, is off by "
+        "{mean} (median); the model by {own}.",
+        "Die Messlatte: Das mittlere Gesicht der Trainingsköpfe, ungesehen in jeden wahren Ausschnitt gelegt, liegt um "
+        "{mean} daneben (Median), das Modell um {own}.",
+        mean=percent(mean.median),
+        own=percent(own.median),
+    )
+    better = own.median is not None and (mean.median is None or own.median < mean.median)
+    if not better:
+        level, more = (
+            "bad",
+            say("The model has learned nothing useful.", "Das Modell hat nichts Brauchbares gelernt."),
+        )
+    elif mean.interval[0] is not None and own.interval[1] is not None and own.interval[1] < mean.interval[0]:
+        level, more = "good", say("The model is clearly better.", "Das Modell ist klar besser.")
+    else:
+        level, more = (
+            "warn",
+            say(
+                "Their intervals overlap: more pictures would tell.",
+                "Ihre Intervalle überschneiden sich: Mehr Bilder würden es zeigen.",
+            ),
+        )
+    return Finding(level=level, words=words + more)
+
+
+def origin(card: PointsCard) -> Phrase:
+    """What the model is and how it came about, for the line below the title."""
+    if card.pretrained in ("scratch", "none"):
+        en, de = (
+            "{arch}, trained from random weights with {plugin}",
+            "{arch}, von Grund auf trainiert mit {plugin}",
+        )
+    else:
+        en, de = "{arch}, fine-tuned with {plugin}", "{arch}, nachtrainiert mit {plugin}"
+    return say(en, de, arch=card.arch, plugin=card.plugin)
+
+
+def doubt(why: str, point: str, error: float) -> Phrase:
+    """Why marks are doubted."""
+    if why == "sides exchanged":
+        return say("left and right look exchanged", "links und rechts wohl vertauscht")
+    if why == "not marked":
+        return say(
+            "a head that is not marked? ({sure} sure)",
+            "ein nicht markierter Kopf? ({sure} sicher)",
+            sure=percent(error, 0),
+        )
+    return say(
+        "{point} is off by {error}", "{point} liegt um {error} daneben", point=point, error=percent(error, 0)
+    )

@@ -1,0 +1,97 @@
+"""What a run for points learns from and is measured on: pictures, their parts of the split, and what is marked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from byod.schema import keypoints, recipe
+from byod.schema.errors import DatasetError, TrainerError
+from byod.schema.keypoints import Marks, PointSet
+from byod.schema.records import Example, Sha256, Snapshot
+from byod.tasks.keypoints.geometry.metrics import measurable
+from byod.tasks.keypoints.geometry.targets import eyes_of, true_heads
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Pictures whose heads are marked (or that are marked as having none), and which points a head has."""
+
+    examples: tuple[Example, ...]
+    marks: Mapping[Sha256, Marks]
+    points: PointSet
+
+    def of(self, examples: Iterable[Example]) -> dict[Sha256, Marks]:
+        """The marks of some pictures alone."""
+        return {example.sha256: self.marks[example.sha256] for example in examples}
+
+    def measured(self, examples: Sequence[Example]) -> int:
+        """How many heads of some pictures have both eyes marked, and so a size to measure errors by."""
+        return len(measurable(true_heads(examples, self.marks, self.points), self.points))
+
+    def count(self, examples: Sequence[Example]) -> dict[str, int]:
+        """Pictures, heads and empty pictures, for a card."""
+        heads = [len(self.marks[example.sha256].heads) for example in examples]
+        return {"pictures": len(heads), "heads": sum(heads), "empty": heads.count(0)} if heads else {}
+
+    def digest(self) -> str:
+        """A hash of all that is learned from and measured on."""
+        lines = sorted(f"{e.sha256} {e.split} {e.group} {self.marks[e.sha256].digest}" for e in self.examples)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def usable(examples: Sequence[Example], marks: Mapping[Sha256, Marks], known: PointSet, say: Say) -> Marked:
+    """The pictures that are marked; says of the others why they are left out.
+
+    Raises:
+        TrainerError: no pair of eyes is among the points, or there is nothing to learn from.
+    """
+    eyes_of(known)
+    kept = tuple(example for example in examples if example.sha256 in marks)
+    if left_out := len(examples) - len(kept):
+        say(f"{left_out} pictures have no file of points and are left out")
+    if not kept:
+        raise TrainerError(
+            "there is nothing to train on: no picture has its points marked; byod convert brings pictures with theirs"
+        )
+    marked = Marked(kept, marks, known)
+    if not marked.measured(kept):
+        raise TrainerError(
+            "no head has both its eyes marked inside the picture, and errors are measured by the distance of the eyes; "
+            "mark them first"
+        )
+    counts = Counter(name for e in kept for head in marks[e.sha256].heads for name in head.marked)
+    if unmarked := [name for name in known.names if not counts[name]]:
+        raise TrainerError(
+            f"{unmarked[0]} is marked in no picture and cannot be learned; mark it, or take it out of [points] in "
+            "byod.toml"
+        )
+    return marked
+
+
+def read(snapshot: Snapshot) -> tuple[PointSet, dict[Sha256, Marks]]:
+    """The points of a dataset, and what is marked in its kept pictures.
+
+    Raises:
+        DatasetError: its recipe names no points, or a file of points is damaged or of a picture of another size.
+    """
+    known = recipe.read(snapshot.folder).points
+    if known is None:
+        raise DatasetError(f"{snapshot.folder / recipe.FILE} names no points; it is no dataset of keypoints")
+    found = {}
+    for sample in snapshot.kept:
+        file = snapshot.folder / keypoints.file_of(sample.path)
+        marks = keypoints.read(file)
+        if marks is None:
+            continue
+        if (marks.width, marks.height) != (sample.width, sample.height):
+            raise DatasetError(
+                f"{file} is of a picture of {marks.width} x {marks.height} pixels, and {sample.path} has "
+                f"{sample.width} x {sample.height}; mark it again, or remove that file"
+            )
+        found[sample.sha256] = marks
+    return known, found

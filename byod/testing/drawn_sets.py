@@ -1,0 +1,75 @@
+"""Drawn sets with their places in the split: what a trainer is tried on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+
+from byod.collection.importers.cat_file import POINTS
+from byod.schema.errors import UsageError
+from byod.schema.keypoints import Marks, PointSet
+from byod.schema.records import Example, Sha256, Split, Task
+from byod.testing.drawn_classes import draw_classes
+from byod.testing.drawn_heads import draw_heads
+
+TESTED = 20
+"""Test pictures (or heads) that byod needs, not to cross-validate instead."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Examples of all parts; for the task keypoints what is marked in them, and which points a head has."""
+
+    task: Task
+    examples: tuple[Example, ...]
+    classes: tuple[str, ...] = ()
+    marks: Mapping[Sha256, Marks] = field(default_factory=dict)
+    points: PointSet | None = None
+
+    def part(self, split: Split) -> tuple[Example, ...]:
+        """The examples of one part."""
+        return tuple(example for example in self.examples if example.split is split)
+
+
+def classes(folder: Path, names: Sequence[str], per_class: int, size: tuple[int, int], seed: int) -> Drawn:
+    """Drawn classes: a fifth validates, a fifth tests (at least 20 in all).
+
+    Raises:
+        UsageError: there are too few pictures for that.
+    """
+    test = max(ceil(TESTED / len(names)), per_class // 5)
+    valid = max(4, per_class // 5)
+    if per_class < test + 2 * valid:
+        raise UsageError(f"check_trainer needs at least {test + 2 * valid} pictures a class, not {per_class}")
+    examples = []
+    for number, (label, paths) in enumerate(draw_classes(folder, names, per_class, size, seed).items()):
+        for at, path in enumerate(paths):
+            split = Split.TEST if at < test else Split.VALID if at < test + valid else Split.TRAIN
+            examples.append(example(path, label, split, number * per_class + at))
+    return Drawn(Task.CLASSIFY, tuple(examples), tuple(names))
+
+
+def heads(folder: Path, number: int, size: tuple[int, int], seed: int) -> Drawn:
+    """Drawn heads: at least 20 heads test, as many validate, the others are learned from.
+
+    Raises:
+        UsageError: there are too few pictures for that.
+    """
+    examples, marks = [], {}
+    drawn = draw_heads(folder, number, size=size, seed=seed)
+    part = max(ceil(number / 5), 20)
+    if number < 3 * part:
+        raise UsageError(f"check_trainer needs at least {3 * part} pictures with heads, not {number}")
+    for at, (path, marked) in enumerate(drawn):
+        split = Split.TEST if at < part else Split.VALID if at < 2 * part else Split.TRAIN
+        one = example(path, "cat", split, at)
+        examples.append(one)
+        marks[one.sha256] = marked
+    return Drawn(Task.KEYPOINTS, tuple(examples), marks=marks, points=POINTS)
+
+
+def example(path: Path, label: str, split: Split, number: int) -> Example:
+    """An example whose key is its number."""
+    return Example(sha256=f"{number:064x}", path=path, label=label, split=split, group=path.name)

@@ -1,0 +1,181 @@
+"""Fit one model: run the trainer, let the task finish the file it exported, and keep the result.
+
+What is finished stays in the unfinished run's folder, so that a killed run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, JsonValue
+
+from byod.schema import files
+from byod.schema.model_card import InputRule, LrFinder
+from byod.schema.records import Record
+from byod.training import protocol
+from byod.training.protocol import Run, Trained, Trainer, TrainingData
+
+Epoch = Mapping[str, float]
+Log = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every training of one run shares; `folder` holds what is not finished."""
+
+    trainer: Trainer
+    options: BaseModel
+    classes: tuple[str, ...]
+    folder: Path
+    seed: int
+    device: str | None
+    gpus: int
+    cache: Path | None
+    say: Callable[[str], None]
+    log: Log
+    should_stop: Callable[[], bool]
+
+
+class Fitted(Record):
+    """One finished training: how it came about, and what its file is; the file itself lies beside, `<name>.onnx`."""
+
+    input: InputRule
+    arch: str
+    device: str
+    pretrained: str
+    parameters: int
+    versions: dict[str, str]
+    notes: dict[str, JsonValue]
+    lr_finder: LrFinder | None
+    sha256: str
+    temperature: float
+    parity: float
+    seconds: float
+    history: tuple[dict[str, int | float], ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A finished training with the bytes of its model file, and its weights where the trainer kept them."""
+
+    fitted: Fitted
+    content: bytes
+    weights: Path | None
+
+
+Finish = Callable[[Trained, Run, Path], "Finished"]
+"""Compares what was trained with its export, and writes the file that is kept."""
+
+
+class Finished(Record):
+    """What came of finishing a file: its SHA-256, its temperature, and how far it is from the trained net."""
+
+    sha256: str
+    temperature: float = 1.0
+    parity: float
+
+
+def name_of(part: str) -> str:
+    """What the files of a part are called."""
+    return part.replace(" ", "-").replace("/", "-of-")
+
+
+def fit(work: Work, data: TrainingData, part: str, name: str, finish: Finish) -> Model:
+    """Let the trainer learn, or take what it finished under this name; `finish` makes the file that is kept.
+
+    Raises:
+        TrainerError: the trainer cannot train this.
+    """
+    if (work.folder / f"{name}.json").is_file():
+        return _kept(work.folder, name)
+    own = work.folder / name
+    own.mkdir(parents=True, exist_ok=True)
+    history = _history(work, own, part)
+    before = sum(epoch.get("seconds", 0.0) for epoch in history)
+
+    def log(epoch: Epoch) -> None:
+        # a number that is none (a loss that overflowed) has no place in a curve, nor in JSON
+        epoch = {key: value for key, value in epoch.items() if math.isfinite(value)}
+        history.append(dict(epoch))
+        with (own / "history.jsonl").open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(dict(epoch)) + "\n")
+        work.log({**epoch, "part": part})
+
+    run = Run(
+        own / "own",
+        work.seed,
+        work.device,
+        work.gpus,
+        work.cache,
+        say=work.say,
+        log=log,
+        should_stop=work.should_stop,
+    )
+    run.folder.mkdir(exist_ok=True)
+    started = time.perf_counter()
+    trained = work.trainer.train(data, work.options, run)
+    seconds = before + time.perf_counter() - started
+    try:
+        finished = finish(trained, run, work.folder / f"{name}.onnx")
+    finally:
+        trained.release()
+    return _keep(work, trained, name, finished, seconds, history)
+
+
+def _history(work: Work, own: Path, part: str) -> list[dict[str, int | float]]:
+    """The epochs that a killed training both logged and saved; what it logged beyond will be logged again."""
+    lines = own / "history.jsonl"
+    saved = protocol.checkpoint(own / "own")
+    if saved is None:
+        lines.unlink(missing_ok=True)
+        return []
+    kept = lines.read_text(encoding="utf-8").splitlines()[: saved.epochs] if lines.is_file() else []
+    lines.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    work.say(f"going on after {saved.epochs} finished epochs" + (f" ({part})" if part else ""))
+    return [json.loads(line) for line in kept]
+
+
+def _keep(
+    work: Work, trained: Trained, name: str, finished: Finished, seconds: float, history: Sequence[Epoch]
+) -> Model:
+    """Write what is known of the finished model beside its file, and throw the trainer's folder away."""
+    if trained.weights is not None:
+        shutil.copyfile(trained.weights, work.folder / f"{name}.safetensors")
+    fitted = Fitted(
+        input=trained.input,
+        arch=trained.arch,
+        device=trained.device,
+        pretrained=trained.pretrained,
+        parameters=trained.parameters,
+        versions=dict(trained.versions),
+        notes=dict(trained.notes),
+        lr_finder=trained.lr_finder,
+        **dict(finished),
+        seconds=seconds,
+        history=tuple(dict(epoch) for epoch in history),
+    )
+    # last: a model with this file is taken for finished
+    files.replace(work.folder / f"{name}.json", fitted.model_dump_json().encode())
+    shutil.rmtree(work.folder / name)
+    return _kept(work.folder, name)
+
+
+def _kept(folder: Path, name: str) -> Model:
+    weights = folder / f"{name}.safetensors"
+    return Model(
+        fitted=Fitted.model_validate_json((folder / f"{name}.json").read_bytes()),
+        content=(folder / f"{name}.onnx").read_bytes(),
+        weights=weights if weights.is_file() else None,
+    )
+
+
+def arch(folder: Path) -> str:
+    """What the models finished in a folder are called."""
+    return next(Fitted.model_validate_json(file.read_bytes()).arch for file in sorted(folder.glob("*.json")))

@@ -1,0 +1,205 @@
+"""The model file: what a trainer's ONNX must look like, what byod appends to it, and how it is run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from byod.schema.errors import ModelError, TrainerError
+from byod.schema.model_card import InputRule, Stage
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Floats = NDArray[np.float32]
+
+PARITY = 1e-4
+OUTPUTS: Mapping[Stage, tuple[str, str]] = {
+    Stage.HEADS: ("boxes", "scores"),
+    Stage.POINTS: ("points", "confidence"),
+}
+"""What the model file of each stage gives, in this order."""
+MAX_BYTES = 1_900_000_000  # a protobuf ends at 2 GiB, and byod keeps a model in one file
+
+
+def session(content: bytes, *, threads: int = 0) -> onnxruntime.InferenceSession:
+    """Open a model from its bytes (so that it cannot reach for other files beside it) on the CPU.
+
+    `threads` 0 takes one a core.
+
+    Raises:
+        ModelError: onnxruntime cannot read it.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # waiting threads would keep their cores from everything else: no quicker alone, a tenth slower beside others
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except _runtime_errors() as error:
+        raise ModelError(f"this is no model that onnxruntime can run ({_first_line(error)})") from error
+
+
+def _runtime_errors() -> tuple[type[Exception], ...]:
+    """onnxruntime's exceptions share no base of their own; these are those a bad file leads to."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    names = ("Fail", "InvalidGraph", "InvalidProtobuf", "InvalidArgument", "NoSuchFile", "NotImplemented")
+    kinds = [*(getattr(state, name) for name in names), getattr(state, "RuntimeException", RuntimeError)]
+    return (*kinds, RuntimeError, ValueError)
+
+
+def check(opened: onnxruntime.InferenceSession, rule: InputRule, output: str, classes: int) -> None:
+    """See that a model takes `image` of the rule's size and gives `output` with a number for each class.
+
+    Raises:
+        ModelError: it does not.
+    """
+    _check_input(opened, rule)
+    outputs = opened.get_outputs()
+    if [(o.name, o.type) for o in outputs] != [(output, "tensor(float)")]:
+        raise ModelError(f"the model must give one output, `{output}`, of float32")
+    if len(outputs[0].shape) != 2 or outputs[0].shape[1] not in (classes, None):
+        raise ModelError(f"`{output}` must be [N, {classes}], not {outputs[0].shape}")
+
+
+def check_stage(opened: onnxruntime.InferenceSession, rule: InputRule, stage: Stage, points: int) -> None:
+    """See that a model takes `image` of the rule's size, a square, and gives what its stage gives (`OUTPUTS`).
+
+    Raises:
+        ModelError: it does not.
+    """
+    _check_input(opened, rule)
+    if rule.width != rule.height:
+        raise ModelError(f"a net for points takes squares, not {rule.width} x {rule.height} pixels")
+    names = OUTPUTS[stage]
+    outputs = opened.get_outputs()
+    if [(o.name, o.type) for o in outputs] != [(name, "tensor(float)") for name in names]:
+        raise ModelError(f"the model must give two outputs, `{names[0]}` and `{names[1]}`, of float32")
+    count, last = (points, 2) if stage is Stage.POINTS else (None, 4)
+    for output, rest in zip(outputs, ([count, last], [count]), strict=True):
+        # a free dimension is written as a name
+        given = [each if isinstance(each, int) else None for each in output.shape[1:]]
+        fits = all(None in pair or pair[0] == pair[1] for pair in zip(given, rest, strict=False))
+        if len(given) != len(rest) or not fits:
+            wanted = ", ".join("Q" if each is None else str(each) for each in rest)
+            raise ModelError(f"`{output.name}` must be [N, {wanted}], not {output.shape}")
+
+
+def _check_input(opened: onnxruntime.InferenceSession, rule: InputRule) -> None:
+    inputs = opened.get_inputs()
+    if [(i.name, i.type) for i in inputs] != [("image", "tensor(float)")]:
+        raise ModelError("the model must take one input, `image`, of float32")
+    pictures, *rest = inputs[0].shape
+    if isinstance(pictures, int) or rest != [3, rule.height, rule.width]:
+        raise ModelError(
+            f"`image` must be [N, 3, {rule.height}, {rule.width}] with N free, not {inputs[0].shape}"
+        )
+
+
+def run(opened: onnxruntime.InferenceSession, images: Floats, *, batch: int = 32) -> Floats:
+    """The first output for float32 [N, 3, height, width], computed `batch` pictures at a time."""
+    parts = [opened.run(None, {"image": images[at : at + batch]})[0] for at in range(0, len(images), batch)]
+    joined: Floats = np.concatenate(parts).astype(np.float32, copy=False)
+    return joined
+
+
+def outputs(opened: onnxruntime.InferenceSession, images: Floats, *, batch: int = 32) -> dict[str, Floats]:
+    """All outputs by name for float32 [N, 3, height, width], N at least 1, computed `batch` pictures at a time."""
+    names = [output.name for output in opened.get_outputs()]
+    parts = [opened.run(names, {"image": images[at : at + batch]}) for at in range(0, len(images), batch)]
+    return {
+        name: np.concatenate([part[at] for part in parts]).astype(np.float32, copy=False)
+        for at, name in enumerate(names)
+    }
+
+
+def difference(trained: Floats, exported: Floats) -> float:
+    """The largest difference of two sets of logits, relative to their scale (at least 1).
+
+    Raises:
+        TrainerError: they cannot be compared, or there are numbers that are none.
+    """
+    if trained.shape != exported.shape:
+        raise TrainerError(
+            f"the exported model gives {exported.shape} numbers, the trained one {trained.shape}"
+        )
+    if not np.isfinite(trained).all() or not np.isfinite(exported).all():
+        raise TrainerError(
+            "the trained model gives numbers that are not finite; train with a lower rate (--set lr=…)"
+        )
+    scale = max(1.0, float(np.abs(trained).max(initial=0.0)))
+    return float(np.abs(trained - exported).max(initial=0.0)) / scale
+
+
+def finish(source: Path, target: Path, *, temperature: float, metadata: dict[str, str]) -> str:
+    """Append division by the temperature and a softmax, write one file, and return its SHA-256.
+
+    The graph's operators are those of opset 13 and later (https://onnx.ai/onnx/operators/onnx__Softmax.html).
+
+    Raises:
+        TrainerError: `onnx` is missing, or the file is not what a trainer must write.
+    """
+    onnx = _onnx()
+    model = onnx.load(str(source), load_external_data=True)
+    graph = model.graph
+    if [output.name for output in graph.output] != ["logits"]:
+        raise TrainerError("a trainer's ONNX file must have one output, `logits`")
+    pictures, classes = graph.output[0].type.tensor_type.shape.dim
+    size: list[Any] = [pictures.dim_param or "pictures", classes.dim_value]
+    graph.initializer.append(
+        onnx.helper.make_tensor("byod_temperature", onnx.TensorProto.FLOAT, [], [temperature])
+    )
+    graph.node.extend(
+        [
+            onnx.helper.make_node("Div", ["logits", "byod_temperature"], ["byod_scaled"], "byod_divide"),
+            onnx.helper.make_node("Softmax", ["byod_scaled"], ["probabilities"], "byod_softmax", axis=-1),
+        ]
+    )
+    del graph.output[:]
+    graph.output.append(onnx.helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, size))
+    return _written(model, target, metadata)
+
+
+def finish_stage(source: Path, target: Path, *, metadata: dict[str, str]) -> str:
+    """Write what a trainer of points exported as one file that says who made it, and return its SHA-256.
+
+    Raises:
+        TrainerError: `onnx` is missing, or the file is too large.
+    """
+    return _written(_onnx().load(str(source), load_external_data=True), target, metadata)
+
+
+def _written(model: Any, target: Path, metadata: dict[str, str]) -> str:
+    onnx = _onnx()
+    onnx.helper.set_model_props(model, metadata)
+    model.producer_name = "byod"
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    if len(content) > MAX_BYTES:
+        raise TrainerError(f"the model has {len(content) / 1e9:.1f} GB; byod keeps models below 1.9 GB")
+    target.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+    except ImportError as error:
+        raise TrainerError(
+            "training needs the package onnx; a trainer brings it: uv pip install onnx"
+        ) from error
+    return onnx
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,73 @@
+"""What the card of every run says, whatever its task: of its pictures, its net, and how to repeat it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, JsonValue
+
+from byod import __version__
+from byod.schema.records import Yield
+from byod.training.fit import Fitted, Work
+
+
+@dataclass(frozen=True)
+class About:
+    """What a run's card and report say of where its pictures came from, and how to repeat it.
+
+    `reviewed` counts the pictures on which a person's verdict holds.
+    """
+
+    fingerprint: str = ""
+    reviewed: int = 0
+    licences: Mapping[str, int] | None = None
+    yields: tuple[Yield, ...] = ()
+    command: str = ""
+
+
+UNKNOWN = About()
+
+
+def told(work: Work, fitted: Fitted, run: str, about: About) -> dict[str, Any]:
+    """What every card says, whatever the task: of the run, of its net, and of where its pictures came from."""
+    return {
+        "run": run,
+        "created": datetime.now(UTC),
+        "plugin": work.trainer.name,
+        "arch": fitted.arch,
+        "pretrained": fitted.pretrained,
+        "input": fitted.input,
+        "parity": fitted.parity,
+        "model_sha256": fitted.sha256,
+        "fingerprint": about.fingerprint,
+        "reviewed": about.reviewed,
+        "licences": dict(about.licences or {}),
+        "parameters": fitted.parameters,
+        "device": fitted.device,
+        "seed": work.seed,
+        "options": _given(work.options),
+        "notes": fitted.notes,
+        "versions": _versions(fitted.versions),
+        "command": about.command,
+        "lr_finder": fitted.lr_finder,
+    }
+
+
+def _versions(trainers_own: Mapping[str, str]) -> dict[str, str]:
+    """What a run was made with: byod, Python, what byod measures with, and what the trainer names."""
+    own = {name: version(name) for name in ("numpy", "onnxruntime", "pillow")}
+    return {"byod": __version__, "python": platform.python_version(), **own, **trainers_own}
+
+
+def _given(options: BaseModel) -> dict[str, JsonValue]:
+    """The options that were set, files by their names alone: a card is for giving away."""
+    chosen = options.model_dump(mode="json", exclude_unset=True)
+    return {
+        k: getattr(options, k).name if isinstance(getattr(options, k), Path) else v for k, v in chosen.items()
+    }

@@ -1,0 +1,224 @@
+"""The folder of a run: it appears whole or not at all, a killed run is resumed in it, and its card is read back."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from byod import __version__
+from byod.schema.errors import ByodError, ModelError, TrainerError
+from byod.schema.model_card import Card, ModelCard, PointsCard
+from byod.schema.records import Example, Record, Task
+
+LEFTOVER_DAYS = 7
+
+
+WORK = "work"
+MAX_CARD_BYTES = 20_000_000
+WEIGHTS = "weights.safetensors"
+TEST = "test"
+"""The name of the part that was set aside; all others are parts of a cross-validation."""
+
+
+def plan(
+    trainer: str, options: Mapping[str, str], seed: int, device: str | None, gpus: int
+) -> dict[str, JsonValue]:
+    """What decides how any training turns out; each task adds what it trains on."""
+    return {
+        "byod": __version__,
+        "plugin": trainer,
+        "options": dict(options),
+        "seed": seed,
+        "device": device,
+        "gpus": gpus,
+    }
+
+
+@contextmanager
+def unfinished(
+    folder: Path,
+    plan: Mapping[str, Any],
+    *,
+    fresh: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Iterator[Path]:
+    """A folder beside the final one, renamed to it at the end.
+
+    It is named after `plan` (whatever decides how the training turns out): a run that was killed or interrupted
+    is found again by the next one with the same plan, unless that is to be `fresh`. What nobody took up goes
+    after a week.
+
+    Raises:
+        TrainerError: there is something at `folder` already, or the same training is running.
+    """
+    if folder.exists():
+        raise TrainerError(f"{folder} is there already; give the run another name, or move the folder away")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(json.dumps(plan, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    part = folder.parent / f".{digest}.unfinished"
+    lock = FileLock(folder.parent / f".{digest}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise TrainerError(
+            f"the same training is running already (in {part}); wait for it, or stop it first"
+        ) from None
+    try:
+        _clear(folder.parent, part, fresh)
+        if part.exists():
+            say("an unfinished run of the same kind is there: going on with it (--fresh starts anew)")
+        (part / WORK).mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+        except ByodError:
+            shutil.rmtree(part)
+            raise
+        shutil.rmtree(part / WORK)
+        part.rename(folder)
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _clear(runs: Path, part: Path, fresh: bool) -> None:
+    """Remove what nobody took up for a week, and on request what would be taken up now."""
+    for old in runs.glob(".*.unfinished"):
+        if (fresh and old == part) or time.time() - old.stat().st_mtime > LEFTOVER_DAYS * 86_400:
+            shutil.rmtree(old)
+
+
+def write_sides(part: Path, sides: Sequence[tuple[str, Sequence[Example]]]) -> None:
+    """Write examples.csv: which pictures stood on which side of the split."""
+    table(
+        part / "examples.csv",
+        ("sha256", "group", "label", "part"),
+        [[e.sha256, e.group, e.label, name] for name, side in sides for e in side],
+    )
+
+
+def sides_of(run: Path) -> dict[str, tuple[str, str]]:
+    """Which part of the split each picture of a finished run stood on: SHA-256 → (part, group)."""
+    file = run / "examples.csv"
+    if not file.is_file():
+        return {}
+    with file.open(encoding="utf-8", newline="") as lines:
+        return {row["sha256"]: (row["part"], row["group"]) for row in csv.DictReader(lines)}
+
+
+def learned(sides: Mapping[str, tuple[str, str]]) -> frozenset[str]:
+    """The pictures that a run's model has seen: all that stood on another side than the test's."""
+    return frozenset(sha for sha, (part, _) in sides.items() if part != TEST)
+
+
+def write_suspects(file: Path, kind: type[Record], suspects: Sequence[Record]) -> None:
+    """Write what is doubted as a table of the fields of its kind, the likeliest to be wrong first."""
+    head = tuple(kind.model_fields)
+    table(file, head, [[getattr(s, name) for name in head] for s in suspects])
+
+
+def table(file: Path, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write a table for other programs, as CSV with a header; None is an empty cell."""
+    with file.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(head)
+        writer.writerows(rows)
+
+
+def short_path(path: Path) -> str:
+    """The end of a path, from the dataset's folder on, without naming this machine's folders."""
+    return "/".join(path.parts[-3:])
+
+
+def read_card(run: Path) -> ModelCard | PointsCard:
+    """`model.json` of a run folder, checked: a `PointsCard` for the task keypoints, else a `ModelCard`.
+
+    Raises:
+        ModelError: it is missing, or not what byod writes.
+    """
+    file = run / "model.json"
+    if not file.is_file():
+        raise ModelError(f"{run} is not a run: it has no model.json (a run is a folder in a dataset's runs/)")
+    if file.stat().st_size > MAX_CARD_BYTES:
+        raise ModelError(f"{file} is too large to be a model card")
+    content = file.read_bytes()
+    kind: type[ModelCard | PointsCard] = PointsCard if _task(content) == Task.KEYPOINTS else ModelCard
+    try:
+        card = kind.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ModelError(
+            f"{file} is no model card of byod ({where + ': ' if where else ''}{first['msg']})"
+        ) from error
+    if isinstance(card, ModelCard):
+        if len(set(card.classes)) != len(card.classes):
+            raise ModelError(f"{file} names a class twice")
+        if card.task is not Task.CLASSIFY:
+            raise ModelError(f"{file} is no model card of byod (task: {card.task})")
+    return card
+
+
+class _Kind(BaseModel):
+    """Of a card, what it is for."""
+
+    task: Any = None
+
+
+def _task(content: bytes) -> object:
+    """What the card says it is for; None where it cannot be read that far (its check will say why)."""
+    try:
+        return _Kind.model_validate_json(content).task
+    except ValidationError:
+        return None
+
+
+def class_card(run: Path) -> ModelCard:
+    """The card of a run for classes.
+
+    Raises:
+        ModelError: as `read_card`, or it is a run for points.
+    """
+    card = read_card(run)
+    if not isinstance(card, ModelCard):
+        raise _other(run, card, "classes")
+    return card
+
+
+def points_card(run: Path) -> PointsCard:
+    """The card of a run for points.
+
+    Raises:
+        ModelError: as `read_card`, or it is a run for classes.
+    """
+    card = read_card(run)
+    if not isinstance(card, PointsCard):
+        raise _other(run, card, "points")
+    return card
+
+
+def _other(run: Path, card: Card, wanted: str) -> ModelError:
+    return ModelError(f"{run} is a model for {card.task}, not for {wanted}")
+
+
+def model_file(file: Path, sha256: str) -> bytes:
+    """The bytes of a model file, which must be the one that a card names.
+
+    Raises:
+        ModelError: it is missing, or another one.
+    """
+    if not file.is_file():
+        raise ModelError(f"there is no {file.name} in {file.parent}")
+    content = file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ModelError(f"{file} is not the file that model.json describes; train again, or restore it")
+    return content

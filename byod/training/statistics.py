@@ -1,0 +1,178 @@
+"""How good a model is: counts, rates, an honest interval, and how much its probabilities can be believed.
+
+Throughout, `truth` is int64 [N] (class numbers), `logits` float [N, C], `probabilities` float [N, C] with rows
+that sum to 1. numpy only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from byod.schema.model_card import ClassScore, Paired
+
+Numbers = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+RESAMPLES = 2000
+BINS = 15
+
+PRIOR = 0.5
+"""How far the logarithm of a temperature is expected to be from 0, before any picture is seen."""
+
+
+def class_numbers(labels: Sequence[str], classes: Sequence[str]) -> Labels:
+    """Class numbers, int64 [N], in the order of `classes`."""
+    number = {name: at for at, name in enumerate(classes)}
+    return np.array([number[label] for label in labels], np.int64)
+
+
+def softmax(logits: ArrayLike) -> Numbers:
+    """Rows of logits to rows of probabilities."""
+    shifted = np.asarray(logits, np.float64)
+    shifted = shifted - shifted.max(axis=1, keepdims=True)
+    powers = np.exp(shifted)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def confusion(truth: Labels, said: Labels, classes: int) -> Labels:
+    """int64 [C, C]: how many pictures of class i were called class j."""
+    table = np.zeros((classes, classes), np.int64)
+    np.add.at(table, (truth, said), 1)
+    return table
+
+
+def accuracy(table: Labels) -> float:
+    """The share of pictures called by their right class, 0..1."""
+    return float(np.trace(table) / table.sum())
+
+
+def class_scores(table: Labels, classes: Sequence[str]) -> dict[str, ClassScore]:
+    """Precision, recall and F1 of each class; None where there was nothing to count."""
+    scores = {}
+    for number, name in enumerate(classes):
+        hits, there, called = table[number, number], table[number].sum(), table[:, number].sum()
+        scores[name] = ClassScore(
+            precision=_share(hits, called),
+            recall=_share(hits, there),
+            f1=_share(2 * hits, there + called),
+            pictures=int(there),
+        )
+    return scores
+
+
+def _share(part: np.int64, whole: np.int64) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def macro_f1(scores: dict[str, ClassScore]) -> float:
+    """The mean F1 of the classes that were there or were called, 0..1."""
+    known = [score.f1 for score in scores.values() if score.f1 is not None]
+    return float(np.mean(known))
+
+
+def interval(right: NDArray[np.bool_], groups: Sequence[str], *, seed: int = 0) -> tuple[float, float]:
+    """The 95 % interval of an accuracy: percentiles of a bootstrap over groups of near-duplicates.
+
+    Where all pictures are right, or all wrong, resampling cannot vary; there, and as an outer bound wherever it
+    is the wider one of both, stands Wilson's score interval over the groups
+    (https://en.wikipedia.org/wiki/Binomial_proportion_confidence_interval#Wilson_score_interval).
+    """
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    hits = np.bincount(member, weights=right.astype(np.float64), minlength=len(names))
+    sizes = np.bincount(member, minlength=len(names)).astype(np.float64)
+    chosen = np.random.default_rng(seed).integers(0, len(names), (RESAMPLES, len(names)))
+    drawn = hits[chosen].sum(axis=1) / sizes[chosen].sum(axis=1)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    floor, ceiling = _wilson(float(hits.sum() / sizes.sum()), len(names))
+    return min(float(low), floor), max(float(high), ceiling)
+
+
+def paired(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], groups: Sequence[str], *, seed: int = 0
+) -> Paired:
+    """Whether two models, right or wrong on the same pictures (bool [N] each), differ by more than chance.
+
+    The test is an exact, two-sided sign test over the duplicate groups on which one of them is right more often
+    (McNemar's test where every picture is its own group,
+    https://en.wikipedia.org/wiki/McNemar%27s_test#Variations).
+    """
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    ahead = first.astype(np.float64) - second.astype(np.float64)
+    sums = np.bincount(member, weights=ahead, minlength=len(names))
+    sizes = np.bincount(member, minlength=len(names)).astype(np.float64)
+    chosen = np.random.default_rng(seed).integers(0, len(names), (RESAMPLES, len(names)))
+    drawn = sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    better, worse = int((sums > 0).sum()), int((sums < 0).sum())
+    return Paired(
+        pictures=len(first),
+        difference=float(ahead.mean()),
+        interval=(float(low), float(high)),
+        only_first=int((first & ~second).sum()),
+        only_second=int((second & ~first).sum()),
+        p_value=_sign_test(better, worse),
+    )
+
+
+def _sign_test(one: int, other: int) -> float:
+    """The chance of a split at least as uneven as this one, were both sides equally likely."""
+    tail = sum(math.comb(one + other, k) for k in range(min(one, other) + 1))
+    return float(min(1.0, 2 * tail / 2 ** (one + other)))
+
+
+def _wilson(rate: float, count: int, z: float = 1.959964) -> tuple[float, float]:
+    centre = (rate + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * np.sqrt(rate * (1 - rate) / count + z * z / (4 * count * count)) / (1 + z * z / count)
+    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+
+
+def log_loss(probabilities: Numbers, truth: Labels) -> float:
+    """Mean negative logarithm of the probability given to the right class (nats)."""
+    given = probabilities[np.arange(len(truth)), truth]
+    return float(-np.log(np.clip(given, 1e-12, 1.0)).mean())
+
+
+def calibration_error(probabilities: Numbers, truth: Labels, bins: int = BINS) -> float:
+    """Expected calibration error of the likeliest class, 0..1 (Guo et al. 2017, https://arxiv.org/abs/1706.04599)."""
+    sure = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truth
+    where = np.minimum((sure * bins).astype(np.int64), bins - 1)
+    gaps = [
+        (where == b).mean() * abs(right[where == b].mean() - sure[where == b].mean())
+        for b in np.unique(where)
+    ]
+    return float(sum(gaps))
+
+
+def temperature(logits: ArrayLike, truth: Labels) -> float:
+    """The number (0.05..20) that logits are divided by so that probabilities can be believed.
+
+    It minimises the log loss on validation pictures (Guo et al. 2017), with a prior that keeps it near 1 until enough
+    pictures speak against that: log T is taken for normally distributed around 0 with deviation PRIOR. So a small
+    set without a single mistake does not ask for certainty.
+    """
+    values = np.asarray(logits, np.float64)
+    rows = np.arange(len(values))
+
+    def loss(log_temperature: float) -> float:
+        given = softmax(values / np.exp(log_temperature))[rows, truth]
+        doubt = log_temperature**2 / (2 * PRIOR**2)
+        return float(doubt - np.log(np.clip(given, 1e-300, 1.0)).sum())
+
+    return float(np.exp(_lowest(loss, np.log(0.05), np.log(20.0))))
+
+
+def _lowest(loss: Callable[[float], float], low: float, high: float) -> float:
+    """Golden-section search: where a function with one valley is lowest."""
+    ratio = (np.sqrt(5) - 1) / 2
+    for _ in range(60):
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        if loss(left) < loss(right):
+            high = right
+        else:
+            low = left
+    return float((low + high) / 2)

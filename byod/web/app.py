@@ -1,0 +1,173 @@
+"""The web page of a run and its API: pictures in, answers out, nothing kept that nobody asked to keep.
+
+GET  /               the page, and its files
+POST /api/predict    a picture: what the model says of it (?look=1: and what it looked at)
+POST /api/picture    a picture: the same upright, in sRGB, as a JPEG without metadata
+POST /api/report     a picture and what it really shows, for the next training round
+GET  /api/model      what the model is
+GET  /openapi.json   the API for programs; /docs for people
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from byod.dataset import feedback_inbox
+from byod.images import decode
+from byod.schema.errors import DatasetError, PictureError
+from byod.schema.records import Reason
+from byod.web import ground_truth, openapi, uploads
+from byod.web.assets import Asset, assets
+from byod.web.inference import THREADS, Opened
+from byod.web.limits import Busy, Memory, Turns
+from byod.web.schemas import Kept
+from byod.web.security import Door
+from byod.web.uploads import Limits
+
+_STATUS = {Reason.NOT_A_PICTURE: 415, Reason.UNSUPPORTED: 415, Reason.TOO_MANY_PIXELS: 413}
+_FRESH = {"Cache-Control": "no-store"}
+_LONGEST = 4096  # pixels of the longer side of a picture that is given back
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+class Site:
+    """A model behind a page.
+
+    Args:
+        model: what answers.
+        limits: what a client may ask for.
+        dataset: where corrections are kept; None keeps none.
+        names: hosts that this server goes by beside loopback.
+        any_address: whether it may also be called by any number, as it must when it listens to a network.
+    """
+
+    def __init__(
+        self,
+        model: Opened,
+        *,
+        limits: Limits | None = None,
+        dataset: Path | None = None,
+        names: Iterable[str] = (),
+        any_address: bool = False,
+    ) -> None:
+        self._model, self._dataset = model, dataset
+        self._limits = limits or Limits()
+        self.about = model.about(bytes=self._limits.bytes, reports=dataset is not None)
+        self._turns = Turns(threads=THREADS, places=self._limits.places, seconds=self._limits.seconds)
+        self._memory = Memory(self._limits.bytes_together)
+        self._writing = threading.Lock()
+        self._document = openapi.document(self.about)
+        self.app: ASGIApp = Door(self._starlette(), names, any_address=any_address)
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._turns.close()
+
+    def _starlette(self) -> Starlette:
+        api: dict[str, tuple[str, Answer]] = {
+            "/api/predict": ("POST", self._predict),
+            "/api/picture": ("POST", self._picture),
+            "/api/report": ("POST", self._report),
+            "/api/model": ("GET", self._describe),
+            "/openapi.json": ("GET", self._openapi),
+        }
+        routes = [Route(path, act, methods=[method]) for path, (method, act) in api.items()]
+        files = assets()
+        files["/docs"] = _page(openapi.page(self._document))
+        routes += [Route(path, partial(_file, asset)) for path, asset in files.items()]
+        told = {HTTPException: _told, PictureError: _told, Busy: _told, Exception: _told}
+        app = Starlette(routes=routes, exception_handlers=told)
+        app.router.redirect_slashes = False
+        return app
+
+    async def _describe(self, request: Request) -> Response:
+        return JSONResponse(self.about.model_dump(mode="json"), headers=_FRESH)
+
+    async def _openapi(self, request: Request) -> Response:
+        return JSONResponse(self._document, headers=_FRESH)
+
+    async def _predict(self, request: Request) -> Response:
+        wanted = request.query_params.get("look", "0")
+        if wanted not in ("0", "1"):
+            raise HTTPException(400, "look: say 1 or 0")
+        look = wanted == "1" and self.about.look
+        with self._memory.share() as take:
+            content = uploads.picture_of(await uploads.parts(request, self._limits, take))
+            said = await self._turns(lambda: self._model.answer(content, look=look))
+        return JSONResponse(said.model_dump(mode="json"), headers=_FRESH)
+
+    async def _picture(self, request: Request) -> Response:
+        with self._memory.share() as take:
+            content = uploads.picture_of(await uploads.parts(request, self._limits, take))
+            plain = await self._turns(lambda: _plain(content))
+        return Response(plain, media_type="image/jpeg", headers=_FRESH)
+
+    async def _report(self, request: Request) -> Response:
+        dataset = self._dataset
+        if dataset is None:
+            raise HTTPException(403, "this server keeps no reports; its host may allow them: --allow-reports")
+        with self._memory.share() as take:
+            found = await uploads.parts(request, self._limits, take)
+            content = uploads.picture_of(found)
+            label, marks = ground_truth.read(found.get("truth"), self.about)
+
+            def keep() -> Kept:
+                with self._writing:
+                    kept = feedback_inbox.keep(dataset, content, run=self.about.run, label=label, marks=marks)
+                return Kept(kept=kept.sha256)
+
+            try:
+                done = await self._turns(keep)
+            except DatasetError as error:
+                raise HTTPException(409, str(error)) from None
+        return JSONResponse(done.model_dump(mode="json"), 201, headers=_FRESH)
+
+
+def _plain(content: bytes) -> bytes:
+    """A picture upright, in sRGB, without metadata, for pages whose browser cannot draw the file itself."""
+    image = decode.open_picture(content)
+    image.thumbnail((_LONGEST, _LONGEST), reducing_gap=3.0)
+    image.info.clear()
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=decode.QUALITY)
+    return stream.getvalue()
+
+
+def _page(text: str) -> Asset:
+    return Asset(text.encode(), "text/html; charset=utf-8", '"docs"')
+
+
+async def _file(asset: Asset, request: Request) -> Response:
+    """One file of the page, or word that the browser has it already."""
+    headers = {"Cache-Control": "no-cache", "ETag": asset.tag}
+    if asset.tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(asset.content, media_type=asset.kind, headers=headers)
+
+
+async def _told(request: Request, error: Exception) -> JSONResponse:
+    """Every fault as one line of JSON."""
+    headers = dict(_FRESH)
+    if isinstance(error, Busy):
+        status, line = 503, str(error)
+        headers["Retry-After"] = str(error.seconds)
+    elif isinstance(error, PictureError):
+        status, line = _STATUS.get(error.reason, 422), error.detail
+    elif isinstance(error, HTTPException):
+        status, line = error.status_code, error.detail
+        headers |= dict(error.headers or {})
+    else:
+        status, line = 500, "an error inside byod"
+    return JSONResponse({"error": line}, status, headers=headers)

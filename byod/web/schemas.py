@@ -1,0 +1,105 @@
+"""What the server says, as records: the same JSON as `byod predict --json`, with what a page needs beside it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from byod.schema.keypoints import Box, Pixels, PointSet
+from byod.schema.model_card import InputRule
+from byod.schema.records import Record, Sha256, Task
+
+NO_PATH = "-"
+"""What stands for a path: a client's names of files are never looked at."""
+
+
+class Look(Record):
+    """What a model looked at: where covering the picture took certainty away (warm) or gave some (cold).
+
+    `veil` is a see-through PNG as a data: address, to be laid over the box `area` (x0, y0, x1, y1 in pixels of the
+    upright picture; it may reach beyond it). `least` is the lowest probability of `label` (0..1) with a place
+    covered. `clear` is false when no place mattered to speak of.
+    """
+
+    label: str
+    veil: str
+    area: Box
+    least: float
+    clear: bool
+
+
+class ClassesSaid(Record):
+    """What a model of classes says of a picture of `width` x `height` pixels, upright.
+
+    `unsure`: the likeliest class is too improbable to be named; to be shown as "none of these".
+    """
+
+    path: str = NO_PATH
+    width: int
+    height: int
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+    unsure: bool
+    look: Look | None = None
+
+
+class Taken(Record):
+    """What may be sent: picture types, bytes and pixels of one picture."""
+
+    types: tuple[str, ...]
+    bytes: int
+    pixels: int
+
+
+class About(Record):
+    """The model behind the page.
+
+    `classes` and `unsure_below` (the probability below which an answer counts as unsure) are those of a model of
+    classes, `points` that of a model of points. `reports`: whether corrections are kept here. `look`: whether it can
+    be asked what the model looked at. `metrics` are the card's own words on how good it is.
+    """
+
+    run: str
+    task: Task
+    arch: str
+    plugin: str
+    created: str
+    input: InputRule
+    classes: tuple[str, ...] = ()
+    unsure_below: float | None = None
+    points: PointSet | None = None
+    look: bool
+    reports: bool
+    takes: Taken
+    metrics: dict[str, object]
+
+
+class HeadTruth(Record):
+    """One head as a person sees it: its points (x, y; null: cannot be seen) and, if drawn, its box."""
+
+    points: dict[str, tuple[Pixels, Pixels] | None]
+    box: Box | None = None
+
+
+class Truth(Record):
+    """What a person says a picture shows: a class in `label` (null: none of them), or `heads` (empty: there is none).
+
+    Points and boxes are in pixels of the upright picture, which has `width` x `height` of them.
+    """
+
+    label: str | None = None
+    width: int | None = Field(default=None, ge=1)
+    height: int | None = Field(default=None, ge=1)
+    heads: tuple[HeadTruth, ...] | None = Field(default=None, max_length=50)
+
+
+class Kept(Record):
+    """The name under which a corrected picture is kept: the SHA-256 of its bytes as they are kept."""
+
+    kept: Sha256
+
+
+class Fault(Record):
+    """Why something was not done, in one line."""
+
+    error: str

@@ -1,0 +1,180 @@
+"""A run as a folder of plain files: a page that runs the model in the browser, from any host, without a server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from byod.collection import local_files
+from byod.report import attribution
+from byod.schema import files
+from byod.schema.errors import ModelError, TrainerError, UsageError
+from byod.schema.model_card import Card, EyesRule, PointsCard
+from byod.schema.records import Record
+from byod.tasks.keypoints import predict
+from byod.tasks.keypoints.geometry.targets import PROFILE, eyes_of
+from byod.training import run_folder
+from byod.training.run_folder import read_card
+from byod.web.assets import STATIC, TYPES
+from byod.web.inference import UNSURE_BELOW, opened
+from byod.web.schemas import About
+from byod.web.security import POLICY
+from byod.web.static_site import readme
+
+CARD, README, PAGE, KEEPER = "model.json", "README.md", "index.html", "offline.js"
+KEEPING = STATIC.parent / "templates" / KEEPER
+LEFT_OUT = frozenset({"predictor-server.js", "docs.css", PAGE})
+"""What of the served page is of no use without a server, or is written anew."""
+PAGE_POLICY = (
+    POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'").replace(
+        "; frame-ancestors 'none'", ""
+    )
+    + "; worker-src 'self' blob:"
+)
+"""The served page's policy, and WebAssembly. A worker from a blob is under the same policy; `frame-ancestors` means
+nothing in a page (https://www.w3.org/TR/CSP3/#meta-element)."""
+_SERVED = '<meta name="byod-predictor" content="server">'
+_ALONE = f"""<meta http-equiv="Content-Security-Policy" content="{PAGE_POLICY}">
+<meta name="referrer" content="no-referrer">
+<meta name="byod-predictor" content="onnx">"""
+
+
+_NOTICE = '<p id="notice" role="status"></p>'
+_HINT = (
+    '<p id="notice" role="status">This page needs a web server, see README.md: browsers run no programs from a folder.'
+    " · Diese Seite braucht einen Webserver, siehe README.md: Aus einem Ordner führen Browser keine Programme aus.</p>"
+)
+"""Stands until the page's program begins, which is at once, or never."""
+
+
+class Net(Record):
+    """One ONNX file of the folder, and its size in bytes."""
+
+    file: str
+    bytes: int
+
+
+class Finding(Record):
+    """How heads are found: `finder.FindRule` and the constants of `finder`, for JavaScript. `pair` numbers the eyes."""
+
+    heads_size: int
+    points_size: int
+    threshold: float
+    margin: float
+    refine: int
+    eyes: EyesRule | None
+    pair: tuple[int, int]
+    overlap: float = predict.OVERLAP
+    same: float = predict.SAME
+    grid: int = predict.GRID
+    profile: float = PROFILE
+
+
+class Alone(About):
+    """`model.json` of the folder: what the page is told by a server, and what it needs in order to be its own."""
+
+    nets: dict[str, Net]
+    finder: Finding | None = None
+
+
+def write(run: Path, into: Path, runtime: Mapping[str, bytes], *, unsure_below: float = UNSURE_BELOW) -> Path:
+    """Write the folder `into`, which must not be there yet, and return it.
+
+    Args:
+        run: a run's folder.
+        into: where to.
+        runtime: the files of `byod.web.static_site.runtime`.
+        unsure_below: below which probability (0..1) an answer counts as unsure.
+
+    Raises:
+        ModelError: the run cannot be used.
+        UsageError: the place is taken.
+    """
+    if into.exists():
+        raise UsageError(f"{into} is there already; name another place with --into")
+    card = read_card(run)
+    about = opened(run, unsure_below=unsure_below).about(bytes=local_files.MAX_BYTES, reports=False)
+    with files.staging(into) as staging:
+        _page(staging)
+        _model(staging, run, card, about)
+        (staging / "runtime").mkdir()
+        for name, content in runtime.items():
+            (staging / "runtime" / name).write_bytes(content)
+        _papers(staging, run, card)
+        _offline(staging)
+        staging.replace(into)
+    return into
+
+
+def _page(staging: Path) -> None:
+    for source in sorted(STATIC.rglob("*")):
+        name = source.relative_to(STATIC).as_posix()
+        if source.suffix in TYPES and source.is_file() and name not in LEFT_OUT:
+            (staging / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, staging / name)
+    text = (STATIC / PAGE).read_text(encoding="utf-8")
+    (staging / PAGE).write_text(text.replace(_SERVED, _ALONE).replace(_NOTICE, _HINT), encoding="utf-8")
+
+
+def _model(staging: Path, run: Path, card: Card, about: About) -> None:
+    files = {"model": "model.onnx"} | ({"heads": "heads.onnx"} if isinstance(card, PointsCard) else {})
+    for file in files.values():
+        shutil.copyfile(run / file, staging / file)
+    nets = {name: Net(file=file, bytes=(staging / file).stat().st_size) for name, file in files.items()}
+    rule = _finding(card) if isinstance(card, PointsCard) else None
+    described = Alone(**about.model_dump(), nets=nets, finder=rule).model_dump(mode="json", exclude={"takes"})
+    text = json.dumps(described, ensure_ascii=False, indent=1, allow_nan=False)
+    (staging / CARD).write_text(text, encoding="utf-8")
+
+
+def _finding(card: PointsCard) -> Finding:
+    rule = predict.FindRule.of(card)
+    try:
+        pair = eyes_of(card.points)
+    except TrainerError as error:
+        raise ModelError(str(error)) from error
+    return Finding(
+        heads_size=rule.heads_size,
+        points_size=rule.points_size,
+        threshold=rule.threshold,
+        margin=rule.margin,
+        refine=rule.refine,
+        eyes=rule.eyes,
+        pair=pair,
+    )
+
+
+def _papers(staging: Path, run: Path, card: Card) -> None:
+    """README.md, the licences, and who made the pictures the model learned from or was measured with."""
+    (staging / "licences").mkdir()
+    for name, text in readme.licence_texts().items():
+        (staging / "licences" / name).write_text(text, encoding="utf-8")
+    listed, used = run.resolve().parent.parent / attribution.FILE, run_folder.sides_of(run)
+    rows = [row for row in attribution.read_credits(listed) if row.sha256 in used] if listed.is_file() else []
+    if rows:
+        (staging / attribution.FILE).write_text(attribution.to_csv(rows), encoding="utf-8", newline="")
+    large = sorted(staging.rglob("*.*"), key=lambda file: -file.stat().st_size)
+    sizes = {
+        file.relative_to(staging).as_posix(): file.stat().st_size
+        for file in large
+        if file.suffix in (".onnx", ".wasm")
+    }
+    (staging / README).write_text(readme.readme(card, sizes, bool(rows)), encoding="utf-8")
+
+
+def _offline(staging: Path) -> None:
+    """The script with which a browser keeps the page; its first lines change whenever a file does."""
+    kept = [
+        file
+        for file in sorted(staging.rglob("*"))
+        if file.suffix in TYPES.keys() | {".onnx"} and file.is_file()
+    ]
+    digest = hashlib.sha256()
+    for file in kept:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    names = ["./", *(file.relative_to(staging).as_posix() for file in kept)]
+    head = f'const EDITION = "{digest.hexdigest()[:20]}";\nconst FILES = {json.dumps(names, indent=1)};\n\n'
+    (staging / KEEPER).write_text(head + KEEPING.read_text(encoding="utf-8"), encoding="utf-8")

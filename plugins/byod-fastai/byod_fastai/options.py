@@ -1,0 +1,21 @@
+"""The options of byod-fastai, each with its range and what it does."""
+
+from __future__ import annotations
+
+from byod_torch import options
+from pydantic import Field
+
+
+class Options(options.Options):
+    """What `--set KEY=VALUE` may change: byod-torch's options, and what this trainer does otherwise."""
+
+    lr: float | None = Field(
+        None,
+        gt=0,
+        le=10,
+        description="highest rate of the one-cycle schedule (left out: found before; for points byod-torch's)",
+    )
+    class_weights: bool = Field(
+        True, description="weigh the classes in the loss where one has 1.5 times the pictures of another"
+    )
+    ema: bool = Field(True, description="validate and keep an average of the weights of the last steps")
