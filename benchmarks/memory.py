@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-TESTS = Path(__file__).parent.parent / "tests"
-sys.path.insert(0, str(TESTS))
+FIXTURES = Path(__file__).parent.parent / "tests" / "fixtures"
+sys.path.insert(0, str(FIXTURES))
 
 BAR = 500
 """MB; byod promises to stay below on a machine with 1 GB to spare."""
@@ -78,13 +78,13 @@ def bodies(folder: Path) -> float:
     kinds = [*hostile_server.LARGE, "gzip-bomb", "deflate-bomb", "endless-body", "endless-chunks"]
     with hostile_server.HostileServer() as server:
         urls = [server.url(kind) for _ in range(20) for kind in kinds]
-        return peak(BODIES, str(TESTS), json.dumps(urls), folder=folder)
+        return peak(BODIES, str(FIXTURES), json.dumps(urls), folder=folder)
 
 
 def collection(folder: Path) -> float:
     """Every kind of content that the tests know, in one run of the command."""
+    from hostile_contents import contents
     from loopback_server import LoopbackServer
-    from test_hostile_collect import contents
 
     with LoopbackServer() as web:
         with (folder / "list.csv").open("w", newline="") as out:

@@ -328,6 +328,18 @@ def _entry(name: str) -> EntryPoint:
     )
 
 
+def check_task(trainer: Trainer, task: Task) -> None:
+    """Refuse a trainer that does not train for a task.
+
+    Raises:
+        TrainerError: it does not.
+    """
+    if task not in trainer.tasks:
+        raise TrainerError(
+            f"the trainer {trainer.name} does not train for the task {task}; byod plugins lists those that do"
+        )
+
+
 def options(trainer: Trainer, given: Mapping[str, str]) -> BaseModel:
     """Check the options of one run; values may come as text, as typed after `--set`.
 

@@ -65,19 +65,18 @@ def train(
 ) -> ModelCard:
     """Train, check, calibrate and measure; `folder` appears when all of it is done, and not before.
 
-    A `probe` trains first, on the same split, and looks for label errors. `log` takes one epoch at a time: the trainer's
-    numbers and `part` ("" or "fold 2/5"). A run that was killed is resumed when it is started again with the same
-    examples, options, seed and devices. The folder then holds model.onnx, model.json, report.html, history.csv,
-    predictions.csv (every picture measured on), examples.csv, and what else there is (weights, suspects).
+    A `probe` trains first, on the same split, and looks for label errors. `log` takes one epoch at a time: the
+    trainer's numbers and `part` ("" or "fold 2/5"). A run that was killed is resumed when it is started again with
+    the same examples, options, seed and devices. The folder then holds model.onnx, model.json, report.html,
+    history.csv, predictions.csv (every picture measured on), examples.csv, and weights and suspects where known.
 
     Raises:
         TrainerError: there is too little to train on, or the trainer cannot train it.
         UsageError: an option is unknown or does not fit.
     """
     used = usable(examples, classes, say)
+    protocol.check_task(trainer, Task.CLASSIFY)
     checked = protocol.options(trainer, options)
-    if Task.CLASSIFY not in trainer.tasks:
-        raise TrainerError(f"the trainer {trainer.name} does not train classes")
     plan = run_folder.plan(trainer.name, options, seed, device, gpus) | _plan(examples, used, probe)
     with run_folder.unfinished(folder, plan, fresh=fresh, say=say) as part:
         work = Work(

@@ -76,11 +76,8 @@ def train(
         UsageError: an option is unknown or does not fit.
     """
     marked = usable(examples, marks, points, say)
+    protocol.check_task(trainer, Task.KEYPOINTS)
     checked = protocol.options(trainer, options)
-    if Task.KEYPOINTS not in trainer.tasks:
-        raise TrainerError(
-            f"the trainer {trainer.name} does not train points; byod plugins says which ones do (tasks)"
-        )
     plan = run_folder.plan(trainer.name, options, seed, device, gpus) | _plan(marked, crossed)
     with run_folder.unfinished(folder, plan, fresh=fresh, say=say) as part:
         work = Work(
