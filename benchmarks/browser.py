@@ -29,10 +29,10 @@ import numpy as np
 from selenium import webdriver
 
 from byod.schema.config import Settings
-from byod.schema.model_card import PointsCard
+from byod.schema.model_card import KeypointsCard
 from byod.tasks.classify.predict import Predictor
 from byod.tasks.keypoints.geometry.targets import eyes_of
-from byod.tasks.keypoints.predict import PointsPredictor
+from byod.tasks.keypoints.predict import KeypointsPredictor
 from byod.testing import draw_classes
 from byod.training.run_folder import read_card
 from byod.web.static_site import runtime, site_folder
@@ -79,7 +79,7 @@ def compared(run: Path, pictures: Path, most: int, found: dict[str, bytes]) -> i
     print(f"  browser {browser:.1f}   python {python:.1f}   ratio {browser / python:.1f}")
     card = read_card(run)
     pairs = [(a, b) for (a, _), (b, _) in zip(here, there, strict=True)]
-    return heads_apart(card, pairs) if isinstance(card, PointsCard) else labels_apart(pairs)
+    return heads_apart(card, pairs) if isinstance(card, KeypointsCard) else labels_apart(pairs)
 
 
 def trained(folder: Path) -> Path:
@@ -118,8 +118,8 @@ def in_browser(run: Path, files: list[Path], found: dict[str, bytes]) -> list[tu
 
 def in_python(run: Path, files: list[Path]) -> list[tuple[dict, float]]:
     """The same in this process."""
-    points = isinstance(read_card(run), PointsCard)
-    predictor = PointsPredictor(run, threads=1) if points else Predictor(run, threads=1)
+    points = isinstance(read_card(run), KeypointsCard)
+    predictor = KeypointsPredictor(run, threads=1) if points else Predictor(run, threads=1)
     answers = []
     for file in files:
         began = time.perf_counter()
@@ -135,7 +135,7 @@ def labels_apart(pairs: list[tuple[dict, dict]]) -> int:
     return int(same < 0.99)
 
 
-def heads_apart(card: PointsCard, pairs: list[tuple[dict, dict]]) -> int:
+def heads_apart(card: KeypointsCard, pairs: list[tuple[dict, dict]]) -> int:
     left, right = (card.points.names[at] for at in eyes_of(card.points))
     same = np.mean([len(a["heads"]) == len(b["heads"]) for a, b in pairs])
     off = []

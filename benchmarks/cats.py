@@ -28,13 +28,13 @@ from byod.api import convert
 from byod.collection.importers import archives, cat_dataset, voc
 from byod.dataset import dataset_folder, splits
 from byod.schema import recipe
-from byod.schema.keypoints import Marks, PointSet
+from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.records import Example, Split
 from byod.tasks.keypoints import evaluate
 from byod.tasks.keypoints.geometry import metrics
-from byod.tasks.keypoints.predict import PointsPredictor
+from byod.tasks.keypoints.predict import KeypointsPredictor
 from byod.tasks.keypoints.train import train as train_keypoints
-from byod.tasks.keypoints.training_set import read as read_keypoints
+from byod.tasks.keypoints.training_set import read_training_set as read_keypoints
 from byod.testing import draw_heads
 from byod.training import protocol
 
@@ -53,7 +53,7 @@ AIMS = {"pretrained": 0.032, "scratch": 0.048}
 class Measured:
     """What one kind of training brought, over all folds."""
 
-    lines: list[evaluate.Line] = field(default_factory=list)
+    lines: list[evaluate.PredictionRow] = field(default_factory=list)
     false_finds: int = 0
     pictures: int = 0
     strangers: list[float] = field(default_factory=list)
@@ -70,7 +70,7 @@ def converted(place: Path, into: Path) -> None:
         convert.convert(voc.read(stores, {"cat_eyes": EYES}, "cat_face", "cat"), into, **quiet)
 
 
-def drawn(folder: Path, number: int) -> list[tuple[Example, Marks]]:
+def drawn(folder: Path, number: int) -> list[tuple[Example, Keypoints]]:
     """So many drawn pictures to learn from, and what is marked in them."""
     return [
         (Example(sha256=marks.sha256, path=file, label="cat", split=Split.TRAIN, group=marks.sha256), marks)
@@ -107,7 +107,7 @@ def measure(
             [*parts, *(example for example, _ in more)], marks, known, protocol.load(asked.plugin), kind,
             folder=run, seed=asked.seed, device=asked.device, cache=folder.parent / "pixels",
         )  # fmt: skip
-        own = evaluate.read(run, known)
+        own = evaluate.read_predictions(run, known)
         done.lines += own
         done.false_finds += card.metrics.false_finds
         done.pictures += card.metrics.pictures
@@ -124,7 +124,7 @@ def measure(
 
 
 def _milliseconds(run: Path, paths: Sequence[Path]) -> float:
-    predictor = PointsPredictor(run)
+    predictor = KeypointsPredictor(run)
     list(predictor.predict(paths[:2]))
     started = time.perf_counter()
     list(predictor.predict(paths))
@@ -133,14 +133,14 @@ def _milliseconds(run: Path, paths: Sequence[Path]) -> float:
 
 def _taken_for_cats(run: Path, strangers: Sequence[Path]) -> float:
     """The share of pictures without a cat in which the model finds one."""
-    return float(np.mean([bool(said.heads) for said in PointsPredictor(run).predict(strangers)]))
+    return float(np.mean([bool(said.heads) for said in KeypointsPredictor(run).predict(strangers)]))
 
 
 def _percent(value: float | None) -> str:
     return "    -" if value is None or not np.isfinite(value) else f"{value:5.1%}"
 
 
-def table(name: str, done: Measured, known: PointSet) -> float:
+def table(name: str, done: Measured, known: KeypointSet) -> float:
     """Print one kind's figures; the median on true crops."""
     lines = done.lines
     alone = [line for line in lines if line.alone]

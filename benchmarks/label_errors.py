@@ -45,7 +45,7 @@ class Bench:
         """The SHA-256s of the pictures whose labels byod doubts."""
         started = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            found = training.doubts(
+            found = training.find_label_issues(
                 examples,
                 self.classes,
                 self.probe,
@@ -78,7 +78,7 @@ class Bench:
             train, valid = (tuple(e for e in known if e.split is s) for s in (Split.TRAIN, Split.VALID))
             model = calibrate.fit(work, train, valid)
             fitted = model.fitted
-            judged, _ = evaluate.judge(model.content, fitted.input, work.classes, fitted.temperature, test)
+            judged, _ = evaluate.evaluate(model.content, fitted.input, work.classes, fitted.temperature, test)
         return sum(not each.right for each in judged)
 
 

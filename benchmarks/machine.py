@@ -82,7 +82,7 @@ def decode(found: Sequence[Any], size: int, folder: Path) -> float:
 
 def train(found: Sequence[Any], job: argparse.Namespace, device: str, gpus: int, run: Path) -> dict[str, Any]:
     """Pictures a second (median of the epochs after the first, validation included), and the first epoch's seconds."""
-    from byod.api.train import Wanted, find_trainer
+    from byod.api.train import TrainRequest, find_trainer
     from byod.schema.records import Split
     from byod.tasks.classify.train import train as train_classes
 
@@ -93,7 +93,7 @@ def train(found: Sequence[Any], job: argparse.Namespace, device: str, gpus: int,
     card = train_classes(
         found,
         CLASSES,
-        find_trainer(Wanted(plugin="torch", device=device, gpus=gpus)),
+        find_trainer(TrainRequest(plugin="torch", device=device, gpus=gpus)),
         options,
         folder=run,
         device=device,

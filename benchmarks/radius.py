@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from byod.dataset.dedup import Picture, settle
+from byod.dataset.dedup import Picture, deduplicate
 from byod.images.hashing import SPEC
 from byod.images.neighbors import hamming
 from byod.schema.records import Fingerprint
@@ -66,7 +66,7 @@ def search(count: int) -> None:
 def equal(count: int) -> None:
     pictures = [one_of(number, 1, count) for number in range(count)]
     start = time.process_time()
-    settled = settle(pictures)
+    settled = deduplicate(pictures)
     print(
         f"{count:,} pictures of one look settled in {time.process_time() - start:.2f} s: {len(settled.drops):,} dropped"
     )
@@ -102,7 +102,7 @@ def settlement(count: int) -> None:
     looks = rng.integers(0, count * 9 // 10, count)
     pictures = [one_of(number, int(look), count) for number, look in enumerate(looks)]
     start = time.process_time()
-    settled = settle(pictures)
+    settled = deduplicate(pictures)
     print(
         f"{count:,} pictures settled in {time.process_time() - start:.2f} s: {len(settled.drops):,} dropped, "
         f"{len(settled.groups):,} groups"

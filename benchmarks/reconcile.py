@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from byod.dataset.dataset_folder import Dataset
-from byod.dataset.sync import reconcile
+from byod.dataset.sync import sync
 from byod.schema.recipe import Recipe
 from byod.schema.records import Sample, Status
 
@@ -66,7 +66,7 @@ def main() -> None:
             bare.append(time.perf_counter() - start)
             with Dataset(folder) as dataset:
                 start = time.perf_counter()
-                changes = reconcile(dataset)
+                changes = sync(dataset)
                 ours.append(time.perf_counter() - start)
                 if changes.any:
                     raise SystemExit(f"nothing was touched, and byod found {changes.counts}")

@@ -138,7 +138,7 @@ class Bench:
     def __init__(self, folder: Path, running: local_server.Running) -> None:
         self.folder, self.bare = folder, Bare(running)
         self.files = running.files
-        where = review.Where(url=running.url, token=running.token, files=running.files)
+        where = review.ServerChoice(url=running.url, token=running.token, files=running.files)
         with review.at(where, Settings.load({}), nothing) as self.desk:
             pass  # a server that is there already: nothing is started or stopped
         self.random = random.Random(0)
@@ -149,7 +149,7 @@ class Bench:
         self.files.mkdir()
         seconds, done = timed(
             lambda: review.push(
-                self.folder, self.desk, review.Asked(), self.folder, say=nothing, progress=nothing
+                self.folder, self.desk, review.ReviewRequest(), self.folder, say=nothing, progress=nothing
             )
         )
         return seconds, done[0].project.number

@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image
 
 from byod.testing import draw_classes
-from byod.web.inference import opened
+from byod.web.inference import open_model
 
 FLAT = 64.0  # MB that memory may grow by after the first quarter
 BOUNDARY = "a-boundary-that-is-in-no-picture"
@@ -165,7 +165,7 @@ def trained(folder: Path) -> Path:
 
 def alone(run: Path, pictures: int = 200) -> float:
     """Pictures a second through the same model, one after another, without a server."""
-    model, contents = opened(run), photographs()
+    model, contents = open_model(run), photographs()
     model.answer(contents[0], look=False)
     began = time.perf_counter()
     for number in range(pictures):

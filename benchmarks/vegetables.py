@@ -63,7 +63,7 @@ def examples(folder: Path) -> list[Example]:
                 addresses=(),
             )
         )
-    settled = dedup.settle(found)
+    settled = dedup.deduplicate(found)
     group = {member: g.key for g in settled.groups for member in g.members}
     print(
         f"{len(found)} pictures, {len(settled.groups)} duplicate groups, {len(settled.drops)} surplus copies"
@@ -120,7 +120,7 @@ def ours(way: list[Example], classes: list[str], plugin: str, options: dict[str,
         started = time.perf_counter()
         card = train.train(way, classes, protocol.load(plugin), options, folder=run, seed=seed)
         whole = time.perf_counter() - started
-        lines = {line.sha256: line for line in evaluate.read(run, classes)}
+        lines = {line.sha256: line for line in evaluate.read_predictions(run, classes)}
     test = [e for e in way if e.split is Split.TEST]
     return Fold(
         right=[lines[e.sha256].predicted == e.label for e in test],

@@ -7,10 +7,10 @@ one ONNX file, whose input is what its `InputRule` says. docs/writing-a-trainer.
 
 from byod.images.resize import as_input
 from byod.schema.errors import TrainerError, UsageError
-from byod.schema.keypoints import Head, Marks, Point, PointSet
+from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
 from byod.schema.model_card import InputRule, LrFinder, Resize, Stage
 from byod.schema.records import Example, Split, Task
-from byod.tasks.keypoints.geometry import HeadBatch, HeadFeed, Jitter, PointBatch, PointFeed, eyes_of
+from byod.tasks.keypoints.geometry import HeadBatch, HeadFeed, Jitter, KeypointBatch, KeypointFeed, eyes_of
 from byod.training.protocol import (
     Architecture,
     Checking,
@@ -37,15 +37,15 @@ __all__ = [
     "HeadFeed",
     "InputRule",
     "Jitter",
+    "Keypoint",
+    "KeypointBatch",
+    "KeypointFeed",
+    "KeypointSet",
+    "Keypoints",
     "Launching",
     "Listing",
     "LrFinder",
-    "Marks",
     "Pixels",
-    "Point",
-    "PointBatch",
-    "PointFeed",
-    "PointSet",
     "Resize",
     "Run",
     "Split",

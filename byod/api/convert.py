@@ -12,18 +12,18 @@ from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from pathlib import Path
 
-from byod.api.datasets import Say, SplitDone, assign, finish, tell, tell_split
+from byod.api.datasets import Say, SplitDone, assign, finish, say_changes, say_split
 from byod.collection import local_files
-from byod.collection.importers.annotated import Found, Marked
+from byod.collection.importers.annotated import AnnotatedImage, Annotations
 from byod.collection.pipeline import Arrival, Collection, Watch
 from byod.dataset import splits
 from byod.dataset.dataset_folder import Dataset
-from byod.dataset.sync import reconcile
+from byod.dataset.sync import sync
 from byod.images import decode
 from byod.schema import keypoints
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, UsageError
-from byod.schema.keypoints import Head, Marks, Point, PointSet
+from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
 from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Fetched, Miss, Reason, Record, Snapshot, Task
 
@@ -41,7 +41,9 @@ class Converted(Record):
     lines: tuple[str, ...]
 
 
-def convert(found: Found, folder: Path, *, coordinates: str = STORED, say: Say, watch: Watch) -> Converted:
+def convert(
+    found: Annotations, folder: Path, *, coordinates: str = STORED, say: Say, watch: Watch
+) -> Converted:
     """Take what a reader found into the dataset at `folder`, which is made when it is not there.
 
     Args:
@@ -65,21 +67,21 @@ def convert(found: Found, folder: Path, *, coordinates: str = STORED, say: Say, 
         raise DatasetError("no picture with points was found; the lines above say why")
     say(f"{len(found.pictures)} pictures with {heads} heads were found{_by_folder(found)}")
     with Dataset.create(folder, plan(folder, found)) as dataset:
-        tell(reconcile(dataset), say)
-        marking = _Marking(dataset, found, coordinates)
+        say_changes(sync(dataset), say)
+        marking = _Annotating(dataset, found, coordinates)
         collection = Collection(dataset, marking.fetch, watch, per_class=None)
         collection.take((candidate, None) for candidate in marking.candidates())
         marking.mark_again()
         for line in marking.lines:
             say(line)
         done = assign(dataset)
-        tell_split(done, say)
+        say_split(done, say)
         snapshot = finish(dataset)
     lines = (*found.lines, *marking.lines)
     return Converted(snapshot=snapshot, split=done, pictures=len(found.pictures), heads=heads, lines=lines)
 
 
-def plan(folder: Path, found: Found) -> Recipe:
+def plan(folder: Path, found: Annotations) -> Recipe:
     """The recipe of the dataset to convert into: the one that is there, or a new one with the points found.
 
     Raises:
@@ -114,19 +116,19 @@ def plan(folder: Path, found: Found) -> Recipe:
     return there.with_class(found.label)
 
 
-def _by_folder(found: Found) -> str:
+def _by_folder(found: Annotations) -> str:
     counts = Counter(picture.folder for picture in found.pictures)
     if not 1 < len(counts) <= 12:
         return ""
     return ": " + ", ".join(f"{folder} {number}" for folder, number in sorted(counts.items()))
 
 
-class _Marking:
+class _Annotating:
     """Reads pictures, and writes the points of each beside it."""
 
-    def __init__(self, dataset: Dataset, found: Found, coordinates: str) -> None:
+    def __init__(self, dataset: Dataset, found: Annotations, coordinates: str) -> None:
         self.dataset, self.found, self.coordinates = dataset, found, coordinates
-        self.names = dataset.recipe.points or PointSet(names=found.points.names)
+        self.names = dataset.recipe.points or KeypointSet(names=found.points.names)
         self.by_url = {picture.url: picture for picture in found.pictures}
         standing = dataset.catalog.samples.standing()
         self.standing = {sha: path for path, (sha, *_) in standing.items() if not path.startswith(".byod/")}
@@ -182,12 +184,17 @@ class _Marking:
             sample = samples.get(sha256)
             if picture is None or sample is None or not sample.path or not (sample.width and sample.height):
                 continue
-            if not (self.dataset.folder / keypoints.file_of(sample.path)).exists():
+            if not (self.dataset.folder / keypoints.keypoints_file(sample.path)).exists():
                 content = picture.store.read(picture.entry)
                 self._mark(picture, content, sha256, (sample.width, sample.height), sample.path)
 
     def _mark(
-        self, picture: Marked, content: bytes, sha256: str, size: tuple[int, int], path: str | None = None
+        self,
+        picture: AnnotatedImage,
+        content: bytes,
+        sha256: str,
+        size: tuple[int, int],
+        path: str | None = None,
     ) -> None:
         """Write the points of a picture that is kept as `sha256` with this upright size."""
         stored = decode.stored(content)
@@ -198,19 +205,19 @@ class _Marking:
         scale = size[0] / shown[0], size[1] / shown[1]
         place = partial(_placed, size=stored[:2], turn=turn, scale=scale, frame=size)
         heads = tuple(self._head(head, place) for head in picture.heads)
-        marks = Marks(sha256=sha256, width=size[0], height=size[1], heads=heads)
+        marks = Keypoints(sha256=sha256, width=size[0], height=size[1], heads=heads)
         path = path or self.standing.get(sha256, sha256[:20])
-        file = self.dataset.folder / keypoints.file_of(path)
+        file = self.dataset.folder / keypoints.keypoints_file(path)
         with self._lock:
-            there = keypoints.read(file)
+            there = keypoints.read_keypoints(file)
             if there is None:
-                keypoints.write(file, marks)
+                keypoints.write_keypoints(file, marks)
             elif (there.heads, there.width, there.height) != (heads, *size):
                 self.lines.append(
                     f"{picture.name} is the same picture as one before it, with other points; the first ones are kept"
                 )
 
-    def _turn(self, picture: Marked, width: int, height: int, orientation: int) -> int | None:
+    def _turn(self, picture: AnnotatedImage, width: int, height: int, orientation: int) -> int | None:
         """The EXIF orientation by which its points are turned; None where the annotation is of another size."""
         shown = (height, width) if orientation >= 5 else (width, height)
         if picture.size not in (None, shown, (width, height)):
@@ -229,7 +236,7 @@ class _Marking:
         )
         return 1 if told == SHOWN else orientation
 
-    def _head(self, head: Head, place: Callable[[float, float], Point]) -> Head:
+    def _head(self, head: Head, place: Callable[[float, float], Keypoint]) -> Head:
         said = {name: place(point.x, point.y) for name, point in head.marked.items()}
         for names in self.found.ordered:  # again, since the picture may have been turned
             if all(name in said for name in names):
@@ -251,8 +258,8 @@ def _placed(
     turn: int,
     scale: tuple[float, float],
     frame: tuple[int, int],
-) -> Point:
+) -> Keypoint:
     """A point as annotated, in pixels of the upright picture that is kept."""
     x, y = keypoints.upright(x, y, *size, turn)
     x, y = x * scale[0], y * scale[1]
-    return Point(x=x, y=y, inside=keypoints.is_inside(x, y, *frame))
+    return Keypoint(x=x, y=y, inside=keypoints.is_inside(x, y, *frame))

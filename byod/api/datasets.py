@@ -19,21 +19,21 @@ from byod.collection.http.api_client import ApiClient
 from byod.collection.http.optouts import Permission
 from byod.collection.http.scheduler import Host
 from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
-from byod.collection.search import Offering, refusal
+from byod.collection.search import CandidateSearch, refusal
 from byod.collection.sources import folder as own_pictures
 from byod.collection.sources import url_list as address_lists
 from byod.dataset import placement
 from byod.dataset import restore as restoration
-from byod.dataset.assign_splits import SplitDone, assign, tell_split
+from byod.dataset.assign_splits import SplitDone, assign, say_split
 from byod.dataset.dataset_folder import Dataset
-from byod.dataset.sync import Changes, reconcile
+from byod.dataset.sync import Changes, sync
 from byod.report import attribution, check_page, dataset_card, dataset_statistics
 from byod.schema.config import Settings
 from byod.schema.errors import DatasetLocked
 from byod.schema.recipe import Recipe
-from byod.schema.records import Ask, Candidate, Fetched, Miss, Reason, Record, Snapshot
+from byod.schema.records import Candidate, Fetched, Miss, Reason, Record, SearchOptions, Snapshot
 
-__all__ = ["SplitDone", "assign", "tell_split"]
+__all__ = ["SplitDone", "assign", "say_split"]
 
 Say = Callable[[str], None]
 
@@ -50,16 +50,16 @@ class Web(Record):
 def opened(folder: Path, say: Say) -> Iterator[Dataset]:
     """An open dataset in which everything people did to the folders is taken up."""
     with Dataset(folder) as dataset:
-        take_up(dataset, say)
+        sync_folders(dataset, say)
         yield dataset
 
 
-def take_up(dataset: Dataset, say: Say) -> None:
+def sync_folders(dataset: Dataset, say: Say) -> None:
     """Take up what people did to the folders of an open dataset."""
-    changes = reconcile(dataset)
-    tell(changes, say)
+    changes = sync(dataset)
+    say_changes(changes, say)
     if changes.any or dataset.catalog.samples.waiting():
-        placement.settle(dataset)
+        placement.place_samples(dataset)
         finish(dataset)
 
 
@@ -80,7 +80,7 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
         known = {label: offers.known(label) for label in recipe.classes}
         say(f"asking {', '.join(recipe.sources)} …")
         collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
-        collection.run(_offering(recipe, web.settings, known, offers.stopped))
+        collection.run(_candidate_search(recipe, web.settings, known, offers.stopped))
         return finish(dataset)
 
 
@@ -101,14 +101,14 @@ def add(
 
 def preview(recipe: Recipe, settings: Settings) -> list[tuple[Candidate, Reason | None]]:
     """What a collection would fetch in its first round, and what it would refuse; nothing is written."""
-    offering = _offering(recipe, settings, {}, lambda *_: None)
+    offering = _candidate_search(recipe, settings, {}, lambda *_: None)
     return offering.draw(dict.fromkeys(recipe.classes, recipe.per_class))
 
 
-def dedupe(folder: Path, *, say: Say) -> tuple[placement.Settlement, Snapshot]:
+def dedupe(folder: Path, *, say: Say) -> tuple[placement.Placements, Snapshot]:
     """Decide again which pictures are copies of which, and move them accordingly."""
     with opened(folder, say) as dataset:
-        done = placement.settle(dataset)
+        done = placement.place_samples(dataset)
         return done, finish(dataset)
 
 
@@ -126,7 +126,7 @@ def restore(folder: Path, wanted: Sequence[str], *, say: Say) -> int:
     """
     with opened(folder, say) as dataset:
         done = restoration.restore(dataset, wanted, say)
-        placement.settle(dataset)
+        placement.place_samples(dataset)
         finish(dataset)
         return done
 
@@ -152,7 +152,7 @@ def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]
 def export(folder: Path, format: str, into: Path, *, links: bool, say: Say) -> Path:
     """Write the dataset in another format, with its split."""
     with opened(folder, say) as dataset:
-        tell_split(assign(dataset), say)
+        say_split(assign(dataset), say)
         snapshot = dataset.snapshot()
         written = exports.export(snapshot, format, into, links=links)
         if unmarked := len(dataset_statistics.usable(snapshot)) - len(exports.leaving(snapshot)):
@@ -164,8 +164,8 @@ def export(folder: Path, format: str, into: Path, *, links: bool, say: Say) -> P
 def _collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> Iterator[Dataset]:
     """A dataset ready to collect into: what may turn out otherwise this time is open again."""
     with Dataset.create(folder, recipe) as dataset:
-        tell(reconcile(dataset), say)
-        ask, offers = _ask(dataset.recipe), dataset.catalog.offers
+        say_changes(sync(dataset), say)
+        ask, offers = _search_options(dataset.recipe), dataset.catalog.offers
         with dataset.catalog.transaction():
             offers.retry_transient()
             if ignore_optout:
@@ -176,7 +176,7 @@ def _collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> 
 
 def _take(candidates: Iterable[Candidate], dataset: Dataset, fetch: Fetch, watch: Watch) -> Snapshot:
     """Collect listed pictures: their labels become classes, and there is no limit to a class."""
-    ask = _ask(dataset.recipe)
+    ask = _search_options(dataset.recipe)
     labelled = (_labelled(candidate, dataset) for candidate in candidates)
     collection = Collection(dataset, fetch, watch, per_class=None)
     collection.take((candidate, refusal(candidate, ask)) for candidate in labelled)
@@ -192,19 +192,19 @@ def _labelled(candidate: Candidate, dataset: Dataset) -> Candidate:
     return candidate.model_copy(update={"label": folder})
 
 
-def _ask(recipe: Recipe) -> Ask:
-    return Ask(policy=recipe.license, wanted=recipe.per_class, min_side=recipe.min_side)
+def _search_options(recipe: Recipe) -> SearchOptions:
+    return SearchOptions(policy=recipe.license, wanted=recipe.per_class, min_side=recipe.min_side)
 
 
-def _offering(
+def _candidate_search(
     recipe: Recipe, settings: Settings, known: Mapping[str, set[str]], ended: Callable[..., None]
-) -> Offering:
+) -> CandidateSearch:
     queries = {folder: entry.queries or (entry.name,) for folder, entry in recipe.classes.items()}
     client = ApiClient(settings, guard.session(settings))
-    return Offering(
+    return CandidateSearch(
         queries,
         recipe.sources,
-        _ask(recipe),
+        _search_options(recipe),
         client,
         known=known,
         language_codes=recipe.languages,
@@ -238,7 +238,7 @@ def _fetcher(web: Web) -> Fetch:
     return fetch
 
 
-def tell(changes: Changes, say: Say) -> None:
+def say_changes(changes: Changes, say: Say) -> None:
     """Say what was taken up from the folders."""
     if changes.any:
         say("taken up from the folders: " + ", ".join(f"{n} {kind}" for kind, n in changes.counts.items()))

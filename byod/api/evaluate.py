@@ -12,9 +12,9 @@ from byod.schema import recipe
 from byod.schema.errors import ModelError, UsageError
 from byod.schema.model_card import (
     Comparison,
-    PointsCard,
-    PointsComparison,
-    PointsPrediction,
+    KeypointsCard,
+    KeypointsComparison,
+    KeypointsPrediction,
     Prediction,
     Unreadable,
 )
@@ -23,27 +23,27 @@ from byod.tasks.classify import compare as comparing
 from byod.tasks.classify import evaluate_folder
 from byod.tasks.classify.predict import Predictor
 from byod.tasks.classify.report import contents
-from byod.tasks.classify.report.contents import Story
+from byod.tasks.classify.report.contents import ReportContents
 from byod.tasks.classify.report.page import render
 from byod.tasks.compare_page import compare_page, compare_points_page
 from byod.tasks.keypoints.compare import compare as compare_keypoints
-from byod.tasks.keypoints.evaluate_folder import PointsEvaluation
-from byod.tasks.keypoints.evaluate_folder import evaluate as evaluate_keypoints
-from byod.tasks.keypoints.predict import PointsPredictor
+from byod.tasks.keypoints.evaluate_folder import KeypointsEvaluation
+from byod.tasks.keypoints.evaluate_folder import evaluate_run as evaluate_keypoints
+from byod.tasks.keypoints.predict import KeypointsPredictor
 from byod.tasks.keypoints.report import contents as keypoints_contents
 from byod.tasks.keypoints.report import page as keypoints_page
-from byod.tasks.keypoints.training_set import read as read_keypoints
-from byod.training.run_folder import class_card, read_card
+from byod.tasks.keypoints.training_set import read_training_set as read_keypoints
+from byod.training.run_folder import classifier_card, read_card
 
 
 def evaluate(
     run: Path, place: Path | None, report: Path | None, *, say: Say
-) -> evaluate_folder.Evaluation | PointsEvaluation:
+) -> evaluate_folder.Evaluation | KeypointsEvaluation:
     """Measure a run on other people's class folders, or on its dataset's test pictures as they are labelled now.
 
     A run for points is measured on another dataset of keypoints.
     """
-    if isinstance(read_card(run), PointsCard):
+    if isinstance(read_card(run), KeypointsCard):
         return _evaluate_points(run, place, report, say)
     if place is None:
         home = run.resolve().parent.parent
@@ -51,18 +51,18 @@ def evaluate(
             snapshot = dataset.snapshot()
             pictures = [e for e in dataset.examples(snapshot) if e.split is Split.TEST]
     else:
-        pictures = evaluate_folder.folders(place)
+        pictures = evaluate_folder.read_class_folders(place)
     say(f"asking the model about {len(pictures)} pictures …")
-    found, judged = evaluate_folder.evaluate(run, pictures, str(place) if place else "")
+    found, judged = evaluate_folder.evaluate_run(run, pictures, str(place) if place else "")
     if report is not None:
-        card = class_card(run)
+        card = classifier_card(run)
         shown = card.model_copy(update={"metrics": found.metrics, "probe": None, "suspects": None})
-        page = render(Story(card=shown, answers=contents.answers(judged, card.classes)))
+        page = render(ReportContents(card=shown, answers=contents.shown_predictions(judged, card.classes)))
         report.write_text(page, encoding="utf-8")
     return found
 
 
-def _evaluate_points(run: Path, place: Path | None, report: Path | None, say: Say) -> PointsEvaluation:
+def _evaluate_points(run: Path, place: Path | None, report: Path | None, say: Say) -> KeypointsEvaluation:
     home = place or run.resolve().parent.parent
     if not (home / recipe.FILE).is_file():
         raise UsageError(f"{home} is no dataset; a run for points is measured on one (byod convert makes it)")
@@ -80,13 +80,13 @@ def _evaluate_points(run: Path, place: Path | None, report: Path | None, say: Sa
     return found
 
 
-def compare(runs: Sequence[Path], page: Path) -> Comparison | PointsComparison:
+def compare(runs: Sequence[Path], page: Path) -> Comparison | KeypointsComparison:
     """Measure runs on the pictures (runs for points: on the heads) they share, and draw the page.
 
     Raises:
         ModelError: some are for classes and some for points.
     """
-    kinds = {run: isinstance(read_card(run), PointsCard) for run in runs}
+    kinds = {run: isinstance(read_card(run), KeypointsCard) for run in runs}
     if len(set(kinds.values())) == 2:
         classes, points = (next(run for run in runs if kinds[run] is kind) for kind in (False, True))
         raise ModelError(f"{classes} tells classes apart and {points} finds points; they cannot be compared")
@@ -101,10 +101,10 @@ def compare(runs: Sequence[Path], page: Path) -> Comparison | PointsComparison:
 
 def predict(
     run: Path, images: Sequence[Path | tuple[str, bytes]]
-) -> Iterator[Prediction | PointsPrediction | Unreadable]:
+) -> Iterator[Prediction | KeypointsPrediction | Unreadable]:
     """What a run's model says of pictures (a class, or heads): files, all below folders, or (name, bytes) pairs."""
-    if isinstance(read_card(run), PointsCard):
-        return PointsPredictor(run).predict(_pictures(images))
+    if isinstance(read_card(run), KeypointsCard):
+        return KeypointsPredictor(run).predict(_pictures(images))
     return Predictor(run).predict(_pictures(images))
 
 

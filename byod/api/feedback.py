@@ -15,15 +15,15 @@ from byod.collection import local_files
 from byod.collection.pipeline import Arrival, Collection, Watch
 from byod.dataset import feedback_inbox
 from byod.dataset.dataset_folder import Dataset
-from byod.dataset.feedback_inbox import Correction
+from byod.dataset.feedback_inbox import Feedback
 from byod.schema import keypoints
-from byod.schema.keypoints import Marks
+from byod.schema.keypoints import Keypoints
 from byod.schema.records import Candidate, Fetched, Miss, Record, Snapshot, Task
 
 SOURCE = "reports"
 
 
-class TakenUp(Record):
+class ImportedFeedback(Record):
     """The dataset as it stands, how many reports came in, and how many wait for a class of their own."""
 
     snapshot: Snapshot
@@ -31,7 +31,7 @@ class TakenUp(Record):
     left: int
 
 
-def take_up(folder: Path, *, say: Say, watch: Watch) -> TakenUp:
+def import_feedback(folder: Path, *, say: Say, watch: Watch) -> ImportedFeedback:
     """Bring the reports that wait in a dataset into it; their files go once the dataset has their pictures.
 
     A report that says "none of the classes", or one that the dataset no longer has, stays and is said.
@@ -40,7 +40,7 @@ def take_up(folder: Path, *, say: Say, watch: Watch) -> TakenUp:
         DatasetError: a report is none of byod's, or the dataset cannot be opened.
     """
     with opened(folder, say) as dataset:
-        taking = _Taking(dataset)
+        taking = _Importing(dataset)
         collection = Collection(dataset, taking.fetch, watch, per_class=None)
         collection.take((candidate, None) for candidate in taking.candidates)
         known = {url for offers in dataset.catalog.offers.addresses().values() for _, _, url in offers}
@@ -51,15 +51,15 @@ def take_up(folder: Path, *, say: Say, watch: Watch) -> TakenUp:
         for line in taking.lines():
             say(line)
         left = len(taking.by_url) - len(done) + sum(taking.homeless.values())
-        return TakenUp(snapshot=finish(dataset), taken=len(done), left=left)
+        return ImportedFeedback(snapshot=finish(dataset), taken=len(done), left=left)
 
 
-class _Taking:
+class _Importing:
     """The reports of a dataset as offers of a source."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
-        self.by_url: dict[str, Correction] = {}
+        self.by_url: dict[str, Feedback] = {}
         self.candidates: list[Candidate] = []
         self.homeless: Counter[str | None] = Counter()
         standing = dataset.catalog.samples.standing()
@@ -67,7 +67,7 @@ class _Taking:
         for correction in feedback_inbox.waiting(dataset.folder):
             self._offer(correction)
 
-    def _offer(self, correction: Correction) -> None:
+    def _offer(self, correction: Feedback) -> None:
         label = self._label(correction)
         if label is None:
             self.homeless[correction.label] += 1
@@ -81,7 +81,7 @@ class _Taking:
             Candidate(url=url, path=picture, label=label, source=SOURCE, terms=correction.run, rank=rank)
         )
 
-    def _label(self, correction: Correction) -> str | None:
+    def _label(self, correction: Feedback) -> str | None:
         """The class folder of a report; pictures with points have no class but that of the dataset."""
         recipe = self.dataset.recipe
         if recipe.task is Task.KEYPOINTS:
@@ -103,11 +103,11 @@ class _Taking:
         mine = (candidate for candidate in candidates if candidate.url in self.by_url)
         yield from local_files.read(mine, marked)
 
-    def _mark(self, marks: Marks, arrival: Arrival, width: int, height: int) -> None:
+    def _mark(self, marks: Keypoints, arrival: Arrival, width: int, height: int) -> None:
         path = self._standing.get(arrival.sha256, arrival.sha256[:20])
-        file = self.dataset.folder / keypoints.file_of(path)
-        if keypoints.read(file) is None:
-            keypoints.write(file, marks.scaled(arrival.sha256, width, height))
+        file = self.dataset.folder / keypoints.keypoints_file(path)
+        if keypoints.read_keypoints(file) is None:
+            keypoints.write_keypoints(file, marks.scaled(arrival.sha256, width, height))
 
     def lines(self) -> list[str]:
         """What is to be said of reports that stay."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from byod.api import runs, train
-from byod.api.datasets import Say, finish, opened, take_up
+from byod.api.datasets import Say, finish, opened, sync_folders
 from byod.dataset.catalog.verdicts import SEARCH, UNDO
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import agreement, local_server, predictions, projects, review_tasks
@@ -22,13 +22,13 @@ from byod.labeling import pull as pulling
 from byod.labeling import push as pushing
 from byod.labeling.agreement import Pair, Tally
 from byod.labeling.annotations import BY_HAND, REVIEW
-from byod.labeling.client import TESTED, Studio, passes
+from byod.labeling.client import TESTED, LabelStudio, passes
 from byod.labeling.image_urls import Addressed, LocalFiles, Uploads
-from byod.labeling.predictions import Said
+from byod.labeling.predictions import PredictionWriter
 from byod.labeling.projects import Project
 from byod.labeling.pull import Pulled, Undone
 from byod.labeling.push import Progress, Pushed
-from byod.labeling.review_tasks import Purpose, Question
+from byod.labeling.review_tasks import Purpose, ReviewTask
 from byod.report import dataset_statistics
 from byod.schema import keypoints
 from byod.schema.config import Settings
@@ -43,7 +43,7 @@ PAUSE = 5.0
 """Seconds between two looks at the server while people review."""
 
 
-class Where(Record):
+class ServerChoice(Record):
     """Which Label Studio: byod's own, or the one at `url` with `token`.
 
     `files` is the folder which that server shows as LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, where byod may write
@@ -55,7 +55,7 @@ class Where(Record):
     files: Path | None = None
 
 
-class Asked(Record):
+class ReviewRequest(Record):
     """What is asked: the labels (or points) of all pictures unless `suspects` or `conflicts` are named.
 
     `run` adds what a run says of each picture, and `uncertain` orders by that. `sample` asks about a random few,
@@ -72,10 +72,10 @@ class Asked(Record):
 
 
 @dataclass(frozen=True)
-class Desk:
+class ReviewSession:
     """A server at hand: its client, what it is called, and how people enter it."""
 
-    studio: Studio
+    studio: LabelStudio
     server: str
     files: Path | None
     email: str = ""
@@ -83,25 +83,25 @@ class Desk:
 
 
 @dataclass(frozen=True)
-class OpinionsOf:
+class RunPredictions:
     """What a run says of pictures: SHA-256 → class folder → probability."""
 
     name: str
     answers: Mapping[str, Mapping[str, float]]
 
-    def said(self, sha256s: Sequence[str]) -> list[Said | None]:
+    def said(self, sha256s: Sequence[str]) -> list[PredictionWriter | None]:
         """The likeliest class of each picture; None for one the run was not asked about."""
         known = [self.answers.get(sha256) for sha256 in sha256s]
         return [None if one is None else _likeliest(one) for one in known]
 
 
-def _likeliest(said: Mapping[str, float]) -> Said:
+def _likeliest(said: Mapping[str, float]) -> PredictionWriter:
     label = max(said, key=lambda name: said[name])
-    return Said(label=label, score=min(1.0, said[label]))
+    return PredictionWriter(label=label, score=min(1.0, said[label]))
 
 
 @contextlib.contextmanager
-def at(where: Where, settings: Settings, say: Say, *, stay: bool = False) -> Iterator[Desk]:
+def at(where: ServerChoice, settings: Settings, say: Say, *, stay: bool = False) -> Iterator[ReviewSession]:
     """A server to work with; byod's own is started when it does not run, and stopped again unless it is to `stay`.
 
     Raises:
@@ -119,11 +119,11 @@ def at(where: Where, settings: Settings, say: Say, *, stay: bool = False) -> Ite
             raise UsageError(
                 f"{where.files} is no folder; --files-root names the one that server shows files from"
             )
-        studio = Studio(url, token)
+        studio = LabelStudio(url, token)
         if not studio.release.startswith(f"{TESTED}."):
             say(f"{url} is Label Studio {studio.release}; byod was tested with {TESTED}: watch what it does")
         files = None if where.files is None else where.files.absolute()
-        yield Desk(studio=studio, server=studio.url, files=files)
+        yield ReviewSession(studio=studio, server=studio.url, files=files)
         return
     if stay:
         running = local_server.start(settings, say)
@@ -133,9 +133,9 @@ def at(where: Where, settings: Settings, say: Say, *, stay: bool = False) -> Ite
         yield _own(running)
 
 
-def _own(running: local_server.Running) -> Desk:
-    return Desk(
-        studio=Studio(running.url, running.token),
+def _own(running: local_server.Running) -> ReviewSession:
+    return ReviewSession(
+        studio=LabelStudio(running.url, running.token),
         server=OWN,
         files=running.files,
         email=running.email,
@@ -144,7 +144,7 @@ def _own(running: local_server.Running) -> Desk:
 
 
 def push(
-    folder: Path, desk: Desk, asked: Asked, cache: Path, *, say: Say, progress: Progress
+    folder: Path, desk: ReviewSession, asked: ReviewRequest, cache: Path, *, say: Say, progress: Progress
 ) -> list[Pushed]:
     """Ask people about the dataset's pictures; what is asked already stays as it is.
 
@@ -152,14 +152,14 @@ def push(
         UsageError: what is asked does not go together.
         ReviewError: the server stopped answering; the same push goes on where it was.
     """
-    doubts: list[review_tasks.Doubt] | None = None
+    doubts: list[review_tasks.LabelConcern] | None = None
     if asked.suspects:
-        doubts = _doubts(folder, cache, say)
+        doubts = _issues(folder, cache, say)
     with opened(folder, say) as dataset:
         snapshot = dataset.snapshot()
         run = _ask_run(dataset, snapshot, asked, say)
         done: list[Pushed] = []
-        for purpose, found in _questions(dataset, snapshot, asked, doubts, run, say):
+        for purpose, found in _review_tasks(dataset, snapshot, asked, doubts, run, say):
             project = projects.ensure(dataset, desk.studio, desk.server, purpose, say)
             address = _addressed(dataset, desk, project)
             done.append(pushing.push(dataset, desk.studio, desk.server, project, found, address, progress))
@@ -168,7 +168,7 @@ def push(
         return done
 
 
-def _show_run(desk: Desk, project: Project, run: OpinionsOf, uncertain: bool, say: Say) -> None:
+def _show_run(desk: ReviewSession, project: Project, run: RunPredictions, uncertain: bool, say: Say) -> None:
     """Preselect what a run says, also of pictures that were asked before; the least sure first where wanted."""
     predictions.write(desk.studio, project.number, run.name, run.said, say)
     predictions.choose(desk.studio, project.number, run.name)
@@ -176,7 +176,7 @@ def _show_run(desk: Desk, project: Project, run: OpinionsOf, uncertain: bool, sa
     desk.studio.patch(f"/api/projects/{project.number}/", json={"sampling": order})
 
 
-def _addressed(dataset: Dataset, desk: Desk, project: Project) -> Addressed:
+def _addressed(dataset: Dataset, desk: ReviewSession, project: Project) -> Addressed:
     if desk.files is None:
         return Uploads(dataset.folder, desk.studio, project.number)
     local = LocalFiles(dataset.folder, desk.files, f"byod-{projects.key(dataset.folder)}")
@@ -184,31 +184,36 @@ def _addressed(dataset: Dataset, desk: Desk, project: Project) -> Addressed:
     return local
 
 
-def _doubts(folder: Path, cache: Path, say: Say) -> list[review_tasks.Doubt]:
+def _issues(folder: Path, cache: Path, say: Say) -> list[review_tasks.LabelConcern]:
     """The labels a cross-validated probe doubts, by class folder."""
     _, snapshot, found = train.suspects(folder, {}, None, cache=cache, say=say)
     if not found:
         say("the probe doubts no label: there is nothing to review")
     return [
-        review_tasks.Doubt(sha256=one.sha256, suggested=snapshot.classes[one.suggested], quality=one.quality)
+        review_tasks.LabelConcern(
+            sha256=one.sha256, suggested=snapshot.classes[one.suggested], quality=one.quality
+        )
         for one in found
     ]
 
 
-def _questions(
+def _review_tasks(
     dataset: Dataset,
     snapshot: Snapshot,
-    asked: Asked,
-    doubts: Sequence[review_tasks.Doubt] | None,
-    run: OpinionsOf | None,
+    asked: ReviewRequest,
+    doubts: Sequence[review_tasks.LabelConcern] | None,
+    run: RunPredictions | None,
     say: Say,
-) -> Iterator[tuple[Purpose, list[Question]]]:
+) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
     """The questions by purpose; conflicts always go along, since nothing trains on them until somebody decides."""
     seen = dataset.catalog.verdicts.last()
     if dataset.recipe.task is Task.KEYPOINTS:
         if asked.suspects or asked.uncertain:
             raise UsageError("--suspects and --uncertain are about labels, and this dataset is about points")
-        read = {s.sha256: keypoints.read(dataset.folder / keypoints.file_of(s.path)) for s in snapshot.kept}
+        read = {
+            s.sha256: keypoints.read_keypoints(dataset.folder / keypoints.keypoints_file(s.path))
+            for s in snapshot.kept
+        }
         marks = {sha256: one for sha256, one in read.items() if one is not None}
         yield Purpose.POINTS, _chosen(dataset, review_tasks.points(snapshot, marks, seen=seen), asked)
         return
@@ -226,7 +231,7 @@ def _questions(
         yield Purpose.LABELS, _chosen(dataset, everything, asked)
 
 
-def _chosen(dataset: Dataset, found: list[Question], asked: Asked) -> list[Question]:
+def _chosen(dataset: Dataset, found: list[ReviewTask], asked: ReviewRequest) -> list[ReviewTask]:
     """The sample that was asked for, without what somebody reviewed already, and not more than the limit."""
     if asked.sample is not None:
         found = review_tasks.sampled(found, asked.sample)
@@ -252,7 +257,7 @@ def _claimed(snapshot: Snapshot) -> dict[str, list[str]]:
     return claimed
 
 
-def _ask_run(dataset: Dataset, snapshot: Snapshot, asked: Asked, say: Say) -> OpinionsOf | None:
+def _ask_run(dataset: Dataset, snapshot: Snapshot, asked: ReviewRequest, say: Say) -> RunPredictions | None:
     """What a run says of every kept picture; None when no run was asked for."""
     if asked.run is None and not asked.uncertain:
         return None
@@ -268,10 +273,10 @@ def _ask_run(dataset: Dataset, snapshot: Snapshot, asked: Asked, say: Say) -> Op
     for one in predictor.predict(Path(path) for path in kept):
         if isinstance(one, Prediction):
             answers[kept[one.path]] = {folders[n]: p for n, p in one.probabilities.items() if n in folders}
-    return OpinionsOf(predictor.card.run, answers)
+    return RunPredictions(predictor.card.run, answers)
 
 
-def pull(folder: Path, desk: Desk, *, say: Say) -> Pulled:
+def pull(folder: Path, desk: ReviewSession, *, say: Say) -> Pulled:
     """Bring the answers back: into the label log, then the files move.
 
     Raises:
@@ -281,7 +286,7 @@ def pull(folder: Path, desk: Desk, *, say: Say) -> Pulled:
         wanted = [projects.remembered(dataset, desk.server, purpose) for purpose in Purpose]
         with ThreadPoolExecutor(max_workers=1) as meanwhile:
             answering = meanwhile.submit(pulling.fetch, desk.studio, wanted)
-            take_up(dataset, say)
+            sync_folders(dataset, say)
             fetched = answering.result()
         if not fetched:
             raise ReviewError(
@@ -293,13 +298,13 @@ def pull(folder: Path, desk: Desk, *, say: Say) -> Pulled:
         return pulled
 
 
-def _projects(dataset: Dataset, desk: Desk) -> list[Project]:
+def _projects(dataset: Dataset, desk: ReviewSession) -> list[Project]:
     return projects.existing(
         desk.studio, [projects.remembered(dataset, desk.server, purpose) for purpose in Purpose]
     )
 
 
-def watch(folder: Path, desk: Desk, *, say: Say, tell: Callable[[Pulled], None]) -> None:
+def watch(folder: Path, desk: ReviewSession, *, say: Say, tell: Callable[[Pulled], None]) -> None:
     """Pull every few seconds until Ctrl-C, and once more then."""
     try:
         while True:
@@ -335,7 +340,7 @@ class Standing(Record):
     models: tuple[Pair, ...]
 
 
-def status(folder: Path, desk: Desk, *, say: Say) -> Standing:
+def status(folder: Path, desk: ReviewSession, *, say: Say) -> Standing:
     """Count what was pushed, answered, skipped and pulled, and how far people and models agree."""
     tallies, everything, judged = [], [], []
     with opened(folder, say) as dataset:
@@ -363,11 +368,11 @@ def status(folder: Path, desk: Desk, *, say: Say) -> Standing:
 _COUNTED = ("total_annotations", "cancelled_annotations")
 
 
-def _with(desk: Desk, project: Project, counted: str) -> list[dict[str, object]]:
+def _with(desk: ReviewSession, project: Project, counted: str) -> list[dict[str, object]]:
     return desk.studio.tasks(project.number, filters=[passes(counted, "greater", "Number", 0)])
 
 
-def addresses(folder: Path, desk: Desk, *, say: Say) -> list[Project]:
+def addresses(folder: Path, desk: ReviewSession, *, say: Say) -> list[Project]:
     """The dataset's projects on a server."""
     with opened(folder, say) as dataset:
         return _projects(dataset, desk)

@@ -9,7 +9,7 @@ from byod.api.datasets import Say
 from byod.dataset.dataset_folder import datasets_under
 from byod.schema.errors import ModelError, UsageError
 from byod.schema.model_card import (
-    PointsCard,
+    KeypointsCard,
 )
 from byod.training import run_folder
 from byod.training.run_folder import read_card
@@ -33,7 +33,7 @@ def export_run(run: Path, format: str, into: Path) -> Path:
         UsageError: no such format, or the place is taken.
         ModelError: the trainer kept no weights.
     """
-    points = isinstance(read_card(run), PointsCard)
+    points = isinstance(read_card(run), KeypointsCard)
     if format not in RUN_FORMATS:
         raise UsageError(f"a run can be exported as {' or '.join(RUN_FORMATS)}, not as {format}")
     files = [RUN_FORMATS[format], *([HEADS_FORMATS[format]] if points else [])]

@@ -11,13 +11,13 @@ from typing import NoReturn
 
 from byod.dataset import feedback_inbox
 from byod.labeling import predictions
-from byod.labeling.client import Studio
+from byod.labeling.client import LabelStudio
 from byod.schema import recipe as recipes
 from byod.schema.errors import ReviewError, UsageError
 from byod.schema.records import Record
-from byod.web.app import Site
-from byod.web.inference import UNSURE_BELOW, opened
-from byod.web.ml_backend import Labeller, app
+from byod.web.app import WebApp
+from byod.web.inference import UNSURE_BELOW, open_model
+from byod.web.ml_backend import MLBackend, app
 from byod.web.server import LOOPBACK, listening
 
 PAGE_PORT = 8000
@@ -76,8 +76,8 @@ def page(
     """
     dataset = _reports_in(run) if allow_reports else None
     alone = host in (LOOPBACK, "localhost", "::1")
-    site = Site(
-        opened(run, unsure_below=unsure_below),
+    site = WebApp(
+        open_model(run, unsure_below=unsure_below),
         dataset=dataset,
         names=names if alone else (*names, host, socket.gethostname()),
         any_address=not alone,
@@ -117,7 +117,7 @@ def _reports_in(run: Path) -> Path:
 
 
 def label_studio(
-    run: Path, studio: Studio, *, port: int | None = None, say: Say, ready: Callable[[Place], object]
+    run: Path, studio: LabelStudio, *, port: int | None = None, say: Say, ready: Callable[[Place], object]
 ) -> NoReturn:
     """Let people who open a task see what a run thinks of it, until this is interrupted.
 
@@ -132,7 +132,7 @@ def label_studio(
     """
     folder = run.resolve().parent.parent
     with (
-        closing(Labeller(run, folder)) as labeller,
+        closing(MLBackend(run, folder)) as labeller,
         listening(app(labeller), port=port, usual=USUAL_PORT) as url,
     ):
         for name in labeller.unknown_classes():
@@ -156,7 +156,7 @@ def label_studio(
 class Visit:
     """A helper on a server: which projects it is connected to, and in which its opinions are preselected."""
 
-    def __init__(self, studio: Studio, folder: Path, labeller: Labeller, url: str, say: Say) -> None:
+    def __init__(self, studio: LabelStudio, folder: Path, labeller: MLBackend, url: str, say: Say) -> None:
         self.connected: dict[int, int] = {}
         self._preselected: set[int] = set()
         self._studio, self._folder, self._labeller, self._url, self._say = studio, folder, labeller, url, say

@@ -9,24 +9,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from byod.api.datasets import Say, assign, opened, tell_split
+from byod.api.datasets import Say, assign, opened, say_split
 from byod.labeling.annotations import REVIEW
 from byod.report import check_page, dataset_statistics
 from byod.schema import recipe
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.model_card import (
+    KeypointsCard,
+    LabelIssue,
     ModelCard,
-    PointsCard,
-    Suspect,
 )
 from byod.schema.records import Example, Record, Snapshot, Task
 from byod.tasks.classify import leakage
 from byod.tasks.classify import train as training
 from byod.tasks.keypoints.train import train as train_keypoints
-from byod.tasks.keypoints.training_set import read as read_keypoints
+from byod.tasks.keypoints.training_set import read_training_set as read_keypoints
 from byod.training import protocol, run_folder
 from byod.training.protocol import Launching, Trainer
-from byod.training.provenance import About
+from byod.training.provenance import Provenance
 from byod.training.remote.host import Remote
 
 PROBE = "sklearn"
@@ -38,7 +38,7 @@ NO_PROBE = (
 )
 
 
-class Wanted(Record):
+class TrainRequest(Record):
     """How a training is wanted: by which trainer, with which options, where.
 
     `task` is what to learn (None: what the dataset is for). `python` is the Python of another environment in which the
@@ -59,13 +59,13 @@ class Wanted(Record):
 
 def train(
     folder: Path,
-    wanted: Wanted,
+    wanted: TrainRequest,
     *,
     cache: Path | None = None,
     command: str = "",
     say: Say,
     log: Callable[[Mapping[str, object]], None],
-) -> tuple[Path, ModelCard | PointsCard]:
+) -> tuple[Path, ModelCard | KeypointsCard]:
     """Train on what survived, classes or points as the dataset's task says; the run's folder holds model and report.
 
     Raises:
@@ -74,7 +74,7 @@ def train(
     _right_task(folder, wanted.task)
     trainer = find_trainer(wanted)
     snapshot, examples, reviewed = examples_of(folder, say)
-    about = About(
+    about = Provenance(
         fingerprint=snapshot.fingerprint,
         reviewed=reviewed,
         licences={
@@ -110,7 +110,7 @@ def _right_task(folder: Path, wanted: Task | None) -> None:
         raise UsageError(f"{folder} is a dataset for the task {task}: leave --task {wanted} out")
 
 
-def find_trainer(wanted: Wanted) -> Trainer:
+def find_trainer(wanted: TrainRequest) -> Trainer:
     """The trainer of that name: in this environment, in another one, or as several processes.
 
     Raises:
@@ -125,7 +125,7 @@ def find_trainer(wanted: Wanted) -> Trainer:
     return Remote(wanted.plugin, wanted.python or Path(sys.executable), launcher)
 
 
-def _probe(wanted: Wanted, say: Say) -> Trainer | None:
+def _probe(wanted: TrainRequest, say: Say) -> Trainer | None:
     if not wanted.probe or wanted.plugin == PROBE:
         return None
     if PROBE not in protocol.installed():
@@ -137,7 +137,7 @@ def _probe(wanted: Wanted, say: Say) -> Trainer | None:
 def examples_of(folder: Path, say: Say) -> tuple[Snapshot, list[Example], int]:
     """A dataset as it stands, what to learn from, and on how many pictures a person's verdict holds."""
     with opened(folder, say) as dataset:
-        tell_split(assign(dataset), say)
+        say_split(assign(dataset), say)
         snapshot = dataset.snapshot()
         # a conflict that the review told is noted like a verdict, and is nobody's
         reviewed = sum(said.who != REVIEW for said in dataset.catalog.verdicts.holding().values())
@@ -154,20 +154,20 @@ def _labelled(folder: Path, say: Say) -> tuple[Snapshot, list[Example]]:
 
 def suspects(
     folder: Path, options: Mapping[str, str], into: Path | None, *, cache: Path | None, say: Say
-) -> tuple[Path, Snapshot, tuple[Suspect, ...]]:
+) -> tuple[Path, Snapshot, tuple[LabelIssue, ...]]:
     """Ask a cross-validated probe which labels look wrong; the check page shows them, suspects.csv lists them."""
     probe = _needed_probe()
     snapshot, examples = _labelled(folder, say)
     with tempfile.TemporaryDirectory(prefix="byod-") as place:
-        found = training.doubts(
+        found = training.find_label_issues(
             examples, list(snapshot.classes), probe, Path(place), options=options, cache=cache, say=say
         )
-    run_folder.write_suspects(snapshot.folder / "suspects.csv", Suspect, found)
+    run_folder.write_issues(snapshot.folder / "suspects.csv", LabelIssue, found)
     page = check_page.write_check(snapshot, into or snapshot.folder / "check.html", suspects=found)
     return page, snapshot, found
 
 
-def leak(folder: Path, options: Mapping[str, str], *, cache: Path | None, say: Say) -> leakage.Leak:
+def leak(folder: Path, options: Mapping[str, str], *, cache: Path | None, say: Say) -> leakage.Leakage:
     """What a random split would claim, beside what a split by near-copies finds."""
     probe = _needed_probe()
     snapshot, examples = _labelled(folder, say)

@@ -157,7 +157,7 @@ def _take_up(into: Path | None, as_json: bool) -> None:
     planned = recipe.read(folder)
     shown = {name: entry.name for name, entry in planned.classes.items()}
     with Watching(lambda name: shown.get(name, name)) as watch:
-        done = feedback.take_up(folder, say=say, watch=watch)
+        done = feedback.import_feedback(folder, say=say, watch=watch)
     if as_json:
         answer({**tables.counts(done.snapshot), "taken": done.taken, "left": done.left})
     else:

@@ -12,7 +12,7 @@ from byod.cli.output import Json, Watching, answer, plainly, say, table
 
 if TYPE_CHECKING:
     from byod.api.convert import Converted
-    from byod.collection.importers.annotated import Found
+    from byod.collection.importers.annotated import Annotations
 
 Into = Annotated[Path | None, typer.Option("--into", help="The dataset folder.")]
 Coordinates = Annotated[
@@ -158,7 +158,7 @@ def _kinds(typed: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return kinds
 
 
-def _convert(found: Found, folder: Path, coordinates: str, as_json: bool) -> None:
+def _convert(found: Annotations, folder: Path, coordinates: str, as_json: bool) -> None:
     from byod.api import convert
 
     with Watching(str) as watch:

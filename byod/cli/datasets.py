@@ -132,7 +132,7 @@ def split(
         [(name, *(done.counts[part].get(name, 0) for part in parts)) for name in names],
         numbers=len(parts),
     )
-    datasets.tell_split(done, say)
+    datasets.say_split(done, say)
     if leak is not None:
         tables.leak(leak)
 

@@ -28,7 +28,7 @@ def demo(folder: Path, pictures: Path | None, only: str | None, as_json: bool) -
     learned = None
     if only is None:
         protocol.load("fastai")  # a missing trainer is said now, in one line
-        learned = walkthrough.learn(found.dataset, say=say, log=epoch)
+        learned = walkthrough.train_model(found.dataset, say=say, log=epoch)
     if as_json:
         document = {"collected": found.model_dump(mode="json")}
         if learned is not None:

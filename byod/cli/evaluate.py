@@ -12,9 +12,15 @@ import typer
 from byod.cli.output import Json, answer, plainly, say, table
 
 if TYPE_CHECKING:
-    from byod.schema.model_card import Comparison, Paired, PointsComparison, PointsPrediction, PointsScore
+    from byod.schema.model_card import (
+        Comparison,
+        KeypointsComparison,
+        KeypointsPrediction,
+        KeypointsScore,
+        Paired,
+    )
     from byod.tasks.classify.evaluate_folder import Evaluation
-    from byod.tasks.keypoints.evaluate_folder import PointsEvaluation
+    from byod.tasks.keypoints.evaluate_folder import KeypointsEvaluation
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +41,7 @@ def predict(
     from byod.api import evaluate
     from byod.api.runs import find_run
     from byod.dataset import dataset_folder
-    from byod.schema.model_card import PointsPrediction, Prediction, Unreadable
+    from byod.schema.model_card import KeypointsPrediction, Prediction, Unreadable
 
     folder = find_run(run, dataset_folder.ROOT)
     given: list[Path | tuple[str, bytes]] = [
@@ -57,13 +63,13 @@ def predict(
             for one in classes
         ]
         table(f"Model: {folder}", ("picture", "class", "probability", ""), rows)
-    elif heads := [one for one in found if isinstance(one, PointsPrediction)]:
+    elif heads := [one for one in found if isinstance(one, KeypointsPrediction)]:
         _heads(folder, heads)
     if failed:
         raise typer.Exit(1)
 
 
-def _heads(folder: Path, found: Sequence[PointsPrediction]) -> None:
+def _heads(folder: Path, found: Sequence[KeypointsPrediction]) -> None:
     """A line for each head: how sure, and where its box and points are."""
     names = list(dict.fromkeys(name for one in found for head in one.heads for name in head.points))
     rows: list[tuple[str, ...]] = []
@@ -108,7 +114,7 @@ def evaluate(
 
 
 def _evaluated(found: Evaluation) -> None:
-    from byod.tasks.classify.train import verdict
+    from byod.tasks.classify.train import summary
 
     metrics = found.metrics
     rows = [
@@ -119,7 +125,7 @@ def _evaluated(found: Evaluation) -> None:
         )
         for name, score in metrics.per_class.items()
     ]
-    typer.echo(f"{found.run}: {verdict(metrics)}")
+    typer.echo(f"{found.run}: {summary(metrics)}")
     table(
         "Classes", ("class", "pictures", "found (recall)", "right when called (precision)"), rows, numbers=3
     )
@@ -133,11 +139,11 @@ def _evaluated(found: Evaluation) -> None:
         say(f"byod: {one.path}: {one.error}")
 
 
-def _points_evaluated(found: PointsEvaluation) -> None:
-    from byod.tasks.keypoints.train import verdict
+def _points_evaluated(found: KeypointsEvaluation) -> None:
+    from byod.tasks.keypoints.train import summary
 
     metrics = found.metrics
-    typer.echo(f"{found.run}: {verdict(metrics)}")
+    typer.echo(f"{found.run}: {summary(metrics)}")
     ways = {
         "true crops": metrics.crops,
         "whole pictures": metrics.pipeline,
@@ -165,7 +171,7 @@ def _points_evaluated(found: PointsEvaluation) -> None:
         say(f"byod: {one.path}: {one.error}")
 
 
-def _scored(score: PointsScore) -> tuple[str | int, ...]:
+def _scored(score: KeypointsScore) -> tuple[str | int, ...]:
     low, high = score.interval
     rates = (score.fr, score.pck, score.auc, score.glasses)
     return (
@@ -237,7 +243,7 @@ def _compared(comparison: Comparison) -> None:
         typer.echo(_difference(first, second, pair))
 
 
-def _points_compared(comparison: PointsComparison) -> None:
+def _points_compared(comparison: KeypointsComparison) -> None:
     rows = [
         (
             one.run,

@@ -11,7 +11,7 @@ import typer
 from byod.cli.output import Json, StudioToken, StudioUrl, answer, plainly, say, table
 
 if TYPE_CHECKING:
-    from byod.api.review import Asked, Desk, Standing, Where
+    from byod.api.review import ReviewRequest, ReviewSession, ServerChoice, Standing
     from byod.labeling.pull import Pulled
     from byod.labeling.push import Pushed
     from byod.schema.config import Settings
@@ -65,15 +65,15 @@ def review(
     as_json: Json = False,
 ) -> None:
     """Put labels in front of people in Label Studio, and bring their verdicts back into the class folders."""
-    from byod.api.review import Asked, Where
+    from byod.api.review import ReviewRequest, ServerChoice
     from byod.dataset import dataset_folder
     from byod.schema.config import Settings
     from byod.schema.errors import UsageError
 
     verb, named = _split(words or [])
     settings = Settings.load()
-    where = Where(url=url, token=token, files=files_root)
-    asked = Asked(
+    where = ServerChoice(url=url, token=token, files=files_root)
+    asked = ReviewRequest(
         suspects=suspects,
         conflicts=conflicts,
         uncertain=uncertain,
@@ -113,7 +113,9 @@ def _split(words: Sequence[str]) -> tuple[str, str | None]:
     return verb, rest[0] if rest else None
 
 
-def _whole(folder: Path, where: Where, asked: Asked, settings: Settings, no_browser: bool) -> None:
+def _whole(
+    folder: Path, where: ServerChoice, asked: ReviewRequest, settings: Settings, no_browser: bool
+) -> None:
     """Open, push, and pull until Ctrl-C."""
     from byod.api import review
 
@@ -127,7 +129,7 @@ def _whole(folder: Path, where: Where, asked: Asked, settings: Settings, no_brow
         review.watch(folder, desk, say=say, tell=_tell_pulled)
 
 
-def _open(folder: Path, where: Where, settings: Settings, no_browser: bool, as_json: bool) -> None:
+def _open(folder: Path, where: ServerChoice, settings: Settings, no_browser: bool, as_json: bool) -> None:
     from byod.api import review
 
     with review.at(where, settings, say, stay=True) as desk:
@@ -151,7 +153,7 @@ def _open(folder: Path, where: Where, settings: Settings, no_browser: bool, as_j
             say("it stays until you stop it: byod review close")
 
 
-def _enter(desk: Desk, address: str, no_browser: bool) -> None:
+def _enter(desk: ReviewSession, address: str, no_browser: bool) -> None:
     """Say where to go and how to enter; open the browser there."""
     say(f"Look at {address}")
     if desk.password:
@@ -160,14 +162,14 @@ def _enter(desk: Desk, address: str, no_browser: bool) -> None:
         typer.launch(address)
 
 
-def _pushed(folder: Path, desk: Desk, asked: Asked, settings: Settings) -> list[Pushed]:
+def _pushed(folder: Path, desk: ReviewSession, asked: ReviewRequest, settings: Settings) -> list[Pushed]:
     from byod.api import review
 
     with _Bar() as progress:
         return review.push(folder, desk, asked, settings.cache / "pixels", say=say, progress=progress)
 
 
-def _push(folder: Path, where: Where, asked: Asked, settings: Settings, as_json: bool) -> None:
+def _push(folder: Path, where: ServerChoice, asked: ReviewRequest, settings: Settings, as_json: bool) -> None:
     from byod.api import review
 
     with review.at(where, settings, say) as desk:
@@ -198,7 +200,7 @@ def _tell_pushed(pushed: Sequence[Pushed]) -> None:
         typer.echo("nothing to ask")
 
 
-def _pull(folder: Path, where: Where, settings: Settings, as_json: bool) -> None:
+def _pull(folder: Path, where: ServerChoice, settings: Settings, as_json: bool) -> None:
     from byod.api import review
 
     with review.at(where, settings, say) as desk:
@@ -251,7 +253,7 @@ def _close(settings: Settings, as_json: bool) -> None:
         typer.echo("Label Studio is stopped" if stopped else "Label Studio does not run")
 
 
-def _status(folder: Path, where: Where, settings: Settings, as_json: bool) -> None:
+def _status(folder: Path, where: ServerChoice, settings: Settings, as_json: bool) -> None:
     from byod.api import review
 
     with review.at(where, settings, say) as desk:

@@ -101,7 +101,7 @@ def _beside_label_studio(
     from byod.api import review, serve
     from byod.schema.config import Settings
 
-    where = review.Where(url=url, token=token)
+    where = review.ServerChoice(url=url, token=token)
     with review.at(where, Settings.load(), say) as desk:
         serve.label_studio(
             run,

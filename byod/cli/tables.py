@@ -14,8 +14,8 @@ from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Reason, Snapshot
 
 if TYPE_CHECKING:
-    from byod.schema.model_card import Suspect
-    from byod.tasks.classify.leakage import Leak
+    from byod.schema.model_card import LabelIssue
+    from byod.tasks.classify.leakage import Leakage
 
 
 def counts(snapshot: Snapshot) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def preview(recipe: Recipe, drawn: Sequence[tuple[Candidate, Reason | None]], as
     )
 
 
-def suspects(found: Sequence[Suspect], snapshot: Snapshot) -> None:
+def suspects(found: Sequence[LabelIssue], snapshot: Snapshot) -> None:
     """The labels that a probe doubts, the likeliest to be wrong first."""
     if not found:
         say("the probe doubts no label")
@@ -170,7 +170,7 @@ def suspects(found: Sequence[Suspect], snapshot: Snapshot) -> None:
     table(f"{len(found)} labels look wrong; all are in suspects.csv", head, rows, numbers=1)
 
 
-def leak(found: Leak) -> None:
+def leak(found: Leakage) -> None:
     """What a random split would claim beside what byod's split finds."""
     rows = [
         (name, f"{one.accuracy:.1%}", f"{one.interval[0]:.1%} to {one.interval[1]:.1%}")

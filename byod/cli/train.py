@@ -69,7 +69,7 @@ def train(
     options = {key: str(value) for key, value in typed.items() if value is not None}
     if from_scratch:
         options["from_scratch"] = "true"
-    wanted = train.Wanted(
+    wanted = train.TrainRequest(
         plugin=plugin,
         task=None if task is None else Task(task),
         options=options | pairs(setting or []),

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from byod.collection.search import Offering
+from byod.collection.search import CandidateSearch
 from byod.dataset.catalog.verdicts import SEARCH
 from byod.dataset.dataset_folder import INCOMING, REJECTED, Dataset
-from byod.dataset.placement import settle
+from byod.dataset.placement import place_samples
 from byod.images import decode, formats
 from byod.images.decode import Rules
 from byod.schema import files
@@ -79,7 +79,7 @@ class Collection:
         self._made: set[Path] = set()
         self._rejected_bytes = dataset.catalog.samples.rejected_bytes()
 
-    def run(self, offering: Offering) -> None:
+    def run(self, offering: CandidateSearch) -> None:
         """Collect until every class has `per_class` pictures or its sources have no more."""
         catalog = self.dataset.catalog
         enough: dict[str, bool] = {}
@@ -141,7 +141,7 @@ class Collection:
         self._settle()
 
     def _settle(self) -> None:
-        settlement = settle(self.dataset, per_class=self.per_class)
+        settlement = place_samples(self.dataset, per_class=self.per_class)
         for label, tally in self.tallies.items():
             tally.kept = settlement.kept.get(label, 0)
         self._watch(self.tallies)

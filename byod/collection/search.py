@@ -15,14 +15,14 @@ from byod.collection import sources, translations
 from byod.collection.http.api_client import ApiClient
 from byod.schema import licences
 from byod.schema.errors import ByodError, KeyMissing, KeyRefused, RateLimited, SourceError
-from byod.schema.records import Ask, Candidate, Query, Reason
+from byod.schema.records import Candidate, Query, Reason, SearchOptions
 
 Ended = Callable[[str, str, str, str, str], None]
 """Told how a query ended: class folder, source, terms, one word, a line for people."""
 
 
 @dataclass
-class _Asked:
+class _RunningQuery:
     """One query at one source: what is drawn from it and not yet used, and whether more may come."""
 
     source: str
@@ -46,7 +46,7 @@ class _Asked:
                 self.open, self.error = False, error
 
 
-def refusal(candidate: Candidate, ask: Ask) -> Reason | None:
+def refusal(candidate: Candidate, ask: SearchOptions) -> Reason | None:
     """Why a candidate is not even fetched: its licence, or a size the source itself states, or None.
 
     A person's own pictures need no licence.
@@ -58,7 +58,7 @@ def refusal(candidate: Candidate, ask: Ask) -> Reason | None:
     return reason
 
 
-class Offering:
+class CandidateSearch:
     """The candidates for a set of classes.
 
     Args:
@@ -72,7 +72,7 @@ class Offering:
         self,
         queries: Mapping[str, Sequence[str]],
         source_names: Sequence[str],
-        ask: Ask,
+        ask: SearchOptions,
         client: ApiClient,
         *,
         known: Mapping[str, set[str]],
@@ -85,14 +85,14 @@ class Offering:
         self._languages = {label: list(terms) for label, terms in queries.items() if language_codes}
         self._codes = language_codes
         self._silent: dict[str, SourceError] = {}
-        self._asked: dict[str, list[_Asked]] = {}
+        self._asked: dict[str, list[_RunningQuery]] = {}
         for label, terms in queries.items():
             self._asked[label] = [asked for term in terms for asked in self._start(label, term, None)]
 
-    def _start(self, label: str, terms: str, language: str | None) -> Iterator[_Asked]:
+    def _start(self, label: str, terms: str, language: str | None) -> Iterator[_RunningQuery]:
         query = Query(label=label, terms=terms, language=language)
         for name, search in self._searches.items():
-            yield _Asked(name, query, search(query, self._ask, self._client))
+            yield _RunningQuery(name, query, search(query, self._ask, self._client))
 
     def draw(self, wanted: Mapping[str, int]) -> list[tuple[Candidate, Reason | None]]:
         """The next candidates: for each class as many new, acceptable ones as wanted, or all there are.
@@ -111,11 +111,11 @@ class Offering:
                     del missing[label]
         return drawn
 
-    def _live(self, label: str) -> list[_Asked]:
+    def _live(self, label: str) -> list[_RunningQuery]:
         return [asked for asked in self._asked[label] if asked.open or asked.waiting]
 
     def _fill(self, missing: Mapping[str, int]) -> None:
-        jobs: dict[str, list[tuple[_Asked, int]]] = {}
+        jobs: dict[str, list[tuple[_RunningQuery, int]]] = {}
         for label, number in missing.items():
             live = self._live(label)
             for asked in live:
@@ -129,12 +129,12 @@ class Offering:
                     asked.error = asked.error or self._silent[asked.source]
                 self._tell(label, asked)
 
-    def _ask_side_by_side(self, jobs: Mapping[str, list[tuple[_Asked, int]]]) -> None:
+    def _ask_side_by_side(self, jobs: Mapping[str, list[tuple[_RunningQuery, int]]]) -> None:
         """A thread a source; daemons, so that one that keeps somebody waiting does not hold up Ctrl-C."""
         finished: set[str] = set()
         refusals: list[ByodError] = []
 
-        def ask(name: str, work: list[tuple[_Asked, int]]) -> None:
+        def ask(name: str, work: list[tuple[_RunningQuery, int]]) -> None:
             try:
                 self._ask_source(name, work)
             except ByodError as error:
@@ -151,14 +151,14 @@ class Offering:
         if failed := sorted(set(jobs) - finished):
             raise RuntimeError(f"asking {failed[0]} failed; the traceback above says where")
 
-    def _ask_source(self, name: str, work: list[tuple[_Asked, int]]) -> None:
+    def _ask_source(self, name: str, work: list[tuple[_RunningQuery, int]]) -> None:
         for asked, number in work:
             asked.fill(number)
             if isinstance(asked.error, KeyMissing | KeyRefused | RateLimited):
                 self._silent[name] = asked.error  # it will say the same to every other query
                 return
 
-    def _tell(self, label: str, asked: _Asked) -> None:
+    def _tell(self, label: str, asked: _RunningQuery) -> None:
         if asked.open:
             return
         if asked.error is not None:

@@ -59,9 +59,9 @@ def _plain(words: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", words).casefold().split())
 
 
-def _ask(params: dict[str, str | int], client: ApiClient) -> Any:
+def _request(params: dict[str, str | int], client: ApiClient) -> Any:
     url = f"{client.settings.base(NAME, 'https://www.wikidata.org')}/w/api.php"
-    return mediawiki.ask(url, params, client, source=NAME)
+    return mediawiki.request(url, params, client, source=NAME)
 
 
 def _entity(terms: str, language: str, client: ApiClient) -> str | None:
@@ -73,7 +73,7 @@ def _entity(terms: str, language: str, client: ApiClient) -> str | None:
         "type": "item",
         "limit": 7,
     }
-    for row in parsing.rows(_ask(params, client), "search", source=NAME):
+    for row in parsing.rows(_request(params, client), "search", source=NAME):
         names = [parsing.within(row, "match", "text"), row.get("label"), *_strings(row.get("aliases"))]
         about = (parsing.text(row.get("description")) or "").lower()
         number = row.get("id")
@@ -99,7 +99,7 @@ def _labels(ids: Sequence[str], languages: Sequence[str], client: ApiClient) -> 
         "props": "labels|sitelinks" if len(ids) > 1 else "labels",
         "languages": "|".join(languages),
     }
-    entities = parsing.within(_ask(params, client), "entities")
+    entities = parsing.within(_request(params, client), "entities")
     found = [parsing.within(entities, number) for number in ids]
 
     def articles(entity: Any) -> int:

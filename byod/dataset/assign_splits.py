@@ -11,7 +11,7 @@ from byod.schema.records import Origin, Reason, Record, Sample, Split, Status
 Say = Callable[[str], None]
 
 
-class Leaking(Record):
+class SplitLeakage(Record):
     """Two pictures that look alike and stand in different parts of a fixed split; `rule` says how they are alike."""
 
     first: str
@@ -31,7 +31,7 @@ class SplitDone(Record):
     counts: dict[Split, dict[str, int]]
     moved: int
     name: str | None = None
-    leaks: tuple[Leaking, ...] = ()
+    leaks: tuple[SplitLeakage, ...] = ()
     note: str = ""
 
 
@@ -53,9 +53,9 @@ def assign(dataset: Dataset) -> SplitDone:
     parts = {} if name is None else _fixed_parts(name, origins)
     plan = splits.fixed(items, parts, previous) if name is not None else None
     note = ""
-    leaks: tuple[Leaking, ...] = ()
+    leaks: tuple[SplitLeakage, ...] = ()
     if plan is not None:
-        leaks = _leaks({**parts, **plan.assigned}, everything, samples.lookalikes(), origins)
+        leaks = _leakage({**parts, **plan.assigned}, everything, samples.lookalikes(), origins)
     elif name is not None:
         here = {parts[item.sha256] for item in items if item.sha256 in parts}
         empty = " and ".join(part for part in Split if part not in here)
@@ -85,12 +85,12 @@ def _fixed_parts(name: str, origins: Mapping[str, Sequence[Origin]]) -> dict[str
     return {sha256: known[terms[0]] for sha256, terms in folders.items() if terms and terms[0]}
 
 
-def _leaks(
+def _leakage(
     parts: Mapping[str, Split],
     samples: Sequence[Sample],
     lookalikes: Iterable[tuple[str, str, str]],
     origins: Mapping[str, Sequence[Origin]],
-) -> tuple[Leaking, ...]:
+) -> tuple[SplitLeakage, ...]:
     """Near-duplicates in different parts: pairs that both stand, and copies set aside for a picture of another part."""
     names = {s.sha256: next((o.title for o in origins.get(s.sha256, ()) if o.title), s.path) for s in samples}
     copies = [
@@ -99,13 +99,13 @@ def _leaks(
         if s.reason is Reason.DUPLICATE and s.keeper
     ]
     return tuple(
-        Leaking(first=names[a], first_part=parts[a], second=names[b], second_part=parts[b], rule=rule)
+        SplitLeakage(first=names[a], first_part=parts[a], second=names[b], second_part=parts[b], rule=rule)
         for a, b, rule in (*lookalikes, *copies)
         if a in parts and b in parts and parts[a] is not parts[b]
     )
 
 
-def tell_split(done: SplitDone, say: Say) -> None:
+def say_split(done: SplitDone, say: Say) -> None:
     """Say which pictures are no longer on the side they were on, and what a fixed split leaks."""
     if done.note:
         say(done.note)

@@ -49,7 +49,7 @@ _OWN_FILES = (
 _OWN_ROOMS = (
     IMAGES,
     REJECTED,
-    keypoints.ROOM,
+    keypoints.FOLDER,
     "runs",
     INCOMING,
     ".byod/reports",
@@ -169,7 +169,7 @@ class Dataset:
                 if path != sample.path:
                     self.catalog.promise_move(sample.path, path)
                     moves += 1
-                    old, new = keypoints.file_of(sample.path), keypoints.file_of(path)
+                    old, new = keypoints.keypoints_file(sample.path), keypoints.keypoints_file(path)
                     if with_points and self.recipe.task is Task.KEYPOINTS and old != new:
                         self.catalog.promise_move(old, new)
                 self.catalog.samples.place(placement.model_copy(update={"path": path}))
@@ -281,7 +281,7 @@ class Dataset:
         if self.recipe.task is not Task.KEYPOINTS:
             return ""
         try:
-            content = (self.folder / keypoints.file_of(sample.path)).read_bytes()
+            content = (self.folder / keypoints.keypoints_file(sample.path)).read_bytes()
         except FileNotFoundError:
             return ""
         return f" {hashlib.sha256(content).hexdigest()}"

@@ -22,7 +22,7 @@ from byod.images.neighbors.index import STRICT, Links, Picture, Table
 from byod.images.neighbors.placeholders import placeholders
 from byod.schema.records import DuplicateGroup, Record, Sha256
 
-__all__ = ["Drop", "Picture", "Settled", "pairs", "settle"]
+__all__ = ["Deduplication", "Drop", "Picture", "deduplicate", "pairs"]
 
 
 class Drop(Record):
@@ -40,7 +40,7 @@ class Drop(Record):
     rgb: float
 
 
-class Settled(Record):
+class Deduplication(Record):
     """What a set of pictures comes to; every tuple in a fixed order.
 
     `conflicts` are sets of pictures that are the same and were offered for different classes (one alone, when
@@ -56,7 +56,7 @@ class Settled(Record):
     lookalikes: tuple[tuple[Sha256, Sha256, str], ...]
 
 
-def settle(pictures: Sequence[Picture]) -> Settled:
+def deduplicate(pictures: Sequence[Picture]) -> Deduplication:
     """Decide which pictures are copies, placeholders, in conflict or alike; a function of the set alone.
 
     The best copy stays: judged by hand, of known licence, without a border, of most pixels, least compressed,
@@ -75,7 +75,7 @@ def settle(pictures: Sequence[Picture]) -> Settled:
     gone = np.array([picture.sha256 in dropped for picture in pictures], bool)
     links = linked(table, near, here, gone)
     groups = grouped(pictures, links)
-    return Settled(
+    return Deduplication(
         drops=drops,
         placeholders=tuple(sorted(absent)),
         conflicts=conflicts,

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from byod.images.decode import ANY_PICTURE, QUALITY, inspect, open_picture
 from byod.schema import files
 from byod.schema.errors import DatasetError
-from byod.schema.keypoints import MAX_BYTES, Marks
+from byod.schema.keypoints import MAX_BYTES, Keypoints
 from byod.schema.records import Record, Sha256
 
 ROOM = ".byod/reports"
@@ -27,7 +27,7 @@ MAX_SIDE = 2048
 """Longer side of the pictures kept, in pixels."""
 
 
-class Correction(Record):
+class Feedback(Record):
     """What a person says a picture shows: a class (None: none of the model's), or its marks; in pixels of the file."""
 
     sha256: Sha256
@@ -36,10 +36,10 @@ class Correction(Record):
     width: int
     height: int
     label: str | None = None
-    marks: Marks | None = None
+    marks: Keypoints | None = None
 
 
-def keep(dataset: Path, content: bytes, *, run: str, label: str | None, marks: Marks | None) -> Correction:
+def keep(dataset: Path, content: bytes, *, run: str, label: str | None, marks: Keypoints | None) -> Feedback:
     """Keep a picture with what it shows; the same picture again replaces what was said before.
 
     `marks` are in pixels of the picture as it was sent, upright.
@@ -64,7 +64,7 @@ def keep(dataset: Path, content: bytes, *, run: str, label: str | None, marks: M
     kept = stream.getvalue()
     sha256 = hashlib.sha256(kept).hexdigest()
     width, height = image.size
-    correction = Correction(
+    correction = Feedback(
         sha256=sha256,
         run=run,
         when=datetime.now(UTC),
@@ -92,7 +92,7 @@ def count(dataset: Path) -> int:
     return sum(1 for _ in (dataset / ROOM).glob("[!.]*.json"))
 
 
-def waiting(dataset: Path) -> Iterator[Correction]:
+def waiting(dataset: Path) -> Iterator[Feedback]:
     """The corrections that wait, oldest name first.
 
     Raises:
@@ -102,7 +102,7 @@ def waiting(dataset: Path) -> Iterator[Correction]:
         try:
             if file.stat().st_size > MAX_BYTES:
                 raise DatasetError(f"{file} is too large for a report; remove it")
-            yield Correction.model_validate_json(file.read_bytes())
+            yield Feedback.model_validate_json(file.read_bytes())
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from byod.dataset.dataset_folder import REJECTED, Dataset
 from byod.schema import keypoints
 from byod.schema.errors import DatasetError
-from byod.schema.keypoints import ROOM, Marks
+from byod.schema.keypoints import FOLDER, Keypoints
 from byod.schema.records import Placement, Reason, Record, Task
 
 ASIDE = f"{REJECTED}/{Reason.DELETED}"
@@ -56,7 +56,7 @@ def stem(path: str) -> str:
 class _Following:
     def __init__(self, dataset: Dataset, before: Mapping[str, str]) -> None:
         self.dataset, self.before = dataset, before
-        self.folder = dataset.folder / ROOM
+        self.folder = dataset.folder / FOLDER
         self.counts: Counter[str] = Counter()
         self.lines: list[str] = []
         self.moves: list[tuple[Path, str, str]] = []  # the file, its picture, where it belongs
@@ -121,26 +121,28 @@ class _Following:
             return
         sha256 = marks.sha256 or was or now
         if sha256 is None:
-            self.lines.append(f"{ROOM}/{file.name} belongs to no picture")
+            self.lines.append(f"{FOLDER}/{file.name} belongs to no picture")
         elif sha256 in self.paths:
             if file.stem != stem(self.paths[sha256]):
                 self._moves(file, sha256)
                 self.counts["files of points renamed"] += 1
             elif marks.sha256 is None:
-                keypoints.write(file, marks.model_copy(update={"sha256": sha256}))
+                keypoints.write_keypoints(file, marks.model_copy(update={"sha256": sha256}))
         elif now is not None and was == sha256:
             self._changed(file, marks, now)
         elif self.dataset.catalog.samples.get(sha256) is not None:
             self._moves(file, sha256)
             self.counts["files of points set aside"] += 1
         elif now is not None:
-            self.lines.append(f"{ROOM}/{file.name} names another picture than {self.paths[now]}; look at it")
+            self.lines.append(
+                f"{FOLDER}/{file.name} names another picture than {self.paths[now]}; look at it"
+            )
 
-    def _changed(self, file: Path, marks: Marks, now: str) -> None:
+    def _changed(self, file: Path, marks: Keypoints, now: str) -> None:
         """A picture was edited in place: its points still fit when it kept its size."""
         sample, path = self.dataset.catalog.samples.get(now), self.paths[now]
         if sample is not None and (sample.width, sample.height) == (marks.width, marks.height):
-            keypoints.write(file, marks.model_copy(update={"sha256": now}))
+            keypoints.write_keypoints(file, marks.model_copy(update={"sha256": now}))
             self.lines.append(f"{path} was changed; its points stay, see whether they still fit")
             return
         self._moves(file, marks.sha256 or self.before[path])
@@ -150,12 +152,12 @@ class _Following:
 
     def _moves(self, file: Path, sha256: str) -> None:
         path = self.paths.get(sha256)
-        target = f"{ASIDE}/{sha256[:20]}.json" if path is None else keypoints.file_of(path)
+        target = f"{ASIDE}/{sha256[:20]}.json" if path is None else keypoints.keypoints_file(path)
         self.moves.append((file, sha256, target))
 
-    def _read(self, file: Path) -> Marks | None:
+    def _read(self, file: Path) -> Keypoints | None:
         try:
-            return keypoints.read(file)
+            return keypoints.read_keypoints(file)
         except DatasetError as error:
             self.lines.append(str(error))
             return None

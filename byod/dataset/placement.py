@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from byod.dataset import dedup
 from byod.dataset.dataset_folder import Dataset
-from byod.dataset.dedup import Picture, Settled
+from byod.dataset.dedup import Deduplication, Picture
 from byod.schema import licences
 from byod.schema.records import Placement, Policy, Reason, Record, Sample, Status, Verdict
 
@@ -27,7 +27,7 @@ _BY_ITSELF = {
 }
 
 
-class Settlement(Record):
+class Placements(Record):
     """What a settlement did: samples whose place changed, and the counts of what stands where."""
 
     changed: int
@@ -39,9 +39,9 @@ COMPARED = (Reason.REVIEW, Reason.CONFLICT, Reason.DUPLICATE, Reason.SURPLUS)
 """Why a picture may be rejected that was compared with all others all the same."""
 
 
-def settle(
+def place_samples(
     dataset: Dataset, *, per_class: int | None = None, around: Collection[str] | None = None
-) -> Settlement:
+) -> Placements:
     """Decide for every comparable sample, and move what has to move.
 
     Args:
@@ -53,11 +53,11 @@ def settle(
             been compared then (kept, or rejected as one of `COMPARED`). None: whatever changed.
     """
     catalog = dataset.catalog
-    among = None if around is None else _kin(dataset, around)
+    among = None if around is None else _related(dataset, around)
     verdicts = catalog.verdicts.holding(among)
     offered = catalog.offers.addresses(among)
     known = [
-        _first_offer(sample, position, offered.get(sample.sha256))
+        _first_candidate(sample, position, offered.get(sample.sha256))
         for sample, position in catalog.samples.comparable(among)
         if _comparable(sample, sample.sha256 in verdicts)
     ]
@@ -75,7 +75,7 @@ def settle(
         if sample.sha256 not in refused
         for picture in _pictures(sample, position, verdicts.get(sample.sha256), offered, licensed)
     ]
-    settled = dedup.settle(pictures)
+    settled = dedup.deduplicate(pictures)
     reasons = {**_refusals(settled, verdicts), **refused}
     placements = _decide(
         {sample.sha256: (sample, position) for sample, position in known}, verdicts, reasons, per_class
@@ -86,12 +86,12 @@ def settle(
             placement for sample, _ in known if _differs(sample, placement := placements[sample.sha256])
         ]
         moved = dataset.place(changed)
-    return Settlement(changed=len(changed), moved=moved, kept=catalog.samples.kept())
+    return Placements(changed=len(changed), moved=moved, kept=catalog.samples.kept())
 
 
 def _note_findings(
     dataset: Dataset,
-    settled: Settled,
+    settled: Deduplication,
     placements: Mapping[str, Placement],
     verdicts: Mapping[str, Verdict],
     known: Sequence[Sample],
@@ -110,7 +110,7 @@ def _note_findings(
     dataset.catalog.samples.set_findings(groups, pairs, conflicts, among)
 
 
-def _kin(dataset: Dataset, around: Collection[str]) -> set[str] | None:
+def _related(dataset: Dataset, around: Collection[str]) -> set[str] | None:
     """These samples and all that are linked to them, however far round; None where that cannot be told.
 
     Whatever two pictures have to do with each other, they are in one group or one conflict. Placeholders are in
@@ -135,7 +135,7 @@ def _comparable(sample: Sample, judged: bool) -> bool:
     return bool(sample.path) or judged
 
 
-def _first_offer(
+def _first_candidate(
     sample: Sample, position: int, offers: list[tuple[str, int, str]] | None
 ) -> tuple[Sample, int]:
     """The sample's place in the order: that of its first offer, whichever of them arrived first."""
@@ -206,7 +206,9 @@ def _decide(
     return placements
 
 
-def _refusals(settled: Settled, verdicts: Mapping[str, Verdict]) -> dict[str, tuple[Reason, str, str | None]]:
+def _refusals(
+    settled: Deduplication, verdicts: Mapping[str, Verdict]
+) -> dict[str, tuple[Reason, str, str | None]]:
     """Why samples may not stand: copies, placeholders, conflicts that nobody has decided."""
     reasons: dict[str, tuple[Reason, str, str | None]] = {}
     for conflict in settled.conflicts:
@@ -247,7 +249,7 @@ def _unlicensed(
     return reasons
 
 
-def _open_conflicts(settled: Settled, verdicts: Mapping[str, Verdict]) -> list[tuple[str, ...]]:
+def _open_conflicts(settled: Deduplication, verdicts: Mapping[str, Verdict]) -> list[tuple[str, ...]]:
     """Conflicts to show: nobody decided, or people decided differently for copies of one picture."""
     shown = []
     for conflict in settled.conflicts:

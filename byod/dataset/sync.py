@@ -56,13 +56,13 @@ class _File(Record):
     sha256: str = ""
 
 
-def reconcile(dataset: Dataset) -> Changes:
+def sync(dataset: Dataset) -> Changes:
     """Take up what people did to the folders; a lost catalog is rebuilt from them and the label log.
 
     Raises:
         DatasetError: the pictures' folder is gone altogether (it may be on a disk that is not there).
     """
-    look = _Look(dataset)
+    look = _FolderScan(dataset)
     look.compare()
     with dataset.changing():
         if dataset.lost:
@@ -89,7 +89,7 @@ def _restore_origins(dataset: Dataset) -> None:
             offers.restore(line.origin, sample.label)
 
 
-class _Look:
+class _FolderScan:
     """One look at the folders, beside what the catalog remembers of them."""
 
     def __init__(self, dataset: Dataset) -> None:

@@ -35,7 +35,7 @@ _GROUPS = {
 }
 
 
-class Stand(Record):
+class FakeSource(Record):
     """Where a stand serves: `base` is the address of its API, `ports` the port of each host, the API's first."""
 
     base: str
@@ -43,7 +43,7 @@ class Stand(Record):
 
 
 @contextlib.contextmanager
-def stand(planted: Planted, ports: Sequence[int] = (0,) * HOSTS) -> Iterator[Stand]:
+def serve_fake_source(planted: Planted, ports: Sequence[int] = (0,) * HOSTS) -> Iterator[FakeSource]:
     """Serve the planted pictures until the block ends; port 0 means any free one.
 
     Give the `ports` of an earlier stand to have the same addresses again, so that nothing is fetched twice.
@@ -55,7 +55,7 @@ def stand(planted: Planted, ports: Sequence[int] = (0,) * HOSTS) -> Iterator[Sta
     try:
         for port in ports:
             servers.append(_listen(port))
-        here = Stand(
+        here = FakeSource(
             base=f"http://127.0.0.1:{servers[0].server_port}",
             ports=tuple(server.server_port for server in servers),
         )
@@ -94,7 +94,7 @@ class _Server(ThreadingHTTPServer):
 class _Site:
     """What is served: the answers to a search, and the pictures by their path."""
 
-    def __init__(self, planted: Planted, here: Stand) -> None:
+    def __init__(self, planted: Planted, here: FakeSource) -> None:
         self._here = here
         self._offers = planted.offers
         self.pictures = {offer.path: offer for offer in planted.offers}

@@ -14,7 +14,7 @@ from byod.api import datasets, evaluate, train
 from byod.collection.pipeline import Watch
 from byod.dataset.dataset_folder import Dataset
 from byod.demo import findings, scenes
-from byod.demo.fake_source import stand
+from byod.demo.fake_source import serve_fake_source
 from byod.demo.findings import DemoLine
 from byod.demo.scenes import HOSTS
 from byod.schema.config import Settings
@@ -33,7 +33,7 @@ class Collected(Record):
     lines: tuple[DemoLine, ...]
 
 
-class Learned(Record):
+class TrainedModel(Record):
     """What training came to, and what the model says of a few pictures it never saw."""
 
     run: Path
@@ -57,7 +57,7 @@ def collect(
     )
     planted = scenes.drawn() if pictures is None else scenes.pictures_from(pictures)
     folder.mkdir(parents=True, exist_ok=True)
-    with stand(planted, _ports(folder)) as here:
+    with serve_fake_source(planted, _ports(folder)) as here:
         (folder / "ports.json").write_text(json.dumps(here.ports))
         say(f"{len(planted.offers)} addresses are served on {here.base}; collecting over HTTP")
         snapshot = datasets.collect(
@@ -74,16 +74,18 @@ def collect(
     return found
 
 
-def learn(dataset: Path, *, say: datasets.Say, log: Callable[[Mapping[str, object]], None]) -> Learned:
+def train_model(
+    dataset: Path, *, say: datasets.Say, log: Callable[[Mapping[str, object]], None]
+) -> TrainedModel:
     """Train a small net from scratch with fastai on what was collected, and let it predict."""
-    wanted = train.Wanted(plugin="fastai", options={"from_scratch": "true"})
+    wanted = train.TrainRequest(plugin="fastai", options={"from_scratch": "true"})
     run, card = train.train(dataset, wanted, command="byod demo", say=say, log=log)
     with Dataset(dataset) as opened:
         unseen = [example for example in opened.examples(opened.snapshot()) if example.split is Split.TEST]
     labels = {str(example.path): example.label for example in unseen[:: max(1, len(unseen) // SHOWN)][:SHOWN]}
     found = evaluate.predict(run, [Path(path) for path in labels])
     shown = tuple((labels[one.path], one) for one in found if isinstance(one, Prediction))
-    return Learned(run=run, card=card, shown=shown)
+    return TrainedModel(run=run, card=card, shown=shown)
 
 
 def _ports(folder: Path) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from byod.exports.keypoint_labels import marks_of, point_set, triples
 from byod.exports.selection import Leaving, place
-from byod.schema.keypoints import Head, Marks, PointSet, box_of
+from byod.schema.keypoints import Head, Keypoints, KeypointSet, box_of
 from byod.schema.records import Snapshot, Split
 
 
@@ -47,20 +47,20 @@ def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: boo
     return files
 
 
-def _image(number: int, name: str, marks: Marks, item: Leaving) -> dict[str, Any]:
+def _image(number: int, name: str, marks: Keypoints, item: Leaving) -> dict[str, Any]:
     said: dict[str, Any] = {"id": number, "file_name": name, "width": marks.width, "height": marks.height}
     if item.credit.url:
         said["coco_url"] = item.credit.url
     return said
 
 
-def _category(number: int, label: str, known: PointSet) -> dict[str, Any]:
+def _category(number: int, label: str, known: KeypointSet) -> dict[str, Any]:
     pairs = [list(pair) for pair in known.flips]
     return {"id": number, "name": label, "keypoints": list(known.names), "skeleton": [], "flip_pairs": pairs}
 
 
 def _annotation(
-    number: int, image: int, category: int, head: Head, marks: Marks, known: PointSet
+    number: int, image: int, category: int, head: Head, marks: Keypoints, known: KeypointSet
 ) -> dict[str, Any]:
     numbers: list[float] = []
     for point in triples(head, known.names):

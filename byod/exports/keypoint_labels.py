@@ -8,11 +8,11 @@ from byod.exports.selection import Leaving
 from byod.schema import keypoints
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError
-from byod.schema.keypoints import Head, Marks, PointSet
+from byod.schema.keypoints import Head, Keypoints, KeypointSet
 from byod.schema.records import Snapshot
 
 
-def point_set(snapshot: Snapshot) -> PointSet:
+def point_set(snapshot: Snapshot) -> KeypointSet:
     """The points of the dataset.
 
     Raises:
@@ -26,17 +26,17 @@ def point_set(snapshot: Snapshot) -> PointSet:
 
 def is_marked(snapshot: Snapshot, item: Leaving) -> bool:
     """Whether a picture has a file of points; one without is not marked yet, and says nothing of heads."""
-    return (snapshot.folder / keypoints.file_of(item.sample.path)).is_file()
+    return (snapshot.folder / keypoints.keypoints_file(item.sample.path)).is_file()
 
 
-def marks_of(snapshot: Snapshot, item: Leaving) -> Marks:
+def marks_of(snapshot: Snapshot, item: Leaving) -> Keypoints:
     """What is marked in a picture.
 
     Raises:
         DatasetError: the file is gone or damaged, or belongs to a picture of another size.
     """
-    file = snapshot.folder / keypoints.file_of(item.sample.path)
-    marks = keypoints.read(file)
+    file = snapshot.folder / keypoints.keypoints_file(item.sample.path)
+    marks = keypoints.read_keypoints(file)
     if marks is None:
         raise DatasetError(f"{file} is gone; run `byod status` first")
     size = (item.sample.width, item.sample.height)

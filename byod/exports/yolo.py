@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from byod.exports.keypoint_labels import marks_of, point_set, triples
 from byod.exports.selection import Leaving, place
-from byod.schema.keypoints import Head, Marks, PointSet, box_of
+from byod.schema.keypoints import Head, Keypoints, KeypointSet, box_of
 from byod.schema.records import Snapshot, Split
 
 _PARTS = {Split.TRAIN: "train", Split.VALID: "val", Split.TEST: "test"}
@@ -35,7 +35,7 @@ def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: boo
     return files
 
 
-def _line(number: int, head: Head, marks: Marks, known: PointSet) -> str | None:
+def _line(number: int, head: Head, marks: Keypoints, known: KeypointSet) -> str | None:
     box = box_of(head, marks.width, marks.height)
     if box is None:
         return (
@@ -52,11 +52,11 @@ def _line(number: int, head: Head, marks: Marks, known: PointSet) -> str | None:
     return " ".join(words)
 
 
-def _shares(place: tuple[float, float], marks: Marks) -> list[str]:
+def _shares(place: tuple[float, float], marks: Keypoints) -> list[str]:
     return [f"{place[0] / marks.width:.7f}", f"{place[1] / marks.height:.7f}"]
 
 
-def _yaml(snapshot: Snapshot, items: tuple[Leaving, ...], known: PointSet) -> str:
+def _yaml(snapshot: Snapshot, items: tuple[Leaving, ...], known: KeypointSet) -> str:
     """The description that trainers read; a JSON string is a YAML string as well.
 
     It names no root folder: without one the paths are taken from where the file lies.

@@ -21,7 +21,7 @@ BY_HAND = frozenset({"folder", "restore"})
 """Who speaks when somebody moved a file or brought one back."""
 
 
-class Dot(Record):
+class ReviewedKeypoint(Record):
     """A point as a reviewer left it: in percent of the picture; `key` tells which head it belonged to, if any."""
 
     key: str
@@ -30,7 +30,7 @@ class Dot(Record):
     y: float
 
 
-class Answer(Record):
+class Annotation(Record):
     """What one person says of one picture; `label` is a class folder, None: it belongs nowhere.
 
     `dots` are the points of the picture where the question was about points, `base` names those it was asked with.
@@ -43,7 +43,7 @@ class Answer(Record):
     who: str
     when: datetime
     seen: int
-    dots: tuple[Dot, ...] | None = None
+    dots: tuple[ReviewedKeypoint, ...] | None = None
     base: str = ""
 
     @property
@@ -55,14 +55,14 @@ class Answer(Record):
 class Read(Record):
     """The answers of some tasks; how many were unreadable, and how many tasks are none of byod's."""
 
-    answers: tuple[Answer, ...]
+    answers: tuple[Annotation, ...]
     unreadable: int = 0
     foreign: int = 0
 
 
 def read(tasks: Iterable[Mapping[str, Any]], purpose: Purpose, people: Mapping[int, str]) -> Read:
     """The answers in tasks: skipped ones are none; drafts are none; the newest of each person, oldest first."""
-    newest: dict[tuple[str, str], Answer] = {}
+    newest: dict[tuple[str, str], Annotation] = {}
     unreadable = foreign = 0
     for task in tasks:
         data = task.get("data") or {}
@@ -74,7 +74,7 @@ def read(tasks: Iterable[Mapping[str, Any]], purpose: Purpose, people: Mapping[i
             if annotation.get("was_cancelled"):
                 continue
             try:
-                answer = _answer(annotation, sha256, data, purpose, people)
+                answer = _annotation(annotation, sha256, data, purpose, people)
             except (AttributeError, KeyError, TypeError, ValueError):
                 answer = None  # made by a program: the server takes annotations of any shape
             if answer is None:
@@ -90,16 +90,16 @@ def read(tasks: Iterable[Mapping[str, Any]], purpose: Purpose, people: Mapping[i
     )
 
 
-def _answer(
+def _annotation(
     annotation: Mapping[str, Any],
     sha256: str,
     data: Mapping[str, Any],
     purpose: Purpose,
     people: Mapping[int, str],
-) -> Answer | None:
+) -> Annotation | None:
     """An annotation as an answer; None when it names no class, or several."""
     chosen: list[str] = []
-    dots: list[Dot] = []
+    dots: list[ReviewedKeypoint] = []
     for item in annotation.get("result") or ():
         value = item.get("value") or {}
         if item.get("from_name") == LABEL:
@@ -107,17 +107,19 @@ def _answer(
         elif item.get("from_name") == POINTS:
             names: list[str] = value.get(POINTS_TYPE) or []
             if len(names) == 1:
-                dots.append(Dot(key=str(item.get("id", "")), name=names[0], x=value["x"], y=value["y"]))
+                dots.append(
+                    ReviewedKeypoint(key=str(item.get("id", "")), name=names[0], x=value["x"], y=value["y"])
+                )
     rejected = chosen == [REJECT]
     if len(chosen) != 1 and (purpose is not Purpose.POINTS or chosen):
         return None
     seen = data.get("seen")
     about_points = purpose is Purpose.POINTS and not rejected
-    return Answer(
+    return Annotation(
         sha256=sha256,
         purpose=purpose,
         label=None if rejected else str(data.get("label", "")) if about_points else str(chosen[0]),
-        who=who_said(annotation, people),
+        who=annotator(annotation, people),
         when=datetime.fromisoformat(str(annotation["updated_at"])),
         seen=seen if isinstance(seen, int) else 0,
         dots=tuple(dots) if about_points else None,
@@ -125,7 +127,7 @@ def _answer(
     )
 
 
-def who_said(annotation: Mapping[str, Any], people: Mapping[int, str]) -> str:
+def annotator(annotation: Mapping[str, Any], people: Mapping[int, str]) -> str:
     """The e-mail address of whoever changed an annotation last."""
     person = annotation.get("updated_by") or annotation.get("completed_by")
     if isinstance(person, Mapping):
@@ -141,7 +143,7 @@ class Decision(Record):
     conflict: str = ""
 
 
-def decide(history: Sequence[tuple[int, Verdict]], new: Sequence[Answer]) -> Decision:
+def decide(history: Sequence[tuple[int, Verdict]], new: Sequence[Annotation]) -> Decision:
     """What follows from the label log of a picture and new answers (at least one), oldest first.
 
     Only what was said since the last change by hand counts, since that one decided what came before it.

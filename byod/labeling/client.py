@@ -31,7 +31,7 @@ _ACCESS_SECONDS = 240.0  # an access token lives 300 s
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-class Studio:
+class LabelStudio:
     """One Label Studio and one account there.
 
     Args:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from byod.images import decode
-from byod.labeling.client import Studio
+from byod.labeling.client import LabelStudio
 from byod.schema import files
 from byod.schema.errors import PictureError, ReviewError
 from byod.schema.records import Sample
@@ -81,7 +81,7 @@ class LocalFiles:
 class Uploads:
     """Previews sent to a server: Label Studio keeps them among its uploads."""
 
-    def __init__(self, dataset: Path, studio: Studio, project: int) -> None:
+    def __init__(self, dataset: Path, studio: LabelStudio, project: int) -> None:
         self._dataset, self._studio, self._project = dataset, studio, project
 
     def __call__(self, samples: Sequence[Sample]) -> dict[str, str]:

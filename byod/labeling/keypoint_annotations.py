@@ -6,32 +6,37 @@ import math
 import re
 from collections.abc import Sequence
 
-from byod.labeling.annotations import Dot
-from byod.schema.keypoints import Head, Marks, Point, is_inside
+from byod.labeling.annotations import ReviewedKeypoint
+from byod.schema.keypoints import Head, Keypoint, Keypoints, is_inside
 
 _KEY = re.compile(r"h(\d{1,4})\.")
 _SAME_PIXELS = 0.01
 
 
-def marks(
-    dots: Sequence[Dot], before: Marks | None, names: Sequence[str], sha256: str, width: int, height: int
-) -> Marks:
+def reviewed_keypoints(
+    dots: Sequence[ReviewedKeypoint],
+    before: Keypoints | None,
+    names: Sequence[str],
+    sha256: str,
+    width: int,
+    height: int,
+) -> Keypoints:
     """The marks of the picture `sha256` of `width` x `height` pixels after a review.
 
     A point that was asked about keeps its head by its key; one that was taken away is unmarked; one outside of the
     frame was not shown and stays. A new point goes to the nearest head that has none of its name, else to a new one.
     """
     old = before.heads if before is not None else ()
-    points: list[dict[str, Point | None]] = [
+    points: list[dict[str, Keypoint | None]] = [
         {
             name: point if point is not None and not is_inside(point.x, point.y, width, height) else None
             for name, point in head.points.items()
         }
         for head in old
     ]
-    new: list[tuple[str, Point]] = []
+    new: list[tuple[str, Keypoint]] = []
     for dot in dots:
-        placed = Point(
+        placed = Keypoint(
             x=dot.x * width / 100.0, y=dot.y * height / 100.0, inside=is_inside(dot.x, dot.y, 100, 100)
         )
         known = _KEY.match(dot.key)
@@ -54,10 +59,10 @@ def marks(
         for number, head in enumerate(points)
         if any(head.values()) or (number < len(old) and old[number].box is not None)
     ]
-    return Marks(sha256=sha256, width=width, height=height, heads=tuple(heads))
+    return Keypoints(sha256=sha256, width=width, height=height, heads=tuple(heads))
 
 
-def apart(one: Marks, other: Marks) -> float:
+def apart(one: Keypoints, other: Keypoints) -> float:
     """How far two people's marks differ, in parts of the head's size; infinite where one has what the other lacks."""
     if len(one.heads) != len(other.heads):
         return math.inf
@@ -73,14 +78,14 @@ def apart(one: Marks, other: Marks) -> float:
     return worst
 
 
-def _unmoved(old: Point | None, new: Point) -> Point:
+def _unmoved(old: Keypoint | None, new: Keypoint) -> Keypoint:
     """The old point where nobody dragged it: percents are not exact to the last digit."""
     if old is not None and math.hypot(old.x - new.x, old.y - new.y) < _SAME_PIXELS:
         return old
     return new
 
 
-def _distance(head: dict[str, Point | None], point: Point) -> float:
+def _distance(head: dict[str, Keypoint | None], point: Keypoint) -> float:
     """From a point to the nearest one of a head; a head without points is as far as can be."""
     return min(
         (math.hypot(p.x - point.x, p.y - point.y) for p in head.values() if p is not None), default=math.inf

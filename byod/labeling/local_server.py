@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from byod.labeling import detached_process
 from byod.labeling.home import Say, alone, home, private_folder, write_private
 from byod.labeling.install import VERSION, install, last_line, program, version
-from byod.labeling.login import Keys, accepts, answers, regained
+from byod.labeling.login import Keys, accepts, is_running, regain
 from byod.schema.config import Settings
 from byod.schema.errors import ReviewError
 from byod.schema.records import Record
@@ -55,7 +55,7 @@ class Running(Record):
     files: Path
 
 
-class Known(Record):
+class SavedServer(Record):
     """What `server.json` keeps of the server started last: `born` tells its process from a later one."""
 
     url: str
@@ -75,7 +75,7 @@ def running(settings: Settings) -> Running | None:
         ReviewError: a file that byod keeps about it cannot be read.
     """
     folder = home(settings)
-    known, keys = _known(folder), _keys(folder)
+    known, keys = _saved(folder), _keys(folder)
     if known is None or keys is None or detached_process.born(known.pid) != known.born:
         return None
     return _running(folder, known, keys) if accepts(known.url, keys) else None
@@ -96,9 +96,9 @@ def start(settings: Settings, say: Say, *, extra: Mapping[str, str] | None = Non
         found = running(settings)
         if found is not None:
             return found
-        known, keys = _known(folder), _keys(folder) or _new_keys(folder)
+        known, keys = _saved(folder), _keys(folder) or _new_keys(folder)
         if known is not None and detached_process.born(known.pid) == known.born:
-            if not answers(known.url):
+            if not is_running(known.url):
                 say("Label Studio is starting already; waiting for it")
             return _await(folder, known, keys, say)
         tool = program(settings) or install(settings, say)
@@ -118,10 +118,10 @@ def start(settings: Settings, say: Say, *, extra: Mapping[str, str] | None = Non
 def stop(settings: Settings, say: Say) -> bool:
     """End the server, also one that hangs or is only starting; False when none runs."""
     folder = home(settings)
-    if _known(folder) is None:
+    if _saved(folder) is None:
         return False
     with alone(folder, "start", say):
-        known = _known(folder)
+        known = _saved(folder)
         if known is None or detached_process.born(known.pid) != known.born:
             return False
         if not detached_process.end(known.pid, known.born):
@@ -143,14 +143,14 @@ def serving(settings: Settings, say: Say) -> Iterator[Running]:
         stop(settings, say)
 
 
-def _running(folder: Path, known: Known, keys: Keys) -> Running:
+def _running(folder: Path, known: SavedServer, keys: Keys) -> Running:
     return Running(url=known.url, pid=known.pid, files=folder / "files", **keys.model_dump())
 
 
-def _known(folder: Path) -> Known | None:
+def _saved(folder: Path) -> SavedServer | None:
     text = _text(folder / "server.json")
     try:
-        return Known.model_validate_json(text) if text else None
+        return SavedServer.model_validate_json(text) if text else None
     except ValidationError:
         raise ReviewError(f"{folder / 'server.json'} is damaged; remove it") from None
 
@@ -178,7 +178,7 @@ def _new_keys(folder: Path) -> Keys:
     return keys
 
 
-def _check_version(folder: Path, known: Known | None, tool: str | None, say: Say) -> None:
+def _check_version(folder: Path, known: SavedServer | None, tool: str | None, say: Say) -> None:
     """Say when the data were last used by another version, and refuse to give them to an older one."""
     if known is None or known.version is None or tool is None or known.version == tool:
         return
@@ -255,7 +255,7 @@ def _environment(folder: Path, keys: Keys, extra: Mapping[str, str]) -> dict[str
     }
 
 
-def _spawn(folder: Path, tool: Path, keys: Keys, port: int, extra: Mapping[str, str]) -> Known:
+def _spawn(folder: Path, tool: Path, keys: Keys, port: int, extra: Mapping[str, str]) -> SavedServer:
     """Start the server; its process is written down before it does anything, so a killed byod leaves none unknown."""
     for name in ("data", "files"):
         private_folder(folder / name)
@@ -267,7 +267,7 @@ def _spawn(folder: Path, tool: Path, keys: Keys, port: int, extra: Mapping[str, 
         )
     except OSError as error:
         raise ReviewError(f"{tool} cannot be started: {error.strerror}") from error
-    known = Known(
+    known = SavedServer(
         url=f"http://127.0.0.1:{port}",
         pid=waiting.pid,
         born=detached_process.born(waiting.pid) or "gone",
@@ -278,7 +278,7 @@ def _spawn(folder: Path, tool: Path, keys: Keys, port: int, extra: Mapping[str, 
     return known
 
 
-def _await(folder: Path, known: Known, keys: Keys, say: Say) -> Running:
+def _await(folder: Path, known: SavedServer, keys: Keys, say: Say) -> Running:
     """Wait until the server answers and accepts byod's token; one that went elsewhere or hangs is ended."""
     log = folder / "server.log"
     began = told = time.monotonic()
@@ -291,7 +291,7 @@ def _await(folder: Path, known: Known, keys: Keys, say: Say) -> Running:
             raise ReviewError(f"Label Studio ended before it was ready: {last_line(log)} (all of it: {log})")
         if accepts(known.url, keys):
             return _running(folder, known, keys)
-        if f"server at {known.url}/" in said and answers(known.url):  # it is no other program at that port
+        if f"server at {known.url}/" in said and is_running(known.url):  # it is no other program at that port
             return _running(folder, known, _changed(folder, known, keys, say))
         now = time.monotonic()
         if now - began > START_SECONDS:
@@ -303,9 +303,9 @@ def _await(folder: Path, known: Known, keys: Keys, say: Say) -> Running:
         time.sleep(0.2)
 
 
-def _changed(folder: Path, known: Known, keys: Keys, say: Say) -> Keys:
+def _changed(folder: Path, known: SavedServer, keys: Keys, say: Say) -> Keys:
     """The keys that hold now, where somebody changed the token on the server's pages; kept from now on."""
-    again = regained(known.url, keys)
+    again = regain(known.url, keys)
     if again is None:
         raise ReviewError(
             f"the Label Studio at {known.url} accepts neither the token nor the password in {folder / 'keys.json'}; "

@@ -22,7 +22,7 @@ class Keys(Record):
     password: str
 
 
-def answers(url: str) -> bool:
+def is_running(url: str) -> bool:
     """Whether something at an address says, as Label Studio does, that it is up."""
     with _session() as session:
         answer = _read(session, f"{url}/health")
@@ -31,14 +31,14 @@ def answers(url: str) -> bool:
 
 def accepts(url: str, keys: Keys) -> bool:
     """Whether a Label Studio is up at an address and knows byod by its token."""
-    if not answers(url):
+    if not is_running(url):
         return False
     with _session() as session:
         answer = _read(session, f"{url}/api/current-user/whoami", {"Authorization": f"Token {keys.token}"})
     return isinstance(answer, dict) and answer.get("email") == keys.email
 
 
-def regained(url: str, keys: Keys) -> Keys | None:
+def regain(url: str, keys: Keys) -> Keys | None:
     """The keys with the token that holds now, asked for with the password; None when that is refused as well.
 
     A token stops working when somebody resets it, or turns such tokens off, on the server's pages; they are turned

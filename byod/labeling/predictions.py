@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from byod.labeling.client import Studio, passes
+from byod.labeling.client import LabelStudio, passes
 from byod.labeling.projects import choice, marker
 from byod.labeling.review_tasks import Purpose
 from byod.schema.errors import ReviewError
@@ -28,23 +28,23 @@ _BANNED = "reserved network address"
 Say = Callable[[str], None]
 
 
-class Said(Record):
+class PredictionWriter(Record):
     """A model's opinion of a picture: a class folder, and how sure it is (0..1)."""
 
     label: str
     score: float
 
 
-Answers = Callable[[Sequence[str]], Sequence[Said | None]]
+Answers = Callable[[Sequence[str]], Sequence[PredictionWriter | None]]
 """SHA-256s of pictures to opinions in the same order; None for a picture the model cannot say anything of."""
 
 
-def prediction(said: Said, model: str) -> dict[str, Any]:
+def prediction(said: PredictionWriter, model: str) -> dict[str, Any]:
     """An opinion as Label Studio takes it; `label` is the alias of a choice in the projects byod makes."""
     return {"model_version": model, "score": said.score, "result": [choice(said.label)]}
 
 
-def projects_of(studio: Studio, dataset: Path) -> list[int]:
+def projects_of(studio: LabelStudio, dataset: Path) -> list[int]:
     """The projects on this server in which people are asked for labels of a dataset; points are another matter.
 
     Raises:
@@ -55,7 +55,7 @@ def projects_of(studio: Studio, dataset: Path) -> list[int]:
     return [number for number, text in told if any(mark in text for mark in marks)]
 
 
-def attach(studio: Studio, project: int, url: str, say: Say) -> int:
+def attach(studio: LabelStudio, project: int, url: str, say: Say) -> int:
     """Connect the helper at `url` (it must answer already) to a project; return the connection's number.
 
     A helper of byod that was connected before is replaced, so that there is never more than one. The webhook that
@@ -77,7 +77,7 @@ def attach(studio: Studio, project: int, url: str, say: Say) -> int:
     return int(made["id"])
 
 
-def _tidied(studio: Studio, project: int, url: str, say: Say) -> int | None:
+def _tidied(studio: LabelStudio, project: int, url: str, say: Say) -> int | None:
     """The connection to `url` that is there; connections to earlier helpers of byod are removed."""
     kept = None
     for one in studio.get("/api/ml/", params={"project": project}):
@@ -92,7 +92,7 @@ def _tidied(studio: Studio, project: int, url: str, say: Say) -> int | None:
     return kept
 
 
-def _refused(studio: Studio, url: str, error: ReviewError) -> ReviewError:
+def _refused(studio: LabelStudio, url: str, error: ReviewError) -> ReviewError:
     if _BANNED in str(error):
         return ReviewError(
             f"the Label Studio at {studio.url} asks no model on its own machine ({url}); start it with "
@@ -106,7 +106,7 @@ def _refused(studio: Studio, url: str, error: ReviewError) -> ReviewError:
     return error
 
 
-def detach(studio: Studio, project: int, connection: int, url: str) -> None:
+def detach(studio: LabelStudio, project: int, connection: int, url: str) -> None:
     """Take a helper out of a project; what it said stays.
 
     Raises:
@@ -115,18 +115,18 @@ def detach(studio: Studio, project: int, connection: int, url: str) -> None:
     _remove(studio, project, connection, url)
 
 
-def _remove(studio: Studio, project: int, connection: int, url: str) -> None:
+def _remove(studio: LabelStudio, project: int, connection: int, url: str) -> None:
     studio.delete(f"/api/ml/{connection}")
     _drop_webhook(studio, project, url)
 
 
-def _drop_webhook(studio: Studio, project: int, url: str) -> None:
+def _drop_webhook(studio: LabelStudio, project: int, url: str) -> None:
     for hook in studio.get("/api/webhooks/", params={"project": project}):
         if hook["url"] == f"{url.rstrip('/')}/webhook" and hook["project"] == project:
             studio.delete(f"/api/webhooks/{hook['id']}/")
 
 
-def lacking(studio: Studio, project: int, model: str) -> list[tuple[int, str]]:
+def lacking(studio: LabelStudio, project: int, model: str) -> list[tuple[int, str]]:
     """The open tasks of a project without an opinion of this model: (task, SHA-256 of its picture)."""
     filters = [
         passes("predictions_model_versions", "not_contains", "List", [model]),
@@ -136,7 +136,7 @@ def lacking(studio: Studio, project: int, model: str) -> list[tuple[int, str]]:
     return [(int(task["id"]), str(task["data"]["byod_id"])) for task in tasks if task["data"].get("byod_id")]
 
 
-def write(studio: Studio, project: int, model: str, answers: Answers, say: Say) -> int:
+def write(studio: LabelStudio, project: int, model: str, answers: Answers, say: Say) -> int:
     """Write the model's opinion for every open task that lacks one; return how many were written.
 
     Stopped halfway, it goes on where it was: what is written is no longer lacking.
@@ -162,7 +162,7 @@ def write(studio: Studio, project: int, model: str, answers: Answers, say: Say) 
     return written
 
 
-def choose(studio: Studio, project: int, model: str) -> bool:
+def choose(studio: LabelStudio, project: int, model: str) -> bool:
     """Have a model's opinions preselected in a project; False when it has none there."""
     if model not in studio.get(f"/api/projects/{project}/model-versions/"):
         return False

@@ -17,7 +17,7 @@ from xml.sax.saxutils import quoteattr
 from lxml import etree  # type: ignore[import-untyped]
 
 from byod.dataset.dataset_folder import Dataset
-from byod.labeling.client import Studio
+from byod.labeling.client import LabelStudio
 from byod.labeling.review_tasks import Purpose
 from byod.schema import files
 from byod.schema.errors import ReviewError
@@ -75,7 +75,7 @@ def marker(dataset: Path, purpose: Purpose) -> str:
     return f"[byod {key(dataset)} {purpose}]"
 
 
-def find(dataset: Dataset, studio: Studio, server: str, purpose: Purpose) -> Project | None:
+def find(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose) -> Project | None:
     """The dataset's project for a purpose on this server, by its remembered number or by its marker; or None."""
     wanted = remembered(dataset, server, purpose)
     found = next(iter(existing(studio, [wanted])), None)
@@ -105,7 +105,7 @@ def remembered(dataset: Dataset, server: str, purpose: Purpose) -> Remembered:
     )
 
 
-def existing(studio: Studio, wanted: Sequence[Remembered]) -> list[Project]:
+def existing(studio: LabelStudio, wanted: Sequence[Remembered]) -> list[Project]:
     """The projects that the server has, by their markers; of several the remembered one, else the oldest."""
     listed = sorted(studio.projects(), key=lambda one: int(one["id"]))
     found = []
@@ -127,7 +127,7 @@ def existing(studio: Studio, wanted: Sequence[Remembered]) -> list[Project]:
 
 
 def ensure(
-    dataset: Dataset, studio: Studio, server: str, purpose: Purpose, say: Callable[[str], None]
+    dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose, say: Callable[[str], None]
 ) -> Project:
     """The dataset's project for a purpose: found and brought in step with the recipe, or made.
 
@@ -163,7 +163,7 @@ def ensure(
     return Project(number=int(made.id), purpose=purpose, url=f"{studio.url}/projects/{made.id}/")
 
 
-def serve_files(studio: Studio, project: Project, folder: Path) -> None:
+def serve_files(studio: LabelStudio, project: Project, folder: Path) -> None:
     """Let the server show the previews in `folder`: a storage row that finds nothing when somebody syncs it.
 
     Raises:
@@ -187,7 +187,7 @@ def serve_files(studio: Studio, project: Project, folder: Path) -> None:
 
 
 @contextmanager
-def client(studio: Studio) -> Iterator[LabelStudioBase]:
+def client(studio: LabelStudio) -> Iterator[LabelStudioBase]:
     """The SDK's client of the same server and account, without its readers of other formats, which load for seconds.
 
     Raises:
@@ -205,7 +205,7 @@ def client(studio: Studio) -> Iterator[LabelStudioBase]:
         yield LabelStudioBase(base_url=studio.url, api_key=studio.token, httpx_client=http)
 
 
-def asked(studio: Studio, call: Callable[[], Any]) -> Any:
+def asked(studio: LabelStudio, call: Callable[[], Any]) -> Any:
     """One call through the SDK; its many-lined errors as one line."""
     import httpx
     from label_studio_sdk.core.api_error import ApiError

@@ -17,13 +17,13 @@ from byod.dataset.catalog.verdicts import UNDO
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import annotations as answers
 from byod.labeling import keypoint_annotations
-from byod.labeling.annotations import REVIEW, Answer, Decision
-from byod.labeling.client import PAGE, Studio, passes
+from byod.labeling.annotations import REVIEW, Annotation, Decision
+from byod.labeling.client import PAGE, LabelStudio, passes
 from byod.labeling.projects import Project, Remembered, existing
 from byod.schema import files
 from byod.schema import keypoints as marked
 from byod.schema.errors import UsageError
-from byod.schema.keypoints import Marks
+from byod.schema.keypoints import Keypoints
 from byod.schema.records import Placement, Reason, Record, Sample, Status, Verdict
 
 OVERLAP = timedelta(seconds=30)
@@ -36,7 +36,7 @@ _ANSWERED = passes("total_annotations", "greater", "Number", 0)
 _STAGING = ".byod/marks"
 
 
-class Fetched(Record):
+class FetchedAnnotations(Record):
     """What one project has had to say since the last pull, and how far that goes."""
 
     project: Project
@@ -65,7 +65,7 @@ class Pulled(Record):
     unreadable: int = 0
 
 
-def fetch(studio: Studio, wanted: Sequence[Remembered]) -> list[Fetched]:
+def fetch(studio: LabelStudio, wanted: Sequence[Remembered]) -> list[FetchedAnnotations]:
     """Read what was said in all projects since the last pull; does not look into the dataset.
 
     Raises:
@@ -78,7 +78,7 @@ def fetch(studio: Studio, wanted: Sequence[Remembered]) -> list[Fetched]:
     ]
 
 
-def _fetched(studio: Studio, project: Project, seen: str) -> Fetched:
+def _fetched(studio: LabelStudio, project: Project, seen: str) -> FetchedAnnotations:
     """What was said in a project since a moment.
 
     Where it takes several pages, something may have been said in a task of an earlier page meanwhile: how far the
@@ -93,14 +93,16 @@ def _fetched(studio: Studio, project: Project, seen: str) -> Fetched:
         changed = studio.tasks(project.number, filters=filters)  # a server that takes `include` otherwise
     people = studio.people() if changed else {}
     latest = max([seen, *(str(task["updated_at"]) for task in changed[:PAGE])], key=_moment)
-    return Fetched(project=project, read=answers.read(changed, project.purpose, people), seen=latest)
+    return FetchedAnnotations(
+        project=project, read=answers.read(changed, project.purpose, people), seen=latest
+    )
 
 
 def _moment(stamp: str) -> datetime:
     return datetime.fromisoformat(stamp) if stamp else datetime.min.replace(tzinfo=UTC)
 
 
-def apply(dataset: Dataset, server: str, fetched: Sequence[Fetched]) -> Pulled:
+def apply(dataset: Dataset, server: str, fetched: Sequence[FetchedAnnotations]) -> Pulled:
     """Take up the answers that are not in the log yet."""
     catalog = dataset.catalog
     everything = [answer for one in fetched for answer in one.read.answers]
@@ -126,9 +128,11 @@ def apply(dataset: Dataset, server: str, fetched: Sequence[Fetched]) -> Pulled:
     )
 
 
-def _of_known_classes(dataset: Dataset, fresh: Iterable[Answer]) -> tuple[list[Answer], dict[str, int]]:
+def _of_known_classes(
+    dataset: Dataset, fresh: Iterable[Annotation]
+) -> tuple[list[Annotation], dict[str, int]]:
     """The answers that name a class of the recipe (or none), and how many name which other."""
-    known: list[Answer] = []
+    known: list[Annotation] = []
     waiting: dict[str, int] = {}
     for answer in fresh:
         if answer.label is None or answer.label in dataset.recipe.classes:
@@ -142,7 +146,7 @@ class _Change:
     """One pull under way, inside its transaction."""
 
     def __init__(
-        self, dataset: Dataset, history: Mapping[str, list[tuple[int, Verdict]]], read: Iterable[Answer]
+        self, dataset: Dataset, history: Mapping[str, list[tuple[int, Verdict]]], read: Iterable[Annotation]
     ) -> None:
         self.dataset, self.history = dataset, history
         self.verdicts = dataset.catalog.verdicts
@@ -151,12 +155,12 @@ class _Change:
         self.now = datetime.now(UTC)
         self.before: list[Before] = []
         self.placements: list[Placement] = []
-        self.marks: list[tuple[str, Marks]] = []
+        self.marks: list[tuple[str, Keypoints]] = []
         self.conflicts: list[Clash] = []
         self.counts = {"answers": 0, "relabelled": 0, "rejected": 0, "points": 0}
         self.by: dict[str, int] = {}
 
-    def take(self, sha256: str, new: Sequence[Answer]) -> None:
+    def take(self, sha256: str, new: Sequence[Annotation]) -> None:
         """Log the new answers of one picture, and decide what becomes of it."""
         sample = self.dataset.catalog.samples.get(sha256)
         if sample is None:
@@ -210,21 +214,23 @@ class _Change:
             self.counts["relabelled"] += 1
             self.placements.append(Placement(sha256=sample.sha256, label=decision.label, status=Status.KEPT))
 
-    def _marks(self, sample: Sample, answer: Answer) -> tuple[Marks | None, str, str]:
+    def _marks(self, sample: Sample, answer: Annotation) -> tuple[Keypoints | None, str, str]:
         """The picture's new marks (None: as before), what speaks against them, and the note for the log."""
-        file = self.dataset.folder / marked.file_of(sample.path)
-        current = marked.read(file)
+        file = self.dataset.folder / marked.keypoints_file(sample.path)
+        current = marked.read_keypoints(file)
         names = self.dataset.recipe.points.names if self.dataset.recipe.points else ()
         width, height = sample.width or 1, sample.height or 1
         if current is not None:
             width, height = current.width, current.height
-        wanted = keypoint_annotations.marks(answer.dots or (), current, names, sample.sha256, width, height)
+        wanted = keypoint_annotations.reviewed_keypoints(
+            answer.dots or (), current, names, sample.sha256, width, height
+        )
         note = f"points {wanted.digest}"
         others = [
             a for a in self.read if a.sha256 == sample.sha256 and a.who != answer.who and a.dots is not None
         ]
         for other in others:
-            theirs = keypoint_annotations.marks(
+            theirs = keypoint_annotations.reviewed_keypoints(
                 other.dots or (), current, names, sample.sha256, width, height
             )
             if keypoint_annotations.apart(wanted, theirs) > APART:
@@ -233,7 +239,7 @@ class _Change:
             return None, "its points file was changed by hand since it was asked", f"points {current.digest}"
         return (None if current == wanted else wanted), "", note
 
-    def _base(self, sample: Sample, answer: Answer) -> str:
+    def _base(self, sample: Sample, answer: Annotation) -> str:
         """The points that the answer builds on: those of the last review, else those it was asked with."""
         for _, said in reversed(self.history[sample.sha256]):
             if said.note.startswith("points "):
@@ -243,7 +249,7 @@ class _Change:
     def _remember(self, sample: Sample, with_marks: bool) -> None:
         text = None
         if with_marks:
-            file = self.dataset.folder / marked.file_of(sample.path)
+            file = self.dataset.folder / marked.keypoints_file(sample.path)
             text = file.read_text(encoding="utf-8") if file.exists() else ""
         self.before.append(
             Before(
@@ -263,11 +269,11 @@ class _Change:
         for sha256, marks in self.marks:
             sample = self.dataset.catalog.samples.get(sha256)
             if sample is not None:
-                stage_marks(self.dataset, sample, marks.model_dump_json(indent=1) + "\n")
+                stage_keypoints(self.dataset, sample, marks.model_dump_json(indent=1) + "\n")
         self.dataset.catalog.reviews.add_pull(self.now, self.before)
         compared = all(_compared(one.placement) for one in self.before)
         around = [one.sha256 for one in self.before] if compared else None
-        settled = settlement.settle(self.dataset, around=around)
+        settled = settlement.place_samples(self.dataset, around=around)
         return Pulled(moved=moved + settled.moved, by=self.by, conflicts=tuple(self.conflicts), **self.counts)
 
 
@@ -276,9 +282,9 @@ def _compared(placement: Placement) -> bool:
     return placement.status is Status.KEPT or placement.reason in settlement.COMPARED
 
 
-def stage_marks(dataset: Dataset, sample: Sample, text: str) -> None:
+def stage_keypoints(dataset: Dataset, sample: Sample, text: str) -> None:
     """Promise a picture's points file its new text (empty: none), to be carried out with the moves."""
-    target = marked.file_of(sample.path)
+    target = marked.keypoints_file(sample.path)
     staged = f"{_STAGING}/{sample.sha256}.json"
     files.inside(dataset.folder, _STAGING).mkdir(parents=True, exist_ok=True)
     if text:
@@ -333,7 +339,7 @@ def undo(dataset: Dataset, say: Callable[[str], None]) -> Undone:
             _put_back(dataset, sample, before, now)
             back += 1
         catalog.reviews.undo(number)
-        settlement.settle(dataset)
+        settlement.place_samples(dataset)
     if later:
         say(f"{later} pictures were judged again since then, and stay as they are")
     return Undone(at=at, pictures=back, changed_since=later)
@@ -346,7 +352,7 @@ def _put_back(dataset: Dataset, sample: Sample, before: Before, now: datetime) -
         [Verdict(sha256=sample.sha256, label=label, who=UNDO, when=now, note=f"#{before.verdict}")]
     )
     if before.marks is not None:
-        stage_marks(dataset, sample, before.marks)
+        stage_keypoints(dataset, sample, before.marks)
     if sample.path:
         free = was.path == sample.path or not (dataset.folder / was.path).exists()
         dataset.place([was if free else was.model_copy(update={"path": ""})])

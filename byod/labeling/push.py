@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from byod.dataset.dataset_folder import Dataset
-from byod.labeling.client import Studio
+from byod.labeling.client import LabelStudio
 from byod.labeling.image_urls import Addressed
 from byod.labeling.projects import POINTS, POINTS_TYPE, Project, choice
-from byod.labeling.review_tasks import FOLDER, Question
-from byod.schema.keypoints import Marks, is_inside
+from byod.labeling.review_tasks import FOLDER, ReviewTask
+from byod.schema.keypoints import Keypoints, is_inside
 from byod.schema.records import Record
 
 BATCH = 1000
@@ -43,10 +43,10 @@ class Pushed(Record):
 
 def push(
     dataset: Dataset,
-    studio: Studio,
+    studio: LabelStudio,
     server: str,
     project: Project,
-    questions: Sequence[Question],
+    questions: Sequence[ReviewTask],
     address: Addressed,
     progress: Progress,
 ) -> Pushed:
@@ -77,9 +77,9 @@ def push(
 
 
 def _import(
-    studio: Studio,
+    studio: LabelStudio,
     pushed: Pushed,
-    new: Sequence[Question],
+    new: Sequence[ReviewTask],
     address: Addressed,
     progress: Progress,
     expect: Callable[[int], None],
@@ -105,8 +105,8 @@ def _import(
 
 
 def _prepared(
-    questions: Sequence[Question], address: Addressed
-) -> Iterator[tuple[Sequence[Question], dict[str, str]]]:
+    questions: Sequence[ReviewTask], address: Addressed
+) -> Iterator[tuple[Sequence[ReviewTask], dict[str, str]]]:
     batches = [questions[at : at + BATCH] for at in range(0, len(questions), BATCH)]
     with ThreadPoolExecutor(max_workers=1) as ahead:
         coming = ahead.submit(address, [question.sample for question in batches[0]])
@@ -117,7 +117,7 @@ def _prepared(
             yield batch, addresses
 
 
-def task(question: Question, image: str) -> Any:
+def task(question: ReviewTask, image: str) -> Any:
     """A question as Label Studio imports it; all that byod must know again stands in `data`."""
     data = {
         "image": image,
@@ -144,7 +144,7 @@ def task(question: Question, image: str) -> Any:
     return {"data": data, "predictions": predictions}
 
 
-def points_result(marks: Marks) -> Iterator[dict[str, Any]]:
+def points_result(marks: Keypoints) -> Iterator[dict[str, Any]]:
     """Points as Label Studio draws them, in percent of the picture; those outside of the frame are not drawn.
 
     The number of a point's head stands in its id, which stays when somebody drags it.
@@ -170,7 +170,7 @@ def points_result(marks: Marks) -> Iterator[dict[str, Any]]:
             }
 
 
-def _await(studio: Studio, project: Project, expected: int) -> None:
+def _await(studio: LabelStudio, project: Project, expected: int) -> None:
     """Wait until the server has carried out what a push that was cut off had asked for, if it ever received it."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < deadline:
@@ -179,7 +179,7 @@ def _await(studio: Studio, project: Project, expected: int) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def _drop_doubles(studio: Studio, project: Project) -> dict[str, int]:
+def _drop_doubles(studio: LabelStudio, project: Project) -> dict[str, int]:
     """How many tasks each picture of a project has: one, since further ones that nobody has touched are deleted.
 
     Answers and drafts are never deleted.
@@ -200,7 +200,7 @@ def _drop_doubles(studio: Studio, project: Project) -> dict[str, int]:
     return {sha256: sum(n not in gone for n in numbers) for sha256, numbers in known.items()}
 
 
-def delete_tasks(studio: Studio, project: Project, numbers: Iterable[int]) -> None:
+def delete_tasks(studio: LabelStudio, project: Project, numbers: Iterable[int]) -> None:
     """Delete tasks by number."""
     chosen = {"all": False, "included": list(numbers)}
     studio.post(

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from byod.schema.keypoints import Marks
+from byod.schema.keypoints import Keypoints
 from byod.schema.records import Record, Sample, Sha256, Snapshot
 
 FOLDER = "folder"
@@ -24,7 +24,7 @@ class Purpose(StrEnum):
     POINTS = "points"
 
 
-class Opinion(Record):
+class RunPrediction(Record):
     """What somebody thinks before the people are asked: the class folder, or a run with its probability (0..1)."""
 
     by: str
@@ -32,7 +32,7 @@ class Opinion(Record):
     score: float | None = Field(None, ge=0, le=1)
 
 
-class Question(Record):
+class ReviewTask(Record):
     """One picture to be judged.
 
     `label` is the class folder it stands in; `suspicion` in 0..1, the most doubtful first; `text` is shown above
@@ -43,8 +43,8 @@ class Question(Record):
     label: str
     suspicion: float = 0.0
     text: str = ""
-    opinions: tuple[Opinion, ...] = ()
-    marks: Marks | None = None
+    opinions: tuple[RunPrediction, ...] = ()
+    marks: Keypoints | None = None
     seen: int = 0
 
     @property
@@ -64,7 +64,7 @@ def labels(
     seen: int,
     answers: Mapping[str, Mapping[str, float]] | None = None,
     run: str = "",
-) -> list[Question]:
+) -> list[ReviewTask]:
     """Is the label right? All kept pictures, the most suspicious first.
 
     `answers` are what the run says: SHA-256 → class folder → probability. Suspicion is then the best other class
@@ -74,16 +74,16 @@ def labels(
     names = {folder: name for name, folder in snapshot.classes.items()}
     for sample in snapshot.kept:
         label = snapshot.classes[sample.label]
-        opinions = [Opinion(by=FOLDER, label=label)]
+        opinions = [RunPrediction(by=FOLDER, label=label)]
         suspicion, text = 0.0, f"Stands in {sample.label}"
         if answers is not None and sample.sha256 in answers:
             said = answers[sample.sha256]
             best = max(said, key=lambda name: said[name])
-            opinions.append(Opinion(by=run, label=best, score=min(1.0, max(0.0, said[best]))))
+            opinions.append(RunPrediction(by=run, label=best, score=min(1.0, max(0.0, said[best]))))
             suspicion = _suspicion(said, label)
             text += f"; {run} says {names[best]} ({said[best]:.0%})"
         asked.append(
-            Question(
+            ReviewTask(
                 sample=sample,
                 label=label,
                 suspicion=suspicion,
@@ -103,7 +103,7 @@ def _suspicion(said: Mapping[str, float], label: str) -> float:
     return rival / max(own + rival, 1e-12)
 
 
-class Doubt(Record):
+class LabelConcern(Record):
     """A doubted label, by class folders; `quality` in 0..1, the lowest first."""
 
     sha256: Sha256
@@ -111,7 +111,7 @@ class Doubt(Record):
     quality: float
 
 
-def suspects(snapshot: Snapshot, doubts: Sequence[Doubt], *, seen: int) -> list[Question]:
+def suspects(snapshot: Snapshot, doubts: Sequence[LabelConcern], *, seen: int) -> list[ReviewTask]:
     """Is this doubted label wrong? In the order of doubt."""
     kept = {sample.sha256: sample for sample in snapshot.kept}
     names = {folder: name for name, folder in snapshot.classes.items()}
@@ -120,14 +120,14 @@ def suspects(snapshot: Snapshot, doubts: Sequence[Doubt], *, seen: int) -> list[
         if (sample := kept.get(doubt.sha256)) is None:
             continue
         asked.append(
-            Question(
+            ReviewTask(
                 sample=sample,
                 label=snapshot.classes[sample.label],
                 suspicion=1.0 - doubt.quality,
                 text=f"Stands in {sample.label}; the other pictures speak for {names[doubt.suggested]}",
                 opinions=(
-                    Opinion(by=FOLDER, label=snapshot.classes[sample.label]),
-                    Opinion(by="other pictures", label=doubt.suggested, score=1.0 - doubt.quality),
+                    RunPrediction(by=FOLDER, label=snapshot.classes[sample.label]),
+                    RunPrediction(by="other pictures", label=doubt.suggested, score=1.0 - doubt.quality),
                 ),
                 seen=seen,
             )
@@ -135,7 +135,7 @@ def suspects(snapshot: Snapshot, doubts: Sequence[Doubt], *, seen: int) -> list[
     return asked
 
 
-def conflicts(snapshot: Snapshot, claimed: Mapping[str, Sequence[str]], *, seen: int) -> list[Question]:
+def conflicts(snapshot: Snapshot, claimed: Mapping[str, Sequence[str]], *, seen: int) -> list[ReviewTask]:
     """Which of the claimed classes is it? One question for each picture whose class nobody has decided.
 
     `claimed` gives the class folders that a picture was offered for or said to be: SHA-256 → folders.
@@ -149,24 +149,24 @@ def conflicts(snapshot: Snapshot, claimed: Mapping[str, Sequence[str]], *, seen:
             continue
         folders = [folder for folder in claimed.get(sha256, ()) if folder in names]
         asked.append(
-            Question(
+            ReviewTask(
                 sample=sample,
                 label=snapshot.classes.get(sample.label, ""),
                 suspicion=1.0,
                 text="Claimed to be: "
                 + " / ".join(names[folder] for folder in folders)
                 + (f" ({sample.detail})" if sample.detail else ""),
-                opinions=tuple(Opinion(by=f"{names[f]}?", label=f) for f in folders),
+                opinions=tuple(RunPrediction(by=f"{names[f]}?", label=f) for f in folders),
                 seen=seen,
             )
         )
     return asked
 
 
-def points(snapshot: Snapshot, marks: Mapping[str, Marks], *, seen: int) -> list[Question]:
+def points(snapshot: Snapshot, marks: Mapping[str, Keypoints], *, seen: int) -> list[ReviewTask]:
     """Are the points right? All kept pictures of a keypoints dataset; those without any points first."""
     asked = [
-        Question(
+        ReviewTask(
             sample=sample,
             label=snapshot.classes[sample.label],
             suspicion=0.0 if sample.sha256 in marks else 1.0,
@@ -178,7 +178,7 @@ def points(snapshot: Snapshot, marks: Mapping[str, Marks], *, seen: int) -> list
     return sorted(asked, key=lambda question: -question.suspicion)
 
 
-def sampled(questions: Sequence[Question], number: int) -> list[Question]:
+def sampled(questions: Sequence[ReviewTask], number: int) -> list[ReviewTask]:
     """A random few, the same ones at each push, in the order they had."""
     ranked = sorted(questions, key=lambda q: hashlib.sha256(b"sample" + bytes.fromhex(q.sha256)).digest())
     chosen = {question.sha256 for question in ranked[:number]}

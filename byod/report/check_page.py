@@ -17,7 +17,7 @@ from byod import __version__
 from byod.report import dataset_statistics, reason_texts, text_file
 from byod.report.thumbnails import Thumbnail, Tile, Tray, marked_jpeg, small_jpeg
 from byod.schema import licences
-from byod.schema.model_card import Suspect
+from byod.schema.model_card import LabelIssue
 from byod.schema.records import Reason, Record, Sample, Sha256, Snapshot, Status, Task
 
 ROOM = 11_000_000
@@ -63,7 +63,7 @@ def write_check(
     snapshot: Snapshot,
     into: Path,
     *,
-    suspects: Sequence[Suspect] = (),
+    suspects: Sequence[LabelIssue] = (),
     thumbnail: Thumbnail | None = None,
 ) -> Path:
     """Write the page and return its path.
@@ -96,7 +96,7 @@ def _rendered(content: dict[str, Any]) -> str:
     return templates.get_template("check.html").render(content)
 
 
-def _content(snapshot: Snapshot, tray: Tray, suspects: Sequence[Suspect]) -> dict[str, Any]:
+def _content(snapshot: Snapshot, tray: Tray, suspects: Sequence[LabelIssue]) -> dict[str, Any]:
     """Everything the template shows; what must be decided takes its pictures first, examples last."""
     counts = dataset_statistics.class_counts(snapshot)
     by_name = {sample.sha256: sample for sample in snapshot.samples}
@@ -163,7 +163,7 @@ def _conflict(
     return Group(title=title, tiles=tiles, more=len(samples) - len(tiles), commands=commands)
 
 
-def _suspect(snapshot: Snapshot, tray: Tray, suspect: Suspect, sample: Sample) -> Group:
+def _suspect(snapshot: Snapshot, tray: Tray, suspect: LabelIssue, sample: Sample) -> Group:
     """A doubted picture, and the move that follows the doubt."""
     words = f"the others speak for {suspect.suggested} (label quality {suspect.quality:.0%})"
     move = f"mv {quote(sample.path)} {quote(f'images/{snapshot.classes[suspect.suggested]}/')}"

@@ -122,7 +122,7 @@ def balance(counts: tuple[ClassCount, ...], task: Task = Task.CLASSIFY) -> Balan
     return Balance(level="good", words=f"The classes are evenly filled. {words}")
 
 
-class PointCount(Record):
+class KeypointCount(Record):
     """How far the usable pictures are marked: pictures with a file of points, those without, and heads in all.
 
     `points` counts, for each name, the heads in which that point is marked; `outside` those of them that lie outside
@@ -136,7 +136,7 @@ class PointCount(Record):
     outside: int
 
 
-def point_count(snapshot: Snapshot) -> PointCount | None:
+def point_count(snapshot: Snapshot) -> KeypointCount | None:
     """What is marked in the usable pictures; None for a task without points.
 
     Raises:
@@ -145,11 +145,14 @@ def point_count(snapshot: Snapshot) -> PointCount | None:
     if snapshot.task is not Task.KEYPOINTS:
         return None
     everything = usable(snapshot)
-    files = (keypoints.read(snapshot.folder / keypoints.file_of(sample.path)) for sample in everything)
+    files = (
+        keypoints.read_keypoints(snapshot.folder / keypoints.keypoints_file(sample.path))
+        for sample in everything
+    )
     marks = [found for found in files if found is not None]
     heads = [head for one in marks for head in one.heads]
     counts = Counter(name for head in heads for name in head.marked)
-    return PointCount(
+    return KeypointCount(
         marked=len(marks),
         unmarked=len(everything) - len(marks),
         heads=len(heads),

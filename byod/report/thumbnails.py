@@ -122,7 +122,7 @@ def marked_jpeg(folder: Path) -> Thumbnail:
 
     def made(path: Path) -> bytes:
         image = _small(path)
-        marks = keypoints.read(folder / keypoints.file_of(path.name))
+        marks = keypoints.read_keypoints(folder / keypoints.keypoints_file(path.name))
         if marks is not None:
             across, down = image.width / marks.width, image.height / marks.height
             pen = ImageDraw.Draw(image)

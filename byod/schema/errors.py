@@ -11,7 +11,7 @@
     │   ├── RateLimited       it asks to be left alone for a while
     │   ├── Filtered          it found pictures, and every one fell to a filter
     │   └── Capped            its terms allow no more pictures for one class
-    ├── PointsError           a file of points is no such file, or says what cannot be
+    ├── KeypointsError           a file of points is no such file, or says what cannot be
     ├── PictureError          a picture cannot be opened; carries its Reason
     ├── TrainerError          a trainer is missing, or cannot train this
     ├── ReviewError           the review server cannot be used, or does not know what byod asks for
@@ -97,7 +97,7 @@ class PictureError(ByodError):
         self.detail = detail
 
 
-class PointsError(ByodError):
+class KeypointsError(ByodError):
     """A file of points is no such file, or says what cannot be; the message names it."""
 
 

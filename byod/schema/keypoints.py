@@ -18,7 +18,7 @@ from byod.schema import files
 from byod.schema.errors import DatasetError
 from byod.schema.records import Record, Sha256
 
-ROOM = "points"
+FOLDER = "points"
 MAX_BYTES = 2_000_000
 WIDER = 0.1
 """By how much of its longer side a derived box is larger than its points, on each side."""
@@ -28,7 +28,7 @@ Box = tuple[Pixels, Pixels, Pixels, Pixels]
 _SIDES = ("left", "right")
 
 
-class PointSet(Record):
+class KeypointSet(Record):
     """Which points a head has, in order, and which of them change places in a mirror image."""
 
     names: tuple[str, ...] = Field(min_length=1)
@@ -44,7 +44,7 @@ class PointSet(Record):
         return names
 
     @model_validator(mode="after")
-    def _paired(self) -> PointSet:
+    def _paired(self) -> KeypointSet:
         paired = [name for pair in self.flips for name in pair]
         if unknown := [name for name in paired if name not in self.names]:
             raise ValueError(f"flips name {unknown[0]!r}, which is none of the points")
@@ -66,7 +66,7 @@ class PointSet(Record):
         return tuple(name for name in sided if name not in paired)
 
 
-class Point(Record):
+class Keypoint(Record):
     """One marked point, in pixels of the upright picture."""
 
     x: Pixels
@@ -77,16 +77,16 @@ class Point(Record):
 class Head(Record):
     """One head: its points by name (null: not marked), and its box (x0, y0, x1, y1) where somebody drew one."""
 
-    points: Mapping[str, Point | None]
+    points: Mapping[str, Keypoint | None]
     box: Box | None = None
 
     @property
-    def marked(self) -> dict[str, Point]:
+    def marked(self) -> dict[str, Keypoint]:
         """The points that somebody marked."""
         return {name: point for name, point in self.points.items() if point is not None}
 
 
-class Marks(Record):
+class Keypoints(Record):
     """All that is marked in one picture of `width` x `height` pixels; `sha256` names the picture."""
 
     sha256: Sha256 | None = None
@@ -94,19 +94,19 @@ class Marks(Record):
     height: int = Field(ge=1)
     heads: tuple[Head, ...] = ()
 
-    def scaled(self, sha256: str, width: int, height: int) -> Marks:
+    def scaled(self, sha256: str, width: int, height: int) -> Keypoints:
         """The same marks in pixels of a larger or smaller copy of the picture, which `sha256` names."""
         across, down = width / self.width, height / self.height
         heads = []
         for head in self.heads:
             moved = {
-                name: None if p is None else Point(x=p.x * across, y=p.y * down, inside=p.inside)
+                name: None if p is None else Keypoint(x=p.x * across, y=p.y * down, inside=p.inside)
                 for name, p in head.points.items()
             }
             x0, y0, x1, y1 = head.box or (0.0, 0.0, 0.0, 0.0)
             box = (x0 * across, y0 * down, x1 * across, y1 * down) if head.box is not None else None
             heads.append(Head(points=moved, box=box))
-        return Marks(sha256=sha256, width=width, height=height, heads=tuple(heads))
+        return Keypoints(sha256=sha256, width=width, height=height, heads=tuple(heads))
 
     @property
     def digest(self) -> str:
@@ -177,12 +177,12 @@ def box_of(head: Head, width: int, height: int) -> Box | None:
     return clipped if clipped[0] < clipped[2] and clipped[1] < clipped[3] else None
 
 
-def file_of(path: str) -> str:
+def keypoints_file(path: str) -> str:
     """Where the points of a picture lie: `images/cat/3fa9.jpg` has `points/3fa9.json`."""
-    return f"{ROOM}/{PurePosixPath(path).stem}.json"
+    return f"{FOLDER}/{PurePosixPath(path).stem}.json"
 
 
-def read(file: Path) -> Marks | None:
+def read_keypoints(file: Path) -> Keypoints | None:
     """The marks in a file; None when there is no such file.
 
     Raises:
@@ -191,7 +191,7 @@ def read(file: Path) -> Marks | None:
     try:
         if file.stat().st_size > MAX_BYTES:
             raise DatasetError(f"{file} is too large for a file of points; mend or remove it")
-        return Marks.model_validate_json(file.read_bytes())
+        return Keypoints.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         return None
     except ValidationError as error:
@@ -200,7 +200,7 @@ def read(file: Path) -> Marks | None:
         raise DatasetError(f"{file}: {where}: {first['msg']}; mend or remove that file") from error
 
 
-def write(file: Path, marks: Marks) -> None:
+def write_keypoints(file: Path, marks: Keypoints) -> None:
     """Write the marks of one picture; the file appears whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     files.replace(file, f"{marks.model_dump_json(indent=1)}\n".encode())

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
-from byod.schema.keypoints import PointSet
+from byod.schema.keypoints import KeypointSet
 from byod.schema.records import Reason, Record, Sha256, Split, Task
 
 
@@ -74,7 +74,7 @@ class HeadFound(Record):
     point_confidence: dict[str, float]
 
 
-class PointsPrediction(Record):
+class KeypointsPrediction(Record):
     """What a model finds in one picture of `width` x `height` pixels (upright): its heads, the surest first."""
 
     path: str
@@ -122,7 +122,7 @@ class Metrics(Record):
     folds: tuple[float, ...] = ()
 
 
-class PointScore(Record):
+class KeypointScore(Record):
     """How well one point is placed: errors in inter-ocular distances, None where nothing was there to measure.
 
     `heads` counts the heads that have the point marked, `median` and `mean` are over those that were found, `pck` is
@@ -135,7 +135,7 @@ class PointScore(Record):
     pck: float
 
 
-class PointsScore(Record):
+class KeypointsScore(Record):
     """How well heads are marked, counted over heads whose eyes are both marked.
 
     Errors are in inter-ocular distances (IOD): the error of a head is the mean over its marked points (NME). A head
@@ -157,10 +157,10 @@ class PointsScore(Record):
     worst_eye: float | None
     glasses: float
     glasses_interval: tuple[float, float]
-    per_point: dict[str, PointScore] = {}
+    per_point: dict[str, KeypointScore] = {}
 
 
-class PointsMetrics(Record):
+class KeypointsMetrics(Record):
     """What the exported files achieve on pictures they have never seen.
 
     `crops` is measured on crops around the true heads, `pipeline` on whole pictures, `single` on the pictures of
@@ -173,9 +173,9 @@ class PointsMetrics(Record):
     unreadable: int = 0
     empty: int = 0
     false_finds: int = 0
-    crops: PointsScore
-    pipeline: PointsScore
-    single: PointsScore | None = None
+    crops: KeypointsScore
+    pipeline: KeypointsScore
+    single: KeypointsScore | None = None
     folds: tuple[float | None, ...] = ()
 
 
@@ -214,7 +214,7 @@ class Probe(Record):
     against: Paired
 
 
-class Suspect(Record):
+class LabelIssue(Record):
     """A picture whose label is probably wrong.
 
     `file` is the end of its path; `label` what it is called, `suggested` what the other pictures speak for;
@@ -291,7 +291,7 @@ class HeadsStage(Record):
     notes: dict[str, JsonValue] = {}
 
 
-class PointsCard(Card):
+class KeypointsCard(Card):
     """`model.json` of a model for points: its `model.onnx` says where the points of one head are.
 
     `input` is that of `model.onnx`, a square; `refine` is how often the points are looked for again in a frame that
@@ -300,13 +300,13 @@ class PointsCard(Card):
     `metrics.crops`. `counts` are pictures, heads and empty pictures of each part of the split.
     """
 
-    points: PointSet
+    points: KeypointSet
     heads: HeadsStage
     refine: int = Field(ge=0, le=5)
     eyes: EyesRule | None = None
-    metrics: PointsMetrics
+    metrics: KeypointsMetrics
     mean_face: tuple[tuple[float, float], ...]
-    baseline: PointsScore
+    baseline: KeypointsScore
 
 
 class Entrant(Record):
@@ -356,20 +356,20 @@ class Comparison(Record):
     rounds: tuple[str, ...] = ()
 
 
-class PointsContender(Entrant):
+class KeypointsContender(Entrant):
     """One run for points in a comparison, measured on the heads that all of its runs can be judged by.
 
     `crops` is on crops around the true heads, `pipeline` through the whole pipeline.
     """
 
-    crops: PointsScore
-    pipeline: PointsScore
+    crops: KeypointsScore
+    pipeline: KeypointsScore
 
 
-class PointsComparison(Record):
+class KeypointsComparison(Record):
     """Runs for points side by side on the same heads; `pairs` compare where glasses would sit (whole pipeline)."""
 
-    runs: tuple[PointsContender, ...] = Field(min_length=1)
+    runs: tuple[KeypointsContender, ...] = Field(min_length=1)
     points: tuple[str, ...]
     heads: int
     note: str = ""

@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 
 from byod.schema import files
 from byod.schema.errors import RecipeError, UsageError
-from byod.schema.keypoints import PointSet
+from byod.schema.keypoints import KeypointSet
 from byod.schema.records import Policy, Record, Task
 
 FILE = "byod.toml"
@@ -60,7 +60,7 @@ class Recipe(Record):
     max_aspect: float = Field(4.0, ge=1)
     refuse_animated: bool = False
     split: Literal["folders"] | None = None
-    points: PointSet | None = None
+    points: KeypointSet | None = None
     classes: dict[str, ClassRecipe] = {}
 
     def folder_of(self, name: str) -> str | None:

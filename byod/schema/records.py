@@ -130,7 +130,7 @@ class Query(Record):
         return Candidate(source=source, url=url, rank=rank, **asked, **known)
 
 
-class Ask(Record):
+class SearchOptions(Record):
     """How a source is asked, the same for every query of a collection.
 
     `wanted` is how many pictures a class should end with (it sizes pages, it is no limit), `min_side` in pixels.

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from byod.report import charts, html
 from byod.report.i18n import say
-from byod.schema.model_card import Comparison, Contender, PointsComparison, PointsContender
+from byod.schema.model_card import Comparison, Contender, KeypointsComparison, KeypointsContender
 from byod.tasks.classify.report import wording
 
 
@@ -20,7 +20,7 @@ def compare_page(comparison: Comparison) -> str:
     return html.page("compare.html", {**content, "rounds": _rounds(comparison, letters)})
 
 
-def compare_points_page(comparison: PointsComparison) -> str:
+def compare_points_page(comparison: KeypointsComparison) -> str:
     """The same for runs for points."""
     letters = _letters(comparison)
     bars = [_bar(letters[run.run], run) for run in comparison.runs]
@@ -28,7 +28,7 @@ def compare_points_page(comparison: PointsComparison) -> str:
 
 
 def _content(
-    comparison: Comparison | PointsComparison,
+    comparison: Comparison | KeypointsComparison,
     letters: dict[str, str],
     bars: Sequence[charts.Bar],
     named_by: str,
@@ -78,7 +78,7 @@ def _rounds(comparison: Comparison, letters: dict[str, str]) -> str:
     return charts.rounds(trained, named_by="rounds") if trained else ""
 
 
-def _bar(letter: str, run: Contender | PointsContender) -> charts.Bar:
+def _bar(letter: str, run: Contender | KeypointsContender) -> charts.Bar:
     """A run's accuracy, or on how many heads of whole pictures glasses would sit, with its interval."""
     if isinstance(run, Contender):
         value, (low, high) = run.accuracy, run.interval
@@ -87,7 +87,7 @@ def _bar(letter: str, run: Contender | PointsContender) -> charts.Bar:
     return charts.Bar(name=f"{letter}  {run.plugin} · {run.arch}", value=value, low=low, high=high)
 
 
-def _letters(comparison: Comparison | PointsComparison) -> dict[str, str]:
+def _letters(comparison: Comparison | KeypointsComparison) -> dict[str, str]:
     """A, B, … Z, then A2, B2, … for the runs by name."""
     letters = {}
     for at, run in enumerate(comparison.runs):

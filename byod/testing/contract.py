@@ -29,7 +29,7 @@ from typing import Literal
 import numpy as np
 
 from byod.schema.errors import UsageError
-from byod.schema.keypoints import Head, Marks, Point
+from byod.schema.keypoints import Head, Keypoint, Keypoints
 from byod.schema.model_card import Stage
 from byod.schema.records import Example, Split, Task
 from byod.testing import drawn_sets, edge_cases
@@ -190,7 +190,7 @@ def _odd(bench: Bench) -> list[TrainingData]:
     ]
 
 
-def _odd_marks(odd: Sequence[Example], drawn: Drawn) -> dict[str, Marks]:
+def _odd_marks(odd: Sequence[Example], drawn: Drawn) -> dict[str, Keypoints]:
     """The one-pixel picture has no head; the others have one, of which only the eyes are marked."""
     from byod.images.decode import open_picture
 
@@ -198,9 +198,12 @@ def _odd_marks(odd: Sequence[Example], drawn: Drawn) -> dict[str, Marks]:
     names, found = drawn.points.names, {}
     for example in odd:
         width, height = open_picture(example.path).size
-        eyes = {names[0]: Point(x=width * 0.4, y=height / 2), names[1]: Point(x=width * 0.6, y=height / 2)}
+        eyes = {
+            names[0]: Keypoint(x=width * 0.4, y=height / 2),
+            names[1]: Keypoint(x=width * 0.6, y=height / 2),
+        }
         heads = (Head(points={name: eyes.get(name) for name in names}),) if min(width, height) > 1 else ()
-        found[example.sha256] = Marks(sha256=example.sha256, width=width, height=height, heads=heads)
+        found[example.sha256] = Keypoints(sha256=example.sha256, width=width, height=height, heads=heads)
     return found
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from byod.collection.importers.cat_file import POINTS
 from byod.demo.vegetables import background
 from byod.schema.errors import UsageError
-from byod.schema.keypoints import Head, Marks, Point, is_inside
+from byod.schema.keypoints import Head, Keypoint, Keypoints, is_inside
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,7 @@ def draw_heads(
     size: tuple[int, int] = (240, 180),
     heads: Sequence[int] = (1, 1, 1, 2, 0, 1, 3, 1),
     seed: int = 0,
-) -> list[tuple[Path, Marks]]:
+) -> list[tuple[Path, Keypoints]]:
     """Draw JPEG pictures of cartoon cat heads, and say where the nine points of each head are.
 
     Each head has its own place, size, turn (within 40 degrees of upright), fur and eyes, on textured ground. The
@@ -73,7 +73,7 @@ def draw_heads(
         path = folder / f"heads-{seed}-{at:05}.jpg"
         picture.save(path, "JPEG", quality=88)
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        drawn.append((path, Marks(sha256=sha256, width=size[0], height=size[1], heads=found)))
+        drawn.append((path, Keypoints(sha256=sha256, width=size[0], height=size[1], heads=found)))
     return drawn
 
 
@@ -89,8 +89,8 @@ def _draw(
         turn = float(rng.uniform(-40, 40)) * math.pi / 180
         _Cat(picture, (2 * x, 2 * y), 2 * apart, turn, rng).draw()
         spots = {name: _turned(spot, (x, y), apart, turn) for name, spot in _NINE.items()}
-        points: dict[str, Point | None] = {
-            name: Point(x=round(px, 3), y=round(py, 3), inside=is_inside(px, py, *size))
+        points: dict[str, Keypoint | None] = {
+            name: Keypoint(x=round(px, 3), y=round(py, 3), inside=is_inside(px, py, *size))
             for name, (px, py) in spots.items()
         }
         found.append(Head(points={name: points[name] for name in POINTS.names}))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from byod.collection.importers.cat_file import POINTS
 from byod.schema.errors import UsageError
-from byod.schema.keypoints import Marks, PointSet
+from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.records import Example, Sha256, Split, Task
 from byod.testing.drawn_classes import draw_classes
 from byod.testing.drawn_heads import draw_heads
@@ -25,8 +25,8 @@ class Drawn:
     task: Task
     examples: tuple[Example, ...]
     classes: tuple[str, ...] = ()
-    marks: Mapping[Sha256, Marks] = field(default_factory=dict)
-    points: PointSet | None = None
+    marks: Mapping[Sha256, Keypoints] = field(default_factory=dict)
+    points: KeypointSet | None = None
 
     def part(self, split: Split) -> tuple[Example, ...]:
         """The examples of one part."""

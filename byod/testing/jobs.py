@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from byod.schema.keypoints import Marks, PointSet
+from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.model_card import Stage
 from byod.schema.records import Example, Record, Sha256, Task
 from byod.training.protocol import Trainer
@@ -31,8 +31,8 @@ class Job(Record):
     learns: Task = Task.CLASSIFY
     classes: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
-    marks: Mapping[Sha256, Marks] = {}
-    points: PointSet | None = None
+    marks: Mapping[Sha256, Keypoints] = {}
+    points: KeypointSet | None = None
     options: dict[str, str] = {}
     folder: Path = Path()
     seed: int = 0

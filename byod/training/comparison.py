@@ -12,7 +12,7 @@ from byod.schema.errors import ModelError, UsageError
 Key = TypeVar("Key", str, tuple[str, int])
 
 
-def names(folders: Sequence[Path], runs: Sequence[str]) -> list[str]:
+def distinct_names(folders: Sequence[Path], runs: Sequence[str]) -> list[str]:
     """Names that tell the runs apart: their own, with their dataset's where two are called the same.
 
     Raises:
@@ -26,7 +26,7 @@ def names(folders: Sequence[Path], runs: Sequence[str]) -> list[str]:
     return full
 
 
-def unseen(
+def shared_unseen(
     groups: Sequence[Mapping[Key, str]],
     sides: Iterable[Mapping[str, tuple[str, str]]],
     seen: Collection[str],

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ValidationError
 from byod.images.pixel_cache import MEGABYTES, PixelCache, Pixels
 from byod.schema import files
 from byod.schema.errors import TrainerError, UsageError
-from byod.schema.keypoints import Marks, PointSet
+from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.model_card import InputRule, LrFinder, Stage
 from byod.schema.records import Example, Record, Sha256, Task
 
@@ -62,8 +62,8 @@ class TrainingData(Record):
     train: tuple[Example, ...]
     valid: tuple[Example, ...]
     stage: Stage | None = None
-    points: PointSet | None = None
-    marks: Mapping[Sha256, Marks] = {}
+    points: KeypointSet | None = None
+    marks: Mapping[Sha256, Keypoints] = {}
 
 
 def _never() -> bool:

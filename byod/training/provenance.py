@@ -18,7 +18,7 @@ from byod.training.fit import Fitted, Work
 
 
 @dataclass(frozen=True)
-class About:
+class Provenance:
     """What a run's card and report say of where its pictures came from, and how to repeat it.
 
     `reviewed` counts the pictures on which a person's verdict holds.
@@ -31,10 +31,10 @@ class About:
     command: str = ""
 
 
-UNKNOWN = About()
+UNKNOWN = Provenance()
 
 
-def told(work: Work, fitted: Fitted, run: str, about: About) -> dict[str, Any]:
+def card_fields(work: Work, fitted: Fitted, run: str, about: Provenance) -> dict[str, Any]:
     """What every card says, whatever the task: of the run, of its net, and of where its pictures came from."""
     return {
         "run": run,

@@ -17,7 +17,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from byod import __version__
 from byod.schema.errors import ByodError, ModelError, TrainerError
-from byod.schema.model_card import Card, ModelCard, PointsCard
+from byod.schema.model_card import Card, KeypointsCard, ModelCard
 from byod.schema.records import Example, Record, Task
 
 LEFTOVER_DAYS = 7
@@ -97,16 +97,16 @@ def _clear(runs: Path, part: Path, fresh: bool) -> None:
             shutil.rmtree(old)
 
 
-def write_sides(part: Path, sides: Sequence[tuple[str, Sequence[Example]]]) -> None:
+def write_examples(part: Path, sides: Sequence[tuple[str, Sequence[Example]]]) -> None:
     """Write examples.csv: which pictures stood on which side of the split."""
-    table(
+    write_table(
         part / "examples.csv",
         ("sha256", "group", "label", "part"),
         [[e.sha256, e.group, e.label, name] for name, side in sides for e in side],
     )
 
 
-def sides_of(run: Path) -> dict[str, tuple[str, str]]:
+def read_examples(run: Path) -> dict[str, tuple[str, str]]:
     """Which part of the split each picture of a finished run stood on: SHA-256 → (part, group)."""
     file = run / "examples.csv"
     if not file.is_file():
@@ -115,18 +115,18 @@ def sides_of(run: Path) -> dict[str, tuple[str, str]]:
         return {row["sha256"]: (row["part"], row["group"]) for row in csv.DictReader(lines)}
 
 
-def learned(sides: Mapping[str, tuple[str, str]]) -> frozenset[str]:
+def trained_on(sides: Mapping[str, tuple[str, str]]) -> frozenset[str]:
     """The pictures that a run's model has seen: all that stood on another side than the test's."""
     return frozenset(sha for sha, (part, _) in sides.items() if part != TEST)
 
 
-def write_suspects(file: Path, kind: type[Record], suspects: Sequence[Record]) -> None:
+def write_issues(file: Path, kind: type[Record], suspects: Sequence[Record]) -> None:
     """Write what is doubted as a table of the fields of its kind, the likeliest to be wrong first."""
     head = tuple(kind.model_fields)
-    table(file, head, [[getattr(s, name) for name in head] for s in suspects])
+    write_table(file, head, [[getattr(s, name) for name in head] for s in suspects])
 
 
-def table(file: Path, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def write_table(file: Path, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Write a table for other programs, as CSV with a header; None is an empty cell."""
     with file.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines)
@@ -139,8 +139,8 @@ def short_path(path: Path) -> str:
     return "/".join(path.parts[-3:])
 
 
-def read_card(run: Path) -> ModelCard | PointsCard:
-    """`model.json` of a run folder, checked: a `PointsCard` for the task keypoints, else a `ModelCard`.
+def read_card(run: Path) -> ModelCard | KeypointsCard:
+    """`model.json` of a run folder, checked: a `KeypointsCard` for the task keypoints, else a `ModelCard`.
 
     Raises:
         ModelError: it is missing, or not what byod writes.
@@ -151,7 +151,7 @@ def read_card(run: Path) -> ModelCard | PointsCard:
     if file.stat().st_size > MAX_CARD_BYTES:
         raise ModelError(f"{file} is too large to be a model card")
     content = file.read_bytes()
-    kind: type[ModelCard | PointsCard] = PointsCard if _task(content) == Task.KEYPOINTS else ModelCard
+    kind: type[ModelCard | KeypointsCard] = KeypointsCard if _task(content) == Task.KEYPOINTS else ModelCard
     try:
         card = kind.model_validate_json(content)
     except ValidationError as error:
@@ -182,7 +182,7 @@ def _task(content: bytes) -> object:
         return None
 
 
-def class_card(run: Path) -> ModelCard:
+def classifier_card(run: Path) -> ModelCard:
     """The card of a run for classes.
 
     Raises:
@@ -194,14 +194,14 @@ def class_card(run: Path) -> ModelCard:
     return card
 
 
-def points_card(run: Path) -> PointsCard:
+def keypoints_card(run: Path) -> KeypointsCard:
     """The card of a run for points.
 
     Raises:
         ModelError: as `read_card`, or it is a run for classes.
     """
     card = read_card(run)
-    if not isinstance(card, PointsCard):
+    if not isinstance(card, KeypointsCard):
         raise _other(run, card, "points")
     return card
 

@@ -29,10 +29,10 @@ from byod.schema.errors import DatasetError, PictureError
 from byod.schema.records import Reason
 from byod.web import ground_truth, openapi, uploads
 from byod.web.assets import Asset, assets
-from byod.web.inference import THREADS, Opened
-from byod.web.limits import Busy, Memory, Turns
+from byod.web.inference import THREADS, ServedModel
+from byod.web.limits import Busy, Memory, Queue
 from byod.web.schemas import Kept
-from byod.web.security import Door
+from byod.web.security import Security
 from byod.web.uploads import Limits
 
 _STATUS = {Reason.NOT_A_PICTURE: 415, Reason.UNSUPPORTED: 415, Reason.TOO_MANY_PIXELS: 413}
@@ -42,7 +42,7 @@ _LONGEST = 4096  # pixels of the longer side of a picture that is given back
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-class Site:
+class WebApp:
     """A model behind a page.
 
     Args:
@@ -55,7 +55,7 @@ class Site:
 
     def __init__(
         self,
-        model: Opened,
+        model: ServedModel,
         *,
         limits: Limits | None = None,
         dataset: Path | None = None,
@@ -65,11 +65,11 @@ class Site:
         self._model, self._dataset = model, dataset
         self._limits = limits or Limits()
         self.about = model.about(bytes=self._limits.bytes, reports=dataset is not None)
-        self._turns = Turns(threads=THREADS, places=self._limits.places, seconds=self._limits.seconds)
+        self._turns = Queue(threads=THREADS, places=self._limits.places, seconds=self._limits.seconds)
         self._memory = Memory(self._limits.bytes_together)
         self._writing = threading.Lock()
         self._document = openapi.document(self.about)
-        self.app: ASGIApp = Door(self._starlette(), names, any_address=any_address)
+        self.app: ASGIApp = Security(self._starlette(), names, any_address=any_address)
 
     def close(self) -> None:
         """Answer no more."""

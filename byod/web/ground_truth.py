@@ -5,14 +5,14 @@ from __future__ import annotations
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from byod.schema.keypoints import Head, Marks, Point, is_inside
+from byod.schema.keypoints import Head, Keypoint, Keypoints, is_inside
 from byod.schema.records import Task
 from byod.web.schemas import About, HeadTruth, Truth
 
 MAX_BYTES = 200_000
 
 
-def read(content: bytes | None, about: About) -> tuple[str | None, Marks | None]:
+def read(content: bytes | None, about: About) -> tuple[str | None, Keypoints | None]:
     """The label (None: none of the classes) or the marks in the part `truth` of a form.
 
     Raises:
@@ -39,12 +39,12 @@ def _label(truth: Truth, about: About) -> str | None:
     return truth.label
 
 
-def _marks(truth: Truth, about: About) -> Marks:
+def _marks(truth: Truth, about: About) -> Keypoints:
     if truth.heads is None or truth.width is None or truth.height is None or truth.label is not None:
         raise _wrong("this model is about points: send heads, and the picture's width and height")
     names = about.points.names if about.points else ()
     heads = tuple(_head(head, names, truth.width, truth.height) for head in truth.heads)
-    return Marks(width=truth.width, height=truth.height, heads=heads)
+    return Keypoints(width=truth.width, height=truth.height, heads=heads)
 
 
 def _head(head: HeadTruth, names: tuple[str, ...], width: int, height: int) -> Head:
@@ -56,8 +56,10 @@ def _head(head: HeadTruth, names: tuple[str, ...], width: int, height: int) -> H
     return Head(points=points, box=head.box)
 
 
-def _point(place: tuple[float, float] | None, width: int, height: int) -> Point | None:
-    return None if place is None else Point(x=place[0], y=place[1], inside=is_inside(*place, width, height))
+def _point(place: tuple[float, float] | None, width: int, height: int) -> Keypoint | None:
+    return (
+        None if place is None else Keypoint(x=place[0], y=place[1], inside=is_inside(*place, width, height))
+    )
 
 
 def _wrong(why: str) -> HTTPException:

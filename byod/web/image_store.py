@@ -16,7 +16,7 @@ from byod.schema.records import Sample
 _FRESH = 10.0  # seconds that a look at all folders is good for
 
 
-class Shelf:
+class ImageStore:
     """A dataset opened without its lock, for several threads.
 
     Raises:

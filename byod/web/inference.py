@@ -12,7 +12,7 @@ import numpy as np
 from byod.images import decode, resize
 from byod.images.formats import SUFFIXES
 from byod.schema.keypoints import Box
-from byod.schema.model_card import InputRule, ModelCard, PointsCard, PointsPrediction, Resize
+from byod.schema.model_card import InputRule, KeypointsCard, KeypointsPrediction, ModelCard, Resize
 from byod.schema.records import Task
 from byod.tasks.classify.predict import Predictor
 from byod.tasks.classify.report import saliency
@@ -25,7 +25,7 @@ UNSURE_BELOW = 0.7
 """A calibrated answer below this is right less than seven times in ten: it counts as "none of these"."""
 
 
-class Opened(Protocol):
+class ServedModel(Protocol):
     """A model that answers."""
 
     task: Task
@@ -34,7 +34,7 @@ class Opened(Protocol):
         """What a page needs to know of it."""
         ...
 
-    def answer(self, content: bytes, *, look: bool) -> ClassesSaid | PointsPrediction:
+    def answer(self, content: bytes, *, look: bool) -> ClassesSaid | KeypointsPrediction:
         """What it says of a picture; with `look`, what it looked at as well, where it can say so.
 
         Raises:
@@ -43,7 +43,7 @@ class Opened(Protocol):
         ...
 
 
-def opened(run: Path, *, unsure_below: float = UNSURE_BELOW) -> Opened:
+def open_model(run: Path, *, unsure_below: float = UNSURE_BELOW) -> ServedModel:
     """The model of a run, opened and checked.
 
     Raises:
@@ -51,11 +51,11 @@ def opened(run: Path, *, unsure_below: float = UNSURE_BELOW) -> Opened:
     """
     threads = max(1, (cpu_count() or 1) // THREADS)
     if read_card(run).task is Task.KEYPOINTS:
-        return Points(run, threads)
-    return Classes(run, unsure_below, threads)
+        return ServedKeypoints(run, threads)
+    return ServedClassifier(run, unsure_below, threads)
 
 
-class Classes:
+class ServedClassifier:
     """A model of classes, which says when it is unsure."""
 
     task = Task.CLASSIFY
@@ -105,15 +105,15 @@ class Classes:
         )
 
 
-class Points:
+class ServedKeypoints:
     """A model of points: it finds heads, and the points of each."""
 
     task = Task.KEYPOINTS
 
     def __init__(self, run: Path, threads: int) -> None:
-        from byod.tasks.keypoints.predict import PointsPredictor
+        from byod.tasks.keypoints.predict import KeypointsPredictor
 
-        self._predictor = PointsPredictor(run, threads=threads)
+        self._predictor = KeypointsPredictor(run, threads=threads)
         self._card = self._predictor.card
 
     def about(self, *, bytes: int, reports: bool) -> About:
@@ -133,18 +133,18 @@ class Points:
             },
         )
 
-    def answer(self, content: bytes, *, look: bool) -> PointsPrediction:
+    def answer(self, content: bytes, *, look: bool) -> KeypointsPrediction:
         """The heads in a picture; see `Opened`."""
         block = np.asarray(decode.open_picture(content))
         height, width = block.shape[:2]
         heads = tuple(self._predictor.find(block))
-        return PointsPrediction(path=NO_PATH, width=width, height=height, heads=heads)
+        return KeypointsPrediction(path=NO_PATH, width=width, height=height, heads=heads)
 
 
 _SCORES = {"heads", "found", "median", "interval", "glasses", "glasses_interval"}
 
 
-def _about(card: ModelCard | PointsCard, bytes: int, reports: bool, **more: object) -> About:
+def _about(card: ModelCard | KeypointsCard, bytes: int, reports: bool, **more: object) -> About:
     return About.model_validate(
         {
             "run": card.run,

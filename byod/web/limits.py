@@ -24,7 +24,7 @@ class Busy(Exception):  # noqa: N818 - reads as what happened
         self.seconds = seconds
 
 
-class Turns:
+class Queue:
     """Work done in turn on `threads` threads; at most `places` pieces are waiting or being done."""
 
     def __init__(self, *, threads: int, places: int, seconds: float) -> None:

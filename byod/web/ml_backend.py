@@ -23,13 +23,13 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from byod.labeling.predictions import Said, prediction
+from byod.labeling.predictions import PredictionWriter, prediction
 from byod.schema import recipe as recipes
 from byod.schema.errors import ByodError, ModelError
 from byod.schema.model_card import ModelCard, Prediction
 from byod.tasks.classify.predict import Predictor
 from byod.training.run_folder import read_card
-from byod.web.image_store import Shelf
+from byod.web.image_store import ImageStore
 
 MAX_BYTES = 64_000_000
 """The largest request taken: "retrieve predictions" sends all the tasks chosen, about 1 KB each, at once."""
@@ -39,7 +39,7 @@ _BATCH = 16
 _HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 
 
-class Labeller:
+class MLBackend:
     """A run that says what it thinks of its dataset's pictures, from any thread; what it said once it remembers.
 
     Raises:
@@ -56,11 +56,13 @@ class Labeller:
         self.run = card.run
         self.classes = card.classes
         self._predictor = Predictor(run)
-        self._shelf = Shelf(dataset)
+        self._shelf = ImageStore(dataset)
         self._said: dict[str, tuple[str, float]] = {}
         self._turn = threading.Lock()
 
-    def __call__(self, sha256s: Sequence[str], *, until: float = float("inf")) -> list[Said | None]:
+    def __call__(
+        self, sha256s: Sequence[str], *, until: float = float("inf")
+    ) -> list[PredictionWriter | None]:
         """Opinions on pictures, in order; None for one that is not there, cannot be opened or whose turn did not come.
 
         `until` is the moment (of `time.monotonic`) after which no picture is looked at any more. The label is the
@@ -91,13 +93,13 @@ class Labeller:
             if isinstance(one, Prediction):
                 self._said[sha256] = (one.label, one.probability)
 
-    def _in_folder(self, recipe: recipes.Recipe, sha256: str) -> Said | None:
+    def _in_folder(self, recipe: recipes.Recipe, sha256: str) -> PredictionWriter | None:
         label, score = self._said.get(sha256, (None, 0.0))
         folder = recipe.folder_of(label) if label is not None else None
-        return None if folder is None else Said(label=folder, score=score)
+        return None if folder is None else PredictionWriter(label=folder, score=score)
 
 
-def app(labeller: Labeller) -> Starlette:
+def app(labeller: MLBackend) -> Starlette:
     """The helper as a web application, to be served on loopback."""
 
     async def health(request: Request) -> JSONResponse:

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader
 from pydantic.json_schema import models_json_schema
 
 from byod import __version__
-from byod.schema.model_card import PointsPrediction
+from byod.schema.model_card import KeypointsPrediction
 from byod.schema.records import Record, Task
 from byod.web.schemas import About, ClassesSaid, Fault, Kept, Truth
 
@@ -26,7 +26,7 @@ _FAULTS = {
 
 def document(about: About) -> dict[str, Any]:
     """The API of a server with this model, as OpenAPI 3.1."""
-    said: type[Record] = ClassesSaid if about.task is Task.CLASSIFY else PointsPrediction
+    said: type[Record] = ClassesSaid if about.task is Task.CLASSIFY else KeypointsPrediction
     models: list[type[Record]] = [About, said, Kept, Fault, Truth]
     _, schemas = models_json_schema(
         [(model, "validation" if model is Truth else "serialization") for model in models],

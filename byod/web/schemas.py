@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from byod.schema.keypoints import Box, Pixels, PointSet
+from byod.schema.keypoints import Box, KeypointSet, Pixels
 from byod.schema.model_card import InputRule
 from byod.schema.records import Record, Sha256, Task
 
@@ -67,7 +67,7 @@ class About(Record):
     input: InputRule
     classes: tuple[str, ...] = ()
     unsure_below: float | None = None
-    points: PointSet | None = None
+    points: KeypointSet | None = None
     look: bool
     reports: bool
     takes: Taken

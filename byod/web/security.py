@@ -36,7 +36,7 @@ _SWALLOWED = 64_000_000
 _SWALLOW_SECONDS = 5.0
 
 
-class Door:
+class Security:
     """Lets in what is addressed to one of the names served, from nowhere or from its own page.
 
     Args:

@@ -16,7 +16,7 @@ import pytest
 from byod.api import datasets
 from byod.demo import fake_source as openverse_stand
 from byod.demo import scenes
-from byod.demo.fake_source import stand
+from byod.demo.fake_source import serve_fake_source
 from byod.demo.scenes import Kind, Planted
 from byod.schema.config import Settings
 from byod.schema.recipe import Recipe
@@ -76,7 +76,7 @@ def by_path(snapshot: Snapshot) -> dict[str, tuple[Status, Reason | None]]:
 @pytest.mark.slow
 def test_all_that_was_planted_is_found_and_no_clean_picture_is_lost(tmp_path, planted, monkeypatch):
     """Every copy, broken file and placeholder is set aside for its own reason; every good picture is kept."""
-    with stand(planted) as here:
+    with serve_fake_source(planted) as here:
         snapshot = collect(tmp_path / "d", recipe_for(planted, per_class=200), here.base, monkeypatch)
     found = by_path(snapshot)
     wanted = {
@@ -107,7 +107,7 @@ def test_a_class_ends_with_just_as_many_as_asked_and_is_topped_up_without_fetchi
     tmp_path, planted, monkeypatch, counted
 ):
     """N pictures are kept, not N offered; asking for more later fetches only what is new."""
-    with stand(planted) as here:
+    with serve_fake_source(planted) as here:
         folder = tmp_path / "d"
         snapshot = collect(folder, recipe_for(planted, per_class=10), here.base, monkeypatch)
         assert Counter(s.label for s in snapshot.kept) == dict.fromkeys(planted.classes, 10)
@@ -123,7 +123,7 @@ def test_a_class_ends_with_just_as_many_as_asked_and_is_topped_up_without_fetchi
 
 def test_unknown_licences_are_refused_under_open_and_counted_under_any(tmp_path, planted, monkeypatch):
     """The policy reaches every candidate: under `commercial` no NC picture is fetched."""
-    with stand(planted) as here:
+    with serve_fake_source(planted) as here:
         snapshot = collect(
             tmp_path / "d", recipe_for(planted, per_class=200, license="commercial"), here.base, monkeypatch
         )
@@ -134,7 +134,7 @@ def test_unknown_licences_are_refused_under_open_and_counted_under_any(tmp_path,
 
 def test_the_generated_files_say_where_every_kept_picture_comes_from(tmp_path, planted, monkeypatch):
     """CREDITS.csv has one line for each kept picture, and the card is written."""
-    with stand(planted) as here:
+    with serve_fake_source(planted) as here:
         snapshot = collect(tmp_path / "d", recipe_for(planted, per_class=10), here.base, monkeypatch)
     lines = (tmp_path / "d" / "CREDITS.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + len(snapshot.kept)
@@ -181,7 +181,7 @@ def agree(folder: Path) -> None:
 def test_a_collection_killed_many_times_ends_like_one_that_was_not(tmp_path, planted, counted):
     """After kill -9 at random moments the same pictures are kept, none that arrived is fetched twice."""
     chance = random.Random(0)
-    with stand(planted) as here:
+    with serve_fake_source(planted) as here:
         arguments, environment = command(tmp_path / "whole", planted, here.base, tmp_path / "a")
         started = time.monotonic()
         whole = json.loads(subprocess.run(arguments, env=environment, check=True, capture_output=True).stdout)
@@ -225,7 +225,7 @@ def fetched(folder: Path) -> set[str]:
 
 def test_a_class_made_by_hand_is_collected_with_the_others(tmp_path, planted, monkeypatch):
     """A class folder that appeared between two collections is a class of the recipe, and stops nothing."""
-    with stand(planted) as here:
+    with serve_fake_source(planted) as here:
         folder = tmp_path / "d"
         collect(folder, recipe_for(planted, per_class=4), here.base, monkeypatch)
         new = folder / "images" / "by hand"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from byod.dataset.dedup import Picture, settle
+from byod.dataset.dedup import Picture, deduplicate
 from byod.images.decode import Rules, inspect
 from byod.images.hashing import SPEC
 from byod.images.neighbors.components import listed, parts, tree
@@ -89,7 +89,7 @@ def test_copies_fall_to_the_best_one():
         picture(drawn(1).resize((300, 230)), order=3),
     ]
     others = [picture(drawn(seed), order=seed) for seed in range(2, 12)]
-    settled = settle([*worse, *others, best])
+    settled = deduplicate([*worse, *others, best])
     assert dropped(settled) == {copy.sha256: best.sha256 for copy in worse}
     assert {drop.rule for drop in settled.drops} == {"near"}
     assert all(drop.phash <= 8 and drop.dhash <= 10 and drop.rgb <= 8 for drop in settled.drops)
@@ -104,7 +104,7 @@ def test_the_same_pixels_in_another_file_are_exact():
     stream = io.BytesIO()
     drawn(1).save(stream, "JPEG", quality=88, comment=b"another file")
     copy, original = picture(stream.getvalue(), order=1), picture(drawn(1), licence=True)
-    (drop,) = settle([copy, original]).drops
+    (drop,) = deduplicate([copy, original]).drops
     assert (drop.sha256, drop.keeper, drop.rule) == (copy.sha256, original.sha256, "exact")
 
 
@@ -122,14 +122,14 @@ def test_the_same_pixels_in_another_file_are_exact():
 def test_the_copy_that_stays(better, worse):
     """Judged by hand, then licensed, without a border, larger, less compressed, offered first."""
     one, two = made(1, name="x", **better), made(1, name="y", **worse)
-    assert dropped(settle([one, two])) == dropped(settle([two, one])) == {two.sha256: one.sha256}
+    assert dropped(deduplicate([one, two])) == dropped(deduplicate([two, one])) == {two.sha256: one.sha256}
 
 
 def test_nothing_judged_by_hand_is_dropped():
     """Two copies that people placed both stay, in one group, and are listed; a found one goes."""
     hands = [made(1, name=n, by_hand=True) for n in "xy"]
     found = made(1, name="z", licence=True, width=5000)
-    settled = settle([*hands, found])
+    settled = deduplicate([*hands, found])
     assert set(dropped(settled)) == {found.sha256}
     assert grouped(settled) == {frozenset(p.sha256 for p in [*hands, found])}
     assert settled.lookalikes == ((*sorted(p.sha256 for p in hands), "near"),)
@@ -151,7 +151,7 @@ def test_drops_never_chain():
     look = first.fingerprint
     second = made(1, name="b", width=800, phash=shifted(look.phash, 4))
     third = made(1, name="c", width=700, phash=shifted(look.phash, 7))
-    settled = settle([first, second, third])
+    settled = deduplicate([first, second, third])
     assert dropped(settled) == {second.sha256: first.sha256}
     assert grouped(settled) == {frozenset({first.sha256, second.sha256, third.sha256})}
 
@@ -160,7 +160,7 @@ def test_colour_keeps_like_shapes_apart():
     """The same shape in another colour is alike, and not the same."""
     one = made(1, name="x", rgb=bytes([100] * 192))
     two = made(1, name="y", rgb=bytes([109] * 192))
-    settled = settle([one, two])
+    settled = deduplicate([one, two])
     assert settled.drops == ()
     assert settled.lookalikes == ((*sorted((one.sha256, two.sha256)), "alike"),)
 
@@ -175,9 +175,9 @@ def test_flat_pictures_do_not_fall_together():
         picture(Image.linear_gradient("L").convert("RGB")),
         picture(Image.radial_gradient("L").convert("RGB")),
     ]
-    settled = settle(flats)
+    settled = deduplicate(flats)
     assert settled.drops == settled.lookalikes == settled.groups == settled.conflicts == ()
-    (conflict,) = settle([flats[0], flats[0].model_copy(update={"label": "b"})]).conflicts
+    (conflict,) = deduplicate([flats[0], flats[0].model_copy(update={"label": "b"})]).conflicts
     assert conflict == (flats[0].sha256,)
 
 
@@ -193,7 +193,7 @@ def test_mirrored_framed_and_captioned_ones_stay_together():
         "alike": picture(captioned),
     }
     others = [picture(drawn(seed)) for seed in range(20, 30)]
-    settled = settle([original, *copies.values(), *others])
+    settled = deduplicate([original, *copies.values(), *others])
     assert settled.drops == ()
     assert grouped(settled) == {frozenset(p.sha256 for p in [original, *copies.values()])}
     rules = {rule for _, _, rule in settled.lookalikes}
@@ -204,11 +204,11 @@ def test_mirrored_framed_and_captioned_ones_stay_together():
 def test_one_picture_for_two_classes_is_a_conflict():
     """The same bytes, and the same picture in two files, under two labels: nobody is dropped for the other."""
     same = made(1)
-    settled = settle([same, same.model_copy(update={"label": "b"})])
+    settled = deduplicate([same, same.model_copy(update={"label": "b"})])
     assert settled.conflicts == ((same.sha256,),)
     assert settled.drops == settled.groups == ()
     pair = [made(2, "a", name="x"), made(2, "b", name="y"), made(2, "a", name="z", width=700)]
-    settled = settle(pair)
+    settled = deduplicate(pair)
     assert settled.conflicts == (tuple(sorted(p.sha256 for p in pair[:2])),)
     assert dropped(settled) == {pair[2].sha256: pair[0].sha256}
     assert settled.lookalikes == ()
@@ -218,7 +218,7 @@ def test_alike_across_classes_is_no_conflict():
     """Only what is surely the same is a conflict; what is merely alike is listed."""
     one = made(1, "a", name="x")
     two = made(1, "b", name="y", phash=shifted(one.fingerprint.phash, 5))
-    settled = settle([one, two])
+    settled = deduplicate([one, two])
     assert settled.conflicts == ()
     assert settled.lookalikes == ((*sorted((one.sha256, two.sha256)), "alike"),)
 
@@ -227,13 +227,13 @@ def test_a_judgement_decides_a_conflict():
     """What somebody put in a class takes its copies from the others; two judgements that differ are a conflict."""
     judged = made(1, "a", name="x", by_hand=True, width=300)
     other = made(1, "b", name="y", licence=True)
-    settled = settle([judged, other])
+    settled = deduplicate([judged, other])
     assert dropped(settled) == {other.sha256: judged.sha256}
     assert settled.conflicts == ()
     twin = judged.model_copy(update={"label": "b", "by_hand": False})
-    assert settle([judged, twin]).conflicts == ()
+    assert deduplicate([judged, twin]).conflicts == ()
     against = other.model_copy(update={"by_hand": True})
-    assert settle([judged, against]).conflicts == (tuple(sorted((judged.sha256, other.sha256))),)
+    assert deduplicate([judged, against]).conflicts == (tuple(sorted((judged.sha256, other.sha256))),)
 
 
 def offered(seed, *addresses, **fields):
@@ -243,14 +243,14 @@ def offered(seed, *addresses, **fields):
 def test_one_picture_at_three_addresses_of_a_host_is_a_placeholder():
     """As one file, or as files that are as good as identical; all copies go."""
     one = offered(1, "http://x.org/1.jpg", "http://x.org/2.jpg", "http://y.org/3.jpg", "http://x.org/4.jpg")
-    assert settle([one, made(2)]).placeholders == (one.sha256,)
+    assert deduplicate([one, made(2)]).placeholders == (one.sha256,)
     many = [offered(1, f"http://x.org/{n}.jpg", name=n) for n in "123"]
-    settled = settle([*many, made(2)])
+    settled = deduplicate([*many, made(2)])
     assert settled.placeholders == tuple(sorted(p.sha256 for p in many))
     assert settled.drops == settled.groups == settled.conflicts == settled.lookalikes == ()
     flat = Image.new("RGB", (300, 200), "#eeeeee")
     grey = picture(flat, addresses=("http://x.org/a?id=1", "http://x.org/a?id=2", "http://x.org/a?id=3"))
-    assert settle([grey]).placeholders == (grey.sha256,)
+    assert deduplicate([grey]).placeholders == (grey.sha256,)
 
 
 def test_one_picture_for_two_classes_at_different_places_is_a_placeholder():
@@ -259,7 +259,7 @@ def test_one_picture_for_two_classes_at_different_places_is_a_placeholder():
         offered(1, "http://x.org/1.jpg", "http://y.org/2.jpg"),
         offered(1, "http://x.org/3.jpg", label="b"),
     ]
-    assert settle(found).placeholders == (found[0].sha256,)
+    assert deduplicate(found).placeholders == (found[0].sha256,)
 
 
 @pytest.mark.parametrize(
@@ -277,18 +277,18 @@ def test_one_picture_for_two_classes_at_different_places_is_a_placeholder():
 )  # fmt: skip
 def test_what_is_no_placeholder(found):
     """A photo that several sources offer, in sizes or for two classes, is one photo."""
-    assert settle(found).placeholders == ()
+    assert deduplicate(found).placeholders == ()
 
 
 def test_the_order_given_does_not_matter():
     """A function of the set: any order of the same pictures gives the same."""
     pictures = [made(n % 25, "ab"[n % 3 == 0], name=n, order=n, width=800 + n % 4) for n in range(120)]
-    expected = settle(pictures)
+    expected = deduplicate(pictures)
     assert expected.drops
     assert expected.conflicts
     for seed in range(5):
         random.Random(seed).shuffle(pictures)
-        assert settle(pictures) == expected
+        assert deduplicate(pictures) == expected
 
 
 @settings(max_examples=60, deadline=None)
@@ -313,7 +313,7 @@ def test_what_holds_of_any_settlement(drawn_ones):
             seed, label, name=number, by_hand=by_hand and number % 4 == 0, width=700 + places, **changed
         )
         pictures[found.sha256] = found
-    settled = settle(list(pictures.values()))
+    settled = deduplicate(list(pictures.values()))
     drops = dropped(settled)
     in_conflict = [sha256 for conflict in settled.conflicts for sha256 in conflict]
     for drop in settled.drops:
@@ -348,7 +348,7 @@ def test_large_groups_say_so():
         rng = random.Random(number)
         for bit in rng.sample(bits, 6) + rng.sample(zeros, 6):
             look = f"{int(look, 16) ^ 1 << bit:016x}"
-    settled = settle(chain)
+    settled = deduplicate(chain)
     assert grouped(settled) == {frozenset(p.sha256 for p in chain)}
     assert len(settled.lookalikes) == 59
     assert {rule for _, _, rule in settled.lookalikes} == {"alike, in a loose group of 60"}
@@ -374,7 +374,7 @@ def test_ten_thousand_equal_hashes_are_no_trouble(kind):
         "two classes": lambda n: {"label": "ab"[n % 2]},
     }.get(kind, lambda n: {})
     pictures = [made(1, name=number, order=number, **extra(number)) for number in range(10_000)]
-    settled = settle(pictures)
+    settled = deduplicate(pictures)
     assert len(settled.drops) == {"all the same": 9999, "two classes": 9998}.get(kind, 0)
     if kind != "other dhash":
         assert len(settled.groups) == 1
@@ -383,7 +383,7 @@ def test_ten_thousand_equal_hashes_are_no_trouble(kind):
 def test_nothing_and_one_picture():
     """An empty set and a single picture are settled at once."""
     for pictures in ([], [made(1)]):
-        settled = settle(pictures)
+        settled = deduplicate(pictures)
         assert not any(getattr(settled, name) for name in type(settled).model_fields)
 
 
@@ -414,7 +414,7 @@ def test_only_real_near_duplicates_fall_among_real_photos(real_pictures):
             names[found.sha256] = (folder.name, file.stem)
             pictures.append(found)
     assert len(pictures) > 600
-    settled = settle(pictures)
+    settled = deduplicate(pictures)
     fallen = set()
     for drop in settled.drops:
         (label, name), (other, keeper) = names[drop.sha256], names[drop.keeper]
@@ -439,7 +439,7 @@ def test_planted_copies_of_real_photos_are_all_found(real_pictures):
         planted.append((original, picture(image.resize((150, 150), Image.Resampling.LANCZOS), **later)))
         linked.append((original, picture(ImageOps.mirror(image), **later)))
         linked.append((original, picture(ImageOps.expand(image, 14, "white"), **later)))
-    settled = settle(originals + [copy for _, copy in planted + linked])
+    settled = deduplicate(originals + [copy for _, copy in planted + linked])
     drops = dropped(settled)
     group = {member: group.key for group in settled.groups for member in group.members}
     assert all(copy.sha256 in drops for _, copy in planted)

@@ -11,7 +11,7 @@ from byod.api import convert, datasets
 from byod.collection.importers import archives, cat_dataset
 from byod.dataset import keypoint_files
 from byod.dataset.dataset_folder import Dataset
-from byod.dataset.sync import reconcile
+from byod.dataset.sync import sync
 from byod.schema import keypoints
 from byod.schema.records import Placement, Reason, Status
 
@@ -38,7 +38,7 @@ def fits(folder):
     """Whether every file of points names the picture beside it; gives how many there are."""
     snapshot, _ = status(folder)
     known = {stem: said["sha256"] for stem, said in marks(folder).items()}
-    assert known == {keypoints.file_of(s.path)[7:-5]: s.sha256 for s in snapshot.samples if s.path}
+    assert known == {keypoints.keypoints_file(s.path)[7:-5]: s.sha256 for s in snapshot.samples if s.path}
     return len(known)
 
 
@@ -153,7 +153,7 @@ def test_a_damaged_file_of_points_is_named_and_stops_nothing_else(folder):
     (folder / "points" / f"{first.stem}.json").write_text("{")
     first.rename(first.with_name("tiger.jpg"))
     with Dataset(folder) as dataset:
-        changes = reconcile(dataset)
+        changes = sync(dataset)
     assert any(f"{first.stem}.json" in line for line in changes.lines)
 
 
@@ -168,12 +168,12 @@ def test_what_a_settlement_renames_takes_its_points_along(folder):
         dataset.place([Placement(**known, status=Status.REJECTED, reason=Reason.REVIEW)])
         moved = dataset.catalog.samples.get(sample.sha256)
     assert moved.path != f"rejected/review/{first.name}"
-    assert keypoints.read(folder / keypoints.file_of(moved.path)).sha256 == sample.sha256
+    assert keypoints.read_keypoints(folder / keypoints.keypoints_file(moved.path)).sha256 == sample.sha256
 
 
 def test_the_fingerprint_of_a_dataset_tells_of_its_points(folder):
     """Another point is another dataset, as another label is."""
     before = status(folder)[0].fingerprint
-    file = folder / keypoints.file_of(pictures(folder)[0].name)
+    file = folder / keypoints.keypoints_file(pictures(folder)[0].name)
     file.write_text(file.read_text().replace('"x": ', '"x": 1', 1))
     assert status(folder)[0].fingerprint != before

@@ -111,9 +111,9 @@ def test_around_what_was_said_or_anew(related, tmp_path):
         with Dataset(folder) as dataset:
             for _ in range(4):
                 around = say_something(dataset, chance)
-                moved += placement.settle(dataset, around=around).moved
+                moved += placement.place_samples(dataset, around=around).moved
                 near = findings(dataset)
-                anew = placement.settle(dataset)
+                anew = placement.place_samples(dataset)
                 assert (anew.changed, anew.moved) == (0, 0)
                 assert findings(dataset) == near
     assert moved  # some verdict brought others with it

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from byod.demo import findings, scenes
-from byod.demo.fake_source import WORKS, stand
+from byod.demo.fake_source import WORKS, serve_fake_source
 from byod.demo.scenes import Kind
 from byod.demo.vegetables import VEGETABLES, draw
 from byod.schema.errors import ByodError, DatasetError, UsageError
@@ -237,7 +237,7 @@ def test_folders_that_cannot_be_planted_are_refused(tmp_path):
 
 def test_the_stand_answers_in_openverses_wire_format(planted):
     """A search gives Openverse's envelope and fields; its pages together give each offer once."""
-    with stand(planted) as here:
+    with serve_fake_source(planted) as here:
         first = ask(here.base, q="broccoli")
         assert {"result_count", "page_count", "page_size", "page", "results"} == set(first)
         assert (first["page"], first["page_size"], len(first["results"])) == (1, 20, 20)
@@ -256,7 +256,7 @@ def test_the_stand_answers_in_openverses_wire_format(planted):
 
 def test_the_stand_serves_what_was_planted_from_several_hosts(planted):
     """Every address gives its planted status, type, headers and bytes; the hosts are as many as planned."""
-    with stand(planted) as here:
+    with serve_fake_source(planted) as here:
         hosts = set()
         by_path = {offer.path: offer for offer in planted.offers}
         for result in all_results(here.base, "broccoli"):
@@ -276,7 +276,7 @@ def test_the_stand_serves_what_was_planted_from_several_hosts(planted):
 
 def test_the_stand_filters_by_licence_as_openverse_does(planted):
     """`license_type` values are intersected, `license` is a list, and an unknown type is a 400."""
-    with stand(planted) as here:
+    with serve_fake_source(planted) as here:
         commercial = ask(here.base, q="broccoli", license_type="commercial,modification")
         assert commercial["result_count"] > 0
         assert not [work for work in commercial["results"] if "n" in work["license"].replace("by-sa", "")]
@@ -290,7 +290,7 @@ def test_the_stand_filters_by_licence_as_openverse_does(planted):
 
 def test_the_stand_keeps_openverses_limits(planted):
     """Twenty works a page without a token (else 401), five hundred with one, twenty pages at most."""
-    with stand(planted) as here:
+    with serve_fake_source(planted) as here:
         with pytest.raises(HTTPError, match="401"):
             ask(here.base, q="broccoli", page_size=21)
         for wrong in ({"page": 21}, {"page": 0}, {"page_size": 0}, {"page": "x"}):
@@ -305,12 +305,12 @@ def test_the_stand_keeps_openverses_limits(planted):
 
 def test_a_stand_can_have_the_addresses_of_an_earlier_one(planted):
     """With the ports of an earlier stand the addresses are the same; a taken port is one clear line."""
-    with stand(planted) as here:
+    with serve_fake_source(planted) as here:
         first = ask(here.base, q="broccoli")["results"][0]["url"]
-    with stand(planted, here.ports) as again:
+    with serve_fake_source(planted, here.ports) as again:
         assert again == here
         assert ask(again.base, q="broccoli")["results"][0]["url"] == first
-        with pytest.raises(ByodError, match=f"port {here.ports[0]}"), stand(planted, here.ports):
+        with pytest.raises(ByodError, match=f"port {here.ports[0]}"), serve_fake_source(planted, here.ports):
             pass
 
 

@@ -16,9 +16,9 @@ from PIL import Image
 from reviewed_datasets import added, logged, named, pulled, pushed, said, samples, shapes, silent, standing
 
 from byod.api import review
-from byod.labeling.review_tasks import Doubt
+from byod.labeling.review_tasks import LabelConcern
 from byod.schema import keypoints
-from byod.schema.keypoints import Head, Marks, Point, PointSet
+from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
 from byod.schema.recipe import Recipe
 from byod.schema.records import Reason, Status, Task
 from byod.testing import draw_classes
@@ -164,15 +164,15 @@ def test_suspects_show_both_opinions(live, person, tmp_path, monkeypatch):
     """A doubted label is asked about with both opinions in words; the folder's is the one preselected."""
     folder = shapes(tmp_path, ("circle", "square"), per_class=3)
     doubted = next(iter(samples(folder).values()))
-    doubt = Doubt(sha256=doubted.sha256, suggested="square", quality=0.02)
+    doubt = LabelConcern(sha256=doubted.sha256, suggested="square", quality=0.02)
     # what the probe finds is another test's; which label it doubts is decided here
-    monkeypatch.setattr(review, "_doubts", lambda folder, cache, say: [doubt])
-    desk = review.Desk(
-        studio=review.Studio(live.url, live.token),
+    monkeypatch.setattr(review, "_issues", lambda folder, cache, say: [doubt])
+    desk = review.ReviewSession(
+        studio=review.LabelStudio(live.url, live.token),
         server=review.OWN,
         files=live.files,
     )
-    asked = review.Asked(suspects=True)
+    asked = review.ReviewRequest(suspects=True)
     done = review.push(folder, desk, asked, tmp_path / "cache", say=silent, progress=lambda done, of: None)
     number = done[0].project.number
     person.open(number)
@@ -210,24 +210,24 @@ def test_a_conflict_is_decided(live, person, tmp_path):
     assert status["models"] == [], "a claim is nobody's opinion that people could agree with"
 
 
-FACE = {"left eye": Point(x=100.3, y=80.7), "right eye": Point(x=200.1, y=90.9), "nose": None}
+FACE = {"left eye": Keypoint(x=100.3, y=80.7), "right eye": Keypoint(x=200.1, y=90.9), "nose": None}
 
 
 def faces(tmp_path: Path) -> Path:
     """A dataset of keypoints: two drawn pictures with two of three points each; one point lies outside."""
     draw_classes(tmp_path / "own", classes=("circle",), per_class=2, size=(330, 250), seed=8)
-    names = PointSet(names=("left eye", "right eye", "nose", "tail"), flips=(("left eye", "right eye"),))
+    names = KeypointSet(names=("left eye", "right eye", "nose", "tail"), flips=(("left eye", "right eye"),))
     recipe = Recipe(task=Task.KEYPOINTS, points=names, min_side=1)
     folder = added(tmp_path / "datasets" / f"faces-{tmp_path.name}", tmp_path / "own", recipe)
-    head = Head(points={**FACE, "tail": Point(x=-12.5, y=40.0, inside=False)})
+    head = Head(points={**FACE, "tail": Keypoint(x=-12.5, y=40.0, inside=False)})
     for sample in samples(folder).values():
-        marks = Marks(sha256=sample.sha256, width=sample.width, height=sample.height, heads=(head,))
-        keypoints.write(folder / keypoints.file_of(sample.path), marks)
+        marks = Keypoints(sha256=sample.sha256, width=sample.width, height=sample.height, heads=(head,))
+        keypoints.write_keypoints(folder / keypoints.keypoints_file(sample.path), marks)
     return folder
 
 
-def marked(folder: Path, sha256: str) -> dict[str, Point | None]:
-    read = keypoints.read(folder / keypoints.file_of(samples(folder)[sha256].path))
+def marked(folder: Path, sha256: str) -> dict[str, Keypoint | None]:
+    read = keypoints.read_keypoints(folder / keypoints.keypoints_file(samples(folder)[sha256].path))
     assert read is not None
     assert len(read.heads) == 1
     return dict(read.heads[0].points)
@@ -256,7 +256,7 @@ def test_a_point_dragged_and_one_added(live, person, tmp_path):
     assert pulled(folder)["points"] == 1
     after = marked(folder, sha256)
     assert after["left eye"] == FACE["left eye"]
-    assert after["tail"] == Point(x=-12.5, y=40.0, inside=False)
+    assert after["tail"] == Keypoint(x=-12.5, y=40.0, inside=False)
     moved, nose = after["right eye"], after["nose"]
     assert moved.x - FACE["right eye"].x == pytest.approx(60 / scale, abs=0.5)
     assert moved.y - FACE["right eye"].y == pytest.approx(-24 / scale, abs=0.5)
@@ -285,7 +285,7 @@ def test_points_rejected_and_accepted(live, person, tmp_path):
     assert pulled(folder)["answers"] == 2
     places = standing(folder)
     assert places == {accepted: "images/circle", rejected: "rejected/review"}
-    file = folder / keypoints.file_of(samples(folder)[accepted].path)
+    file = folder / keypoints.keypoints_file(samples(folder)[accepted].path)
     assert file.read_bytes() == texts[file.name]
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from byod.api import datasets
 from byod.labeling import client as studios
-from byod.labeling.client import Studio
+from byod.labeling.client import LabelStudio
 from byod.labeling.projects import marker
 from byod.labeling.review_tasks import Purpose
 from byod.schema.errors import ReviewError
@@ -175,7 +175,7 @@ def test_a_web_server_that_is_no_label_studio(kind, said, monkeypatch):
     """Whatever else answers at the address, it is one line, soon, and no traceback."""
     monkeypatch.setitem(studios._FIRST, "timeout", 1.0)
     with answering(kind) as url, pytest.raises(ReviewError) as caught:
-        Studio(url, TOKEN)
+        LabelStudio(url, TOKEN)
     assert said in str(caught.value)
     assert url in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -210,7 +210,7 @@ def test_an_address_that_is_none(folder, url):
 def test_a_token_that_is_none(token):
     """A token that no header can carry is refused before it is sent."""
     with pytest.raises(ReviewError, match="is no token of"):
-        Studio("http://127.0.0.1:9", token)
+        LabelStudio("http://127.0.0.1:9", token)
 
 
 def test_an_address_without_a_token(folder):
@@ -238,20 +238,20 @@ def there(live_studio) -> dict[str, str]:
 
 
 @pytest.fixture
-def studio(live_studio) -> Studio:
-    return Studio(live_studio.url, live_studio.token)
+def studio(live_studio) -> LabelStudio:
+    return LabelStudio(live_studio.url, live_studio.token)
 
 
-def projects_of(folder: Path, studio: Studio) -> list[dict]:
+def projects_of(folder: Path, studio: LabelStudio) -> list[dict]:
     return [one for one in studio.projects() if marker(folder, Purpose.LABELS) in (one["description"] or "")]
 
 
-def tasks_of(folder: Path, studio: Studio) -> list[dict]:
+def tasks_of(folder: Path, studio: LabelStudio) -> list[dict]:
     (project,) = projects_of(folder, studio)
     return studio.tasks(project["id"])
 
 
-def judge(studio: Studio, task: dict, label: str) -> dict:
+def judge(studio: LabelStudio, task: dict, label: str) -> dict:
     choice = {"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [label]}}
     return studio.post(f"/api/tasks/{task['id']}/annotations/", json={"result": [choice]})
 
@@ -315,7 +315,7 @@ def test_personal_access_tokens(folder, live_studio, monkeypatch):
             BYOD_LABEL_STUDIO_TOKEN=f"{token}\n",
         ).stdout
     )
-    studio = Studio(live_studio.url, token)
+    studio = LabelStudio(live_studio.url, token)
     first, since = studio._access
     assert first
     monkeypatch.setattr(studios.time, "monotonic", lambda clock=time.monotonic: clock() + 290)

@@ -24,7 +24,7 @@ from PIL import Image
 from byod.api import datasets, review
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import local_server
-from byod.labeling.client import Studio
+from byod.labeling.client import LabelStudio
 from byod.labeling.projects import REJECT, marker
 from byod.labeling.review_tasks import Purpose
 from byod.schema.recipe import Recipe
@@ -102,22 +102,22 @@ def copied(folder: Path, target: Path) -> Path:
     return target
 
 
-def studio_of(running: local_server.Running) -> Studio:
-    return Studio(running.url, running.token)
+def studio_of(running: local_server.Running) -> LabelStudio:
+    return LabelStudio(running.url, running.token)
 
 
-def project_of(folder: Path, studio: Studio) -> int:
+def project_of(folder: Path, studio: LabelStudio) -> int:
     (found,) = [
         one for one in studio.projects() if marker(folder, Purpose.LABELS) in (one["description"] or "")
     ]
     return int(found["id"])
 
 
-def tasks(folder: Path, studio: Studio, *include: str) -> list[dict]:
+def tasks(folder: Path, studio: LabelStudio, *include: str) -> list[dict]:
     return studio.tasks(project_of(folder, studio), include=include, page_size=2000)
 
 
-def asked_once(folder: Path, studio: Studio) -> None:
+def asked_once(folder: Path, studio: LabelStudio) -> None:
     """Every kept picture of the dataset has exactly one task, and nothing comes after."""
     with Dataset(folder) as dataset:
         kept = {sample.sha256 for sample in dataset.snapshot().kept}
@@ -312,7 +312,7 @@ def test_the_server_killed_during_a_pull(many, own, tmp_path):
         as_said(folder, tasks(folder, studio_of(again)), before)
 
 
-def accept_all(studio: Studio, project: int) -> None:
+def accept_all(studio: LabelStudio, project: int) -> None:
     """Accept every preselected label at one stroke, as the page's menu can."""
     everything = {
         "selectedItems": {"all": True, "excluded": []},
@@ -345,7 +345,7 @@ def test_answers_given_while_pulls_run(many, live_studio, tmp_path):
             failed.append(error)
             raise
 
-    desk = review.Desk(studio=studio, server=live_studio.url, files=live_studio.files)
+    desk = review.ReviewSession(studio=studio, server=live_studio.url, files=live_studio.files)
     answering = threading.Thread(target=answer)
     answering.start()
     pulls = 0

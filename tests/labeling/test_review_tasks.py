@@ -11,11 +11,11 @@ from byod.dataset.catalog.verdicts import UNDO
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import annotations as answers
 from byod.labeling import keypoint_annotations, projects, push, review_tasks
-from byod.labeling.annotations import Answer, Decision
-from byod.labeling.keypoint_annotations import Dot
+from byod.labeling.annotations import Annotation, Decision
+from byod.labeling.keypoint_annotations import ReviewedKeypoint
 from byod.labeling.review_tasks import Purpose
 from byod.schema import recipe as recipes
-from byod.schema.keypoints import Head, Marks, Point, PointSet
+from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
 from byod.schema.recipe import ClassRecipe, Recipe
 from byod.schema.records import Sample, Status, Task, Verdict
 
@@ -31,7 +31,7 @@ def verdict(number, who, label, note=""):
 
 def answer(who, label, second=100, seen=0):
     when = NOW + timedelta(seconds=second)
-    return Answer(sha256=SHA, purpose=Purpose.LABELS, label=label, who=who, when=when, seen=seen)
+    return Annotation(sha256=SHA, purpose=Purpose.LABELS, label=label, who=who, when=when, seen=seen)
 
 
 def annotation(label, person=1, second=0, skipped=False, **more):
@@ -274,18 +274,20 @@ def marked(draw):
             if kind == "none":
                 points[name] = None
             elif kind == "out":
-                points[name] = Point(x=-1 - draw(numbers) * 50, y=draw(numbers) * height, inside=False)
+                points[name] = Keypoint(x=-1 - draw(numbers) * 50, y=draw(numbers) * height, inside=False)
             else:
-                points[name] = Point(x=draw(numbers) * width, y=draw(numbers) * height)
+                points[name] = Keypoint(x=draw(numbers) * width, y=draw(numbers) * height)
         if any(points.values()):
             heads.append(Head(points=points))
-    return Marks(sha256=SHA, width=width, height=height, heads=tuple(heads))
+    return Keypoints(sha256=SHA, width=width, height=height, heads=tuple(heads))
 
 
 def asked_about(marks):
     """The points as a reviewer's page sends them back untouched."""
     return [
-        Dot(key=i["id"], name=i["value"]["keypointlabels"][0], x=i["value"]["x"], y=i["value"]["y"])
+        ReviewedKeypoint(
+            key=i["id"], name=i["value"]["keypointlabels"][0], x=i["value"]["x"], y=i["value"]["y"]
+        )
         for i in push.points_result(marks)
     ]
 
@@ -293,7 +295,10 @@ def asked_about(marks):
 @given(marked())
 def test_points_that_nobody_touches_come_back_to_the_last_digit(marks):
     assert (
-        keypoint_annotations.marks(asked_about(marks), marks, NAMES, SHA, marks.width, marks.height) == marks
+        keypoint_annotations.reviewed_keypoints(
+            asked_about(marks), marks, NAMES, SHA, marks.width, marks.height
+        )
+        == marks
     )
 
 
@@ -306,7 +311,7 @@ def test_a_dragged_point_moves_by_as_much_and_no_other_does(marks, right, down, 
     number, name = left[at].key[1:].split(".")
     shift = {"x": left[at].x + 100 * right / marks.width, "y": left[at].y + 100 * down / marks.height}
     left[at] = left[at].model_copy(update=shift)
-    after = keypoint_annotations.marks(left, marks, NAMES, SHA, marks.width, marks.height)
+    after = keypoint_annotations.reviewed_keypoints(left, marks, NAMES, SHA, marks.width, marks.height)
     for n, (head, before) in enumerate(zip(after.heads, marks.heads, strict=True)):
         for each in NAMES:
             if (n, each) != (int(number), name):
@@ -317,37 +322,48 @@ def test_a_dragged_point_moves_by_as_much_and_no_other_does(marks, right, down, 
 
 
 def test_a_point_that_was_taken_away_is_unmarked_and_one_out_of_the_frame_stays():
-    head = Head(points={NAMES[0]: Point(x=5, y=5), NAMES[1]: Point(x=-3, y=5, inside=False), NAMES[2]: None})
-    marks = Marks(sha256=SHA, width=10, height=10, heads=(head,))
-    after = keypoint_annotations.marks([], marks, NAMES, SHA, 10, 10)
-    assert after.heads[0].points == {NAMES[0]: None, NAMES[1]: Point(x=-3, y=5, inside=False), NAMES[2]: None}
+    head = Head(
+        points={NAMES[0]: Keypoint(x=5, y=5), NAMES[1]: Keypoint(x=-3, y=5, inside=False), NAMES[2]: None}
+    )
+    marks = Keypoints(sha256=SHA, width=10, height=10, heads=(head,))
+    after = keypoint_annotations.reviewed_keypoints([], marks, NAMES, SHA, 10, 10)
+    assert after.heads[0].points == {
+        NAMES[0]: None,
+        NAMES[1]: Keypoint(x=-3, y=5, inside=False),
+        NAMES[2]: None,
+    }
 
 
 def test_a_new_point_goes_to_the_nearest_head_that_lacks_it_else_to_a_new_one():
-    heads = tuple(Head(points={NAMES[0]: Point(x=x, y=50), NAMES[1]: None, NAMES[2]: None}) for x in (10, 90))
-    marks = Marks(sha256=SHA, width=100, height=100, heads=heads)
+    heads = tuple(
+        Head(points={NAMES[0]: Keypoint(x=x, y=50), NAMES[1]: None, NAMES[2]: None}) for x in (10, 90)
+    )
+    marks = Keypoints(sha256=SHA, width=100, height=100, heads=heads)
     new = [
-        Dot(key="x1", name=NAMES[1], x=80, y=50),
-        Dot(key="x2", name=NAMES[0], x=50, y=50),
+        ReviewedKeypoint(key="x1", name=NAMES[1], x=80, y=50),
+        ReviewedKeypoint(key="x2", name=NAMES[0], x=50, y=50),
     ]
-    after = keypoint_annotations.marks([*asked_about(marks), *new], marks, NAMES, SHA, 100, 100)
+    after = keypoint_annotations.reviewed_keypoints([*asked_about(marks), *new], marks, NAMES, SHA, 100, 100)
     assert after.heads[0].points[NAMES[1]] is None
-    assert after.heads[1].points[NAMES[1]] == Point(x=80, y=50)
-    assert after.heads[2].points[NAMES[0]] == Point(x=50, y=50)
+    assert after.heads[1].points[NAMES[1]] == Keypoint(x=80, y=50)
+    assert after.heads[2].points[NAMES[0]] == Keypoint(x=50, y=50)
 
 
 def test_points_put_on_a_picture_without_any_make_a_head():
-    new = [Dot(key="a", name=NAMES[0], x=10, y=20), Dot(key="b", name=NAMES[1], x=30, y=20)]
-    after = keypoint_annotations.marks(new, None, NAMES, SHA, 200, 100)
+    new = [
+        ReviewedKeypoint(key="a", name=NAMES[0], x=10, y=20),
+        ReviewedKeypoint(key="b", name=NAMES[1], x=30, y=20),
+    ]
+    after = keypoint_annotations.reviewed_keypoints(new, None, NAMES, SHA, 200, 100)
     assert after.heads == (
-        Head(points={NAMES[0]: Point(x=20, y=20), NAMES[1]: Point(x=60, y=20), NAMES[2]: None}),
+        Head(points={NAMES[0]: Keypoint(x=20, y=20), NAMES[1]: Keypoint(x=60, y=20), NAMES[2]: None}),
     )
 
 
 def test_people_differ_when_a_point_lies_elsewhere_or_is_missing():
     def of(x, second=True):
-        points = {NAMES[0]: Point(x=x, y=0), NAMES[1]: Point(x=100, y=0) if second else None}
-        return Marks(width=200, height=200, heads=(Head(points=points),))
+        points = {NAMES[0]: Keypoint(x=x, y=0), NAMES[1]: Keypoint(x=100, y=0) if second else None}
+        return Keypoints(width=200, height=200, heads=(Head(points=points),))
 
     assert keypoint_annotations.apart(of(0), of(0)) == 0
     assert keypoint_annotations.apart(of(0), of(5)) == pytest.approx(0.05)
@@ -355,7 +371,7 @@ def test_people_differ_when_a_point_lies_elsewhere_or_is_missing():
 
 
 def test_the_page_for_points_has_every_name_and_a_way_to_reject(tmp_path):
-    points = PointSet(names=NAMES)
+    points = KeypointSet(names=NAMES)
     recipe = Recipe(task=Task.KEYPOINTS, points=points).with_class("cat")
     with Dataset.create(tmp_path / "d", recipe) as dataset:
         page = ElementTree.fromstring(projects.config(dataset, Purpose.POINTS))
@@ -365,12 +381,12 @@ def test_the_page_for_points_has_every_name_and_a_way_to_reject(tmp_path):
 
 def test_a_task_carries_all_that_byod_must_know_again():
     sample = Sample(sha256=SHA, label="Katze", status=Status.KEPT, path="images/cat/x.jpg", size=1)
-    question = review_tasks.Question(
+    question = review_tasks.ReviewTask(
         sample=sample,
         label="cat",
         suspicion=0.25,
         seen=9,
-        opinions=(review_tasks.Opinion(by="folder", label="cat"),),
+        opinions=(review_tasks.RunPrediction(by="folder", label="cat"),),
     )
     made = push.task(question, "/data/x")
     assert made["data"]["byod_id"] == SHA

@@ -8,14 +8,14 @@ import pytest
 import tomlkit
 
 from byod.api import datasets, review, train
-from byod.api.review import Asked, Desk
+from byod.api.review import ReviewRequest, ReviewSession
 from byod.labeling import projects
-from byod.labeling.client import Studio
+from byod.labeling.client import LabelStudio
 from byod.labeling.review_tasks import Purpose
 from byod.schema import keypoints as marked
 from byod.schema import recipe as recipes
 from byod.schema.errors import UsageError
-from byod.schema.keypoints import Head, Marks, Point, PointSet
+from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
 from byod.schema.recipe import Recipe
 from byod.schema.records import Task
 from byod.testing import draw_classes
@@ -33,8 +33,8 @@ def nothing(done, total):
 
 @pytest.fixture
 def desk(live_studio):
-    studio = Studio(live_studio.url, live_studio.token)
-    return Desk(studio=studio, server="own", files=live_studio.files)
+    studio = LabelStudio(live_studio.url, live_studio.token)
+    return ReviewSession(studio=studio, server="own", files=live_studio.files)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def collected(pictures, folder):
 
 
 def push(folder, desk, tmp_path, **asked):
-    done = review.push(folder, desk, Asked(**asked), tmp_path / "cache", say=quiet, progress=nothing)
+    done = review.push(folder, desk, ReviewRequest(**asked), tmp_path / "cache", say=quiet, progress=nothing)
     return {one.project.purpose: one for one in done}
 
 
@@ -316,19 +316,19 @@ def cats(tmp_path):
     """A dataset of points: two eyes in each of four pictures, one out of the frame."""
     pictures = drawn(tmp_path / "drawn", "cat", per_class=4)
     folder = tmp_path / "cats"
-    recipe = Recipe(task=Task.KEYPOINTS, points=PointSet(names=NAMES, flips=(NAMES,)))
+    recipe = Recipe(task=Task.KEYPOINTS, points=KeypointSet(names=NAMES, flips=(NAMES,)))
     datasets.add([pictures], None, folder, recipe, say=quiet, watch=lambda tallies: None)
     for sample in datasets.status(folder, say=quiet).kept:
-        eyes = {NAMES[0]: Point(x=10.25, y=20.5), NAMES[1]: Point(x=-4, y=20, inside=False)}
-        marks = Marks(
+        eyes = {NAMES[0]: Keypoint(x=10.25, y=20.5), NAMES[1]: Keypoint(x=-4, y=20, inside=False)}
+        marks = Keypoints(
             sha256=sample.sha256, width=sample.width, height=sample.height, heads=(Head(points=eyes),)
         )
-        marked.write(folder / marked.file_of(sample.path), marks)
+        marked.write_keypoints(folder / marked.keypoints_file(sample.path), marks)
     return folder
 
 
 def points_of(folder, task):
-    return marked.read(folder / marked.file_of(task["data"]["file"]))
+    return marked.read_keypoints(folder / marked.keypoints_file(task["data"]["file"]))
 
 
 def drag(desk, task, right, down):
@@ -366,9 +366,9 @@ def test_points_that_a_hand_changed_meanwhile_are_not_overwritten(cats, desk, tm
     marks = points_of(cats, task)
     head = marks.heads[0]
     by_hand = marks.model_copy(
-        update={"heads": (head.model_copy(update={"points": {**head.points, NAMES[0]: Point(x=1, y=2)}}),)}
+        update={"heads": (head.model_copy(update={"points": {**head.points, NAMES[0]: Keypoint(x=1, y=2)}}),)}
     )
-    marked.write(cats / marked.file_of(task["data"]["file"]), by_hand)
+    marked.write_keypoints(cats / marked.keypoints_file(task["data"]["file"]), by_hand)
     drag(desk, task, 5, 5)
     pulled = pull(cats, desk)
     assert "changed by hand" in pulled.conflicts[0].why
@@ -382,7 +382,7 @@ def test_points_that_a_hand_changed_meanwhile_are_not_overwritten(cats, desk, tm
 
 def test_a_picture_without_points_is_asked_first_and_may_be_rejected(cats, desk, tmp_path):
     sample = datasets.status(cats, say=quiet).kept[2]
-    (cats / marked.file_of(sample.path)).unlink()
+    (cats / marked.keypoints_file(sample.path)).unlink()
     pushed = push(cats, desk, tmp_path)[Purpose.POINTS]
     first = tasks(desk, pushed)[0]
     assert first["data"]["byod_id"] == sample.sha256
@@ -396,7 +396,7 @@ def learned(tmp_path_factory):
     """A dataset with a run."""
     folder = tmp_path_factory.mktemp("learned")
     made = collected(drawn(folder / "drawn", "Katze", "Hund", per_class=40), folder / "set")
-    wanted = train.Wanted(plugin="sklearn", probe=False)
+    wanted = train.TrainRequest(plugin="sklearn", probe=False)
     train.train(made, wanted, say=quiet, log=lambda numbers: None)
     return made
 

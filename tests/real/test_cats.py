@@ -22,8 +22,8 @@ from web_page import DESK, EYES, PHONE, eyes_of, media, one, opened, press, show
 
 from byod.images.decode import open_picture
 from byod.tasks.keypoints.geometry.metrics import glasses_sit
-from byod.tasks.keypoints.predict import PointsPredictor
-from byod.web.inference import opened as opened_model
+from byod.tasks.keypoints.predict import KeypointsPredictor
+from byod.web.inference import open_model as opened_model
 from byod.web.static_site import site_folder
 
 pytestmark = [pytest.mark.long, pytest.mark.data]
@@ -88,7 +88,7 @@ def unseen(run, photos):
 
 @pytest.fixture(scope="module")
 def predictor(run):
-    return PointsPredictor(run)
+    return KeypointsPredictor(run)
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,14 @@ from byod.collection.importers.cat_file import POINTS
 from byod.images import decode
 from byod.schema import keypoints
 from byod.schema.errors import DatasetError
-from byod.schema.keypoints import Head, Marks, Point, PointSet, box_of, mirrored_pairs, upright
+from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet, box_of, mirrored_pairs, upright
 
 coordinates = st.floats(-2000, 2000, allow_nan=False).map(lambda x: round(x, 3))
 heads = st.builds(
     Head,
     points=st.dictionaries(
         st.sampled_from(POINTS.names),
-        st.none() | st.builds(Point, x=coordinates, y=coordinates, inside=st.booleans()),
+        st.none() | st.builds(Keypoint, x=coordinates, y=coordinates, inside=st.booleans()),
     ),
 )
 
@@ -29,9 +29,9 @@ heads = st.builds(
 def test_marks_read_back_are_those_written(tmp_path_factory, some, width, height):
     """Whatever is marked, its file gives the same marks back."""
     file = tmp_path_factory.mktemp("points") / "points" / "a.json"
-    marks = Marks(sha256="0" * 64, width=width, height=height, heads=tuple(some))
-    keypoints.write(file, marks)
-    assert keypoints.read(file) == marks
+    marks = Keypoints(sha256="0" * 64, width=width, height=height, heads=tuple(some))
+    keypoints.write_keypoints(file, marks)
+    assert keypoints.read_keypoints(file) == marks
     assert [path.name for path in file.parent.iterdir()] == ["a.json"]
 
 
@@ -44,9 +44,9 @@ def test_a_damaged_file_is_said_in_one_line(tmp_path, text):
     file = tmp_path / "a.json"
     file.write_text(text)
     with pytest.raises(DatasetError, match=r"a\.json") as raised:
-        keypoints.read(file)
+        keypoints.read_keypoints(file)
     assert "\n" not in str(raised.value)
-    assert keypoints.read(tmp_path / "b.json") is None
+    assert keypoints.read_keypoints(tmp_path / "b.json") is None
 
 
 def test_the_mirror_image_of_a_cat_exchanges_its_sides():
@@ -59,7 +59,7 @@ def test_the_mirror_image_of_a_cat_exchanges_its_sides():
 @given(st.permutations(list(POINTS.names)))
 def test_a_permutation_undoes_itself(names):
     """Mirroring twice gives every point its own name back, whatever their order."""
-    permutation = PointSet(names=tuple(names), flips=POINTS.flips).permutation
+    permutation = KeypointSet(names=tuple(names), flips=POINTS.flips).permutation
     assert [permutation[n] for n in permutation] == list(range(len(names)))
 
 
@@ -76,12 +76,12 @@ def test_a_permutation_undoes_itself(names):
 def test_a_set_that_contradicts_itself_is_refused(names, flips):
     """No point is named twice, and flips pair points that exist, each once."""
     with pytest.raises(ValidationError):
-        PointSet(names=names, flips=flips)
+        KeypointSet(names=names, flips=flips)
 
 
 def test_sided_points_without_a_pair_are_known():
     """Points that speak of a side and have no partner would be mislabelled by a mirror image."""
-    assert PointSet(names=("left_eye", "nose"), flips=()).unpaired == ("left_eye",)
+    assert KeypointSet(names=("left_eye", "nose"), flips=()).unpaired == ("left_eye",)
     assert mirrored_pairs(("left_eye", "right_eye", "nose", "cleft", "cright")) == (
         ("left_eye", "right_eye"),
     )
@@ -120,6 +120,6 @@ def test_boxes_hold_their_points_and_stay_in_the_frame(head, width, height):
 
 def test_a_drawn_box_goes_before_a_derived_one():
     """The box that somebody drew is the head's box; without points and box there is none."""
-    drawn = Head(points={"a": Point(x=5, y=5)}, box=(1, 2, 30, 40))
+    drawn = Head(points={"a": Keypoint(x=5, y=5)}, box=(1, 2, 30, 40))
     assert box_of(drawn, 100, 100) == (1, 2, 30, 40)
     assert box_of(Head(points={"a": None}), 100, 100) is None

@@ -28,7 +28,7 @@ from byod.dataset.dataset_folder import Dataset
 from byod.images.resize import resized
 from byod.schema import keypoints
 from byod.schema.errors import DatasetError, ModelError, PictureError, UsageError
-from byod.schema.keypoints import Marks, PointSet
+from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.model_card import InputRule
 from byod.schema.recipe import Recipe
 from byod.schema.records import Task
@@ -79,7 +79,7 @@ def test_it_says_when_it_is_unsure(made):
     """An answer below the threshold is marked, one above is not; the threshold stands in what the page is told."""
     between = np.linspace((170, 70, 60), (70, 160, 70), 12).astype(int)
     for below in (0.0, 0.7, 0.95):
-        with served(made, model=inference.opened(made, unsure_below=below)) as at:
+        with served(made, model=inference.open_model(made, unsure_below=below)) as at:
             assert get(at, "/api/model").json["unsure_below"] == below
             said = [post(at, content=picture(tuple(colour))).json for colour in between]
             assert [one["unsure"] for one in said] == [one["probability"] < below for one in said]
@@ -250,7 +250,7 @@ def reviewed_in(dataset):
 
 def test_reports_of_points_come_in_with_their_marks(tmp_path):
     """A large picture is kept smaller and its points with it; taken up, the points lie beside the picture."""
-    names = PointSet(
+    names = KeypointSet(
         names=("eye_image_left", "eye_image_right"), flips=(("eye_image_left", "eye_image_right"),)
     )
     recipe = Recipe(task=Task.KEYPOINTS, points=names, min_side=16, sources=(), max_side=512).with_class(
@@ -275,10 +275,10 @@ def test_reports_of_points_come_in_with_their_marks(tmp_path):
     kept = feedback_inbox.keep(tmp_path / "cats", stream.getvalue(), run="r", label=None, marks=marks)
     assert (kept.width, kept.height) == (2048, 1536)
     assert kept.marks.heads[0].points["eye_image_left"].x == pytest.approx(512)
-    done = feedback.take_up(tmp_path / "cats", say=str, watch=lambda tallies: None)
+    done = feedback.import_feedback(tmp_path / "cats", say=str, watch=lambda tallies: None)
     assert (done.taken, done.left) == (1, 0)
     (sample,) = done.snapshot.kept
-    there = keypoints.read(tmp_path / "cats" / keypoints.file_of(sample.path))
+    there = keypoints.read_keypoints(tmp_path / "cats" / keypoints.keypoints_file(sample.path))
     assert (there.sha256, there.width, there.height) == (sample.sha256, 512, 384)
     left, right = (there.heads[0].points[name] for name in names.names)
     assert (left.x, left.y, left.inside) == (pytest.approx(128), pytest.approx(192), True)
@@ -311,7 +311,7 @@ def test_every_head_of_a_picture_is_answered(cats):
         for content in (jpeg(image), jpeg(stored, 6)):
             said = post(at, "/api/predict?look=1", content).json
             assert (said["width"], said["height"], len(said["heads"])) == (400, 300, 2)
-            assert set(said) == set(schemas["PointsPrediction"]["properties"])
+            assert set(said) == set(schemas["KeypointsPrediction"]["properties"])
             for points_of_one in truth:
                 errors = [
                     np.abs(np.array([head["points"][n] for n in POINTS.names]) - points_of_one).max()
@@ -336,10 +336,11 @@ def test_corrected_points_come_in_for_the_next_round(cats):
         assert "399 x 300" in post(at, "/api/report", wrong, kind).json["error"]
         none, kind = form(image=jpeg(image[:, ::-1]), truth=json.dumps({**told, "heads": []}).encode())
         assert post(at, "/api/report", none, kind).status == 201
-    done = feedback.take_up(cats.parent.parent, say=str, watch=lambda tallies: None)
+    done = feedback.import_feedback(cats.parent.parent, say=str, watch=lambda tallies: None)
     assert (done.taken, done.left) == (2, 0)
     marks = [
-        keypoints.read(done.snapshot.folder / keypoints.file_of(one.path)) for one in done.snapshot.samples
+        keypoints.read_keypoints(done.snapshot.folder / keypoints.keypoints_file(one.path))
+        for one in done.snapshot.samples
     ]
     assert sorted(len(each.heads) for each in marks) == [0, 1]
     (there,) = next(each.heads for each in marks if each.heads)
@@ -399,7 +400,7 @@ def test_marks_are_those_of_the_model(heads):
 
     about = About(
         run="r", task=Task.KEYPOINTS, arch="a", plugin="p", created="now", input=InputRule(width=96, height=96),
-        points=PointSet(names=("eye",)), look=False, reports=True, takes=Taken(types=(), bytes=1, pixels=1), metrics={},
+        points=KeypointSet(names=("eye",)), look=False, reports=True, takes=Taken(types=(), bytes=1, pixels=1), metrics={},
     )  # fmt: skip
     said = {"width": 10, "height": 10, "heads": heads}
     with pytest.raises(HTTPException) as refused:
@@ -419,7 +420,7 @@ def test_reports_do_not_fill_the_disk(copied, monkeypatch):
     feedback_inbox.keep(copied, picture(colours[0]), run="r", label=GREEN, marks=None)
     assert [one.label for one in feedback_inbox.waiting(copied)].count(GREEN) == 1
     with pytest.raises(DatasetError, match="64 x 48"):
-        feedback_inbox.keep(copied, picture(), run="r", label=None, marks=Marks(width=9, height=9))
+        feedback_inbox.keep(copied, picture(), run="r", label=None, marks=Keypoints(width=9, height=9))
     with pytest.raises(PictureError):
         feedback_inbox.keep(copied, b"<svg>", run="r", label=RED, marks=None)
 

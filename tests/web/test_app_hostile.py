@@ -418,7 +418,7 @@ class Held:
     """A real model that answers when it is let go."""
 
     def __init__(self, run):
-        self._inner = inference.opened(run)
+        self._inner = inference.open_model(run)
         self.task, self.about = self._inner.task, self._inner.about
         self.go, self.begun = threading.Event(), threading.Semaphore(0)
 

@@ -20,7 +20,7 @@ from byod.api import datasets
 from byod.api import serve as serving
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import predictions, projects
-from byod.labeling.client import Studio
+from byod.labeling.client import LabelStudio
 from byod.labeling.projects import REJECT, Purpose
 from byod.schema.errors import DatasetError, ModelError, ReviewError, UsageError
 from byod.schema.recipe import Recipe, safe_folder
@@ -212,7 +212,7 @@ def test_a_class_that_the_recipe_lost_is_no_answer(client, run):
     lost = RED_FOLDER if "rot" in text[at:end] else GREEN
     file.write_text(text[:at] + text[end:], encoding="utf-8")
     assert asked(client, list(expected)) == [[] if said[0] == lost else said for said in expected.values()]
-    with contextlib.closing(ml_backend.Labeller(run, run.parent.parent)) as labeller:
+    with contextlib.closing(ml_backend.MLBackend(run, run.parent.parent)) as labeller:
         assert labeller.unknown_classes() == [RED if lost == RED_FOLDER else GREEN]
 
 
@@ -234,9 +234,9 @@ def test_what_cannot_help_is_refused_in_one_line(run, tmp_path):
     cats = tmp_path / "cats"
     cats.mkdir()
     with pytest.raises(ModelError, match="labels only"):
-        ml_backend.Labeller(run_folder(cats), run.parent.parent)
+        ml_backend.MLBackend(run_folder(cats), run.parent.parent)
     with pytest.raises(DatasetError, match="no catalog"):
-        ml_backend.Labeller(run, tmp_path)
+        ml_backend.MLBackend(run, tmp_path)
     with (
         labelling_at(run) as url,
         pytest.raises(UsageError, match="is taken"),
@@ -259,7 +259,7 @@ def labelling_at(run, port=None):
 def helper_at(run, port=None):
     """A helper in this process, and its address."""
     with (
-        contextlib.closing(ml_backend.Labeller(run, run.parent.parent)) as labeller,
+        contextlib.closing(ml_backend.MLBackend(run, run.parent.parent)) as labeller,
         listening(ml_backend.app(labeller), port=port, usual=0) as url,
     ):
         yield labeller, url
@@ -270,7 +270,7 @@ def helper_at(run, port=None):
 
 @pytest.fixture
 def studio(live_studio):
-    return Studio(live_studio.url, live_studio.token)
+    return LabelStudio(live_studio.url, live_studio.token)
 
 
 @pytest.fixture
@@ -304,7 +304,7 @@ def project(studio, run):
 def opinion(label):
     return {
         "model_version": "folder",
-        "result": predictions.prediction(predictions.Said(label=label, score=1), "")["result"],
+        "result": predictions.prediction(predictions.PredictionWriter(label=label, score=1), "")["result"],
     }
 
 
@@ -435,7 +435,7 @@ def test_a_server_that_is_away_is_said_once(run):
     said = []
     visit = serving.Visit(Away(), run.parent.parent, None, "http://127.0.0.1:2", said.append)
     visit.connected[1] = 1
-    with contextlib.closing(ml_backend.Labeller(run, run.parent.parent)) as labeller:
+    with contextlib.closing(ml_backend.MLBackend(run, run.parent.parent)) as labeller:
         visit._labeller = labeller
         visit.look_again()
         visit.look_again()
@@ -527,7 +527,7 @@ def test_a_server_that_bans_loopback_is_told_what_to_set(
     banned = {"LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS": "true"}
     try:
         running = local_server.start(settings, str, extra=banned)
-        there = Studio(running.url, running.token)
+        there = LabelStudio(running.url, running.token)
         number = there.post("/api/projects/", json={"title": "banned", "label_config": "<View/>"})["id"]
         with labelling_at(run) as url, pytest.raises(ReviewError) as caught:
             predictions.attach(there, number, url, str)

@@ -22,7 +22,7 @@ from byod.report import attribution
 from byod.schema.errors import UsageError
 from byod.schema.model_card import Unreadable
 from byod.tasks.classify.predict import Predictor
-from byod.tasks.keypoints.predict import PointsPredictor
+from byod.tasks.keypoints.predict import KeypointsPredictor
 from byod.tasks.keypoints.train import train as train_keypoints
 from byod.web import security
 from byod.web.static_site import site_folder
@@ -165,7 +165,7 @@ def test_photos_get_the_same_label_as_in_python(put, host, site, browser, real_p
         "features": "body",
         "weights": str(real_pictures / "weights" / "mobilenet_v2.pth"),
     }
-    wanted = train.Wanted(plugin="sklearn", options=body, probe=False)
+    wanted = train.TrainRequest(plugin="sklearn", options=body, probe=False)
     run, card = train.train(folder, wanted, say=str, log=lambda epoch: None)
     assert card.metrics.accuracy > 0.85
     put(run)
@@ -183,7 +183,7 @@ def test_photos_get_the_same_label_as_in_python(put, host, site, browser, real_p
 
 def test_what_the_net_looked_at_is_told_as_a_server_tells_it(colours, put, host, site, browser):
     """The same label, area and least certainty as from `byod serve`, and a veil of the same colours there."""
-    from byod.web.inference import opened as served
+    from byod.web.inference import open_model as served
 
     block = np.full((90, 160, 3), (120, 120, 60), np.uint8)
     block[20:70, 90:150] = (200, 30, 30)
@@ -215,7 +215,7 @@ def test_the_same_pixels_get_the_same_heads(spots, put, host, browser):
     run, examples = spots
     put(run)
     opened(browser, host)
-    predictor = PointsPredictor(run, threads=1)
+    predictor = KeypointsPredictor(run, threads=1)
     assert predictor.card.refine == 2
     counts = set()
     for example in examples[::4]:
@@ -256,7 +256,7 @@ def test_jpeg_files_get_their_points_within_two_percent(spots, put, host, site, 
         files.append(file)
         addresses.append(address)
     found = 0
-    own = PointsPredictor(run, threads=1).predict(files)
+    own = KeypointsPredictor(run, threads=1).predict(files)
     for here, there in zip(asked_files(browser, addresses), own, strict=True):
         assert (here["width"], here["height"], len(here["heads"])) == (
             there.width,

@@ -13,7 +13,7 @@ from byod.collection.http.api_client import ApiClient, Busy, Reply, retry_after
 from byod.schema.errors import RateLimited, SourceError
 
 
-def ask(url: str, params: Mapping[str, str | int], client: ApiClient, *, source: str) -> Any:
+def request(url: str, params: Mapping[str, str | int], client: ApiClient, *, source: str) -> Any:
     """The JSON answer of a wiki's `api.php`, in its second, plainer form.
 
     Raises:

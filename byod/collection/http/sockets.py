@@ -139,12 +139,12 @@ def look_up(host: str, port: int) -> list[Address]:
     """
     allowance = _allowance()
     if allowance is None:
-        return _ask(host, port)
+        return _resolve(host, port)
     answers: queue.SimpleQueue[list[Address] | OSError] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
-            answers.put(_ask(host, port))
+            answers.put(_resolve(host, port))
         except OSError as error:
             answers.put(error)
 
@@ -159,7 +159,7 @@ def look_up(host: str, port: int) -> list[Address]:
         return answer
 
 
-def _ask(host: str, port: int) -> list[Address]:
+def _resolve(host: str, port: int) -> list[Address]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (UnicodeError, ValueError) as error:  # a name that cannot be written in DNS

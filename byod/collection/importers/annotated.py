@@ -8,11 +8,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from byod.collection.importers.archives import Store
-from byod.schema.keypoints import Head, PointSet
+from byod.schema.keypoints import Head, KeypointSet
 
 
 @dataclass(frozen=True, slots=True)
-class Marked:
+class AnnotatedImage:
     """One annotated picture, not opened yet.
 
     `name` is what people know it by, `folder` the part of the collection it came from, `entry` its file in `store`.
@@ -30,7 +30,7 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Annotations:
     """All that a reader found.
 
     `source` is the reader's name, `label` the class the heads belong to, `lines` what was passed over and why.
@@ -40,8 +40,8 @@ class Found:
 
     source: str
     label: str
-    points: PointSet
-    pictures: tuple[Marked, ...]
+    points: KeypointSet
+    pictures: tuple[AnnotatedImage, ...]
     lines: tuple[str, ...]
     page: str | None = None
     ordered: tuple[tuple[str, ...], ...] = ()

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from byod.collection.importers import cat_file
-from byod.collection.importers.annotated import Found, Marked, address, some
+from byod.collection.importers.annotated import AnnotatedImage, Annotations, address, some
 from byod.collection.importers.archives import Store, is_picture, same
-from byod.schema.errors import PointsError, UsageError
-from byod.schema.keypoints import Head, Point
+from byod.schema.errors import KeypointsError, UsageError
+from byod.schema.keypoints import Head, Keypoint
 
 NAME = "cats"
 LABEL = "cat"
@@ -75,7 +75,7 @@ class _Listing:
             )
 
 
-def read(stores: Sequence[Store], *, leave_out: Collection[str] = (), page: str | None = None) -> Found:
+def read(stores: Sequence[Store], *, leave_out: Collection[str] = (), page: str | None = None) -> Annotations:
     """Find the pictures and their points; whatever is malformed, missing or passed over becomes a line.
 
     Args:
@@ -102,12 +102,12 @@ def read(stores: Sequence[Store], *, leave_out: Collection[str] = (), page: str 
     for key, (picture, label) in sorted(wanted.items()):
         try:
             head = _head(label.store.read(label.entry), label.key)
-        except PointsError as error:
+        except KeypointsError as error:
             lines.append(f"{error}; the picture is left out")
             continue
         url = f"{NAME}:{key}" if picture.canonical else address(picture.store, picture.entry)
-        pictures.append(Marked(key, picture.folder, url, picture.store, picture.entry, (head,)))
-    return Found(NAME, LABEL, cat_file.POINTS, tuple(pictures), tuple(lines), page)
+        pictures.append(AnnotatedImage(key, picture.folder, url, picture.store, picture.entry, (head,)))
+    return Annotations(NAME, LABEL, cat_file.POINTS, tuple(pictures), tuple(lines), page)
 
 
 def _file(store: Store, entry: str) -> _File:
@@ -148,7 +148,7 @@ def _pairs(listing: _Listing) -> Iterator[tuple[str, tuple[_File, _File]]]:
 def _head(content: bytes, where: str) -> Head:
     points = cat_file.parse(content, where)
     named = zip(cat_file.POINTS.names, points, strict=True)
-    return Head(points={name: Point(x=x, y=y) for name, (x, y) in named})
+    return Head(points={name: Keypoint(x=x, y=y) for name, (x, y) in named})
 
 
 def _listed(key: str, leave_out: Collection[str]) -> bool:

@@ -11,15 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from byod.schema.errors import PointsError
-from byod.schema.keypoints import PointSet
+from byod.schema.errors import KeypointsError
+from byod.schema.keypoints import KeypointSet
 
 SUFFIX = ".cat"
 MAX_BYTES = 4096
 MOST = 100_000
 """A coordinate further from the picture's corner than this many pixels is a slip of the pen."""
 
-POINTS = PointSet(
+POINTS = KeypointSet(
     names=(
         "eye_image_left",
         "eye_image_right",
@@ -50,30 +50,30 @@ def parse(content: bytes, where: str) -> tuple[tuple[int, int], ...]:
         where: the file's name, for the message.
 
     Raises:
-        PointsError: it is no such line; the message names the file and the reason.
+        KeypointsError: it is no such line; the message names the file and the reason.
     """
     if len(content) > MAX_BYTES:
-        raise PointsError(f"{where}: {len(content)} bytes are too many for nine points")
+        raise KeypointsError(f"{where}: {len(content)} bytes are too many for nine points")
     lines = content.split(b"\n")
     if any(line.strip(b" \t\r") for line in lines[1:]):
-        raise PointsError(f"{where}: more than one line")
+        raise KeypointsError(f"{where}: more than one line")
     words = lines[0].strip(b" \t\r").split()
     if not words:
-        raise PointsError(f"{where}: the file is empty")
+        raise KeypointsError(f"{where}: the file is empty")
     for word in words:
         if not _NUMBER.fullmatch(word):
-            raise PointsError(
+            raise KeypointsError(
                 f"{where}: {word[:20].decode('ascii', 'backslashreplace')!r} is no whole number"
             )
     numbers = [int(word) for word in words]
     wanted = len(POINTS.names)
     if numbers[0] != wanted:
-        raise PointsError(f"{where}: it says {numbers[0]} points where {wanted} belong")
+        raise KeypointsError(f"{where}: it says {numbers[0]} points where {wanted} belong")
     if len(numbers) != 1 + 2 * wanted:
-        raise PointsError(f"{where}: {len(numbers) - 1} coordinates where {2 * wanted} belong")
+        raise KeypointsError(f"{where}: {len(numbers) - 1} coordinates where {2 * wanted} belong")
     for number in numbers[1:]:
         if abs(number) > MOST:
-            raise PointsError(f"{where}: the coordinate {number} lies far outside any picture")
+            raise KeypointsError(f"{where}: the coordinate {number} lies far outside any picture")
     return tuple(zip(numbers[1::2], numbers[2::2], strict=True))
 
 

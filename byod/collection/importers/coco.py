@@ -16,10 +16,10 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from byod.collection.importers.annotated import Found, Marked, address, some
+from byod.collection.importers.annotated import AnnotatedImage, Annotations, address, some
 from byod.collection.importers.archives import MAX_MEMBER, Store
-from byod.schema.errors import PointsError, UsageError
-from byod.schema.keypoints import Head, Pixels, Point, PointSet, mirrored_pairs
+from byod.schema.errors import KeypointsError, UsageError
+from byod.schema.keypoints import Head, Keypoint, KeypointSet, Pixels, mirrored_pairs
 
 NAME = "coco"
 
@@ -59,7 +59,7 @@ class _Annotation(_Part):
 P = TypeVar("P", bound=_Part)
 
 
-def read(file: Path, stores: Sequence[Store], category: str | None, label: str | None) -> Found:
+def read(file: Path, stores: Sequence[Store], category: str | None, label: str | None) -> Annotations:
     """Find the pictures of an annotation file; whatever is malformed, missing or passed over becomes a line.
 
     A picture without annotations is one without heads.
@@ -87,14 +87,14 @@ def read(file: Path, stores: Sequence[Store], category: str | None, label: str |
             elif said.iscrowd:
                 passed["of crowds"] += 1
             elif said.image_id not in images:
-                raise PointsError(f"annotation {said.id} names image {said.image_id}, which is not listed")
+                raise KeypointsError(f"annotation {said.id} names image {said.image_id}, which is not listed")
             else:
                 heads[said.image_id].append(_head(said, points.names))
-        except PointsError as error:
+        except KeypointsError as error:
             lines.append(f"{error}; it is left out")
     lines += [f"{number} annotations {what} are passed over" for what, number in sorted(passed.items())]
     pictures = tuple(_pictures(images.values(), heads, stores, lines))
-    return Found(NAME, label or kind.name, points, pictures, tuple(lines))
+    return Annotations(NAME, label or kind.name, points, pictures, tuple(lines))
 
 
 def _values(file: Path) -> Mapping[str, Any]:
@@ -130,10 +130,10 @@ def _category(categories: Sequence[_Category], wanted: str | None, file: Path) -
     raise UsageError(f"{file} {what} that could be meant: name one with --category (there are: {names})")
 
 
-def _points(kind: _Category, file: Path) -> PointSet:
+def _points(kind: _Category, file: Path) -> KeypointSet:
     flips = mirrored_pairs(kind.keypoints) if kind.flip_pairs is None else kind.flip_pairs
     try:
-        return PointSet(names=kind.keypoints, flips=flips)
+        return KeypointSet(names=kind.keypoints, flips=flips)
     except ValidationError as error:
         raise UsageError(f"{file}: the points of {kind.name!r}: {error.errors()[0]['msg']}") from error
 
@@ -142,24 +142,26 @@ def _head(said: _Annotation, names: Sequence[str]) -> Head:
     """The head of one annotation.
 
     Raises:
-        PointsError: its numbers are not those of these points.
+        KeypointsError: its numbers are not those of these points.
     """
     numbers = said.keypoints
     if len(numbers) not in (0, 3 * len(names)):
-        raise PointsError(f"annotation {said.id}: {len(numbers)} numbers where {3 * len(names)} belong")
-    marked: dict[str, Point | None] = dict.fromkeys(names)
+        raise KeypointsError(f"annotation {said.id}: {len(numbers)} numbers where {3 * len(names)} belong")
+    marked: dict[str, Keypoint | None] = dict.fromkeys(names)
     for name, x, y, seen in zip(names, numbers[::3], numbers[1::3], numbers[2::3], strict=False):
         if seen not in (0, 1, 2):
-            raise PointsError(f"annotation {said.id}: {name} has v = {seen:g}, which is none of 0, 1 and 2")
+            raise KeypointsError(
+                f"annotation {said.id}: {name} has v = {seen:g}, which is none of 0, 1 and 2"
+            )
         if max(abs(x), abs(y)) > 1e6:
-            raise PointsError(f"annotation {said.id}: {name} lies far outside any picture")
+            raise KeypointsError(f"annotation {said.id}: {name} lies far outside any picture")
         if seen:
-            marked[name] = Point(x=x, y=y)
+            marked[name] = Keypoint(x=x, y=y)
     if said.bbox is None:
         return Head(points=marked)
     x, y, width, height = said.bbox
     if width <= 0 or height <= 0:
-        raise PointsError(f"annotation {said.id}: its box has no area")
+        raise KeypointsError(f"annotation {said.id}: its box has no area")
     return Head(points=marked, box=(x, y, x + width, y + height))
 
 
@@ -168,7 +170,7 @@ def _pictures(
     heads: Mapping[_Key, Sequence[Head]],
     stores: Sequence[Store],
     lines: list[str],
-) -> Iterator[Marked]:
+) -> Iterator[AnnotatedImage]:
     """The images that are there, by the name they are listed with, or by the end of a longer path."""
     ends: defaultdict[str, list[tuple[Store, str]]] = defaultdict(list)
     for store in stores:
@@ -189,4 +191,4 @@ def _pictures(
         size = (image.width, image.height) if image.width and image.height else None
         folder = entry.rpartition("/")[0].rpartition("/")[2] or store.where.resolve().stem
         said = tuple(heads.get(image.id, ()))
-        yield Marked(entry, folder, address(store, entry), store, entry, said, size)
+        yield AnnotatedImage(entry, folder, address(store, entry), store, entry, said, size)

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
-from byod.collection.importers.annotated import Found, Marked, address, some
+from byod.collection.importers.annotated import AnnotatedImage, Annotations, address, some
 from byod.collection.importers.archives import Store, is_picture
-from byod.schema.errors import PointsError, UsageError
-from byod.schema.keypoints import Head, Point, PointSet, mirrored_pairs
+from byod.schema.errors import KeypointsError, UsageError
+from byod.schema.keypoints import Head, Keypoint, KeypointSet, mirrored_pairs
 
 NAME = "voc"
 MAX_BYTES = 2_000_000
@@ -34,7 +34,9 @@ class Annotation:
     boxes: Mapping[str, tuple[Box, ...]]
 
 
-def read(stores: Sequence[Store], points: Mapping[str, Sequence[str]], head: str | None, label: str) -> Found:
+def read(
+    stores: Sequence[Store], points: Mapping[str, Sequence[str]], head: str | None, label: str
+) -> Annotations:
     """Find annotated pictures; whatever is malformed, missing or unclear becomes a line.
 
     Args:
@@ -48,7 +50,7 @@ def read(stores: Sequence[Store], points: Mapping[str, Sequence[str]], head: str
     """
     names = tuple(name for kinds in points.values() for name in kinds)
     lines: list[str] = []
-    pictures: list[Marked] = []
+    pictures: list[AnnotatedImage] = []
     classes: Counter[str] = Counter()
     for store in stores:
         by_name = _pictures(store)
@@ -58,14 +60,14 @@ def read(stores: Sequence[Store], points: Mapping[str, Sequence[str]], head: str
             try:
                 said = parse(store.read(entry), entry)
                 picture = _picture(by_name, said, entry)
-            except PointsError as error:
+            except KeypointsError as error:
                 lines.append(f"{error}; it is left out")
                 continue
             classes.update({kind: len(boxes) for kind, boxes in said.boxes.items()})
             heads = tuple(_heads(said, points, head, names, entry, lines))
             folder = PurePosixPath(picture).parent.name or store.where.resolve().stem
             pictures.append(
-                Marked(picture, folder, address(store, picture), store, picture, heads, said.size)
+                AnnotatedImage(picture, folder, address(store, picture), store, picture, heads, said.size)
             )
     where = ", ".join(str(store.where) for store in stores)
     if not classes and not pictures:
@@ -75,8 +77,8 @@ def read(stores: Sequence[Store], points: Mapping[str, Sequence[str]], head: str
         told = some([f"{kind} ({classes[kind]})" for kind in unused], 8)
         lines.append(f"boxes of other classes are passed over: {told}")
     once = tuple(_once(pictures, lines))
-    known = PointSet(names=names, flips=mirrored_pairs(names))
-    return Found(NAME, label, known, once, tuple(lines), ordered=tuple(map(tuple, points.values())))
+    known = KeypointSet(names=names, flips=mirrored_pairs(names))
+    return Annotations(NAME, label, known, once, tuple(lines), ordered=tuple(map(tuple, points.values())))
 
 
 def _check_classes(there: Mapping[str, int], wanted: Iterable[str], where: str) -> None:
@@ -91,34 +93,34 @@ def parse(content: bytes, where: str) -> Annotation:
     """Read one annotation.
 
     Raises:
-        PointsError: it is no annotation, or a box in it is none; the message names the file and the reason.
+        KeypointsError: it is no annotation, or a box in it is none; the message names the file and the reason.
     """
     from lxml import etree  # type: ignore[import-untyped]
 
     if len(content) > MAX_BYTES:
-        raise PointsError(f"{where}: {len(content):,} bytes are too many for an annotation")
+        raise KeypointsError(f"{where}: {len(content):,} bytes are too many for an annotation")
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-        raise PointsError(f"{where}: it declares entities, which no annotation needs")
+        raise KeypointsError(f"{where}: it declares entities, which no annotation needs")
     try:
         root = etree.fromstring(
             content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
         )
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise PointsError(f"{where}: no XML ({error})") from error
+        raise KeypointsError(f"{where}: no XML ({error})") from error
     if root.tag != "annotation":
-        raise PointsError(f"{where}: it is no VOC annotation (its root is {root.tag!r})")
+        raise KeypointsError(f"{where}: it is no VOC annotation (its root is {root.tag!r})")
     boxes: defaultdict[str, list[Box]] = defaultdict(list)
     for number, entry in enumerate(root.findall("object"), start=1):
         kind = (entry.findtext("name") or "").strip()
         box = entry.find("bndbox")
         if not kind or box is None:
-            raise PointsError(f"{where}: object {number} has no name or no box")
+            raise KeypointsError(f"{where}: object {number} has no name or no box")
         sides = [
             _number(box.findtext(side), where, f"object {number}, {side}")
             for side in ("xmin", "ymin", "xmax", "ymax")
         ]
         if sides[0] >= sides[2] or sides[1] >= sides[3]:
-            raise PointsError(f"{where}: the box of object {number} has no area")
+            raise KeypointsError(f"{where}: the box of object {number} has no area")
         boxes[kind].append((sides[0], sides[1], sides[2], sides[3]))
     size = [_number(root.findtext(f"size/{side}") or "0", where, side) for side in ("width", "height")]
     file = PureWindowsPath((root.findtext("filename") or "").strip()).name
@@ -130,9 +132,9 @@ def _number(text: str | None, where: str, what: str) -> float:
     try:
         value = float(text or "")
     except ValueError:
-        raise PointsError(f"{where}: {what} is {text!r}, no number") from None
+        raise KeypointsError(f"{where}: {what} is {text!r}, no number") from None
     if not -1e6 < value < 1e6:  # also refuses what is not a number at all
-        raise PointsError(f"{where}: {what} is {text!r}, which lies in no picture")
+        raise KeypointsError(f"{where}: {what} is {text!r}, which lies in no picture")
     return value
 
 
@@ -151,9 +153,9 @@ def _picture(by_name: Mapping[str, list[str]], said: Annotation, entry: str) -> 
     """The picture an annotation belongs to: by the file it names, else by its own name."""
     found = by_name.get(said.file.lower()) or by_name.get(f"{PurePosixPath(entry).stem.lower()}/", [])
     if not found:
-        raise PointsError(f"{entry}: its picture {said.file or PurePosixPath(entry).stem!r} is not there")
+        raise KeypointsError(f"{entry}: its picture {said.file or PurePosixPath(entry).stem!r} is not there")
     if len(found) > 1:
-        raise PointsError(f"{entry}: several pictures go by the name {said.file!r}: {some(found)}")
+        raise KeypointsError(f"{entry}: several pictures go by the name {said.file!r}: {some(found)}")
     return found[0]
 
 
@@ -177,11 +179,11 @@ def _heads(
                 continue
             inside[min(around, key=lambda n: _area(frames[n]))][kind].append((x, y))
     for frame, found in zip(frames, inside, strict=True):
-        marked: dict[str, Point | None] = dict.fromkeys(names)
+        marked: dict[str, Keypoint | None] = dict.fromkeys(names)
         for kind, wanted in points.items():
             if len(found[kind]) == len(wanted):
                 for name, (x, y) in zip(wanted, sorted(found[kind]), strict=True):
-                    marked[name] = Point(x=x, y=y)
+                    marked[name] = Keypoint(x=x, y=y)
             elif found[kind]:
                 lines.append(
                     f"{entry}: a head has {len(found[kind])} {kind} where {len(wanted)} belong: which is which is"
@@ -199,7 +201,7 @@ def _area(box: Box | None) -> float:
     return 0.0 if box is None else (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _once(pictures: Sequence[Marked], lines: list[str]) -> Iterator[Marked]:
+def _once(pictures: Sequence[AnnotatedImage], lines: list[str]) -> Iterator[AnnotatedImage]:
     """Each picture once: a second annotation of it is said and left out."""
     known: set[str] = set()
     for picture in pictures:

@@ -13,9 +13,9 @@ from typing import cast
 
 from byod.collection.http.api_client import ApiClient
 from byod.schema.errors import UsageError
-from byod.schema.records import Ask, Candidate, Query, Record
+from byod.schema.records import Candidate, Query, Record, SearchOptions
 
-Search = Callable[[Query, Ask, ApiClient], Iterator[Candidate]]
+Search = Callable[[Query, SearchOptions, ApiClient], Iterator[Candidate]]
 
 
 class SourceEntry(Record):

@@ -18,7 +18,7 @@ from byod.collection.http import parsing
 from byod.collection.http.api_client import DAY, ApiClient
 from byod.collection.sources.web_search import Browser, unproven
 from byod.schema.errors import Filtered, RateLimited, SourceError
-from byod.schema.records import Ask, Candidate, Policy, Query
+from byod.schema.records import Candidate, Policy, Query, SearchOptions
 
 NAME = "bing"
 PAGE = 35
@@ -29,7 +29,7 @@ _PICTURES = "//a[contains(concat(' ', @class, ' '), ' iusc ')][@m]"
 _SIZE = "./ancestor::div[1]/..//div[contains(@class, 'img_info')]//span[contains(@class, 'nowrap')]/text()"
 
 
-def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what Bing finds for a query, about 35 at a time.
 
     Raises:
@@ -67,7 +67,9 @@ class _Images(BingImages):  # type: ignore[misc]  # ddgs has no types
         self.search_url = f"{base}/images/async"
         self.extra: dict[str, str] = {}
 
-    def page(self, query: Query, ask: Ask, first: int, *, licensed: bool = True) -> list[dict[str, Any]]:
+    def page(
+        self, query: Query, ask: SearchOptions, first: int, *, licensed: bool = True
+    ) -> list[dict[str, Any]]:
         """The rows of the page that begins with the `first` picture, counted from 1."""
         filters = [f"imagesize-custom_{ask.min_side}_{ask.min_side}"] if ask.min_side > 1 else []
         if licensed and ask.policy in LICENCES:

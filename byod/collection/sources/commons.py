@@ -11,7 +11,7 @@ from typing import Any
 from byod.collection.http import mediawiki, parsing
 from byod.collection.http.api_client import ApiClient
 from byod.schema import licences
-from byod.schema.records import Ask, Candidate, Query
+from byod.schema.records import Candidate, Query, SearchOptions
 
 NAME = "commons"
 TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff"})
@@ -24,7 +24,7 @@ SMALL_SEARCH = 1000
 """Answers a search is followed for: the API refuses offsets above 10,000, and far ones are off the mark."""
 
 
-def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what Commons finds for a query in the order of its search, a batch at a time.
 
     Raises:
@@ -58,7 +58,7 @@ def _batches(query: Query, client: ApiClient) -> Iterator[list[dict[str, Any]]]:
     pages: dict[str, dict[str, Any]] = {}
     asked: set[str] = set()
     while True:
-        reply = mediawiki.ask(url, params | goes_on, client, source=NAME)
+        reply = mediawiki.request(url, params | goes_on, client, source=NAME)
         for page in parsing.rows(reply, "query", "pages", source=NAME):
             key = str(page.get("pageid") or page.get("title"))
             pages[key] = pages.get(key, {}) | page
@@ -77,7 +77,7 @@ def _batches(query: Query, client: ApiClient) -> Iterator[list[dict[str, Any]]]:
         asked.add(repr(goes_on))
 
 
-def _candidate(page: Mapping[str, Any], query: Query, ask: Ask, rank: int) -> Candidate | None:
+def _candidate(page: Mapping[str, Any], query: Query, ask: SearchOptions, rank: int) -> Candidate | None:
     found = page.get("imageinfo")
     image = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
     if image.get("mime") not in TYPES or image.get("mediatype", "BITMAP") != "BITMAP":
@@ -102,7 +102,7 @@ def _candidate(page: Mapping[str, Any], query: Query, ask: Ask, rank: int) -> Ca
     )
 
 
-def _best(image: Mapping[str, Any], ask: Ask) -> tuple[str | None, int | None, int | None]:
+def _best(image: Mapping[str, Any], ask: SearchOptions) -> tuple[str | None, int | None, int | None]:
     """(address, width, height) of the original, or of its 1920 px thumb where the original is huge."""
     url = parsing.address(image.get("url"))
     width, height = parsing.number(image.get("width")), parsing.number(image.get("height"))

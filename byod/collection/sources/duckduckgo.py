@@ -18,7 +18,7 @@ from byod.collection.http import parsing
 from byod.collection.http.api_client import DAY, ApiClient, Reply
 from byod.collection.sources.web_search import Browser, unproven
 from byod.schema.errors import Filtered, RateLimited, SourceError
-from byod.schema.records import Ask, Candidate, Policy, Query
+from byod.schema.records import Candidate, Policy, Query, SearchOptions
 
 NAME = "duckduckgo"
 PAGE = 100
@@ -28,7 +28,7 @@ REGIONS = {"en": "us-en", "de": "de-de", "fr": "fr-fr", "es": "es-es", "it": "it
 EVERYWHERE = "wt-wt"
 
 
-def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what DuckDuckGo finds for a query, a hundred at a time.
 
     Raises:
@@ -67,7 +67,9 @@ class _Images(DuckduckgoImages):  # type: ignore[misc]  # ddgs has no types
         self.offset = 0
         self._tokens: dict[str, str] = {}
 
-    def page(self, query: Query, ask: Ask, offset: int, *, licensed: bool = True) -> list[dict[str, Any]]:
+    def page(
+        self, query: Query, ask: SearchOptions, offset: int, *, licensed: bool = True
+    ) -> list[dict[str, Any]]:
         """The rows of one page, `offset` pictures into the answer."""
         self.offset = offset
         rows: list[dict[str, Any]] | None = self.search(

@@ -14,7 +14,7 @@ from byod.collection.http import parsing
 from byod.collection.http.api_client import ApiClient, Busy, Reply
 from byod.schema import licences
 from byod.schema.errors import Filtered, KeyMissing, KeyRefused, SourceError
-from byod.schema.records import Ask, Candidate, Policy, Query
+from byod.schema.records import Candidate, Policy, Query, SearchOptions
 
 NAME = "flickr"
 PER_PAGE = 250
@@ -24,7 +24,7 @@ SIZES = ("l", "h", "k", "c", "z", "o", "m")
 EXTRAS = ",".join(("license", "owner_name", *(f"url_{size}" for size in SIZES)))
 
 
-def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what Flickr offers for a query, most relevant first.
 
     Raises:
@@ -41,7 +41,7 @@ def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
     accepted = _accepted(table, ask.policy)
     rank = 0
     for page in range(1, REACH // PER_PAGE + 1):
-        reply = _ask(_question(query, ask, page, accepted), key, client)
+        reply = _request(_parameters(query, ask, page, accepted), key, client)
         found = parsing.rows(reply, "photos", "photo", source=NAME)
         for row in found:
             candidate = _candidate(row, table, query, ask, rank)
@@ -49,7 +49,7 @@ def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
                 yield candidate
                 rank += 1
         if page == 1 and not found and accepted is not None:
-            unfiltered = _ask(_question(query, ask, 1, None), key, client)
+            unfiltered = _request(_parameters(query, ask, 1, None), key, client)
             if parsing.rows(unfiltered, "photos", "photo", source=NAME):
                 raise Filtered(f"flickr has photos for {query.terms!r}, none for --license {ask.policy}")
         if not found or page >= (parsing.number(parsing.within(reply, "photos", "pages")) or 0):
@@ -58,7 +58,7 @@ def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
 
 def _licences(key: str, client: ApiClient) -> dict[str, str]:
     """Flickr's numbers with byod's codes; numbers whose licence byod does not know are left out."""
-    reply = _ask({"method": "flickr.photos.licenses.getInfo"}, key, client)
+    reply = _request({"method": "flickr.photos.licenses.getInfo"}, key, client)
     table: dict[str, str] = {}
     for row in parsing.rows(reply, "licenses", "license", source=NAME):
         number = parsing.identity(row.get("id"))
@@ -84,7 +84,7 @@ def _accepted(table: Mapping[str, str], policy: Policy) -> str | None:
     return ",".join(numbers)
 
 
-def _question(query: Query, ask: Ask, page: int, accepted: str | None) -> dict[str, str | int]:
+def _parameters(query: Query, ask: SearchOptions, page: int, accepted: str | None) -> dict[str, str | int]:
     question: dict[str, str | int] = {
         "method": "flickr.photos.search",
         "text": query.terms,
@@ -99,7 +99,7 @@ def _question(query: Query, ask: Ask, page: int, accepted: str | None) -> dict[s
     return question | ({"license": accepted} if accepted is not None else {})
 
 
-def _ask(question: Mapping[str, str | int], key: str, client: ApiClient) -> Any:
+def _request(question: Mapping[str, str | int], key: str, client: ApiClient) -> Any:
     base = client.settings.base(NAME, "https://api.flickr.com")
     params = {**question, "api_key": key, "format": "json", "nojsoncallback": 1}
     return client.get_json(f"{base}/services/rest/", params, source=NAME, per_minute=60, check=_check)
@@ -121,7 +121,7 @@ def _check(reply: Reply) -> None:
 
 
 def _candidate(
-    row: Mapping[str, Any], table: Mapping[str, str], query: Query, ask: Ask, rank: int
+    row: Mapping[str, Any], table: Mapping[str, str], query: Query, ask: SearchOptions, rank: int
 ) -> Candidate | None:
     size = _size(row, ask)
     if size is None:
@@ -146,7 +146,7 @@ def _candidate(
     )
 
 
-def _size(row: Mapping[str, Any], ask: Ask) -> str | None:
+def _size(row: Mapping[str, Any], ask: SearchOptions) -> str | None:
     """The most handy size that is large enough, or the largest there is; None when no address is given."""
     offered = [size for size in SIZES if parsing.address(row.get(f"url_{size}"))]
 

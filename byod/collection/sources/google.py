@@ -12,7 +12,7 @@ from typing import Any
 from byod.collection.http import parsing
 from byod.collection.http.api_client import ApiClient, Reply
 from byod.schema.errors import Filtered, KeyMissing, KeyRefused, RateLimited, SourceError
-from byod.schema.records import Ask, Candidate, Policy, Query
+from byod.schema.records import Candidate, Policy, Query, SearchOptions
 
 NAME = "google"
 PAGES = 10
@@ -20,7 +20,7 @@ LICENCES = {Policy.OPEN: "fm", Policy.COMMERCIAL: "fmc"}
 """SerpApi's `licenses`: free to use, share or modify; the same, also commercially."""
 
 
-def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what Google finds for a query, a hundred at a time.
 
     Raises:
@@ -37,7 +37,7 @@ def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
         )
     rank = 0
     for page in range(PAGES):
-        reply = _ask(query, ask, page, key, client)
+        reply = _request(query, ask, page, key, client)
         found = parsing.rows(reply, "images_results", source=NAME)
         for row in found:
             candidate = _candidate(row, query, rank)
@@ -50,7 +50,7 @@ def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
             return
 
 
-def _ask(query: Query, ask: Ask, page: int, key: str, client: ApiClient) -> Any:
+def _request(query: Query, ask: SearchOptions, page: int, key: str, client: ApiClient) -> Any:
     params: dict[str, str | int] = {
         "engine": "google_images",
         "q": query.terms,

@@ -14,7 +14,7 @@ from byod.collection.http import parsing
 from byod.collection.http.api_client import ApiClient
 from byod.schema import licences
 from byod.schema.errors import Filtered
-from byod.schema.records import Ask, Candidate, Policy, Query
+from byod.schema.records import Candidate, Policy, Query, SearchOptions
 
 NAME = "inaturalist"
 PER_PAGE = 200
@@ -30,7 +30,7 @@ LICENCES = {
 _SIZE = re.compile(r"/(square|thumb|small|medium)\.([A-Za-z]{3,4})(?=$|\?)")
 
 
-def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield the photos of the observations whose species bears the name of the query, newest first.
 
     Raises:
@@ -47,26 +47,26 @@ def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
         }
         if ask.policy in LICENCES:
             params["photo_license"] = LICENCES[ask.policy]
-        reply = _ask(params, client)
+        reply = _request(params, client)
         found = parsing.rows(reply, "results", source=NAME)
         for url, (observation, photo) in parsing.new(_photos(found, ask)):
             yield _candidate(url, observation, photo, query, rank)
             rank += 1
         if page == 1 and not found and "photo_license" in params:
             del params["photo_license"]
-            if parsing.rows(_ask(params, client), "results", source=NAME):
+            if parsing.rows(_request(params, client), "results", source=NAME):
                 raise Filtered(f"inaturalist has photos of {query.terms!r}, none for --license {ask.policy}")
         total = parsing.number(parsing.within(reply, "total_results")) or 0
         if not found or page * PER_PAGE >= total:
             return
 
 
-def _ask(params: Mapping[str, str | int], client: ApiClient) -> Any:
+def _request(params: Mapping[str, str | int], client: ApiClient) -> Any:
     base = client.settings.base(NAME, "https://api.inaturalist.org")
     return client.get_json(f"{base}/v1/observations", params, source=NAME, per_minute=60)
 
 
-def _photos(observations: list[dict[str, Any]], ask: Ask) -> Iterator[tuple[str, Any]]:
+def _photos(observations: list[dict[str, Any]], ask: SearchOptions) -> Iterator[tuple[str, Any]]:
     for observation in observations:
         photos = observation.get("photos")
         for photo in photos if isinstance(photos, list) else ():
@@ -75,7 +75,7 @@ def _photos(observations: list[dict[str, Any]], ask: Ask) -> Iterator[tuple[str,
                 yield _SIZE.sub(rf"/{_size(photo, ask)}.\2", url), (observation, photo)
 
 
-def _size(photo: Mapping[str, Any], ask: Ask) -> str:
+def _size(photo: Mapping[str, Any], ask: SearchOptions) -> str:
     """The smallest size whose shorter side is surely long enough: "large" unless that is too small."""
     width, height = _original(photo)
     if width is None or height is None:

@@ -12,7 +12,7 @@ from byod.collection.http import parsing
 from byod.collection.http.api_client import ApiClient, Reply
 from byod.schema import licences
 from byod.schema.errors import Filtered, RateLimited, SourceError
-from byod.schema.records import Ask, Candidate, Policy, Query
+from byod.schema.records import Candidate, Policy, Query, SearchOptions
 
 NAME = "openverse"
 WORKS = 240
@@ -23,7 +23,7 @@ LICENCES = {Policy.OPEN: "modification", Policy.COMMERCIAL: "commercial,modifica
 """The `license_type` for a policy; several types are intersected."""
 
 
-def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what Openverse offers for a query, page by page.
 
     Raises:
@@ -40,7 +40,7 @@ def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
             params["license_type"] = LICENCES[ask.policy]
         if not ask.safe:
             params["mature"] = "true"
-        reply = _ask(params, client)
+        reply = _request(params, client)
         body = reply.parsed(NAME)
         found = parsing.rows(body, "results", source=NAME)
         for row in found:
@@ -49,14 +49,14 @@ def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
                 yield candidate
                 rank += 1
         if page == 1 and not found and "license_type" in params:
-            _tell_filtered(params, ask, client)
+            _refuse_filtered(params, ask, client)
         count = parsing.number(parsing.within(body, "page_count"))
         if not found or page >= (count or page):
             return
         _stop_before_the_limit(reply.headers)
 
 
-def _ask(params: Mapping[str, str | int], client: ApiClient) -> Reply:
+def _request(params: Mapping[str, str | int], client: ApiClient) -> Reply:
     token = client.settings.key(NAME)
     base = client.settings.base(NAME, "https://api.openverse.org")
 
@@ -94,9 +94,9 @@ def _candidate(row: Mapping[str, Any], query: Query, rank: int) -> Candidate | N
     )
 
 
-def _tell_filtered(params: Mapping[str, str | int], ask: Ask, client: ApiClient) -> None:
+def _refuse_filtered(params: Mapping[str, str | int], ask: SearchOptions, client: ApiClient) -> None:
     unfiltered = {name: value for name, value in params.items() if name != "license_type"}
-    if parsing.rows(_ask(unfiltered, client).parsed(NAME), "results", source=NAME):
+    if parsing.rows(_request(unfiltered, client).parsed(NAME), "results", source=NAME):
         raise Filtered(f"openverse has pictures for {params['q']!r}, none for --license {ask.policy}")
 
 

@@ -14,7 +14,7 @@ from byod.collection.http import parsing
 from byod.collection.http.api_client import ApiClient, Reply
 from byod.schema import licences
 from byod.schema.errors import Capped, Filtered, KeyMissing, KeyRefused
-from byod.schema.records import Ask, Candidate, Policy, Query
+from byod.schema.records import Candidate, Policy, Query, SearchOptions
 
 NAME = "pixabay"
 LICENCE = "Pixabay"
@@ -26,7 +26,7 @@ LANGUAGES = {
 }
 
 
-def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what Pixabay offers for a query.
 
     Raises:
@@ -42,7 +42,7 @@ def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
         raise Filtered(f"pixabay's licence forbids passing pictures on; --license {ask.policy} accepts none")
     page, rank, per_page = 1, 0, max(3, min(200, ask.wanted))
     while True:
-        reply = _ask(query, ask, key, page, per_page, client)
+        reply = _request(query, ask, key, page, per_page, client)
         found = parsing.rows(reply, "hits", source=NAME)
         for row in found:
             candidate = _candidate(row, query, rank)
@@ -59,7 +59,7 @@ def search(query: Query, ask: Ask, client: ApiClient) -> Iterator[Candidate]:
         page += 1
 
 
-def _ask(query: Query, ask: Ask, key: str, page: int, per_page: int, client: ApiClient) -> Any:
+def _request(query: Query, ask: SearchOptions, key: str, page: int, per_page: int, client: ApiClient) -> Any:
     params: dict[str, str | int] = {
         "key": key,
         "q": query.terms[:100],

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from byod.dataset.catalog.candidates import Offers
+from byod.dataset.catalog.candidates import Candidates
 from byod.dataset.catalog.reviews import Reviews
 from byod.dataset.catalog.samples import Samples
 from byod.dataset.catalog.sql_schema import connect
@@ -29,7 +29,7 @@ class Catalog:
 
     def __init__(self, file: Path) -> None:
         self._connection = connect(file)
-        self.offers = Offers(self._connection)
+        self.offers = Candidates(self._connection)
         self.samples = Samples(self._connection)
         self.verdicts = Verdicts(self._connection)
         self.reviews = Reviews(self._connection)

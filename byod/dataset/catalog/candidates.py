@@ -28,7 +28,7 @@ GROUP BY c.label, c.source, c.terms ORDER BY c.label, MIN(c.id)
 """
 
 
-class Offers:
+class Candidates:
     """Candidates, addresses and how each query ended."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

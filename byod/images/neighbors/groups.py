@@ -22,7 +22,7 @@ RULES = ("alike", "inside a border", "mirrored")
 Flags = NDArray[np.bool_]
 
 
-class Family(NamedTuple):
+class LinkedGroup(NamedTuple):
     """Links between pictures (by their numbers), the nearest first; `rule` is a place in `RULES`."""
 
     one: Indices
@@ -32,7 +32,7 @@ class Family(NamedTuple):
     rule: Indices
 
 
-def linked(table: Table, near: Links, here: Flags, gone: Flags) -> Family:
+def linked(table: Table, near: Links, here: Flags, gone: Flags) -> LinkedGroup:
     """Link the pictures that are alike: those of one look to its first, and the first of looks that are near.
 
     `here` marks the pictures to take, `gone` those that are dropped: they stand for their look only where nothing
@@ -54,9 +54,9 @@ def linked(table: Table, near: Links, here: Flags, gone: Flags) -> Family:
         both = (first[found.one] >= 0) & (first[found.other] >= 0)
         one, other, phash, dhash = (column[both] for column in found)
         links.append(_between(picture, inner, first[one], first[other], phash, dhash, mirrored))
-    family = Family(*(np.concatenate(column) for column in zip(*links, strict=True)))
+    family = LinkedGroup(*(np.concatenate(column) for column in zip(*links, strict=True)))
     order = np.lexsort((family.other, family.one, family.dhash, family.phash, family.rule == 2))
-    return Family(*(column[order] for column in family))
+    return LinkedGroup(*(column[order] for column in family))
 
 
 def _between(
@@ -67,16 +67,16 @@ def _between(
     phash: Indices,
     dhash: Indices,
     mirrored: bool,
-) -> Family:
+) -> LinkedGroup:
     """Links between appearances of pictures as links between the pictures; the lower number first."""
     first, second = picture[one], picture[other]
     rule = np.full(len(one), 2) if mirrored else (inner[one] | inner[other]).astype(np.int64)
     apart = first != second
     links = (np.minimum(first, second), np.maximum(first, second), phash, dhash, rule)
-    return Family(*(column[apart] for column in links))
+    return LinkedGroup(*(column[apart] for column in links))
 
 
-def grouped(pictures: Sequence[Picture], family: Family) -> tuple[DuplicateGroup, ...]:
+def grouped(pictures: Sequence[Picture], family: LinkedGroup) -> tuple[DuplicateGroup, ...]:
     """Groups of two pictures or more that are linked, however far round; best picture first."""
     same = _by_hash(pictures)
     one = np.concatenate((family.one, same))
@@ -93,7 +93,7 @@ def grouped(pictures: Sequence[Picture], family: Family) -> tuple[DuplicateGroup
 def lookalikes(
     pictures: Sequence[Picture],
     table: Table,
-    family: Family,
+    family: LinkedGroup,
     groups: Sequence[DuplicateGroup],
     gone: Flags,
     disputed: Mapping[str, int],
@@ -104,7 +104,7 @@ def lookalikes(
     """
     loose = _loose(pictures, groups)
     stay = ~(gone[family.one] | gone[family.other])
-    family = Family(*(column[stay] for column in family))
+    family = LinkedGroup(*(column[stay] for column in family))
     same = _by_hash(pictures)
     rules = np.array(RULES, object)[family.rule]
     strict = (family.rule == 0) & (family.phash <= STRICT[0]) & (family.dhash <= STRICT[1])

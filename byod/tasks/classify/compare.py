@@ -11,10 +11,10 @@ from byod.schema.errors import ModelError, UsageError
 from byod.schema.model_card import Comparison, Contender, Measured, ModelCard, Prediction
 from byod.schema.records import Example, Split
 from byod.tasks.classify import evaluate
-from byod.tasks.classify.evaluate import Judged, Line
+from byod.tasks.classify.evaluate import EvaluatedExample, PredictionRow
 from byod.tasks.classify.predict import Predictor
 from byod.training import comparison, run_folder
-from byod.training.run_folder import class_card
+from byod.training.run_folder import classifier_card
 
 ENOUGH = 20
 """With fewer pictures in common than this, a comparison says nothing."""
@@ -25,7 +25,7 @@ TIMED = 64  # pictures that the time of a prediction is measured on
 class _Run:
     folder: Path
     card: ModelCard
-    lines: dict[str, Line]
+    lines: dict[str, PredictionRow]
     sides: dict[str, tuple[str, str]]
 
     @property
@@ -36,7 +36,7 @@ class _Run:
     @property
     def learned(self) -> frozenset[str]:
         """Pictures that the model judged by these lines has seen."""
-        return frozenset() if self.crossed else run_folder.learned(self.sides)
+        return frozenset() if self.crossed else run_folder.trained_on(self.sides)
 
 
 def compare(runs: Sequence[Path]) -> Comparison:
@@ -56,7 +56,7 @@ def compare(runs: Sequence[Path]) -> Comparison:
     shared = _shared(opened)
     latest = max(opened, key=lambda run: run.card.created)
     judged = [_judged(run, latest, shared) for run in opened]
-    names = comparison.names(runs, [run.card.run for run in opened])
+    names = comparison.distinct_names(runs, [run.card.run for run in opened])
     return Comparison(
         runs=tuple(
             _contender(name, run, said) for name, run, said in zip(names, opened, judged, strict=True)
@@ -65,7 +65,7 @@ def compare(runs: Sequence[Path]) -> Comparison:
         pictures=len(shared),
         note=_note(opened, latest, shared),
         pairs=tuple(
-            (names[a], names[b], evaluate.against(judged[a], judged[b]))
+            (names[a], names[b], evaluate.paired(judged[a], judged[b]))
             for a, b in combinations(range(len(opened)), 2)
         ),
         rounds=_rounds(opened, names, latest),
@@ -73,9 +73,9 @@ def compare(runs: Sequence[Path]) -> Comparison:
 
 
 def _open(folder: Path) -> _Run:
-    card = class_card(folder)
-    lines = {line.sha256: line for line in evaluate.read(folder, card.classes)}
-    run = _Run(folder, card, lines, run_folder.sides_of(folder))
+    card = classifier_card(folder)
+    lines = {line.sha256: line for line in evaluate.read_predictions(folder, card.classes)}
+    run = _Run(folder, card, lines, run_folder.read_examples(folder))
     if not run.sides and not run.crossed:
         raise ModelError(f"{folder} does not say what it learned from (no examples.csv); train it again")
     return run
@@ -93,7 +93,7 @@ def _same_classes(runs: Sequence[_Run]) -> None:
 
 def _shared(runs: Sequence[_Run]) -> tuple[str, ...]:
     """The pictures to compare on; a picture goes with its whole duplicate group."""
-    shared = comparison.unseen(
+    shared = comparison.shared_unseen(
         [{sha: line.group for sha, line in run.lines.items()} for run in runs],
         [run.sides for run in runs],
         frozenset[str]().union(*(run.learned for run in runs)),
@@ -107,7 +107,7 @@ def _shared(runs: Sequence[_Run]) -> tuple[str, ...]:
     return shared
 
 
-def _judged(run: _Run, latest: _Run, shared: Sequence[str]) -> list[Judged]:
+def _judged(run: _Run, latest: _Run, shared: Sequence[str]) -> list[EvaluatedExample]:
     """What a run said of the shared pictures, with labels and groups of the latest."""
     found = []
     for sha in shared:
@@ -125,11 +125,11 @@ def _judged(run: _Run, latest: _Run, shared: Sequence[str]) -> list[Judged]:
             probability=line.probability,
             probabilities=line.probabilities,
         )
-        found.append(Judged(example, said, run.card.temperature, line.part))
+        found.append(EvaluatedExample(example, said, run.card.temperature, line.part))
     return found
 
 
-def _contender(name: str, run: _Run, judged: Sequence[Judged]) -> Contender:
+def _contender(name: str, run: _Run, judged: Sequence[EvaluatedExample]) -> Contender:
     card = run.card
     metrics = evaluate.metrics(judged, (), card.classes, seed=0)
     return Contender(

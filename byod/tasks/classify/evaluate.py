@@ -18,7 +18,7 @@ from byod.training.run_folder import TEST, short_path
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluatedExample:
     """A test picture with what the model said of it; `part` names the fold, or "test"."""
 
     example: Example
@@ -32,14 +32,14 @@ class Judged:
         return self.said.label == self.example.label
 
 
-def judge(
+def evaluate(
     content: bytes,
     rule: InputRule,
     classes: Sequence[str],
     temperature: float,
     test: Sequence[Example],
     part: str = TEST,
-) -> tuple[list[Judged], list[Unreadable]]:
+) -> tuple[list[EvaluatedExample], list[Unreadable]]:
     """Ask the model file (its bytes) about every picture of `test`.
 
     Raises:
@@ -54,7 +54,7 @@ def judge(
         if isinstance(answer, Unreadable):
             unreadable.append(answer)
         else:
-            judged.append(Judged(example, answer, temperature, part))
+            judged.append(EvaluatedExample(example, answer, temperature, part))
     if not judged:
         raise TrainerError(
             f"not one of the {len(test)} test pictures can be opened any more ({unreadable[0].error})"
@@ -62,19 +62,19 @@ def judge(
     return judged, unreadable
 
 
-def probabilities(judged: Sequence[Judged], classes: Sequence[str]) -> statistics.Numbers:
+def probabilities(judged: Sequence[EvaluatedExample], classes: Sequence[str]) -> statistics.Numbers:
     """float64 [N, C]: what was said of each picture."""
     return np.array([[j.said.probabilities[name] for name in classes] for j in judged])
 
 
-def before_temperature(judged: Sequence[Judged], classes: Sequence[str]) -> statistics.Numbers:
+def uncalibrated(judged: Sequence[EvaluatedExample], classes: Sequence[str]) -> statistics.Numbers:
     """float64 [N, C]: what would have been said without the temperature."""
     temperatures = np.array([[j.temperature] for j in judged])
     return statistics.softmax(np.log(np.clip(probabilities(judged, classes), 1e-38, 1.0)) * temperatures)
 
 
 def metrics(
-    judged: Sequence[Judged],
+    judged: Sequence[EvaluatedExample],
     unreadable: Sequence[Unreadable],
     classes: Sequence[str],
     *,
@@ -100,14 +100,14 @@ def metrics(
         macro_f1=statistics.macro_f1(scores),
         log_loss=statistics.log_loss(given, truth),
         ece=statistics.calibration_error(given, truth),
-        ece_raw=statistics.calibration_error(before_temperature(judged, classes), truth),
+        ece_raw=statistics.calibration_error(uncalibrated(judged, classes), truth),
         per_class=scores,
         confusion=tuple(tuple(int(n) for n in row) for row in table),
         folds=tuple(by_part) if crossed else (),
     )
 
 
-def against(first: Sequence[Judged], second: Sequence[Judged], *, seed: int = 0) -> Paired:
+def paired(first: Sequence[EvaluatedExample], second: Sequence[EvaluatedExample], *, seed: int = 0) -> Paired:
     """Two models compared on the pictures both were asked about."""
     other = {j.example.sha256: j for j in second}
     both = [(j, other[j.example.sha256]) for j in first if j.example.sha256 in other]
@@ -119,7 +119,7 @@ def against(first: Sequence[Judged], second: Sequence[Judged], *, seed: int = 0)
     )
 
 
-class Line(Record):
+class PredictionRow(Record):
     """One line of a run's predictions.csv: a picture, what it is, and what was said of it."""
 
     file: str
@@ -135,7 +135,7 @@ class Line(Record):
 HEAD = ("file", "sha256", "group", "part", "label", "predicted", "probability")
 
 
-def write(file: Path, judged: Sequence[Judged], classes: Sequence[str]) -> None:
+def write_predictions(file: Path, judged: Sequence[EvaluatedExample], classes: Sequence[str]) -> None:
     """Write predictions.csv: HEAD, and then p(class) for each class."""
     with file.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines)
@@ -154,7 +154,7 @@ def write(file: Path, judged: Sequence[Judged], classes: Sequence[str]) -> None:
             writer.writerow([*row, *(f"{j.said.probabilities[name]:.6f}" for name in classes)])
 
 
-def read(run: Path, classes: Sequence[str]) -> list[Line]:
+def read_predictions(run: Path, classes: Sequence[str]) -> list[PredictionRow]:
     """The lines of a run's predictions.csv.
 
     Raises:
@@ -164,7 +164,7 @@ def read(run: Path, classes: Sequence[str]) -> list[Line]:
     try:
         with file.open(encoding="utf-8", newline="") as lines:
             return [
-                Line.model_validate(
+                PredictionRow.model_validate(
                     {
                         **{name: row[name] for name in HEAD},
                         "probabilities": {name: float(row[f"p({name})"]) for name in classes},

@@ -13,7 +13,7 @@ from byod.schema.errors import UsageError
 from byod.schema.model_card import Measured, Metrics, ModelCard, Unreadable
 from byod.schema.records import Example, Record, Split
 from byod.tasks.classify import evaluate as judging
-from byod.tasks.classify.evaluate import Judged
+from byod.tasks.classify.evaluate import EvaluatedExample
 from byod.tasks.classify.predict import read_model
 from byod.training import run_folder
 
@@ -34,7 +34,9 @@ class Evaluation(Record):
     unreadable: tuple[Unreadable, ...]
 
 
-def evaluate(run: Path, pictures: Iterable[Example], on: str) -> tuple[Evaluation, list[Judged]]:
+def evaluate_run(
+    run: Path, pictures: Iterable[Example], on: str
+) -> tuple[Evaluation, list[EvaluatedExample]]:
     """Ask the run's model about labelled pictures.
 
     Raises:
@@ -43,7 +45,7 @@ def evaluate(run: Path, pictures: Iterable[Example], on: str) -> tuple[Evaluatio
     """
     card, content = read_model(run)
     named = {name: name for name in card.classes} | {recipe.safe_folder(name): name for name in card.classes}
-    seen = run_folder.learned(run_folder.sides_of(run))
+    seen = run_folder.trained_on(run_folder.read_examples(run))
     unknown: Counter[str] = Counter()
     learned, kept = 0, []
     for example in pictures:
@@ -55,7 +57,7 @@ def evaluate(run: Path, pictures: Iterable[Example], on: str) -> tuple[Evaluatio
             kept.append(example.model_copy(update={"label": named[example.label]}))
     if not kept:
         raise UsageError(_nothing(card, on, unknown, learned))
-    judged, unreadable = judging.judge(content, card.input, card.classes, card.temperature, kept)
+    judged, unreadable = judging.evaluate(content, card.input, card.classes, card.temperature, kept)
     metrics = judging.metrics(
         judged, unreadable, card.classes, seed=card.seed, measured_on=Measured.FOLDER if on else Measured.TEST
     )
@@ -71,7 +73,7 @@ def evaluate(run: Path, pictures: Iterable[Example], on: str) -> tuple[Evaluatio
     return evaluation, judged
 
 
-def folders(place: Path) -> list[Example]:
+def read_class_folders(place: Path) -> list[Example]:
     """The pictures of class folders, each its own group, named by its bytes.
 
     Raises:

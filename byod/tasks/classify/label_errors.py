@@ -13,18 +13,20 @@ from typing import Any
 import numpy as np
 
 from byod.schema.errors import TrainerError
-from byod.schema.model_card import Suspect
+from byod.schema.model_card import LabelIssue
 from byod.schema.records import Example
 from byod.training import statistics
 from byod.training.run_folder import short_path
 
-Answers = tuple[statistics.Numbers, Sequence[Example]]
+OutOfFold = tuple[statistics.Numbers, Sequence[Example]]
 """float [N, C], rows that sum to 1, from models that saw nothing like the picture; and the pictures."""
 
 ROUNDS = 2
 
 
-def search(ask: Callable[[Collection[str]], Answers], classes: Sequence[str]) -> tuple[Suspect, ...]:
+def find_label_issues(
+    ask: Callable[[Collection[str]], OutOfFold], classes: Sequence[str]
+) -> tuple[LabelIssue, ...]:
     """The suspects of a set, worst first.
 
     `ask` cross-validates by duplicate group: it is given the SHA-256s of pictures not to learn from (they are tested
@@ -33,10 +35,10 @@ def search(ask: Callable[[Collection[str]], Answers], classes: Sequence[str]) ->
     Raises:
         TrainerError: cleanlab is not installed.
     """
-    found: tuple[Suspect, ...] = ()
+    found: tuple[LabelIssue, ...] = ()
     for _ in range(ROUNDS):
         probabilities, examples = ask({suspect.sha256 for suspect in found})
-        found = find(
+        found = find_in_one_round(
             probabilities, statistics.class_numbers([e.label for e in examples], classes), examples, classes
         )
         if not found:
@@ -44,12 +46,12 @@ def search(ask: Callable[[Collection[str]], Answers], classes: Sequence[str]) ->
     return found
 
 
-def find(
+def find_in_one_round(
     probabilities: statistics.Numbers,
     labels: statistics.Labels,
     examples: Sequence[Example],
     classes: Sequence[str],
-) -> tuple[Suspect, ...]:
+) -> tuple[LabelIssue, ...]:
     """The suspects by one set of out-of-fold probabilities (float [N, C]; labels int64 [N]), worst first.
 
     Their number is cleanlab's estimate of how many labels of each class are wrong (`prune_by_noise_rate`,
@@ -69,7 +71,7 @@ def find(
     doubted = np.flatnonzero(_issues(probabilities, labels) & (rival > own))
     ranked = sorted(doubted.tolist(), key=lambda at: (quality[at], own[at], examples[at].sha256))
     return tuple(
-        Suspect(
+        LabelIssue(
             sha256=examples[at].sha256,
             file=short_path(examples[at].path),
             label=classes[labels[at]],

@@ -12,7 +12,7 @@ from byod.training import fit
 from byod.training.protocol import Trainer
 
 
-class Leak(Record):
+class Leakage(Record):
     """The same probe on the same pictures, cross-validated twice.
 
     `grouped` keeps near-copies on one side, `random` does not; `difference` is random minus grouped on the same
@@ -38,14 +38,14 @@ def measure(
     seed: int,
     cache: Path | None,
     say: Callable[[str], None],
-) -> Leak:
+) -> Leakage:
     """Cross-validate the probe by duplicate group, and again as if every picture stood alone."""
-    used = train.usable(examples, classes, say)
+    used = train.usable_classes(examples, classes, say)
     alone = [e.model_copy(update={"group": e.sha256}) for e in examples]
     said = {}
     for name, some in (("grouped", examples), ("random", alone)):
         say(f"training the probe on a {'split by near-copies' if name == 'grouped' else 'random split'} …")
-        work = train.aside(probe, options, used, folder / name, seed=seed, cache=cache)
+        work = train.silent_work(probe, options, used, folder / name, seed=seed, cache=cache)
         work.folder.mkdir(parents=True)
         said[name] = train.cross_validate(work, train.folds(some, used, seed))
     groups = {e.sha256: e.group for e in examples}
@@ -53,20 +53,22 @@ def measure(
     for e in examples:
         sizes[e.group] = sizes.get(e.group, 0) + 1
     grouped, random = said["grouped"], said["random"]
-    return Leak(
+    return Leakage(
         probe=fit.arch(folder / "grouped"),
         grouped=evaluate.metrics(*grouped, used, seed=seed),
         random=evaluate.metrics(*random, used, seed=seed),
-        difference=evaluate.against(_in(groups, random[0]), grouped[0], seed=seed),
+        difference=evaluate.paired(_in(groups, random[0]), grouped[0], seed=seed),
         pictures=len(examples),
         together=sum(1 for e in examples if sizes[e.group] > 1),
     )
 
 
-def _in(groups: dict[str, str], judged: Sequence[evaluate.Judged]) -> list[evaluate.Judged]:
+def _in(
+    groups: dict[str, str], judged: Sequence[evaluate.EvaluatedExample]
+) -> list[evaluate.EvaluatedExample]:
     """The answers with the groups that their pictures really belong to."""
     return [
-        evaluate.Judged(
+        evaluate.EvaluatedExample(
             j.example.model_copy(update={"group": groups[j.example.sha256]}), j.said, j.temperature, j.part
         )
         for j in judged

@@ -16,7 +16,7 @@ from byod.images.resize import as_input, pixels
 from byod.schema.errors import PictureError
 from byod.schema.model_card import InputRule, ModelCard, Prediction, Unreadable
 from byod.training import onnx_model
-from byod.training.run_folder import class_card, model_file
+from byod.training.run_folder import classifier_card, model_file
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -75,7 +75,7 @@ def read_model(run: Path) -> tuple[ModelCard, bytes]:
     Raises:
         ModelError: one is missing, damaged, or they do not belong together.
     """
-    card = class_card(run)
+    card = classifier_card(run)
     return card, model_file(run / "model.onnx", card.model_sha256)
 
 

@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from byod.schema.model_card import ModelCard, Suspect
+from byod.schema.model_card import LabelIssue, ModelCard
 from byod.schema.records import Example
 from byod.tasks.classify import evaluate
-from byod.tasks.classify.evaluate import Judged
+from byod.tasks.classify.evaluate import EvaluatedExample
 from byod.training.fit import Model
-from byod.training.run_folder import WEIGHTS, table, write_sides, write_suspects
+from byod.training.run_folder import WEIGHTS, write_examples, write_issues, write_table
 
 HISTORY = ("epoch", "train_loss", "valid_loss", "train_accuracy", "accuracy", "lr", "seconds")
 
@@ -22,8 +22,8 @@ def write(
     model: Model,
     report: str,
     sides: Sequence[tuple[str, Sequence[Example]]],
-    judged: Sequence[Judged],
-    suspects: Sequence[Suspect],
+    judged: Sequence[EvaluatedExample],
+    suspects: Sequence[LabelIssue],
 ) -> None:
     """Write a run's files into `part`: the model, its card and report, and tables for other programs.
 
@@ -33,11 +33,11 @@ def write(
     if model.weights is not None:
         shutil.copyfile(model.weights, part / WEIGHTS)
     rows = [[epoch.get(key, "") for key in HISTORY] for epoch in model.fitted.history]
-    table(part / "history.csv", HISTORY, rows)
-    evaluate.write(part / "predictions.csv", judged, card.classes)
-    write_sides(part, sides)
+    write_table(part / "history.csv", HISTORY, rows)
+    evaluate.write_predictions(part / "predictions.csv", judged, card.classes)
+    write_examples(part, sides)
     if card.suspects is not None:
-        write_suspects(part / "suspects.csv", Suspect, suspects)
+        write_issues(part / "suspects.csv", LabelIssue, suspects)
     (part / "report.html").write_text(report, encoding="utf-8")
     # last, since a folder with a card is taken for a run
     (part / "model.json").write_text(card.model_dump_json(indent=1), encoding="utf-8")

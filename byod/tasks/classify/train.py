@@ -11,17 +11,17 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from byod.schema.errors import TrainerError
-from byod.schema.model_card import Measured, Metrics, ModelCard, Probe, Suspect, Unreadable
+from byod.schema.model_card import LabelIssue, Measured, Metrics, ModelCard, Probe, Unreadable
 from byod.schema.records import Example, Sha256, Split, Task
 from byod.tasks.classify import evaluate, label_errors, run_files
 from byod.tasks.classify.calibrate import fit
-from byod.tasks.classify.evaluate import Judged, judge
+from byod.tasks.classify.evaluate import EvaluatedExample
 from byod.tasks.classify.report import contents, page
 from byod.training import cross_validation, protocol, run_folder
 from byod.training.cross_validation import FOLDS, MIN_GROUPS, MIN_TEST, Part
 from byod.training.fit import Log, Model, Work
 from byod.training.protocol import Trainer
-from byod.training.provenance import UNKNOWN, About, told
+from byod.training.provenance import UNKNOWN, Provenance, card_fields
 from byod.training.run_folder import TEST
 
 SHARED = ("arch", "weights", "normalise", "from_scratch")
@@ -40,7 +40,7 @@ class Outcome:
 
     model: Model
     sides: tuple[tuple[str, tuple[Example, ...]], ...]
-    judged: list[Judged]
+    judged: list[EvaluatedExample]
     unreadable: list[Unreadable]
     metrics: Metrics
 
@@ -58,7 +58,7 @@ def train(
     cache: Path | None = None,
     probe: Trainer | None = None,
     fresh: bool = False,
-    about: About = UNKNOWN,
+    about: Provenance = UNKNOWN,
     say: Say = lambda line: None,
     log: Log = lambda epoch: None,
     should_stop: Callable[[], bool] = _never,
@@ -74,7 +74,7 @@ def train(
         TrainerError: there is too little to train on, or the trainer cannot train it.
         UsageError: an option is unknown or does not fit.
     """
-    used = usable(examples, classes, say)
+    used = usable_classes(examples, classes, say)
     protocol.check_task(trainer, Task.CLASSIFY)
     checked = protocol.options(trainer, options)
     plan = run_folder.plan(trainer.name, options, seed, device, gpus) | _plan(examples, used, probe)
@@ -83,16 +83,16 @@ def train(
             trainer, checked, used, part / run_folder.WORK, seed, device, gpus, cache, say, log, should_stop
         )
         bar = None if probe is None else _probe(work, probe, options, examples)
-        doubted = None if bar is None else _suspects(bar[1], bar[0], examples)
-        outcome = _learn(work, examples)
-        beside = None if bar is None else _beside(bar[0], bar[1], outcome, seed)
+        doubted = None if bar is None else _probe_issues(bar[1], bar[0], examples)
+        outcome = _train_and_evaluate(work, examples)
+        beside = None if bar is None else _compared_with_probe(bar[0], bar[1], outcome, seed)
         card = _card(work, outcome, folder.name, about, beside, doubted)
         paths = {example.sha256: example.path for example in examples}
         shown = contents.build(card, outcome.model, outcome.judged, doubted or (), paths, about.yields)
         run_files.write(
             part, card, outcome.model, page.render(shown), outcome.sides, outcome.judged, doubted or ()
         )
-    say(verdict(card.metrics))
+    say(summary(card.metrics))
     return card
 
 
@@ -106,7 +106,7 @@ def _plan(examples: Sequence[Example], classes: Sequence[str], probe: Trainer | 
     }
 
 
-def _learn(work: Work, examples: Sequence[Example]) -> Outcome:
+def _train_and_evaluate(work: Work, examples: Sequence[Example]) -> Outcome:
     """Train, and evaluate on unseen pictures: the test part, or each part of a cross-validation in turn."""
     train, valid, test = (tuple(example for example in examples if example.split is side) for side in Split)
     if len(test) >= MIN_TEST:
@@ -127,7 +127,7 @@ def _learn(work: Work, examples: Sequence[Example]) -> Outcome:
     return Outcome(model, sides, judged, unreadable, metrics)
 
 
-def usable(examples: Sequence[Example], classes: Sequence[str], say: Say) -> tuple[str, ...]:
+def usable_classes(examples: Sequence[Example], classes: Sequence[str], say: Say) -> tuple[str, ...]:
     """The classes that have pictures, in the order given; refuses what no trainer could learn from."""
     groups: dict[str, set[str]] = {name: set() for name in classes}
     for example in examples:
@@ -174,10 +174,12 @@ def folds(
 
 def cross_validate(
     work: Work, parts: Sequence[Part], leave_out: Collection[Sha256] = ()
-) -> tuple[list[Judged], list[Unreadable]]:
+) -> tuple[list[EvaluatedExample], list[Unreadable]]:
     """As `byod.training.cross_validation.cross_validate`, of classes."""
 
-    def fold(train: Part, valid: Part, test: Part, name: str) -> tuple[list[Judged], list[Unreadable]]:
+    def fold(
+        train: Part, valid: Part, test: Part, name: str
+    ) -> tuple[list[EvaluatedExample], list[Unreadable]]:
         _see_all_classes(train, valid, work.classes)
         return _tested(work, fit(work, train, valid, name), test, name)
 
@@ -186,9 +188,9 @@ def cross_validate(
 
 def _tested(
     work: Work, model: Model, test: Sequence[Example], part: str = TEST
-) -> tuple[list[Judged], list[Unreadable]]:
+) -> tuple[list[EvaluatedExample], list[Unreadable]]:
     fitted = model.fitted
-    return judge(model.content, fitted.input, work.classes, fitted.temperature, test, part)
+    return evaluate.evaluate(model.content, fitted.input, work.classes, fitted.temperature, test, part)
 
 
 def _probe(
@@ -207,25 +209,27 @@ def _probe(
             log=lambda epoch: None,
         )
         try:
-            outcome = _learn(bar, examples)
+            outcome = _train_and_evaluate(bar, examples)
         except TrainerError as error:
             work.say(f"the probe cannot be trained{' with the same weights' if given else ''}: {error}")
             continue
-        work.say(f"the probe ({outcome.model.fitted.arch}): {verdict(outcome.metrics)}")
+        work.say(f"the probe ({outcome.model.fitted.arch}): {summary(outcome.metrics)}")
         return bar, outcome
     return None
 
 
-def _suspects(bar: Outcome, work: Work, examples: Sequence[Example]) -> tuple[Suspect, ...]:
+def _probe_issues(bar: Outcome, work: Work, examples: Sequence[Example]) -> tuple[LabelIssue, ...]:
     """Pictures whose labels the others speak against, by what the probe says of each from outside its fold."""
     crossed = bar.metrics.measured_on is Measured.CROSS_VALIDATION
-    found = _doubted(replace(work, say=lambda line: None), examples, bar.judged if crossed else None)
+    found = _cross_validated_issues(
+        replace(work, say=lambda line: None), examples, bar.judged if crossed else None
+    )
     if found:
         work.say(f"{len(found)} labels look wrong; the report shows them, byod check --suspects lists them")
     return found
 
 
-def doubts(
+def find_label_issues(
     examples: Sequence[Example],
     classes: Sequence[str],
     probe: Trainer,
@@ -234,19 +238,19 @@ def doubts(
     options: Mapping[str, str],
     cache: Path | None,
     say: Say,
-) -> tuple[Suspect, ...]:
+) -> tuple[LabelIssue, ...]:
     """The pictures whose labels look wrong to a cross-validated probe, the likeliest first.
 
     Raises:
         TrainerError: there is too little to train on.
     """
-    used = usable(examples, classes, say)
-    work = aside(probe, options, used, folder, seed=0, cache=cache)
+    used = usable_classes(examples, classes, say)
+    work = silent_work(probe, options, used, folder, seed=0, cache=cache)
     say(f"asking the probe ({probe.name}) about each picture, trained on others …")
-    return _doubted(work, examples, None)
+    return _cross_validated_issues(work, examples, None)
 
 
-def aside(
+def silent_work(
     probe: Trainer,
     options: Mapping[str, str],
     classes: tuple[str, ...],
@@ -262,21 +266,23 @@ def aside(
     )
 
 
-def _doubted(work: Work, examples: Sequence[Example], first: list[Judged] | None) -> tuple[Suspect, ...]:
+def _cross_validated_issues(
+    work: Work, examples: Sequence[Example], first: list[EvaluatedExample] | None
+) -> tuple[LabelIssue, ...]:
     """Search for wrong labels; `first` is what was said when all pictures were learned from, where that is known."""
     parts = folds(examples, work.classes, work.seed)
 
-    def ask(leave_out: Collection[str]) -> label_errors.Answers:
+    def ask(leave_out: Collection[str]) -> label_errors.OutOfFold:
         judged = first
         if judged is None or leave_out:
             place = work.folder / f"without-{len(leave_out)}"
             judged, _ = cross_validate(replace(work, folder=place), parts, leave_out)
         return evaluate.probabilities(judged, work.classes), [j.example for j in judged]
 
-    return label_errors.search(ask, work.classes)
+    return label_errors.find_label_issues(ask, work.classes)
 
 
-def _beside(work: Work, bar: Outcome, outcome: Outcome, seed: int) -> Probe:
+def _compared_with_probe(work: Work, bar: Outcome, outcome: Outcome, seed: int) -> Probe:
     fitted = bar.model.fitted
     return Probe(
         plugin=work.trainer.name,
@@ -284,7 +290,7 @@ def _beside(work: Work, bar: Outcome, outcome: Outcome, seed: int) -> Probe:
         pretrained=fitted.pretrained,
         metrics=bar.metrics,
         seconds=fitted.seconds,
-        against=evaluate.against(outcome.judged, bar.judged, seed=seed),
+        against=evaluate.paired(outcome.judged, bar.judged, seed=seed),
     )
 
 
@@ -292,13 +298,13 @@ def _card(
     work: Work,
     outcome: Outcome,
     run: str,
-    about: About,
+    about: Provenance,
     probe: Probe | None,
-    doubted: Sequence[Suspect] | None,
+    doubted: Sequence[LabelIssue] | None,
 ) -> ModelCard:
     fitted = outcome.model.fitted
     return ModelCard(
-        **told(work, fitted, run, about),
+        **card_fields(work, fitted, run, about),
         task=Task.CLASSIFY,
         classes=work.classes,
         temperature=fitted.temperature,
@@ -310,7 +316,7 @@ def _card(
     )
 
 
-def verdict(metrics: Metrics) -> str:
+def summary(metrics: Metrics) -> str:
     """A model's accuracy in one line."""
     low, high = metrics.interval
     how = "test pictures" if metrics.measured_on is Measured.TEST else "pictures, cross-validated"

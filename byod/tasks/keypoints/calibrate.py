@@ -18,8 +18,8 @@ from byod.tasks.keypoints.geometry.metrics import matched
 from byod.tasks.keypoints.geometry.regions import opened
 from byod.tasks.keypoints.geometry.targets import eyes_rule, true_heads
 from byod.tasks.keypoints.predict import Finder, FindRule
-from byod.tasks.keypoints.stages import Pair
-from byod.tasks.keypoints.training_set import Marked
+from byod.tasks.keypoints.stages import StageModels
+from byod.tasks.keypoints.training_set import TrainingSet
 from byod.training import onnx_model
 
 REFINE = 1
@@ -46,10 +46,10 @@ class Find:
 
 
 @dataclass(frozen=True)
-class Joined:
+class KeypointModel:
     """One model: both nets, and the rule that joins them."""
 
-    pair: Pair
+    pair: StageModels
     rule: FindRule
 
     @cached_property
@@ -59,7 +59,9 @@ class Joined:
         return Finder(heads, points, self.rule)
 
 
-def join(pair: Pair, marked: Marked, train: Sequence[Example], valid: Sequence[Example]) -> Joined:
+def calibrate(
+    pair: StageModels, marked: TrainingSet, train: Sequence[Example], valid: Sequence[Example]
+) -> KeypointModel:
     """Choose the threshold on the validation pictures, and measure the upright frame on the training heads."""
     heads, points = pair.heads.fitted.input, pair.points.fitted.input
     learned = true_heads(train, marked.marks, marked.points)
@@ -72,11 +74,11 @@ def join(pair: Pair, marked: Marked, train: Sequence[Example], valid: Sequence[E
         refine=REFINE,
         eyes=eyes_rule(learned, marked.points, MARGIN),
     )
-    threshold = choose(*scores(Joined(pair, rule).finder, marked, valid))
-    return Joined(pair, replace(rule, threshold=threshold))
+    threshold = choose(*scores(KeypointModel(pair, rule).finder, marked, valid))
+    return KeypointModel(pair, replace(rule, threshold=threshold))
 
 
-def scores(finder: Finder, marked: Marked, valid: Sequence[Example]) -> tuple[list[Find], int]:
+def scores(finder: Finder, marked: TrainingSet, valid: Sequence[Example]) -> tuple[list[Find], int]:
     """What is found in the validation pictures, and in parts of them that show no head; and how many heads there are.
 
     The parts stand for the pictures without a cat that such a set hardly ever has: together they count as much as the

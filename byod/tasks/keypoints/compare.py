@@ -8,14 +8,14 @@ from itertools import combinations
 from pathlib import Path
 
 from byod.schema.errors import ModelError, UsageError
-from byod.schema.model_card import Measured, Paired, PointsCard, PointsComparison, PointsContender
+from byod.schema.model_card import KeypointsCard, KeypointsComparison, KeypointsContender, Measured, Paired
 from byod.tasks.keypoints import evaluate
-from byod.tasks.keypoints.evaluate import Line
+from byod.tasks.keypoints.evaluate import PredictionRow
 from byod.tasks.keypoints.geometry import metrics
-from byod.tasks.keypoints.predict import PointsPredictor
+from byod.tasks.keypoints.predict import KeypointsPredictor
 from byod.tasks.keypoints.run_files import MODELS
 from byod.training import comparison, run_folder, statistics
-from byod.training.run_folder import points_card
+from byod.training.run_folder import keypoints_card
 
 ENOUGH = 20
 """With fewer heads in common than this, a comparison says nothing."""
@@ -28,8 +28,8 @@ Key = tuple[str, int]
 @dataclass(frozen=True)
 class _Run:
     folder: Path
-    card: PointsCard
-    lines: dict[Key, Line]
+    card: KeypointsCard
+    lines: dict[Key, PredictionRow]
     sides: dict[str, tuple[str, str]]
 
     @property
@@ -37,10 +37,10 @@ class _Run:
         """Pictures that the model judged by these lines has seen; none where each was judged from outside its fold."""
         if self.card.metrics.measured_on is Measured.CROSS_VALIDATION:
             return frozenset()
-        return run_folder.learned(self.sides)
+        return run_folder.trained_on(self.sides)
 
 
-def compare(folders: Sequence[Path]) -> PointsComparison:
+def compare(folders: Sequence[Path]) -> KeypointsComparison:
     """Measure runs on the heads that all of them were asked about and none of them learned from.
 
     The errors are those that each run wrote down. How long a prediction takes is measured now, on this machine.
@@ -52,12 +52,12 @@ def compare(folders: Sequence[Path]) -> PointsComparison:
     if len(folders) < 2:
         raise UsageError("comparing takes two runs at least; byod train makes them")
     runs = [_open(folder) for folder in folders]
-    names = comparison.names(folders, [run.card.run for run in runs])
+    names = comparison.distinct_names(folders, [run.card.run for run in runs])
     _same_points(runs)
     shared = _shared(runs)
     lines = [[run.lines[key] for key in shared] for run in runs]
     one = len({run.card.fingerprint for run in runs}) == 1
-    return PointsComparison(
+    return KeypointsComparison(
         runs=tuple(_contender(name, run, some) for name, run, some in zip(names, runs, lines, strict=True)),
         points=runs[0].card.points.names,
         heads=len(shared),
@@ -72,9 +72,9 @@ def compare(folders: Sequence[Path]) -> PointsComparison:
 
 
 def _open(folder: Path) -> _Run:
-    card = points_card(folder)
-    lines = {(line.sha256, line.head): line for line in evaluate.read(folder, card.points)}
-    sides = run_folder.sides_of(folder)
+    card = keypoints_card(folder)
+    lines = {(line.sha256, line.head): line for line in evaluate.read_predictions(folder, card.points)}
+    sides = run_folder.read_examples(folder)
     if not sides and card.metrics.measured_on is not Measured.CROSS_VALIDATION:
         raise ModelError(f"{folder} does not say what it learned from (no examples.csv); train it again")
     return _Run(folder, card, lines, sides)
@@ -92,7 +92,7 @@ def _same_points(runs: Sequence[_Run]) -> None:
 
 def _shared(runs: Sequence[_Run]) -> tuple[Key, ...]:
     """The heads to compare on; a picture goes with its whole duplicate group."""
-    shared = comparison.unseen(
+    shared = comparison.shared_unseen(
         [{key: line.group for key, line in run.lines.items()} for run in runs],
         [run.sides for run in runs],
         frozenset[str]().union(*(run.learned for run in runs)),
@@ -106,14 +106,14 @@ def _shared(runs: Sequence[_Run]) -> tuple[Key, ...]:
     return shared
 
 
-def _contender(name: str, run: _Run, lines: Sequence[Line]) -> PointsContender:
+def _contender(name: str, run: _Run, lines: Sequence[PredictionRow]) -> KeypointsContender:
     card, home = run.card, run.folder.parent.parent
     groups = [line.group for line in lines]
     crops, pipeline = (
         metrics.score(evaluate.errors_of(lines, card.points, crops=way), groups, card.points)
         for way in (True, False)
     )
-    return PointsContender(
+    return KeypointsContender(
         run=name,
         plugin=card.plugin,
         arch=card.arch,
@@ -123,7 +123,7 @@ def _contender(name: str, run: _Run, lines: Sequence[Line]) -> PointsContender:
         model_bytes=sum((run.folder / file).stat().st_size for file in MODELS.values()),
         seconds=card.seconds,
         milliseconds=comparison.milliseconds(
-            PointsPredictor(run.folder).predict,
+            KeypointsPredictor(run.folder).predict,
             dict.fromkeys(home / line.file for line in lines),
             home,
             TIMED,
@@ -133,7 +133,7 @@ def _contender(name: str, run: _Run, lines: Sequence[Line]) -> PointsContender:
     )
 
 
-def _paired(card: PointsCard, first: Sequence[Line], second: Sequence[Line]) -> Paired:
+def _paired(card: KeypointsCard, first: Sequence[PredictionRow], second: Sequence[PredictionRow]) -> Paired:
     """Whether glasses sit on more heads of whole pictures with one model than with the other."""
     one, other = (evaluate.errors_of(lines, card.points, crops=False).glasses for lines in (first, second))
     return statistics.paired(one, other, [line.group for line in first])

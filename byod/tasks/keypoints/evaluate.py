@@ -12,19 +12,19 @@ import numpy as np
 from byod.images.decode import open_picture
 from byod.images.keypoint_crops import Bytes, Numbers, of_box
 from byod.schema.errors import ModelError, PictureError, TrainerError
-from byod.schema.keypoints import PointSet
-from byod.schema.model_card import HeadFound, Measured, PointsMetrics, PointsScore, Unreadable
+from byod.schema.keypoints import KeypointSet
+from byod.schema.model_card import HeadFound, KeypointsMetrics, KeypointsScore, Measured, Unreadable
 from byod.schema.records import Example, Record, Sha256
 from byod.tasks.keypoints.geometry import metrics
 from byod.tasks.keypoints.geometry.metrics import Errors
 from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of, true_heads
 from byod.tasks.keypoints.predict import Finder
-from byod.tasks.keypoints.training_set import Marked
+from byod.tasks.keypoints.training_set import TrainingSet
 from byod.training.run_folder import TEST, short_path
 
 
 @dataclass(frozen=True)
-class JudgedHead:
+class EvaluatedHead:
     """A measurable head and what was said of it: points float64 [K, 2] in pixels of the picture.
 
     `crop` are those found on the true crop, with their confidence `sure` [K]; `mean` those of the mean face there;
@@ -42,7 +42,7 @@ class JudgedHead:
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluatedExample:
     """A test picture: its measurable heads, what was found beside its heads, and whether it holds none at all.
 
     `width` and `height` are the upright picture's, in pixels.
@@ -51,15 +51,15 @@ class Judged:
     example: Example
     width: int
     height: int
-    heads: tuple[JudgedHead, ...]
+    heads: tuple[EvaluatedHead, ...]
     extra: tuple[HeadFound, ...]
     empty: bool
     part: str
 
 
-def judge(
-    finder: Finder, mean: Numbers, marked: Marked, test: Sequence[Example], part: str = TEST
-) -> tuple[list[Judged], list[Unreadable]]:
+def evaluate(
+    finder: Finder, mean: Numbers, marked: TrainingSet, test: Sequence[Example], part: str = TEST
+) -> tuple[list[EvaluatedExample], list[Unreadable]]:
     """Ask a model about every picture of `test`; `mean` is the mean face of its training heads, [K, 2] in 0..1.
 
     Raises:
@@ -74,16 +74,16 @@ def judge(
                 Unreadable(path=short_path(example.path), reason=error.reason, error=error.detail)
             )
             continue
-        judged.append(_judge(finder, mean, marked, example, pixels, part))
+        judged.append(_evaluate(finder, mean, marked, example, pixels, part))
     if not judged:
         why = f" ({unreadable[0].error})" if unreadable else ""
         raise TrainerError(f"not one of the {len(test)} test pictures can be opened any more{why}")
     return judged, unreadable
 
 
-def _judge(
-    finder: Finder, mean: Numbers, marked: Marked, example: Example, pixels: Bytes, part: str
-) -> Judged:
+def _evaluate(
+    finder: Finder, mean: Numbers, marked: TrainingSet, example: Example, pixels: Bytes, part: str
+) -> EvaluatedExample:
     marks = marked.marks[example.sha256]
     if pixels.shape[:2] != (marks.height, marks.width):
         raise TrainerError(
@@ -102,44 +102,46 @@ def _judge(
     for at, head in enumerate(chosen):
         number = given[head.number]
         find = None if number is None else found[number]
-        answers.append(JudgedHead(head, places[at], sure[at], means[at], find, len(marks.heads) == 1, part))
+        answers.append(
+            EvaluatedHead(head, places[at], sure[at], means[at], find, len(marks.heads) == 1, part)
+        )
     extra = tuple(found[number] for number in pairs.extra)
-    return Judged(example, marks.width, marks.height, tuple(answers), extra, not marks.heads, part)
+    return EvaluatedExample(example, marks.width, marks.height, tuple(answers), extra, not marks.heads, part)
 
 
-def heads_of(judged: Sequence[Judged]) -> list[JudgedHead]:
+def heads_of(judged: Sequence[EvaluatedExample]) -> list[EvaluatedHead]:
     """All heads in order."""
     return [head for each in judged for head in each.heads]
 
 
-def on_crops(heads: Sequence[JudgedHead], points: PointSet) -> Errors:
+def on_crops(heads: Sequence[EvaluatedHead], points: KeypointSet) -> Errors:
     """The errors on true crops."""
     return metrics.measured([h.truth for h in heads], _stacked([h.crop for h in heads], points), points)
 
 
-def through_pipeline(heads: Sequence[JudgedHead], points: PointSet) -> Errors:
+def through_pipeline(heads: Sequence[EvaluatedHead], points: KeypointSet) -> Errors:
     """The errors of the whole pipeline; a miss is infinitely wrong."""
     found = [metrics.places(h.found, points) for h in heads]
     return metrics.measured([h.truth for h in heads], _stacked(found, points), points)
 
 
-def of_mean_face(heads: Sequence[JudgedHead], points: PointSet) -> Errors:
+def of_mean_face(heads: Sequence[EvaluatedHead], points: KeypointSet) -> Errors:
     """The errors of the mean face on true crops."""
     return metrics.measured([h.truth for h in heads], _stacked([h.mean for h in heads], points), points)
 
 
-def _stacked(places: Sequence[Numbers], points: PointSet) -> Numbers:
+def _stacked(places: Sequence[Numbers], points: KeypointSet) -> Numbers:
     return np.array(places, np.float64).reshape(-1, len(points.names), 2)
 
 
 def measure(
-    judged: Sequence[Judged],
+    judged: Sequence[EvaluatedExample],
     unreadable: Sequence[Unreadable],
-    points: PointSet,
+    points: KeypointSet,
     *,
     seed: int,
     measured_on: Measured | None = None,
-) -> tuple[PointsMetrics, PointsScore]:
+) -> tuple[KeypointsMetrics, KeypointsScore]:
     """All that is measured of a model, and what the mean face achieves on the same true crops.
 
     Raises:
@@ -153,7 +155,7 @@ def measure(
     alone = np.array([h.alone for h in heads], np.bool_)
     parts = list(dict.fromkeys(each.part for each in judged))
     crossed = parts != [TEST]
-    found = PointsMetrics(
+    found = KeypointsMetrics(
         measured_on=measured_on or (Measured.CROSS_VALIDATION if crossed else Measured.TEST),
         pictures=len(judged),
         unreadable=len(unreadable),
@@ -177,7 +179,7 @@ def _median(errors: Errors, chosen: Sequence[bool]) -> float | None:
     return middle if np.isfinite(middle) else None
 
 
-class Line(Record):
+class PredictionRow(Record):
     """One line of a run's predictions.csv: a head, and the errors of its points in inter-ocular distances.
 
     An error is nan where a point does not count, infinite where the head was missed. `confidence` is the find's.
@@ -197,10 +199,10 @@ class Line(Record):
     pipeline: tuple[float, ...]
 
 
-COLUMNS = tuple(name for name in Line.model_fields if name not in ("crop", "pipeline"))
+COLUMNS = tuple(name for name in PredictionRow.model_fields if name not in ("crop", "pipeline"))
 
 
-def write(file: Path, judged: Sequence[Judged], points: PointSet) -> None:
+def write_predictions(file: Path, judged: Sequence[EvaluatedExample], points: KeypointSet) -> None:
     """Write predictions.csv: what a Line has, the mean error of either way, and the errors of each point."""
     heads = heads_of(judged)
     crops, pipeline = on_crops(heads, points), through_pipeline(heads, points)
@@ -222,7 +224,7 @@ def _written(error: float) -> str:
     return "" if np.isnan(error) else f"{error:.6f}"
 
 
-def read(run: Path, points: PointSet) -> list[Line]:
+def read_predictions(run: Path, points: KeypointSet) -> list[PredictionRow]:
     """The lines of a run's predictions.csv.
 
     Raises:
@@ -239,17 +241,17 @@ def read(run: Path, points: PointSet) -> list[Line]:
         raise ModelError(f"{file} is not what byod wrote ({why})") from error
 
 
-def _line(row: dict[str, str], points: PointSet) -> Line:
+def _line(row: dict[str, str], points: KeypointSet) -> PredictionRow:
     errors = {
         way: tuple(float(row[f"{way}({name})"] or "nan") for name in points.names)
         for way in ("crop", "pipeline")
     }
-    return Line.model_validate(
+    return PredictionRow.model_validate(
         {**{name: row[name] for name in COLUMNS}, "confidence": row["confidence"] or None, **errors}
     )
 
 
-def errors_of(lines: Sequence[Line], points: PointSet, *, crops: bool) -> Errors:
+def errors_of(lines: Sequence[PredictionRow], points: KeypointSet, *, crops: bool) -> Errors:
     """The errors that a run wrote down, on true crops or through the whole pipeline."""
     each = np.array([line.crop if crops else line.pipeline for line in lines], np.float64)
     each = each.reshape(-1, len(points.names))

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from byod.schema.errors import TrainerError, UsageError
-from byod.schema.keypoints import Marks
-from byod.schema.model_card import Measured, PointsCard, PointsMetrics, PointsScore, Unreadable
+from byod.schema.keypoints import Keypoints
+from byod.schema.model_card import KeypointsCard, KeypointsMetrics, KeypointsScore, Measured, Unreadable
 from byod.schema.records import Example, Record, Sha256
 from byod.tasks.keypoints import evaluate as judging
-from byod.tasks.keypoints.evaluate import Judged
-from byod.tasks.keypoints.predict import PointsPredictor
-from byod.tasks.keypoints.training_set import Marked
+from byod.tasks.keypoints.evaluate import EvaluatedExample
+from byod.tasks.keypoints.predict import KeypointsPredictor
+from byod.tasks.keypoints.training_set import TrainingSet
 from byod.training import run_folder
 
 
-class PointsEvaluation(Record):
+class KeypointsEvaluation(Record):
     """How good a run for points is on other pictures; `baseline` is its mean face there.
 
     `learned` counts pictures that it was trained on, `unmarked` those whose points nobody marked (all left out).
@@ -26,41 +26,41 @@ class PointsEvaluation(Record):
 
     run: str
     on: str
-    metrics: PointsMetrics
-    baseline: PointsScore
+    metrics: KeypointsMetrics
+    baseline: KeypointsScore
     learned: int
     unmarked: int
     unreadable: tuple[Unreadable, ...]
 
 
-def evaluate(
-    run: Path, examples: Sequence[Example], marks: Mapping[Sha256, Marks], on: str
-) -> tuple[PointsEvaluation, list[Judged], PointsCard]:
+def evaluate_run(
+    run: Path, examples: Sequence[Example], marks: Mapping[Sha256, Keypoints], on: str
+) -> tuple[KeypointsEvaluation, list[EvaluatedExample], KeypointsCard]:
     """Ask the run's model about marked pictures; points that it does not know are left out.
 
     Raises:
         ModelError: the run cannot be read.
         UsageError: no picture is left to measure on.
     """
-    predictor = PointsPredictor(run)
+    predictor = KeypointsPredictor(run)
     card = predictor.card
-    seen = run_folder.learned(run_folder.sides_of(run))
+    seen = run_folder.trained_on(run_folder.read_examples(run))
     fresh = [e for e in examples if e.sha256 not in seen]
     kept = tuple(e for e in fresh if e.sha256 in marks)
     learned, unmarked = len(examples) - len(fresh), len(fresh) - len(kept)
-    marked = Marked(kept, marks, card.points)
+    marked = TrainingSet(kept, marks, card.points)
     where = on or "the dataset"
     if not kept or not marked.measured(kept):
         raise UsageError(_nothing(where, on, learned, kept))
     try:
-        judged, unreadable = judging.judge(predictor.finder, np.array(card.mean_face), marked, kept)
+        judged, unreadable = judging.evaluate(predictor.finder, np.array(card.mean_face), marked, kept)
     except TrainerError as error:
         raise UsageError(str(error)) from error
     measured_on = Measured.FOLDER if on else Measured.TEST
     metrics, baseline = judging.measure(
         judged, unreadable, card.points, seed=card.seed, measured_on=measured_on
     )
-    found = PointsEvaluation(
+    found = KeypointsEvaluation(
         run=str(run),
         on=on,
         metrics=metrics,

@@ -8,11 +8,11 @@ from enum import StrEnum
 import numpy as np
 
 from byod.images.keypoint_crops import Numbers
-from byod.schema.keypoints import PointSet
+from byod.schema.keypoints import KeypointSet
 from byod.schema.model_card import HeadFound
 from byod.schema.records import Record, Sha256
 from byod.tasks.keypoints import evaluate
-from byod.tasks.keypoints.evaluate import Judged, JudgedHead
+from byod.tasks.keypoints.evaluate import EvaluatedExample, EvaluatedHead
 from byod.tasks.keypoints.geometry import metrics
 from byod.tasks.keypoints.geometry.targets import TrueHead
 from byod.training.run_folder import short_path
@@ -23,7 +23,7 @@ SPREADS = 6.0
 """How many spreads (median absolute deviations) beyond the median an error must lie."""
 
 
-class Why(StrEnum):
+class IssueKind(StrEnum):
     """Why a head's marks are doubted."""
 
     FAR = "far off"
@@ -31,10 +31,10 @@ class Why(StrEnum):
     UNMARKED = "not marked"
 
 
-_ORDER = (Why.EXCHANGED, Why.FAR, Why.UNMARKED)
+_ORDER = (IssueKind.EXCHANGED, IssueKind.FAR, IssueKind.UNMARKED)
 
 
-class MarkSuspect(Record):
+class KeypointIssue(Record):
     """A head whose marks are probably wrong, or a sure find where no head is marked (then `head` is None).
 
     `file` is the end of the picture's path. `point` is the worst point and `error` its distance from where the model
@@ -44,15 +44,15 @@ class MarkSuspect(Record):
     sha256: Sha256
     file: str
     head: int | None
-    why: Why
+    why: IssueKind
     point: str
     error: float
 
 
-def search(judged: Sequence[Judged], points: PointSet) -> tuple[MarkSuspect, ...]:
+def find_issues(judged: Sequence[EvaluatedExample], points: KeypointSet) -> tuple[KeypointIssue, ...]:
     """The suspects among unseen heads: those exchanged first, then the furthest off, then finds that are not marked."""
     heads = evaluate.heads_of(judged)
-    found = [each for head, error in _outliers(heads, points) if (each := _suspect(head, error, points))]
+    found = [each for head, error in _outliers(heads, points) if (each := _issue(head, error, points))]
     sure = sorted(head.found.confidence for head in heads if head.found is not None)
     for picture in judged if sure else ():
         # as sure as of half of the marked heads
@@ -60,7 +60,7 @@ def search(judged: Sequence[Judged], points: PointSet) -> tuple[MarkSuspect, ...
     return tuple(sorted(found, key=lambda s: (_ORDER.index(s.why), -s.error)))
 
 
-def _outliers(heads: Sequence[JudgedHead], points: PointSet) -> list[tuple[JudgedHead, Numbers]]:
+def _outliers(heads: Sequence[EvaluatedHead], points: KeypointSet) -> list[tuple[EvaluatedHead, Numbers]]:
     """Heads with a point further from where the model sees it on the true crop than that point is on others.
 
     Beside each stand the errors of its points [K], nan where a point is no outlier: some points are harder than others.
@@ -77,20 +77,20 @@ def _outliers(heads: Sequence[JudgedHead], points: PointSet) -> list[tuple[Judge
     return [(heads[at], errors[at]) for at in np.flatnonzero(~np.isnan(errors).all(axis=1))]
 
 
-def _suspect(head: JudgedHead, errors: Numbers, points: PointSet) -> MarkSuspect:
+def _issue(head: EvaluatedHead, errors: Numbers, points: KeypointSet) -> KeypointIssue:
     number = int(np.nanargmax(errors))
     example = head.truth.example
-    return MarkSuspect(
+    return KeypointIssue(
         sha256=example.sha256,
         file=short_path(example.path),
         head=head.truth.number,
-        why=Why.EXCHANGED if _is_exchanged(head.truth, head.crop, points) else Why.FAR,
+        why=IssueKind.EXCHANGED if _is_exchanged(head.truth, head.crop, points) else IssueKind.FAR,
         point=points.names[number],
         error=float(errors[number]),
     )
 
 
-def _is_exchanged(truth: TrueHead, crop: Numbers, points: PointSet) -> bool:
+def _is_exchanged(truth: TrueHead, crop: Numbers, points: KeypointSet) -> bool:
     """Whether what was found fits the marks once the two sides change places, and does not as they are."""
     as_marked, other = (
         metrics.measured([truth], places[None], points).nme[0]
@@ -99,13 +99,13 @@ def _is_exchanged(truth: TrueHead, crop: Numbers, points: PointSet) -> bool:
     return bool(other <= LEAST and other < as_marked / 3)
 
 
-def _unmarked(judged: Judged, find: HeadFound) -> MarkSuspect:
+def _unmarked(judged: EvaluatedExample, find: HeadFound) -> KeypointIssue:
     example = judged.example
-    return MarkSuspect(
+    return KeypointIssue(
         sha256=example.sha256,
         file=short_path(example.path),
         head=None,
-        why=Why.UNMARKED,
+        why=IssueKind.UNMARKED,
         point="",
         error=find.confidence,
     )

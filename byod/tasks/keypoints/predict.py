@@ -35,19 +35,19 @@ from byod.images.decode import open_picture
 from byod.images.keypoint_crops import Bytes, Frame, Numbers, cut, of_box, of_eyes, whole
 from byod.images.resize import as_input
 from byod.schema.errors import ModelError, PictureError, TrainerError
-from byod.schema.keypoints import Box, PointSet
+from byod.schema.keypoints import Box, KeypointSet
 from byod.schema.model_card import (
     EyesRule,
     HeadFound,
     InputRule,
-    PointsCard,
-    PointsPrediction,
+    KeypointsCard,
+    KeypointsPrediction,
     Stage,
     Unreadable,
 )
 from byod.tasks.keypoints.geometry.targets import PROFILE, eyes_of
 from byod.training import onnx_model
-from byod.training.run_folder import model_file, points_card
+from byod.training.run_folder import keypoints_card, model_file
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -62,7 +62,7 @@ IN_FLIGHT = 4
 class FindRule:
     """How what the two nets say becomes heads; sizes are pixels a side of their inputs, the rest is as in a card."""
 
-    points: PointSet
+    points: KeypointSet
     heads_size: int
     points_size: int
     threshold: float
@@ -71,7 +71,7 @@ class FindRule:
     eyes: EyesRule | None = None
 
     @classmethod
-    def of(cls, card: PointsCard) -> FindRule:
+    def of(cls, card: KeypointsCard) -> FindRule:
         """The rule that a card states."""
         return cls(
             card.points,
@@ -191,7 +191,7 @@ class Finder:
         return kept
 
 
-class PointsPredictor:
+class KeypointsPredictor:
     """The model of one run folder: `heads.onnx` and `model.onnx` beside `model.json`."""
 
     def __init__(self, run: Path, *, threads: int = 0) -> None:
@@ -200,7 +200,7 @@ class PointsPredictor:
         Raises:
             ModelError: one is missing, damaged, or they do not belong together.
         """
-        self.card = points_card(run)
+        self.card = keypoints_card(run)
         heads = onnx_model.session(model_file(run / "heads.onnx", self.card.heads.sha256), threads=threads)
         points = onnx_model.session(model_file(run / "model.onnx", self.card.model_sha256), threads=threads)
         self.finder = Finder(heads, points, FindRule.of(self.card))
@@ -216,7 +216,7 @@ class PointsPredictor:
 
     def predict(
         self, pictures: Iterable[Path | tuple[str, bytes]]
-    ) -> Iterator[PointsPrediction | Unreadable]:
+    ) -> Iterator[KeypointsPrediction | Unreadable]:
         """Say of each picture, in order, which heads are in it; one that cannot be opened becomes an `Unreadable`.
 
         A picture is a path, or a name with the bytes themselves. A few are decoded ahead on threads.
@@ -226,7 +226,7 @@ class PointsPredictor:
                 yield Unreadable(path=name, reason=found.reason, error=found.detail)
                 continue
             height, width = found.shape[:2]
-            yield PointsPrediction(path=name, width=width, height=height, heads=tuple(self.find(found)))
+            yield KeypointsPrediction(path=name, width=width, height=height, heads=tuple(self.find(found)))
 
 
 def overlap(one: Numbers, other: Numbers) -> float:

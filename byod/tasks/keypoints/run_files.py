@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from byod.schema.model_card import PointsCard
+from byod.schema.model_card import KeypointsCard
 from byod.schema.records import Example
 from byod.tasks.keypoints import evaluate
-from byod.tasks.keypoints.evaluate import Judged
-from byod.tasks.keypoints.label_errors import MarkSuspect
-from byod.tasks.keypoints.stages import Pair
+from byod.tasks.keypoints.evaluate import EvaluatedExample
+from byod.tasks.keypoints.label_errors import KeypointIssue
+from byod.tasks.keypoints.stages import StageModels
 from byod.training import run_folder
 from byod.training.protocol import Stage
 
@@ -23,12 +23,12 @@ WEIGHTS = {Stage.POINTS: run_folder.WEIGHTS, Stage.HEADS: "heads.safetensors"}
 
 def write(
     part: Path,
-    card: PointsCard,
-    pair: Pair,
+    card: KeypointsCard,
+    pair: StageModels,
     report: str,
     sides: Sequence[tuple[str, Sequence[Example]]],
-    judged: Sequence[Judged],
-    suspects: Sequence[MarkSuspect],
+    judged: Sequence[EvaluatedExample],
+    suspects: Sequence[KeypointIssue],
 ) -> None:
     """Write a run's files into `part`: both models, card and report, and tables for other programs."""
     for stage, model in pair.parts:
@@ -36,17 +36,17 @@ def write(
         if model.weights is not None:
             shutil.copyfile(model.weights, part / WEIGHTS[stage])
     _history(part / "history.csv", pair)
-    evaluate.write(part / "predictions.csv", judged, card.points)
-    run_folder.write_sides(part, sides)
-    run_folder.write_suspects(part / "suspects.csv", MarkSuspect, suspects)
+    evaluate.write_predictions(part / "predictions.csv", judged, card.points)
+    run_folder.write_examples(part, sides)
+    run_folder.write_issues(part / "suspects.csv", KeypointIssue, suspects)
     (part / "report.html").write_text(report, encoding="utf-8")
     # last, since a folder with a card is taken for a run
     (part / "model.json").write_text(card.model_dump_json(indent=1), encoding="utf-8")
 
 
-def _history(file: Path, pair: Pair) -> None:
+def _history(file: Path, pair: StageModels) -> None:
     """The epochs of both stages; a column for all that was logged."""
     epochs = [(stage, epoch) for stage, model in pair.parts for epoch in model.fitted.history]
     head = list(dict.fromkeys(["epoch", "train_loss", "valid_loss", *(key for _, e in epochs for key in e)]))
     rows = [[stage, *(epoch.get(key, "") for key in head)] for stage, epoch in epochs]
-    run_folder.table(file, ("stage", *head), rows)
+    run_folder.write_table(file, ("stage", *head), rows)

@@ -12,8 +12,8 @@ from byod import __version__
 from byod.images.resize import as_input
 from byod.schema.errors import TrainerError
 from byod.schema.records import Example, Task
-from byod.tasks.keypoints.geometry.batch_feeds import HeadFeed, PointFeed
-from byod.tasks.keypoints.training_set import Marked
+from byod.tasks.keypoints.geometry.batch_feeds import HeadFeed, KeypointFeed
+from byod.tasks.keypoints.training_set import TrainingSet
 from byod.training import fit as fitting
 from byod.training import onnx_model
 from byod.training.fit import Finished, Model, Work
@@ -26,7 +26,7 @@ SEEN = 0.01
 
 
 @dataclass(frozen=True)
-class Pair:
+class StageModels:
     """Both nets of a model."""
 
     heads: Model
@@ -39,20 +39,20 @@ class Pair:
 
 
 def fit(
-    work: Work, marked: Marked, train: tuple[Example, ...], valid: tuple[Example, ...], part: str = ""
-) -> Pair:
+    work: Work, marked: TrainingSet, train: tuple[Example, ...], valid: tuple[Example, ...], part: str = ""
+) -> StageModels:
     """Train both nets, or take what an earlier, killed run finished for this part ("fold 2/5"; "": the whole).
 
     Raises:
         TrainerError: the trainer cannot train this, or what it exports is not what it trained.
     """
     heads, points = (_fit(work, marked, train, valid, part, stage) for stage in Stage)
-    return Pair(heads, points)
+    return StageModels(heads, points)
 
 
 def _fit(
     work: Work,
-    marked: Marked,
+    marked: TrainingSet,
     train: tuple[Example, ...],
     valid: tuple[Example, ...],
     part: str,
@@ -68,17 +68,15 @@ def _fit(
     )
 
     def finish(trained: Trained, run: Run, target: Path) -> Finished:
-        parity = compare(trained, data, run)
+        worst = parity(trained, data, run)
         metadata = {"byod": __version__, "stage": stage.value, "points": "\n".join(marked.points.names)}
-        return Finished(
-            sha256=onnx_model.finish_stage(trained.onnx, target, metadata=metadata), parity=parity
-        )
+        return Finished(sha256=onnx_model.finish_stage(trained.onnx, target, metadata=metadata), parity=worst)
 
     called = f"{part} {stage}".strip()
     return fitting.fit(work, data, called, fitting.name_of(called), finish)
 
 
-def compare(trained: Trained, data: TrainingData, run: Run) -> float:
+def parity(trained: Trained, data: TrainingData, run: Run) -> float:
     """By how much the exported file differs from the trained net on all validation pictures.
 
     Raises:
@@ -108,7 +106,7 @@ def valid_images(data: TrainingData, size: int, run: Run) -> Iterator[Floats]:
         for whole in HeadFeed(data.valid, data.marks, size, cache=run.cache).plain(32):
             yield as_input(whole.images)
     else:
-        for heads in PointFeed(data.valid, data.marks, data.points, size, cache=run.cache).plain(32):
+        for heads in KeypointFeed(data.valid, data.marks, data.points, size, cache=run.cache).plain(32):
             yield as_input(heads.images)
 
 

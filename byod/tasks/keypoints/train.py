@@ -10,34 +10,34 @@ from pydantic import JsonValue
 
 from byod.images.keypoint_crops import Numbers
 from byod.schema.errors import TrainerError
-from byod.schema.keypoints import Marks, PointSet
-from byod.schema.model_card import HeadsStage, PointsCard, PointsMetrics, PointsScore, Unreadable
+from byod.schema.keypoints import Keypoints, KeypointSet
+from byod.schema.model_card import HeadsStage, KeypointsCard, KeypointsMetrics, KeypointsScore, Unreadable
 from byod.schema.records import Example, Sha256, Split, Task
 from byod.tasks.keypoints import evaluate, label_errors, run_files, stages
-from byod.tasks.keypoints.calibrate import Joined, join
-from byod.tasks.keypoints.evaluate import Judged
+from byod.tasks.keypoints.calibrate import KeypointModel, calibrate
+from byod.tasks.keypoints.evaluate import EvaluatedExample
 from byod.tasks.keypoints.geometry.metrics import mean_face
 from byod.tasks.keypoints.geometry.targets import true_heads
-from byod.tasks.keypoints.label_errors import MarkSuspect
+from byod.tasks.keypoints.label_errors import KeypointIssue
 from byod.tasks.keypoints.report import contents, page
-from byod.tasks.keypoints.training_set import Marked, Say, usable
+from byod.tasks.keypoints.training_set import Say, TrainingSet, usable_set
 from byod.training import cross_validation, protocol, run_folder
 from byod.training.cross_validation import FOLDS, MIN_GROUPS, MIN_TEST, Part
 from byod.training.fit import Log, Work
 from byod.training.protocol import Trainer
-from byod.training.provenance import UNKNOWN, About, told
+from byod.training.provenance import UNKNOWN, Provenance, card_fields
 
 
 @dataclass(frozen=True)
 class Outcome:
     """A model, the parts it was made with, and what it said of unseen pictures."""
 
-    model: Joined
+    model: KeypointModel
     sides: tuple[tuple[str, tuple[Example, ...]], ...]
-    judged: list[Judged]
+    judged: list[EvaluatedExample]
     unreadable: list[Unreadable]
-    metrics: PointsMetrics
-    baseline: PointsScore
+    metrics: KeypointsMetrics
+    baseline: KeypointsScore
 
 
 def _never() -> bool:
@@ -46,8 +46,8 @@ def _never() -> bool:
 
 def train(
     examples: Sequence[Example],
-    marks: Mapping[Sha256, Marks],
-    points: PointSet,
+    marks: Mapping[Sha256, Keypoints],
+    points: KeypointSet,
     trainer: Trainer,
     options: Mapping[str, str],
     *,
@@ -58,11 +58,11 @@ def train(
     cache: Path | None = None,
     crossed: bool = False,
     fresh: bool = False,
-    about: About = UNKNOWN,
+    about: Provenance = UNKNOWN,
     say: Say = lambda line: None,
     log: Log = lambda epoch: None,
     should_stop: Callable[[], bool] = _never,
-) -> PointsCard:
+) -> KeypointsCard:
     """Train both nets, check and measure them; `folder` appears when all of it is done, and not before.
 
     Measured is on the test part, or by cross-validation where that holds fewer than 20 heads or `crossed` asks for it.
@@ -75,7 +75,7 @@ def train(
         TrainerError: there is too little to train on, or the trainer cannot train it.
         UsageError: an option is unknown or does not fit.
     """
-    marked = usable(examples, marks, points, say)
+    marked = usable_set(examples, marks, points, say)
     protocol.check_task(trainer, Task.KEYPOINTS)
     checked = protocol.options(trainer, options)
     plan = run_folder.plan(trainer.name, options, seed, device, gpus) | _plan(marked, crossed)
@@ -83,16 +83,16 @@ def train(
         work = Work(
             trainer, checked, (), part / run_folder.WORK, seed, device, gpus, cache, say, log, should_stop
         )
-        outcome = _learn(work, marked, crossed)
-        doubted = label_errors.search(outcome.judged, points)
+        outcome = _train_and_evaluate(work, marked, crossed)
+        doubted = label_errors.find_issues(outcome.judged, points)
         card = _card(work, marked, outcome, folder.name, about, doubted)
         report = page.render(contents.build(card, outcome.model.pair, outcome.judged, doubted, about.yields))
         run_files.write(part, card, outcome.model.pair, report, outcome.sides, outcome.judged, doubted)
-    say(verdict(card.metrics))
+    say(summary(card.metrics))
     return card
 
 
-def _plan(marked: Marked, crossed: bool) -> dict[str, JsonValue]:
+def _plan(marked: TrainingSet, crossed: bool) -> dict[str, JsonValue]:
     """What this task adds to the plan of a run."""
     return {
         "task": Task.KEYPOINTS.value,
@@ -103,13 +103,13 @@ def _plan(marked: Marked, crossed: bool) -> dict[str, JsonValue]:
     }
 
 
-def _learn(work: Work, marked: Marked, crossed: bool) -> Outcome:
+def _train_and_evaluate(work: Work, marked: TrainingSet, crossed: bool) -> Outcome:
     """Train, and judge on unseen pictures: the test part, or each part of a cross-validation in turn."""
     train, valid, test = (tuple(e for e in marked.examples if e.split is side) for side in Split)
     heads = marked.measured(test)
     if heads >= MIN_TEST and not crossed:
         model = fit(work, marked, train, valid)
-        judged, unreadable = evaluate.judge(model.finder, _mean(marked, model, train), marked, test)
+        judged, unreadable = evaluate.evaluate(model.finder, _mean(marked, model, train), marked, test)
     else:
         parts = folds(marked, work.seed)
         why = "" if crossed else f"only {heads} test heads (fewer than {MIN_TEST}): "
@@ -126,8 +126,8 @@ def _learn(work: Work, marked: Marked, crossed: bool) -> Outcome:
 
 
 def fit(
-    work: Work, marked: Marked, train: tuple[Example, ...], valid: tuple[Example, ...], part: str = ""
-) -> Joined:
+    work: Work, marked: TrainingSet, train: tuple[Example, ...], valid: tuple[Example, ...], part: str = ""
+) -> KeypointModel:
     """One model: both nets, and the rule that joins them.
 
     Raises:
@@ -139,10 +139,10 @@ def fit(
                 f"no head with both eyes marked is in the {name} part{f' ({part})' if part else ''}; mark more "
                 "pictures, or split again (byod split)"
             )
-    return join(stages.fit(work, marked, train, valid, part), marked, train, valid)
+    return calibrate(stages.fit(work, marked, train, valid, part), marked, train, valid)
 
 
-def folds(marked: Marked, seed: int) -> tuple[Part, ...]:
+def folds(marked: TrainingSet, seed: int) -> tuple[Part, ...]:
     """Parts for a cross-validation: whole duplicate groups, pictures with heads and without spread alike.
 
     Raises:
@@ -162,34 +162,36 @@ def folds(marked: Marked, seed: int) -> tuple[Part, ...]:
 
 
 def cross_validate(
-    work: Work, marked: Marked, parts: Sequence[Part]
-) -> tuple[list[Judged], list[Unreadable]]:
+    work: Work, marked: TrainingSet, parts: Sequence[Part]
+) -> tuple[list[EvaluatedExample], list[Unreadable]]:
     """As `byod.training.cross_validation.cross_validate`, of keypoints."""
 
-    def fold(train: Part, valid: Part, test: Part, name: str) -> tuple[list[Judged], list[Unreadable]]:
+    def fold(
+        train: Part, valid: Part, test: Part, name: str
+    ) -> tuple[list[EvaluatedExample], list[Unreadable]]:
         model = fit(work, marked, train, valid, name)
-        return evaluate.judge(model.finder, _mean(marked, model, train), marked, test, name)
+        return evaluate.evaluate(model.finder, _mean(marked, model, train), marked, test, name)
 
     return cross_validation.cross_validate(parts, fold)
 
 
-def _mean(marked: Marked, model: Joined, train: Sequence[Example]) -> Numbers:
+def _mean(marked: TrainingSet, model: KeypointModel, train: Sequence[Example]) -> Numbers:
     heads = true_heads(train, marked.marks, marked.points)
     return mean_face(heads, marked.points, model.rule.margin)
 
 
 def _card(
     work: Work,
-    marked: Marked,
+    marked: TrainingSet,
     outcome: Outcome,
     run: str,
-    about: About,
-    doubted: Sequence[MarkSuspect],
-) -> PointsCard:
+    about: Provenance,
+    doubted: Sequence[KeypointIssue],
+) -> KeypointsCard:
     rule, points = outcome.model.rule, outcome.model.pair.points.fitted
     train = dict(outcome.sides)["train"]
-    return PointsCard(
-        **told(work, points, run, about),
+    return KeypointsCard(
+        **card_fields(work, points, run, about),
         task=Task.KEYPOINTS,
         counts={Split(name): marked.count(side) for name, side in outcome.sides},
         seconds=outcome.model.pair.heads.fitted.seconds + points.seconds,
@@ -204,7 +206,7 @@ def _card(
     )
 
 
-def _heads(model: Joined) -> HeadsStage:
+def _heads(model: KeypointModel) -> HeadsStage:
     """What the card says of the net that finds heads."""
     heads = model.pair.heads.fitted
     return HeadsStage(
@@ -221,7 +223,7 @@ def _heads(model: Joined) -> HeadsStage:
     )
 
 
-def verdict(metrics: PointsMetrics) -> str:
+def summary(metrics: KeypointsMetrics) -> str:
     """How good a model is, in one line."""
     crops, pipeline = metrics.crops, metrics.pipeline
     median = "none" if crops.median is None else f"{crops.median:.1%}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from byod.schema import keypoints, recipe
 from byod.schema.errors import DatasetError, TrainerError
-from byod.schema.keypoints import Marks, PointSet
+from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.records import Example, Sha256, Snapshot
 from byod.tasks.keypoints.geometry.metrics import measurable
 from byod.tasks.keypoints.geometry.targets import eyes_of, true_heads
@@ -18,14 +18,14 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Marked:
+class TrainingSet:
     """Pictures whose heads are marked (or that are marked as having none), and which points a head has."""
 
     examples: tuple[Example, ...]
-    marks: Mapping[Sha256, Marks]
-    points: PointSet
+    marks: Mapping[Sha256, Keypoints]
+    points: KeypointSet
 
-    def of(self, examples: Iterable[Example]) -> dict[Sha256, Marks]:
+    def of(self, examples: Iterable[Example]) -> dict[Sha256, Keypoints]:
         """The marks of some pictures alone."""
         return {example.sha256: self.marks[example.sha256] for example in examples}
 
@@ -44,7 +44,9 @@ class Marked:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def usable(examples: Sequence[Example], marks: Mapping[Sha256, Marks], known: PointSet, say: Say) -> Marked:
+def usable_set(
+    examples: Sequence[Example], marks: Mapping[Sha256, Keypoints], known: KeypointSet, say: Say
+) -> TrainingSet:
     """The pictures that are marked; says of the others why they are left out.
 
     Raises:
@@ -58,7 +60,7 @@ def usable(examples: Sequence[Example], marks: Mapping[Sha256, Marks], known: Po
         raise TrainerError(
             "there is nothing to train on: no picture has its points marked; byod convert brings pictures with theirs"
         )
-    marked = Marked(kept, marks, known)
+    marked = TrainingSet(kept, marks, known)
     if not marked.measured(kept):
         raise TrainerError(
             "no head has both its eyes marked inside the picture, and errors are measured by the distance of the eyes; "
@@ -73,7 +75,7 @@ def usable(examples: Sequence[Example], marks: Mapping[Sha256, Marks], known: Po
     return marked
 
 
-def read(snapshot: Snapshot) -> tuple[PointSet, dict[Sha256, Marks]]:
+def read_training_set(snapshot: Snapshot) -> tuple[KeypointSet, dict[Sha256, Keypoints]]:
     """The points of a dataset, and what is marked in its kept pictures.
 
     Raises:
@@ -84,8 +86,8 @@ def read(snapshot: Snapshot) -> tuple[PointSet, dict[Sha256, Marks]]:
         raise DatasetError(f"{snapshot.folder / recipe.FILE} names no points; it is no dataset of keypoints")
     found = {}
     for sample in snapshot.kept:
-        file = snapshot.folder / keypoints.file_of(sample.path)
-        marks = keypoints.read(file)
+        file = snapshot.folder / keypoints.keypoints_file(sample.path)
+        marks = keypoints.read_keypoints(file)
         if marks is None:
             continue
         if (marks.width, marks.height) != (sample.width, sample.height):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from byod.schema.errors import ByodError, UsageError
 from byod.training import protocol
 from byod.training.protocol import Run, Trained
-from byod.training.remote.messages import JOB, MARK, Answer, Job, described
+from byod.training.remote.messages import JOB, MARK, Job, Reply, described
 
 
 class Line:
@@ -101,7 +101,7 @@ def _learn(job: Job, line: Line) -> None:
         should_stop=should_stop,
     )
     trained = _train(job, run)
-    answer = Answer(**{name: getattr(trained, name) for name in Answer.model_fields})
+    answer = Reply(**{name: getattr(trained, name) for name in Reply.model_fields})
     line.tell({"trained": answer.model_dump(mode="json")})
     while True:
         ((kind, asked),) = line.hear().items()

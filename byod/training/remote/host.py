@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from byod.schema.errors import TrainerError, UsageError
 from byod.training.protocol import Floats, Run, Trained, TrainingData
-from byod.training.remote.messages import JOB, MARK, MAX_LINE, Answer, Described, Job
+from byod.training.remote.messages import JOB, MARK, MAX_LINE, Described, Job, Reply
 
 
 class Given(BaseModel):
@@ -113,7 +113,7 @@ def _listen(other: _Other, run: Run) -> Any:
 
 def _trained(what: Any, other: _Other, folder: Path) -> Trained:
     try:
-        answer = Answer.model_validate(what)
+        answer = Reply.model_validate(what)
     except ValidationError as error:
         raise TrainerError(f"the trainer gave back what this byod does not understand ({error})") from error
     for file in (answer.onnx, answer.weights):
@@ -137,7 +137,7 @@ def _trained(what: Any, other: _Other, folder: Path) -> Trained:
         with np.load(ask("outputs", images), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
 
-    facts = {name: getattr(answer, name) for name in Answer.model_fields}
+    facts = {name: getattr(answer, name) for name in Reply.model_fields}
     return Trained(logits=logits, outputs=outputs, release=other.end, **facts)
 
 

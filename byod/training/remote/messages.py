@@ -56,7 +56,7 @@ class Described(Record):
     options: dict[str, Any]
 
 
-class Answer(Record):
+class Reply(Record):
     """A `Trained` that has come over a wire: files by their paths."""
 
     onnx: Path

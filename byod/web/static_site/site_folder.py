@@ -12,14 +12,14 @@ from byod.collection import local_files
 from byod.report import attribution
 from byod.schema import files
 from byod.schema.errors import ModelError, TrainerError, UsageError
-from byod.schema.model_card import Card, EyesRule, PointsCard
+from byod.schema.model_card import Card, EyesRule, KeypointsCard
 from byod.schema.records import Record
 from byod.tasks.keypoints import predict
 from byod.tasks.keypoints.geometry.targets import PROFILE, eyes_of
 from byod.training import run_folder
 from byod.training.run_folder import read_card
 from byod.web.assets import STATIC, TYPES
-from byod.web.inference import UNSURE_BELOW, opened
+from byod.web.inference import UNSURE_BELOW, open_model
 from byod.web.schemas import About
 from byod.web.security import POLICY
 from byod.web.static_site import readme
@@ -96,7 +96,7 @@ def write(run: Path, into: Path, runtime: Mapping[str, bytes], *, unsure_below: 
     if into.exists():
         raise UsageError(f"{into} is there already; name another place with --into")
     card = read_card(run)
-    about = opened(run, unsure_below=unsure_below).about(bytes=local_files.MAX_BYTES, reports=False)
+    about = open_model(run, unsure_below=unsure_below).about(bytes=local_files.MAX_BYTES, reports=False)
     with files.staging(into) as staging:
         _page(staging)
         _model(staging, run, card, about)
@@ -120,17 +120,17 @@ def _page(staging: Path) -> None:
 
 
 def _model(staging: Path, run: Path, card: Card, about: About) -> None:
-    files = {"model": "model.onnx"} | ({"heads": "heads.onnx"} if isinstance(card, PointsCard) else {})
+    files = {"model": "model.onnx"} | ({"heads": "heads.onnx"} if isinstance(card, KeypointsCard) else {})
     for file in files.values():
         shutil.copyfile(run / file, staging / file)
     nets = {name: Net(file=file, bytes=(staging / file).stat().st_size) for name, file in files.items()}
-    rule = _finding(card) if isinstance(card, PointsCard) else None
+    rule = _finding(card) if isinstance(card, KeypointsCard) else None
     described = Alone(**about.model_dump(), nets=nets, finder=rule).model_dump(mode="json", exclude={"takes"})
     text = json.dumps(described, ensure_ascii=False, indent=1, allow_nan=False)
     (staging / CARD).write_text(text, encoding="utf-8")
 
 
-def _finding(card: PointsCard) -> Finding:
+def _finding(card: KeypointsCard) -> Finding:
     rule = predict.FindRule.of(card)
     try:
         pair = eyes_of(card.points)
@@ -152,7 +152,7 @@ def _papers(staging: Path, run: Path, card: Card) -> None:
     (staging / "licences").mkdir()
     for name, text in readme.licence_texts().items():
         (staging / "licences" / name).write_text(text, encoding="utf-8")
-    listed, used = run.resolve().parent.parent / attribution.FILE, run_folder.sides_of(run)
+    listed, used = run.resolve().parent.parent / attribution.FILE, run_folder.read_examples(run)
     rows = [row for row in attribution.read_credits(listed) if row.sha256 in used] if listed.is_file() else []
     if rows:
         (staging / attribution.FILE).write_text(attribution.to_csv(rows), encoding="utf-8", newline="")

@@ -12,9 +12,9 @@ from byod_fastai import Fastai
 from byod_torch.keypoints.networks import Decoder, Direct
 
 from byod.schema.errors import TrainerError
-from byod.schema.keypoints import PointSet
+from byod.schema.keypoints import KeypointSet
 from byod.schema.records import Split, Task
-from byod.tasks.keypoints.geometry import HeadFeed, PointFeed
+from byod.tasks.keypoints.geometry import HeadFeed, KeypointFeed
 from byod.testing import check_trainer, drawn_sets
 from byod.training import onnx_model, protocol
 from byod.training.protocol import Run, Stage, TrainingData, checkpoint
@@ -59,7 +59,7 @@ def test_it_learns_where_points_are(drawn, tmp_path):
     data = _data(drawn, Stage.POINTS)
     trained, epochs, said = _train(data, tmp_path / "run", {**LITE, "epochs": "30"})
     off = []
-    for batch in PointFeed(data.valid, data.marks, data.points, 64).plain(32):
+    for batch in KeypointFeed(data.valid, data.marks, data.points, 64).plain(32):
         eyes = batch.points[:, :2]
         apart = np.linalg.norm(eyes[:, 1] - eyes[:, 0], axis=1)
         found = _said(trained, batch.images)["points"][:, :2]
@@ -231,7 +231,7 @@ def test_a_training_that_had_ended_only_exports(drawn, tmp_path):
 
 def test_a_mirror_image_that_would_mislabel_is_refused(drawn, tmp_path):
     """Points with a side and no partner are not mirrored: refused in a line, and learned where mirroring is off."""
-    lonely = PointSet(names=drawn.points.names, flips=drawn.points.flips[:1])
+    lonely = KeypointSet(names=drawn.points.names, flips=drawn.points.flips[:1])
     data = _data(drawn, Stage.POINTS, 4, 4, points=lonely)
     with pytest.raises(TrainerError, match="ear_image_left_outer"):
         _train(data, tmp_path / "a", SHORT)

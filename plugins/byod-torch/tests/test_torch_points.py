@@ -21,11 +21,11 @@ from byod.collection.importers import archives, cat_dataset
 from byod.collection.importers.cat_file import POINTS
 from byod.dataset.dataset_folder import Dataset
 from byod.schema.errors import TrainerError
-from byod.schema.keypoints import PointSet
+from byod.schema.keypoints import KeypointSet
 from byod.schema.records import Example, Split, Task
-from byod.tasks.keypoints.geometry import PointFeed, Stage
+from byod.tasks.keypoints.geometry import KeypointFeed, Stage
 from byod.tasks.keypoints.stages import difference
-from byod.tasks.keypoints.training_set import read as read_keypoints
+from byod.tasks.keypoints.training_set import read_training_set as read_keypoints
 from byod.testing import draw_heads
 from byod.training import onnx_model, protocol
 from byod.training.protocol import Run, TrainingData
@@ -70,7 +70,7 @@ def _errors(trained, learning):
     """How far the eyes are off on the true frames of the validation heads, in inter-ocular distances."""
     opened = onnx_model.session(trained.onnx.read_bytes())
     off = []
-    feed = PointFeed(learning.valid, learning.marks, learning.points, trained.input.width)
+    feed = KeypointFeed(learning.valid, learning.marks, learning.points, trained.input.width)
     for batch in feed.plain(32):
         said = onnx_model.outputs(opened, np.moveaxis(batch.images, 3, 1).astype(np.float32) / 255)
         eyes = batch.points[:, :2]
@@ -213,7 +213,7 @@ def test_real_weights_find_points_of_real_cats(file, given, real_cats, real_pict
 
 def test_a_mirror_image_that_would_mislabel_is_refused(marked, tmp_path):
     """Points with a side and no partner are not mirrored: refused in a line, and learned where mirroring is off."""
-    lonely = PointSet(names=POINTS.names, flips=POINTS.flips[:1])
+    lonely = KeypointSet(names=POINTS.names, flips=POINTS.flips[:1])
     learning = marked(Stage.POINTS, 4, 2, points=lonely)
     with pytest.raises(TrainerError, match="ear_image_left_outer"):
         _train(learning, tmp_path / "a", {**LITE, "epochs": "1"})

@@ -15,8 +15,8 @@ from byod.api import convert, datasets
 from byod.cli import app
 from byod.collection.importers import archives, cat_dataset, cat_file
 from byod.schema import recipe
-from byod.schema.errors import DatasetError, PointsError, UsageError
-from byod.schema.keypoints import PointSet
+from byod.schema.errors import DatasetError, KeypointsError, UsageError
+from byod.schema.keypoints import KeypointSet
 from byod.schema.records import Split, Task
 
 whole = st.integers(-cat_file.MOST, cat_file.MOST)
@@ -59,7 +59,7 @@ def test_no_bytes_surprise_the_parser(content):
     said = ""
     try:
         assert len(cat_file.parse(content, "CAT_00/x.jpg.cat")) == 9
-    except PointsError as error:
+    except KeypointsError as error:
         said = str(error)
     assert not said or said.startswith("CAT_00/x.jpg.cat: ")
     assert "\n" not in said
@@ -86,7 +86,7 @@ def test_no_bytes_surprise_the_parser(content):
 )
 def test_a_malformed_line_is_named_and_never_guessed(content, reason):
     """Whatever is not `9` and eighteen whole numbers is refused with the file and the reason."""
-    with pytest.raises(PointsError, match=reason) as raised:
+    with pytest.raises(KeypointsError, match=reason) as raised:
         cat_file.parse(content, "CAT_03/x.jpg.cat")
     assert str(raised.value).startswith("CAT_03/x.jpg.cat: ")
 
@@ -280,7 +280,7 @@ def test_a_dataset_for_something_else_is_refused(tmp_path):
     with pytest.raises(UsageError, match="is for the task classify"):
         converted(tmp_path / "labels", source)
     eyes = recipe_of.model_copy(
-        update={"task": Task.KEYPOINTS, "points": PointSet(names=("eye_image_left",))}
+        update={"task": Task.KEYPOINTS, "points": KeypointSet(names=("eye_image_left",))}
     )
     (tmp_path / "eyes").mkdir()
     recipe.write(tmp_path / "eyes", eyes)

@@ -13,8 +13,8 @@ from byod.api import datasets
 from byod.cli import app
 from byod.collection.importers import archives, cat_dataset, cat_file, coco, voc
 from byod.schema import keypoints
-from byod.schema.errors import DatasetError, PointsError, UsageError
-from byod.schema.keypoints import Head, Marks, Point
+from byod.schema.errors import DatasetError, KeypointsError, UsageError
+from byod.schema.keypoints import Head, Keypoint, Keypoints
 
 EYES = {"cat_eyes": ("eye_image_left", "eye_image_right")}
 
@@ -92,7 +92,7 @@ def test_what_is_unclear_stays_unmarked_and_is_said(tmp_path):
 )
 def test_a_malformed_annotation_is_named(content, reason):
     """An annotation that is none is refused with its file and the reason."""
-    with pytest.raises(PointsError, match=rf"^a\.xml: .*{reason}"):
+    with pytest.raises(KeypointsError, match=rf"^a\.xml: .*{reason}"):
         voc.parse(content, "a.xml")
 
 
@@ -293,19 +293,19 @@ def cat(tmp_path_factory):
 def mark(folder, heads):
     """Put these heads into the first picture, and give the name of its file of points."""
     file = sorted((folder / "points").iterdir())[0]
-    before = keypoints.read(file)
+    before = keypoints.read_keypoints(file)
     made = tuple(
         Head(
             points={
                 name: None
                 if place is None
-                else Point(x=place[0], y=place[1], inside=keypoints.is_inside(*place, 250, 200))
+                else Keypoint(x=place[0], y=place[1], inside=keypoints.is_inside(*place, 250, 200))
                 for name, place in head.items()
             }
         )
         for head in heads
     )
-    keypoints.write(file, Marks(sha256=before.sha256, width=250, height=200, heads=made))
+    keypoints.write_keypoints(file, Keypoints(sha256=before.sha256, width=250, height=200, heads=made))
     return before.sha256
 
 

@@ -17,7 +17,7 @@ from byod.schema.records import Split
 from byod.tasks.classify import compare, evaluate
 from byod.tasks.classify.train import train as train_classes
 from byod.training import statistics
-from byod.training.provenance import About
+from byod.training.provenance import Provenance
 from byod.training.run_folder import read_card
 
 
@@ -82,7 +82,7 @@ def test_the_latest_labels_count(tmp_path):
         Colour(),
         {"epochs": "4"},
         folder=second,
-        about=About(fingerprint="new"),
+        about=Provenance(fingerprint="new"),
     )
     found = compare.compare([first, second])
     assert "different versions" in found.note
@@ -97,7 +97,7 @@ def test_rounds_are_in_the_order_of_the_verdicts(tmp_path):
 
     def trained(name, home="set", **about):
         folder = tmp_path / home / "runs" / name
-        known = About(**about)
+        known = Provenance(**about)
         train_classes(examples, ("red", "green"), Colour(), {"epochs": "1"}, folder=folder, about=known)
         return folder
 
@@ -122,7 +122,7 @@ def test_a_run_knows_how_many_verdicts_people_had_given(tmp_path, monkeypatch):
     folder = tmp_path / "set"
     datasets.add([tmp_path / "own"], None, folder, recipe, say=str, watch=lambda tallies: None)
     monkeypatch.setattr(train, "find_trainer", lambda wanted: Colour())
-    wanted = train.Wanted(plugin="colour", probe=False)
+    wanted = train.TrainRequest(plugin="colour", probe=False)
     run, before = train.train(folder, wanted, say=str, log=lambda epoch: None)
     run.rename(run.with_name("first"))  # or the second would have its name, were it made in the same second
     moved, gone = sorted((folder / "images" / "red").iterdir())[:2]
@@ -186,7 +186,7 @@ def test_predictions_come_back_as_they_were_written(home):
     """Reading predictions.csv gives what the file's own rows say."""
     folder, _ = home
     run = folder / "runs" / "good"
-    lines = evaluate.read(run, ("red", "green"))
+    lines = evaluate.read_predictions(run, ("red", "green"))
     with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(lines)

@@ -15,14 +15,14 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("set")
     examples = coloured(folder / "images", per_class=60)
     # the names of the examples are made up; here they must be those of the bytes
-    real = {e.path: e for e in evaluate_folder.folders(folder / "images")}
+    real = {e.path: e for e in evaluate_folder.read_class_folders(folder / "images")}
     examples = [e.model_copy(update={"sha256": real[e.path].sha256}) for e in examples]
     training.train(examples, ("red", "green"), Colour(), {"epochs": "4"}, folder=folder / "runs" / "one")
     return folder / "runs" / "one"
 
 
 def evaluate(run, folder):
-    return evaluate_folder.evaluate(run, evaluate_folder.folders(folder), str(folder))
+    return evaluate_folder.evaluate_run(run, evaluate_folder.read_class_folders(folder), str(folder))
 
 
 def test_class_folders_from_elsewhere_are_measured(run, tmp_path):
@@ -56,9 +56,11 @@ def test_pictures_it_learned_from_are_left_out(run, tmp_path):
     found, _ = evaluate(run, tmp_path / "theirs")
     assert found.learned == 5
     assert found.metrics.pictures == 20
-    train = [e for e in evaluate_folder.folders(run.parent.parent / "images") if int(e.path.stem) < 30]
+    train = [
+        e for e in evaluate_folder.read_class_folders(run.parent.parent / "images") if int(e.path.stem) < 30
+    ]
     with pytest.raises(UsageError, match="learned from all"):
-        evaluate_folder.evaluate(run, train, "there")
+        evaluate_folder.evaluate_run(run, train, "there")
 
 
 def test_a_picture_stored_on_its_side_is_turned(run, tmp_path):

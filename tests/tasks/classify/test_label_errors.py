@@ -35,7 +35,7 @@ def _plain(count=60, wrong=(), sure=0.95):
 def test_wrong_labels_are_named_and_no_others():
     """Three labels against a sure model are the three suspects, each with what it should be called."""
     probabilities, labels, examples = _plain(wrong=(4, 11, 30))
-    found = label_errors.find(probabilities, labels, examples, CLASSES)
+    found = label_errors.find_in_one_round(probabilities, labels, examples, CLASSES)
     assert {int(s.sha256, 16) for s in found} == {4, 11, 30}
     assert {(s.label, s.suggested) for s in found} == {("red", "green"), ("green", "red")}
     assert all(s.quality == pytest.approx(0.05) for s in found)
@@ -46,34 +46,39 @@ def test_the_worst_come_first():
     probabilities, labels, examples = _plain(wrong=(4, 11, 30))
     for at, own in ((4, 0.04), (11, 0.01), (30, 0.02)):
         probabilities[at, labels[at]], probabilities[at, 1 - labels[at]] = own, 1 - own
-    found = label_errors.find(probabilities, labels, examples, CLASSES)
+    found = label_errors.find_in_one_round(probabilities, labels, examples, CLASSES)
     assert [int(s.sha256, 16) for s in found] == [11, 30, 4]
     assert [s.quality for s in found] == sorted(s.quality for s in found)
 
 
 def test_a_suspect_does_not_name_this_machine():
     """Only the end of a path is kept."""
-    found = label_errors.find(*_plain(wrong=(4,)), CLASSES)
+    found = label_errors.find_in_one_round(*_plain(wrong=(4,)), CLASSES)
     assert found[0].file == "images/green/4.jpg"
 
 
 def test_a_set_without_wrong_labels_has_no_suspects():
     """Nobody is named where model and labels agree."""
-    assert label_errors.find(*_plain(), CLASSES) == ()
+    assert label_errors.find_in_one_round(*_plain(), CLASSES) == ()
 
 
 def test_a_class_without_pictures_is_no_obstacle():
     """Names of classes that no picture carries may stand between those that do."""
     probabilities, labels, examples = _plain(wrong=(4,))
     wider = np.insert(probabilities, 1, 0.0, axis=1)
-    found = label_errors.find(wider, np.where(labels == 1, 2, 0), examples, ("red", "nobody", "green"))
+    found = label_errors.find_in_one_round(
+        wider, np.where(labels == 1, 2, 0), examples, ("red", "nobody", "green")
+    )
     assert [(s.label, s.suggested) for s in found] == [("green", "red")]
 
 
 def test_one_class_alone_is_doubted_by_nobody():
     """With a single class there is nothing a picture could be instead."""
     examples = [_example(at, "red") for at in range(5)]
-    assert label_errors.find(np.tile([0.4, 0.6], (5, 1)), np.zeros(5, np.int64), examples, CLASSES) == ()
+    assert (
+        label_errors.find_in_one_round(np.tile([0.4, 0.6], (5, 1)), np.zeros(5, np.int64), examples, CLASSES)
+        == ()
+    )
 
 
 @settings(deadline=None, max_examples=60)
@@ -85,7 +90,7 @@ def test_any_probabilities_give_suspects_whose_label_is_not_the_likeliest(classe
     labels = rng.integers(0, classes, count)
     names = [f"class {at}" for at in range(classes)]
     examples = [_example(at, names[label]) for at, label in enumerate(labels)]
-    found = label_errors.find(probabilities, labels, examples, names)
+    found = label_errors.find_in_one_round(probabilities, labels, examples, names)
     assert len({s.sha256 for s in found}) == len(found)
     for suspect in found:
         row = probabilities[int(suspect.sha256, 16)]
@@ -104,7 +109,7 @@ def test_the_second_round_learns_without_the_first_ones_suspects():
         asked.append({int(sha, 16) for sha in doubted})
         return (second if doubted else first), examples
 
-    found = label_errors.search(ask, CLASSES)
+    found = label_errors.find_label_issues(ask, CLASSES)
     assert asked == [set(), {4}]
     assert {int(s.sha256, 16) for s in found} == {4, 11}
 
@@ -118,7 +123,7 @@ def test_without_a_suspect_there_is_no_second_round():
         probabilities, _, examples = _plain()
         return probabilities, examples
 
-    assert label_errors.search(ask, CLASSES) == ()
+    assert label_errors.find_label_issues(ask, CLASSES) == ()
     assert len(asked) == 1
 
 
@@ -126,7 +131,7 @@ def test_without_cleanlab_the_way_to_it_is_said(monkeypatch):
     """The one line names what to install."""
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
     with pytest.raises(TrainerError, match="plugins/byod-sklearn"):
-        label_errors.find(*_plain(wrong=(4,)), CLASSES)
+        label_errors.find_in_one_round(*_plain(wrong=(4,)), CLASSES)
 
 
 def test_a_trainer_names_the_pictures_under_a_wrong_name(tmp_path):
@@ -135,7 +140,7 @@ def test_a_trainer_names_the_pictures_under_a_wrong_name(tmp_path):
     wrong = {e.sha256 for e in examples[3:40:10] + examples[45:80:10]}
     other = {"red": "green", "green": "red"}
     mixed = [e.model_copy(update={"label": other[e.label]}) if e.sha256 in wrong else e for e in examples]
-    found = train.doubts(
+    found = train.find_label_issues(
         mixed, CLASSES, Colour(), tmp_path / "work", options={}, cache=None, say=lambda line: None
     )
     named = {s.sha256 for s in found}
@@ -149,7 +154,7 @@ def test_what_is_doubted_is_not_learned_from(tmp_path):
     wrong = {e.sha256 for e in examples[3:40:10]}
     mixed = [e.model_copy(update={"label": "green"}) if e.sha256 in wrong else e for e in examples]
     trainer = Colour()
-    found = train.doubts(
+    found = train.find_label_issues(
         mixed, CLASSES, trainer, tmp_path / "work", options={}, cache=None, say=lambda line: None
     )
     rounds = [trainer.seen[:5], trainer.seen[5:]]
@@ -174,7 +179,7 @@ def test_flipped_labels_of_real_vegetables_are_found(real_pictures, tmp_path):
         label = classes[(path.parent.name == classes[1]) ^ (number in flipped)]
         sha256 = f"{number:064x}"
         examples.append(Example(sha256=sha256, path=path, label=label, split=Split.TRAIN, group=sha256))
-    found = train.doubts(
+    found = train.find_label_issues(
         examples,
         classes,
         protocol.load("sklearn"),

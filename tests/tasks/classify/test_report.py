@@ -21,7 +21,7 @@ from byod.schema.model_card import InputRule, Measured
 from byod.schema.records import Example, Split
 from byod.tasks.classify import train as training
 from byod.tasks.classify.report import overfitting, page, saliency, wording
-from byod.tasks.classify.report.contents import Answer, Story
+from byod.tasks.classify.report.contents import ReportContents, ShownPrediction
 from byod.tasks.classify.report.page import render
 from byod.tasks.compare_page import compare_page
 from byod.training import statistics
@@ -191,7 +191,7 @@ def test_worst_mistakes_come_first(tmp_path):
 def test_a_cell_opens_its_own_pictures(tmp_path):
     """Behind each count of the confusion matrix are its pictures, the odd ones first; an empty cell opens nothing."""
     story = material.story(tmp_path, card=material.card(confusion=((18, 2), (0, 20))))
-    story = Story(story.card, HISTORY, material.answers(tmp_path, story.card))
+    story = ReportContents(story.card, HISTORY, material.answers(tmp_path, story.card))
     text = render(story)
     seen = read(text)
     assert sorted(set(seen.values("popovertarget"))) == ["cell-0-0", "cell-0-1", "cell-1-1"]
@@ -218,7 +218,7 @@ def test_cross_validation_is_said(tmp_path):
     card = material.card()
     metrics = card.metrics.model_copy(update={"measured_on": Measured.CROSS_VALIDATION, "folds": (0.9, 0.95)})
     card = card.model_copy(update={"metrics": metrics})
-    seen = read(render(Story(card, HISTORY, material.answers(tmp_path, card), look=material.look)))
+    seen = read(render(ReportContents(card, HISTORY, material.answers(tmp_path, card), look=material.look)))
     assert "Cross-validated" in seen.words()
     assert "90.0 % · 95.0 %" in seen.words()
     assert "Kreuzvalidiert" in seen.words("de")
@@ -228,13 +228,13 @@ def test_cross_validation_is_said(tmp_path):
 def test_what_is_missing_is_said_in_a_line(tmp_path):
     """A bare run gives a page too: it says that there was no probe, how to get it, and that nobody doubted labels."""
     card = material.card(confusion=((20, 0), (0, 20)))
-    seen = read(render(Story(card, (), material.answers(tmp_path, card))))
+    seen = read(render(ReportContents(card, (), material.answers(tmp_path, card))))
     assert "uv pip install -e plugins/byod-sklearn" in seen.words()
     assert "Nobody looked" in seen.words()
     assert "every picture was recognised" in seen.words()
     for absent in ("How it learned", "Where it looks", "Learning-rate finder"):
         assert absent not in seen.words()
-    seen = read(render(Story(card.model_copy(update={"suspects": 0}))))
+    seen = read(render(ReportContents(card.model_copy(update={"suspects": 0}))))
     assert "None was found." in seen.words()
 
 
@@ -322,7 +322,7 @@ def test_an_occlusion_map_is_warm_where_the_model_looks(tmp_path):
     image[:24, :32] = (230, 60, 60)
     path = tmp_path / "red.png"
     Image.fromarray(image).save(path)
-    answer = Answer(
+    answer = ShownPrediction(
         path=path,
         file="red.png",
         label="a",
@@ -357,7 +357,7 @@ def test_no_place_is_pointed_out_where_none_matters(tmp_path):
     made = saliency.maps(answers, deaf, card.input, card.classes, right=1, wrong=0)
     assert [each.clear for each in made] == [False]
     assert np.asarray(Image.open(io.BytesIO(made[0].veil)).convert("RGBA"))[..., 3].max() == 0
-    seen = read(render(Story(card, (), answers, look=deaf)))
+    seen = read(render(ReportContents(card, (), answers, look=deaf)))
     assert "no single place matters much" in seen.words()
 
 
@@ -405,7 +405,7 @@ def test_the_page_stays_small(tmp_path, classes, each):
                 path = tmp_path / f"{row}-{column}-{copy}.jpg"
                 os.link(big[(row + column + copy) % len(big)], path)
                 answers.append(
-                    Answer(
+                    ShownPrediction(
                         path=path,
                         file=path.name,
                         label=label,
@@ -415,7 +415,7 @@ def test_the_page_stays_small(tmp_path, classes, each):
                         probabilities={},
                     )
                 )
-    text = render(Story(card, HISTORY, tuple(answers), look=None))
+    text = render(ReportContents(card, HISTORY, tuple(answers), look=None))
     assert len(text.encode()) < 3_000_000
     seen = read(text)
     mistakes = text[text.index('<section id="mistakes">') : text.index('<section id="calibration">')]

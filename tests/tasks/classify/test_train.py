@@ -19,7 +19,7 @@ from byod.schema.model_card import Measured, ModelCard
 from byod.schema.records import Split
 from byod.tasks.classify import train
 from byod.tasks.classify.predict import Predictor
-from byod.training.provenance import About
+from byod.training.provenance import Provenance
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
@@ -41,7 +41,7 @@ def _train(examples, run, options=None, trainer=None, **more):
 
 def test_a_run_folder_is_complete(examples, run):
     """Model, card, report, history and predictions are there, and nothing else, not even beside the folder."""
-    about = About(fingerprint="abc", licences={"CC0-1.0": 120}, command="byod train")
+    about = Provenance(fingerprint="abc", licences={"CC0-1.0": 120}, command="byod train")
     card = _train(examples, run, about=about)
     assert {file.name for file in run.iterdir()} == {
         "model.onnx",

@@ -10,12 +10,12 @@ from PIL import Image
 
 from byod.images.keypoint_crops import Frame, whole
 from byod.schema.errors import TrainerError
-from byod.schema.keypoints import Head, Marks, Point, PointSet
+from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
 from byod.schema.records import Example, Split
 from byod.tasks.keypoints.geometry import (
     HeadFeed,
     Jitter,
-    PointFeed,
+    KeypointFeed,
     eyes_of,
     eyes_rule,
     of_eyes,
@@ -24,7 +24,7 @@ from byod.tasks.keypoints.geometry import (
 )
 from byod.tasks.keypoints.geometry import augment as augmenting
 
-EYES = PointSet(
+EYES = KeypointSet(
     names=("eye_image_left", "eye_image_right", "mouth"), flips=(("eye_image_left", "eye_image_right"),)
 )
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -48,13 +48,13 @@ def picture(folder, number, size=(160, 120), heads=1, marked=EYES.names):
         }
         for (px, py), colour in zip(places.values(), (RED, GREEN, BLUE), strict=True):
             image[np.hypot(xs - px, ys - py) < 4] = colour
-        points = {n: Point(x=p[0], y=p[1]) if n in marked else None for n, p in places.items()}
+        points = {n: Keypoint(x=p[0], y=p[1]) if n in marked else None for n, p in places.items()}
         found.append(Head(points=points, box=(x - 25, y - 25, x + 25, y + 30)))
     path = folder / f"{number}.png"
     Image.fromarray(image).save(path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     example = Example(sha256=sha256, path=path, label="cat", split=Split.TRAIN, group=sha256)
-    return example, Marks(sha256=sha256, width=size[0], height=size[1], heads=tuple(found))
+    return example, Keypoints(sha256=sha256, width=size[0], height=size[1], heads=tuple(found))
 
 
 def drawn(folder, count, **kinds):
@@ -74,7 +74,7 @@ def colours(image, points):
 def test_points_stay_on_their_features(tmp_path_factory, seed, epoch):
     """In every augmented frame, mirrored or not, the left eye's point lies on the left eye's colour, and so on."""
     examples, marks = drawn(tmp_path_factory.mktemp("feed"), 4)
-    feed = PointFeed(examples, marks, EYES, 64, seed=seed, jitter=PLAIN)
+    feed = KeypointFeed(examples, marks, EYES, 64, seed=seed, jitter=PLAIN)
     mirrored = 0
     for batch in feed.epoch(epoch, 3):
         assert batch.images.dtype == np.uint8
@@ -98,7 +98,7 @@ def test_mirrored_frames_come_as_often_as_asked(tmp_path):
     """Half of the heads of an epoch are mirrored, none without mirroring, and the left eye always stands left."""
     examples, marks = drawn(tmp_path, 60)
     for share, low, high in ((0.5, 15, 45), (0.0, 0, 0), (1.0, 60, 60)):
-        feed = PointFeed(
+        feed = KeypointFeed(
             examples, marks, EYES, 32, jitter=Jitter(colour=0, blur=0, mirror=share, rotation=20)
         )
         (batch,) = feed.epoch(0, 100)
@@ -113,7 +113,7 @@ def test_mirrored_frames_come_as_often_as_asked(tmp_path):
 def test_frames_beside_heads_are_shown_as_such(tmp_path):
     """An epoch shows each head once, and a fifth as many frames beside heads, with hardly anything of one in them."""
     examples, marks = drawn(tmp_path, 40)
-    feed = PointFeed(examples, marks, EYES, 48, jitter=PLAIN)
+    feed = KeypointFeed(examples, marks, EYES, 48, jitter=PLAIN)
     for number in range(3):
         batches = list(feed.epoch(number, 7))
         assert len(batches) == feed.steps(7) == 7
@@ -134,14 +134,14 @@ def test_where_heads_fill_their_pictures_heads_are_shown_instead(tmp_path):
         s: m.model_copy(update={"heads": (m.heads[0].model_copy(update={"box": (0, 0, 160, 120)}),)})
         for s, m in marks.items()
     }
-    (batch,) = PointFeed(examples, full, EYES, 32).epoch(0, 100)
+    (batch,) = KeypointFeed(examples, full, EYES, 32).epoch(0, 100)
     assert batch.there.tolist() == [1] * 12
 
 
 def test_plain_batches_are_the_true_frames(tmp_path):
     """Without augmentation heads come in order, upright, in the middle of a frame as wide as the margin says."""
     examples, marks = drawn(tmp_path, 5)
-    feed = PointFeed(examples, marks, EYES, 64, margin=1.5)
+    feed = KeypointFeed(examples, marks, EYES, 64, margin=1.5)
     batches = list(feed.plain(2))
     assert [len(batch.images) for batch in batches] == [2, 2, 1]
     points = np.concatenate([batch.points for batch in batches])
@@ -165,11 +165,11 @@ def test_what_is_not_marked_is_masked(tmp_path):
     points = {
         **head.points,
         "mouth": None,
-        "eye_image_right": Point(x=200, y=40, inside=False),
-        "eye_image_left": Point(x=150, y=40),
+        "eye_image_right": Keypoint(x=200, y=40, inside=False),
+        "eye_image_left": Keypoint(x=150, y=40),
     }
     marks = marks.model_copy(update={"heads": (head.model_copy(update={"points": points}),)})
-    (batch,) = PointFeed([example], {example.sha256: marks}, EYES, 32).plain(4)
+    (batch,) = KeypointFeed([example], {example.sha256: marks}, EYES, 32).plain(4)
     assert batch.known.tolist() == [[0, 0, 0]]
     assert np.isfinite(batch.points).all()
 
@@ -179,7 +179,7 @@ def test_epochs_repeat_and_differ(tmp_path):
     examples, marks = drawn(tmp_path, 6)
 
     def images(seed, epoch, size):
-        feed = PointFeed(examples, marks, EYES, 32, seed=seed)
+        feed = KeypointFeed(examples, marks, EYES, 32, seed=seed)
         heads = HeadFeed(examples, marks, 32, seed=seed)
         return np.concatenate(
             [b.images for b in feed.epoch(epoch, size)] + [b.images for b in heads.epoch(epoch, size)]
@@ -194,10 +194,10 @@ def test_epochs_repeat_and_differ(tmp_path):
 def test_points_with_a_side_and_no_partner_are_not_mirrored(tmp_path):
     """A mirror image would call a left ear a right one: refused in one line, and allowed without mirroring."""
     examples, marks = drawn(tmp_path, 1)
-    lonely = PointSet(names=(*EYES.names, "left_ear"), flips=EYES.flips)
+    lonely = KeypointSet(names=(*EYES.names, "left_ear"), flips=EYES.flips)
     with pytest.raises(TrainerError, match="left_ear"):
-        PointFeed(examples, marks, lonely, 32)
-    assert len(PointFeed(examples, marks, lonely, 32, jitter=Jitter(mirror=0))) == 1
+        KeypointFeed(examples, marks, lonely, 32)
+    assert len(KeypointFeed(examples, marks, lonely, 32, jitter=Jitter(mirror=0))) == 1
 
 
 @settings(deadline=None)
@@ -205,7 +205,7 @@ def test_points_with_a_side_and_no_partner_are_not_mirrored(tmp_path):
 def test_the_permutation_of_a_mirror_image(order, pairs):
     """Mirrored twice, every point is where it was; once, each partner has the other's place and mask."""
     names = [f"p{n}" for n in order]
-    point_set = PointSet(
+    point_set = KeypointSet(
         names=tuple(names), flips=tuple((f"p{2 * n}", f"p{2 * n + 1}") for n in range(pairs))
     )
     unit, known = np.random.default_rng(0).random((6, 2)), np.arange(6) % 3 > 0
@@ -223,10 +223,10 @@ def test_the_permutation_of_a_mirror_image(order, pairs):
 def test_which_eye_stands_left():
     """`eye_image_left` is the viewer's; a `left_eye` is the head's own and stands right; without a pair, one line."""
     assert eyes_of(EYES) == (0, 1)
-    coco = PointSet(names=("nose", "left_eye", "right_eye"), flips=(("left_eye", "right_eye"),))
+    coco = KeypointSet(names=("nose", "left_eye", "right_eye"), flips=(("left_eye", "right_eye"),))
     assert eyes_of(coco) == (2, 1)
     with pytest.raises(TrainerError, match="pair"):
-        eyes_of(PointSet(names=("nose", "eye")))
+        eyes_of(KeypointSet(names=("nose", "eye")))
 
 
 def test_the_rule_of_the_eyes_gives_frames_like_those_of_boxes(tmp_path):
@@ -252,7 +252,7 @@ def discs(folder, number, size=(240, 160)):
     Image.fromarray(image).save(path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     example = Example(sha256=sha256, path=path, label="cat", split=Split.TRAIN, group=sha256)
-    return example, Marks(width=size[0], height=size[1], heads=tuple(heads))
+    return example, Keypoints(width=size[0], height=size[1], heads=tuple(heads))
 
 
 def test_boxes_stay_on_their_heads(tmp_path):
@@ -284,10 +284,10 @@ def test_boxes_stay_on_their_heads(tmp_path):
 def test_pictures_without_heads_are_learned_as_such(tmp_path):
     """Marks without heads give no boxes; no marks, or a head of which nothing is marked, leave a picture out."""
     examples, marks = drawn(tmp_path, 4)
-    marks[examples[0].sha256] = Marks(width=160, height=120)
+    marks[examples[0].sha256] = Keypoints(width=160, height=120)
     del marks[examples[1].sha256]
     nothing = Head(points=dict.fromkeys(EYES.names))
-    marks[examples[2].sha256] = Marks(width=160, height=120, heads=(nothing,))
+    marks[examples[2].sha256] = Keypoints(width=160, height=120, heads=(nothing,))
     feed = HeadFeed(examples, marks, 64)
     assert feed.examples == [examples[0], examples[3]]
     (batch,) = feed.plain(8)
@@ -302,10 +302,10 @@ def test_nothing_to_learn_is_said(tmp_path):
     """No marked point, or no head at all, is one line and no empty training."""
     examples, marks = drawn(tmp_path, 2, heads=0)
     with pytest.raises(TrainerError, match="no point is marked"):
-        PointFeed(examples, marks, EYES, 32).epoch(0, 4)
+        KeypointFeed(examples, marks, EYES, 32).epoch(0, 4)
     with pytest.raises(TrainerError, match="no head is marked"):
         HeadFeed(examples, marks, 32).epoch(0, 4)
-    assert list(PointFeed(examples, marks, EYES, 32).plain(4)) == []
+    assert list(KeypointFeed(examples, marks, EYES, 32).plain(4)) == []
 
 
 def test_a_cache_changes_nothing_but_the_decoding(tmp_path, monkeypatch):
@@ -313,7 +313,7 @@ def test_a_cache_changes_nothing_but_the_decoding(tmp_path, monkeypatch):
     examples, marks = drawn(tmp_path, 5)
 
     def bytes_of(**where):
-        feed, heads = PointFeed(examples, marks, EYES, 32, **where), HeadFeed(examples, marks, 32, **where)
+        feed, heads = KeypointFeed(examples, marks, EYES, 32, **where), HeadFeed(examples, marks, 32, **where)
         parts = [feed.plain(4), feed.epoch(0, 4), heads.plain(4), heads.epoch(0, 4)]
         return np.concatenate([batch.images for part in parts for batch in part])
 
@@ -326,10 +326,10 @@ def test_a_cache_changes_nothing_but_the_decoding(tmp_path, monkeypatch):
 def test_beyond_its_memory_a_feed_decodes_anew(tmp_path, monkeypatch):
     """What does not fit into memory is decoded when asked for, is right all the same, and that is said."""
     examples, marks = drawn(tmp_path, 4)
-    (first,) = PointFeed(examples, marks, EYES, 32).plain(8)
+    (first,) = KeypointFeed(examples, marks, EYES, 32).plain(8)
     monkeypatch.setattr(regions, "MEMORY", 2 * 32 * 32 * 3)
     said = []
-    (again,) = PointFeed(examples, marks, EYES, 32, say=said.append).plain(8)
+    (again,) = KeypointFeed(examples, marks, EYES, 32, say=said.append).plain(8)
     assert np.array_equal(first.images, again.images)
     assert any("decoded anew" in line for line in said)
 
@@ -341,10 +341,10 @@ def test_a_picture_that_changed_its_size_is_refused(tmp_path):
     with pytest.raises(
         TrainerError, match=r"0\.png is 160 x 120 pixels, but its points were marked on 161 x 120"
     ):
-        list(PointFeed(examples, other, EYES, 32).plain(4))
+        list(KeypointFeed(examples, other, EYES, 32).plain(4))
     examples[1].path.write_bytes(b"<html>")
     with pytest.raises(TrainerError, match=r"1\.png cannot be opened"):
-        list(PointFeed(examples, marks, EYES, 32).plain(4))
+        list(KeypointFeed(examples, marks, EYES, 32).plain(4))
 
 
 def test_a_turned_head_keeps_its_size():

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from byod.schema.keypoints import PointSet
+from byod.schema.keypoints import KeypointSet
 from byod.schema.model_card import HeadFound
 from byod.schema.records import Example, Split
 from byod.tasks.keypoints.geometry import metrics
 from byod.tasks.keypoints.geometry.targets import TrueHead
 
-POINTS = PointSet(
+POINTS = KeypointSet(
     names=("eye_image_left", "eye_image_right", "mouth"), flips=(("eye_image_left", "eye_image_right"),)
 )
 MISSED = np.full((3, 2), np.nan)

@@ -8,9 +8,9 @@ from keypoint_nets import POINTS, SIZE, heads_net, jpeg, points_net, run_folder,
 
 from byod.images.keypoint_crops import Frame
 from byod.schema.errors import ModelError
-from byod.schema.keypoints import PointSet
-from byod.schema.model_card import EyesRule, PointsPrediction, Unreadable
-from byod.tasks.keypoints.predict import Finder, FindRule, PointsPredictor, overlap
+from byod.schema.keypoints import KeypointSet
+from byod.schema.model_card import EyesRule, KeypointsPrediction, Unreadable
+from byod.tasks.keypoints.predict import Finder, FindRule, KeypointsPredictor, overlap
 from byod.training import onnx_model
 
 RULE = FindRule(POINTS, SIZE, SIZE, 0.05, 1.2)
@@ -185,7 +185,7 @@ def test_nets_that_are_not_what_the_rule_says_are_refused():
     with pytest.raises(ModelError, match="image"):
         finder(FindRule(POINTS, SIZE, SIZE // 2, 0.05, 1.2))
     with pytest.raises(ModelError, match="eyes"):
-        finder(FindRule(PointSet(names=("a", "b", "c")), SIZE, SIZE, 0.05, 1.2))
+        finder(FindRule(KeypointSet(names=("a", "b", "c")), SIZE, SIZE, 0.05, 1.2))
 
 
 def test_a_run_predicts_pictures(tmp_path):
@@ -194,16 +194,16 @@ def test_a_run_predicts_pictures(tmp_path):
     path = tmp_path / "two.jpg"
     path.write_bytes(jpeg(image))
     empty = jpeg(np.full((200, 100, 3), 80, np.uint8))
-    predictor = PointsPredictor(run_folder(tmp_path), threads=1)
+    predictor = KeypointsPredictor(run_folder(tmp_path), threads=1)
     said = list(
         predictor.predict([path, ("empty", empty), ("broken", b"<html>"), *[("again", jpeg(image))] * 6])
     )
     first, none, broken, *rest = said
-    assert isinstance(first, PointsPrediction)
+    assert isinstance(first, KeypointsPrediction)
     assert (first.path, first.width, first.height, len(first.heads)) == (str(path), 400, 300, 2)
     for points in truth:
         assert min(np.abs(named(head) - points).max() for head in first.heads) < 1.5
-    assert none == PointsPrediction(path="empty", width=100, height=200, heads=())
+    assert none == KeypointsPrediction(path="empty", width=100, height=200, heads=())
     assert isinstance(broken, Unreadable)
     assert all(other.heads == first.heads for other in rest)
     places, sure = predictor.points_in(image, Frame(290, 190, 130))
@@ -217,7 +217,7 @@ def test_a_turned_file_gives_points_of_the_upright_picture(tmp_path, orientation
     image, (truth,) = scene([(150, 140, 50, 0.1)])
     turns = {3: 2, 6: 1, 8: 3}[orientation]
     stored = np.ascontiguousarray(np.rot90(image, turns))
-    (said,) = PointsPredictor(run_folder(tmp_path), threads=1).predict(
+    (said,) = KeypointsPredictor(run_folder(tmp_path), threads=1).predict(
         [("turned", jpeg(stored, orientation))]
     )
     assert (said.width, said.height) == (400, 300)
@@ -229,10 +229,10 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
     run = run_folder(tmp_path)
     (run / "heads.onnx").write_bytes(heads_net(best=5))
     with pytest.raises(ModelError, match=r"heads\.onnx is not the file"):
-        PointsPredictor(run)
+        KeypointsPredictor(run)
     (run / "heads.onnx").unlink()
     with pytest.raises(ModelError, match=r"no heads\.onnx"):
-        PointsPredictor(run)
+        KeypointsPredictor(run)
 
 
 def test_heads_turn_with_their_picture():

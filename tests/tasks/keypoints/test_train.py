@@ -13,17 +13,17 @@ import pytest
 from spot_trainer import BESIDE, POINTS, Spot, spotted
 
 from byod.schema.errors import ModelError, TrainerError, UsageError
-from byod.schema.keypoints import Head, PointSet
-from byod.schema.model_card import Measured, PointsCard, PointsPrediction, Stage, Unreadable
+from byod.schema.keypoints import Head, KeypointSet
+from byod.schema.model_card import KeypointsCard, KeypointsPrediction, Measured, Stage, Unreadable
 from byod.schema.records import Split, Task
 from byod.tasks.keypoints import calibrate, evaluate, label_errors
 from byod.tasks.keypoints.compare import compare as compare_keypoints
-from byod.tasks.keypoints.evaluate_folder import evaluate as evaluate_keypoints
-from byod.tasks.keypoints.predict import PointsPredictor
+from byod.tasks.keypoints.evaluate_folder import evaluate_run as evaluate_keypoints
+from byod.tasks.keypoints.predict import KeypointsPredictor
 from byod.tasks.keypoints.train import train as train_keypoints
-from byod.tasks.keypoints.training_set import Marked
+from byod.tasks.keypoints.training_set import TrainingSet
 from byod.training import run_folder
-from byod.training.provenance import About
+from byod.training.provenance import Provenance
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
@@ -44,7 +44,7 @@ def run(drawn, tmp_path_factory):
     return folder
 
 
-def train(drawn, folder, options=None, trainer=None, **more) -> PointsCard:
+def train(drawn, folder, options=None, trainer=None, **more) -> KeypointsCard:
     return train_keypoints(*drawn, POINTS, trainer or Spot(), options or {}, folder=folder, **more)
 
 
@@ -56,7 +56,7 @@ def table(file: Path) -> list[dict[str, str]]:
 def test_a_run_folder_is_complete(drawn, tmp_path):
     """Both models, card, report and tables are there, and nothing else, not even beside the folder."""
     folder = tmp_path / "runs" / "first"
-    about = About(fingerprint="abc", licences={"CC0-1.0": 90}, command="byod train")
+    about = Provenance(fingerprint="abc", licences={"CC0-1.0": 90}, command="byod train")
     card = train(drawn, folder, about=about)
     assert {file.name for file in folder.iterdir()} == {
         "model.onnx",
@@ -77,7 +77,7 @@ def test_a_run_folder_is_complete(drawn, tmp_path):
 
 def test_what_is_learned_shows_in_the_numbers(run):
     """The trained points beat the mean face by far, on true crops and through the whole pipeline."""
-    card = run_folder.points_card(run)
+    card = run_folder.keypoints_card(run)
     metrics = card.metrics
     assert metrics.measured_on is Measured.TEST
     assert (metrics.crops.heads, metrics.pipeline.found, metrics.false_finds) == (25, 25, 0)
@@ -88,12 +88,12 @@ def test_what_is_learned_shows_in_the_numbers(run):
 
 
 def test_the_files_say_what_the_run_says(drawn, run):
-    """A fresh PointsPredictor finds in each test picture what predictions.csv counts as found."""
+    """A fresh KeypointsPredictor finds in each test picture what predictions.csv counts as found."""
     examples, marks = drawn
     rows = table(run / "predictions.csv")
     tested = [e for e in examples if e.split is Split.TEST]
     assert {row["sha256"] for row in rows} == {e.sha256 for e in tested if marks[e.sha256].heads}
-    found = list(PointsPredictor(run).predict([e.path for e in tested]))
+    found = list(KeypointsPredictor(run).predict([e.path for e in tested]))
     heads = sum(len(each.heads) for each in found)
     assert heads == sum(bool(row["confidence"]) for row in rows) == 25
     for row in rows:
@@ -172,7 +172,7 @@ def test_a_blind_finder_counts_as_failure_everywhere(drawn, tmp_path):
     assert card.metrics.crops.glasses > 0.9
     assert card.heads.threshold == calibrate.USUAL
     assert json.loads((tmp_path / "run" / "model.json").read_text())["metrics"]["pipeline"]["median"] is None
-    assert run_folder.points_card(tmp_path / "run") == card
+    assert run_folder.keypoints_card(tmp_path / "run") == card
 
 
 def test_an_unfaithful_export_is_refused(drawn, tmp_path):
@@ -215,12 +215,12 @@ def test_too_little_is_said_in_one_line(drawn, tmp_path, change, line):
 def test_points_without_a_pair_of_eyes_are_refused(drawn, tmp_path):
     """Errors are measured by the distance of the eyes, so there must be two."""
     with pytest.raises(TrainerError, match="distance of the eyes"):
-        train_keypoints(*drawn, PointSet(names=("nose",)), Spot(), {}, folder=tmp_path / "run")
+        train_keypoints(*drawn, KeypointSet(names=("nose",)), Spot(), {}, folder=tmp_path / "run")
 
 
 def test_a_point_that_is_never_marked_is_refused(drawn, tmp_path):
     """A point of byod.toml that no picture shows cannot be learned."""
-    points = PointSet(names=(*POINTS.names, "tail"), flips=POINTS.flips)
+    points = KeypointSet(names=(*POINTS.names, "tail"), flips=POINTS.flips)
     with pytest.raises(TrainerError, match="tail is marked in no picture"):
         train_keypoints(*drawn, points, Spot(), {}, folder=tmp_path / "run")
 
@@ -264,8 +264,8 @@ def test_exchanged_sides_and_moved_marks_are_suspected(drawn, tmp_path):
     card = train((examples, wrong), tmp_path / "run")
     rows = table(tmp_path / "run" / "suspects.csv")
     found = [(row["sha256"], row["why"], row["point"]) for row in rows]
-    assert found[0][:2] == (swapped.sha256, label_errors.Why.EXCHANGED)
-    assert (moved.sha256, label_errors.Why.FAR, "mouth") in found
+    assert found[0][:2] == (swapped.sha256, label_errors.IssueKind.EXCHANGED)
+    assert (moved.sha256, label_errors.IssueKind.FAR, "mouth") in found
     assert card.suspects == len(rows)
     assert card.metrics.false_finds == 1
 
@@ -369,7 +369,7 @@ def test_a_damaged_heads_file_is_refused(run, tmp_path):
     copy = shutil.copytree(run, tmp_path / "copy")
     (copy / "heads.onnx").write_bytes((copy / "heads.onnx").read_bytes() + b"\0")
     with pytest.raises(ModelError, match=r"heads\.onnx is not the file that model\.json describes"):
-        PointsPredictor(copy)
+        KeypointsPredictor(copy)
 
 
 def test_each_reader_refuses_the_other_kind(run):
@@ -385,9 +385,9 @@ def test_predictions_come_in_order_and_broken_pictures_are_rows(drawn, run, tmp_
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no picture")
     paths = [drawn[0][0].path, broken, drawn[0][4].path]
-    found = list(PointsPredictor(run).predict(paths))
+    found = list(KeypointsPredictor(run).predict(paths))
     assert [each.path for each in found] == [str(path) for path in paths]
-    assert isinstance(found[0], PointsPrediction)
+    assert isinstance(found[0], KeypointsPrediction)
     assert isinstance(found[1], Unreadable)
     assert found[2].heads == ()
 
@@ -421,8 +421,8 @@ def test_comparing_runs_on_the_same_heads(drawn, run, tmp_path):
     found = compare_keypoints([home, other])
     first, second = found.runs
     assert found.heads == 25
-    assert first.crops.median == pytest.approx(run_folder.points_card(run).metrics.crops.median, abs=1e-5)
-    assert first.pipeline.glasses == run_folder.points_card(run).metrics.pipeline.glasses
+    assert first.crops.median == pytest.approx(run_folder.keypoints_card(run).metrics.crops.median, abs=1e-5)
+    assert first.pipeline.glasses == run_folder.keypoints_card(run).metrics.pipeline.glasses
     assert second.pipeline.found == 0
     ((one, two, pair),) = found.pairs
     assert (one, two) == ("first", "blind")
@@ -455,25 +455,25 @@ def test_what_is_found_where_nothing_is_raises_the_threshold():
 def test_the_threshold_is_chosen_on_finds(drawn, run):
     """Each validation head is hit once by what the whole model finds; the threshold is that of the model's card."""
     examples, marks = drawn
-    marked = Marked(tuple(examples), marks, POINTS)
+    marked = TrainingSet(tuple(examples), marks, POINTS)
     valid = [example for example in examples if example.split is Split.VALID]
-    finder = PointsPredictor(run).finder
+    finder = KeypointsPredictor(run).finder
     finder.rule = replace(finder.rule, threshold=calibrate.FLOOR)
     found, there = calibrate.scores(finder, marked, valid)
     assert sum(find.hit for find in found) == there == sum(len(marks[e.sha256].heads) for e in valid)
-    assert calibrate.choose(found, there) == run_folder.points_card(run).heads.threshold
+    assert calibrate.choose(found, there) == run_folder.keypoints_card(run).heads.threshold
 
 
 def test_what_predictions_csv_holds_can_be_read_again(run):
     """Errors and glasses read from the file are those of the card."""
-    card = run_folder.points_card(run)
-    lines = evaluate.read(run, POINTS)
+    card = run_folder.keypoints_card(run)
+    lines = evaluate.read_predictions(run, POINTS)
     errors = evaluate.errors_of(lines, POINTS, crops=True)
     assert float(np.median(errors.nme)) == pytest.approx(card.metrics.crops.median, abs=1e-5)
     assert errors.glasses.mean() == card.metrics.crops.glasses
     (run / "predictions.csv").rename(run / "away.csv")
     try:
         with pytest.raises(ModelError, match=r"has no predictions\.csv"):
-            evaluate.read(run, POINTS)
+            evaluate.read_predictions(run, POINTS)
     finally:
         (run / "away.csv").rename(run / "predictions.csv")

@@ -10,19 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byod.images.resize import as_input
-from byod.schema.model_card import ModelCard, Suspect
+from byod.schema.model_card import LabelIssue, ModelCard
 from byod.schema.records import Record, Yield
 from byod.tasks.classify import evaluate
-from byod.tasks.classify.evaluate import Judged
+from byod.tasks.classify.evaluate import EvaluatedExample
 from byod.training import onnx_model
 from byod.training.fit import Model
 from byod.training.run_folder import short_path
 
-Look = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+PredictBatch = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Asks the model: uint8 [N, height, width, 3] at the size of its input to probabilities, float32 [N, classes]."""
 
 
-class Answer(Record):
+class ShownPrediction(Record):
     """A picture that was measured on, what it is, and what the model said; `file` is its name in the report.
 
     `probability` (0..1) is that of `said`, `probability_raw` the same without the temperature, `probabilities` those
@@ -45,7 +45,7 @@ class Answer(Record):
 
 
 @dataclass(frozen=True)
-class Story:
+class ReportContents:
     """All a report is made from.
 
     `history` is what the trainer logged, an epoch each. `suspects` are the pictures whose labels are doubted, lowest
@@ -55,41 +55,43 @@ class Story:
 
     card: ModelCard
     history: tuple[Mapping[str, float], ...] = ()
-    answers: tuple[Answer, ...] = ()
-    suspects: tuple[tuple[Suspect, Path], ...] = ()
+    answers: tuple[ShownPrediction, ...] = ()
+    suspects: tuple[tuple[LabelIssue, Path], ...] = ()
     yields: tuple[Yield, ...] = ()
-    look: Look | None = None
+    look: PredictBatch | None = None
 
 
 def build(
     card: ModelCard,
     model: Model,
-    judged: Sequence[Judged],
-    suspects: Sequence[Suspect],
+    judged: Sequence[EvaluatedExample],
+    suspects: Sequence[LabelIssue],
     paths: Mapping[str, Path],
     yields: Sequence[Yield],
-) -> Story:
+) -> ReportContents:
     """What a run's report shows; `paths` says where the picture of a SHA-256 lies."""
     opened = onnx_model.session(model.content)
 
     def look(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         return onnx_model.run(opened, as_input(batch))
 
-    return Story(
+    return ReportContents(
         card=card,
         history=model.fitted.history,
-        answers=answers(judged, card.classes),
+        answers=shown_predictions(judged, card.classes),
         suspects=tuple((suspect, paths[suspect.sha256]) for suspect in suspects),
         yields=tuple(yields),
         look=look,
     )
 
 
-def answers(judged: Sequence[Judged], classes: Sequence[str]) -> tuple[Answer, ...]:
+def shown_predictions(
+    judged: Sequence[EvaluatedExample], classes: Sequence[str]
+) -> tuple[ShownPrediction, ...]:
     """What was said of each picture, as a report shows it."""
-    raw = evaluate.before_temperature(judged, classes).max(axis=1)
+    raw = evaluate.uncalibrated(judged, classes).max(axis=1)
     return tuple(
-        Answer(
+        ShownPrediction(
             path=j.example.path,
             file=short_path(j.example.path),
             label=j.example.label,

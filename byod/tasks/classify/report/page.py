@@ -12,7 +12,7 @@ from byod.report.i18n import Phrase
 from byod.schema.model_card import Measured
 from byod.schema.records import Record, Split
 from byod.tasks.classify.report import overfitting, saliency, wording
-from byod.tasks.classify.report.contents import Answer, Story
+from byod.tasks.classify.report.contents import ReportContents, ShownPrediction
 from byod.training import statistics
 
 WORST, UNSURE, SUSPECTS = 12, 12, 24
@@ -22,14 +22,14 @@ ALL_CELLS = 240
 YIELDS = 60
 
 
-class Shown(Record):
+class WallPicture(Record):
     """A picture on a wall: the answer it belongs to, and where it stands."""
 
-    answer: Answer
+    answer: ShownPrediction
     photo: Photo
 
 
-class Doubt(Record):
+class IssuePicture(Record):
     """A picture whose label is doubted."""
 
     file: str
@@ -39,7 +39,7 @@ class Doubt(Record):
     photo: Photo
 
 
-class MapShown(Record):
+class ShownMap(Record):
     """An occlusion map with its two layers."""
 
     map: saliency.OcclusionMap
@@ -56,7 +56,7 @@ class Cell(Record):
     right: bool
     label: str
     said: str
-    pictures: tuple[Shown, ...] = ()
+    pictures: tuple[WallPicture, ...] = ()
 
 
 class Curve(Record):
@@ -68,7 +68,7 @@ class Curve(Record):
     names: tuple[Phrase, ...]
 
 
-def render(story: Story) -> str:
+def render(story: ReportContents) -> str:
     """The whole page as text, below 3 MB: pictures stand in it once, and in bounded number."""
     card = story.card
     album = Album()
@@ -89,7 +89,7 @@ def render(story: Story) -> str:
         "mistakes": _wall(mistakes[:WORST], album),
         "mistakes_in_all": len(mistakes),
         "unsure": _wall(unsure, album),
-        "doubts": _doubts(story, album),
+        "doubts": _issues(story, album),
         "maps": maps,
         "curves": _curves(story),
         "finder": _finder(story),
@@ -106,13 +106,13 @@ def render(story: Story) -> str:
     return html.page("report.html", content)
 
 
-def _wall(answers: Sequence[Answer], album: Album) -> list[Shown]:
-    return [Shown(answer=answer, photo=album.photo(answer.path)) for answer in answers]
+def _wall(answers: Sequence[ShownPrediction], album: Album) -> list[WallPicture]:
+    return [WallPicture(answer=answer, photo=album.photo(answer.path)) for answer in answers]
 
 
-def _doubts(story: Story, album: Album) -> list[Doubt]:
+def _issues(story: ReportContents, album: Album) -> list[IssuePicture]:
     return [
-        Doubt(
+        IssuePicture(
             file=suspect.file,
             label=suspect.label,
             suggested=suspect.suggested,
@@ -123,27 +123,27 @@ def _doubts(story: Story, album: Album) -> list[Doubt]:
     ]
 
 
-def _maps(story: Story, album: Album) -> list[MapShown]:
+def _maps(story: ReportContents, album: Album) -> list[ShownMap]:
     if story.look is None:
         return []
     card = story.card
     made = saliency.maps(story.answers, story.look, card.input, card.classes, MAPS_RIGHT, MAPS_WRONG)
     return [
-        MapShown(map=each, picture=album.add(each.picture, "jpeg"), veil=album.add(each.veil, "png"))
+        ShownMap(map=each, picture=album.add(each.picture, "jpeg"), veil=album.add(each.veil, "png"))
         for each in made
     ]
 
 
-def _matrix(story: Story, album: Album) -> list[tuple[str, list[Cell]]]:
+def _matrix(story: ReportContents, album: Album) -> list[tuple[str, list[Cell]]]:
     """The confusion matrix by rows; wrong cells hand their pictures to the album first."""
     card = story.card
     table = card.metrics.confusion
     filled = sum(1 for row in table for count in row if count)
     limit = max(CELL[0], min(CELL[1], ALL_CELLS // max(1, filled)))
-    behind: dict[tuple[str, str], list[Answer]] = {}
+    behind: dict[tuple[str, str], list[ShownPrediction]] = {}
     for answer in story.answers:
         behind.setdefault((answer.label, answer.said), []).append(answer)
-    pictures: dict[tuple[str, str], tuple[Shown, ...]] = {}
+    pictures: dict[tuple[str, str], tuple[WallPicture, ...]] = {}
     for pair, members in sorted(behind.items(), key=lambda item: item[0][0] == item[0][1]):
         right = pair[0] == pair[1]
         # the odd ones first: where it was wrong and sure, where it was right and unsure
@@ -163,7 +163,7 @@ def _matrix(story: Story, album: Album) -> list[tuple[str, list[Cell]]]:
 
 
 def _cell(
-    key: str, row: Sequence[int], column: int, label: str, said: str, pictures: tuple[Shown, ...]
+    key: str, row: Sequence[int], column: int, label: str, said: str, pictures: tuple[WallPicture, ...]
 ) -> Cell:
     count, total = row[column], sum(row)
     share = count / total if total else 0.0
@@ -179,7 +179,7 @@ def _cell(
     )
 
 
-def _kept_epoch(story: Story) -> int | None:
+def _kept_epoch(story: ReportContents) -> int | None:
     best = story.card.notes.get("best_epoch")
     return best if isinstance(best, int) else None
 
@@ -188,7 +188,7 @@ _TRAINING = Phrase(en="training", de="Training")
 _VALIDATION = Phrase(en="validation", de="Validierung")
 
 
-def _curves(story: Story) -> list[Curve]:
+def _curves(story: ReportContents) -> list[Curve]:
     """Loss and accuracy over the epochs, of training and validation pictures as far as they were logged."""
     drawn = []
     for key, caption, keys in (
@@ -206,7 +206,7 @@ def _curves(story: Story) -> list[Curve]:
     return drawn
 
 
-def _finder(story: Story) -> str:
+def _finder(story: ReportContents) -> str:
     found = story.card.lr_finder
     if found is None:
         return ""
@@ -215,7 +215,7 @@ def _finder(story: Story) -> str:
     )
 
 
-def _drawn(story: Story) -> dict[str, str]:
+def _drawn(story: ReportContents) -> dict[str, str]:
     """The other drawings, by name: the interval, the forest of model and probe, calibration before and after."""
     card = story.card
     metrics = card.metrics
@@ -233,7 +233,7 @@ def _drawn(story: Story) -> dict[str, str]:
     return drawn
 
 
-def bins(answers: Sequence[Answer], *, raw: bool) -> list[charts.Bin]:
+def bins(answers: Sequence[ShownPrediction], *, raw: bool) -> list[charts.Bin]:
     """The same bins as the expected calibration error's, without the empty ones."""
     sure = np.array([a.probability_raw if raw else a.probability for a in answers])
     right = np.array([a.right for a in answers], np.float64)

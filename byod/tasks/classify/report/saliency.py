@@ -16,7 +16,7 @@ from byod.images.resize import pixels
 from byod.schema.errors import PictureError
 from byod.schema.model_card import InputRule
 from byod.schema.records import Record
-from byod.tasks.classify.report.contents import Answer, Look
+from byod.tasks.classify.report.contents import PredictBatch, ShownPrediction
 
 PLACES = 7  # across, and as many down
 SIDE = 224  # a picture is shown no larger than this
@@ -31,7 +31,7 @@ class OcclusionMap(Record):
     probability (0..1) with a place covered. `clear` is False when no place mattered to speak of.
     """
 
-    answer: Answer
+    answer: ShownPrediction
     picture: bytes
     veil: bytes
     said: str
@@ -40,9 +40,9 @@ class OcclusionMap(Record):
     clear: bool
 
 
-def chosen(answers: Sequence[Answer]) -> tuple[list[Answer], list[Answer]]:
+def chosen(answers: Sequence[ShownPrediction]) -> tuple[list[ShownPrediction], list[ShownPrediction]]:
     """Which pictures are worth a map, best first: right ones (typical, a class in turn), and wrong or unsure ones."""
-    by_class: dict[str, list[Answer]] = {}
+    by_class: dict[str, list[ShownPrediction]] = {}
     for answer in sorted((a for a in answers if a.right), key=lambda a: (-a.probability, a.file)):
         by_class.setdefault(answer.label, []).append(answer)
     typical = [members[len(members) // 2] for members in by_class.values()]
@@ -52,7 +52,12 @@ def chosen(answers: Sequence[Answer]) -> tuple[list[Answer], list[Answer]]:
 
 
 def maps(
-    answers: Sequence[Answer], look: Look, rule: InputRule, classes: Sequence[str], right: int, wrong: int
+    answers: Sequence[ShownPrediction],
+    look: PredictBatch,
+    rule: InputRule,
+    classes: Sequence[str],
+    right: int,
+    wrong: int,
 ) -> list[OcclusionMap]:
     """The maps of `right` typical pictures and of `wrong` ones that it got wrong or was unsure of."""
     made = []
@@ -80,7 +85,7 @@ class Seen(NamedTuple):
     clear: bool
 
 
-def seen(image: NDArray[np.uint8], look: Look) -> Seen:
+def seen(image: NDArray[np.uint8], look: PredictBatch) -> Seen:
     """Cover a picture, uint8 [height, width, 3] at the size of the net's input, in 49 places, and ask each time."""
     boxes = _boxes(*image.shape[:2])
     covered = np.repeat(image[None], len(boxes) + 1, axis=0)
@@ -100,7 +105,9 @@ def seen(image: NDArray[np.uint8], look: Look) -> Seen:
     )
 
 
-def _map(answer: Answer, image: NDArray[np.uint8], look: Look, classes: Sequence[str]) -> OcclusionMap:
+def _map(
+    answer: ShownPrediction, image: NDArray[np.uint8], look: PredictBatch, classes: Sequence[str]
+) -> OcclusionMap:
     found = seen(image, look)
     return OcclusionMap(
         answer=answer,

@@ -86,7 +86,7 @@ def worth(card: ModelCard) -> Finding:
         own=number(card.seconds, 0 if card.seconds >= 10 else 1),
     )
     return Finding(
-        level=_level(against), words=_answer(against) + difference(against, _MODEL, _PROBE) + times
+        level=_level(against), words=_worth_it(against) + difference(against, _MODEL, _PROBE) + times
     )
 
 
@@ -100,7 +100,7 @@ def _level(against: Paired) -> str:
     return "good" if against.difference > 0 else "bad"
 
 
-def _answer(against: Paired) -> Phrase:
+def _worth_it(against: Paired) -> Phrase:
     if against.p_value >= CHANCE:
         return say(
             "Not shown: the difference may be chance, so the quick probe may do as well.",

@@ -9,8 +9,8 @@ from byod.tasks.keypoints.geometry.batch_feeds import (
     HeadBatch,
     HeadFeed,
     Jitter,
-    PointBatch,
-    PointFeed,
+    KeypointBatch,
+    KeypointFeed,
     Stage,
 )
 from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of, eyes_rule, true_heads
@@ -21,8 +21,8 @@ __all__ = [
     "HeadBatch",
     "HeadFeed",
     "Jitter",
-    "PointBatch",
-    "PointFeed",
+    "KeypointBatch",
+    "KeypointFeed",
     "Stage",
     "TrueHead",
     "cut",

@@ -1,6 +1,6 @@
 """Random frames and colours for training: turned, moved, larger, smaller, mirrored, never the same twice.
 
-A mirror image exchanges the points that have a side (`PointSet.permutation`). Chance comes from the generator that is
+A mirror image exchanges the points that have a side (`KeypointSet.permutation`). Chance comes from the generator that is
 passed in, so that a run repeats.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from byod.images.keypoint_crops import Bytes, Frame, Numbers, cut, of_box, of_eyes, whole
 from byod.schema.errors import TrainerError
-from byod.schema.keypoints import PointSet
+from byod.schema.keypoints import KeypointSet
 from byod.schema.model_card import EyesRule
 from byod.tasks.keypoints.geometry.targets import PROFILE
 
@@ -48,7 +48,7 @@ class Jitter:
     upright: float = 0.4
 
 
-def check_mirror(points: PointSet, jitter: Jitter) -> None:
+def check_mirror(points: KeypointSet, jitter: Jitter) -> None:
     """Refuse to mirror heads whose points would change their meaning.
 
     Raises:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from byod.images.keypoint_crops import GREY, Bytes, Frame, Numbers, Pair, of_box, whole
 from byod.images.pixel_cache import MEGABYTES, Blocks
 from byod.schema.errors import TrainerError
-from byod.schema.keypoints import Marks, PointSet, box_of
+from byod.schema.keypoints import Keypoints, KeypointSet, box_of
 from byod.schema.model_card import Stage
 from byod.schema.records import Example, Sha256
 from byod.tasks.keypoints.geometry import augment
@@ -27,7 +27,7 @@ from byod.tasks.keypoints.geometry.augment import Jitter, Random
 from byod.tasks.keypoints.geometry.regions import Keeping, Square
 from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of, eyes_rule, true_heads
 
-__all__ = ["MARGIN", "HeadBatch", "HeadFeed", "Jitter", "PointBatch", "PointFeed", "Stage"]
+__all__ = ["MARGIN", "HeadBatch", "HeadFeed", "Jitter", "KeypointBatch", "KeypointFeed", "Stage"]
 
 MARGIN = 1.3
 """The side of the frame in which points are looked for, in longer sides of the head's box."""
@@ -52,7 +52,7 @@ Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True, slots=True)
-class PointBatch:
+class KeypointBatch:
     """Heads: `images` uint8 [B, S, S, 3]; `points` float32 [B, K, 2] in 0..1 of the frame, possibly outside.
 
     `known` is float32 [B, K]: 1 where a point is marked and lies inside both picture and frame, else 0, and then its
@@ -73,14 +73,14 @@ class HeadBatch:
     boxes: list[Floats]
 
 
-class PointFeed:
+class KeypointFeed:
     """The heads of some examples that have at least one point to learn from."""
 
     def __init__(
         self,
         examples: Sequence[Example],
-        marks: Mapping[Sha256, Marks],
-        points: PointSet,
+        marks: Mapping[Sha256, Keypoints],
+        points: KeypointSet,
         size: int,
         *,
         seed: int = 0,
@@ -127,7 +127,7 @@ class PointFeed:
         """Batches of an epoch."""
         return -(-(len(self) + self._absent) // batch_size)
 
-    def epoch(self, number: int, batch_size: int) -> Iterator[PointBatch]:
+    def epoch(self, number: int, batch_size: int) -> Iterator[KeypointBatch]:
         """All heads once, and some frames beside them, shuffled and augmented; the same for the same number.
 
         Raises:
@@ -138,7 +138,7 @@ class PointFeed:
         order = _order(len(self) + self._absent, self._seed, number)
         return _ahead(lambda some: self._augmented(some, number), _parts(order, batch_size))
 
-    def plain(self, batch_size: int) -> Iterator[PointBatch]:
+    def plain(self, batch_size: int) -> Iterator[KeypointBatch]:
         """All heads once, in order, in their true frames and colours."""
         return _ahead(self._true, _parts(np.arange(len(self)), batch_size))
 
@@ -155,11 +155,11 @@ class PointFeed:
     def _squares(self, frames: Sequence[Frame]) -> list[Square]:
         return [Square(h.example, f, h.width, h.height) for h, f in zip(self.heads, frames, strict=True)]
 
-    def _true(self, numbers: NDArray[np.int64]) -> PointBatch:
+    def _true(self, numbers: NDArray[np.int64]) -> KeypointBatch:
         placed = [_placed(self.heads[n], self.frame(n), None) for n in numbers]
         return _points(self._crops.rows(numbers), placed, len(self.points.names))
 
-    def _augmented(self, numbers: NDArray[np.int64], epoch: int) -> PointBatch:
+    def _augmented(self, numbers: NDArray[np.int64], epoch: int) -> KeypointBatch:
         shown = [self._shown(int(number), epoch) for number in numbers]
         images, placed = zip(*shown, strict=True)
         return _points(np.stack(images), placed, len(self.points.names))
@@ -194,7 +194,7 @@ class HeadFeed:
     def __init__(
         self,
         examples: Sequence[Example],
-        marks: Mapping[Sha256, Marks],
+        marks: Mapping[Sha256, Keypoints],
         size: int,
         *,
         seed: int = 0,
@@ -205,7 +205,7 @@ class HeadFeed:
     ) -> None:
         """See what there is to learn from; pictures are opened with the first batch.
 
-        Args: as for `PointFeed`; pictures without marks, and those with a head of which nothing is marked, not even
+        Args: as for `KeypointFeed`; pictures without marks, and those with a head of which nothing is marked, not even
             a box, are passed over.
         """
         self.size, self.jitter = size, jitter
@@ -312,11 +312,11 @@ class HeadFeed:
 
 
 def _pictures(
-    examples: Sequence[Example], marks: Mapping[Sha256, Marks]
-) -> tuple[list[Example], list[Marks], list[Numbers]]:
+    examples: Sequence[Example], marks: Mapping[Sha256, Keypoints]
+) -> tuple[list[Example], list[Keypoints], list[Numbers]]:
     """The pictures of which every head is marked, their marks, and the heads' boxes in pixels [n, 4]."""
     kept: list[Example] = []
-    texts: list[Marks] = []
+    texts: list[Keypoints] = []
     numbers: list[Numbers] = []
     for example in examples:
         marked = marks.get(example.sha256)
@@ -341,13 +341,13 @@ def _placed(head: TrueHead, frame: Frame, permutation: tuple[int, ...] | None) -
     return np.nan_to_num(unit, nan=0.5), (known & inside).astype(np.float64)
 
 
-def _points(images: Bytes, placed: Sequence[Placed | None], count: int) -> PointBatch:
+def _points(images: Bytes, placed: Sequence[Placed | None], count: int) -> KeypointBatch:
     """A batch of so many points; None is a frame without a head."""
     nowhere = np.full((count, 2), 0.5), np.zeros(count)
     points, known = (
         np.stack(each).astype(np.float32) for each in zip(*(p or nowhere for p in placed), strict=True)
     )
-    return PointBatch(images, points, known, np.array([p is not None for p in placed], np.float32))
+    return KeypointBatch(images, points, known, np.array([p is not None for p in placed], np.float32))
 
 
 def _order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:

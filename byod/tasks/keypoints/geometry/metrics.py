@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byod.images.keypoint_crops import Numbers, of_box
-from byod.schema.keypoints import PointSet
-from byod.schema.model_card import HeadFound, PointScore, PointsScore
+from byod.schema.keypoints import KeypointSet
+from byod.schema.model_card import HeadFound, KeypointScore, KeypointsScore
 from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of
 from byod.training import statistics
 
@@ -65,7 +65,7 @@ class Matched:
     extra: tuple[int, ...]
 
 
-def measurable(heads: Sequence[TrueHead], points: PointSet) -> tuple[TrueHead, ...]:
+def measurable(heads: Sequence[TrueHead], points: KeypointSet) -> tuple[TrueHead, ...]:
     """The heads whose eyes are both marked, inside the picture, and at least a pixel apart."""
     left, right = eyes_of(points)
     return tuple(
@@ -77,7 +77,7 @@ def measurable(heads: Sequence[TrueHead], points: PointSet) -> tuple[TrueHead, .
     )
 
 
-def measured(heads: Sequence[TrueHead], found: Numbers, points: PointSet) -> Errors:
+def measured(heads: Sequence[TrueHead], found: Numbers, points: KeypointSet) -> Errors:
     """Compare measurable heads with what was found: float64 [N, K, 2], nan all over for a missed head."""
     left, right = eyes_of(points)
     count = len(points.names)
@@ -107,12 +107,12 @@ def glasses_sit(truth: Numbers, found: Numbers) -> Flags:
     )
 
 
-def score(errors: Errors, groups: Sequence[str], points: PointSet, *, seed: int = 0) -> PointsScore:
+def score(errors: Errors, groups: Sequence[str], points: KeypointSet, *, seed: int = 0) -> KeypointsScore:
     """Sum up the errors of at least one head; `groups` [N] are the heads' duplicate groups."""
     nme, found = errors.nme, np.isfinite(errors.nme)
     counted = ~np.isnan(errors.points)
     low, high = median_interval(nme, groups, seed=seed)
-    return PointsScore(
+    return KeypointsScore(
         heads=len(nme),
         found=int(found.sum()),
         median=_finite(_median(nme)),
@@ -147,7 +147,7 @@ def median_interval(errors: Numbers, groups: Sequence[str], *, seed: int = 0) ->
     return float(low), float(high)
 
 
-def mean_face(heads: Sequence[TrueHead], points: PointSet, margin: float) -> Numbers:
+def mean_face(heads: Sequence[TrueHead], points: KeypointSet, margin: float) -> Numbers:
     """Where each point lies on the mean in the true frames of training heads: [K, 2] in 0..1; 0.5 without any."""
     total, count = np.zeros((len(points.names), 2)), np.zeros((len(points.names), 1))
     for head in heads:
@@ -162,7 +162,7 @@ def mean_faces(heads: Sequence[TrueHead], mean: Numbers, margin: float) -> Numbe
     return np.array([of_box(head.box, margin).to_picture(mean) for head in heads]).reshape(-1, *mean.shape)
 
 
-def matched(heads: Sequence[TrueHead], found: Sequence[HeadFound], points: PointSet) -> Matched:
+def matched(heads: Sequence[TrueHead], found: Sequence[HeadFound], points: KeypointSet) -> Matched:
     """Give each true head of one picture the find that is nearest to it, nearest pairs first.
 
     The centre of a head is the middle between its eyes; that of its box where its true eyes are not both known. A find
@@ -188,16 +188,16 @@ def matched(heads: Sequence[TrueHead], found: Sequence[HeadFound], points: Point
     return Matched(tuple(given.get(number) for number in range(len(heads))), extra)
 
 
-def places(found: HeadFound | None, points: PointSet) -> Numbers:
+def places(found: HeadFound | None, points: KeypointSet) -> Numbers:
     """The points of a find in their order, float64 [K, 2]; nan all over for a missed head."""
     if found is None:
         return np.full((len(points.names), 2), np.nan)
     return np.array([found.points[name] for name in points.names], np.float64)
 
 
-def _point_score(errors: Numbers) -> PointScore:
+def _point_score(errors: Numbers) -> KeypointScore:
     found = errors[np.isfinite(errors)]
-    return PointScore(
+    return KeypointScore(
         heads=len(errors),
         median=_finite(_median(found)),
         mean=_mean(found),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from byod.images.keypoint_crops import Numbers, of_box
 from byod.schema.errors import TrainerError
-from byod.schema.keypoints import Marks, PointSet, box_of
+from byod.schema.keypoints import Keypoints, KeypointSet, box_of
 from byod.schema.model_card import EyesRule
 from byod.schema.records import Example, Sha256
 
@@ -37,7 +37,7 @@ class TrueHead:
 
 
 def true_heads(
-    examples: Sequence[Example], marks: Mapping[Sha256, Marks], points: PointSet
+    examples: Sequence[Example], marks: Mapping[Sha256, Keypoints], points: KeypointSet
 ) -> tuple[TrueHead, ...]:
     """The heads of some examples in their order; a head of which nothing at all is marked, not even a box, is none."""
     heads = []
@@ -61,7 +61,7 @@ def true_heads(
     return tuple(heads)
 
 
-def eyes_of(points: PointSet) -> tuple[int, int]:
+def eyes_of(points: KeypointSet) -> tuple[int, int]:
     """The numbers of the two eyes in the point set, the one that stands left for the viewer first.
 
     They are the flip pair with "eye" in its names. A side is the viewer's where the name says "image"
@@ -81,7 +81,7 @@ def eyes_of(points: PointSet) -> tuple[int, int]:
     return places if "image" in first.lower() else places[::-1]
 
 
-def eyes_rule(heads: Sequence[TrueHead], points: PointSet, margin: float) -> EyesRule | None:
+def eyes_rule(heads: Sequence[TrueHead], points: KeypointSet, margin: float) -> EyesRule | None:
     """The upright frame around the eyes that is on the whole as large, and lies as, the frames around boxes do.
 
     It is measured on training heads whose eyes are both marked (medians); None without any.

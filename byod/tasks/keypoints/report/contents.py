@@ -10,20 +10,20 @@ import numpy as np
 
 from byod.report.i18n import Phrase
 from byod.schema.keypoints import Box
-from byod.schema.model_card import PointsCard
+from byod.schema.model_card import KeypointsCard
 from byod.schema.records import Record, Yield
 from byod.tasks.keypoints import evaluate
-from byod.tasks.keypoints.evaluate import Judged, JudgedHead
-from byod.tasks.keypoints.label_errors import MarkSuspect
-from byod.tasks.keypoints.report.wording import doubt
-from byod.tasks.keypoints.stages import Pair
+from byod.tasks.keypoints.evaluate import EvaluatedExample, EvaluatedHead
+from byod.tasks.keypoints.label_errors import KeypointIssue
+from byod.tasks.keypoints.report.wording import issue
+from byod.tasks.keypoints.stages import StageModels
 from byod.training.protocol import Stage
 from byod.training.run_folder import short_path
 
 Place = tuple[float, float]
 
 
-class HeadAnswer(Record):
+class ShownHead(Record):
     """A head that was measured on; `file` is its picture's name in the report, all places are pixels of the picture.
 
     `truth` holds the marked points, `said` those found on the true crop. `error` is their mean distance on the crop in
@@ -43,7 +43,7 @@ class HeadAnswer(Record):
     part: str = "test"
 
 
-class PictureAnswer(Record):
+class ShownPicture(Record):
     """A test picture of `width` x `height` pixels with boxes to point out: missed heads, and finds that are none.
 
     A box of a find carries its confidence.
@@ -57,7 +57,7 @@ class PictureAnswer(Record):
     extra: tuple[tuple[Box, float], ...] = ()
 
 
-class MarkDoubt(Record):
+class ShownIssue(Record):
     """Marks that may be wrong: why, in both languages, in which picture, around which box (None: the whole picture)."""
 
     path: Path
@@ -69,46 +69,46 @@ class MarkDoubt(Record):
 
 
 @dataclass(frozen=True)
-class PointsStory:
+class ReportContents:
     """All a report is made from; `histories` are what the trainer logged in each stage, an epoch each."""
 
-    card: PointsCard
+    card: KeypointsCard
     histories: Mapping[Stage, tuple[Mapping[str, float], ...]]
-    heads: tuple[HeadAnswer, ...] = ()
-    pictures: tuple[PictureAnswer, ...] = ()
-    doubts: tuple[MarkDoubt, ...] = ()
+    heads: tuple[ShownHead, ...] = ()
+    pictures: tuple[ShownPicture, ...] = ()
+    doubts: tuple[ShownIssue, ...] = ()
     yields: tuple[Yield, ...] = ()
 
 
 def build(
-    card: PointsCard,
-    pair: Pair | None,
-    judged: Sequence[Judged],
-    suspects: Sequence[MarkSuspect],
+    card: KeypointsCard,
+    pair: StageModels | None,
+    judged: Sequence[EvaluatedExample],
+    suspects: Sequence[KeypointIssue],
     yields: Sequence[Yield] = (),
-) -> PointsStory:
+) -> ReportContents:
     """What a run's report shows; without a `pair` there are no curves of how it learned."""
     histories = {stage: model.fitted.history for stage, model in pair.parts} if pair else {}
-    answers = _answers(card, judged)
+    answers = _shown_heads(card, judged)
     by_head = {(h.truth.example.sha256, h.truth.number): h for h in evaluate.heads_of(judged)}
     places = {j.example.sha256: j for j in judged}
-    return PointsStory(
+    return ReportContents(
         card=card,
         histories=histories,
         heads=answers,
         pictures=tuple(each for j in judged if (each := _picture(j)) is not None),
         doubts=tuple(
-            _doubt(card, s, places[s.sha256], by_head.get((s.sha256, s.head or 0))) for s in suspects
+            _issue(card, s, places[s.sha256], by_head.get((s.sha256, s.head or 0))) for s in suspects
         ),
         yields=tuple(yields),
     )
 
 
-def _answers(card: PointsCard, judged: Sequence[Judged]) -> tuple[HeadAnswer, ...]:
+def _shown_heads(card: KeypointsCard, judged: Sequence[EvaluatedExample]) -> tuple[ShownHead, ...]:
     heads = evaluate.heads_of(judged)
     crops, whole = evaluate.on_crops(heads, card.points), evaluate.through_pipeline(heads, card.points)
     return tuple(
-        HeadAnswer(
+        ShownHead(
             path=head.truth.example.path,
             file=short_path(head.truth.example.path),
             box=head.truth.box,
@@ -124,36 +124,38 @@ def _answers(card: PointsCard, judged: Sequence[Judged]) -> tuple[HeadAnswer, ..
     )
 
 
-def _truth(card: PointsCard, head: JudgedHead) -> dict[str, tuple[float, float]]:
+def _truth(card: KeypointsCard, head: EvaluatedHead) -> dict[str, tuple[float, float]]:
     named = zip(card.points.names, head.truth.points, head.truth.known, strict=True)
     return {name: (float(x), float(y)) for name, (x, y), known in named if known}
 
 
-def _said(card: PointsCard, head: JudgedHead) -> dict[str, tuple[float, float]]:
+def _said(card: KeypointsCard, head: EvaluatedHead) -> dict[str, tuple[float, float]]:
     return {name: (float(x), float(y)) for name, (x, y) in zip(card.points.names, head.crop, strict=True)}
 
 
-def _picture(judged: Judged) -> PictureAnswer | None:
+def _picture(judged: EvaluatedExample) -> ShownPicture | None:
     """What there is to point out in a whole picture."""
     missed = tuple(head.truth.box for head in judged.heads if head.found is None)
     extra = tuple((find.box, find.confidence) for find in judged.extra)
     if not missed and not extra:
         return None
     path = judged.example.path
-    return PictureAnswer(
+    return ShownPicture(
         path=path, file=short_path(path), width=judged.width, height=judged.height, missed=missed, extra=extra
     )
 
 
-def _doubt(card: PointsCard, suspect: MarkSuspect, judged: Judged, head: JudgedHead | None) -> MarkDoubt:
-    words = doubt(suspect.why, suspect.point, suspect.error)
+def _issue(
+    card: KeypointsCard, suspect: KeypointIssue, judged: EvaluatedExample, head: EvaluatedHead | None
+) -> ShownIssue:
+    words = issue(suspect.why, suspect.point, suspect.error)
     path = judged.example.path
     if suspect.head is None or head is None:
         # the find itself, known again by its confidence
         find = min(judged.extra, key=lambda each: abs(each.confidence - suspect.error))
-        return MarkDoubt(path=path, file=suspect.file, box=find.box, words=words, said=dict(find.points))
+        return ShownIssue(path=path, file=suspect.file, box=find.box, words=words, said=dict(find.points))
     box: Box = head.truth.box
-    return MarkDoubt(
+    return ShownIssue(
         path=path,
         file=suspect.file,
         box=box,

@@ -15,11 +15,11 @@ from byod.report.embedded_images import Album, Photo
 from byod.report.i18n import Phrase, say
 from byod.schema.errors import PictureError
 from byod.schema.keypoints import Box
-from byod.schema.model_card import Measured, PointsScore
+from byod.schema.model_card import KeypointsScore, Measured
 from byod.schema.records import Record, Split
 from byod.tasks.classify.report import overfitting
 from byod.tasks.keypoints.report import wording
-from byod.tasks.keypoints.report.contents import HeadAnswer, MarkDoubt, PictureAnswer, Place, PointsStory
+from byod.tasks.keypoints.report.contents import Place, ReportContents, ShownHead, ShownIssue, ShownPicture
 from byod.training.protocol import Stage
 
 BEST, WORST, PICTURES, DOUBTS, YIELDS = 6, 12, 12, 24, 60
@@ -28,7 +28,7 @@ WIDER = 1.8
 """The side of the square shown around a head, in longer sides of its box."""
 
 
-class Dot(Record):
+class ShownKeypoint(Record):
     """A point on a picture, in pixels of the picture as it is shown; `said` is what the model found, else the truth."""
 
     x: float
@@ -41,9 +41,9 @@ class Closeup(Record):
     """A head as it is shown: the square around it, and its points."""
 
     photo: Photo
-    dots: tuple[Dot, ...]
+    dots: tuple[ShownKeypoint, ...]
     file: str
-    head: HeadAnswer | None = None
+    head: ShownHead | None = None
     words: Phrase | None = None
 
 
@@ -61,7 +61,7 @@ class Row(Record):
     """A row of the table of results."""
 
     name: Phrase
-    score: PointsScore
+    score: KeypointsScore
 
 
 class Curve(Record):
@@ -72,7 +72,7 @@ class Curve(Record):
     svg: str
 
 
-def render(story: PointsStory) -> str:
+def render(story: ReportContents) -> str:
     """The whole page as text, below 3 MB: pictures stand in it once, and in bounded number."""
     card = story.card
     album = Album()
@@ -83,7 +83,7 @@ def render(story: PointsStory) -> str:
     shown = {
         "worst": [_closeup(head, album) for head in worst_first[:WORST]],
         "missed": [_boxed(each, album, missed=True) for each in missed[:PICTURES]],
-        "doubts": [_doubt(doubt, album) for doubt in story.doubts[:DOUBTS]],
+        "doubts": [_issue(doubt, album) for doubt in story.doubts[:DOUBTS]],
         "extra": [_boxed(each, album, missed=False) for each in extra[:PICTURES]],
         "best": [_closeup(head, album) for head in worst_first[::-1][:BEST]],
     }
@@ -111,7 +111,7 @@ def render(story: PointsStory) -> str:
     return html.page("points.html", content)
 
 
-def _rows(story: PointsStory) -> list[Row]:
+def _rows(story: ReportContents) -> list[Row]:
     """True crops, the whole pipeline, and what the crop alone already tells."""
     metrics = story.card.metrics
     rows = [
@@ -133,19 +133,19 @@ def _bar(row: Row) -> charts.Bar:
     return charts.Bar(name=shown, value=row.score.glasses, low=low, high=high)
 
 
-def _closeup(head: HeadAnswer, album: Album) -> Closeup:
+def _closeup(head: ShownHead, album: Album) -> Closeup:
     photo, dots = _around(head.path, head.box, head.truth, head.said, album)
     return Closeup(photo=photo, dots=dots, file=head.file, head=head)
 
 
-def _doubt(doubt: MarkDoubt, album: Album) -> Closeup:
+def _issue(doubt: ShownIssue, album: Album) -> Closeup:
     photo, dots = _around(doubt.path, doubt.box, doubt.truth, doubt.said, album)
     return Closeup(photo=photo, dots=dots, file=doubt.file, words=doubt.words)
 
 
 def _around(
     path: Path, box: Box, truth: dict[str, Place], said: dict[str, Place], album: Album
-) -> tuple[Photo, tuple[Dot, ...]]:
+) -> tuple[Photo, tuple[ShownKeypoint, ...]]:
     """The square around a head, and its points in it."""
     around = of_box(box, WIDER)
     try:
@@ -155,14 +155,14 @@ def _around(
         gone = Phrase(en=f"cannot be shown: {reason}", de=f"lässt sich nicht zeigen: {reason}")
         return Photo(instead=gone), ()
     photo = album.add(_jpeg(cut(pixels, around, SIDE)), "jpeg")
-    dots = [_dot(name, place, around, said=False) for name, place in truth.items()]
-    dots += [_dot(name, place, around, said=True) for name, place in said.items()]
+    dots = [_keypoint(name, place, around, said=False) for name, place in truth.items()]
+    dots += [_keypoint(name, place, around, said=True) for name, place in said.items()]
     return photo, tuple(dots)
 
 
-def _dot(name: str, place: Place, around: Frame, *, said: bool) -> Dot:
+def _keypoint(name: str, place: Place, around: Frame, *, said: bool) -> ShownKeypoint:
     x, y = SIDE * around.to_unit(place)
-    return Dot(x=round(float(x), 1), y=round(float(y), 1), name=name, said=said)
+    return ShownKeypoint(x=round(float(x), 1), y=round(float(y), 1), name=name, said=said)
 
 
 def _jpeg(pixels: Bytes) -> bytes:
@@ -173,7 +173,7 @@ def _jpeg(pixels: Bytes) -> bytes:
     return target.getvalue()
 
 
-def _boxed(picture: PictureAnswer, album: Album, *, missed: bool) -> Boxed:
+def _boxed(picture: ShownPicture, album: Album, *, missed: bool) -> Boxed:
     photo = album.photo(picture.path)
     boxes = picture.missed if missed else tuple(box for box, _ in picture.extra)
     across, down = photo.width / picture.width, photo.height / picture.height
@@ -194,7 +194,7 @@ def _boxed(picture: PictureAnswer, album: Album, *, missed: bool) -> Boxed:
     )
 
 
-def _kept_epoch(story: PointsStory) -> int | None:
+def _kept_epoch(story: ReportContents) -> int | None:
     best = story.card.notes.get("best_epoch")
     return best if isinstance(best, int) else None
 
@@ -205,7 +205,7 @@ _CAPTIONS = {
 }
 
 
-def _curves(story: PointsStory) -> Sequence[Curve]:
+def _curves(story: ReportContents) -> Sequence[Curve]:
     """The losses of both stages over their epochs."""
     drawn = []
     for stage, history in story.histories.items():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from byod.report.i18n import Phrase, percent, say
-from byod.schema.model_card import Measured, PointsCard
+from byod.schema.model_card import KeypointsCard, Measured
 from byod.tasks.classify.report.wording import Finding
 
 
-def headline(card: PointsCard) -> Phrase:
+def headline(card: KeypointsCard) -> Phrase:
     """What the number on top stands for."""
     score = card.metrics.pipeline
     low, high = score.glasses_interval
@@ -24,7 +24,7 @@ def headline(card: PointsCard) -> Phrase:
     )
 
 
-def crossed(card: PointsCard) -> Phrase | None:
+def crossed(card: KeypointsCard) -> Phrase | None:
     """How it was measured, when no test pictures had been set aside."""
     metrics = card.metrics
     if metrics.measured_on is not Measured.CROSS_VALIDATION:
@@ -42,7 +42,7 @@ def crossed(card: PointsCard) -> Phrase | None:
     )
 
 
-def bar(card: PointsCard) -> Finding:
+def bar(card: KeypointsCard) -> Finding:
     """Whether the net sees more than the crop alone tells."""
     own, mean = card.metrics.crops, card.baseline
     words = say(
@@ -72,7 +72,7 @@ def bar(card: PointsCard) -> Finding:
     return Finding(level=level, words=words + more)
 
 
-def origin(card: PointsCard) -> Phrase:
+def origin(card: KeypointsCard) -> Phrase:
     """What the model is and how it came about, for the line below the title."""
     if card.pretrained in ("scratch", "none"):
         en, de = (
@@ -84,7 +84,7 @@ def origin(card: PointsCard) -> Phrase:
     return say(en, de, arch=card.arch, plugin=card.plugin)
 
 
-def doubt(why: str, point: str, error: float) -> Phrase:
+def issue(why: str, point: str, error: float) -> Phrase:
     """Why marks are doubted."""
     if why == "sides exchanged":
         return say("left and right look exchanged", "links und rechts wohl vertauscht")

@@ -5,13 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from byod.plugin import Example, HeadBatch, HeadFeed, Jitter, PointBatch, PointFeed, Run, Stage, TrainingData
+from byod.plugin import (
+    Example,
+    HeadBatch,
+    HeadFeed,
+    Jitter,
+    KeypointBatch,
+    KeypointFeed,
+    Run,
+    Stage,
+    TrainingData,
+)
 from byod_torch.keypoints.schedule import Plan
 
 STILL = Jitter(rotation=0, zoom=1, shift=0, mirror=0, colour=0, blur=0)
 JUDGED = 32
 
-Batch = PointBatch | HeadBatch
+Batch = KeypointBatch | HeadBatch
 
 
 class Feed:
@@ -44,7 +54,7 @@ class Feed:
 
 def _feed(
     data: TrainingData, part: tuple[Example, ...], planned: Plan, run: Run, jitter: Jitter
-) -> HeadFeed | PointFeed:
+) -> HeadFeed | KeypointFeed:
     cache = run.cache or run.folder / "pixels"
     if planned.stage is Stage.HEADS:
         return HeadFeed(
@@ -52,7 +62,7 @@ def _feed(
             seed=run.seed, jitter=jitter, cache=cache, cache_mb=run.cache_mb, say=run.say,
         )  # fmt: skip
     assert data.points is not None
-    return PointFeed(
+    return KeypointFeed(
         part, data.marks, data.points, planned.size,
         seed=run.seed, jitter=jitter, cache=cache, cache_mb=run.cache_mb, say=run.say,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from byod.plugin import (
     Floats,
     HeadBatch,
     InputRule,
-    PointSet,
+    KeypointSet,
     Run,
     Stage,
     Trained,
@@ -72,7 +72,7 @@ def train(data: TrainingData, options: Choice, run: Run) -> Trained:
     return _trained(built, planned, points, run, progress, devices.name(device))
 
 
-def _asked(data: TrainingData) -> tuple[Stage, PointSet]:
+def _asked(data: TrainingData) -> tuple[Stage, KeypointSet]:
     if data.stage is None or data.points is None:
         raise TrainerError(
             "for points a training needs its stage and the point set; this is byod's own mistake"
@@ -80,7 +80,7 @@ def _asked(data: TrainingData) -> tuple[Stage, PointSet]:
     return data.stage, data.points
 
 
-def net(options: Choice, planned: Plan, points: PointSet) -> Net:
+def net(options: Choice, planned: Plan, points: KeypointSet) -> Net:
     """Build the net of a stage.
 
     Raises:
@@ -100,7 +100,7 @@ def net(options: Choice, planned: Plan, points: PointSet) -> Net:
     return Net(nn.Sequential(networks.Normalise(start.stats), encoder, stands), start.arch, start.pretrained)
 
 
-def loss(planned: Plan, points: PointSet, device: torch.device) -> Loss:
+def loss(planned: Plan, points: KeypointSet, device: torch.device) -> Loss:
     """What the stage makes small."""
     eyes = eyes_of(points)
     share = torch.tensor([1.0 if at in eyes else BESIDE for at in range(len(points.names))], device=device)
@@ -176,7 +176,7 @@ def _finite(value: float, planned: Plan) -> None:
         )
 
 
-def answer(model: nn.Module, planned: Plan, points: PointSet) -> nn.Module:
+def answer(model: nn.Module, planned: Plan, points: KeypointSet) -> nn.Module:
     """The whole net as it is exported: from pictures to points or boxes."""
     if planned.stage is Stage.HEADS:
         return HeadAnswer(model, mirror=planned.mirror)
@@ -184,7 +184,7 @@ def answer(model: nn.Module, planned: Plan, points: PointSet) -> nn.Module:
 
 
 def _trained(
-    built: Net, planned: Plan, points: PointSet, run: Run, progress: Progress, device: str
+    built: Net, planned: Plan, points: KeypointSet, run: Run, progress: Progress, device: str
 ) -> Trained:
     """Export the net and keep its weights, and describe it."""
     model = built.model.to("cpu", memory_format=torch.contiguous_format).eval()
