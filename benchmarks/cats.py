@@ -73,8 +73,13 @@ def converted(place: Path, into: Path) -> None:
 def drawn(folder: Path, number: int) -> list[tuple[Example, Keypoints]]:
     """So many drawn pictures to learn from, and what is marked in them."""
     return [
-        (Example(sha256=marks.sha256, path=file, label="cat", split=Split.TRAIN, group=marks.sha256), marks)
-        for file, marks in (draw_heads(folder, number) if number else [])
+        (
+            Example(
+                sha256=keypoints.sha256, path=file, label="cat", split=Split.TRAIN, group=keypoints.sha256
+            ),
+            keypoints,
+        )
+        for file, keypoints in (draw_heads(folder, number) if number else [])
     ]
 
 
@@ -97,14 +102,14 @@ def measure(
     with dataset_folder.Dataset(folder) as opened:
         snapshot = opened.snapshot()
         examples = opened.examples(snapshot)
-    known, marks = read_keypoints(snapshot)
+    known, keypoints = read_keypoints(snapshot)
     more = drawn(folder.parent / "drawn", asked.drawn)
-    marks = {**marks, **{marked.sha256: marked for _, marked in more}}
+    keypoints = {**keypoints, **{marked.sha256: marked for _, marked in more}}
     done = Measured()
     for number, parts in enumerate(folds(examples, 5, asked.seed)[: asked.folds]):
         run = folder.parent / f"run-{number}-{time.monotonic_ns()}"
         card = train_keypoints(
-            [*parts, *(example for example, _ in more)], marks, known, protocol.load(asked.plugin), kind,
+            [*parts, *(example for example, _ in more)], keypoints, known, protocol.load(asked.plugin), kind,
             folder=run, seed=asked.seed, device=asked.device, cache=folder.parent / "pixels",
         )  # fmt: skip
         own = evaluate.read_predictions(run, known)

@@ -78,8 +78,10 @@ class Bench:
             train, valid = (tuple(e for e in known if e.split is s) for s in (Split.TRAIN, Split.VALID))
             model = calibrate.fit(work, train, valid)
             fitted = model.fitted
-            judged, _ = evaluate.evaluate(model.content, fitted.input, work.classes, fitted.temperature, test)
-        return sum(not each.right for each in judged)
+            evaluated, _ = evaluate.evaluate(
+                model.content, fitted.input, work.classes, fitted.temperature, test
+            )
+        return sum(not each.right for each in evaluated)
 
 
 def flipped(examples: list[Example], classes: list[str], rate: float, seed: int) -> list[Example]:
@@ -104,12 +106,12 @@ class Counts:
     right: int = 0
     errors: dict[str, list[int]] = field(default_factory=dict)
 
-    def add(self, before: list[Example], after: list[Example], doubted: set[str]) -> None:
+    def add(self, before: list[Example], after: list[Example], issues: set[str]) -> None:
         """One fold: the true labels, the flipped ones, and what byod doubts."""
         wrong = {b.sha256 for b, a in zip(before, after, strict=True) if b.label != a.label}
         self.flipped += len(wrong)
-        self.named += len(doubted)
-        self.right += len(wrong & doubted)
+        self.named += len(issues)
+        self.right += len(wrong & issues)
 
 
 def measure(
@@ -128,10 +130,10 @@ def measure(
             known = [e for e in way if e.split is not Split.TEST]
             test = [e for e in way if e.split is Split.TEST]
             noisy = flipped(known, bench.classes, rate, 100 * seed + number)
-            doubted = bench.suspects(noisy)
-            counts.add(known, noisy, doubted)
+            issues = bench.suspects(noisy)
+            counts.add(known, noisy, issues)
             for name, (trainer, options) in learners.items():
-                left = [e for e in noisy if e.sha256 not in doubted]
+                left = [e for e in noisy if e.sha256 not in issues]
                 counts.errors[name][0] += bench.errors(trainer, options, noisy, test)
                 counts.errors[name][1] += bench.errors(trainer, options, left, test)
         seeds.append(counts)

@@ -66,10 +66,8 @@ def search(count: int) -> None:
 def equal(count: int) -> None:
     pictures = [one_of(number, 1, count) for number in range(count)]
     start = time.process_time()
-    settled = deduplicate(pictures)
-    print(
-        f"{count:,} pictures of one look settled in {time.process_time() - start:.2f} s: {len(settled.drops):,} dropped"
-    )
+    drops = len(deduplicate(pictures).drops)
+    print(f"{count:,} pictures of one look settled in {time.process_time() - start:.2f} s: {drops:,} dropped")
 
 
 def one_of(number: int, look: int, count: int) -> Picture:
@@ -102,10 +100,10 @@ def settlement(count: int) -> None:
     looks = rng.integers(0, count * 9 // 10, count)
     pictures = [one_of(number, int(look), count) for number, look in enumerate(looks)]
     start = time.process_time()
-    settled = deduplicate(pictures)
+    deduplicated = deduplicate(pictures)
     print(
-        f"{count:,} pictures settled in {time.process_time() - start:.2f} s: {len(settled.drops):,} dropped, "
-        f"{len(settled.groups):,} groups"
+        f"{count:,} pictures settled in {time.process_time() - start:.2f} s: {len(deduplicated.drops):,} dropped, "
+        f"{len(deduplicated.groups):,} groups"
     )
 
 

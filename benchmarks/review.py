@@ -220,8 +220,8 @@ class Bench:
         for number in range(rounds):
             time.sleep(OVERLAP.total_seconds() + 1)  # what was pulled before is not read again
             since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-            judged = everything[number * CHANGES : (number + 1) * CHANGES]
-            for task in judged:
+            evaluated = everything[number * CHANGES : (number + 1) * CHANGES]
+            for task in evaluated:
                 self._judge(task)
             for first in (number % 2, 1 - number % 2):
                 if first:
@@ -232,8 +232,8 @@ class Bench:
                     seconds, tasks = timed(lambda: self.bare.changed(project, since))  # noqa: B023
                     bare.append(seconds)
                     found = len(tasks)
-                if found != len(judged):
-                    raise SystemExit(f"{len(judged)} pictures were judged and {found} found")
+                if found != len(evaluated):
+                    raise SystemExit(f"{len(evaluated)} pictures were judged and {found} found")
         report(f"pull of {CHANGES} changes of {len(everything)}", ours, bare)
 
     def _only(self, project: int, tasks: list[dict[str, Any]]) -> None:

@@ -63,10 +63,10 @@ def examples(folder: Path) -> list[Example]:
                 addresses=(),
             )
         )
-    settled = dedup.deduplicate(found)
-    group = {member: g.key for g in settled.groups for member in g.members}
+    deduplicated = dedup.deduplicate(found)
+    group = {member: g.key for g in deduplicated.groups for member in g.members}
     print(
-        f"{len(found)} pictures, {len(settled.groups)} duplicate groups, {len(settled.drops)} surplus copies"
+        f"{len(found)} pictures, {len(deduplicated.groups)} duplicate groups, {len(deduplicated.drops)} surplus copies"
     )
     return [
         Example(

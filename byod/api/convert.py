@@ -20,10 +20,19 @@ from byod.dataset import splits
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import sync
 from byod.images import decode
-from byod.schema import keypoints
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, UsageError
-from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
+from byod.schema.keypoints import (
+    Head,
+    Keypoint,
+    Keypoints,
+    KeypointSet,
+    is_inside,
+    keypoints_file,
+    read_keypoints,
+    upright,
+    write_keypoints,
+)
 from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Fetched, Miss, Reason, Record, Snapshot, Task
 
@@ -178,13 +187,13 @@ class _Annotating:
     def mark_again(self) -> None:
         """Mark the pictures that came in before and have no file of points: their annotation may be whole by now."""
         samples = self.dataset.catalog.samples
-        for sha256, offers in self.dataset.catalog.offers.addresses().items():
+        for sha256, offers in self.dataset.catalog.candidates.addresses().items():
             unread = (url for _, _, url in offers if url in self.by_url and url not in self._read)
             picture = next((self.by_url[url] for url in unread), None)
             sample = samples.get(sha256)
             if picture is None or sample is None or not sample.path or not (sample.width and sample.height):
                 continue
-            if not (self.dataset.folder / keypoints.keypoints_file(sample.path)).exists():
+            if not (self.dataset.folder / keypoints_file(sample.path)).exists():
                 content = picture.store.read(picture.entry)
                 self._mark(picture, content, sha256, (sample.width, sample.height), sample.path)
 
@@ -205,13 +214,13 @@ class _Annotating:
         scale = size[0] / shown[0], size[1] / shown[1]
         place = partial(_placed, size=stored[:2], turn=turn, scale=scale, frame=size)
         heads = tuple(self._head(head, place) for head in picture.heads)
-        marks = Keypoints(sha256=sha256, width=size[0], height=size[1], heads=heads)
+        keypoints = Keypoints(sha256=sha256, width=size[0], height=size[1], heads=heads)
         path = path or self.standing.get(sha256, sha256[:20])
-        file = self.dataset.folder / keypoints.keypoints_file(path)
+        file = self.dataset.folder / keypoints_file(path)
         with self._lock:
-            there = keypoints.read_keypoints(file)
+            there = read_keypoints(file)
             if there is None:
-                keypoints.write_keypoints(file, marks)
+                write_keypoints(file, keypoints)
             elif (there.heads, there.width, there.height) != (heads, *size):
                 self.lines.append(
                     f"{picture.name} is the same picture as one before it, with other points; the first ones are kept"
@@ -260,6 +269,6 @@ def _placed(
     frame: tuple[int, int],
 ) -> Keypoint:
     """A point as annotated, in pixels of the upright picture that is kept."""
-    x, y = keypoints.upright(x, y, *size, turn)
+    x, y = upright(x, y, *size, turn)
     x, y = x * scale[0], y * scale[1]
-    return Keypoint(x=x, y=y, inside=keypoints.is_inside(x, y, *frame))
+    return Keypoint(x=x, y=y, inside=is_inside(x, y, *frame))

@@ -76,11 +76,11 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
     for name in recipe.sources:
         source_list.get(name)  # an unknown or refused source is said before anything is written
     with _collecting(folder, recipe, web.ignore_optout, say) as dataset:
-        recipe, offers = dataset.recipe, dataset.catalog.offers  # classes may have been made by hand
-        known = {label: offers.known(label) for label in recipe.classes}
+        recipe, candidates = dataset.recipe, dataset.catalog.candidates  # classes may have been made by hand
+        known = {label: candidates.known(label) for label in recipe.classes}
         say(f"asking {', '.join(recipe.sources)} …")
         collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
-        collection.run(_candidate_search(recipe, web.settings, known, offers.stopped))
+        collection.run(_candidate_search(recipe, web.settings, known, candidates.stopped))
         return finish(dataset)
 
 
@@ -165,21 +165,21 @@ def _collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> 
     """A dataset ready to collect into: what may turn out otherwise this time is open again."""
     with Dataset.create(folder, recipe) as dataset:
         say_changes(sync(dataset), say)
-        ask, offers = _search_options(dataset.recipe), dataset.catalog.offers
+        options, candidates = _search_options(dataset.recipe), dataset.catalog.candidates
         with dataset.catalog.transaction():
-            offers.retry_transient()
+            candidates.retry_transient()
             if ignore_optout:
-                offers.retry_optouts()
-            offers.forget(lambda candidate: refusal(candidate, ask) is None)
+                candidates.retry_optouts()
+            candidates.forget(lambda candidate: refusal(candidate, options) is None)
         yield dataset
 
 
 def _take(candidates: Iterable[Candidate], dataset: Dataset, fetch: Fetch, watch: Watch) -> Snapshot:
     """Collect listed pictures: their labels become classes, and there is no limit to a class."""
-    ask = _search_options(dataset.recipe)
+    options = _search_options(dataset.recipe)
     labelled = (_labelled(candidate, dataset) for candidate in candidates)
     collection = Collection(dataset, fetch, watch, per_class=None)
-    collection.take((candidate, refusal(candidate, ask)) for candidate in labelled)
+    collection.take((candidate, refusal(candidate, options)) for candidate in labelled)
     return finish(dataset)
 
 

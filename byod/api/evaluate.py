@@ -53,11 +53,11 @@ def evaluate(
     else:
         pictures = evaluate_folder.read_class_folders(place)
     say(f"asking the model about {len(pictures)} pictures …")
-    found, judged = evaluate_folder.evaluate_run(run, pictures, str(place) if place else "")
+    found, evaluated = evaluate_folder.evaluate_run(run, pictures, str(place) if place else "")
     if report is not None:
         card = classifier_card(run)
         shown = card.model_copy(update={"metrics": found.metrics, "probe": None, "suspects": None})
-        page = render(ReportContents(card=shown, answers=contents.shown_predictions(judged, card.classes)))
+        page = render(ReportContents(card=shown, answers=contents.shown_predictions(evaluated, card.classes)))
         report.write_text(page, encoding="utf-8")
     return found
 
@@ -69,13 +69,13 @@ def _evaluate_points(run: Path, place: Path | None, report: Path | None, say: Sa
     snapshot, examples, _ = examples_of(home, say)
     if snapshot.task is not Task.KEYPOINTS:
         raise UsageError(f"{home} is a dataset for the task {snapshot.task}, and {run} a run for points")
-    _, marks = read_keypoints(snapshot)
+    _, keypoints = read_keypoints(snapshot)
     chosen = examples if place else [e for e in examples if e.split is Split.TEST]
     say(f"asking the model about {len(chosen)} pictures …")
-    found, judged, card = evaluate_keypoints(run, chosen, marks, str(place) if place else "")
+    found, evaluated, card = evaluate_keypoints(run, chosen, keypoints, str(place) if place else "")
     if report is not None:
         shown = card.model_copy(update={"metrics": found.metrics, "baseline": found.baseline})
-        page = keypoints_page.render(keypoints_contents.build(shown, None, judged, ()))
+        page = keypoints_page.render(keypoints_contents.build(shown, None, evaluated, ()))
         report.write_text(page, encoding="utf-8")
     return found
 

@@ -16,8 +16,7 @@ from byod.collection.pipeline import Arrival, Collection, Watch
 from byod.dataset import feedback_inbox
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.feedback_inbox import Feedback
-from byod.schema import keypoints
-from byod.schema.keypoints import Keypoints
+from byod.schema.keypoints import Keypoints, keypoints_file, read_keypoints, write_keypoints
 from byod.schema.records import Candidate, Fetched, Miss, Record, Snapshot, Task
 
 SOURCE = "reports"
@@ -43,7 +42,7 @@ def import_feedback(folder: Path, *, say: Say, watch: Watch) -> ImportedFeedback
         taking = _Importing(dataset)
         collection = Collection(dataset, taking.fetch, watch, per_class=None)
         collection.take((candidate, None) for candidate in taking.candidates)
-        known = {url for offers in dataset.catalog.offers.addresses().values() for _, _, url in offers}
+        known = {url for offers in dataset.catalog.candidates.addresses().values() for _, _, url in offers}
         done = [one for url, one in taking.by_url.items() if url in known]
         for one in done:
             for file in feedback_inbox.files_of(dataset.folder, one.sha256):
@@ -105,9 +104,9 @@ class _Importing:
 
     def _mark(self, marks: Keypoints, arrival: Arrival, width: int, height: int) -> None:
         path = self._standing.get(arrival.sha256, arrival.sha256[:20])
-        file = self.dataset.folder / keypoints.keypoints_file(path)
-        if keypoints.read_keypoints(file) is None:
-            keypoints.write_keypoints(file, marks.scaled(arrival.sha256, width, height))
+        file = self.dataset.folder / keypoints_file(path)
+        if read_keypoints(file) is None:
+            write_keypoints(file, marks.scaled(arrival.sha256, width, height))
 
     def lines(self) -> list[str]:
         """What is to be said of reports that stay."""

@@ -30,9 +30,9 @@ from byod.labeling.pull import Pulled, Undone
 from byod.labeling.push import Progress, Pushed
 from byod.labeling.review_tasks import Purpose, ReviewTask
 from byod.report import dataset_statistics
-from byod.schema import keypoints
 from byod.schema.config import Settings
 from byod.schema.errors import DatasetLocked, ReviewError, UsageError
+from byod.schema.keypoints import keypoints_file, read_keypoints
 from byod.schema.model_card import Prediction
 from byod.schema.records import Record, Snapshot, Task
 from byod.tasks.classify.predict import Predictor
@@ -144,7 +144,7 @@ def _own(running: local_server.Running) -> ReviewSession:
 
 
 def push(
-    folder: Path, desk: ReviewSession, asked: ReviewRequest, cache: Path, *, say: Say, progress: Progress
+    folder: Path, session: ReviewSession, request: ReviewRequest, cache: Path, *, say: Say, progress: Progress
 ) -> list[Pushed]:
     """Ask people about the dataset's pictures; what is asked already stays as it is.
 
@@ -152,35 +152,39 @@ def push(
         UsageError: what is asked does not go together.
         ReviewError: the server stopped answering; the same push goes on where it was.
     """
-    doubts: list[review_tasks.LabelConcern] | None = None
-    if asked.suspects:
-        doubts = _issues(folder, cache, say)
+    issues: list[review_tasks.LabelConcern] | None = None
+    if request.suspects:
+        issues = _issues(folder, cache, say)
     with opened(folder, say) as dataset:
         snapshot = dataset.snapshot()
-        run = _ask_run(dataset, snapshot, asked, say)
+        run = _predict_all(dataset, snapshot, request, say)
         done: list[Pushed] = []
-        for purpose, found in _review_tasks(dataset, snapshot, asked, doubts, run, say):
-            project = projects.ensure(dataset, desk.studio, desk.server, purpose, say)
-            address = _addressed(dataset, desk, project)
-            done.append(pushing.push(dataset, desk.studio, desk.server, project, found, address, progress))
+        for purpose, found in _review_tasks(dataset, snapshot, request, issues, run, say):
+            project = projects.ensure(dataset, session.studio, session.server, purpose, say)
+            address = _addressed(dataset, session, project)
+            done.append(
+                pushing.push(dataset, session.studio, session.server, project, found, address, progress)
+            )
             if run is not None and purpose is Purpose.LABELS:
-                _show_run(desk, project, run, asked.uncertain, say)
+                _show_run(session, project, run, request.uncertain, say)
         return done
 
 
-def _show_run(desk: ReviewSession, project: Project, run: RunPredictions, uncertain: bool, say: Say) -> None:
+def _show_run(
+    session: ReviewSession, project: Project, run: RunPredictions, uncertain: bool, say: Say
+) -> None:
     """Preselect what a run says, also of pictures that were asked before; the least sure first where wanted."""
-    predictions.write(desk.studio, project.number, run.name, run.said, say)
-    predictions.choose(desk.studio, project.number, run.name)
+    predictions.write(session.studio, project.number, run.name, run.said, say)
+    predictions.choose(session.studio, project.number, run.name)
     order = projects.LEAST_SURE_FIRST if uncertain else projects.IN_ORDER
-    desk.studio.patch(f"/api/projects/{project.number}/", json={"sampling": order})
+    session.studio.patch(f"/api/projects/{project.number}/", json={"sampling": order})
 
 
-def _addressed(dataset: Dataset, desk: ReviewSession, project: Project) -> Addressed:
-    if desk.files is None:
-        return Uploads(dataset.folder, desk.studio, project.number)
-    local = LocalFiles(dataset.folder, desk.files, f"byod-{projects.key(dataset.folder)}")
-    projects.serve_files(desk.studio, project, local.folder)
+def _addressed(dataset: Dataset, session: ReviewSession, project: Project) -> Addressed:
+    if session.files is None:
+        return Uploads(dataset.folder, session.studio, project.number)
+    local = LocalFiles(dataset.folder, session.files, f"byod-{projects.key(dataset.folder)}")
+    projects.serve_files(session.studio, project, local.folder)
     return local
 
 
@@ -200,45 +204,51 @@ def _issues(folder: Path, cache: Path, say: Say) -> list[review_tasks.LabelConce
 def _review_tasks(
     dataset: Dataset,
     snapshot: Snapshot,
-    asked: ReviewRequest,
-    doubts: Sequence[review_tasks.LabelConcern] | None,
+    request: ReviewRequest,
+    issues: Sequence[review_tasks.LabelConcern] | None,
     run: RunPredictions | None,
     say: Say,
 ) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
     """The questions by purpose; conflicts always go along, since nothing trains on them until somebody decides."""
-    seen = dataset.catalog.verdicts.last()
+    last_verdict = dataset.catalog.verdicts.last()
     if dataset.recipe.task is Task.KEYPOINTS:
-        if asked.suspects or asked.uncertain:
+        if request.suspects or request.uncertain:
             raise UsageError("--suspects and --uncertain are about labels, and this dataset is about points")
-        read = {
-            s.sha256: keypoints.read_keypoints(dataset.folder / keypoints.keypoints_file(s.path))
-            for s in snapshot.kept
-        }
-        marks = {sha256: one for sha256, one in read.items() if one is not None}
-        yield Purpose.POINTS, _chosen(dataset, review_tasks.points(snapshot, marks, seen=seen), asked)
+        read = {s.sha256: read_keypoints(dataset.folder / keypoints_file(s.path)) for s in snapshot.kept}
+        keypoints = {sha256: one for sha256, one in read.items() if one is not None}
+        yield (
+            Purpose.POINTS,
+            _chosen(dataset, review_tasks.points(snapshot, keypoints, last_verdict=last_verdict), request),
+        )
         return
-    conflicts = review_tasks.conflicts(snapshot, _claimed(snapshot), seen=seen)
-    if doubts is not None:
-        yield Purpose.SUSPECTS, _chosen(dataset, review_tasks.suspects(snapshot, doubts, seen=seen), asked)
+    conflicts = review_tasks.conflicts(snapshot, _claimed(snapshot), last_verdict=last_verdict)
+    if issues is not None:
+        yield (
+            Purpose.SUSPECTS,
+            _chosen(dataset, review_tasks.suspects(snapshot, issues, last_verdict=last_verdict), request),
+        )
     if conflicts:
         yield Purpose.CONFLICTS, conflicts
-    if asked.conflicts and not conflicts:
+    if request.conflicts and not conflicts:
         say("no picture is in conflict: there is nothing to decide")
-    if doubts is None and not asked.conflicts:
+    if issues is None and not request.conflicts:
         everything = review_tasks.labels(
-            snapshot, seen=seen, answers=run.answers if run else None, run=run.name if run else ""
+            snapshot,
+            last_verdict=last_verdict,
+            answers=run.answers if run else None,
+            run=run.name if run else "",
         )
-        yield Purpose.LABELS, _chosen(dataset, everything, asked)
+        yield Purpose.LABELS, _chosen(dataset, everything, request)
 
 
-def _chosen(dataset: Dataset, found: list[ReviewTask], asked: ReviewRequest) -> list[ReviewTask]:
+def _chosen(dataset: Dataset, found: list[ReviewTask], request: ReviewRequest) -> list[ReviewTask]:
     """The sample that was asked for, without what somebody reviewed already, and not more than the limit."""
-    if asked.sample is not None:
-        found = review_tasks.sampled(found, asked.sample)
-    if not asked.again:
-        judged = reviewed(dataset)
-        found = [question for question in found if question.sha256 not in judged]
-    return found[: asked.limit]
+    if request.sample is not None:
+        found = review_tasks.sampled(found, request.sample)
+    if not request.again:
+        evaluated = reviewed(dataset)
+        found = [question for question in found if question.sha256 not in evaluated]
+    return found[: request.limit]
 
 
 def reviewed(dataset: Dataset) -> set[str]:
@@ -257,11 +267,13 @@ def _claimed(snapshot: Snapshot) -> dict[str, list[str]]:
     return claimed
 
 
-def _ask_run(dataset: Dataset, snapshot: Snapshot, asked: ReviewRequest, say: Say) -> RunPredictions | None:
+def _predict_all(
+    dataset: Dataset, snapshot: Snapshot, request: ReviewRequest, say: Say
+) -> RunPredictions | None:
     """What a run says of every kept picture; None when no run was asked for."""
-    if asked.run is None and not asked.uncertain:
+    if request.run is None and not request.uncertain:
         return None
-    run = runs.find_run(asked.run or str(dataset.folder), dataset.folder.parent)
+    run = runs.find_run(request.run or str(dataset.folder), dataset.folder.parent)
     predictor = Predictor(run)
     folders = {name: snapshot.classes[name] for name in predictor.card.classes if name in snapshot.classes}
     if len(folders) < 2:
@@ -276,48 +288,48 @@ def _ask_run(dataset: Dataset, snapshot: Snapshot, asked: ReviewRequest, say: Sa
     return RunPredictions(predictor.card.run, answers)
 
 
-def pull(folder: Path, desk: ReviewSession, *, say: Say) -> Pulled:
+def pull(folder: Path, session: ReviewSession, *, say: Say) -> Pulled:
     """Bring the answers back: into the label log, then the files move.
 
     Raises:
         ReviewError: nothing was pushed to this server, or it stopped answering; nothing is changed then.
     """
     with Dataset(folder) as dataset:
-        wanted = [projects.remembered(dataset, desk.server, purpose) for purpose in Purpose]
+        wanted = [projects.remembered(dataset, session.server, purpose) for purpose in Purpose]
         with ThreadPoolExecutor(max_workers=1) as meanwhile:
-            answering = meanwhile.submit(pulling.fetch, desk.studio, wanted)
+            answering = meanwhile.submit(pulling.fetch, session.studio, wanted)
             sync_folders(dataset, say)
             fetched = answering.result()
         if not fetched:
             raise ReviewError(
-                f"{dataset.folder.name} has no project at {desk.studio.url}; ask something first: byod review push"
+                f"{dataset.folder.name} has no project at {session.studio.url}; ask something first: byod review push"
             )
-        pulled = pulling.apply(dataset, desk.server, fetched)
+        pulled = pulling.apply(dataset, session.server, fetched)
         if pulled.answers:
             finish(dataset)
         return pulled
 
 
-def _projects(dataset: Dataset, desk: ReviewSession) -> list[Project]:
+def _projects(dataset: Dataset, session: ReviewSession) -> list[Project]:
     return projects.existing(
-        desk.studio, [projects.remembered(dataset, desk.server, purpose) for purpose in Purpose]
+        session.studio, [projects.remembered(dataset, session.server, purpose) for purpose in Purpose]
     )
 
 
-def watch(folder: Path, desk: ReviewSession, *, say: Say, tell: Callable[[Pulled], None]) -> None:
+def watch(folder: Path, session: ReviewSession, *, say: Say, tell: Callable[[Pulled], None]) -> None:
     """Pull every few seconds until Ctrl-C, and once more then."""
     try:
         while True:
             time.sleep(PAUSE)
             try:
-                pulled = pull(folder, desk, say=say)
+                pulled = pull(folder, session, say=say)
             except DatasetLocked as error:
                 say(f"{error}; trying again")
                 continue
             if pulled.answers or pulled.waiting:
                 tell(pulled)
     except KeyboardInterrupt:
-        tell(pull(folder, desk, say=say))
+        tell(pull(folder, session, say=say))
 
 
 def undo(folder: Path, *, say: Say) -> Undone:
@@ -340,15 +352,15 @@ class Standing(Record):
     models: tuple[Pair, ...]
 
 
-def status(folder: Path, desk: ReviewSession, *, say: Say) -> Standing:
+def status(folder: Path, session: ReviewSession, *, say: Say) -> Standing:
     """Count what was pushed, answered, skipped and pulled, and how far people and models agree."""
-    tallies, everything, judged = [], [], []
+    tallies, everything, evaluated = [], [], []
     with opened(folder, say) as dataset:
-        found = _projects(dataset, desk)
+        found = _projects(dataset, session)
         log = [said for _, said in dataset.catalog.verdicts.after(0)]
-    people = desk.studio.people()
+    people = session.studio.people()
     for project in found:
-        tasks = {task["id"]: task for some in _COUNTED for task in _with(desk, project, some)}
+        tasks = {task["id"]: task for some in _COUNTED for task in _with(session, project, some)}
         note = "points " if project.purpose is Purpose.POINTS else f"review of {project.purpose}"
         pulled = sum(1 for said in log if said.note.startswith(note))
         tally = agreement.tally(
@@ -357,25 +369,25 @@ def status(folder: Path, desk: ReviewSession, *, say: Say) -> Standing:
         tallies.append(tally.model_copy(update={"pushed": project.tasks}))
         everything += list(tasks.values())
         if project.purpose is not Purpose.CONFLICTS:  # there the predictions are claims, and no model's
-            judged += list(tasks.values())
+            evaluated += list(tasks.values())
     return Standing(
         tallies=tuple(tallies),
         people=agreement.between(everything, people),
-        models=agreement.with_models(judged),
+        models=agreement.with_models(evaluated),
     )
 
 
 _COUNTED = ("total_annotations", "cancelled_annotations")
 
 
-def _with(desk: ReviewSession, project: Project, counted: str) -> list[dict[str, object]]:
-    return desk.studio.tasks(project.number, filters=[passes(counted, "greater", "Number", 0)])
+def _with(session: ReviewSession, project: Project, counted: str) -> list[dict[str, object]]:
+    return session.studio.tasks(project.number, filters=[passes(counted, "greater", "Number", 0)])
 
 
-def addresses(folder: Path, desk: ReviewSession, *, say: Say) -> list[Project]:
+def addresses(folder: Path, session: ReviewSession, *, say: Say) -> list[Project]:
     """The dataset's projects on a server."""
     with opened(folder, say) as dataset:
-        return _projects(dataset, desk)
+        return _projects(dataset, session)
 
 
 def close(settings: Settings, *, say: Say) -> bool:

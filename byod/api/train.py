@@ -96,8 +96,8 @@ def train(
         "log": log,
     }
     if snapshot.task is Task.KEYPOINTS:
-        points, marks = read_keypoints(snapshot)
-        return run, train_keypoints(examples, marks, points, trainer, wanted.options, **common)
+        points, keypoints = read_keypoints(snapshot)
+        return run, train_keypoints(examples, keypoints, points, trainer, wanted.options, **common)
     probe = _probe(wanted, say)
     made = training.train(examples, list(snapshot.classes), trainer, wanted.options, probe=probe, **common)
     return run, made

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from byod.cli.output import Json, Watching, answer, plainly, say
+from byod.cli.output import Json, ProgressDisplay, errors_in_one_line, print_result, say
 
 if TYPE_CHECKING:
     from byod.schema.config import Settings
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command("add")(add)
 
 
-@plainly
+@errors_in_one_line
 def collect(
     classes: Annotated[
         list[str] | None, typer.Argument(metavar="CLASS…", help="The classes, by name.")
@@ -97,20 +97,20 @@ def collect(
     limits = plan.limits(deadline, max_bytes, redirects, per_host, delay, workers)
     web = datasets.Web(settings=_with_contact(settings), limits=limits, ignore_optout=ignore_optout)
     shown = {label: entry.name for label, entry in planned.classes.items()}
-    with Watching(lambda label: shown.get(label, label)) as watch:
+    with ProgressDisplay(lambda label: shown.get(label, label)) as watch:
         if from_urls is not None:
             snapshot = datasets.collect_list(from_urls, folder, planned, web, say=say, watch=watch)
         else:
             snapshot = datasets.collect(folder, planned, web, say=say, watch=watch)
     if as_json:
-        answer(tables.counts(snapshot))
+        print_result(tables.counts(snapshot))
     else:
         tables.collected(snapshot, planned, again=_again(sys.argv[1:]))
     if not snapshot.kept:
         raise typer.Exit(1)
 
 
-@plainly
+@errors_in_one_line
 def add(
     paths: Annotated[
         list[Path] | None, typer.Argument(metavar="PATH…", help="Pictures, folders or class folders.")
@@ -139,10 +139,10 @@ def add(
         raise UsageError("say which pictures: byod add PATH… --label CLASS")
     folder, planned = plan.plan_add(label, into, {"min_side": min_side, "max_side": max_side})
     shown = {name: entry.name for name, entry in planned.classes.items()}
-    with Watching(lambda name: shown.get(name, name)) as watch:
+    with ProgressDisplay(lambda name: shown.get(name, name)) as watch:
         snapshot = datasets.add(paths, label, folder, planned, say=say, watch=watch)
     if as_json:
-        answer(tables.counts(snapshot))
+        print_result(tables.counts(snapshot))
     else:
         tables.collected(snapshot, planned, again=None)
 
@@ -156,10 +156,10 @@ def _take_up(into: Path | None, as_json: bool) -> None:
     folder = into or dataset_folder.find(None)
     planned = recipe.read(folder)
     shown = {name: entry.name for name, entry in planned.classes.items()}
-    with Watching(lambda name: shown.get(name, name)) as watch:
+    with ProgressDisplay(lambda name: shown.get(name, name)) as watch:
         done = feedback.import_feedback(folder, say=say, watch=watch)
     if as_json:
-        answer({**tables.counts(done.snapshot), "taken": done.taken, "left": done.left})
+        print_result({**tables.counts(done.snapshot), "taken": done.taken, "left": done.left})
     else:
         tables.collected(done.snapshot, planned, again=None)
         typer.echo(f"{done.taken} reports were taken up, {done.left} wait; look at them: byod review")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from byod.cli.output import Json, Watching, answer, plainly, say, table
+from byod.cli.output import Json, ProgressDisplay, errors_in_one_line, print_result, print_table, say
 
 if TYPE_CHECKING:
     from byod.api.convert import Converted
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(room, name="convert", help="Make a dataset of keypoints from annotated pictures.")
 
 
-@plainly
+@errors_in_one_line
 def cats(
     paths: Annotated[
         list[Path] | None,
@@ -78,7 +78,7 @@ def cats(
         _convert(found, into or dataset_folder.ROOT / "cats", coordinates, as_json)
 
 
-@plainly
+@errors_in_one_line
 def voc(
     paths: Annotated[list[Path], typer.Argument(metavar="ARCHIVE|FOLDER…", help="XML files and pictures.")],
     points: Annotated[
@@ -104,7 +104,7 @@ def voc(
         _convert(found, folder, coordinates, as_json)
 
 
-@plainly
+@errors_in_one_line
 def coco(
     annotations: Annotated[Path, typer.Argument(metavar="JSON", help="The file of annotations.")],
     paths: Annotated[list[Path], typer.Argument(metavar="ARCHIVE|FOLDER…", help="The pictures.")],
@@ -161,13 +161,13 @@ def _kinds(typed: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def _convert(found: Annotations, folder: Path, coordinates: str, as_json: bool) -> None:
     from byod.api import convert
 
-    with Watching(str) as watch:
+    with ProgressDisplay(str) as watch:
         done = convert.convert(found, folder, coordinates=coordinates, say=say, watch=watch)
     if as_json:
         from byod.cli import tables
 
         split = done.split.model_dump(mode="json")
-        answer(
+        print_result(
             {
                 **tables.counts(done.snapshot),
                 "pictures": done.pictures,
@@ -188,5 +188,5 @@ def _converted(done: Converted) -> None:
     tables.status(done.snapshot)
     parts = list(done.split.counts)
     rows = [tuple(sum(done.split.counts[part].values()) for part in parts)]
-    table(f"Split: {done.split.name or 'by duplicate group'}", parts, rows, numbers=len(parts))
+    print_table(f"Split: {done.split.name or 'by duplicate group'}", parts, rows, numbers=len(parts))
     typer.echo(f"Pictures: {done.snapshot.folder}/images   points: {done.snapshot.folder}/points")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from byod.cli.output import Json, Named, answer, plainly, say, table
+from byod.cli.output import Json, Named, errors_in_one_line, print_result, print_table, say
 
 Options = Annotated[
     list[str] | None,
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
         app.command(command.__name__)(command)
 
 
-@plainly
+@errors_in_one_line
 def status(named: Named = None, as_json: Json = False) -> None:
     """Counts per class, yield, reasons, conflicts and licences."""
     from byod.api import datasets
@@ -33,14 +33,14 @@ def status(named: Named = None, as_json: Json = False) -> None:
     snapshot = datasets.status(folder, say=say)
     reports = feedback_inbox.count(folder)
     if as_json:
-        answer({**tables.counts(snapshot), "reports": reports})
+        print_result({**tables.counts(snapshot), "reports": reports})
         return
     tables.status(snapshot, recipe.read(folder))
     if reports:
         say(f"{reports} reports wait; take them up: byod add --reports --into {folder}")
 
 
-@plainly
+@errors_in_one_line
 def check(
     named: Named = None,
     into: Annotated[
@@ -61,7 +61,7 @@ def check(
     from byod.schema.config import Settings
 
     if suspects:
-        page, snapshot, doubted = train.suspects(
+        page, snapshot, issues = train.suspects(
             dataset_folder.find(named),
             pairs(setting or []),
             into,
@@ -70,19 +70,19 @@ def check(
         )
     else:
         page, snapshot = datasets.check(dataset_folder.find(named), into, say=say)
-        doubted = ()
+        issues = ()
     if as_json:
-        found = {"suspects": [one.model_dump(mode="json") for one in doubted]} if suspects else {}
-        answer({**tables.counts(snapshot), "page": str(page), **found})
+        found = {"suspects": [one.model_dump(mode="json") for one in issues]} if suspects else {}
+        print_result({**tables.counts(snapshot), "page": str(page), **found})
     else:
         if suspects:
-            tables.suspects(doubted, snapshot)
+            tables.suspects(issues, snapshot)
         typer.echo(f"Look at {page}")
     if open_it:
         typer.launch(page.resolve().as_uri())
 
 
-@plainly
+@errors_in_one_line
 def dedupe(named: Named = None, as_json: Json = False) -> None:
     """Decide again which pictures are copies, and set them aside."""
     from byod.api import datasets
@@ -91,14 +91,14 @@ def dedupe(named: Named = None, as_json: Json = False) -> None:
 
     done, snapshot = datasets.dedupe(dataset_folder.find(named), say=say)
     if as_json:
-        answer({**tables.counts(snapshot), "changed": done.changed, "moved": done.moved})
+        print_result({**tables.counts(snapshot), "changed": done.changed, "moved": done.moved})
         return
     aside = [sample for sample in snapshot.samples if sample.reason == "duplicate"]
     typer.echo(f"{done.changed} pictures changed place; {len(aside)} copies lie in rejected/duplicate")
     typer.echo(f"{len(snapshot.lookalikes)} pairs look alike and were left standing: byod check shows them")
 
 
-@plainly
+@errors_in_one_line
 def split(
     named: Named = None,
     show_leak: Annotated[
@@ -122,11 +122,13 @@ def split(
         cache = Settings.load().cache / "pixels"
         leak = train.leak(folder, pairs(setting or []), cache=cache, say=say)
     if as_json:
-        answer({**done.model_dump(mode="json"), **({"leak": leak.model_dump(mode="json")} if leak else {})})
+        print_result(
+            {**done.model_dump(mode="json"), **({"leak": leak.model_dump(mode="json")} if leak else {})}
+        )
         return
     names = sorted({name for part in done.counts.values() for name in part})
     parts = list(done.counts)
-    table(
+    print_table(
         "Split by duplicate group" if done.name is None else f"The fixed split {done.name!r}",
         ("class", *parts),
         [(name, *(done.counts[part].get(name, 0) for part in parts)) for name in names],
@@ -137,7 +139,7 @@ def split(
         tables.leak(leak)
 
 
-@plainly
+@errors_in_one_line
 def restore(
     wanted: Annotated[
         list[str], typer.Argument(metavar="REASON|FILE…", help="duplicate, surplus, … or files in rejected/.")
@@ -153,12 +155,12 @@ def restore(
 
     number = datasets.restore(dataset_folder.find(dataset_name), wanted, say=say)
     if as_json:
-        answer({"restored": number})
+        print_result({"restored": number})
     else:
         typer.echo(f"{number} pictures are back in their class folders")
 
 
-@plainly
+@errors_in_one_line
 def export(
     named: Annotated[
         str | None,
@@ -202,12 +204,14 @@ def export(
             written = runs.export_page(run, place, cache=cache, runtime=runtime, say=say)
         else:
             written = runs.export_run(run, format, place)
-        answer({"format": format, "path": str(written)}) if as_json else typer.echo(f"Written: {written}")
+        print_result({"format": format, "path": str(written)}) if as_json else typer.echo(
+            f"Written: {written}"
+        )
         return
     folder = dataset_folder.find(named)
     target = into or Path("exports") / f"{folder.resolve().name}-{format}"
     written = datasets.export(folder, format, target, links=links, say=say)
     if as_json:
-        answer({"format": format, "path": str(written)})
+        print_result({"format": format, "path": str(written)})
     else:
         typer.echo(f"Written: {written}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from byod.cli.output import Watching, answer, say, table
+from byod.cli.output import ProgressDisplay, print_result, print_table, say
 from byod.cli.train import epoch
 
 
@@ -19,11 +19,11 @@ def demo(folder: Path, pictures: Path | None, only: str | None, as_json: bool) -
 
     if only not in (None, "collect"):
         raise UsageError(f"--only {only}: the demo can stop after: collect")
-    with Watching(str) as watch:
+    with ProgressDisplay(str) as watch:
         found = walkthrough.collect(folder, pictures, Settings.load(), say=say, watch=watch)
     if not as_json:
         rows = [(line.kind, line.planted, line.found, line.note) for line in found.lines]
-        table("Planted, and found", ("what", "planted", "found", "how"), rows)
+        print_table("Planted, and found", ("what", "planted", "found", "how"), rows)
         typer.echo(f"Pictures: {found.dataset / 'images'}")
     learned = None
     if only is None:
@@ -33,12 +33,12 @@ def demo(folder: Path, pictures: Path | None, only: str | None, as_json: bool) -
         document = {"collected": found.model_dump(mode="json")}
         if learned is not None:
             document["learned"] = learned.model_dump(mode="json")
-        answer(document)
+        print_result(document)
     elif learned is not None:
         rows_of = [
             (Path(one.path).name, truth, one.label, f"{one.probability:.1%}") for truth, one in learned.shown
         ]
-        table(
+        print_table(
             "Predicted, on pictures the net never saw",
             ("picture", "is", "said to be", "probability"),
             rows_of,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from byod.cli.output import Json, answer, plainly, say, table
+from byod.cli.output import Json, errors_in_one_line, print_result, print_table, say
 
 if TYPE_CHECKING:
     from byod.schema.model_card import (
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
         app.command(command.__name__)(command)
 
 
-@plainly
+@errors_in_one_line
 def predict(
     images: Annotated[list[str], typer.Argument(metavar="IMAGE…", help="Pictures, folders, or - for stdin.")],
     run: Annotated[
@@ -56,13 +56,13 @@ def predict(
         else:
             found.append(one)
     if as_json:
-        answer([one.model_dump(mode="json") for one in found])
+        print_result([one.model_dump(mode="json") for one in found])
     elif classes := [one for one in found if isinstance(one, Prediction)]:
         rows = [
             (one.path, one.label, f"{one.probability:6.1%}", "█" * round(one.probability * 20))
             for one in classes
         ]
-        table(f"Model: {folder}", ("picture", "class", "probability", ""), rows)
+        print_table(f"Model: {folder}", ("picture", "class", "probability", ""), rows)
     elif heads := [one for one in found if isinstance(one, KeypointsPrediction)]:
         _heads(folder, heads)
     if failed:
@@ -80,10 +80,10 @@ def _heads(folder: Path, found: Sequence[KeypointsPrediction]) -> None:
             rows.append((one.path, str(number), f"{head.confidence:.0%}", box, *places))
         if not one.heads:
             rows.append((one.path, "none", "", "", *("" for _ in names)))
-    table(f"Model: {folder} (pixels)", ("picture", "head", "sure", "box", *names), rows)
+    print_table(f"Model: {folder} (pixels)", ("picture", "head", "sure", "box", *names), rows)
 
 
-@plainly
+@errors_in_one_line
 def evaluate(
     run: Annotated[str, typer.Argument(help="A run's folder, or a dataset (its latest run).")],
     place: Annotated[
@@ -104,7 +104,7 @@ def evaluate(
 
     found = evaluate.evaluate(find_run(run, dataset_folder.ROOT), place, report, say=say)
     if as_json:
-        answer(found.model_dump(mode="json"))
+        print_result(found.model_dump(mode="json"))
     elif isinstance(found, Evaluation):
         _evaluated(found)
     else:
@@ -126,7 +126,7 @@ def _evaluated(found: Evaluation) -> None:
         for name, score in metrics.per_class.items()
     ]
     typer.echo(f"{found.run}: {summary(metrics)}")
-    table(
+    print_table(
         "Classes", ("class", "pictures", "found (recall)", "right when called (precision)"), rows, numbers=3
     )
     for name, number in found.unknown.items():
@@ -161,7 +161,7 @@ def _points_evaluated(found: KeypointsEvaluation) -> None:
         "AUC@0.08",
         "glasses",
     )
-    table("Errors in distances of the eyes", head, rows, numbers=8)
+    print_table("Errors in distances of the eyes", head, rows, numbers=8)
     say(f"{metrics.false_finds} heads found where none is marked, in {metrics.pictures} pictures")
     if found.unmarked:
         say(f"{found.unmarked} pictures are left out: their points are not marked")
@@ -187,7 +187,7 @@ def _rate(value: float | None) -> str:
     return "–" if value is None else f"{value:.1%}"
 
 
-@plainly
+@errors_in_one_line
 def compare(
     runs: Annotated[
         list[str] | None,
@@ -208,7 +208,7 @@ def compare(
     folders = [run for name in (runs or (None,)) for run in find_runs(name, dataset_folder.ROOT)]
     comparison = evaluate.compare(list(dict.fromkeys(folders)), into)
     if as_json:
-        answer({**comparison.model_dump(mode="json"), "page": str(into)})
+        print_result({**comparison.model_dump(mode="json"), "page": str(into)})
     else:
         if isinstance(comparison, Comparison):
             _compared(comparison)
@@ -235,7 +235,7 @@ def _compared(comparison: Comparison) -> None:
         for one in comparison.runs
     ]
     head = ("run", "net", "accuracy", "95 %", "macro F1", "ECE", "size", "trained in", "a picture in")
-    table(f"{comparison.pictures} pictures: {comparison.note}", head, rows, numbers=7)
+    print_table(f"{comparison.pictures} pictures: {comparison.note}", head, rows, numbers=7)
     by_name = {one.run: one for one in comparison.runs}
     for one in (by_name[name] for name in comparison.rounds):
         typer.echo(f"after {one.reviewed} verdicts by people: {one.accuracy:.1%} ({one.run})")
@@ -271,7 +271,7 @@ def _points_compared(comparison: KeypointsComparison) -> None:
         ),
         *("size", "trained in", "a picture in"),
     )
-    table(f"{comparison.heads} heads: {comparison.note}", head, rows, numbers=8)
+    print_table(f"{comparison.heads} heads: {comparison.note}", head, rows, numbers=8)
     for first, second, pair in comparison.pairs:
         typer.echo(_difference(first, second, pair))
 

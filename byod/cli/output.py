@@ -32,7 +32,7 @@ StudioToken = Annotated[
 ]
 
 
-def plainly(command: F) -> F:
+def errors_in_one_line(command: F) -> F:
     """Turn byod's own errors into one line and an exit code, and Ctrl-C into 130; all else keeps its traceback."""
 
     @functools.wraps(command)
@@ -64,12 +64,14 @@ def say(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def answer(document: Any) -> None:
+def print_result(document: Any) -> None:
     """One JSON document to stdout."""
     typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: int = 0) -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], numbers: int = 0
+) -> None:
     """A table to stdout; the last `numbers` columns are aligned right."""
     from rich import box
     from rich.console import Console
@@ -89,7 +91,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
     console.print(drawn)
 
 
-class Watching:
+class ProgressDisplay:
     """Progress of a collection on stderr: a live table on a terminal, a line now and then without one."""
 
     def __init__(self, shown: Callable[[str], str]) -> None:
@@ -102,7 +104,7 @@ class Watching:
         self._last = 0.0
         self._tallies: Mapping[str, Any] | None = None
 
-    def __enter__(self) -> Watching:
+    def __enter__(self) -> ProgressDisplay:
         """Begin to draw."""
         if self._live is not None:
             self._live.start()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from byod.cli.output import Json, StudioToken, StudioUrl, answer, plainly, say, table
+from byod.cli.output import Json, StudioToken, StudioUrl, errors_in_one_line, print_result, print_table, say
 
 if TYPE_CHECKING:
     from byod.api.review import ReviewRequest, ReviewSession, ServerChoice, Standing
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
     app.command("review")(review)
 
 
-@plainly
+@errors_in_one_line
 def review(
     words: Annotated[
         list[str] | None,
@@ -119,25 +119,25 @@ def _whole(
     """Open, push, and pull until Ctrl-C."""
     from byod.api import review
 
-    with review.at(where, settings, say) as desk:
-        pushed = _pushed(folder, desk, asked, settings)
+    with review.at(where, settings, say) as session:
+        pushed = _pushed(folder, session, asked, settings)
         _tell_pushed(pushed)
-        projects = [one.project for one in pushed] or review.addresses(folder, desk, say=say)
-        address = projects[0].stream if projects else desk.studio.url
-        _enter(desk, address, no_browser)
+        projects = [one.project for one in pushed] or review.addresses(folder, session, say=say)
+        address = projects[0].stream if projects else session.studio.url
+        _enter(session, address, no_browser)
         say("verdicts come back into the class folders every few seconds; Ctrl-C ends it")
-        review.watch(folder, desk, say=say, tell=_tell_pulled)
+        review.watch(folder, session, say=say, tell=_tell_pulled)
 
 
 def _open(folder: Path, where: ServerChoice, settings: Settings, no_browser: bool, as_json: bool) -> None:
     from byod.api import review
 
-    with review.at(where, settings, say, stay=True) as desk:
-        projects = review.addresses(folder, desk, say=say)
-        address = projects[0].stream if projects else desk.studio.url
+    with review.at(where, settings, say, stay=True) as session:
+        projects = review.addresses(folder, session, say=say)
+        address = projects[0].stream if projects else session.studio.url
         if as_json:
-            document = {"url": desk.studio.url, "email": desk.email, "password": desk.password}
-            answer(
+            document = {"url": session.studio.url, "email": session.email, "password": session.password}
+            print_result(
                 {
                     **document,
                     "projects": [one.model_dump(mode="json", exclude={"config"}) for one in projects],
@@ -148,34 +148,34 @@ def _open(folder: Path, where: ServerChoice, settings: Settings, no_browser: boo
                 typer.echo(f"{one.purpose}: {one.url} ({one.tasks} pictures)")
             if not projects:
                 typer.echo("nothing is asked there yet: byod review push")
-        _enter(desk, address, no_browser or as_json)
-        if desk.server == review.OWN:
+        _enter(session, address, no_browser or as_json)
+        if session.server == review.OWN:
             say("it stays until you stop it: byod review close")
 
 
-def _enter(desk: ReviewSession, address: str, no_browser: bool) -> None:
+def _enter(session: ReviewSession, address: str, no_browser: bool) -> None:
     """Say where to go and how to enter; open the browser there."""
     say(f"Look at {address}")
-    if desk.password:
-        say(f"Log in as {desk.email} with the password {desk.password}")
+    if session.password:
+        say(f"Log in as {session.email} with the password {session.password}")
     if not no_browser:
         typer.launch(address)
 
 
-def _pushed(folder: Path, desk: ReviewSession, asked: ReviewRequest, settings: Settings) -> list[Pushed]:
+def _pushed(folder: Path, session: ReviewSession, asked: ReviewRequest, settings: Settings) -> list[Pushed]:
     from byod.api import review
 
     with _Bar() as progress:
-        return review.push(folder, desk, asked, settings.cache / "pixels", say=say, progress=progress)
+        return review.push(folder, session, asked, settings.cache / "pixels", say=say, progress=progress)
 
 
 def _push(folder: Path, where: ServerChoice, asked: ReviewRequest, settings: Settings, as_json: bool) -> None:
     from byod.api import review
 
-    with review.at(where, settings, say) as desk:
-        pushed = _pushed(folder, desk, asked, settings)
+    with review.at(where, settings, say) as session:
+        pushed = _pushed(folder, session, asked, settings)
         if as_json:
-            answer(
+            print_result(
                 [
                     {
                         **one.model_dump(mode="json", exclude={"project"}),
@@ -203,10 +203,10 @@ def _tell_pushed(pushed: Sequence[Pushed]) -> None:
 def _pull(folder: Path, where: ServerChoice, settings: Settings, as_json: bool) -> None:
     from byod.api import review
 
-    with review.at(where, settings, say) as desk:
-        pulled = review.pull(folder, desk, say=say)
+    with review.at(where, settings, say) as session:
+        pulled = review.pull(folder, session, say=say)
     if as_json:
-        answer(pulled.model_dump(mode="json"))
+        print_result(pulled.model_dump(mode="json"))
     else:
         _tell_pulled(pulled)
 
@@ -236,7 +236,7 @@ def _undo(folder: Path, as_json: bool) -> None:
 
     undone = review.undo(folder, say=say)
     if as_json:
-        answer(undone.model_dump(mode="json"))
+        print_result(undone.model_dump(mode="json"))
     else:
         typer.echo(
             f"{undone.pictures} pictures stand again as before the pull of {undone.at.astimezone():%c}"
@@ -248,7 +248,7 @@ def _close(settings: Settings, as_json: bool) -> None:
 
     stopped = review.close(settings, say=say)
     if as_json:
-        answer({"stopped": stopped})
+        print_result({"stopped": stopped})
     else:
         typer.echo("Label Studio is stopped" if stopped else "Label Studio does not run")
 
@@ -256,10 +256,10 @@ def _close(settings: Settings, as_json: bool) -> None:
 def _status(folder: Path, where: ServerChoice, settings: Settings, as_json: bool) -> None:
     from byod.api import review
 
-    with review.at(where, settings, say) as desk:
-        standing = review.status(folder, desk, say=say)
+    with review.at(where, settings, say) as session:
+        standing = review.status(folder, session, say=say)
     if as_json:
-        answer(standing.model_dump(mode="json"))
+        print_result(standing.model_dump(mode="json"))
     else:
         _tell_standing(standing)
 
@@ -272,21 +272,21 @@ def _tell_standing(standing: Standing) -> None:
         (t.purpose, t.project, t.pushed, t.done, t.skipped, t.disagreeing, t.pulled) for t in standing.tallies
     ]
     head = ("asked about", "project", "pictures", "answered", "skipped", "people differ", "pulled")
-    table("Review", head, rows, numbers=6)
+    print_table("Review", head, rows, numbers=6)
     by: dict[str, int] = {}
     for tally in standing.tallies:
         for who, number in tally.by.items():
             by[who] = by.get(who, 0) + number
     if by:
         most = sorted(by, key=lambda who: -by[who])
-        table("Answers", ("by", "pictures"), [(who, by[who]) for who in most], numbers=1)
+        print_table("Answers", ("by", "pictures"), [(who, by[who]) for who in most], numbers=1)
     pairs = [*standing.people, *standing.models]
     if pairs:
         rows_of = [
             (p.first, p.second, p.tasks, f"{p.agreement:.1%}", "–" if p.kappa is None else f"{p.kappa:.2f}")
             for p in pairs
         ]
-        table("Agreement", ("", "and", "pictures", "agree", "Cohen's kappa"), rows_of, numbers=3)
+        print_table("Agreement", ("", "and", "pictures", "agree", "Cohen's kappa"), rows_of, numbers=3)
 
 
 class _Bar:

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from byod.cli.output import Json, StudioToken, StudioUrl, answer, plainly, say
+from byod.cli.output import Json, StudioToken, StudioUrl, errors_in_one_line, print_result, say
 
 
 def register(app: typer.Typer) -> None:
@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
     app.command("serve")(serve)
 
 
-@plainly
+@errors_in_one_line
 def serve(
     run: Annotated[
         str | None,
@@ -79,7 +79,7 @@ def serve(
 
     def ready(page: serve.Page) -> None:
         if as_json:
-            answer(page.model_dump(mode="json"))
+            print_result(page.model_dump(mode="json"))
         if open_it:
             typer.launch(page.url)
 
@@ -108,5 +108,5 @@ def _beside_label_studio(
             desk.studio,
             port=port,
             say=say,
-            ready=lambda place: answer(place.model_dump(mode="json")) if as_json else None,
+            ready=lambda place: print_result(place.model_dump(mode="json")) if as_json else None,
         )

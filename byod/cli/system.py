@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from byod.cli.output import Json, answer, plainly
+from byod.cli.output import Json, errors_in_one_line, print_result
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command("demo")(demo)
 
 
-@plainly
+@errors_in_one_line
 def doctor(as_json: Json = False) -> None:
     """Say what is wrong with this installation, and what to do."""
     from byod.cli.doctor import examine
@@ -24,17 +24,17 @@ def doctor(as_json: Json = False) -> None:
 
     findings = examine(Settings.load())
     if as_json:
-        answer([finding.model_dump() for finding in findings])
+        print_result([finding.model_dump() for finding in findings])
     else:
-        marks = {"ok": "✓", "note": "·", "fault": "✗"}
+        keypoints = {"ok": "✓", "note": "·", "fault": "✗"}
         for finding in findings:
             remedy = f" — {finding.remedy}" if finding.remedy else ""
-            typer.echo(f"{marks[finding.level]} {finding.what}{remedy}")
+            typer.echo(f"{keypoints[finding.level]} {finding.what}{remedy}")
     if any(finding.level == "fault" for finding in findings):
         raise typer.Exit(1)
 
 
-@plainly
+@errors_in_one_line
 def demo(
     folder: Annotated[Path, typer.Option("--into", help="Where the demo leaves its dataset.")] = Path(
         "byod-demo"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from byod.cli.output import answer, say, table
+from byod.cli.output import print_result, print_table, say
 from byod.report import dataset_statistics
 from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Reason, Snapshot
@@ -74,10 +74,10 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
     kept = Counter(sample.label for sample in snapshot.kept)
     wanted = None if recipe is None else recipe.per_class
     rows = [(name, kept[name]) for name in snapshot.classes]
-    table(f"{snapshot.name}: kept pictures", ("class", "kept"), rows, numbers=1)
+    print_table(f"{snapshot.name}: kept pictures", ("class", "kept"), rows, numbers=1)
     if snapshot.yields:
         columns = ("source", "query", "class", "stopped by", "offered", "fetched", "valid", "unique", "kept")
-        table(
+        print_table(
             "Yield",
             columns,
             [
@@ -87,9 +87,9 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
             numbers=5,
         )
     if refused := rejected(snapshot):
-        table("Not kept", ("reason", "number"), refused, numbers=1)
+        print_table("Not kept", ("reason", "number"), refused, numbers=1)
     if kept.total():
-        table("Licences", ("licence", "pictures"), list(licences(snapshot).items()), numbers=1)
+        print_table("Licences", ("licence", "pictures"), list(licences(snapshot).items()), numbers=1)
     _points(snapshot)
     _conflicts(snapshot)
     _troubles(snapshot)
@@ -103,7 +103,7 @@ def _points(snapshot: Snapshot) -> None:
     if found is None:
         return
     title = f"Points: {found.marked} pictures marked, {found.heads} heads, {found.unmarked} not marked yet"
-    table(title, ("point", "marked in heads"), list(found.points.items()), numbers=1)
+    print_table(title, ("point", "marked in heads"), list(found.points.items()), numbers=1)
 
 
 def _troubles(snapshot: Snapshot) -> None:
@@ -131,7 +131,9 @@ def _conflicts(snapshot: Snapshot) -> None:
         )
         for conflict in snapshot.conflicts
     ]
-    table("Conflicts: move the file into the right class folder to decide", ("file", "class"), rows[:20])
+    print_table(
+        "Conflicts: move the file into the right class folder to decide", ("file", "class"), rows[:20]
+    )
     if len(rows) > 20:
         say(f"and {len(rows) - 20} more conflicts; byod check shows them all")
 
@@ -145,7 +147,7 @@ def preview(recipe: Recipe, drawn: Sequence[tuple[Candidate, Reason | None]], as
         total[key] += 1
         refused[key] += reason is not None
     if as_json:
-        answer(
+        print_result(
             {
                 "candidates": [
                     {**candidate.model_dump(mode="json", exclude_none=True), "refused": reason}
@@ -155,7 +157,7 @@ def preview(recipe: Recipe, drawn: Sequence[tuple[Candidate, Reason | None]], as
         )
         return
     rows = [(*key, number, refused[key]) for key, number in total.items()]
-    table(
+    print_table(
         "A dry run: nothing was fetched", ("class", "source", "query", "offered", "refused"), rows, numbers=2
     )
 
@@ -167,7 +169,7 @@ def suspects(found: Sequence[LabelIssue], snapshot: Snapshot) -> None:
         return
     rows = [(one.file, one.label, one.suggested, f"{one.quality:.0%}") for one in found[:20]]
     head = ("file", "labelled", "the others say", "label quality")
-    table(f"{len(found)} labels look wrong; all are in suspects.csv", head, rows, numbers=1)
+    print_table(f"{len(found)} labels look wrong; all are in suspects.csv", head, rows, numbers=1)
 
 
 def leak(found: Leakage) -> None:
@@ -176,7 +178,7 @@ def leak(found: Leakage) -> None:
         (name, f"{one.accuracy:.1%}", f"{one.interval[0]:.1%} to {one.interval[1]:.1%}")
         for name, one in (("byod's: near-copies on one side", found.grouped), ("random", found.random))
     ]
-    table(f"The probe ({found.probe}), cross-validated", ("split", "accuracy", "95 %"), rows, numbers=2)
+    print_table(f"The probe ({found.probe}), cross-validated", ("split", "accuracy", "95 %"), rows, numbers=2)
     low, high = found.difference.interval
     say(
         f"{found.together} of {found.pictures} pictures have a near-copy, or kin from the same page or person; "

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from byod.cli.output import Json, Named, answer, plainly, say, table
+from byod.cli.output import Json, Named, errors_in_one_line, print_result, print_table, say
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
         app.command(command.__name__)(command)
 
 
-@plainly
+@errors_in_one_line
 def train(
     named: Named = None,
     plugin: Annotated[str, typer.Option(help="The trainer; byod plugins lists them.")] = "fastai",
@@ -89,7 +89,7 @@ def train(
         log=epoch,
     )
     if as_json:
-        answer({**card.model_dump(mode="json"), "run": str(run)})
+        print_result({**card.model_dump(mode="json"), "run": str(run)})
         return
     typer.echo(f"Run: {run}")
     typer.echo(f"Report: {run / 'report.html'}   use it: byod predict PHOTO")
@@ -121,7 +121,7 @@ def epoch(numbers: Mapping[str, object]) -> None:
     say("  ".join(parts))
 
 
-@plainly
+@errors_in_one_line
 def plugins(
     name: Annotated[str | None, typer.Argument(help="A trainer: show its options.")] = None,
     architectures: Annotated[
@@ -139,13 +139,13 @@ def plugins(
     if architectures:
         nets = registry.architectures(name)
         if as_json:
-            answer(nets)
+            print_result(nets)
         else:
             _nets(nets)
     elif name is not None:
         described = registry.describe(name, python)
         if as_json:
-            answer(described.model_dump(mode="json"))
+            print_result(described.model_dump(mode="json"))
         else:
             _options(described.name, described.options)
     elif python is not None:
@@ -159,13 +159,15 @@ def _trainers(as_json: bool) -> None:
 
     found = registry.plugins()
     if as_json:
-        answer([one.model_dump(mode="json") for one in found])
+        print_result([one.model_dump(mode="json") for one in found])
         return
     rows = [
         (one.name, one.version or "not installed", ", ".join(one.tasks), one.word, one.install)
         for one in found
     ]
-    table("Trainers", ("name", "version", "tasks", "doctor says", "to install, from a clone of byod"), rows)
+    print_table(
+        "Trainers", ("name", "version", "tasks", "doctor says", "to install, from a clone of byod"), rows
+    )
 
 
 def _options(name: str, schema: Mapping[str, Any]) -> None:
@@ -175,9 +177,11 @@ def _options(name: str, schema: Mapping[str, Any]) -> None:
         kind = " or ".join(str(k.get("type") or k.get("$ref", "").rpartition("/")[2]) for k in kinds)
         default = option.get("default")
         rows.append((key, kind, "" if default is None else str(default), option.get("description", "")))
-    table(f"Options of {name} (--set NAME=VALUE)", ("name", "type", "default", "what it does"), rows)
+    print_table(f"Options of {name} (--set NAME=VALUE)", ("name", "type", "default", "what it does"), rows)
 
 
 def _nets(nets: Sequence[Mapping[str, Any]]) -> None:
     columns = list(dict.fromkeys(key for net in nets for key in net))
-    table("Architectures (--arch NAME)", columns, [[net.get(key, "") for key in columns] for net in nets])
+    print_table(
+        "Architectures (--arch NAME)", columns, [[net.get(key, "") for key in columns] for net in nets]
+    )

@@ -24,7 +24,7 @@ from byod.collection.http.exchange import Body, Halted, Limits, Redirect, canoni
 from byod.collection.http.guard import session as guarded_session
 from byod.collection.http.malloc import return_large_blocks
 from byod.collection.http.optouts import Permission
-from byod.collection.http.scheduler import Host, Job, Question, Refusal, Schedule, Site, Visit
+from byod.collection.http.scheduler import Fetch, Host, Job, Refused, RobotsRequest, Schedule, Site
 from byod.collection.http.sockets import Allowance
 from byod.schema.config import Settings
 from byod.schema.records import Fetched, Miss, Reason
@@ -154,7 +154,7 @@ class _Run(Generic[T]):
         target = canonical(url)
         if target is None:
             miss = Miss(url=url, reason=Reason.BAD_ADDRESS, detail="not an http(s) address")
-            self._schedule.add_unasked()
+            self._schedule.add_without_job()
             self._done.put((miss, None, 0))
             return
         self._schedule.add(Job(url, target))
@@ -167,19 +167,19 @@ class _Run(Generic[T]):
         """The life of a thread: take work, do it, until there is no more."""
         while (work := self._schedule.take()) is not None:
             try:
-                if isinstance(work, Refusal):
+                if isinstance(work, Refused):
                     self._done.put((work.miss, None, 0))
-                elif isinstance(work, Question):
-                    self._schedule.answer(work.site, self._ask(work.site))
+                elif isinstance(work, RobotsRequest):
+                    self._schedule.robots_known(work.site, self._fetch_robots(work.site))
                 else:
                     self._visit(work)
             except Halted:
                 return
 
-    def _visit(self, visit: Visit) -> None:
+    def _visit(self, visit: Fetch) -> None:
         job = visit.job
         allowance = Allowance(self._limits.deadline - job.spent, self._stopped)
-        outcome = self._schedule.settle(visit, self._fetch(job, allowance))
+        outcome = self._schedule.release(visit, self._fetch(job, allowance))
         if isinstance(outcome, Miss):
             self._done.put((outcome, None, 0))
         elif outcome is not None:
@@ -216,7 +216,7 @@ class _Run(Generic[T]):
             self._inspecting.release()
         self._done.put((fetched, value, body.held))
 
-    def _ask(self, site: Site) -> Permission | Miss:
+    def _fetch_robots(self, site: Site) -> Permission | Miss:
         """What a site allows: robots.txt by RFC 9309, and the reservations of tdmrep.json beside it."""
         outcome = self._text(f"{site.origin}/robots.txt", self._limits.deadline)
         if isinstance(outcome, Miss):

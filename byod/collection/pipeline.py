@@ -112,7 +112,7 @@ class Collection:
         """Write a round down; whether it holds anything that was not known before."""
         catalog = self.dataset.catalog
         with catalog.transaction():
-            new = catalog.offers.add(drawn, catalog.offers.last_round() + 1)
+            new = catalog.candidates.add(drawn, catalog.candidates.last_round() + 1)
         for candidate, reason in new:
             tally = self.tallies.setdefault(candidate.label, Tally(self.per_class))
             tally.offered += 1
@@ -124,7 +124,7 @@ class Collection:
     def fetch_pending(self) -> None:
         """Fetch what is written down and not fetched yet, then settle."""
         catalog = self.dataset.catalog
-        pending = catalog.offers.pending()
+        pending = catalog.candidates.pending()
         by_url = {candidate.url: (number, candidate) for number, candidate in pending}
         self._watch(self.tallies)
         outcomes = self._fetch((candidate for _, candidate in pending), self._receive)
@@ -155,7 +155,7 @@ class Collection:
         """How many candidates to draw for the missing pictures, going by how many were kept so far."""
         if missing <= 0:
             return 0
-        asked, kept = self.dataset.catalog.offers.counts(label)
+        asked, kept = self.dataset.catalog.candidates.counts(label)
         share = min(1.0, max(0.25, (kept + 4) / (asked + 5)))
         return int(missing / share) + 2
 
@@ -196,11 +196,11 @@ class Collection:
         catalog, tally = self.dataset.catalog, self.tallies.setdefault(candidate.label, Tally(self.per_class))
         if isinstance(outcome, Miss) or arrival is None:
             if isinstance(outcome, Miss):
-                catalog.offers.missed(outcome)
+                catalog.candidates.missed(outcome)
                 tally.refused[outcome.reason] += 1
             return
         tally.fetched += 1
-        catalog.offers.fetched(outcome, arrival.sha256)
+        catalog.candidates.fetched(outcome, arrival.sha256)
         if arrival.reason is not None:
             tally.refused[arrival.reason] += 1
         known = catalog.samples.get(arrival.sha256)

@@ -46,14 +46,14 @@ class _RunningQuery:
                 self.open, self.error = False, error
 
 
-def refusal(candidate: Candidate, ask: SearchOptions) -> Reason | None:
+def refusal(candidate: Candidate, options: SearchOptions) -> Reason | None:
     """Why a candidate is not even fetched: its licence, or a size the source itself states, or None.
 
     A person's own pictures need no licence.
     """
-    reason = None if candidate.path is not None else licences.allows(ask.policy, candidate.licence)
+    reason = None if candidate.path is not None else licences.allows(options.policy, candidate.licence)
     stated = min(candidate.width or 0, candidate.height or 0)
-    if reason is None and 0 < stated < ask.min_side:
+    if reason is None and 0 < stated < options.min_side:
         return Reason.TOO_SMALL
     return reason
 
@@ -72,7 +72,7 @@ class CandidateSearch:
         self,
         queries: Mapping[str, Sequence[str]],
         source_names: Sequence[str],
-        ask: SearchOptions,
+        options: SearchOptions,
         client: ApiClient,
         *,
         known: Mapping[str, set[str]],
@@ -80,19 +80,19 @@ class CandidateSearch:
         ended: Ended,
     ) -> None:
         self._searches = {name: sources.get(name) for name in source_names}
-        self._ask, self._client, self._ended = ask, client, ended
+        self._options, self._client, self._ended = options, client, ended
         self._known = {label: set(urls) for label, urls in known.items()}
         self._languages = {label: list(terms) for label, terms in queries.items() if language_codes}
         self._codes = language_codes
         self._silent: dict[str, SourceError] = {}
-        self._asked: dict[str, list[_RunningQuery]] = {}
+        self._running: dict[str, list[_RunningQuery]] = {}
         for label, terms in queries.items():
-            self._asked[label] = [asked for term in terms for asked in self._start(label, term, None)]
+            self._running[label] = [running for term in terms for running in self._start(label, term, None)]
 
     def _start(self, label: str, terms: str, language: str | None) -> Iterator[_RunningQuery]:
         query = Query(label=label, terms=terms, language=language)
         for name, search in self._searches.items():
-            yield _RunningQuery(name, query, search(query, self._ask, self._client))
+            yield _RunningQuery(name, query, search(query, self._options, self._client))
 
     def draw(self, wanted: Mapping[str, int]) -> list[tuple[Candidate, Reason | None]]:
         """The next candidates: for each class as many new, acceptable ones as wanted, or all there are.
@@ -112,36 +112,36 @@ class CandidateSearch:
         return drawn
 
     def _live(self, label: str) -> list[_RunningQuery]:
-        return [asked for asked in self._asked[label] if asked.open or asked.waiting]
+        return [running for running in self._running[label] if running.open or running.waiting]
 
     def _fill(self, missing: Mapping[str, int]) -> None:
         jobs: dict[str, list[tuple[_RunningQuery, int]]] = {}
         for label, number in missing.items():
             live = self._live(label)
-            for asked in live:
-                if asked.open and asked.source not in self._silent:
-                    jobs.setdefault(asked.source, []).append((asked, -(-number // len(live))))
-        self._ask_side_by_side(jobs)
+            for running in live:
+                if running.open and running.source not in self._silent:
+                    jobs.setdefault(running.source, []).append((running, -(-number // len(live))))
+        self._fill_side_by_side(jobs)
         for label in missing:
-            for asked in self._asked[label]:
-                if asked.source in self._silent:
-                    asked.open = False
-                    asked.error = asked.error or self._silent[asked.source]
-                self._tell(label, asked)
+            for running in self._running[label]:
+                if running.source in self._silent:
+                    running.open = False
+                    running.error = running.error or self._silent[running.source]
+                self._report_end(label, running)
 
-    def _ask_side_by_side(self, jobs: Mapping[str, list[tuple[_RunningQuery, int]]]) -> None:
+    def _fill_side_by_side(self, jobs: Mapping[str, list[tuple[_RunningQuery, int]]]) -> None:
         """A thread a source; daemons, so that one that keeps somebody waiting does not hold up Ctrl-C."""
         finished: set[str] = set()
         refusals: list[ByodError] = []
 
-        def ask(name: str, work: list[tuple[_RunningQuery, int]]) -> None:
+        def options(name: str, work: list[tuple[_RunningQuery, int]]) -> None:
             try:
-                self._ask_source(name, work)
+                self._fill_source(name, work)
             except ByodError as error:
                 refusals.append(error)
             finished.add(name)
 
-        threads = [threading.Thread(target=ask, args=job, daemon=True) for job in jobs.items()]
+        threads = [threading.Thread(target=options, args=job, daemon=True) for job in jobs.items()]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -151,23 +151,23 @@ class CandidateSearch:
         if failed := sorted(set(jobs) - finished):
             raise RuntimeError(f"asking {failed[0]} failed; the traceback above says where")
 
-    def _ask_source(self, name: str, work: list[tuple[_RunningQuery, int]]) -> None:
-        for asked, number in work:
-            asked.fill(number)
-            if isinstance(asked.error, KeyMissing | KeyRefused | RateLimited):
-                self._silent[name] = asked.error  # it will say the same to every other query
+    def _fill_source(self, name: str, work: list[tuple[_RunningQuery, int]]) -> None:
+        for running, number in work:
+            running.fill(number)
+            if isinstance(running.error, KeyMissing | KeyRefused | RateLimited):
+                self._silent[name] = running.error  # it will say the same to every other query
                 return
 
-    def _tell(self, label: str, asked: _RunningQuery) -> None:
-        if asked.open:
+    def _report_end(self, label: str, running: _RunningQuery) -> None:
+        if running.open:
             return
-        if asked.error is not None:
-            word, detail = asked.error.word, str(asked.error)
-        elif asked.offered and not asked.accepted and not asked.waiting:
+        if running.error is not None:
+            word, detail = running.error.word, str(running.error)
+        elif running.offered and not running.accepted and not running.waiting:
             word, detail = "filtered", "all that was offered was refused"
         else:
-            word, detail = ("exhausted", "") if asked.offered else ("empty", "")
-        self._ended(label, asked.source, asked.query.terms, word, detail)
+            word, detail = ("exhausted", "") if running.offered else ("empty", "")
+        self._ended(label, running.source, running.query.terms, word, detail)
 
     def _take(self, label: str, number: int) -> tuple[list[tuple[Candidate, Reason | None]], int]:
         """Take from the class's queries in turn until `number` fresh ones are taken or none waits."""
@@ -175,14 +175,14 @@ class CandidateSearch:
         fresh = 0
         known = self._known.setdefault(label, set())
         while fresh < number:
-            row = [asked for asked in self._asked[label] if asked.waiting]
+            row = [running for running in self._running[label] if running.waiting]
             if not row:
                 break
-            for asked in row:
-                candidate = asked.waiting.popleft()
-                refused = refusal(candidate, self._ask)
+            for running in row:
+                candidate = running.waiting.popleft()
+                refused = refusal(candidate, self._options)
                 taken.append((candidate, refused))
-                asked.accepted += refused is None
+                running.accepted += refused is None
                 if refused is None and candidate.url not in known:
                     fresh += 1
                 known.add(candidate.url)
@@ -193,7 +193,7 @@ class CandidateSearch:
     def _translate(self, label: str) -> bool:
         """Ask on in other languages once the class's own terms are used up; whether there is anything to ask."""
         terms = self._languages.pop(label, [])
-        before = {asked.query.terms.casefold() for asked in self._asked[label]}
+        before = {running.query.terms.casefold() for running in self._running[label]}
         found = False
         for term in terms:
             try:
@@ -205,15 +205,15 @@ class CandidateSearch:
             for language, words in translated:
                 if words.casefold() not in before:
                     before.add(words.casefold())
-                    self._asked[label] += self._start(label, words, language)
+                    self._running[label] += self._start(label, words, language)
                     found = True
         return found
 
     def close(self, enough: Mapping[str, bool]) -> None:
         """Say of the queries that were not used up that the class had enough (or that the run ended)."""
-        for label, asked_ones in self._asked.items():
-            for asked in asked_ones:
-                if asked.open:
+        for label, queries in self._running.items():
+            for running in queries:
+                if running.open:
                     word = "enough" if enough.get(label) else "not finished"
-                    self._ended(label, asked.source, asked.query.terms, word, "")
-                self._tell(label, asked)
+                    self._ended(label, running.source, running.query.terms, word, "")
+                self._report_end(label, running)

@@ -41,7 +41,7 @@ def assign(dataset: Dataset) -> SplitDone:
     Samples keep their part unless groups have merged. A fixed split that would leave a part empty is not used.
     """
     samples, name = dataset.catalog.samples, dataset.recipe.split
-    everything, origins, previous = samples.all(), dataset.catalog.offers.origins(), samples.splits()
+    everything, origins, previous = samples.all(), dataset.catalog.candidates.origins(), samples.splits()
     undecided = {sha256 for conflict in samples.conflicts() for sha256 in conflict}
     kept = [sample for sample in everything if sample.status is Status.KEPT]
     groups = grouping.groups(kept, samples.groups(), origins)

@@ -26,9 +26,11 @@ from filelock import FileLock, Timeout
 from byod.dataset import grouping
 from byod.dataset.catalog import Catalog
 from byod.dataset.label_log import LabelLog
-from byod.schema import files, keypoints
+from byod.schema import files
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, DatasetLocked, UsageError
+from byod.schema.keypoints import FOLDER as KEYPOINTS_FOLDER
+from byod.schema.keypoints import keypoints_file
 from byod.schema.recipe import Recipe
 from byod.schema.records import DuplicateGroup, Example, Placement, Sample, Snapshot, Status, Task
 
@@ -49,7 +51,7 @@ _OWN_FILES = (
 _OWN_ROOMS = (
     IMAGES,
     REJECTED,
-    keypoints.FOLDER,
+    KEYPOINTS_FOLDER,
     "runs",
     INCOMING,
     ".byod/reports",
@@ -169,7 +171,7 @@ class Dataset:
                 if path != sample.path:
                     self.catalog.promise_move(sample.path, path)
                     moves += 1
-                    old, new = keypoints.keypoints_file(sample.path), keypoints.keypoints_file(path)
+                    old, new = keypoints_file(sample.path), keypoints_file(path)
                     if with_points and self.recipe.task is Task.KEYPOINTS and old != new:
                         self.catalog.promise_move(old, new)
                 self.catalog.samples.place(placement.model_copy(update={"path": path}))
@@ -240,9 +242,10 @@ class Dataset:
             for sample in catalog.samples.all()
         )
         yields = tuple(
-            entry.model_copy(update={"label": self.shown(entry.label)}) for entry in catalog.offers.yields()
+            entry.model_copy(update={"label": self.shown(entry.label)})
+            for entry in catalog.candidates.yields()
         )
-        origins = catalog.offers.origins()
+        origins = catalog.candidates.origins()
         return Snapshot(
             folder=self.folder,
             name=self.name,
@@ -255,7 +258,7 @@ class Dataset:
             conflicts=catalog.samples.conflicts(),
             lookalikes=catalog.samples.lookalikes(),
             yields=yields,
-            misses=catalog.offers.misses(),
+            misses=catalog.candidates.misses(),
             fingerprint=self.fingerprint(samples),
         )
 
@@ -281,7 +284,7 @@ class Dataset:
         if self.recipe.task is not Task.KEYPOINTS:
             return ""
         try:
-            content = (self.folder / keypoints.keypoints_file(sample.path)).read_bytes()
+            content = (self.folder / keypoints_file(sample.path)).read_bytes()
         except FileNotFoundError:
             return ""
         return f" {hashlib.sha256(content).hexdigest()}"

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from byod.dataset.dataset_folder import REJECTED, Dataset
-from byod.schema import keypoints
 from byod.schema.errors import DatasetError
-from byod.schema.keypoints import FOLDER, Keypoints
+from byod.schema.keypoints import FOLDER, Keypoints, keypoints_file, read_keypoints, write_keypoints
 from byod.schema.records import Placement, Reason, Record, Task
 
 ASIDE = f"{REJECTED}/{Reason.DELETED}"
@@ -84,8 +83,8 @@ class _Following:
         was = {stem(path): sha256 for path, sha256 in self.before.items()}
         placements = []
         for name, members in shared.items():
-            marks = self._read(self.folder / f"{name}.json")
-            owner = marks.sha256 if marks is not None and marks.sha256 else was.get(name)
+            keypoints = self._read(self.folder / f"{name}.json")
+            owner = keypoints.sha256 if keypoints is not None and keypoints.sha256 else was.get(name)
             members.sort(key=lambda sha256: (sha256 != owner, self.paths[sha256]))
             placements += [self._renamed(sha256) for sha256 in members[1:]]
         self.dataset.place(placements, with_points=False)
@@ -116,20 +115,20 @@ class _Following:
                 self.counts["files of points brought back"] += 1
 
     def _look_at(self, file: Path, was: str | None, now: str | None) -> None:
-        marks = self._read(file)
-        if marks is None:
+        keypoints = self._read(file)
+        if keypoints is None:
             return
-        sha256 = marks.sha256 or was or now
+        sha256 = keypoints.sha256 or was or now
         if sha256 is None:
             self.lines.append(f"{FOLDER}/{file.name} belongs to no picture")
         elif sha256 in self.paths:
             if file.stem != stem(self.paths[sha256]):
                 self._moves(file, sha256)
                 self.counts["files of points renamed"] += 1
-            elif marks.sha256 is None:
-                keypoints.write_keypoints(file, marks.model_copy(update={"sha256": sha256}))
+            elif keypoints.sha256 is None:
+                write_keypoints(file, keypoints.model_copy(update={"sha256": sha256}))
         elif now is not None and was == sha256:
-            self._changed(file, marks, now)
+            self._changed(file, keypoints, now)
         elif self.dataset.catalog.samples.get(sha256) is not None:
             self._moves(file, sha256)
             self.counts["files of points set aside"] += 1
@@ -138,26 +137,26 @@ class _Following:
                 f"{FOLDER}/{file.name} names another picture than {self.paths[now]}; look at it"
             )
 
-    def _changed(self, file: Path, marks: Keypoints, now: str) -> None:
+    def _changed(self, file: Path, keypoints: Keypoints, now: str) -> None:
         """A picture was edited in place: its points still fit when it kept its size."""
         sample, path = self.dataset.catalog.samples.get(now), self.paths[now]
-        if sample is not None and (sample.width, sample.height) == (marks.width, marks.height):
-            keypoints.write_keypoints(file, marks.model_copy(update={"sha256": now}))
+        if sample is not None and (sample.width, sample.height) == (keypoints.width, keypoints.height):
+            write_keypoints(file, keypoints.model_copy(update={"sha256": now}))
             self.lines.append(f"{path} was changed; its points stay, see whether they still fit")
             return
-        self._moves(file, marks.sha256 or self.before[path])
+        self._moves(file, keypoints.sha256 or self.before[path])
         self.lines.append(
             f"{path} was changed and has another size: its points lie in {ASIDE}/, mark it again"
         )
 
     def _moves(self, file: Path, sha256: str) -> None:
         path = self.paths.get(sha256)
-        target = f"{ASIDE}/{sha256[:20]}.json" if path is None else keypoints.keypoints_file(path)
+        target = f"{ASIDE}/{sha256[:20]}.json" if path is None else keypoints_file(path)
         self.moves.append((file, sha256, target))
 
     def _read(self, file: Path) -> Keypoints | None:
         try:
-            return keypoints.read_keypoints(file)
+            return read_keypoints(file)
         except DatasetError as error:
             self.lines.append(str(error))
             return None

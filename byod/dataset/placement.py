@@ -55,13 +55,13 @@ def place_samples(
     catalog = dataset.catalog
     among = None if around is None else _related(dataset, around)
     verdicts = catalog.verdicts.holding(among)
-    offered = catalog.offers.addresses(among)
+    offered = catalog.candidates.addresses(among)
     known = [
         _first_candidate(sample, position, offered.get(sample.sha256))
         for sample, position in catalog.samples.comparable(among)
         if _comparable(sample, sample.sha256 in verdicts)
     ]
-    stated = catalog.offers.licences(among)
+    stated = catalog.candidates.licences(among)
     licensed = {sha256 for sha256, found in stated.items() if found != {None}}
     # what the policy refuses is no copy's keeper: it is left out before anything is compared
     refused = {
@@ -75,13 +75,13 @@ def place_samples(
         if sample.sha256 not in refused
         for picture in _pictures(sample, position, verdicts.get(sample.sha256), offered, licensed)
     ]
-    settled = dedup.deduplicate(pictures)
-    reasons = {**_refusals(settled, verdicts), **refused}
+    deduplicated = dedup.deduplicate(pictures)
+    reasons = {**_refusals(deduplicated, verdicts), **refused}
     placements = _decide(
         {sample.sha256: (sample, position) for sample, position in known}, verdicts, reasons, per_class
     )
     with dataset.changing():
-        _note_findings(dataset, settled, placements, verdicts, [sample for sample, _ in known], among)
+        _note_findings(dataset, deduplicated, placements, verdicts, [sample for sample, _ in known], among)
         changed = [
             placement for sample, _ in known if _differs(sample, placement := placements[sample.sha256])
         ]
@@ -91,22 +91,22 @@ def place_samples(
 
 def _note_findings(
     dataset: Dataset,
-    settled: Deduplication,
+    deduplicated: Deduplication,
     placements: Mapping[str, Placement],
     verdicts: Mapping[str, Verdict],
     known: Sequence[Sample],
     among: Collection[str] | None,
 ) -> None:
     """Write down the groups, the look-alikes that both stand, and the conflicts nobody has decided."""
-    groups = {sha256: group.key for group in settled.groups for sha256 in group.members}
+    groups = {sha256: group.key for group in deduplicated.groups for sha256 in group.members}
     standing = {sha256 for sha256, placement in placements.items() if placement.status is Status.KEPT}
-    pairs = [(a, b, rule) for a, b, rule in settled.lookalikes if a in standing and b in standing]
+    pairs = [(a, b, rule) for a, b, rule in deduplicated.lookalikes if a in standing and b in standing]
     in_two_folders = [
         (sample.sha256,)
         for sample in known
         if sample.reason is Reason.CONFLICT and (said := verdicts.get(sample.sha256)) and said.label is None
     ]
-    conflicts = [*_open_conflicts(settled, verdicts), *in_two_folders]
+    conflicts = [*_open_conflicts(deduplicated, verdicts), *in_two_folders]
     dataset.catalog.samples.set_findings(groups, pairs, conflicts, among)
 
 
@@ -128,18 +128,18 @@ def _related(dataset: Dataset, around: Collection[str]) -> set[str] | None:
     return found | {sha256 for sha256, key in groups.items() if key in keys}
 
 
-def _comparable(sample: Sample, judged: bool) -> bool:
+def _comparable(sample: Sample, evaluated: bool) -> bool:
     """Whether a settlement has a say: not where the picture itself is unfit, nor where its file is gone unjudged."""
     if sample.status is Status.REJECTED and sample.reason in _BY_ITSELF:
         return False
-    return bool(sample.path) or judged
+    return bool(sample.path) or evaluated
 
 
 def _first_candidate(
-    sample: Sample, position: int, offers: list[tuple[str, int, str]] | None
+    sample: Sample, position: int, candidates: list[tuple[str, int, str]] | None
 ) -> tuple[Sample, int]:
     """The sample's place in the order: that of its first offer, whichever of them arrived first."""
-    return (sample, min(number for _, number, _ in offers)) if offers else (sample, position)
+    return (sample, min(number for _, number, _ in candidates)) if candidates else (sample, position)
 
 
 def _pictures(
@@ -150,13 +150,13 @@ def _pictures(
     licensed: set[str],
 ) -> list[Picture]:
     """The sample as the duplicate search sees it: once for each class it was offered for, once when judged."""
-    offers: dict[str, list[tuple[int, str]]] = {}
+    candidates: dict[str, list[tuple[int, str]]] = {}
     for label, number, url in offered.get(sample.sha256, []):
-        offers.setdefault(label, []).append((number, url))
-    if verdict is not None or not offers:
-        everywhere = [offer for found in offers.values() for offer in found]
+        candidates.setdefault(label, []).append((number, url))
+    if verdict is not None or not candidates:
+        everywhere = [offer for found in candidates.values() for offer in found]
         label = sample.label if verdict is None else verdict.label or sample.label
-        offers = {label: [(position, url) for _, url in everywhere] or [(position, "")]}
+        candidates = {label: [(position, url) for _, url in everywhere] or [(position, "")]}
     return [
         Picture(
             sha256=sample.sha256,
@@ -170,7 +170,7 @@ def _pictures(
             licence=sample.sha256 in licensed,
             addresses=tuple(dict.fromkeys(url for _, url in found if url.startswith("http"))),
         )
-        for label, found in offers.items()
+        for label, found in candidates.items()
     ]
 
 
@@ -207,18 +207,18 @@ def _decide(
 
 
 def _refusals(
-    settled: Deduplication, verdicts: Mapping[str, Verdict]
+    deduplicated: Deduplication, verdicts: Mapping[str, Verdict]
 ) -> dict[str, tuple[Reason, str, str | None]]:
     """Why samples may not stand: copies, placeholders, conflicts that nobody has decided."""
     reasons: dict[str, tuple[Reason, str, str | None]] = {}
-    for conflict in settled.conflicts:
+    for conflict in deduplicated.conflicts:
         decided = [sha256 for sha256 in conflict if sha256 in verdicts]
         for sha256 in conflict:
             if decided:
                 reasons[sha256] = (Reason.DUPLICATE, "a copy of one whose class somebody decided", decided[0])
             else:
                 reasons[sha256] = (Reason.CONFLICT, "the same picture was offered for several classes", None)
-    for drop in settled.drops:
+    for drop in deduplicated.drops:
         if drop.sha256 not in reasons:
             how = (
                 "the same picture"
@@ -230,7 +230,7 @@ def _refusals(
                 f"{how}; the kept copy is {drop.keeper[:12]}",
                 drop.keeper,
             )
-    for sha256 in settled.placeholders:
+    for sha256 in deduplicated.placeholders:
         reasons[sha256] = (Reason.PLACEHOLDER, "the same picture under many addresses", None)
     return reasons
 
@@ -249,10 +249,10 @@ def _unlicensed(
     return reasons
 
 
-def _open_conflicts(settled: Deduplication, verdicts: Mapping[str, Verdict]) -> list[tuple[str, ...]]:
+def _open_conflicts(deduplicated: Deduplication, verdicts: Mapping[str, Verdict]) -> list[tuple[str, ...]]:
     """Conflicts to show: nobody decided, or people decided differently for copies of one picture."""
     shown = []
-    for conflict in settled.conflicts:
+    for conflict in deduplicated.conflicts:
         said = {verdicts[sha256].label for sha256 in conflict if sha256 in verdicts} - {None}
         if len(said) != 1:
             shown.append(tuple(sorted(set(conflict))))

@@ -82,11 +82,11 @@ def _restore_origins(dataset: Dataset) -> None:
     file = dataset.folder / attribution.FILE
     if not file.exists():
         return
-    offers = dataset.catalog.offers
+    candidates = dataset.catalog.candidates
     for line in attribution.read_credits(file):
         sample = dataset.catalog.samples.get(line.sha256)
         if sample is not None and line.origin is not None:
-            offers.restore(line.origin, sample.label)
+            candidates.restore(line.origin, sample.label)
 
 
 class _FolderScan:

@@ -112,4 +112,4 @@ def _on_loopback(settings: Settings, folder: Path, base: str) -> Settings:
 
 def _misses(snapshot: Snapshot) -> dict[str, str]:
     with Dataset(snapshot.folder) as dataset:
-        return dataset.catalog.offers.reasons()
+        return dataset.catalog.candidates.reasons()

@@ -26,13 +26,13 @@ def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: boo
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
         for number, item in enumerate((item for item in items if item.split is split), start=1):
-            marks = marks_of(snapshot, item)
+            keypoints = marks_of(snapshot, item)
             path, _ = place(snapshot, item, root, PurePosixPath("images") / split, links)
             files[item.sample.sha256] = path
-            images.append(_image(number, PurePosixPath(path).name, marks, item))
-            for head in marks.heads:
+            images.append(_image(number, PurePosixPath(path).name, keypoints, item))
+            for head in keypoints.heads:
                 annotations.append(
-                    _annotation(len(annotations) + 1, number, item.number + 1, head, marks, known)
+                    _annotation(len(annotations) + 1, number, item.number + 1, head, keypoints, known)
                 )
         document = {
             "info": {"description": f"{snapshot.name}, part {Split(split).value}, exported by byod"},
@@ -47,8 +47,13 @@ def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: boo
     return files
 
 
-def _image(number: int, name: str, marks: Keypoints, item: Leaving) -> dict[str, Any]:
-    said: dict[str, Any] = {"id": number, "file_name": name, "width": marks.width, "height": marks.height}
+def _image(number: int, name: str, keypoints: Keypoints, item: Leaving) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "id": number,
+        "file_name": name,
+        "width": keypoints.width,
+        "height": keypoints.height,
+    }
     if item.credit.url:
         said["coco_url"] = item.credit.url
     return said
@@ -60,7 +65,7 @@ def _category(number: int, label: str, known: KeypointSet) -> dict[str, Any]:
 
 
 def _annotation(
-    number: int, image: int, category: int, head: Head, marks: Keypoints, known: KeypointSet
+    number: int, image: int, category: int, head: Head, keypoints: Keypoints, known: KeypointSet
 ) -> dict[str, Any]:
     numbers: list[float] = []
     for point in triples(head, known.names):
@@ -76,7 +81,7 @@ def _annotation(
         "num_keypoints": len(head.marked),
         "area": 0,
     }
-    box = box_of(head, marks.width, marks.height)
+    box = box_of(head, keypoints.width, keypoints.height)
     if box is not None:
         width, height = box[2] - box[0], box[3] - box[1]
         said["bbox"] = [round(value, 3) for value in (box[0], box[1], width, height)]

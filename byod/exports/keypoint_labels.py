@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from byod.exports.selection import Leaving
-from byod.schema import keypoints
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError
-from byod.schema.keypoints import Head, Keypoints, KeypointSet
+from byod.schema.keypoints import Head, Keypoints, KeypointSet, keypoints_file, read_keypoints
 from byod.schema.records import Snapshot
 
 
@@ -26,7 +25,7 @@ def point_set(snapshot: Snapshot) -> KeypointSet:
 
 def is_marked(snapshot: Snapshot, item: Leaving) -> bool:
     """Whether a picture has a file of points; one without is not marked yet, and says nothing of heads."""
-    return (snapshot.folder / keypoints.keypoints_file(item.sample.path)).is_file()
+    return (snapshot.folder / keypoints_file(item.sample.path)).is_file()
 
 
 def marks_of(snapshot: Snapshot, item: Leaving) -> Keypoints:
@@ -35,16 +34,17 @@ def marks_of(snapshot: Snapshot, item: Leaving) -> Keypoints:
     Raises:
         DatasetError: the file is gone or damaged, or belongs to a picture of another size.
     """
-    file = snapshot.folder / keypoints.keypoints_file(item.sample.path)
-    marks = keypoints.read_keypoints(file)
-    if marks is None:
+    file = snapshot.folder / keypoints_file(item.sample.path)
+    keypoints = read_keypoints(file)
+    if keypoints is None:
         raise DatasetError(f"{file} is gone; run `byod status` first")
     size = (item.sample.width, item.sample.height)
-    if (marks.width, marks.height) != size:
+    if (keypoints.width, keypoints.height) != size:
         raise DatasetError(
-            f"{file} is of a picture of {marks.width} x {marks.height} pixels; {item.sample.path} has another size"
+            f"{file} is of a picture of {keypoints.width} x {keypoints.height} pixels; "
+            f"{item.sample.path} has another size"
         )
-    return marks
+    return keypoints
 
 
 def name_of(item: Leaving) -> str:

@@ -23,37 +23,37 @@ def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: boo
     known = point_set(snapshot)
     files = {}
     for item in items:
-        marks = marks_of(snapshot, item)
+        keypoints = marks_of(snapshot, item)
         part = _PARTS[item.split]
         path, _ = place(snapshot, item, root, PurePosixPath("images") / part, links)
         label = root / "labels" / part / f"{PurePosixPath(path).stem}.txt"
         label.parent.mkdir(parents=True, exist_ok=True)
-        lines = (_line(item.number, head, marks, known) for head in marks.heads)
+        lines = (_line(item.number, head, keypoints, known) for head in keypoints.heads)
         label.write_text("".join(f"{line}\n" for line in lines if line), encoding="ascii")
         files[item.sample.sha256] = path
     (root / "data.yaml").write_text(_yaml(snapshot, items, known), encoding="utf-8")
     return files
 
 
-def _line(number: int, head: Head, marks: Keypoints, known: KeypointSet) -> str | None:
-    box = box_of(head, marks.width, marks.height)
+def _line(number: int, head: Head, keypoints: Keypoints, known: KeypointSet) -> str | None:
+    box = box_of(head, keypoints.width, keypoints.height)
     if box is None:
         return (
             None  # neither a point nor a box within the frame: there is nothing this format could say of it
         )
     x0, y0, x1, y1 = box
     words = [str(number)]
-    words += _shares(((x0 + x1) / 2, (y0 + y1) / 2), marks) + _shares((x1 - x0, y1 - y0), marks)
+    words += _shares(((x0 + x1) / 2, (y0 + y1) / 2), keypoints) + _shares((x1 - x0, y1 - y0), keypoints)
     for point in triples(head, known.names):
         if point is None or not point[2]:
             words += ("0", "0", "0")
         else:
-            words += (*_shares(point[:2], marks), "2")
+            words += (*_shares(point[:2], keypoints), "2")
     return " ".join(words)
 
 
-def _shares(place: tuple[float, float], marks: Keypoints) -> list[str]:
-    return [f"{place[0] / marks.width:.7f}", f"{place[1] / marks.height:.7f}"]
+def _shares(place: tuple[float, float], keypoints: Keypoints) -> list[str]:
+    return [f"{place[0] / keypoints.width:.7f}", f"{place[1] / keypoints.height:.7f}"]
 
 
 def _yaml(snapshot: Snapshot, items: tuple[Leaving, ...], known: KeypointSet) -> str:

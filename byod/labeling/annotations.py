@@ -34,7 +34,7 @@ class Annotation(Record):
     """What one person says of one picture; `label` is a class folder, None: it belongs nowhere.
 
     `dots` are the points of the picture where the question was about points, `base` names those it was asked with.
-    `seen` is the number of the last verdict in the label log when the question was asked.
+    `last_verdict` is the number of the last verdict in the label log when the question was asked.
     """
 
     sha256: Sha256
@@ -42,8 +42,8 @@ class Annotation(Record):
     label: str | None
     who: str
     when: datetime
-    seen: int
-    dots: tuple[ReviewedKeypoint, ...] | None = None
+    last_verdict: int
+    keypoints: tuple[ReviewedKeypoint, ...] | None = None
     base: str = ""
 
     @property
@@ -99,7 +99,7 @@ def _annotation(
 ) -> Annotation | None:
     """An annotation as an answer; None when it names no class, or several."""
     chosen: list[str] = []
-    dots: list[ReviewedKeypoint] = []
+    keypoints: list[ReviewedKeypoint] = []
     for item in annotation.get("result") or ():
         value = item.get("value") or {}
         if item.get("from_name") == LABEL:
@@ -107,13 +107,13 @@ def _annotation(
         elif item.get("from_name") == POINTS:
             names: list[str] = value.get(POINTS_TYPE) or []
             if len(names) == 1:
-                dots.append(
+                keypoints.append(
                     ReviewedKeypoint(key=str(item.get("id", "")), name=names[0], x=value["x"], y=value["y"])
                 )
     rejected = chosen == [REJECT]
     if len(chosen) != 1 and (purpose is not Purpose.POINTS or chosen):
         return None
-    seen = data.get("seen")
+    last_verdict = data.get("seen")
     about_points = purpose is Purpose.POINTS and not rejected
     return Annotation(
         sha256=sha256,
@@ -121,8 +121,8 @@ def _annotation(
         label=None if rejected else str(data.get("label", "")) if about_points else str(chosen[0]),
         who=annotator(annotation, people),
         when=datetime.fromisoformat(str(annotation["updated_at"])),
-        seen=seen if isinstance(seen, int) else 0,
-        dots=tuple(dots) if about_points else None,
+        last_verdict=last_verdict if isinstance(last_verdict, int) else 0,
+        keypoints=tuple(keypoints) if about_points else None,
         base=str(data.get("marks", "")),
     )
 
@@ -150,11 +150,11 @@ def decide(history: Sequence[tuple[int, Verdict]], new: Sequence[Annotation]) ->
     """
     said: dict[str, str | None] = {}
     hand: Verdict | None = None
-    seen = max(answer.seen for answer in new)
+    last_verdict = max(answer.last_verdict for answer in new)
     for number, verdict in _standing(history):
         if verdict.who in BY_HAND:
             said.clear()
-            hand = verdict if number > seen else None
+            hand = verdict if number > last_verdict else None
         elif verdict.who != REVIEW:
             said[verdict.who] = verdict.label
             hand = None

@@ -14,7 +14,7 @@ _SAME_PIXELS = 0.01
 
 
 def reviewed_keypoints(
-    dots: Sequence[ReviewedKeypoint],
+    keypoints: Sequence[ReviewedKeypoint],
     before: Keypoints | None,
     names: Sequence[str],
     sha256: str,
@@ -35,16 +35,18 @@ def reviewed_keypoints(
         for head in old
     ]
     new: list[tuple[str, Keypoint]] = []
-    for dot in dots:
+    for keypoint in keypoints:
         placed = Keypoint(
-            x=dot.x * width / 100.0, y=dot.y * height / 100.0, inside=is_inside(dot.x, dot.y, 100, 100)
+            x=keypoint.x * width / 100.0,
+            y=keypoint.y * height / 100.0,
+            inside=is_inside(keypoint.x, keypoint.y, 100, 100),
         )
-        known = _KEY.match(dot.key)
+        known = _KEY.match(keypoint.key)
         number = int(known.group(1)) if known else len(old)
-        if number < len(old) and points[number].get(dot.name) is None:
-            points[number][dot.name] = _unmoved(old[number].points.get(dot.name), placed)
+        if number < len(old) and points[number].get(keypoint.name) is None:
+            points[number][keypoint.name] = _unmoved(old[number].points.get(keypoint.name), placed)
         else:
-            new.append((dot.name, placed))
+            new.append((keypoint.name, placed))
     for name, point in new:
         free = [head for head in points if head.get(name) is None]
         if free:

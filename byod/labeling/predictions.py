@@ -50,9 +50,9 @@ def projects_of(studio: LabelStudio, dataset: Path) -> list[int]:
     Raises:
         ReviewError: the server cannot be used.
     """
-    marks = [marker(dataset, purpose) for purpose in Purpose if purpose is not Purpose.POINTS]
+    keypoints = [marker(dataset, purpose) for purpose in Purpose if purpose is not Purpose.POINTS]
     told = ((int(one["id"]), str(one.get("description") or "")) for one in studio.projects())
-    return [number for number, text in told if any(mark in text for mark in marks)]
+    return [number for number, text in told if any(mark in text for mark in keypoints)]
 
 
 def attach(studio: LabelStudio, project: int, url: str, say: Say) -> int:

@@ -91,7 +91,7 @@ class Remembered(Record):
     purpose: Purpose
     marker: str
     number: int | None
-    seen: str
+    updated_at: str
 
 
 def remembered(dataset: Dataset, server: str, purpose: Purpose) -> Remembered:
@@ -101,7 +101,7 @@ def remembered(dataset: Dataset, server: str, purpose: Purpose) -> Remembered:
         purpose=purpose,
         marker=marker(dataset.folder, purpose),
         number=reviews.project(server, purpose),
-        seen=reviews.seen(server, purpose),
+        updated_at=reviews.updated_at(server, purpose),
     )
 
 
@@ -139,13 +139,13 @@ def ensure(
         wanted = config(dataset, purpose, before=project.config)
         if _structure(wanted) != _structure(project.config):
             with client(studio) as with_sdk:
-                asked(studio, lambda: with_sdk.projects.update(project.number, label_config=wanted))
+                sdk_call(studio, lambda: with_sdk.projects.update(project.number, label_config=wanted))
             say(f"the project {project.url} asks for the classes of byod.toml as they are now")
         return project
     title = f"{dataset.name[:36]} · {purpose}"
     note = f"Made by byod from {dataset.name}. Please leave this line: {marker(dataset.folder, purpose)}"
     with client(studio) as with_sdk:
-        made: Any = asked(
+        made: Any = sdk_call(
             studio,
             lambda: with_sdk.projects.create(
                 title=title,
@@ -173,7 +173,7 @@ def serve_files(studio: LabelStudio, project: Project, folder: Path) -> None:
     if any(str(row.get("path")) == str(folder) for row in known):
         return
     with client(studio) as with_sdk:
-        asked(
+        sdk_call(
             studio,
             lambda: with_sdk.import_storage.local.create(
                 project=project.number,
@@ -205,7 +205,7 @@ def client(studio: LabelStudio) -> Iterator[LabelStudioBase]:
         yield LabelStudioBase(base_url=studio.url, api_key=studio.token, httpx_client=http)
 
 
-def asked(studio: LabelStudio, call: Callable[[], Any]) -> Any:
+def sdk_call(studio: LabelStudio, call: Callable[[], Any]) -> Any:
     """One call through the SDK; its many-lined errors as one line."""
     import httpx
     from label_studio_sdk.core.api_error import ApiError

@@ -21,9 +21,8 @@ from byod.labeling.annotations import REVIEW, Annotation, Decision
 from byod.labeling.client import PAGE, LabelStudio, passes
 from byod.labeling.projects import Project, Remembered, existing
 from byod.schema import files
-from byod.schema import keypoints as marked
 from byod.schema.errors import UsageError
-from byod.schema.keypoints import Keypoints
+from byod.schema.keypoints import Keypoints, keypoints_file, read_keypoints
 from byod.schema.records import Placement, Reason, Record, Sample, Status, Verdict
 
 OVERLAP = timedelta(seconds=30)
@@ -41,7 +40,7 @@ class FetchedAnnotations(Record):
 
     project: Project
     read: answers.Read
-    seen: str
+    updated_at: str
 
 
 class Clash(Record):
@@ -71,30 +70,30 @@ def fetch(studio: LabelStudio, wanted: Sequence[Remembered]) -> list[FetchedAnno
     Raises:
         ReviewError: the server stopped answering; nothing is pulled then.
     """
-    seen = {(one.purpose, one.number): one.seen for one in wanted}
+    updated_at = {(one.purpose, one.number): one.updated_at for one in wanted}
     return [
-        _fetched(studio, project, seen.get((project.purpose, project.number), ""))
+        _fetched(studio, project, updated_at.get((project.purpose, project.number), ""))
         for project in existing(studio, wanted)
     ]
 
 
-def _fetched(studio: LabelStudio, project: Project, seen: str) -> FetchedAnnotations:
+def _fetched(studio: LabelStudio, project: Project, updated_at: str) -> FetchedAnnotations:
     """What was said in a project since a moment.
 
     Where it takes several pages, something may have been said in a task of an earlier page meanwhile: how far the
     pull goes is then told by the first page alone.
     """
     filters = [_ANSWERED]
-    if seen:
-        since = (datetime.fromisoformat(seen) - OVERLAP).astimezone(UTC).strftime(_STAMP)
+    if updated_at:
+        since = (datetime.fromisoformat(updated_at) - OVERLAP).astimezone(UTC).strftime(_STAMP)
         filters.append(passes("updated_at", "greater", "Datetime", since))
     changed = studio.tasks(project.number, include=_SAID, filters=filters)
     if any("result" not in annotation for task in changed for annotation in task["annotations"]):
         changed = studio.tasks(project.number, filters=filters)  # a server that takes `include` otherwise
     people = studio.people() if changed else {}
-    latest = max([seen, *(str(task["updated_at"]) for task in changed[:PAGE])], key=_moment)
+    latest = max([updated_at, *(str(task["updated_at"]) for task in changed[:PAGE])], key=_moment)
     return FetchedAnnotations(
-        project=project, read=answers.read(changed, project.purpose, people), seen=latest
+        project=project, read=answers.read(changed, project.purpose, people), updated_at=latest
     )
 
 
@@ -122,7 +121,7 @@ def apply(dataset: Dataset, server: str, fetched: Sequence[FetchedAnnotations]) 
         for one in fetched:
             # what waits for its class is read again next time
             if not any(a.purpose is one.project.purpose and a.label in waiting for a in fresh):
-                catalog.reviews.pulled_until(server, one.project.purpose, one.seen)
+                catalog.reviews.pulled_until(server, one.project.purpose, one.updated_at)
     return pulled.model_copy(
         update={"waiting": waiting, "unreadable": sum(one.read.unreadable for one in fetched)}
     )
@@ -155,7 +154,7 @@ class _Change:
         self.now = datetime.now(UTC)
         self.before: list[Before] = []
         self.placements: list[Placement] = []
-        self.marks: list[tuple[str, Keypoints]] = []
+        self.keypoints: list[tuple[str, Keypoints]] = []
         self.conflicts: list[Clash] = []
         self.counts = {"answers": 0, "relabelled": 0, "rejected": 0, "points": 0}
         self.by: dict[str, int] = {}
@@ -166,9 +165,9 @@ class _Change:
         if sample is None:
             return  # another dataset's picture, or one whose catalog was lost: its answers stay on the server
         decision = answers.decide(self.history[sha256], new)
-        marks, note = None, ""
-        if new[-1].dots is not None and not decision.conflict:
-            marks, clash, note = self._marks(sample, new[-1])
+        keypoints, note = None, ""
+        if new[-1].keypoints is not None and not decision.conflict:
+            keypoints, clash, note = self._marks(sample, new[-1])
             if clash:
                 decision = Decision(label=None, who=REVIEW, conflict=clash)
         if not sample.path and (decision.label is not None or decision.conflict):
@@ -187,10 +186,10 @@ class _Change:
         for answer in new:
             self.by[answer.who] = self.by.get(answer.who, 0) + 1
         self.counts["answers"] += len(new)
-        self._remember(sample, marks is not None)
+        self._remember(sample, keypoints is not None)
         self._place(sample, decision)
-        if marks is not None and not decision.conflict:
-            self.marks.append((sha256, marks))
+        if keypoints is not None and not decision.conflict:
+            self.keypoints.append((sha256, keypoints))
             self.counts["points"] += 1
 
     def _place(self, sample: Sample, decision: Decision) -> None:
@@ -216,22 +215,24 @@ class _Change:
 
     def _marks(self, sample: Sample, answer: Annotation) -> tuple[Keypoints | None, str, str]:
         """The picture's new marks (None: as before), what speaks against them, and the note for the log."""
-        file = self.dataset.folder / marked.keypoints_file(sample.path)
-        current = marked.read_keypoints(file)
+        file = self.dataset.folder / keypoints_file(sample.path)
+        current = read_keypoints(file)
         names = self.dataset.recipe.points.names if self.dataset.recipe.points else ()
         width, height = sample.width or 1, sample.height or 1
         if current is not None:
             width, height = current.width, current.height
         wanted = keypoint_annotations.reviewed_keypoints(
-            answer.dots or (), current, names, sample.sha256, width, height
+            answer.keypoints or (), current, names, sample.sha256, width, height
         )
         note = f"points {wanted.digest}"
         others = [
-            a for a in self.read if a.sha256 == sample.sha256 and a.who != answer.who and a.dots is not None
+            a
+            for a in self.read
+            if a.sha256 == sample.sha256 and a.who != answer.who and a.keypoints is not None
         ]
         for other in others:
             theirs = keypoint_annotations.reviewed_keypoints(
-                other.dots or (), current, names, sample.sha256, width, height
+                other.keypoints or (), current, names, sample.sha256, width, height
             )
             if keypoint_annotations.apart(wanted, theirs) > APART:
                 return None, f"{other.who} and {answer.who} put the points in different places", note
@@ -249,13 +250,13 @@ class _Change:
     def _remember(self, sample: Sample, with_marks: bool) -> None:
         text = None
         if with_marks:
-            file = self.dataset.folder / marked.keypoints_file(sample.path)
+            file = self.dataset.folder / keypoints_file(sample.path)
             text = file.read_text(encoding="utf-8") if file.exists() else ""
         self.before.append(
             Before(
                 sha256=sample.sha256,
                 placement=_as_it_stands(sample),
-                marks=text,
+                keypoints=text,
                 verdict=self.holding.get(sample.sha256, 0),
                 last=self.verdicts.last(),
             )
@@ -266,15 +267,17 @@ class _Change:
         if not self.before:
             return Pulled()
         moved = self.dataset.place(self.placements)
-        for sha256, marks in self.marks:
+        for sha256, keypoints in self.keypoints:
             sample = self.dataset.catalog.samples.get(sha256)
             if sample is not None:
-                stage_keypoints(self.dataset, sample, marks.model_dump_json(indent=1) + "\n")
+                stage_keypoints(self.dataset, sample, keypoints.model_dump_json(indent=1) + "\n")
         self.dataset.catalog.reviews.add_pull(self.now, self.before)
         compared = all(_compared(one.placement) for one in self.before)
         around = [one.sha256 for one in self.before] if compared else None
-        settled = settlement.place_samples(self.dataset, around=around)
-        return Pulled(moved=moved + settled.moved, by=self.by, conflicts=tuple(self.conflicts), **self.counts)
+        deduplicated = settlement.place_samples(self.dataset, around=around)
+        return Pulled(
+            moved=moved + deduplicated.moved, by=self.by, conflicts=tuple(self.conflicts), **self.counts
+        )
 
 
 def _compared(placement: Placement) -> bool:
@@ -284,7 +287,7 @@ def _compared(placement: Placement) -> bool:
 
 def stage_keypoints(dataset: Dataset, sample: Sample, text: str) -> None:
     """Promise a picture's points file its new text (empty: none), to be carried out with the moves."""
-    target = marked.keypoints_file(sample.path)
+    target = keypoints_file(sample.path)
     staged = f"{_STAGING}/{sample.sha256}.json"
     files.inside(dataset.folder, _STAGING).mkdir(parents=True, exist_ok=True)
     if text:
@@ -351,8 +354,8 @@ def _put_back(dataset: Dataset, sample: Sample, before: Before, now: datetime) -
     dataset.catalog.verdicts.add(
         [Verdict(sha256=sample.sha256, label=label, who=UNDO, when=now, note=f"#{before.verdict}")]
     )
-    if before.marks is not None:
-        stage_keypoints(dataset, sample, before.marks)
+    if before.keypoints is not None:
+        stage_keypoints(dataset, sample, before.keypoints)
     if sample.path:
         free = was.path == sample.path or not (dataset.folder / was.path).exists()
         dataset.place([was if free else was.model_copy(update={"path": ""})])

@@ -124,12 +124,12 @@ def task(question: ReviewTask, image: str) -> Any:
         "byod_id": question.sha256,
         "file": question.file,
         "label": question.label,
-        "seen": question.seen,
+        "seen": question.last_verdict,
         "suspicion": round(question.suspicion, 4),
         "question": question.text,
     }
-    if question.marks is not None:
-        data["marks"] = question.marks.digest
+    if question.keypoints is not None:
+        data["marks"] = question.keypoints.digest
     predictions = [
         {
             "model_version": opinion.by,
@@ -139,31 +139,31 @@ def task(question: ReviewTask, image: str) -> Any:
         # the folder's last: Label Studio preselects that, and keeps to whoever came last in the first import
         for opinion in sorted(question.opinions, key=lambda opinion: opinion.by == FOLDER)
     ]
-    if question.marks is not None and (drawn := list(points_result(question.marks))):
+    if question.keypoints is not None and (drawn := list(points_result(question.keypoints))):
         predictions.append({"model_version": FOLDER, "result": drawn})
     return {"data": data, "predictions": predictions}
 
 
-def points_result(marks: Keypoints) -> Iterator[dict[str, Any]]:
+def points_result(keypoints: Keypoints) -> Iterator[dict[str, Any]]:
     """Points as Label Studio draws them, in percent of the picture; those outside of the frame are not drawn.
 
     The number of a point's head stands in its id, which stays when somebody drags it.
     """
-    for number, head in enumerate(marks.heads):
+    for number, head in enumerate(keypoints.heads):
         for name, point in head.points.items():
-            if point is None or not is_inside(point.x, point.y, marks.width, marks.height):
+            if point is None or not is_inside(point.x, point.y, keypoints.width, keypoints.height):
                 continue
             yield {
                 "id": f"h{number}.{name}",
                 "from_name": POINTS,
                 "to_name": "image",
                 "type": POINTS_TYPE,
-                "original_width": marks.width,
-                "original_height": marks.height,
+                "original_width": keypoints.width,
+                "original_height": keypoints.height,
                 "image_rotation": 0,
                 "value": {
-                    "x": 100.0 * point.x / marks.width,
-                    "y": 100.0 * point.y / marks.height,
+                    "x": 100.0 * point.x / keypoints.width,
+                    "y": 100.0 * point.y / keypoints.height,
                     "width": POINT_WIDTH,
                     POINTS_TYPE: [name],
                 },

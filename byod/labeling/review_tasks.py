@@ -36,7 +36,7 @@ class ReviewTask(Record):
     """One picture to be judged.
 
     `label` is the class folder it stands in; `suspicion` in 0..1, the most doubtful first; `text` is shown above
-    the picture; `seen` the number of the last verdict in the label log when it was asked.
+    the picture; `last_verdict` the number of the last verdict in the label log when it was asked.
     """
 
     sample: Sample
@@ -44,8 +44,8 @@ class ReviewTask(Record):
     suspicion: float = 0.0
     text: str = ""
     opinions: tuple[RunPrediction, ...] = ()
-    marks: Keypoints | None = None
-    seen: int = 0
+    keypoints: Keypoints | None = None
+    last_verdict: int = 0
 
     @property
     def sha256(self) -> str:
@@ -61,7 +61,7 @@ class ReviewTask(Record):
 def labels(
     snapshot: Snapshot,
     *,
-    seen: int,
+    last_verdict: int,
     answers: Mapping[str, Mapping[str, float]] | None = None,
     run: str = "",
 ) -> list[ReviewTask]:
@@ -89,7 +89,7 @@ def labels(
                 suspicion=suspicion,
                 text=text,
                 opinions=tuple(opinions),
-                seen=seen,
+                last_verdict=last_verdict,
             )
         )
     return sorted(
@@ -111,12 +111,12 @@ class LabelConcern(Record):
     quality: float
 
 
-def suspects(snapshot: Snapshot, doubts: Sequence[LabelConcern], *, seen: int) -> list[ReviewTask]:
+def suspects(snapshot: Snapshot, issues: Sequence[LabelConcern], *, last_verdict: int) -> list[ReviewTask]:
     """Is this doubted label wrong? In the order of doubt."""
     kept = {sample.sha256: sample for sample in snapshot.kept}
     names = {folder: name for name, folder in snapshot.classes.items()}
     asked = []
-    for doubt in doubts:
+    for doubt in issues:
         if (sample := kept.get(doubt.sha256)) is None:
             continue
         asked.append(
@@ -129,13 +129,15 @@ def suspects(snapshot: Snapshot, doubts: Sequence[LabelConcern], *, seen: int) -
                     RunPrediction(by=FOLDER, label=snapshot.classes[sample.label]),
                     RunPrediction(by="other pictures", label=doubt.suggested, score=1.0 - doubt.quality),
                 ),
-                seen=seen,
+                last_verdict=last_verdict,
             )
         )
     return asked
 
 
-def conflicts(snapshot: Snapshot, claimed: Mapping[str, Sequence[str]], *, seen: int) -> list[ReviewTask]:
+def conflicts(
+    snapshot: Snapshot, claimed: Mapping[str, Sequence[str]], *, last_verdict: int
+) -> list[ReviewTask]:
     """Which of the claimed classes is it? One question for each picture whose class nobody has decided.
 
     `claimed` gives the class folders that a picture was offered for or said to be: SHA-256 → folders.
@@ -157,21 +159,21 @@ def conflicts(snapshot: Snapshot, claimed: Mapping[str, Sequence[str]], *, seen:
                 + " / ".join(names[folder] for folder in folders)
                 + (f" ({sample.detail})" if sample.detail else ""),
                 opinions=tuple(RunPrediction(by=f"{names[f]}?", label=f) for f in folders),
-                seen=seen,
+                last_verdict=last_verdict,
             )
         )
     return asked
 
 
-def points(snapshot: Snapshot, marks: Mapping[str, Keypoints], *, seen: int) -> list[ReviewTask]:
+def points(snapshot: Snapshot, keypoints: Mapping[str, Keypoints], *, last_verdict: int) -> list[ReviewTask]:
     """Are the points right? All kept pictures of a keypoints dataset; those without any points first."""
     asked = [
         ReviewTask(
             sample=sample,
             label=snapshot.classes[sample.label],
-            suspicion=0.0 if sample.sha256 in marks else 1.0,
-            marks=marks.get(sample.sha256),
-            seen=seen,
+            suspicion=0.0 if sample.sha256 in keypoints else 1.0,
+            keypoints=keypoints.get(sample.sha256),
+            last_verdict=last_verdict,
         )
         for sample in snapshot.kept
     ]

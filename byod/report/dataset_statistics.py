@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from byod.report.markdown import Value
-from byod.schema import keypoints
+from byod.schema.keypoints import keypoints_file, read_keypoints
 from byod.schema.records import Origin, Reason, Record, Sample, Sha256, Snapshot, Split, Status, Task
 
 NEAR_EMPTY = 20
@@ -145,16 +145,13 @@ def point_count(snapshot: Snapshot) -> KeypointCount | None:
     if snapshot.task is not Task.KEYPOINTS:
         return None
     everything = usable(snapshot)
-    files = (
-        keypoints.read_keypoints(snapshot.folder / keypoints.keypoints_file(sample.path))
-        for sample in everything
-    )
-    marks = [found for found in files if found is not None]
-    heads = [head for one in marks for head in one.heads]
+    files = (read_keypoints(snapshot.folder / keypoints_file(sample.path)) for sample in everything)
+    keypoints = [found for found in files if found is not None]
+    heads = [head for one in keypoints for head in one.heads]
     counts = Counter(name for head in heads for name in head.marked)
     return KeypointCount(
-        marked=len(marks),
-        unmarked=len(everything) - len(marks),
+        marked=len(keypoints),
+        unmarked=len(everything) - len(keypoints),
         heads=len(heads),
         points=dict(counts),
         outside=sum(not point.inside for head in heads for point in head.marked.values()),

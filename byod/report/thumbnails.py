@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from byod.schema import keypoints
 from byod.schema.errors import PictureError
+from byod.schema.keypoints import keypoints_file, read_keypoints
 from byod.schema.records import Record, Sample, Sha256
 
 if TYPE_CHECKING:
@@ -122,11 +122,11 @@ def marked_jpeg(folder: Path) -> Thumbnail:
 
     def made(path: Path) -> bytes:
         image = _small(path)
-        marks = keypoints.read_keypoints(folder / keypoints.keypoints_file(path.name))
-        if marks is not None:
-            across, down = image.width / marks.width, image.height / marks.height
+        keypoints = read_keypoints(folder / keypoints_file(path.name))
+        if keypoints is not None:
+            across, down = image.width / keypoints.width, image.height / keypoints.height
             pen = ImageDraw.Draw(image)
-            for head in marks.heads:
+            for head in keypoints.heads:
                 for point in head.marked.values():
                     x, y = point.x * across, point.y * down
                     pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill="#00e5ff", outline="#003b46")

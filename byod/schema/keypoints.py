@@ -200,7 +200,7 @@ def read_keypoints(file: Path) -> Keypoints | None:
         raise DatasetError(f"{file}: {where}: {first['msg']}; mend or remove that file") from error
 
 
-def write_keypoints(file: Path, marks: Keypoints) -> None:
+def write_keypoints(file: Path, keypoints: Keypoints) -> None:
     """Write the marks of one picture; the file appears whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    files.replace(file, f"{marks.model_dump_json(indent=1)}\n".encode())
+    files.replace(file, f"{keypoints.model_dump_json(indent=1)}\n".encode())

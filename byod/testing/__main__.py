@@ -52,7 +52,7 @@ class Doomed(Run):
 
 def _train(cls: type[Trainer], job: Job) -> None:
     """Train towards a run folder, and die."""
-    drawn = Drawn(job.learns, job.examples, job.classes, job.marks, job.points)
+    drawn = Drawn(job.learns, job.examples, job.classes, job.keypoints, job.points)
 
     def around(learn: Train, learning: TrainingData, options: Any, run: Run) -> Trained:
         if learning.stage is not job.stage:

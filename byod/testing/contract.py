@@ -176,7 +176,7 @@ def _odd(bench: Bench) -> list[TrainingData]:
     if drawn.points is None:
         data = TrainingData(classes=drawn.classes, train=(*train, *odd), valid=tuple(valid))
         return [data]
-    marks = {e.sha256: drawn.marks[e.sha256] for e in (*train, *valid)} | _odd_marks(odd, drawn)
+    keypoints = {e.sha256: drawn.keypoints[e.sha256] for e in (*train, *valid)} | _odd_marks(odd, drawn)
     return [
         TrainingData(
             task=drawn.task,
@@ -184,7 +184,7 @@ def _odd(bench: Bench) -> list[TrainingData]:
             valid=tuple(valid),
             stage=stage,
             points=drawn.points,
-            marks=marks,
+            keypoints=keypoints,
         )
         for stage in Stage
     ]
@@ -274,7 +274,7 @@ def _resumed(
         learns=drawn.task,
         classes=drawn.classes,
         examples=drawn.examples,
-        marks=drawn.marks,
+        keypoints=drawn.keypoints,
         points=drawn.points,
         options=dict(bench.options),
         folder=bench.folder / f"{name}-killed" / "run",

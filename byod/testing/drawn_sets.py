@@ -25,7 +25,7 @@ class Drawn:
     task: Task
     examples: tuple[Example, ...]
     classes: tuple[str, ...] = ()
-    marks: Mapping[Sha256, Keypoints] = field(default_factory=dict)
+    keypoints: Mapping[Sha256, Keypoints] = field(default_factory=dict)
     points: KeypointSet | None = None
 
     def part(self, split: Split) -> tuple[Example, ...]:
@@ -57,7 +57,7 @@ def heads(folder: Path, number: int, size: tuple[int, int], seed: int) -> Drawn:
     Raises:
         UsageError: there are too few pictures for that.
     """
-    examples, marks = [], {}
+    examples, keypoints = [], {}
     drawn = draw_heads(folder, number, size=size, seed=seed)
     part = max(ceil(number / 5), 20)
     if number < 3 * part:
@@ -66,8 +66,8 @@ def heads(folder: Path, number: int, size: tuple[int, int], seed: int) -> Drawn:
         split = Split.TEST if at < part else Split.VALID if at < 2 * part else Split.TRAIN
         one = example(path, "cat", split, at)
         examples.append(one)
-        marks[one.sha256] = marked
-    return Drawn(Task.KEYPOINTS, tuple(examples), marks=marks, points=POINTS)
+        keypoints[one.sha256] = marked
+    return Drawn(Task.KEYPOINTS, tuple(examples), keypoints=keypoints, points=POINTS)
 
 
 def example(path: Path, label: str, split: Split, number: int) -> Example:

@@ -31,7 +31,7 @@ class Job(Record):
     learns: Task = Task.CLASSIFY
     classes: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
-    marks: Mapping[Sha256, Keypoints] = {}
+    keypoints: Mapping[Sha256, Keypoints] = {}
     points: KeypointSet | None = None
     options: dict[str, str] = {}
     folder: Path = Path()

@@ -109,7 +109,7 @@ def to_folder(
     if drawn.points is not None:
         points = train_keypoints(
             drawn.examples,
-            drawn.marks,
+            drawn.keypoints,
             drawn.points,
             trainer,
             options,

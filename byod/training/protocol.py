@@ -63,7 +63,7 @@ class TrainingData(Record):
     valid: tuple[Example, ...]
     stage: Stage | None = None
     points: KeypointSet | None = None
-    marks: Mapping[Sha256, Keypoints] = {}
+    keypoints: Mapping[Sha256, Keypoints] = {}
 
 
 def _never() -> bool:

@@ -106,11 +106,11 @@ def test_wrong_labels_are_found_and_shown(home):
         path.rename(images / "square" / path.name)
     try:
         found = json.loads(byod("check", "--suspects", *DESCRIPTOR, "--json", folder=folder).stdout)
-        doubted = [Path(one["file"]).name for one in found["suspects"]]
-        assert len({path.name for path in moved} & set(doubted)) >= 3
+        issues = [Path(one["file"]).name for one in found["suspects"]]
+        assert len({path.name for path in moved} & set(issues)) >= 3
         assert all(one["label"] != one["suggested"] for one in found["suspects"])
         with (folder / "datasets" / "shapes" / "suspects.csv").open(encoding="utf-8") as lines:
-            assert [Path(row["file"]).name for row in csv.DictReader(lines)] == doubted
+            assert [Path(row["file"]).name for row in csv.DictReader(lines)] == issues
         assert "Labels that look wrong" in Path(found["page"]).read_text("utf-8")
     finally:
         for path in moved:

@@ -27,10 +27,10 @@ def plugin(site: Path) -> str:
 
 def coco(folder: Path, number: int, seed: int) -> tuple[Path, Path]:
     """Pictures of spotted discs and their COCO annotations."""
-    examples, marks = spotted(folder / "pictures", number, seed=seed, beside=BESIDE)
+    examples, keypoints = spotted(folder / "pictures", number, seed=seed, beside=BESIDE)
     images, annotations = [], []
     for at, example in enumerate(examples):
-        marked = marks[example.sha256]
+        marked = keypoints[example.sha256]
         images.append(
             {"id": at, "file_name": example.path.name, "width": marked.width, "height": marked.height}
         )
@@ -180,11 +180,11 @@ def test_a_relabelled_point_counts_at_once(home):
         first = next(csv.DictReader(lines))
     file = folder / "datasets" / "cats" / "points" / f"{Path(first['file']).stem}.json"
     before = file.read_text()
-    marks = json.loads(before)
-    for head in marks["heads"]:
+    keypoints = json.loads(before)
+    for head in keypoints["heads"]:
         for point in head["points"].values():
             point["x"] += 12
-    file.write_text(json.dumps(marks))
+    file.write_text(json.dumps(keypoints))
     try:
         found = json.loads(byod("evaluate", str(run), "--json", folder=folder, **path).stdout)
     finally:

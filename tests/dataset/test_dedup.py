@@ -72,12 +72,12 @@ def made(seed, label="a", **fields):
     return Picture(sha256=sha256, label=label, fingerprint=Fingerprint(**look), **fields)
 
 
-def dropped(settled):
-    return {drop.sha256: drop.keeper for drop in settled.drops}
+def dropped(deduplicated):
+    return {drop.sha256: drop.keeper for drop in deduplicated.drops}
 
 
-def grouped(settled):
-    return {frozenset(group.members) for group in settled.groups}
+def grouped(deduplicated):
+    return {frozenset(group.members) for group in deduplicated.groups}
 
 
 def test_copies_fall_to_the_best_one():
@@ -89,14 +89,14 @@ def test_copies_fall_to_the_best_one():
         picture(drawn(1).resize((300, 230)), order=3),
     ]
     others = [picture(drawn(seed), order=seed) for seed in range(2, 12)]
-    settled = deduplicate([*worse, *others, best])
-    assert dropped(settled) == {copy.sha256: best.sha256 for copy in worse}
-    assert {drop.rule for drop in settled.drops} == {"near"}
-    assert all(drop.phash <= 8 and drop.dhash <= 10 and drop.rgb <= 8 for drop in settled.drops)
-    assert grouped(settled) == {frozenset(p.sha256 for p in [best, *worse])}
-    assert settled.groups[0].members[0] == best.sha256
-    assert settled.groups[0].key == min(settled.groups[0].members)
-    assert settled.lookalikes == settled.conflicts == settled.placeholders == ()
+    deduplicated = deduplicate([*worse, *others, best])
+    assert dropped(deduplicated) == {copy.sha256: best.sha256 for copy in worse}
+    assert {drop.rule for drop in deduplicated.drops} == {"near"}
+    assert all(drop.phash <= 8 and drop.dhash <= 10 and drop.rgb <= 8 for drop in deduplicated.drops)
+    assert grouped(deduplicated) == {frozenset(p.sha256 for p in [best, *worse])}
+    assert deduplicated.groups[0].members[0] == best.sha256
+    assert deduplicated.groups[0].key == min(deduplicated.groups[0].members)
+    assert deduplicated.lookalikes == deduplicated.conflicts == deduplicated.placeholders == ()
 
 
 def test_the_same_pixels_in_another_file_are_exact():
@@ -129,10 +129,10 @@ def test_nothing_judged_by_hand_is_dropped():
     """Two copies that people placed both stay, in one group, and are listed; a found one goes."""
     hands = [made(1, name=n, by_hand=True) for n in "xy"]
     found = made(1, name="z", licence=True, width=5000)
-    settled = deduplicate([*hands, found])
-    assert set(dropped(settled)) == {found.sha256}
-    assert grouped(settled) == {frozenset(p.sha256 for p in [*hands, found])}
-    assert settled.lookalikes == ((*sorted(p.sha256 for p in hands), "near"),)
+    deduplicated = deduplicate([*hands, found])
+    assert set(dropped(deduplicated)) == {found.sha256}
+    assert grouped(deduplicated) == {frozenset(p.sha256 for p in [*hands, found])}
+    assert deduplicated.lookalikes == ((*sorted(p.sha256 for p in hands), "near"),)
 
 
 def shifted(hashes, places):
@@ -151,18 +151,18 @@ def test_drops_never_chain():
     look = first.fingerprint
     second = made(1, name="b", width=800, phash=shifted(look.phash, 4))
     third = made(1, name="c", width=700, phash=shifted(look.phash, 7))
-    settled = deduplicate([first, second, third])
-    assert dropped(settled) == {second.sha256: first.sha256}
-    assert grouped(settled) == {frozenset({first.sha256, second.sha256, third.sha256})}
+    deduplicated = deduplicate([first, second, third])
+    assert dropped(deduplicated) == {second.sha256: first.sha256}
+    assert grouped(deduplicated) == {frozenset({first.sha256, second.sha256, third.sha256})}
 
 
 def test_colour_keeps_like_shapes_apart():
     """The same shape in another colour is alike, and not the same."""
     one = made(1, name="x", rgb=bytes([100] * 192))
     two = made(1, name="y", rgb=bytes([109] * 192))
-    settled = deduplicate([one, two])
-    assert settled.drops == ()
-    assert settled.lookalikes == ((*sorted((one.sha256, two.sha256)), "alike"),)
+    deduplicated = deduplicate([one, two])
+    assert deduplicated.drops == ()
+    assert deduplicated.lookalikes == ((*sorted((one.sha256, two.sha256)), "alike"),)
 
 
 def test_flat_pictures_do_not_fall_together():
@@ -175,8 +175,10 @@ def test_flat_pictures_do_not_fall_together():
         picture(Image.linear_gradient("L").convert("RGB")),
         picture(Image.radial_gradient("L").convert("RGB")),
     ]
-    settled = deduplicate(flats)
-    assert settled.drops == settled.lookalikes == settled.groups == settled.conflicts == ()
+    deduplicated = deduplicate(flats)
+    assert (
+        deduplicated.drops == deduplicated.lookalikes == deduplicated.groups == deduplicated.conflicts == ()
+    )
     (conflict,) = deduplicate([flats[0], flats[0].model_copy(update={"label": "b"})]).conflicts
     assert conflict == (flats[0].sha256,)
 
@@ -193,47 +195,47 @@ def test_mirrored_framed_and_captioned_ones_stay_together():
         "alike": picture(captioned),
     }
     others = [picture(drawn(seed)) for seed in range(20, 30)]
-    settled = deduplicate([original, *copies.values(), *others])
-    assert settled.drops == ()
-    assert grouped(settled) == {frozenset(p.sha256 for p in [original, *copies.values()])}
-    rules = {rule for _, _, rule in settled.lookalikes}
+    deduplicated = deduplicate([original, *copies.values(), *others])
+    assert deduplicated.drops == ()
+    assert grouped(deduplicated) == {frozenset(p.sha256 for p in [original, *copies.values()])}
+    rules = {rule for _, _, rule in deduplicated.lookalikes}
     assert {"mirrored", "inside a border"} <= rules <= {*copies, "near"}
-    assert len(settled.lookalikes) == 3
+    assert len(deduplicated.lookalikes) == 3
 
 
 def test_one_picture_for_two_classes_is_a_conflict():
     """The same bytes, and the same picture in two files, under two labels: nobody is dropped for the other."""
     same = made(1)
-    settled = deduplicate([same, same.model_copy(update={"label": "b"})])
-    assert settled.conflicts == ((same.sha256,),)
-    assert settled.drops == settled.groups == ()
+    deduplicated = deduplicate([same, same.model_copy(update={"label": "b"})])
+    assert deduplicated.conflicts == ((same.sha256,),)
+    assert deduplicated.drops == deduplicated.groups == ()
     pair = [made(2, "a", name="x"), made(2, "b", name="y"), made(2, "a", name="z", width=700)]
-    settled = deduplicate(pair)
-    assert settled.conflicts == (tuple(sorted(p.sha256 for p in pair[:2])),)
-    assert dropped(settled) == {pair[2].sha256: pair[0].sha256}
-    assert settled.lookalikes == ()
+    deduplicated = deduplicate(pair)
+    assert deduplicated.conflicts == (tuple(sorted(p.sha256 for p in pair[:2])),)
+    assert dropped(deduplicated) == {pair[2].sha256: pair[0].sha256}
+    assert deduplicated.lookalikes == ()
 
 
 def test_alike_across_classes_is_no_conflict():
     """Only what is surely the same is a conflict; what is merely alike is listed."""
     one = made(1, "a", name="x")
     two = made(1, "b", name="y", phash=shifted(one.fingerprint.phash, 5))
-    settled = deduplicate([one, two])
-    assert settled.conflicts == ()
-    assert settled.lookalikes == ((*sorted((one.sha256, two.sha256)), "alike"),)
+    deduplicated = deduplicate([one, two])
+    assert deduplicated.conflicts == ()
+    assert deduplicated.lookalikes == ((*sorted((one.sha256, two.sha256)), "alike"),)
 
 
 def test_a_judgement_decides_a_conflict():
     """What somebody put in a class takes its copies from the others; two judgements that differ are a conflict."""
-    judged = made(1, "a", name="x", by_hand=True, width=300)
+    evaluated = made(1, "a", name="x", by_hand=True, width=300)
     other = made(1, "b", name="y", licence=True)
-    settled = deduplicate([judged, other])
-    assert dropped(settled) == {other.sha256: judged.sha256}
-    assert settled.conflicts == ()
-    twin = judged.model_copy(update={"label": "b", "by_hand": False})
-    assert deduplicate([judged, twin]).conflicts == ()
+    deduplicated = deduplicate([evaluated, other])
+    assert dropped(deduplicated) == {other.sha256: evaluated.sha256}
+    assert deduplicated.conflicts == ()
+    twin = evaluated.model_copy(update={"label": "b", "by_hand": False})
+    assert deduplicate([evaluated, twin]).conflicts == ()
     against = other.model_copy(update={"by_hand": True})
-    assert deduplicate([judged, against]).conflicts == (tuple(sorted((judged.sha256, other.sha256))),)
+    assert deduplicate([evaluated, against]).conflicts == (tuple(sorted((evaluated.sha256, other.sha256))),)
 
 
 def offered(seed, *addresses, **fields):
@@ -245,9 +247,11 @@ def test_one_picture_at_three_addresses_of_a_host_is_a_placeholder():
     one = offered(1, "http://x.org/1.jpg", "http://x.org/2.jpg", "http://y.org/3.jpg", "http://x.org/4.jpg")
     assert deduplicate([one, made(2)]).placeholders == (one.sha256,)
     many = [offered(1, f"http://x.org/{n}.jpg", name=n) for n in "123"]
-    settled = deduplicate([*many, made(2)])
-    assert settled.placeholders == tuple(sorted(p.sha256 for p in many))
-    assert settled.drops == settled.groups == settled.conflicts == settled.lookalikes == ()
+    deduplicated = deduplicate([*many, made(2)])
+    assert deduplicated.placeholders == tuple(sorted(p.sha256 for p in many))
+    assert (
+        deduplicated.drops == deduplicated.groups == deduplicated.conflicts == deduplicated.lookalikes == ()
+    )
     flat = Image.new("RGB", (300, 200), "#eeeeee")
     grey = picture(flat, addresses=("http://x.org/a?id=1", "http://x.org/a?id=2", "http://x.org/a?id=3"))
     assert deduplicate([grey]).placeholders == (grey.sha256,)
@@ -313,10 +317,10 @@ def test_what_holds_of_any_settlement(drawn_ones):
             seed, label, name=number, by_hand=by_hand and number % 4 == 0, width=700 + places, **changed
         )
         pictures[found.sha256] = found
-    settled = deduplicate(list(pictures.values()))
-    drops = dropped(settled)
-    in_conflict = [sha256 for conflict in settled.conflicts for sha256 in conflict]
-    for drop in settled.drops:
+    deduplicated = deduplicate(list(pictures.values()))
+    drops = dropped(deduplicated)
+    in_conflict = [sha256 for conflict in deduplicated.conflicts for sha256 in conflict]
+    for drop in deduplicated.drops:
         copy, keeper = pictures[drop.sha256], pictures[drop.keeper]
         assert drop.keeper not in drops
         assert not copy.by_hand
@@ -326,15 +330,15 @@ def test_what_holds_of_any_settlement(drawn_ones):
             == drop.phash
             <= 8
         )
-        assert any({drop.sha256, drop.keeper} <= set(group.members) for group in settled.groups)
+        assert any({drop.sha256, drop.keeper} <= set(group.members) for group in deduplicated.groups)
     assert not set(in_conflict) & set(drops)
     assert len(in_conflict) == len(set(in_conflict))
-    members = [sha256 for group in settled.groups for sha256 in group.members]
+    members = [sha256 for group in deduplicated.groups for sha256 in group.members]
     assert len(members) == len(set(members))
-    for one, other, _ in settled.lookalikes:
+    for one, other, _ in deduplicated.lookalikes:
         assert one not in drops
         assert other not in drops
-        assert any({one, other} <= set(group.members) for group in settled.groups)
+        assert any({one, other} <= set(group.members) for group in deduplicated.groups)
 
 
 def test_large_groups_say_so():
@@ -348,10 +352,10 @@ def test_large_groups_say_so():
         rng = random.Random(number)
         for bit in rng.sample(bits, 6) + rng.sample(zeros, 6):
             look = f"{int(look, 16) ^ 1 << bit:016x}"
-    settled = deduplicate(chain)
-    assert grouped(settled) == {frozenset(p.sha256 for p in chain)}
-    assert len(settled.lookalikes) == 59
-    assert {rule for _, _, rule in settled.lookalikes} == {"alike, in a loose group of 60"}
+    deduplicated = deduplicate(chain)
+    assert grouped(deduplicated) == {frozenset(p.sha256 for p in chain)}
+    assert len(deduplicated.lookalikes) == 59
+    assert {rule for _, _, rule in deduplicated.lookalikes} == {"alike, in a loose group of 60"}
 
 
 @pytest.mark.slow
@@ -374,17 +378,17 @@ def test_ten_thousand_equal_hashes_are_no_trouble(kind):
         "two classes": lambda n: {"label": "ab"[n % 2]},
     }.get(kind, lambda n: {})
     pictures = [made(1, name=number, order=number, **extra(number)) for number in range(10_000)]
-    settled = deduplicate(pictures)
-    assert len(settled.drops) == {"all the same": 9999, "two classes": 9998}.get(kind, 0)
+    deduplicated = deduplicate(pictures)
+    assert len(deduplicated.drops) == {"all the same": 9999, "two classes": 9998}.get(kind, 0)
     if kind != "other dhash":
-        assert len(settled.groups) == 1
+        assert len(deduplicated.groups) == 1
 
 
 def test_nothing_and_one_picture():
     """An empty set and a single picture are settled at once."""
     for pictures in ([], [made(1)]):
-        settled = deduplicate(pictures)
-        assert not any(getattr(settled, name) for name in type(settled).model_fields)
+        deduplicated = deduplicate(pictures)
+        assert not any(getattr(deduplicated, name) for name in type(deduplicated).model_fields)
 
 
 # The pairs that fall in the real vegetables, looked at one by one: the same heap or hand, photographed again.
@@ -414,16 +418,16 @@ def test_only_real_near_duplicates_fall_among_real_photos(real_pictures):
             names[found.sha256] = (folder.name, file.stem)
             pictures.append(found)
     assert len(pictures) > 600
-    settled = deduplicate(pictures)
+    deduplicated = deduplicate(pictures)
     fallen = set()
-    for drop in settled.drops:
+    for drop in deduplicated.drops:
         (label, name), (other, keeper) = names[drop.sha256], names[drop.keeper]
         assert label == other
         fallen.add((label, frozenset((int(name), int(keeper)))))
     assert fallen == SAME_SHOT
-    assert settled.conflicts == settled.placeholders == ()
-    assert all(len({names[member][0] for member in group.members}) == 1 for group in settled.groups)
-    assert max(len(group.members) for group in settled.groups) <= 8
+    assert deduplicated.conflicts == deduplicated.placeholders == ()
+    assert all(len({names[member][0] for member in group.members}) == 1 for group in deduplicated.groups)
+    assert max(len(group.members) for group in deduplicated.groups) <= 8
 
 
 def test_planted_copies_of_real_photos_are_all_found(real_pictures):
@@ -439,15 +443,15 @@ def test_planted_copies_of_real_photos_are_all_found(real_pictures):
         planted.append((original, picture(image.resize((150, 150), Image.Resampling.LANCZOS), **later)))
         linked.append((original, picture(ImageOps.mirror(image), **later)))
         linked.append((original, picture(ImageOps.expand(image, 14, "white"), **later)))
-    settled = deduplicate(originals + [copy for _, copy in planted + linked])
-    drops = dropped(settled)
-    group = {member: group.key for group in settled.groups for member in group.members}
+    deduplicated = deduplicate(originals + [copy for _, copy in planted + linked])
+    drops = dropped(deduplicated)
+    group = {member: group.key for group in deduplicated.groups for member in group.members}
     assert all(copy.sha256 in drops for _, copy in planted)
     assert sum(group.get(one.sha256) == group.get(copy.sha256, "") for one, copy in linked) >= 0.97 * len(
         linked
     )
     assert not any(copy.sha256 in drops and drops[copy.sha256] == one.sha256 for one, copy in linked[::2])
-    assert settled.conflicts == ()
+    assert deduplicated.conflicts == ()
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,14 +5,14 @@ import os
 import shutil
 
 import pytest
-from marked_pictures import cat_files, jpeg, laid_out, marks
+from marked_pictures import cat_files, jpeg, keypoints, laid_out
 
 from byod.api import convert, datasets
 from byod.collection.importers import archives, cat_dataset
 from byod.dataset import keypoint_files
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import sync
-from byod.schema import keypoints
+from byod.schema.keypoints import keypoints_file, read_keypoints
 from byod.schema.records import Placement, Reason, Status
 
 
@@ -37,8 +37,8 @@ def pictures(folder):
 def fits(folder):
     """Whether every file of points names the picture beside it; gives how many there are."""
     snapshot, _ = status(folder)
-    known = {stem: said["sha256"] for stem, said in marks(folder).items()}
-    assert known == {keypoints.keypoints_file(s.path)[7:-5]: s.sha256 for s in snapshot.samples if s.path}
+    known = {stem: said["sha256"] for stem, said in keypoints(folder).items()}
+    assert known == {keypoints_file(s.path)[7:-5]: s.sha256 for s in snapshot.samples if s.path}
     return len(known)
 
 
@@ -49,18 +49,18 @@ def test_a_renamed_picture_takes_its_points_along(folder):
     (folder / "images" / "lion").mkdir()
     second.rename(folder / "images" / "lion" / "leo.jpg")
     assert fits(folder) == 6
-    assert {"tiger", "leo"} <= set(marks(folder))
+    assert {"tiger", "leo"} <= set(keypoints(folder))
 
 
 def test_two_pictures_may_exchange_their_names(folder):
     """Points follow their pictures also where each takes the other's name."""
     first, second, *_ = pictures(folder)
-    before = marks(folder)
+    before = keypoints(folder)
     first.rename(folder / "aside.jpg")
     second.rename(first)
     (folder / "aside.jpg").rename(second)
     assert fits(folder) == 6
-    after = marks(folder)
+    after = keypoints(folder)
     assert after[first.stem] == before[second.stem]
     assert after[second.stem] == before[first.stem]
 
@@ -68,28 +68,28 @@ def test_two_pictures_may_exchange_their_names(folder):
 def test_points_of_a_picture_that_is_gone_wait_and_come_back(folder):
     """Deleting a picture sets its points aside; the picture put back under any name finds them again."""
     first = pictures(folder)[0]
-    content, before = first.read_bytes(), marks(folder)[first.stem]
+    content, before = first.read_bytes(), keypoints(folder)[first.stem]
     first.unlink()
     _, said = status(folder)
     assert any("files of points set aside" in line for line in said)
-    assert first.stem not in marks(folder)
+    assert first.stem not in keypoints(folder)
     assert (folder / keypoint_files.ASIDE / f"{before['sha256'][:20]}.json").exists()
     assert status(folder)[1] == []
     (folder / "images" / "cat" / "again.jpg").write_bytes(content)
     assert fits(folder) == 6
-    assert marks(folder)["again"] == before
+    assert keypoints(folder)["again"] == before
 
 
 def test_rejected_and_restored_pictures_keep_their_points(folder):
     """A picture moved to rejected/ keeps its points in points/, and a restored one has them still."""
     first = pictures(folder)[0]
-    before = marks(folder)
+    before = keypoints(folder)
     (folder / "rejected" / "review").mkdir(parents=True)
     shutil.move(first, folder / "rejected" / "review" / first.name)
     assert fits(folder) == 6
     assert datasets.restore(folder, ["review"], say=lambda _: None) == 1
     assert fits(folder) == 6
-    assert marks(folder) == before
+    assert keypoints(folder) == before
 
 
 def test_pictures_that_would_share_a_file_of_points_are_told_apart(folder):
@@ -101,7 +101,7 @@ def test_pictures_that_would_share_a_file_of_points_are_told_apart(folder):
     stems = [os.path.splitext(os.path.basename(s.path))[0] for s in snapshot.samples]
     assert len(set(stems)) == 7
     owner = next(s for s in snapshot.samples if s.path.endswith(f"/{first.name}"))
-    assert marks(folder)[first.stem]["sha256"] == owner.sha256
+    assert keypoints(folder)[first.stem]["sha256"] == owner.sha256
 
 
 def test_a_file_of_points_made_by_hand_is_taken_up(folder):
@@ -123,26 +123,26 @@ def test_a_picture_edited_in_place_keeps_its_points_only_at_its_size(folder, siz
     snapshot, said = status(folder)
     now = next(s for s in snapshot.samples if s.path.endswith(f"/{first.name}"))
     assert any(("its points stay" if stays else "has another size") in line for line in said)
-    assert (first.stem in marks(folder)) is stays
+    assert (first.stem in keypoints(folder)) is stays
     if stays:
-        assert marks(folder)[first.stem]["sha256"] == now.sha256
+        assert keypoints(folder)[first.stem]["sha256"] == now.sha256
 
 
 def test_a_lost_catalog_costs_no_points(folder):
     """Without catalog.db everything is known again from the folders, also for pictures renamed meanwhile."""
-    before = {said["sha256"]: said for said in marks(folder).values()}
+    before = {said["sha256"]: said for said in keypoints(folder).values()}
     for name in ("catalog.db", "catalog.db-wal", "catalog.db-shm"):
         (folder / name).unlink(missing_ok=True)
     first = pictures(folder)[0]
     first.rename(first.with_name("tiger.jpg"))
     assert fits(folder) == 6
-    assert {said["sha256"]: said for said in marks(folder).values()} == before
+    assert {said["sha256"]: said for said in keypoints(folder).values()} == before
 
 
 def test_a_kill_between_the_two_steps_of_a_move_is_made_good(folder):
     """A file of points left under its name in between is put where its picture is."""
     first = pictures(folder)[0]
-    sha256 = marks(folder)[first.stem]["sha256"]
+    sha256 = keypoints(folder)[first.stem]["sha256"]
     (folder / "points" / f"{first.stem}.json").rename(folder / "points" / f".{sha256}-0.moving")
     assert fits(folder) == 6
 
@@ -168,12 +168,12 @@ def test_what_a_settlement_renames_takes_its_points_along(folder):
         dataset.place([Placement(**known, status=Status.REJECTED, reason=Reason.REVIEW)])
         moved = dataset.catalog.samples.get(sample.sha256)
     assert moved.path != f"rejected/review/{first.name}"
-    assert keypoints.read_keypoints(folder / keypoints.keypoints_file(moved.path)).sha256 == sample.sha256
+    assert read_keypoints(folder / keypoints_file(moved.path)).sha256 == sample.sha256
 
 
 def test_the_fingerprint_of_a_dataset_tells_of_its_points(folder):
     """Another point is another dataset, as another label is."""
     before = status(folder)[0].fingerprint
-    file = folder / keypoints.keypoints_file(pictures(folder)[0].name)
+    file = folder / keypoints_file(pictures(folder)[0].name)
     file.write_text(file.read_text().replace('"x": ', '"x": 1', 1))
     assert status(folder)[0].fingerprint != before

@@ -17,8 +17,15 @@ from reviewed_datasets import added, logged, named, pulled, pushed, said, sample
 
 from byod.api import review
 from byod.labeling.review_tasks import LabelConcern
-from byod.schema import keypoints
-from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
+from byod.schema.keypoints import (
+    Head,
+    Keypoint,
+    Keypoints,
+    KeypointSet,
+    keypoints_file,
+    read_keypoints,
+    write_keypoints,
+)
 from byod.schema.recipe import Recipe
 from byod.schema.records import Reason, Status, Task
 from byod.testing import draw_classes
@@ -59,7 +66,7 @@ def test_labels_by_clicks_and_keys(live, person, tmp_path):
     person.open(pushed(folder)["labels"])
     expected, answers = dict(before), []
 
-    def judged(place: str, label: str | None) -> None:
+    def evaluated(place: str, label: str | None) -> None:
         expected[sha256] = place
         answers.append((sha256, label, live.email))
 
@@ -75,25 +82,25 @@ def test_labels_by_clicks_and_keys(live, person, tmp_path):
     assert person.chosen() == ["circle"]
     assert "Stands in circle" in person.text
     person.press("Submit")
-    judged("images/circle", "circle")
+    evaluated("images/circle", "circle")
 
     sha256 = person.sha256
     person.click("star")
     person.press("Submit")
-    judged("images/star", "star")
+    evaluated("images/star", "star")
 
     sha256 = person.sha256
     assert person.chosen() == ["square"]
     person.key("1")
     person.wait(lambda: person.chosen() == ["circle"])
     person.submit_by_keys()
-    judged("images/circle", "circle")
+    evaluated("images/circle", "circle")
 
     sha256 = person.sha256
     person.key("0")
     person.wait(lambda: person.chosen() == [REJECT])
     person.submit_by_keys()
-    judged("rejected/review", None)
+    evaluated("rejected/review", None)
 
     skipped = person.sha256
     person.press("Skip")
@@ -163,17 +170,17 @@ def test_a_hundred_classes_fit_the_page(live, person, tmp_path):
 def test_suspects_show_both_opinions(live, person, tmp_path, monkeypatch):
     """A doubted label is asked about with both opinions in words; the folder's is the one preselected."""
     folder = shapes(tmp_path, ("circle", "square"), per_class=3)
-    doubted = next(iter(samples(folder).values()))
-    doubt = LabelConcern(sha256=doubted.sha256, suggested="square", quality=0.02)
+    issues = next(iter(samples(folder).values()))
+    doubt = LabelConcern(sha256=issues.sha256, suggested="square", quality=0.02)
     # what the probe finds is another test's; which label it doubts is decided here
     monkeypatch.setattr(review, "_issues", lambda folder, cache, say: [doubt])
-    desk = review.ReviewSession(
+    session = review.ReviewSession(
         studio=review.LabelStudio(live.url, live.token),
         server=review.OWN,
         files=live.files,
     )
     asked = review.ReviewRequest(suspects=True)
-    done = review.push(folder, desk, asked, tmp_path / "cache", say=silent, progress=lambda done, of: None)
+    done = review.push(folder, session, asked, tmp_path / "cache", say=silent, progress=lambda done, of: None)
     number = done[0].project.number
     person.open(number)
     assert "Stands in circle; the other pictures speak for square" in person.text
@@ -186,7 +193,7 @@ def test_suspects_show_both_opinions(live, person, tmp_path, monkeypatch):
     person.click("square")
     person.press("Submit")
     assert pulled(folder)["relabelled"] == 1
-    assert standing(folder)[doubted.sha256] == "images/square"
+    assert standing(folder)[issues.sha256] == "images/square"
 
 
 def test_a_conflict_is_decided(live, person, tmp_path):
@@ -221,13 +228,13 @@ def faces(tmp_path: Path) -> Path:
     folder = added(tmp_path / "datasets" / f"faces-{tmp_path.name}", tmp_path / "own", recipe)
     head = Head(points={**FACE, "tail": Keypoint(x=-12.5, y=40.0, inside=False)})
     for sample in samples(folder).values():
-        marks = Keypoints(sha256=sample.sha256, width=sample.width, height=sample.height, heads=(head,))
-        keypoints.write_keypoints(folder / keypoints.keypoints_file(sample.path), marks)
+        keypoints = Keypoints(sha256=sample.sha256, width=sample.width, height=sample.height, heads=(head,))
+        write_keypoints(folder / keypoints_file(sample.path), keypoints)
     return folder
 
 
 def marked(folder: Path, sha256: str) -> dict[str, Keypoint | None]:
-    read = keypoints.read_keypoints(folder / keypoints.keypoints_file(samples(folder)[sha256].path))
+    read = read_keypoints(folder / keypoints_file(samples(folder)[sha256].path))
     assert read is not None
     assert len(read.heads) == 1
     return dict(read.heads[0].points)
@@ -285,7 +292,7 @@ def test_points_rejected_and_accepted(live, person, tmp_path):
     assert pulled(folder)["answers"] == 2
     places = standing(folder)
     assert places == {accepted: "images/circle", rejected: "rejected/review"}
-    file = folder / keypoints.keypoints_file(samples(folder)[accepted].path)
+    file = folder / keypoints_file(samples(folder)[accepted].path)
     assert file.read_bytes() == texts[file.name]
 
 

@@ -345,15 +345,15 @@ def test_answers_given_while_pulls_run(many, live_studio, tmp_path):
             failed.append(error)
             raise
 
-    desk = review.ReviewSession(studio=studio, server=live_studio.url, files=live_studio.files)
+    session = review.ReviewSession(studio=studio, server=live_studio.url, files=live_studio.files)
     answering = threading.Thread(target=answer)
     answering.start()
     pulls = 0
     while answering.is_alive():
-        review.pull(folder, desk, say=silent)
+        review.pull(folder, session, say=silent)
         pulls += 1
     answering.join()
-    review.pull(folder, desk, say=silent)
+    review.pull(folder, session, say=silent)
     assert not failed
     assert pulls > 2
     new = logged(folder)[before:]

@@ -29,9 +29,11 @@ def verdict(number, who, label, note=""):
     return number, Verdict(sha256=SHA, label=label, who=who, when=NOW + timedelta(seconds=number), note=note)
 
 
-def answer(who, label, second=100, seen=0):
+def answer(who, label, second=100, last_verdict=0):
     when = NOW + timedelta(seconds=second)
-    return Annotation(sha256=SHA, purpose=Purpose.LABELS, label=label, who=who, when=when, seen=seen)
+    return Annotation(
+        sha256=SHA, purpose=Purpose.LABELS, label=label, who=who, when=when, last_verdict=last_verdict
+    )
 
 
 def annotation(label, person=1, second=0, skipped=False, **more):
@@ -113,26 +115,26 @@ def test_somebody_who_changes_their_mind_is_no_conflict():
 
 
 def test_a_file_moved_by_hand_since_it_was_asked_is_a_conflict_with_another_answer():
-    decision = answers.decide([verdict(9, "folder", "dog")], [answer(ANNA, "cat", seen=7)])
+    decision = answers.decide([verdict(9, "folder", "dog")], [answer(ANNA, "cat", last_verdict=7)])
     assert "moved by hand to dog" in decision.conflict
 
 
 def test_a_file_moved_by_hand_to_where_the_reviewer_puts_it_is_no_conflict():
-    assert not answers.decide([verdict(9, "folder", "dog")], [answer(ANNA, "dog", seen=7)]).conflict
+    assert not answers.decide([verdict(9, "folder", "dog")], [answer(ANNA, "dog", last_verdict=7)]).conflict
 
 
 def test_a_file_moved_by_hand_before_it_was_asked_is_no_conflict():
-    assert not answers.decide([verdict(6, "folder", "dog")], [answer(ANNA, "cat", seen=7)]).conflict
+    assert not answers.decide([verdict(6, "folder", "dog")], [answer(ANNA, "cat", last_verdict=7)]).conflict
 
 
 def test_a_hand_after_two_people_decides_between_them():
     history = [verdict(3, ANNA, "dog"), verdict(4, BEN, "cat"), verdict(9, "folder", "cat")]
-    assert not answers.decide(history, [answer(BEN, "cat", seen=9)]).conflict
+    assert not answers.decide(history, [answer(BEN, "cat", last_verdict=9)]).conflict
 
 
 def test_the_answer_after_a_told_conflict_with_a_hand_has_the_last_word():
     history = [verdict(9, "folder", "dog"), verdict(10, ANNA, "cat"), verdict(11, answers.REVIEW, None)]
-    assert answers.decide(history, [answer(ANNA, "cat", seen=7)]) == Decision(label="cat", who=ANNA)
+    assert answers.decide(history, [answer(ANNA, "cat", last_verdict=7)]) == Decision(label="cat", who=ANNA)
 
 
 def test_what_was_taken_back_counts_no_more():
@@ -242,7 +244,7 @@ def test_the_most_suspicious_come_first_and_what_a_run_says_is_an_opinion(drawn_
     snapshot = drawn_snapshot(tmp_path, {"Katze": "cat", "Hund": "dog"}, per_class=2)
     first, second, *_ = [sample.sha256 for sample in snapshot.kept]
     said = {first: {"cat": 0.9, "dog": 0.1}, second: {"cat": 0.2, "dog": 0.8}}
-    asked = review_tasks.labels(snapshot, seen=5, answers=said, run="r1")
+    asked = review_tasks.labels(snapshot, last_verdict=5, answers=said, run="r1")
     assert asked[0].sha256 == second
     assert asked[0].suspicion == pytest.approx(0.8)
     assert [(o.by, o.label, o.score) for o in asked[0].opinions] == [
@@ -252,7 +254,7 @@ def test_the_most_suspicious_come_first_and_what_a_run_says_is_an_opinion(drawn_
 
 
 def test_a_random_sample_is_the_same_at_each_push_and_keeps_the_order(drawn_snapshot, tmp_path):
-    asked = review_tasks.labels(drawn_snapshot(tmp_path, {"a": "a", "b": "b"}, per_class=30), seen=0)
+    asked = review_tasks.labels(drawn_snapshot(tmp_path, {"a": "a", "b": "b"}, per_class=30), last_verdict=0)
     few = review_tasks.sampled(asked, 10)
     assert few == review_tasks.sampled(list(asked), 10)
     assert [q for q in asked if q in few] == few
@@ -282,41 +284,43 @@ def marked(draw):
     return Keypoints(sha256=SHA, width=width, height=height, heads=tuple(heads))
 
 
-def asked_about(marks):
+def asked_about(keypoints):
     """The points as a reviewer's page sends them back untouched."""
     return [
         ReviewedKeypoint(
             key=i["id"], name=i["value"]["keypointlabels"][0], x=i["value"]["x"], y=i["value"]["y"]
         )
-        for i in push.points_result(marks)
+        for i in push.points_result(keypoints)
     ]
 
 
 @given(marked())
-def test_points_that_nobody_touches_come_back_to_the_last_digit(marks):
+def test_points_that_nobody_touches_come_back_to_the_last_digit(keypoints):
     assert (
         keypoint_annotations.reviewed_keypoints(
-            asked_about(marks), marks, NAMES, SHA, marks.width, marks.height
+            asked_about(keypoints), keypoints, NAMES, SHA, keypoints.width, keypoints.height
         )
-        == marks
+        == keypoints
     )
 
 
 @given(marked(), st.floats(-40, 40), st.floats(-40, 40), st.data())
-def test_a_dragged_point_moves_by_as_much_and_no_other_does(marks, right, down, data):
-    left = asked_about(marks)
+def test_a_dragged_point_moves_by_as_much_and_no_other_does(keypoints, right, down, data):
+    left = asked_about(keypoints)
     if not left:
         return
     at = data.draw(st.integers(0, len(left) - 1))
     number, name = left[at].key[1:].split(".")
-    shift = {"x": left[at].x + 100 * right / marks.width, "y": left[at].y + 100 * down / marks.height}
+    shift = {"x": left[at].x + 100 * right / keypoints.width, "y": left[at].y + 100 * down / keypoints.height}
     left[at] = left[at].model_copy(update=shift)
-    after = keypoint_annotations.reviewed_keypoints(left, marks, NAMES, SHA, marks.width, marks.height)
-    for n, (head, before) in enumerate(zip(after.heads, marks.heads, strict=True)):
+    after = keypoint_annotations.reviewed_keypoints(
+        left, keypoints, NAMES, SHA, keypoints.width, keypoints.height
+    )
+    for n, (head, before) in enumerate(zip(after.heads, keypoints.heads, strict=True)):
         for each in NAMES:
             if (n, each) != (int(number), name):
                 assert head.points[each] == before.points[each]
-    old, new = marks.heads[int(number)].points[name], after.heads[int(number)].points[name]
+    old, new = keypoints.heads[int(number)].points[name], after.heads[int(number)].points[name]
     assert abs(new.x - old.x - right) < 0.5
     assert abs(new.y - old.y - down) < 0.5
 
@@ -325,8 +329,8 @@ def test_a_point_that_was_taken_away_is_unmarked_and_one_out_of_the_frame_stays(
     head = Head(
         points={NAMES[0]: Keypoint(x=5, y=5), NAMES[1]: Keypoint(x=-3, y=5, inside=False), NAMES[2]: None}
     )
-    marks = Keypoints(sha256=SHA, width=10, height=10, heads=(head,))
-    after = keypoint_annotations.reviewed_keypoints([], marks, NAMES, SHA, 10, 10)
+    keypoints = Keypoints(sha256=SHA, width=10, height=10, heads=(head,))
+    after = keypoint_annotations.reviewed_keypoints([], keypoints, NAMES, SHA, 10, 10)
     assert after.heads[0].points == {
         NAMES[0]: None,
         NAMES[1]: Keypoint(x=-3, y=5, inside=False),
@@ -338,12 +342,14 @@ def test_a_new_point_goes_to_the_nearest_head_that_lacks_it_else_to_a_new_one():
     heads = tuple(
         Head(points={NAMES[0]: Keypoint(x=x, y=50), NAMES[1]: None, NAMES[2]: None}) for x in (10, 90)
     )
-    marks = Keypoints(sha256=SHA, width=100, height=100, heads=heads)
+    keypoints = Keypoints(sha256=SHA, width=100, height=100, heads=heads)
     new = [
         ReviewedKeypoint(key="x1", name=NAMES[1], x=80, y=50),
         ReviewedKeypoint(key="x2", name=NAMES[0], x=50, y=50),
     ]
-    after = keypoint_annotations.reviewed_keypoints([*asked_about(marks), *new], marks, NAMES, SHA, 100, 100)
+    after = keypoint_annotations.reviewed_keypoints(
+        [*asked_about(keypoints), *new], keypoints, NAMES, SHA, 100, 100
+    )
     assert after.heads[0].points[NAMES[1]] is None
     assert after.heads[1].points[NAMES[1]] == Keypoint(x=80, y=50)
     assert after.heads[2].points[NAMES[0]] == Keypoint(x=50, y=50)
@@ -385,7 +391,7 @@ def test_a_task_carries_all_that_byod_must_know_again():
         sample=sample,
         label="cat",
         suspicion=0.25,
-        seen=9,
+        last_verdict=9,
         opinions=(review_tasks.RunPrediction(by="folder", label="cat"),),
     )
     made = push.task(question, "/data/x")

@@ -12,10 +12,17 @@ from byod.api.review import ReviewRequest, ReviewSession
 from byod.labeling import projects
 from byod.labeling.client import LabelStudio
 from byod.labeling.review_tasks import Purpose
-from byod.schema import keypoints as marked
 from byod.schema import recipe as recipes
 from byod.schema.errors import UsageError
-from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
+from byod.schema.keypoints import (
+    Head,
+    Keypoint,
+    Keypoints,
+    KeypointSet,
+    keypoints_file,
+    read_keypoints,
+    write_keypoints,
+)
 from byod.schema.recipe import Recipe
 from byod.schema.records import Task
 from byod.testing import draw_classes
@@ -32,7 +39,7 @@ def nothing(done, total):
 
 
 @pytest.fixture
-def desk(live_studio):
+def session(live_studio):
     studio = LabelStudio(live_studio.url, live_studio.token)
     return ReviewSession(studio=studio, server="own", files=live_studio.files)
 
@@ -54,22 +61,24 @@ def collected(pictures, folder):
     return folder
 
 
-def push(folder, desk, tmp_path, **asked):
-    done = review.push(folder, desk, ReviewRequest(**asked), tmp_path / "cache", say=quiet, progress=nothing)
+def push(folder, session, tmp_path, **asked):
+    done = review.push(
+        folder, session, ReviewRequest(**asked), tmp_path / "cache", say=quiet, progress=nothing
+    )
     return {one.project.purpose: one for one in done}
 
 
-def pull(folder, desk):
-    return review.pull(folder, desk, say=quiet)
+def pull(folder, session):
+    return review.pull(folder, session, say=quiet)
 
 
-def tasks(desk, pushed):
-    return desk.studio.tasks(pushed.project.number)
+def tasks(session, pushed):
+    return session.studio.tasks(pushed.project.number)
 
 
-def say(desk, task, label, **more):
+def say(session, task, label, **more):
     result = [{"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [label]}}]
-    return desk.studio.post(f"/api/tasks/{task['id']}/annotations/", json={"result": result, **more})
+    return session.studio.post(f"/api/tasks/{task['id']}/annotations/", json={"result": result, **more})
 
 
 def log(folder):
@@ -83,33 +92,33 @@ def where(folder, task):
     return found.parent.relative_to(folder).as_posix()
 
 
-def test_every_picture_is_asked_once_with_its_folder_as_the_preselected_opinion(folder, desk, tmp_path):
-    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
+def test_every_picture_is_asked_once_with_its_folder_as_the_preselected_opinion(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
     assert (pushed.added, pushed.already) == (12, 0)
-    assert push(folder, desk, tmp_path)[Purpose.LABELS].added == 0
-    found = tasks(desk, pushed)
+    assert push(folder, session, tmp_path)[Purpose.LABELS].added == 0
+    found = tasks(session, pushed)
     assert len({task["data"]["byod_id"] for task in found}) == 12
     for task in found:
         (opinion,) = task["predictions"]
         assert opinion["result"][0]["value"]["choices"] == [task["data"]["label"]]
         assert where(folder, task) == f"images/{task['data']['label']}"
-    project = desk.studio.get(f"/api/projects/{pushed.project.number}/")
+    project = session.studio.get(f"/api/projects/{pushed.project.number}/")
     assert project["model_version"] == "folder"
 
 
-def test_what_was_added_to_the_dataset_since_is_all_that_a_second_push_adds(folder, desk, tmp_path):
-    push(folder, desk, tmp_path)
+def test_what_was_added_to_the_dataset_since_is_all_that_a_second_push_adds(folder, session, tmp_path):
+    push(folder, session, tmp_path)
     collected(drawn(tmp_path / "more", "Maus", per_class=2, seed=9), folder)
-    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
     assert (pushed.added, pushed.already) == (2, 12)
-    assert "Maus" in desk.studio.get(f"/api/projects/{pushed.project.number}/")["label_config"]
+    assert "Maus" in session.studio.get(f"/api/projects/{pushed.project.number}/")["label_config"]
 
 
-def test_the_picture_a_task_shows_is_the_picture_of_the_dataset(folder, desk, tmp_path, live_studio):
+def test_the_picture_a_task_shows_is_the_picture_of_the_dataset(folder, session, tmp_path, live_studio):
     import requests
 
-    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
-    task = tasks(desk, pushed)[0]
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task = tasks(session, pushed)[0]
     with requests.Session() as session:
         session.trust_env = False
         address = live_studio.url + task["data"]["image"]
@@ -121,12 +130,18 @@ def test_the_picture_a_task_shows_is_the_picture_of_the_dataset(folder, desk, tm
     assert stranger.status_code in (401, 403, 404)
 
 
-def test_answers_come_back_once_as_verdicts_with_who_and_when_and_the_files_move(folder, desk, tmp_path):
-    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
-    kept, changed, rejected, skipped, *_ = [t for t in tasks(desk, pushed) if t["data"]["label"] == "Katze"]
-    given = [say(desk, kept, "Katze"), say(desk, changed, "Hund"), say(desk, rejected, projects.REJECT)]
-    say(desk, skipped, "Hund", was_cancelled=True)
-    pulled = pull(folder, desk)
+def test_answers_come_back_once_as_verdicts_with_who_and_when_and_the_files_move(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    kept, changed, rejected, skipped, *_ = [
+        t for t in tasks(session, pushed) if t["data"]["label"] == "Katze"
+    ]
+    given = [
+        say(session, kept, "Katze"),
+        say(session, changed, "Hund"),
+        say(session, rejected, projects.REJECT),
+    ]
+    say(session, skipped, "Hund", was_cancelled=True)
+    pulled = pull(folder, session)
     assert (pulled.answers, pulled.relabelled, pulled.rejected) == (3, 1, 1)
     assert [where(folder, t) for t in (kept, changed, rejected, skipped)] == [
         "images/Katze",
@@ -137,55 +152,55 @@ def test_answers_come_back_once_as_verdicts_with_who_and_when_and_the_files_move
     said = [line for line in log(folder) if line["who"] == "byod@localhost"]
     assert sorted(line["when"] for line in said) == sorted(a["updated_at"] for a in given)
     assert sorted(str(line["label"]) for line in said) == ["Hund", "Katze", "None"]
-    assert pull(folder, desk).answers == 0
+    assert pull(folder, session).answers == 0
     assert len(log(folder)) == len({(x["sha256"], x["who"], x["when"], x["label"]) for x in log(folder)})
 
 
-def test_what_somebody_reviewed_is_asked_again_only_on_request(folder, desk, tmp_path):
-    pushed = push(folder, desk, tmp_path, limit=3)[Purpose.LABELS]
+def test_what_somebody_reviewed_is_asked_again_only_on_request(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path, limit=3)[Purpose.LABELS]
     assert pushed.added == 3
-    for task in tasks(desk, pushed):
-        say(desk, task, task["data"]["label"])
-    pull(folder, desk)
-    assert push(folder, desk, tmp_path)[Purpose.LABELS].added == 9
-    assert push(folder, desk, tmp_path, again=True)[Purpose.LABELS].already == 12
+    for task in tasks(session, pushed):
+        say(session, task, task["data"]["label"])
+    pull(folder, session)
+    assert push(folder, session, tmp_path)[Purpose.LABELS].added == 9
+    assert push(folder, session, tmp_path, again=True)[Purpose.LABELS].already == 12
 
 
-def test_a_file_moved_by_hand_meanwhile_is_a_conflict_until_somebody_says_again(folder, desk, tmp_path):
-    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
-    task = next(t for t in tasks(desk, pushed) if t["data"]["label"] == "Katze")
+def test_a_file_moved_by_hand_meanwhile_is_a_conflict_until_somebody_says_again(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task = next(t for t in tasks(session, pushed) if t["data"]["label"] == "Katze")
     name = Path(task["data"]["file"]).name
-    say(desk, task, projects.REJECT)
+    say(session, task, projects.REJECT)
     shutil.move(folder / "images" / "Katze" / name, folder / "images" / "Hund" / name)
-    pulled = pull(folder, desk)
+    pulled = pull(folder, session)
     assert "moved by hand to Hund" in pulled.conflicts[0].why
     assert where(folder, task) == "rejected/conflict"
     assert len(datasets.status(folder, say=quiet).conflicts) == 1
-    say(desk, task, "Hund")
-    assert not pull(folder, desk).conflicts
+    say(session, task, "Hund")
+    assert not pull(folder, session).conflicts
     assert where(folder, task) == "images/Hund"
     assert not datasets.status(folder, say=quiet).conflicts
 
 
-def test_a_file_deleted_by_hand_meanwhile_is_a_conflict_and_its_verdict_is_kept(folder, desk, tmp_path):
-    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
-    task = tasks(desk, pushed)[0]
+def test_a_file_deleted_by_hand_meanwhile_is_a_conflict_and_its_verdict_is_kept(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task = tasks(session, pushed)[0]
     next((folder / "images").glob(f"*/{Path(task['data']['file']).name}")).unlink()
-    say(desk, task, "Hund")
-    pulled = pull(folder, desk)
+    say(session, task, "Hund")
+    pulled = pull(folder, session)
     assert "deleted by hand" in pulled.conflicts[0].why
     assert any(x["who"] == "byod@localhost" and x["label"] == "Hund" for x in log(folder))
     assert sum(1 for sample in datasets.status(folder, say=quiet).kept) == 11
 
 
-def test_undo_takes_the_last_pull_back_and_its_answers_are_not_taken_up_again(folder, desk, tmp_path):
-    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
-    first, second, third, *_ = [t for t in tasks(desk, pushed) if t["data"]["label"] == "Katze"]
-    say(desk, first, "Hund")
-    pull(folder, desk)
-    say(desk, second, projects.REJECT)
-    say(desk, third, "Hund")
-    pull(folder, desk)
+def test_undo_takes_the_last_pull_back_and_its_answers_are_not_taken_up_again(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    first, second, third, *_ = [t for t in tasks(session, pushed) if t["data"]["label"] == "Katze"]
+    say(session, first, "Hund")
+    pull(folder, session)
+    say(session, second, projects.REJECT)
+    say(session, third, "Hund")
+    pull(folder, session)
     name = Path(third["data"]["file"]).name
     shutil.move(folder / "images" / "Hund" / name, folder / "rejected" / "review" / name)
     undone = review.undo(folder, say=quiet)
@@ -195,9 +210,9 @@ def test_undo_takes_the_last_pull_back_and_its_answers_are_not_taken_up_again(fo
         "images/Katze",
         "rejected/review",
     ]
-    assert pull(folder, desk).answers == 0
-    say(desk, second, "Hund")
-    assert pull(folder, desk).relabelled == 1
+    assert pull(folder, session).answers == 0
+    say(session, second, "Hund")
+    assert pull(folder, session).relabelled == 1
     assert review.undo(folder, say=quiet).pictures == 1
     assert review.undo(folder, say=quiet).pictures == 1
     assert where(folder, first) == "images/Katze"
@@ -205,54 +220,54 @@ def test_undo_takes_the_last_pull_back_and_its_answers_are_not_taken_up_again(fo
         review.undo(folder, say=quiet)
 
 
-def test_an_undone_dataset_rebuilt_from_its_log_is_the_same(folder, desk, tmp_path):
-    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
-    for task in tasks(desk, pushed)[:4]:
-        say(desk, task, "Hund")
-    pull(folder, desk)
+def test_an_undone_dataset_rebuilt_from_its_log_is_the_same(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    for task in tasks(session, pushed)[:4]:
+        say(session, task, "Hund")
+    pull(folder, session)
     review.undo(folder, say=quiet)
     before = datasets.status(folder, say=quiet)
     for file in folder.glob("catalog.db*"):
         file.unlink()
     after = datasets.status(folder, say=quiet)
     assert after.fingerprint == before.fingerprint
-    assert pull(folder, desk).answers == 0
+    assert pull(folder, session).answers == 0
     assert datasets.status(folder, say=quiet).fingerprint == before.fingerprint
 
 
-def test_verdicts_for_a_class_that_left_the_recipe_wait_until_it_is_back(folder, desk, tmp_path):
-    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
-    task = next(t for t in tasks(desk, pushed) if t["data"]["label"] == "Katze")
+def test_verdicts_for_a_class_that_left_the_recipe_wait_until_it_is_back(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task = next(t for t in tasks(session, pushed) if t["data"]["label"] == "Katze")
     shutil.rmtree(folder / "images" / "Hund")
     recipe = tomlkit.parse((folder / "byod.toml").read_text(encoding="utf-8"))
     del recipe["classes"]["Hund"]
     (folder / "byod.toml").write_text(tomlkit.dumps(recipe), encoding="utf-8")
-    say(desk, task, "Hund")
-    pulled = pull(folder, desk)
+    say(session, task, "Hund")
+    pulled = pull(folder, session)
     assert (pulled.answers, pulled.waiting) == (0, {"Hund": 1})
     recipes.write(folder, recipes.read(folder).with_class("Hund"))
-    pulled = pull(folder, desk)
+    pulled = pull(folder, session)
     assert (pulled.relabelled, pulled.waiting) == (1, {})
     assert where(folder, task) == "images/Hund"
 
 
-def test_a_class_that_is_shown_otherwise_keeps_its_answers(folder, desk, tmp_path):
-    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
-    task = next(t for t in tasks(desk, pushed) if t["data"]["label"] == "Katze")
-    say(desk, task, "Hund")
+def test_a_class_that_is_shown_otherwise_keeps_its_answers(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task = next(t for t in tasks(session, pushed) if t["data"]["label"] == "Katze")
+    say(session, task, "Hund")
     toml = (folder / "byod.toml").read_text(encoding="utf-8")
     (folder / "byod.toml").write_text(
         toml.replace('name = "Hund"', 'name = "Wau & \\"Wau\\" <b>"'), encoding="utf-8"
     )
-    assert push(folder, desk, tmp_path)[Purpose.LABELS].added == 0
-    config = desk.studio.get(f"/api/projects/{pushed.project.number}/")["label_config"]
+    assert push(folder, session, tmp_path)[Purpose.LABELS].added == 0
+    config = session.studio.get(f"/api/projects/{pushed.project.number}/")["label_config"]
     assert "Wau &amp; &quot;Wau&quot; &lt;b>" in config or "Wau &amp;" in config
-    assert pull(folder, desk).relabelled == 1
+    assert pull(folder, session).relabelled == 1
     assert where(folder, task) == "images/Hund"
 
 
 @pytest.mark.long
-def test_a_hundred_classes_with_any_names_make_the_trip(desk, tmp_path):
+def test_a_hundred_classes_with_any_names_make_the_trip(session, tmp_path):
     evil = ["Blumen kohl", "Möhre", "🥦", "<&\"'>", "a&amp;b", "✗ Reject: belongs to no class"]
     names = evil + [f"class {number}" for number in range(94)]
     sorted_out = tmp_path / "drawn"
@@ -265,42 +280,42 @@ def test_a_hundred_classes_with_any_names_make_the_trip(desk, tmp_path):
         shutil.copy(picture, sorted_out / folder)
     dataset = tmp_path / "set"
     datasets.add([sorted_out], None, dataset, recipe, say=quiet, watch=lambda tallies: None)
-    pushed = push(dataset, desk, tmp_path)[Purpose.LABELS]
-    asked = tasks(desk, pushed)
+    pushed = push(dataset, session, tmp_path)[Purpose.LABELS]
+    asked = tasks(session, pushed)
     assert len(asked) > 50  # drawn pictures may be copies of each other
     folders = list(recipe.classes)
     wanted = {}
     for task in asked:
         label = folders[(folders.index(task["data"]["label"]) + 1) % 100]
-        say(desk, task, label)
+        say(session, task, label)
         wanted[task["data"]["file"]] = f"images/{label}"
-    assert pull(dataset, desk).relabelled == len(asked)
+    assert pull(dataset, session).relabelled == len(asked)
     assert {task["data"]["file"]: where(dataset, task) for task in asked} == wanted
 
 
-def test_conflicts_are_asked_with_both_classes_and_an_answer_decides(folder, desk, tmp_path):
-    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
-    task = next(t for t in tasks(desk, pushed) if t["data"]["label"] == "Katze")
+def test_conflicts_are_asked_with_both_classes_and_an_answer_decides(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task = next(t for t in tasks(session, pushed) if t["data"]["label"] == "Katze")
     name = Path(task["data"]["file"]).name
     shutil.copy(folder / "images" / "Katze" / name, folder / "images" / "Hund" / name)
-    done = push(folder, desk, tmp_path, conflicts=True)
+    done = push(folder, session, tmp_path, conflicts=True)
     assert set(done) == {Purpose.CONFLICTS}
-    (asked,) = tasks(desk, done[Purpose.CONFLICTS])
+    (asked,) = tasks(session, done[Purpose.CONFLICTS])
     assert "Katze" in asked["data"]["question"]
-    say(desk, asked, "Hund")
-    pull(folder, desk)
+    say(session, asked, "Hund")
+    pull(folder, session)
     assert not datasets.status(folder, say=quiet).conflicts
     assert (folder / "images" / "Hund" / name).exists()
 
 
-def test_status_counts_what_was_asked_answered_skipped_and_pulled(folder, desk, tmp_path):
-    pushed = push(folder, desk, tmp_path)[Purpose.LABELS]
-    one, two, three, *_ = [t for t in tasks(desk, pushed) if t["data"]["label"] == "Katze"]
-    say(desk, one, "Katze")
-    pull(folder, desk)
-    say(desk, two, "Hund")
-    say(desk, three, "Hund", was_cancelled=True)
-    standing = review.status(folder, desk, say=quiet)
+def test_status_counts_what_was_asked_answered_skipped_and_pulled(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    one, two, three, *_ = [t for t in tasks(session, pushed) if t["data"]["label"] == "Katze"]
+    say(session, one, "Katze")
+    pull(folder, session)
+    say(session, two, "Hund")
+    say(session, three, "Hund", was_cancelled=True)
+    standing = review.status(folder, session, say=quiet)
     (tally,) = standing.tallies
     assert (tally.pushed, tally.done, tally.skipped, tally.disagreeing, tally.pulled) == (12, 2, 1, 0, 1)
     assert tally.by == {"byod@localhost": 2}
@@ -320,35 +335,35 @@ def cats(tmp_path):
     datasets.add([pictures], None, folder, recipe, say=quiet, watch=lambda tallies: None)
     for sample in datasets.status(folder, say=quiet).kept:
         eyes = {NAMES[0]: Keypoint(x=10.25, y=20.5), NAMES[1]: Keypoint(x=-4, y=20, inside=False)}
-        marks = Keypoints(
+        keypoints = Keypoints(
             sha256=sample.sha256, width=sample.width, height=sample.height, heads=(Head(points=eyes),)
         )
-        marked.write_keypoints(folder / marked.keypoints_file(sample.path), marks)
+        write_keypoints(folder / keypoints_file(sample.path), keypoints)
     return folder
 
 
 def points_of(folder, task):
-    return marked.read_keypoints(folder / marked.keypoints_file(task["data"]["file"]))
+    return read_keypoints(folder / keypoints_file(task["data"]["file"]))
 
 
-def drag(desk, task, right, down):
+def drag(session, task, right, down):
     """Say where the first eye is: `right` and `down` pixels from where it was shown."""
     (shown,) = task["predictions"][0]["result"]
     value = dict(shown["value"])
     value["x"] += 100 * right / shown["original_width"]
     value["y"] += 100 * down / shown["original_height"]
-    return desk.studio.post(
+    return session.studio.post(
         f"/api/tasks/{task['id']}/annotations/", json={"result": [{**shown, "value": value}]}
     )
 
 
-def test_a_dragged_point_moves_in_its_file_and_undo_moves_it_back(cats, desk, tmp_path):
-    pushed = push(cats, desk, tmp_path)[Purpose.POINTS]
+def test_a_dragged_point_moves_in_its_file_and_undo_moves_it_back(cats, session, tmp_path):
+    pushed = push(cats, session, tmp_path)[Purpose.POINTS]
     assert pushed.added == 4
-    task, untouched, *_ = tasks(desk, pushed)
+    task, untouched, *_ = tasks(session, pushed)
     before, other = points_of(cats, task), points_of(cats, untouched)
-    drag(desk, task, 7, -3)
-    pulled = pull(cats, desk)
+    drag(session, task, 7, -3)
+    pulled = pull(cats, session)
     assert (pulled.answers, pulled.points) == (1, 1)
     after = points_of(cats, task)
     assert after.heads[0].points[NAMES[0]].x == pytest.approx(17.25, abs=0.01)
@@ -357,37 +372,37 @@ def test_a_dragged_point_moves_in_its_file_and_undo_moves_it_back(cats, desk, tm
     assert points_of(cats, untouched) == other
     assert review.undo(cats, say=quiet).pictures == 1
     assert points_of(cats, task) == before
-    assert pull(cats, desk).answers == 0
+    assert pull(cats, session).answers == 0
 
 
-def test_points_that_a_hand_changed_meanwhile_are_not_overwritten(cats, desk, tmp_path):
-    pushed = push(cats, desk, tmp_path)[Purpose.POINTS]
-    task = tasks(desk, pushed)[0]
-    marks = points_of(cats, task)
-    head = marks.heads[0]
-    by_hand = marks.model_copy(
+def test_points_that_a_hand_changed_meanwhile_are_not_overwritten(cats, session, tmp_path):
+    pushed = push(cats, session, tmp_path)[Purpose.POINTS]
+    task = tasks(session, pushed)[0]
+    keypoints = points_of(cats, task)
+    head = keypoints.heads[0]
+    by_hand = keypoints.model_copy(
         update={"heads": (head.model_copy(update={"points": {**head.points, NAMES[0]: Keypoint(x=1, y=2)}}),)}
     )
-    marked.write_keypoints(cats / marked.keypoints_file(task["data"]["file"]), by_hand)
-    drag(desk, task, 5, 5)
-    pulled = pull(cats, desk)
+    write_keypoints(cats / keypoints_file(task["data"]["file"]), by_hand)
+    drag(session, task, 5, 5)
+    pulled = pull(cats, session)
     assert "changed by hand" in pulled.conflicts[0].why
     assert where(cats, task) == "rejected/conflict"
     assert points_of(cats, task).heads == by_hand.heads
-    drag(desk, task, 6, 6)
-    assert not pull(cats, desk).conflicts
+    drag(session, task, 6, 6)
+    assert not pull(cats, session).conflicts
     assert where(cats, task) == "images/cat"
     assert points_of(cats, task).heads[0].points[NAMES[0]].x == pytest.approx(16.25, abs=0.01)
 
 
-def test_a_picture_without_points_is_asked_first_and_may_be_rejected(cats, desk, tmp_path):
+def test_a_picture_without_points_is_asked_first_and_may_be_rejected(cats, session, tmp_path):
     sample = datasets.status(cats, say=quiet).kept[2]
-    (cats / marked.keypoints_file(sample.path)).unlink()
-    pushed = push(cats, desk, tmp_path)[Purpose.POINTS]
-    first = tasks(desk, pushed)[0]
+    (cats / keypoints_file(sample.path)).unlink()
+    pushed = push(cats, session, tmp_path)[Purpose.POINTS]
+    first = tasks(session, pushed)[0]
     assert first["data"]["byod_id"] == sample.sha256
-    say(desk, first, projects.REJECT)
-    assert pull(cats, desk).rejected == 1
+    say(session, first, projects.REJECT)
+    assert pull(cats, session).rejected == 1
     assert where(cats, first) == "rejected/review"
 
 
@@ -401,42 +416,44 @@ def learned(tmp_path_factory):
     return made
 
 
-def test_the_pictures_a_run_is_least_sure_of_come_first_with_its_opinion_preselected(learned, desk, tmp_path):
-    pushed = push(learned, desk, tmp_path)[Purpose.LABELS]
-    assert push(learned, desk, tmp_path, uncertain=True)[Purpose.LABELS].added == 0
-    project = desk.studio.get(f"/api/projects/{pushed.project.number}/")
+def test_the_pictures_a_run_is_least_sure_of_come_first_with_its_opinion_preselected(
+    learned, session, tmp_path
+):
+    pushed = push(learned, session, tmp_path)[Purpose.LABELS]
+    assert push(learned, session, tmp_path, uncertain=True)[Purpose.LABELS].added == 0
+    project = session.studio.get(f"/api/projects/{pushed.project.number}/")
     run = project["model_version"]
     assert run.endswith("-sklearn")
     scores = {
         task["id"]: one["score"]
-        for task in tasks(desk, pushed)
+        for task in tasks(session, pushed)
         for one in task["predictions"]
         if one["model_version"] == run
     }
     assert len(scores) == pushed.added
-    first = desk.studio.get(f"/api/projects/{pushed.project.number}/next")
+    first = session.studio.get(f"/api/projects/{pushed.project.number}/next")
     assert scores[first["id"]] == min(scores.values())
 
 
-def test_a_push_of_the_uncertain_orders_the_tasks_and_keeps_to_the_limit(learned, desk, tmp_path):
+def test_a_push_of_the_uncertain_orders_the_tasks_and_keeps_to_the_limit(learned, session, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(learned, moved)
     (moved / ".byod" / "review-key").unlink(missing_ok=True)
-    pushed = push(moved, desk, tmp_path, uncertain=True, limit=5)[Purpose.LABELS]
-    found = tasks(desk, pushed)
+    pushed = push(moved, session, tmp_path, uncertain=True, limit=5)[Purpose.LABELS]
+    found = tasks(session, pushed)
     suspicion = [task["data"]["suspicion"] for task in found]
     assert len(found) == 5
     assert suspicion == sorted(suspicion, reverse=True)
 
 
 @pytest.mark.long
-def test_suspects_are_asked_in_a_project_of_their_own_with_what_speaks_against_the_label(desk, tmp_path):
+def test_suspects_are_asked_in_a_project_of_their_own_with_what_speaks_against_the_label(session, tmp_path):
     pictures = drawn(tmp_path / "drawn", "Katze", "Hund", per_class=40)
     for file in sorted((pictures / "Katze").iterdir())[:4]:
         shutil.move(file, pictures / "Hund" / f"was-{file.name}")
     folder = collected(pictures, tmp_path / "set")
-    done = push(folder, desk, tmp_path, suspects=True)
-    found = tasks(desk, done[Purpose.SUSPECTS])
+    done = push(folder, session, tmp_path, suspects=True)
+    found = tasks(session, done[Purpose.SUSPECTS])
     assert Purpose.LABELS not in done
     assert any("speak for Katze" in task["data"]["question"] for task in found)
     labels = {one["result"][0]["value"]["choices"][0] for task in found for one in task["predictions"]}

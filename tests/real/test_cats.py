@@ -58,13 +58,13 @@ def run(photos, strangers, real_pictures, tmp_path_factory):
         copy = dataset / "images" / "cat" / f"none-{file.name}"
         shutil.copyfile(file, copy)
         width, height = open_picture(copy).size
-        marks = {
+        keypoints = {
             "sha256": hashlib.sha256(copy.read_bytes()).hexdigest(),
             "width": width,
             "height": height,
             "heads": [],
         }
-        (dataset / "points" / f"{copy.stem}.json").write_text(json.dumps(marks), encoding="utf-8")
+        (dataset / "points" / f"{copy.stem}.json").write_text(json.dumps(keypoints), encoding="utf-8")
     weights = str(real_pictures / "weights" / "squeezenet1_1.pth")
     how = ("--task", "keypoints", "--plugin", "torch", "--weights", weights, "--epochs", "18", "--json")
     card = json.loads(byod("train", str(dataset), *how, folder=home, timeout=580, **own).stdout)

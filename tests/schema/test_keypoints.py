@@ -11,9 +11,19 @@ from pydantic import ValidationError
 
 from byod.collection.importers.cat_file import POINTS
 from byod.images import decode
-from byod.schema import keypoints
 from byod.schema.errors import DatasetError
-from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet, box_of, mirrored_pairs, upright
+from byod.schema.keypoints import (
+    Head,
+    Keypoint,
+    Keypoints,
+    KeypointSet,
+    box_of,
+    is_inside,
+    mirrored_pairs,
+    read_keypoints,
+    upright,
+    write_keypoints,
+)
 
 coordinates = st.floats(-2000, 2000, allow_nan=False).map(lambda x: round(x, 3))
 heads = st.builds(
@@ -29,9 +39,9 @@ heads = st.builds(
 def test_marks_read_back_are_those_written(tmp_path_factory, some, width, height):
     """Whatever is marked, its file gives the same marks back."""
     file = tmp_path_factory.mktemp("points") / "points" / "a.json"
-    marks = Keypoints(sha256="0" * 64, width=width, height=height, heads=tuple(some))
-    keypoints.write_keypoints(file, marks)
-    assert keypoints.read_keypoints(file) == marks
+    keypoints = Keypoints(sha256="0" * 64, width=width, height=height, heads=tuple(some))
+    write_keypoints(file, keypoints)
+    assert read_keypoints(file) == keypoints
     assert [path.name for path in file.parent.iterdir()] == ["a.json"]
 
 
@@ -44,9 +54,9 @@ def test_a_damaged_file_is_said_in_one_line(tmp_path, text):
     file = tmp_path / "a.json"
     file.write_text(text)
     with pytest.raises(DatasetError, match=r"a\.json") as raised:
-        keypoints.read_keypoints(file)
+        read_keypoints(file)
     assert "\n" not in str(raised.value)
-    assert keypoints.read_keypoints(tmp_path / "b.json") is None
+    assert read_keypoints(tmp_path / "b.json") is None
 
 
 def test_the_mirror_image_of_a_cat_exchanges_its_sides():
@@ -113,7 +123,7 @@ def test_boxes_hold_their_points_and_stay_in_the_frame(head, width, height):
     assert 0 <= box[0] < box[2] <= width
     assert 0 <= box[1] < box[3] <= height
     for point in head.marked.values():
-        if keypoints.is_inside(point.x, point.y, width, height):
+        if is_inside(point.x, point.y, width, height):
             assert box[0] <= point.x <= box[2]
             assert box[1] <= point.y <= box[3]
 

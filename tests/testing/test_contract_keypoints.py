@@ -28,8 +28,8 @@ def discs(monkeypatch):
     """The contract draws discs with spots instead of cats, which Spot can learn."""
 
     def drawn(folder, number, size, seed):
-        examples, marks = spotted(folder, 75, parts=(0.4, 0.3, 0.3), seed=seed, beside=BESIDE)
-        return Drawn(Task.KEYPOINTS, tuple(examples), marks=marks, points=spot_trainer.POINTS)
+        examples, keypoints = spotted(folder, 75, parts=(0.4, 0.3, 0.3), seed=seed, beside=BESIDE)
+        return Drawn(Task.KEYPOINTS, tuple(examples), keypoints=keypoints, points=spot_trainer.POINTS)
 
     monkeypatch.setattr(drawn_sets, "heads", drawn)
 
@@ -77,11 +77,11 @@ def test_too_few_pictures_of_heads_are_refused():
 def test_drawn_heads_are_where_their_marks_say(tmp_path):
     """The pupils are dark at the eyes' points, the points lie within the picture, and pairs are on their sides."""
     drawn = draw_heads(tmp_path, 24, size=(260, 200), seed=3)
-    assert [len(marks.heads) for _, marks in drawn[:8]] == [1, 1, 1, 2, 0, 1, 3, 1]
-    for path, marks in drawn:
+    assert [len(keypoints.heads) for _, keypoints in drawn[:8]] == [1, 1, 1, 2, 0, 1, 3, 1]
+    for path, keypoints in drawn:
         pixels = np.asarray(Image.open(path).convert("L"), np.float64)
-        assert pixels.shape == (marks.height, marks.width) == (200, 260)
-        for head in marks.heads:
+        assert pixels.shape == (keypoints.height, keypoints.width) == (200, 260)
+        for head in keypoints.heads:
             assert set(head.points) == set(POINTS.names)
             left, right = head.points["eye_image_left"], head.points["eye_image_right"]
             assert left.x < right.x

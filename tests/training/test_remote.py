@@ -100,9 +100,11 @@ def test_a_trainer_elsewhere_is_as_good_as_one_here(elsewhere, examples, tmp_pat
 @pytest.mark.long
 def test_points_are_trained_elsewhere_as_well(elsewhere, tmp_path):
     """Both stages of a trainer behind another Python give the run of the same one here, to the last bit."""
-    examples, marks = spotted(tmp_path / "images", 75, beside=BESIDE)
+    examples, keypoints = spotted(tmp_path / "images", 75, beside=BESIDE)
     there, here = (
-        train_keypoints(examples, marks, POINTS, trainer, {"epochs": "2"}, folder=tmp_path / "runs" / name)
+        train_keypoints(
+            examples, keypoints, POINTS, trainer, {"epochs": "2"}, folder=tmp_path / "runs" / name
+        )
         for name, trainer in (("there", Remote("spot", elsewhere)), ("here", Spot()))
     )
     assert there.metrics == here.metrics
@@ -111,7 +113,7 @@ def test_points_are_trained_elsewhere_as_well(elsewhere, tmp_path):
     with pytest.raises(TrainerError, match=r"exported model \(points\) differs"):
         train_keypoints(
             examples,
-            marks,
+            keypoints,
             POINTS,
             Remote("spot", elsewhere),
             {"spoil": "0.1"},

@@ -26,9 +26,8 @@ from byod.api import feedback, serve
 from byod.dataset import feedback_inbox
 from byod.dataset.dataset_folder import Dataset
 from byod.images.resize import resized
-from byod.schema import keypoints
 from byod.schema.errors import DatasetError, ModelError, PictureError, UsageError
-from byod.schema.keypoints import Keypoints, KeypointSet
+from byod.schema.keypoints import Keypoints, KeypointSet, keypoints_file, read_keypoints
 from byod.schema.model_card import InputRule
 from byod.schema.recipe import Recipe
 from byod.schema.records import Task
@@ -278,7 +277,7 @@ def test_reports_of_points_come_in_with_their_marks(tmp_path):
     done = feedback.import_feedback(tmp_path / "cats", say=str, watch=lambda tallies: None)
     assert (done.taken, done.left) == (1, 0)
     (sample,) = done.snapshot.kept
-    there = keypoints.read_keypoints(tmp_path / "cats" / keypoints.keypoints_file(sample.path))
+    there = read_keypoints(tmp_path / "cats" / keypoints_file(sample.path))
     assert (there.sha256, there.width, there.height) == (sample.sha256, 512, 384)
     left, right = (there.heads[0].points[name] for name in names.names)
     assert (left.x, left.y, left.inside) == (pytest.approx(128), pytest.approx(192), True)
@@ -338,10 +337,7 @@ def test_corrected_points_come_in_for_the_next_round(cats):
         assert post(at, "/api/report", none, kind).status == 201
     done = feedback.import_feedback(cats.parent.parent, say=str, watch=lambda tallies: None)
     assert (done.taken, done.left) == (2, 0)
-    marks = [
-        keypoints.read_keypoints(done.snapshot.folder / keypoints.keypoints_file(one.path))
-        for one in done.snapshot.samples
-    ]
+    marks = [read_keypoints(done.snapshot.folder / keypoints_file(one.path)) for one in done.snapshot.samples]
     assert sorted(len(each.heads) for each in marks) == [0, 1]
     (there,) = next(each.heads for each in marks if each.heads)
     assert there.points["mouth"] is None
@@ -400,7 +396,8 @@ def test_marks_are_those_of_the_model(heads):
 
     about = About(
         run="r", task=Task.KEYPOINTS, arch="a", plugin="p", created="now", input=InputRule(width=96, height=96),
-        points=KeypointSet(names=("eye",)), look=False, reports=True, takes=Taken(types=(), bytes=1, pixels=1), metrics={},
+        points=KeypointSet(names=("eye",)), look=False, reports=True,
+        takes=Taken(types=(), bytes=1, pixels=1), metrics={},
     )  # fmt: skip
     said = {"width": 10, "height": 10, "heads": heads}
     with pytest.raises(HTTPException) as refused:

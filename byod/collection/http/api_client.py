@@ -84,7 +84,7 @@ Params = Mapping[str, str | int]
 """The parameters of a question."""
 
 
-class Asking(TypedDict, total=False):
+class RequestLimits(TypedDict, total=False):
     """How a question is asked.
 
     `secret` names the parameters that no cache key and no message may hold ("api_key" if nothing is said), `cache`
@@ -121,7 +121,13 @@ class ApiClient:
         self._lock = threading.Lock()
 
     def get_json(
-        self, url: str, params: Params, *, source: str, check: Check | None = None, **how: Unpack[Asking]
+        self,
+        url: str,
+        params: Params,
+        *,
+        source: str,
+        check: Check | None = None,
+        **how: Unpack[RequestLimits],
     ) -> Any:
         """The JSON that an address answers with; parameters as in `get_reply`.
 
@@ -138,13 +144,25 @@ class ApiClient:
         return self.get_reply(url, params, source=source, check=whole, **how).parsed(source)
 
     def get_text(
-        self, url: str, params: Params, *, source: str, check: Check | None = None, **how: Unpack[Asking]
+        self,
+        url: str,
+        params: Params,
+        *,
+        source: str,
+        check: Check | None = None,
+        **how: Unpack[RequestLimits],
     ) -> str:
         """The text that an address answers with; parameters and errors as in `get_reply`."""
         return self.get_reply(url, params, source=source, check=check, **how).text()
 
     def get_reply(
-        self, url: str, params: Params, *, source: str, check: Check | None = None, **how: Unpack[Asking]
+        self,
+        url: str,
+        params: Params,
+        *,
+        source: str,
+        check: Check | None = None,
+        **how: Unpack[RequestLimits],
     ) -> Reply:
         """Ask once, or take the answer of the last day; patient with trouble that passes.
 
@@ -165,7 +183,7 @@ class ApiClient:
 
         def attempt() -> Reply:
             self.take_turn(source, None if on_loopback(url) else how.get("per_minute"))
-            reply = self._ask(url, params, source, headers)
+            reply = self._request(url, params, source, headers)
             if check is not None:
                 check(reply)
             refuse(reply, source, with_key=with_key)
@@ -236,7 +254,7 @@ class ApiClient:
                 wait = 60 - (now - asked[0])
             self.sleep(wait)
 
-    def _ask(self, url: str, params: Params, source: str, headers: Mapping[str, str]) -> Reply:
+    def _request(self, url: str, params: Params, source: str, headers: Mapping[str, str]) -> Reply:
         started = time.monotonic()
         try:
             with (
@@ -303,8 +321,8 @@ def refuse(reply: Reply, source: str, *, with_key: bool) -> None:
     if status == 200:
         return
     if status == 429:
-        ask = f"asks to wait {wait:.0f} s" if wait is not None else "asks to be left alone for a while"
-        raise Busy(RateLimited(f"{source} {ask}; run the command again later"), wait)
+        options = f"asks to wait {wait:.0f} s" if wait is not None else "asks to be left alone for a while"
+        raise Busy(RateLimited(f"{source} {options}; run the command again later"), wait)
     if status >= 500:
         raise Busy(SourceError(f"{source} is out of order (HTTP {status}); try again later"), wait)
     if with_key and status in (401, 403):

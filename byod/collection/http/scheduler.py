@@ -53,7 +53,7 @@ class Site:
     origin: str
     host: Host
     permission: Permission | Miss | None = None
-    asking: bool = False
+    requested: bool = False
     tried: int = 0
     ready_at: float = 0.0
 
@@ -72,14 +72,14 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class RobotsRequest:
     """Ask this site for its robots.txt."""
 
     site: Site
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class Fetch:
     """Fetch this job's target."""
 
     job: Job
@@ -87,14 +87,14 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Refused:
     """This job ends without being asked for."""
 
     job: Job
     miss: Miss
 
 
-Work = Question | Visit | Refusal
+Work = RobotsRequest | Fetch | Refused
 
 
 class Schedule:
@@ -153,7 +153,7 @@ class Schedule:
                 if self._unclaimed < self._limits.workers:
                     work, wake = self._next(time.monotonic(), wake)
                     if work is not None:
-                        if isinstance(work, Refusal):
+                        if isinstance(work, Refused):
                             self._unclaimed += 1
                         return work
                 self.idle += 1
@@ -161,11 +161,11 @@ class Schedule:
                 self.idle -= 1
             return None
 
-    def answer(self, site: Site, permission: Permission | Miss) -> None:
+    def robots_known(self, site: Site, permission: Permission | Miss) -> None:
         """What the site's robots.txt says, or why it could not be read; the latter is tried again."""
         with self._changed:
             site.host.running -= 1
-            site.asking = False
+            site.requested = False
             site.tried += 1
             if isinstance(permission, Permission):
                 site.host.strikes = 0
@@ -176,7 +176,7 @@ class Schedule:
             site.permission = permission
             self._changed.notify(self._limits.per_host)
 
-    def settle(self, visit: Visit, outcome: Body | Redirect | Miss) -> Body | Miss | None:
+    def release(self, visit: Fetch, outcome: Body | Redirect | Miss) -> Body | Miss | None:
         """Free the host for its next job; returns what the job ends with, None when it goes on."""
         job, host = visit.job, visit.host
         with self._changed:
@@ -204,7 +204,7 @@ class Schedule:
             self._unclaimed += 1
             return outcome
 
-    def add_unasked(self) -> None:
+    def add_without_job(self) -> None:
         """A result comes without a job: it counts among those not yet taken."""
         with self._changed:
             self._unclaimed += 1
@@ -262,36 +262,36 @@ class Schedule:
         for place, job in enumerate(host.waiting):
             site = self._sites[job.origin]
             ready_at = max(job.ready_at, site.ready_at)
-            if site.asking or ready_at > now:
-                wake = min(wake, never if site.asking else ready_at)
+            if site.requested or ready_at > now:
+                wake = min(wake, never if site.requested else ready_at)
                 continue
             if site.permission is None:
-                site.asking = True
+                site.requested = True
                 host.running += 1
                 host.next_start = now + self._limits.delay
-                return Question(site), now
+                return RobotsRequest(site), now
             del host.waiting[place]
             return self._visit(job, site, now), now
         return None, wake
 
-    def _visit(self, job: Job, site: Site, now: float) -> Visit | Refusal:
+    def _visit(self, job: Job, site: Site, now: float) -> Fetch | Refused:
         permission = site.permission
         if isinstance(permission, Miss):
-            return Refusal(job, permission.model_copy(update={"url": job.url}))
+            return Refused(job, permission.model_copy(update={"url": job.url}))
         refusal = permission.refusal(job.target) if permission else None
         if refusal is not None:
-            return Refusal(job, Miss(url=job.url, reason=refusal[0], detail=refusal[1]))
+            return Refused(job, Miss(url=job.url, reason=refusal[0], detail=refusal[1]))
         site.host.running += 1
         site.host.next_start = now + max(self._limits.delay, permission.delay if permission else 0.0)
-        return Visit(job, site.host)
+        return Fetch(job, site.host)
 
-    def _give_up(self, host: Host, now: float) -> Refusal:
+    def _give_up(self, host: Host, now: float) -> Refused:
         job = host.waiting.popleft()
         if host.down is not None:
-            return Refusal(job, host.down.model_copy(update={"url": job.url}))
+            return Refused(job, host.down.model_copy(update={"url": job.url}))
         rest = host.parked_until - now
         detail = f"{host.name} asked to be left alone for {rest:.0f} s"
-        return Refusal(
+        return Refused(
             job, Miss(url=job.url, reason=Reason.RATE_LIMITED, detail=detail, retry_after=round(rest, 1))
         )
 

@@ -142,13 +142,13 @@ def look_up(host: str, port: int) -> list[Address]:
         return _resolve(host, port)
     answers: queue.SimpleQueue[list[Address] | OSError] = queue.SimpleQueue()
 
-    def ask() -> None:
+    def options() -> None:
         try:
             answers.put(_resolve(host, port))
         except OSError as error:
             answers.put(error)
 
-    threading.Thread(target=ask, name=f"byod lookup of {host}", daemon=True).start()
+    threading.Thread(target=options, name=f"byod lookup of {host}", daemon=True).start()
     while True:
         try:
             answer = answers.get(timeout=allowance.slice())

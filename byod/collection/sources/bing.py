@@ -29,18 +29,18 @@ _PICTURES = "//a[contains(concat(' ', @class, ' '), ' iusc ')][@m]"
 _SIZE = "./ancestor::div[1]/..//div[contains(@class, 'img_info')]//span[contains(@class, 'nowrap')]/text()"
 
 
-def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what Bing finds for a query, about 35 at a time.
 
     Raises:
         RateLimited: it wants no more questions for now.
         Filtered: a licence is asked for; after one page, since none is stated that could be checked.
     """
-    asked = _Images(client)
+    images = _Images(client)
     rank, first = 0, 1
     seen: set[str] = set()
     for _ in range(PAGES):
-        found = asked.page(query, ask, first)
+        found = images.page(query, options, first)
         before = rank
         for row in found:
             url = parsing.address(row.get("murl"))
@@ -48,8 +48,8 @@ def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Cand
                 seen.add(url)
                 yield _candidate(url, row, query, rank)
                 rank += 1
-        if ask.policy is not Policy.ANY and (found or asked.page(query, ask, 1, licensed=False)):
-            raise Filtered(unproven(NAME, ask.policy))
+        if options.policy is not Policy.ANY and (found or images.page(query, options, 1, licensed=False)):
+            raise Filtered(unproven(NAME, options.policy))
         if rank == before:
             return
         # pages hold more or fewer pictures than asked for; the next begins where this one ended
@@ -68,13 +68,13 @@ class _Images(BingImages):  # type: ignore[misc]  # ddgs has no types
         self.extra: dict[str, str] = {}
 
     def page(
-        self, query: Query, ask: SearchOptions, first: int, *, licensed: bool = True
+        self, query: Query, options: SearchOptions, first: int, *, licensed: bool = True
     ) -> list[dict[str, Any]]:
         """The rows of the page that begins with the `first` picture, counted from 1."""
-        filters = [f"imagesize-custom_{ask.min_side}_{ask.min_side}"] if ask.min_side > 1 else []
-        if licensed and ask.policy in LICENCES:
-            filters.append(LICENCES[ask.policy])
-        self.extra = {"first": str(first), "adlt": "strict" if ask.safe else "off"}
+        filters = [f"imagesize-custom_{options.min_side}_{options.min_side}"] if options.min_side > 1 else []
+        if licensed and options.policy in LICENCES:
+            filters.append(LICENCES[options.policy])
+        self.extra = {"first": str(first), "adlt": "strict" if options.safe else "off"}
         if filters:
             self.extra["qft"] = "".join(f"+filterui:{name}" for name in filters)
         if query.language:

@@ -24,7 +24,7 @@ SMALL_SEARCH = 1000
 """Answers a search is followed for: the API refuses offsets above 10,000, and far ones are off the mark."""
 
 
-def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what Commons finds for a query in the order of its search, a batch at a time.
 
     Raises:
@@ -34,7 +34,7 @@ def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Cand
     rank = 0
     for batch in _batches(query, client):
         for page in batch:
-            candidate = _candidate(page, query, ask, rank)
+            candidate = _candidate(page, query, options, rank)
             if candidate is not None:
                 yield candidate
                 rank += 1
@@ -77,12 +77,12 @@ def _batches(query: Query, client: ApiClient) -> Iterator[list[dict[str, Any]]]:
         asked.add(repr(goes_on))
 
 
-def _candidate(page: Mapping[str, Any], query: Query, ask: SearchOptions, rank: int) -> Candidate | None:
+def _candidate(page: Mapping[str, Any], query: Query, options: SearchOptions, rank: int) -> Candidate | None:
     found = page.get("imageinfo")
     image = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
     if image.get("mime") not in TYPES or image.get("mediatype", "BITMAP") != "BITMAP":
         return None
-    url, width, height = _best(image, ask)
+    url, width, height = _best(image, options)
     if url is None:
         return None
     about = {name: parsing.within(image, "extmetadata", name, "value") for name in ABOUT.split("|")}
@@ -102,7 +102,7 @@ def _candidate(page: Mapping[str, Any], query: Query, ask: SearchOptions, rank: 
     )
 
 
-def _best(image: Mapping[str, Any], ask: SearchOptions) -> tuple[str | None, int | None, int | None]:
+def _best(image: Mapping[str, Any], options: SearchOptions) -> tuple[str | None, int | None, int | None]:
     """(address, width, height) of the original, or of its 1920 px thumb where the original is huge."""
     url = parsing.address(image.get("url"))
     width, height = parsing.number(image.get("width")), parsing.number(image.get("height"))
@@ -110,7 +110,7 @@ def _best(image: Mapping[str, Any], ask: SearchOptions) -> tuple[str | None, int
     thumb = parsing.address(image.get("thumburl"))
     small = (parsing.number(image.get("thumbwidth")), parsing.number(image.get("thumbheight")))
     huge = size > HUGE_BYTES or max(width or 0, height or 0) > HUGE_SIDE
-    large_enough = min(small[0] or THUMB, small[1] or THUMB) >= ask.min_side
+    large_enough = min(small[0] or THUMB, small[1] or THUMB) >= options.min_side
     if thumb is not None and (url is None or (huge and large_enough)):
         return thumb, *small
     return url, width, height

@@ -28,18 +28,18 @@ REGIONS = {"en": "us-en", "de": "de-de", "fr": "fr-fr", "es": "es-es", "it": "it
 EVERYWHERE = "wt-wt"
 
 
-def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what DuckDuckGo finds for a query, a hundred at a time.
 
     Raises:
         RateLimited: it wants no more questions for now.
         Filtered: a licence is asked for; after one page, since none is stated that could be checked.
     """
-    asked = _Images(client)
+    images = _Images(client)
     rank, offset = 0, 0
     seen: set[str] = set()
     for _ in range(PAGES):
-        found = asked.page(query, ask, offset)
+        found = images.page(query, options, offset)
         before = rank
         for row in found:
             url = parsing.address(row.get("image"))
@@ -47,11 +47,11 @@ def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Cand
                 seen.add(url)
                 yield _candidate(url, row, query, rank)
                 rank += 1
-        if ask.policy is not Policy.ANY and (found or asked.page(query, ask, 0, licensed=False)):
-            raise Filtered(unproven(NAME, ask.policy))
-        if rank == before or asked.after is None or asked.after <= offset:
+        if options.policy is not Policy.ANY and (found or images.page(query, options, 0, licensed=False)):
+            raise Filtered(unproven(NAME, options.policy))
+        if rank == before or images.after is None or images.after <= offset:
             return
-        offset = asked.after
+        offset = images.after
 
 
 class _Images(DuckduckgoImages):  # type: ignore[misc]  # ddgs has no types
@@ -68,15 +68,15 @@ class _Images(DuckduckgoImages):  # type: ignore[misc]  # ddgs has no types
         self._tokens: dict[str, str] = {}
 
     def page(
-        self, query: Query, ask: SearchOptions, offset: int, *, licensed: bool = True
+        self, query: Query, options: SearchOptions, offset: int, *, licensed: bool = True
     ) -> list[dict[str, Any]]:
         """The rows of one page, `offset` pictures into the answer."""
         self.offset = offset
         rows: list[dict[str, Any]] | None = self.search(
             query=query.terms,
             region=REGIONS.get(query.language or "", EVERYWHERE),
-            safesearch="on" if ask.safe else "off",
-            license_image=LICENCES.get(ask.policy, "") if licensed else "",
+            safesearch="on" if options.safe else "off",
+            license_image=LICENCES.get(options.policy, "") if licensed else "",
         )
         return rows or []
 

@@ -24,7 +24,7 @@ SIZES = ("l", "h", "k", "c", "z", "o", "m")
 EXTRAS = ",".join(("license", "owner_name", *(f"url_{size}" for size in SIZES)))
 
 
-def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what Flickr offers for a query, most relevant first.
 
     Raises:
@@ -38,20 +38,20 @@ def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Cand
             "flickr needs a key: set BYOD_FLICKR_KEY (https://www.flickr.com/services/apps/create/)"
         )
     table = _licences(key, client)
-    accepted = _accepted(table, ask.policy)
+    accepted = _accepted(table, options.policy)
     rank = 0
     for page in range(1, REACH // PER_PAGE + 1):
-        reply = _request(_parameters(query, ask, page, accepted), key, client)
+        reply = _request(_parameters(query, options, page, accepted), key, client)
         found = parsing.rows(reply, "photos", "photo", source=NAME)
         for row in found:
-            candidate = _candidate(row, table, query, ask, rank)
+            candidate = _candidate(row, table, query, options, rank)
             if candidate is not None:
                 yield candidate
                 rank += 1
         if page == 1 and not found and accepted is not None:
-            unfiltered = _request(_parameters(query, ask, 1, None), key, client)
+            unfiltered = _request(_parameters(query, options, 1, None), key, client)
             if parsing.rows(unfiltered, "photos", "photo", source=NAME):
-                raise Filtered(f"flickr has photos for {query.terms!r}, none for --license {ask.policy}")
+                raise Filtered(f"flickr has photos for {query.terms!r}, none for --license {options.policy}")
         if not found or page >= (parsing.number(parsing.within(reply, "photos", "pages")) or 0):
             return
 
@@ -84,14 +84,16 @@ def _accepted(table: Mapping[str, str], policy: Policy) -> str | None:
     return ",".join(numbers)
 
 
-def _parameters(query: Query, ask: SearchOptions, page: int, accepted: str | None) -> dict[str, str | int]:
+def _parameters(
+    query: Query, options: SearchOptions, page: int, accepted: str | None
+) -> dict[str, str | int]:
     question: dict[str, str | int] = {
         "method": "flickr.photos.search",
         "text": query.terms,
         "sort": "relevance",
         "media": "photos",
         "content_type": 1,
-        "safe_search": 1 if ask.safe else 3,
+        "safe_search": 1 if options.safe else 3,
         "extras": EXTRAS,
         "per_page": PER_PAGE,
         "page": page,
@@ -121,9 +123,9 @@ def _check(reply: Reply) -> None:
 
 
 def _candidate(
-    row: Mapping[str, Any], table: Mapping[str, str], query: Query, ask: SearchOptions, rank: int
+    row: Mapping[str, Any], table: Mapping[str, str], query: Query, options: SearchOptions, rank: int
 ) -> Candidate | None:
-    size = _size(row, ask)
+    size = _size(row, options)
     if size is None:
         return None
     owner, number = parsing.identity(row.get("owner")), parsing.identity(row.get("id"))
@@ -146,7 +148,7 @@ def _candidate(
     )
 
 
-def _size(row: Mapping[str, Any], ask: SearchOptions) -> str | None:
+def _size(row: Mapping[str, Any], options: SearchOptions) -> str | None:
     """The most handy size that is large enough, or the largest there is; None when no address is given."""
     offered = [size for size in SIZES if parsing.address(row.get(f"url_{size}"))]
 
@@ -154,5 +156,5 @@ def _size(row: Mapping[str, Any], ask: SearchOptions) -> str | None:
         sides = (parsing.number(row.get(f"width_{size}")), parsing.number(row.get(f"height_{size}")))
         return min(each or 0 for each in sides)
 
-    enough = [size for size in offered if side(size) >= ask.min_side]
+    enough = [size for size in offered if side(size) >= options.min_side]
     return enough[0] if enough else max(offered, key=side, default=None)

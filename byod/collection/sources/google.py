@@ -20,7 +20,7 @@ LICENCES = {Policy.OPEN: "fm", Policy.COMMERCIAL: "fmc"}
 """SerpApi's `licenses`: free to use, share or modify; the same, also commercially."""
 
 
-def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what Google finds for a query, a hundred at a time.
 
     Raises:
@@ -37,29 +37,31 @@ def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Cand
         )
     rank = 0
     for page in range(PAGES):
-        reply = _request(query, ask, page, key, client)
+        reply = _request(query, options, page, key, client)
         found = parsing.rows(reply, "images_results", source=NAME)
         for row in found:
             candidate = _candidate(row, query, rank)
             if candidate is not None:
                 yield candidate
                 rank += 1
-        if found and ask.policy is not Policy.ANY:
-            raise Filtered(f"google states no licences; --license {ask.policy} accepts none of its pictures")
+        if found and options.policy is not Policy.ANY:
+            raise Filtered(
+                f"google states no licences; --license {options.policy} accepts none of its pictures"
+            )
         if not found or not parsing.within(reply, "serpapi_pagination", "next"):
             return
 
 
-def _request(query: Query, ask: SearchOptions, page: int, key: str, client: ApiClient) -> Any:
+def _request(query: Query, options: SearchOptions, page: int, key: str, client: ApiClient) -> Any:
     params: dict[str, str | int] = {
         "engine": "google_images",
         "q": query.terms,
         "ijn": page,
-        "safe": "active" if ask.safe else "off",
+        "safe": "active" if options.safe else "off",
         "api_key": key,
     }
-    if ask.policy in LICENCES:
-        params["licenses"] = LICENCES[ask.policy]
+    if options.policy in LICENCES:
+        params["licenses"] = LICENCES[options.policy]
     if query.language:
         params["hl"] = query.language
     base = client.settings.base(NAME, client.settings.base("serpapi", "https://serpapi.com"))

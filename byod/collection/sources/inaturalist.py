@@ -30,7 +30,7 @@ LICENCES = {
 _SIZE = re.compile(r"/(square|thumb|small|medium)\.([A-Za-z]{3,4})(?=$|\?)")
 
 
-def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield the photos of the observations whose species bears the name of the query, newest first.
 
     Raises:
@@ -45,17 +45,19 @@ def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Cand
             "per_page": PER_PAGE,
             "page": page,
         }
-        if ask.policy in LICENCES:
-            params["photo_license"] = LICENCES[ask.policy]
+        if options.policy in LICENCES:
+            params["photo_license"] = LICENCES[options.policy]
         reply = _request(params, client)
         found = parsing.rows(reply, "results", source=NAME)
-        for url, (observation, photo) in parsing.new(_photos(found, ask)):
+        for url, (observation, photo) in parsing.new(_photos(found, options)):
             yield _candidate(url, observation, photo, query, rank)
             rank += 1
         if page == 1 and not found and "photo_license" in params:
             del params["photo_license"]
             if parsing.rows(_request(params, client), "results", source=NAME):
-                raise Filtered(f"inaturalist has photos of {query.terms!r}, none for --license {ask.policy}")
+                raise Filtered(
+                    f"inaturalist has photos of {query.terms!r}, none for --license {options.policy}"
+                )
         total = parsing.number(parsing.within(reply, "total_results")) or 0
         if not found or page * PER_PAGE >= total:
             return
@@ -66,21 +68,23 @@ def _request(params: Mapping[str, str | int], client: ApiClient) -> Any:
     return client.get_json(f"{base}/v1/observations", params, source=NAME, per_minute=60)
 
 
-def _photos(observations: list[dict[str, Any]], ask: SearchOptions) -> Iterator[tuple[str, Any]]:
+def _photos(observations: list[dict[str, Any]], options: SearchOptions) -> Iterator[tuple[str, Any]]:
     for observation in observations:
         photos = observation.get("photos")
         for photo in photos if isinstance(photos, list) else ():
             url = parsing.address(parsing.within(photo, "url"))
             if url is not None:
-                yield _SIZE.sub(rf"/{_size(photo, ask)}.\2", url), (observation, photo)
+                yield _SIZE.sub(rf"/{_size(photo, options)}.\2", url), (observation, photo)
 
 
-def _size(photo: Mapping[str, Any], ask: SearchOptions) -> str:
+def _size(photo: Mapping[str, Any], options: SearchOptions) -> str:
     """The smallest size whose shorter side is surely long enough: "large" unless that is too small."""
     width, height = _original(photo)
     if width is None or height is None:
-        return "large" if ask.min_side <= LARGE // 2 else "original"
-    return "large" if min(width, height) * min(1, LARGE / max(width, height)) >= ask.min_side else "original"
+        return "large" if options.min_side <= LARGE // 2 else "original"
+    return (
+        "large" if min(width, height) * min(1, LARGE / max(width, height)) >= options.min_side else "original"
+    )
 
 
 def _original(photo: Mapping[str, Any]) -> tuple[int | None, int | None]:

@@ -23,7 +23,7 @@ LICENCES = {Policy.OPEN: "modification", Policy.COMMERCIAL: "commercial,modifica
 """The `license_type` for a policy; several types are intersected."""
 
 
-def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
+def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what Openverse offers for a query, page by page.
 
     Raises:
@@ -32,13 +32,13 @@ def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Cand
         Filtered: there are pictures, but none under a licence that the policy accepts.
     """
     token = client.settings.key(NAME)
-    size = next((size for size in SIZES if size >= ask.wanted), WORKS) if token else SIZES[0]
+    size = next((size for size in SIZES if size >= options.wanted), WORKS) if token else SIZES[0]
     rank = 0
     for page in range(1, WORKS // size + 1):
         params: dict[str, str | int] = {"q": query.terms[:200], "page": page, "page_size": size}
-        if ask.policy in LICENCES:
-            params["license_type"] = LICENCES[ask.policy]
-        if not ask.safe:
+        if options.policy in LICENCES:
+            params["license_type"] = LICENCES[options.policy]
+        if not options.safe:
             params["mature"] = "true"
         reply = _request(params, client)
         body = reply.parsed(NAME)
@@ -49,7 +49,7 @@ def search(query: Query, ask: SearchOptions, client: ApiClient) -> Iterator[Cand
                 yield candidate
                 rank += 1
         if page == 1 and not found and "license_type" in params:
-            _refuse_filtered(params, ask, client)
+            _refuse_filtered(params, options, client)
         count = parsing.number(parsing.within(body, "page_count"))
         if not found or page >= (count or page):
             return
@@ -94,10 +94,10 @@ def _candidate(row: Mapping[str, Any], query: Query, rank: int) -> Candidate | N
     )
 
 
-def _refuse_filtered(params: Mapping[str, str | int], ask: SearchOptions, client: ApiClient) -> None:
+def _refuse_filtered(params: Mapping[str, str | int], options: SearchOptions, client: ApiClient) -> None:
     unfiltered = {name: value for name, value in params.items() if name != "license_type"}
     if parsing.rows(_request(unfiltered, client).parsed(NAME), "results", source=NAME):
-        raise Filtered(f"openverse has pictures for {params['q']!r}, none for --license {ask.policy}")
+        raise Filtered(f"openverse has pictures for {params['q']!r}, none for --license {options.policy}")
 
 
 def _limits(headers: Mapping[str, str]) -> list[tuple[str, str]]:

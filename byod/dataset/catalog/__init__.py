@@ -21,7 +21,7 @@ __all__ = ["Catalog"]
 
 
 class Catalog:
-    """An open `catalog.db`: `offers`, `samples`, `verdicts` and `reviews` are its rooms.
+    """An open `catalog.db`: `candidates`, `samples`, `verdicts` and `reviews` are its parts.
 
     Raises:
         DatasetError: the file is damaged or was made by a newer byod.
@@ -29,7 +29,7 @@ class Catalog:
 
     def __init__(self, file: Path) -> None:
         self._connection = connect(file)
-        self.offers = Candidates(self._connection)
+        self.candidates = Candidates(self._connection)
         self.samples = Samples(self._connection)
         self.verdicts = Verdicts(self._connection)
         self.reviews = Reviews(self._connection)

@@ -18,7 +18,7 @@ class Before(Record):
 
     sha256: Sha256
     placement: Placement
-    marks: str | None = None
+    keypoints: str | None = None
     verdict: int
     last: int
 
@@ -44,17 +44,17 @@ class Reviews:
                 (server, purpose, project),
             )
 
-    def seen(self, server: str, purpose: str) -> str:
+    def updated_at(self, server: str, purpose: str) -> str:
         """How far the changes of a project were pulled: a time as Label Studio writes it, or nothing."""
         row = self._sql.execute(
             "SELECT seen FROM reviews WHERE server = ? AND purpose = ?", (server, purpose)
         ).fetchone()
         return "" if row is None else str(row[0])
 
-    def pulled_until(self, server: str, purpose: str, seen: str) -> None:
+    def pulled_until(self, server: str, purpose: str, updated_at: str) -> None:
         """Note how far the changes of a project were pulled."""
         self._sql.execute(
-            "UPDATE reviews SET seen = ? WHERE server = ? AND purpose = ?", (seen, server, purpose)
+            "UPDATE reviews SET seen = ? WHERE server = ? AND purpose = ?", (updated_at, server, purpose)
         )
 
     def pushing(self, server: str, purpose: str) -> int:
@@ -77,7 +77,7 @@ class Reviews:
         self._sql.executemany(
             "INSERT INTO pulled (pull, sha256, placement, marks, verdict, last) VALUES (?, ?, ?, ?, ?, ?)",
             (
-                (number, one.sha256, one.placement.model_dump_json(), one.marks, one.verdict, one.last)
+                (number, one.sha256, one.placement.model_dump_json(), one.keypoints, one.verdict, one.last)
                 for one in before
             ),
         )
@@ -100,11 +100,11 @@ class Reviews:
             Before(
                 sha256=sha256,
                 placement=Placement.model_validate_json(placement),
-                marks=marks,
+                keypoints=keypoints,
                 verdict=verdict,
                 last=last,
             )
-            for sha256, placement, marks, verdict, last in rows
+            for sha256, placement, keypoints, verdict, last in rows
         ]
 
     def undo(self, pull: int) -> None:

@@ -55,17 +55,17 @@ def compare(runs: Sequence[Path]) -> Comparison:
     _same_classes(opened)
     shared = _shared(opened)
     latest = max(opened, key=lambda run: run.card.created)
-    judged = [_judged(run, latest, shared) for run in opened]
+    evaluated = [_judged(run, latest, shared) for run in opened]
     names = comparison.distinct_names(runs, [run.card.run for run in opened])
     return Comparison(
         runs=tuple(
-            _contender(name, run, said) for name, run, said in zip(names, opened, judged, strict=True)
+            _contender(name, run, said) for name, run, said in zip(names, opened, evaluated, strict=True)
         ),
         classes=opened[0].card.classes,
         pictures=len(shared),
         note=_note(opened, latest, shared),
         pairs=tuple(
-            (names[a], names[b], evaluate.paired(judged[a], judged[b]))
+            (names[a], names[b], evaluate.paired(evaluated[a], evaluated[b]))
             for a, b in combinations(range(len(opened)), 2)
         ),
         rounds=_rounds(opened, names, latest),
@@ -129,9 +129,9 @@ def _judged(run: _Run, latest: _Run, shared: Sequence[str]) -> list[EvaluatedExa
     return found
 
 
-def _contender(name: str, run: _Run, judged: Sequence[EvaluatedExample]) -> Contender:
+def _contender(name: str, run: _Run, evaluated: Sequence[EvaluatedExample]) -> Contender:
     card = run.card
-    metrics = evaluate.metrics(judged, (), card.classes, seed=0)
+    metrics = evaluate.metrics(evaluated, (), card.classes, seed=0)
     return Contender(
         run=name,
         plugin=card.plugin,
@@ -143,7 +143,7 @@ def _contender(name: str, run: _Run, judged: Sequence[EvaluatedExample]) -> Cont
         seconds=card.seconds,
         milliseconds=comparison.milliseconds(
             Predictor(run.folder).predict,
-            [j.example.path for j in judged],
+            [j.example.path for j in evaluated],
             run.folder.parent.parent,
             TIMED,
         ),

@@ -48,33 +48,33 @@ def evaluate(
     """
     opened = onnx_model.session(content)
     onnx_model.check(opened, rule, "probabilities", len(classes))
-    judged, unreadable = [], []
+    evaluated, unreadable = [], []
     said = predictions(opened, rule, classes, (example.path for example in test))
     for example, answer in zip(test, said, strict=True):
         if isinstance(answer, Unreadable):
             unreadable.append(answer)
         else:
-            judged.append(EvaluatedExample(example, answer, temperature, part))
-    if not judged:
+            evaluated.append(EvaluatedExample(example, answer, temperature, part))
+    if not evaluated:
         raise TrainerError(
             f"not one of the {len(test)} test pictures can be opened any more ({unreadable[0].error})"
         )
-    return judged, unreadable
+    return evaluated, unreadable
 
 
-def probabilities(judged: Sequence[EvaluatedExample], classes: Sequence[str]) -> statistics.Numbers:
+def probabilities(evaluated: Sequence[EvaluatedExample], classes: Sequence[str]) -> statistics.Numbers:
     """float64 [N, C]: what was said of each picture."""
-    return np.array([[j.said.probabilities[name] for name in classes] for j in judged])
+    return np.array([[j.said.probabilities[name] for name in classes] for j in evaluated])
 
 
-def uncalibrated(judged: Sequence[EvaluatedExample], classes: Sequence[str]) -> statistics.Numbers:
+def uncalibrated(evaluated: Sequence[EvaluatedExample], classes: Sequence[str]) -> statistics.Numbers:
     """float64 [N, C]: what would have been said without the temperature."""
-    temperatures = np.array([[j.temperature] for j in judged])
-    return statistics.softmax(np.log(np.clip(probabilities(judged, classes), 1e-38, 1.0)) * temperatures)
+    temperatures = np.array([[j.temperature] for j in evaluated])
+    return statistics.softmax(np.log(np.clip(probabilities(evaluated, classes), 1e-38, 1.0)) * temperatures)
 
 
 def metrics(
-    judged: Sequence[EvaluatedExample],
+    evaluated: Sequence[EvaluatedExample],
     unreadable: Sequence[Unreadable],
     classes: Sequence[str],
     *,
@@ -82,25 +82,25 @@ def metrics(
     measured_on: Measured | None = None,
 ) -> Metrics:
     """All that is measured of a model, from what it said of labelled pictures."""
-    truth = statistics.class_numbers([j.example.label for j in judged], classes)
-    given = probabilities(judged, classes)
+    truth = statistics.class_numbers([j.example.label for j in evaluated], classes)
+    given = probabilities(evaluated, classes)
     said = given.argmax(axis=1)
     table = statistics.confusion(truth, said, len(classes))
     scores = statistics.class_scores(table, classes)
     right = said == truth
-    parts = list(dict.fromkeys(j.part for j in judged))
-    by_part = [float(right[[j.part == part for j in judged]].mean()) for part in parts]
+    parts = list(dict.fromkeys(j.part for j in evaluated))
+    by_part = [float(right[[j.part == part for j in evaluated]].mean()) for part in parts]
     crossed = parts != [TEST]
     return Metrics(
         measured_on=measured_on or (Measured.CROSS_VALIDATION if crossed else Measured.TEST),
-        pictures=len(judged),
+        pictures=len(evaluated),
         unreadable=len(unreadable),
         accuracy=statistics.accuracy(table),
-        interval=statistics.interval(right, [j.example.group for j in judged], seed=seed),
+        interval=statistics.interval(right, [j.example.group for j in evaluated], seed=seed),
         macro_f1=statistics.macro_f1(scores),
         log_loss=statistics.log_loss(given, truth),
         ece=statistics.calibration_error(given, truth),
-        ece_raw=statistics.calibration_error(uncalibrated(judged, classes), truth),
+        ece_raw=statistics.calibration_error(uncalibrated(evaluated, classes), truth),
         per_class=scores,
         confusion=tuple(tuple(int(n) for n in row) for row in table),
         folds=tuple(by_part) if crossed else (),
@@ -135,12 +135,12 @@ class PredictionRow(Record):
 HEAD = ("file", "sha256", "group", "part", "label", "predicted", "probability")
 
 
-def write_predictions(file: Path, judged: Sequence[EvaluatedExample], classes: Sequence[str]) -> None:
+def write_predictions(file: Path, evaluated: Sequence[EvaluatedExample], classes: Sequence[str]) -> None:
     """Write predictions.csv: HEAD, and then p(class) for each class."""
     with file.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines)
         writer.writerow([*HEAD, *(f"p({name})" for name in classes)])
-        for j in judged:
+        for j in evaluated:
             e = j.example
             row = [
                 short_path(e.path),

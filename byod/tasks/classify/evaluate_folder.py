@@ -57,9 +57,13 @@ def evaluate_run(
             kept.append(example.model_copy(update={"label": named[example.label]}))
     if not kept:
         raise UsageError(_nothing(card, on, unknown, learned))
-    judged, unreadable = judging.evaluate(content, card.input, card.classes, card.temperature, kept)
+    evaluated, unreadable = judging.evaluate(content, card.input, card.classes, card.temperature, kept)
     metrics = judging.metrics(
-        judged, unreadable, card.classes, seed=card.seed, measured_on=Measured.FOLDER if on else Measured.TEST
+        evaluated,
+        unreadable,
+        card.classes,
+        seed=card.seed,
+        measured_on=Measured.FOLDER if on else Measured.TEST,
     )
     evaluation = Evaluation(
         run=str(run),
@@ -70,7 +74,7 @@ def evaluate_run(
         learned=learned,
         unreadable=tuple(unreadable),
     )
-    return evaluation, judged
+    return evaluation, evaluated
 
 
 def read_class_folders(place: Path) -> list[Example]:

@@ -68,8 +68,8 @@ def find_in_one_round(
     best = others.argmax(axis=1)
     rival = others.max(axis=1)
     quality = own / np.maximum(own + rival, 1e-12)
-    doubted = np.flatnonzero(_issues(probabilities, labels) & (rival > own))
-    ranked = sorted(doubted.tolist(), key=lambda at: (quality[at], own[at], examples[at].sha256))
+    issues = np.flatnonzero(_issues(probabilities, labels) & (rival > own))
+    ranked = sorted(issues.tolist(), key=lambda at: (quality[at], own[at], examples[at].sha256))
     return tuple(
         LabelIssue(
             sha256=examples[at].sha256,

@@ -64,12 +64,12 @@ def measure(
 
 
 def _in(
-    groups: dict[str, str], judged: Sequence[evaluate.EvaluatedExample]
+    groups: dict[str, str], evaluated: Sequence[evaluate.EvaluatedExample]
 ) -> list[evaluate.EvaluatedExample]:
     """The answers with the groups that their pictures really belong to."""
     return [
         evaluate.EvaluatedExample(
             j.example.model_copy(update={"group": groups[j.example.sha256]}), j.said, j.temperature, j.part
         )
-        for j in judged
+        for j in evaluated
     ]

@@ -22,7 +22,7 @@ def write(
     model: Model,
     report: str,
     sides: Sequence[tuple[str, Sequence[Example]]],
-    judged: Sequence[EvaluatedExample],
+    evaluated: Sequence[EvaluatedExample],
     suspects: Sequence[LabelIssue],
 ) -> None:
     """Write a run's files into `part`: the model, its card and report, and tables for other programs.
@@ -34,7 +34,7 @@ def write(
         shutil.copyfile(model.weights, part / WEIGHTS)
     rows = [[epoch.get(key, "") for key in HISTORY] for epoch in model.fitted.history]
     write_table(part / "history.csv", HISTORY, rows)
-    evaluate.write_predictions(part / "predictions.csv", judged, card.classes)
+    evaluate.write_predictions(part / "predictions.csv", evaluated, card.classes)
     write_examples(part, sides)
     if card.suspects is not None:
         write_issues(part / "suspects.csv", LabelIssue, suspects)

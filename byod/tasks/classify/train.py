@@ -40,7 +40,7 @@ class Outcome:
 
     model: Model
     sides: tuple[tuple[str, tuple[Example, ...]], ...]
-    judged: list[EvaluatedExample]
+    evaluated: list[EvaluatedExample]
     unreadable: list[Unreadable]
     metrics: Metrics
 
@@ -83,14 +83,14 @@ def train(
             trainer, checked, used, part / run_folder.WORK, seed, device, gpus, cache, say, log, should_stop
         )
         bar = None if probe is None else _probe(work, probe, options, examples)
-        doubted = None if bar is None else _probe_issues(bar[1], bar[0], examples)
+        issues = None if bar is None else _probe_issues(bar[1], bar[0], examples)
         outcome = _train_and_evaluate(work, examples)
         beside = None if bar is None else _compared_with_probe(bar[0], bar[1], outcome, seed)
-        card = _card(work, outcome, folder.name, about, beside, doubted)
+        card = _card(work, outcome, folder.name, about, beside, issues)
         paths = {example.sha256: example.path for example in examples}
-        shown = contents.build(card, outcome.model, outcome.judged, doubted or (), paths, about.yields)
+        shown = contents.build(card, outcome.model, outcome.evaluated, issues or (), paths, about.yields)
         run_files.write(
-            part, card, outcome.model, page.render(shown), outcome.sides, outcome.judged, doubted or ()
+            part, card, outcome.model, page.render(shown), outcome.sides, outcome.evaluated, issues or ()
         )
     say(summary(card.metrics))
     return card
@@ -112,19 +112,19 @@ def _train_and_evaluate(work: Work, examples: Sequence[Example]) -> Outcome:
     if len(test) >= MIN_TEST:
         _see_all_classes(train, valid, work.classes)
         model = fit(work, train, valid)
-        judged, unreadable = _tested(work, model, test)
+        evaluated, unreadable = _tested(work, model, test)
     else:
         parts = folds(examples, work.classes, work.seed)
         work.say(
             f"only {len(test)} test pictures (fewer than {MIN_TEST}): cross-validating in {len(parts)} parts, "
             "each picture tested once; the model kept is one more, trained on all parts but one"
         )
-        judged, unreadable = cross_validate(work, parts)
+        evaluated, unreadable = cross_validate(work, parts)
         train, valid = cross_validation.last_model(parts)
         model, test = fit(work, train, valid), ()
-    metrics = evaluate.metrics(judged, unreadable, work.classes, seed=work.seed)
+    metrics = evaluate.metrics(evaluated, unreadable, work.classes, seed=work.seed)
     sides = (("train", train), ("valid", valid), ("test", test))
-    return Outcome(model, sides, judged, unreadable, metrics)
+    return Outcome(model, sides, evaluated, unreadable, metrics)
 
 
 def usable_classes(examples: Sequence[Example], classes: Sequence[str], say: Say) -> tuple[str, ...]:
@@ -222,7 +222,7 @@ def _probe_issues(bar: Outcome, work: Work, examples: Sequence[Example]) -> tupl
     """Pictures whose labels the others speak against, by what the probe says of each from outside its fold."""
     crossed = bar.metrics.measured_on is Measured.CROSS_VALIDATION
     found = _cross_validated_issues(
-        replace(work, say=lambda line: None), examples, bar.judged if crossed else None
+        replace(work, say=lambda line: None), examples, bar.evaluated if crossed else None
     )
     if found:
         work.say(f"{len(found)} labels look wrong; the report shows them, byod check --suspects lists them")
@@ -273,11 +273,11 @@ def _cross_validated_issues(
     parts = folds(examples, work.classes, work.seed)
 
     def ask(leave_out: Collection[str]) -> label_errors.OutOfFold:
-        judged = first
-        if judged is None or leave_out:
+        evaluated = first
+        if evaluated is None or leave_out:
             place = work.folder / f"without-{len(leave_out)}"
-            judged, _ = cross_validate(replace(work, folder=place), parts, leave_out)
-        return evaluate.probabilities(judged, work.classes), [j.example for j in judged]
+            evaluated, _ = cross_validate(replace(work, folder=place), parts, leave_out)
+        return evaluate.probabilities(evaluated, work.classes), [j.example for j in evaluated]
 
     return label_errors.find_label_issues(ask, work.classes)
 
@@ -290,7 +290,7 @@ def _compared_with_probe(work: Work, bar: Outcome, outcome: Outcome, seed: int) 
         pretrained=fitted.pretrained,
         metrics=bar.metrics,
         seconds=fitted.seconds,
-        against=evaluate.paired(outcome.judged, bar.judged, seed=seed),
+        against=evaluate.paired(outcome.evaluated, bar.evaluated, seed=seed),
     )
 
 
@@ -300,7 +300,7 @@ def _card(
     run: str,
     about: Provenance,
     probe: Probe | None,
-    doubted: Sequence[LabelIssue] | None,
+    issues: Sequence[LabelIssue] | None,
 ) -> ModelCard:
     fitted = outcome.model.fitted
     return ModelCard(
@@ -312,7 +312,7 @@ def _card(
         counts={Split(name): dict(Counter(e.label for e in side)) for name, side in outcome.sides},
         seconds=fitted.seconds,
         probe=probe,
-        suspects=None if doubted is None else len(doubted),
+        suspects=None if issues is None else len(issues),
     )
 
 

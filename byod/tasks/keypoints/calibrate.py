@@ -64,7 +64,7 @@ def calibrate(
 ) -> KeypointModel:
     """Choose the threshold on the validation pictures, and measure the upright frame on the training heads."""
     heads, points = pair.heads.fitted.input, pair.points.fitted.input
-    learned = true_heads(train, marked.marks, marked.points)
+    learned = true_heads(train, marked.keypoints, marked.points)
     rule = FindRule(
         points=marked.points,
         heads_size=heads.width,
@@ -91,14 +91,14 @@ def scores(finder: Finder, marked: TrainingSet, valid: Sequence[Example]) -> tup
     false: list[float] = []
     there = parts = 0
     for number, example in enumerate(valid):
-        marks = marked.marks[example.sha256]
-        truth = true_heads([example], marked.marks, marked.points)
+        keypoints = marked.keypoints[example.sha256]
+        truth = true_heads([example], marked.keypoints, marked.points)
         there += len(truth)
-        pixels = opened(example, marks.width, marks.height)
+        pixels = opened(example, keypoints.width, keypoints.height)
         finds = finder.find(pixels)
         extra = matched(truth, finds, marked.points).extra
         found += [Find(find.confidence, number not in extra) for number, find in enumerate(finds)]
-        if len(truth) == len(marks.heads):
+        if len(truth) == len(keypoints.heads):
             for part in _parts(pixels, [head.box for head in truth], np.random.default_rng(number)):
                 parts += 1
                 false += [find.confidence for find in finder.find(part)]

@@ -65,7 +65,7 @@ def evaluate(
     Raises:
         TrainerError: not one picture can be opened, or one is of another size than its marks say.
     """
-    judged, unreadable = [], []
+    evaluated, unreadable = [], []
     for example in test:
         try:
             pixels = np.asarray(open_picture(example.path))
@@ -74,24 +74,24 @@ def evaluate(
                 Unreadable(path=short_path(example.path), reason=error.reason, error=error.detail)
             )
             continue
-        judged.append(_evaluate(finder, mean, marked, example, pixels, part))
-    if not judged:
+        evaluated.append(_evaluate(finder, mean, marked, example, pixels, part))
+    if not evaluated:
         why = f" ({unreadable[0].error})" if unreadable else ""
         raise TrainerError(f"not one of the {len(test)} test pictures can be opened any more{why}")
-    return judged, unreadable
+    return evaluated, unreadable
 
 
 def _evaluate(
     finder: Finder, mean: Numbers, marked: TrainingSet, example: Example, pixels: Bytes, part: str
 ) -> EvaluatedExample:
-    marks = marked.marks[example.sha256]
-    if pixels.shape[:2] != (marks.height, marks.width):
+    keypoints = marked.keypoints[example.sha256]
+    if pixels.shape[:2] != (keypoints.height, keypoints.width):
         raise TrainerError(
             f"{example.path} is {pixels.shape[1]} x {pixels.shape[0]} pixels, but its points were marked on "
-            f"{marks.width} x {marks.height}; mend its file in points/, or move the picture away"
+            f"{keypoints.width} x {keypoints.height}; mend its file in points/, or move the picture away"
         )
     margin = finder.rule.margin
-    heads = true_heads([example], marked.marks, marked.points)
+    heads = true_heads([example], marked.keypoints, marked.points)
     found = finder.find(pixels)
     pairs = metrics.matched(heads, found, marked.points)
     given = {head.number: number for head, number in zip(heads, pairs.numbers, strict=True)}
@@ -103,15 +103,17 @@ def _evaluate(
         number = given[head.number]
         find = None if number is None else found[number]
         answers.append(
-            EvaluatedHead(head, places[at], sure[at], means[at], find, len(marks.heads) == 1, part)
+            EvaluatedHead(head, places[at], sure[at], means[at], find, len(keypoints.heads) == 1, part)
         )
     extra = tuple(found[number] for number in pairs.extra)
-    return EvaluatedExample(example, marks.width, marks.height, tuple(answers), extra, not marks.heads, part)
+    return EvaluatedExample(
+        example, keypoints.width, keypoints.height, tuple(answers), extra, not keypoints.heads, part
+    )
 
 
-def heads_of(judged: Sequence[EvaluatedExample]) -> list[EvaluatedHead]:
+def heads_of(evaluated: Sequence[EvaluatedExample]) -> list[EvaluatedHead]:
     """All heads in order."""
-    return [head for each in judged for head in each.heads]
+    return [head for each in evaluated for head in each.heads]
 
 
 def on_crops(heads: Sequence[EvaluatedHead], points: KeypointSet) -> Errors:
@@ -135,7 +137,7 @@ def _stacked(places: Sequence[Numbers], points: KeypointSet) -> Numbers:
 
 
 def measure(
-    judged: Sequence[EvaluatedExample],
+    evaluated: Sequence[EvaluatedExample],
     unreadable: Sequence[Unreadable],
     points: KeypointSet,
     *,
@@ -147,20 +149,20 @@ def measure(
     Raises:
         TrainerError: no head is there to measure on.
     """
-    heads = heads_of(judged)
+    heads = heads_of(evaluated)
     if not heads:
         raise TrainerError("no test picture has a head with both eyes marked; there is nothing to measure on")
     groups = [h.truth.example.group for h in heads]
     crops, pipeline = on_crops(heads, points), through_pipeline(heads, points)
     alone = np.array([h.alone for h in heads], np.bool_)
-    parts = list(dict.fromkeys(each.part for each in judged))
+    parts = list(dict.fromkeys(each.part for each in evaluated))
     crossed = parts != [TEST]
     found = KeypointsMetrics(
         measured_on=measured_on or (Measured.CROSS_VALIDATION if crossed else Measured.TEST),
-        pictures=len(judged),
+        pictures=len(evaluated),
         unreadable=len(unreadable),
-        empty=sum(each.empty for each in judged),
-        false_finds=sum(len(each.extra) for each in judged),
+        empty=sum(each.empty for each in evaluated),
+        false_finds=sum(len(each.extra) for each in evaluated),
         crops=metrics.score(crops, groups, points, seed=seed),
         pipeline=metrics.score(pipeline, groups, points, seed=seed),
         single=metrics.score(
@@ -202,9 +204,9 @@ class PredictionRow(Record):
 COLUMNS = tuple(name for name in PredictionRow.model_fields if name not in ("crop", "pipeline"))
 
 
-def write_predictions(file: Path, judged: Sequence[EvaluatedExample], points: KeypointSet) -> None:
+def write_predictions(file: Path, evaluated: Sequence[EvaluatedExample], points: KeypointSet) -> None:
     """Write predictions.csv: what a Line has, the mean error of either way, and the errors of each point."""
-    heads = heads_of(judged)
+    heads = heads_of(evaluated)
     crops, pipeline = on_crops(heads, points), through_pipeline(heads, points)
     mean = of_mean_face(heads, points)
     with file.open("w", encoding="utf-8", newline="") as lines:

@@ -34,7 +34,7 @@ class KeypointsEvaluation(Record):
 
 
 def evaluate_run(
-    run: Path, examples: Sequence[Example], marks: Mapping[Sha256, Keypoints], on: str
+    run: Path, examples: Sequence[Example], keypoints: Mapping[Sha256, Keypoints], on: str
 ) -> tuple[KeypointsEvaluation, list[EvaluatedExample], KeypointsCard]:
     """Ask the run's model about marked pictures; points that it does not know are left out.
 
@@ -46,19 +46,19 @@ def evaluate_run(
     card = predictor.card
     seen = run_folder.trained_on(run_folder.read_examples(run))
     fresh = [e for e in examples if e.sha256 not in seen]
-    kept = tuple(e for e in fresh if e.sha256 in marks)
+    kept = tuple(e for e in fresh if e.sha256 in keypoints)
     learned, unmarked = len(examples) - len(fresh), len(fresh) - len(kept)
-    marked = TrainingSet(kept, marks, card.points)
+    marked = TrainingSet(kept, keypoints, card.points)
     where = on or "the dataset"
     if not kept or not marked.measured(kept):
         raise UsageError(_nothing(where, on, learned, kept))
     try:
-        judged, unreadable = judging.evaluate(predictor.finder, np.array(card.mean_face), marked, kept)
+        evaluated, unreadable = judging.evaluate(predictor.finder, np.array(card.mean_face), marked, kept)
     except TrainerError as error:
         raise UsageError(str(error)) from error
     measured_on = Measured.FOLDER if on else Measured.TEST
     metrics, baseline = judging.measure(
-        judged, unreadable, card.points, seed=card.seed, measured_on=measured_on
+        evaluated, unreadable, card.points, seed=card.seed, measured_on=measured_on
     )
     found = KeypointsEvaluation(
         run=str(run),
@@ -69,7 +69,7 @@ def evaluate_run(
         unmarked=unmarked,
         unreadable=tuple(unreadable),
     )
-    return found, judged, card
+    return found, evaluated, card
 
 
 def _nothing(where: str, on: str, learned: int, kept: Sequence[Example]) -> str:

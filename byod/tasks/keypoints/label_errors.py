@@ -49,12 +49,12 @@ class KeypointIssue(Record):
     error: float
 
 
-def find_issues(judged: Sequence[EvaluatedExample], points: KeypointSet) -> tuple[KeypointIssue, ...]:
+def find_issues(evaluated: Sequence[EvaluatedExample], points: KeypointSet) -> tuple[KeypointIssue, ...]:
     """The suspects among unseen heads: those exchanged first, then the furthest off, then finds that are not marked."""
-    heads = evaluate.heads_of(judged)
+    heads = evaluate.heads_of(evaluated)
     found = [each for head, error in _outliers(heads, points) if (each := _issue(head, error, points))]
     sure = sorted(head.found.confidence for head in heads if head.found is not None)
-    for picture in judged if sure else ():
+    for picture in evaluated if sure else ():
         # as sure as of half of the marked heads
         found += [_unmarked(picture, f) for f in picture.extra if f.confidence >= sure[len(sure) // 2]]
     return tuple(sorted(found, key=lambda s: (_ORDER.index(s.why), -s.error)))
@@ -99,8 +99,8 @@ def _is_exchanged(truth: TrueHead, crop: Numbers, points: KeypointSet) -> bool:
     return bool(other <= LEAST and other < as_marked / 3)
 
 
-def _unmarked(judged: EvaluatedExample, find: HeadFound) -> KeypointIssue:
-    example = judged.example
+def _unmarked(evaluated: EvaluatedExample, find: HeadFound) -> KeypointIssue:
+    example = evaluated.example
     return KeypointIssue(
         sha256=example.sha256,
         file=short_path(example.path),

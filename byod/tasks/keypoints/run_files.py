@@ -27,7 +27,7 @@ def write(
     pair: StageModels,
     report: str,
     sides: Sequence[tuple[str, Sequence[Example]]],
-    judged: Sequence[EvaluatedExample],
+    evaluated: Sequence[EvaluatedExample],
     suspects: Sequence[KeypointIssue],
 ) -> None:
     """Write a run's files into `part`: both models, card and report, and tables for other programs."""
@@ -36,7 +36,7 @@ def write(
         if model.weights is not None:
             shutil.copyfile(model.weights, part / WEIGHTS[stage])
     _history(part / "history.csv", pair)
-    evaluate.write_predictions(part / "predictions.csv", judged, card.points)
+    evaluate.write_predictions(part / "predictions.csv", evaluated, card.points)
     run_folder.write_examples(part, sides)
     run_folder.write_issues(part / "suspects.csv", KeypointIssue, suspects)
     (part / "report.html").write_text(report, encoding="utf-8")

@@ -64,7 +64,7 @@ def _fit(
         valid=valid,
         stage=stage,
         points=marked.points,
-        marks=marked.of((*train, *valid)),
+        keypoints=marked.of((*train, *valid)),
     )
 
     def finish(trained: Trained, run: Run, target: Path) -> Finished:
@@ -103,10 +103,10 @@ def valid_images(data: TrainingData, size: int, run: Run) -> Iterator[Floats]:
     """The validation pictures of a stage as its net sees them: float32 [N, 3, size, size] in batches."""
     assert data.points is not None
     if data.stage is Stage.HEADS:
-        for whole in HeadFeed(data.valid, data.marks, size, cache=run.cache).plain(32):
+        for whole in HeadFeed(data.valid, data.keypoints, size, cache=run.cache).plain(32):
             yield as_input(whole.images)
     else:
-        for heads in KeypointFeed(data.valid, data.marks, data.points, size, cache=run.cache).plain(32):
+        for heads in KeypointFeed(data.valid, data.keypoints, data.points, size, cache=run.cache).plain(32):
             yield as_input(heads.images)
 
 

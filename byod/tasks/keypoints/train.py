@@ -34,7 +34,7 @@ class Outcome:
 
     model: KeypointModel
     sides: tuple[tuple[str, tuple[Example, ...]], ...]
-    judged: list[EvaluatedExample]
+    evaluated: list[EvaluatedExample]
     unreadable: list[Unreadable]
     metrics: KeypointsMetrics
     baseline: KeypointsScore
@@ -46,7 +46,7 @@ def _never() -> bool:
 
 def train(
     examples: Sequence[Example],
-    marks: Mapping[Sha256, Keypoints],
+    keypoints: Mapping[Sha256, Keypoints],
     points: KeypointSet,
     trainer: Trainer,
     options: Mapping[str, str],
@@ -75,7 +75,7 @@ def train(
         TrainerError: there is too little to train on, or the trainer cannot train it.
         UsageError: an option is unknown or does not fit.
     """
-    marked = usable_set(examples, marks, points, say)
+    marked = usable_set(examples, keypoints, points, say)
     protocol.check_task(trainer, Task.KEYPOINTS)
     checked = protocol.options(trainer, options)
     plan = run_folder.plan(trainer.name, options, seed, device, gpus) | _plan(marked, crossed)
@@ -84,10 +84,12 @@ def train(
             trainer, checked, (), part / run_folder.WORK, seed, device, gpus, cache, say, log, should_stop
         )
         outcome = _train_and_evaluate(work, marked, crossed)
-        doubted = label_errors.find_issues(outcome.judged, points)
-        card = _card(work, marked, outcome, folder.name, about, doubted)
-        report = page.render(contents.build(card, outcome.model.pair, outcome.judged, doubted, about.yields))
-        run_files.write(part, card, outcome.model.pair, report, outcome.sides, outcome.judged, doubted)
+        issues = label_errors.find_issues(outcome.evaluated, points)
+        card = _card(work, marked, outcome, folder.name, about, issues)
+        report = page.render(
+            contents.build(card, outcome.model.pair, outcome.evaluated, issues, about.yields)
+        )
+        run_files.write(part, card, outcome.model.pair, report, outcome.sides, outcome.evaluated, issues)
     say(summary(card.metrics))
     return card
 
@@ -109,7 +111,7 @@ def _train_and_evaluate(work: Work, marked: TrainingSet, crossed: bool) -> Outco
     heads = marked.measured(test)
     if heads >= MIN_TEST and not crossed:
         model = fit(work, marked, train, valid)
-        judged, unreadable = evaluate.evaluate(model.finder, _mean(marked, model, train), marked, test)
+        evaluated, unreadable = evaluate.evaluate(model.finder, _mean(marked, model, train), marked, test)
     else:
         parts = folds(marked, work.seed)
         why = "" if crossed else f"only {heads} test heads (fewer than {MIN_TEST}): "
@@ -117,12 +119,12 @@ def _train_and_evaluate(work: Work, marked: TrainingSet, crossed: bool) -> Outco
             f"{why}cross-validating in {len(parts)} parts, each picture tested once; the model kept is one more, "
             "trained on all parts but one"
         )
-        judged, unreadable = cross_validate(work, marked, parts)
+        evaluated, unreadable = cross_validate(work, marked, parts)
         train, valid = cross_validation.last_model(parts)
         model, test = fit(work, marked, train, valid), ()
     sides = (("train", train), ("valid", valid), ("test", test))
-    metrics, baseline = evaluate.measure(judged, unreadable, marked.points, seed=work.seed)
-    return Outcome(model, sides, judged, unreadable, metrics, baseline)
+    metrics, baseline = evaluate.measure(evaluated, unreadable, marked.points, seed=work.seed)
+    return Outcome(model, sides, evaluated, unreadable, metrics, baseline)
 
 
 def fit(
@@ -150,7 +152,7 @@ def folds(marked: TrainingSet, seed: int) -> tuple[Part, ...]:
     """
 
     def label(example: Example) -> str:
-        return "heads" if marked.marks[example.sha256].heads else "empty"
+        return "heads" if marked.keypoints[example.sha256].heads else "empty"
 
     groups = len({example.group for example in marked.examples if label(example) == "heads"})
     if groups < MIN_GROUPS:
@@ -176,7 +178,7 @@ def cross_validate(
 
 
 def _mean(marked: TrainingSet, model: KeypointModel, train: Sequence[Example]) -> Numbers:
-    heads = true_heads(train, marked.marks, marked.points)
+    heads = true_heads(train, marked.keypoints, marked.points)
     return mean_face(heads, marked.points, model.rule.margin)
 
 
@@ -186,7 +188,7 @@ def _card(
     outcome: Outcome,
     run: str,
     about: Provenance,
-    doubted: Sequence[KeypointIssue],
+    issues: Sequence[KeypointIssue],
 ) -> KeypointsCard:
     rule, points = outcome.model.rule, outcome.model.pair.points.fitted
     train = dict(outcome.sides)["train"]
@@ -195,7 +197,7 @@ def _card(
         task=Task.KEYPOINTS,
         counts={Split(name): marked.count(side) for name, side in outcome.sides},
         seconds=outcome.model.pair.heads.fitted.seconds + points.seconds,
-        suspects=len(doubted),
+        suspects=len(issues),
         points=marked.points,
         heads=_heads(outcome.model),
         refine=rule.refine,

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from byod.schema import keypoints, recipe
+from byod.schema import recipe
 from byod.schema.errors import DatasetError, TrainerError
-from byod.schema.keypoints import Keypoints, KeypointSet
+from byod.schema.keypoints import Keypoints, KeypointSet, keypoints_file, read_keypoints
 from byod.schema.records import Example, Sha256, Snapshot
 from byod.tasks.keypoints.geometry.metrics import measurable
 from byod.tasks.keypoints.geometry.targets import eyes_of, true_heads
@@ -22,30 +22,32 @@ class TrainingSet:
     """Pictures whose heads are marked (or that are marked as having none), and which points a head has."""
 
     examples: tuple[Example, ...]
-    marks: Mapping[Sha256, Keypoints]
+    keypoints: Mapping[Sha256, Keypoints]
     points: KeypointSet
 
     def of(self, examples: Iterable[Example]) -> dict[Sha256, Keypoints]:
         """The marks of some pictures alone."""
-        return {example.sha256: self.marks[example.sha256] for example in examples}
+        return {example.sha256: self.keypoints[example.sha256] for example in examples}
 
     def measured(self, examples: Sequence[Example]) -> int:
         """How many heads of some pictures have both eyes marked, and so a size to measure errors by."""
-        return len(measurable(true_heads(examples, self.marks, self.points), self.points))
+        return len(measurable(true_heads(examples, self.keypoints, self.points), self.points))
 
     def count(self, examples: Sequence[Example]) -> dict[str, int]:
         """Pictures, heads and empty pictures, for a card."""
-        heads = [len(self.marks[example.sha256].heads) for example in examples]
+        heads = [len(self.keypoints[example.sha256].heads) for example in examples]
         return {"pictures": len(heads), "heads": sum(heads), "empty": heads.count(0)} if heads else {}
 
     def digest(self) -> str:
         """A hash of all that is learned from and measured on."""
-        lines = sorted(f"{e.sha256} {e.split} {e.group} {self.marks[e.sha256].digest}" for e in self.examples)
+        lines = sorted(
+            f"{e.sha256} {e.split} {e.group} {self.keypoints[e.sha256].digest}" for e in self.examples
+        )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def usable_set(
-    examples: Sequence[Example], marks: Mapping[Sha256, Keypoints], known: KeypointSet, say: Say
+    examples: Sequence[Example], keypoints: Mapping[Sha256, Keypoints], known: KeypointSet, say: Say
 ) -> TrainingSet:
     """The pictures that are marked; says of the others why they are left out.
 
@@ -53,20 +55,20 @@ def usable_set(
         TrainerError: no pair of eyes is among the points, or there is nothing to learn from.
     """
     eyes_of(known)
-    kept = tuple(example for example in examples if example.sha256 in marks)
+    kept = tuple(example for example in examples if example.sha256 in keypoints)
     if left_out := len(examples) - len(kept):
         say(f"{left_out} pictures have no file of points and are left out")
     if not kept:
         raise TrainerError(
             "there is nothing to train on: no picture has its points marked; byod convert brings pictures with theirs"
         )
-    marked = TrainingSet(kept, marks, known)
+    marked = TrainingSet(kept, keypoints, known)
     if not marked.measured(kept):
         raise TrainerError(
             "no head has both its eyes marked inside the picture, and errors are measured by the distance of the eyes; "
             "mark them first"
         )
-    counts = Counter(name for e in kept for head in marks[e.sha256].heads for name in head.marked)
+    counts = Counter(name for e in kept for head in keypoints[e.sha256].heads for name in head.marked)
     if unmarked := [name for name in known.names if not counts[name]]:
         raise TrainerError(
             f"{unmarked[0]} is marked in no picture and cannot be learned; mark it, or take it out of [points] in "
@@ -86,14 +88,14 @@ def read_training_set(snapshot: Snapshot) -> tuple[KeypointSet, dict[Sha256, Key
         raise DatasetError(f"{snapshot.folder / recipe.FILE} names no points; it is no dataset of keypoints")
     found = {}
     for sample in snapshot.kept:
-        file = snapshot.folder / keypoints.keypoints_file(sample.path)
-        marks = keypoints.read_keypoints(file)
-        if marks is None:
+        file = snapshot.folder / keypoints_file(sample.path)
+        keypoints = read_keypoints(file)
+        if keypoints is None:
             continue
-        if (marks.width, marks.height) != (sample.width, sample.height):
+        if (keypoints.width, keypoints.height) != (sample.width, sample.height):
             raise DatasetError(
-                f"{file} is of a picture of {marks.width} x {marks.height} pixels, and {sample.path} has "
+                f"{file} is of a picture of {keypoints.width} x {keypoints.height} pixels, and {sample.path} has "
                 f"{sample.width} x {sample.height}; mark it again, or remove that file"
             )
-        found[sample.sha256] = marks
+        found[sample.sha256] = keypoints
     return known, found

@@ -38,7 +38,7 @@ def _data(drawn, stage, train=40, valid=16, points=None):
         valid=drawn.part(Split.VALID)[:valid],
         stage=stage,
         points=points or drawn.points,
-        marks=drawn.marks,
+        keypoints=drawn.keypoints,
     )
 
 
@@ -59,7 +59,7 @@ def test_it_learns_where_points_are(drawn, tmp_path):
     data = _data(drawn, Stage.POINTS)
     trained, epochs, said = _train(data, tmp_path / "run", {**LITE, "epochs": "30"})
     off = []
-    for batch in KeypointFeed(data.valid, data.marks, data.points, 64).plain(32):
+    for batch in KeypointFeed(data.valid, data.keypoints, data.points, 64).plain(32):
         eyes = batch.points[:, :2]
         apart = np.linalg.norm(eyes[:, 1] - eyes[:, 0], axis=1)
         found = _said(trained, batch.images)["points"][:, :2]
@@ -79,7 +79,7 @@ def test_it_learns_where_heads_are(drawn, tmp_path):
     data = _data(drawn, Stage.HEADS)
     trained, _, _ = _train(data, tmp_path / "run", {**LITE, "epochs": "30"})
     hits = []
-    for batch in HeadFeed(data.valid, data.marks, 96).plain(32):
+    for batch in HeadFeed(data.valid, data.keypoints, 96).plain(32):
         said = _said(trained, batch.images)["boxes"]
         for best, boxes in zip(said[:, 0], batch.boxes, strict=True):
             middle = (best[:2] + best[2:]) / 2

@@ -127,7 +127,7 @@ def _epoch(
     _finite(train_loss, learning.plan)
     learning.measure_norms(train)
     if learning.processes.first:
-        valid_loss, accuracy = learning.judged(valid)
+        valid_loss, accuracy = learning.evaluated(valid)
         _finite(valid_loss, learning.plan)
         progress.take(valid_loss, learning.state())
         progress.done += 1

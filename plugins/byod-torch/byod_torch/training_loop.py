@@ -137,7 +137,7 @@ class Learning:
         return images
 
     @torch.no_grad()
-    def judged(self, batches: Batches) -> tuple[float, float]:
+    def evaluated(self, batches: Batches) -> tuple[float, float]:
         """Mean loss and accuracy on validation pictures, by the average of the weights where there is one."""
         self.model.eval()
         state = self.state()

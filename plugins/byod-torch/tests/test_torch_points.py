@@ -45,8 +45,10 @@ def marked(drawn_heads):
 
     def some(stage, train=16, valid=8, points=POINTS):
         examples = [
-            Example(sha256=marks.sha256, path=path, label="cat", split=Split.TRAIN, group=marks.sha256)
-            for path, marks in drawn_heads
+            Example(
+                sha256=keypoints.sha256, path=path, label="cat", split=Split.TRAIN, group=keypoints.sha256
+            )
+            for path, keypoints in drawn_heads
         ]
         return TrainingData(
             task=Task.KEYPOINTS,
@@ -54,7 +56,7 @@ def marked(drawn_heads):
             valid=tuple(examples[len(examples) - valid :]),
             stage=stage,
             points=points,
-            marks={marks.sha256: marks for _, marks in drawn_heads},
+            keypoints={keypoints.sha256: keypoints for _, keypoints in drawn_heads},
         )
 
     return some
@@ -70,7 +72,7 @@ def _errors(trained, learning):
     """How far the eyes are off on the true frames of the validation heads, in inter-ocular distances."""
     opened = onnx_model.session(trained.onnx.read_bytes())
     off = []
-    feed = KeypointFeed(learning.valid, learning.marks, learning.points, trained.input.width)
+    feed = KeypointFeed(learning.valid, learning.keypoints, learning.points, trained.input.width)
     for batch in feed.plain(32):
         said = onnx_model.outputs(opened, np.moveaxis(batch.images, 3, 1).astype(np.float32) / 255)
         eyes = batch.points[:, :2]
@@ -104,7 +106,7 @@ def test_it_learns_where_heads_are(marked, tmp_path):
     from byod.tasks.keypoints.geometry import HeadFeed
 
     hits = []
-    for batch in HeadFeed(learning.valid, learning.marks, 96).plain(32):
+    for batch in HeadFeed(learning.valid, learning.keypoints, 96).plain(32):
         said = onnx_model.outputs(opened, np.moveaxis(batch.images, 3, 1).astype(np.float32) / 255)
         for best, boxes in zip(said["boxes"][:, 0], batch.boxes, strict=True):
             if len(boxes):
@@ -185,14 +187,14 @@ def real_cats(real_pictures, tmp_path_factory):
     with Dataset(folder) as dataset:
         snapshot = dataset.snapshot()
         examples = dataset.examples(snapshot)
-    points, marks = read_keypoints(snapshot)
+    points, keypoints = read_keypoints(snapshot)
     return TrainingData(
         task=Task.KEYPOINTS,
         train=tuple(examples[:18]),
         valid=tuple(examples[18:]),
         stage=Stage.POINTS,
         points=points,
-        marks=marks,
+        keypoints=keypoints,
     )
 
 

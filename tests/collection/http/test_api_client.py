@@ -23,7 +23,7 @@ def web():
         yield server
 
 
-def ask(client, web, path="/x", params=None, **how):
+def options(client, web, path="/x", params=None, **how):
     return client.get_json(web.url + path, params or {"q": "1"}, source="test", **how)
 
 
@@ -34,8 +34,8 @@ def ok(value="fine"):
 def test_an_answer_is_remembered(web):
     """The same question within a day is answered from the cache, by another client too."""
     web.answer_next("/x", ok())
-    assert ask(client_of(web), web) == "fine"
-    assert ask(client_of(web), web) == "fine"
+    assert options(client_of(web), web) == "fine"
+    assert options(client_of(web), web) == "fine"
     assert len(web.asked) == 1
 
 
@@ -43,27 +43,27 @@ def test_memory_fades(web):
     """An answer older than it may be is asked for again, and without a cache every time."""
     web.answer_next("/x", ok("first"), ok("second"), ok("third"))
     client = client_of(web)
-    assert ask(client, web) == "first"
+    assert options(client, web) == "first"
     (kept,) = cached_files(client)
     os.utime(kept, (time.time() - 3600 * 25,) * 2)
-    assert ask(client, web) == "second"
-    assert ask(client, web, cache=timedelta(days=365)) == "second"
-    assert ask(client, web, cache=None) == "third"
+    assert options(client, web) == "second"
+    assert options(client, web, cache=timedelta(days=365)) == "second"
+    assert options(client, web, cache=None) == "third"
 
 
 def test_a_broken_memory_is_asked_for_again(web):
     """A remembered answer that is not whole does not stand in the way for a day."""
     web.answer_next("/x", ok("first"), ok("second"))
     client = client_of(web)
-    ask(client, web)
+    options(client, web)
     cached_files(client)[0].write_bytes(b'{"cut":')
-    assert ask(client, web) == "second"
+    assert options(client, web) == "second"
 
 
 def test_the_honest_name_is_sent(web):
     """Every request says byod's name and the contact."""
     web.answer_next("/x", ok())
-    ask(client_of(web, CONTACT="ada@example.org"), web)
+    options(client_of(web, CONTACT="ada@example.org"), web)
     assert web.asked[0].headers["user-agent"].startswith("byod-toolkit/")
     assert "ada@example.org" in web.asked[0].headers["user-agent"]
 
@@ -72,15 +72,15 @@ def test_secrets_stay_secret(web):
     """No key stands in the cache, in a cache name, or in a message; another key finds the same memory."""
     web.answer_next("/x", ok())
     client = client_of(web)
-    ask(client, web, params={"q": "1", "api_key": "s3cret"})
-    assert ask(client, web, params={"q": "1", "api_key": "0ther"}) == "fine"
+    options(client, web, params={"q": "1", "api_key": "s3cret"})
+    assert options(client, web, params={"q": "1", "api_key": "0ther"}) == "fine"
     for path in cached_files(client):
         assert "s3cret" not in path.name
         assert b"s3cret" not in path.read_bytes()
     for status in (400, 401, 403, 404, 500):
         web.answer_next("/y", *[Answer(status)] * 4)
         with pytest.raises(SourceError) as caught:
-            ask(client, web, "/y", {"api_key": "s3cret"})
+            options(client, web, "/y", {"api_key": "s3cret"})
         assert "s3cret" not in str(caught.value)
     with pytest.raises(SourceError) as caught:
         client.get_json("http://127.0.0.1:1/", {"api_key": "s3cret"}, source="test")
@@ -91,7 +91,7 @@ def test_trouble_that_passes_is_sat_out(web):
     """500 and 429 are asked again after a pause; `Retry-After` says how long a pause."""
     clock = Clock()
     web.answer_next("/x", Answer(503), Answer(429, headers={"Retry-After": "17"}), ok())
-    assert ask(client_of(web, clock), web) == "fine"
+    assert options(client_of(web, clock), web) == "fine"
     assert 1 <= clock.slept[0] <= 3
     assert clock.slept[1] == 17
 
@@ -101,7 +101,7 @@ def test_a_long_wait_is_a_rate_limit(web):
     clock = Clock()
     web.answer_next("/x", Answer(429, headers={"Retry-After": "3600"}))
     with pytest.raises(RateLimited, match="3600 s"):
-        ask(client_of(web, clock), web)
+        options(client_of(web, clock), web)
     assert clock.slept == []
     assert len(web.asked) == 1
 
@@ -110,10 +110,10 @@ def test_patience_ends(web):
     """After four attempts a source is out of order, or rate-limited if it said so."""
     web.answer_next("/x", *[Answer(500)] * 4)
     with pytest.raises(SourceError, match="out of order"):
-        ask(client_of(web), web)
+        options(client_of(web), web)
     web.answer_next("/y", *[Answer(429)] * 4)
     with pytest.raises(RateLimited):
-        ask(client_of(web), web, "/y")
+        options(client_of(web), web, "/y")
     assert len(web.asked) == 8
 
 
@@ -132,7 +132,7 @@ def test_refusals_are_told_apart(web, status, params, headers, error):
     web.answer_next("/x", Answer(status))
     client = client_of(web)
     with pytest.raises(SourceError) as caught:
-        ask(client, web, params=params, headers=headers)
+        options(client, web, params=params, headers=headers)
     assert type(caught.value) is error
     assert len(web.asked) == 1
     assert cached_files(client) == []
@@ -146,8 +146,8 @@ def test_what_is_not_json_is_said_and_not_remembered(web, body):
     web.answer_next("/x", Answer(body=body), ok())
     client = client_of(web)
     with pytest.raises(SourceError, match="test answered with"):
-        ask(client, web)
-    assert ask(client, web) == "fine"
+        options(client, web)
+    assert options(client, web) == "fine"
 
 
 def test_a_huge_answer_is_cut_off(web, monkeypatch):
@@ -157,11 +157,11 @@ def test_a_huge_answer_is_cut_off(web, monkeypatch):
     monkeypatch.setattr(api_client, "MAX_REPLY", 100_000)
     web.answer_next("/x", Answer(body=b"1" * 200_000))
     with pytest.raises(SourceError, match="more than"):
-        ask(client_of(web), web)
+        options(client_of(web), web)
     packed = gzip.compress(b"1" * 2_000_000)
     web.answer_next("/x", Answer(body=packed, headers={"Content-Encoding": "gzip"}))
     with pytest.raises(SourceError, match="more than"):
-        ask(client_of(web), web)
+        options(client_of(web), web)
 
 
 def test_packed_answers_are_unpacked(web):
@@ -169,8 +169,8 @@ def test_packed_answers_are_unpacked(web):
     import gzip
 
     web.answer_next("/x", Answer(body=gzip.compress(b'"fine"'), headers={"Content-Encoding": "gzip"}))
-    assert ask(client_of(web), web) == "fine"
-    assert ask(client_of(web), web) == "fine"
+    assert options(client_of(web), web) == "fine"
+    assert options(client_of(web), web) == "fine"
     assert len(web.asked) == 1
 
 
@@ -215,7 +215,7 @@ def test_private_addresses_are_refused(web):
     """Without the switch, an API on this machine is not asked, and the line names the switch."""
     clock = Clock()
     with pytest.raises(SourceError, match="BYOD_ALLOW_PRIVATE_HOSTS=1"):
-        ask(client_of(web, clock, ALLOW_PRIVATE_HOSTS=""), web)
+        options(client_of(web, clock, ALLOW_PRIVATE_HOSTS=""), web)
     assert web.asked == []
     assert clock.slept == []
 
@@ -241,7 +241,7 @@ def test_other_kinds_of_error_are_not_hidden(web):
 
     web.answer_next("/x", ok())
     with pytest.raises(ZeroDivisionError):
-        ask(client_of(web), web, check=broken)
+        options(client_of(web), web, check=broken)
 
 
 @pytest.mark.parametrize(

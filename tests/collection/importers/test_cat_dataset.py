@@ -8,7 +8,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from marked_pictures import NINE, cat_files, jpeg, laid_out, line, marks, zipped
+from marked_pictures import NINE, cat_files, jpeg, keypoints, laid_out, line, zipped
 from typer.testing import CliRunner
 
 from byod.api import convert, datasets
@@ -97,7 +97,7 @@ def test_points_come_with_their_names_and_out_of_frame_ones_stay(tmp_path):
     laid_out(tmp_path / "in", {"CAT_00/a_000.jpg": jpeg(1), "CAT_00/a_000.jpg.cat": line(points) + b"\r\n"})
     done, _ = converted(tmp_path / "cats", tmp_path / "in")
     (picture,) = done.snapshot.kept
-    said = marks(tmp_path / "cats")[picture.sha256[:20]]
+    said = keypoints(tmp_path / "cats")[picture.sha256[:20]]
     assert (said["width"], said["height"], said["sha256"]) == (120, 90, picture.sha256)
     (head,) = said["heads"]
     assert list(head["points"]) == list(cat_file.POINTS.names)
@@ -111,15 +111,15 @@ def test_points_come_with_their_names_and_out_of_frame_ones_stay(tmp_path):
 def test_the_real_pictures_convert(real_pictures, tmp_path):
     """The 24 real pictures come in with all their points, the two that hold points outside included."""
     done, said = converted(tmp_path / "cats", real_pictures / "cats")
-    assert (done.pictures, len(done.snapshot.kept), len(marks(tmp_path / "cats"))) == (24, 24, 24)
+    assert (done.pictures, len(done.snapshot.kept), len(keypoints(tmp_path / "cats"))) == (24, 24, 24)
     outside = [
         m
-        for m in marks(tmp_path / "cats").values()
+        for m in keypoints(tmp_path / "cats").values()
         if any(not p["inside"] for p in m["heads"][0]["points"].values())
     ]
     assert len(outside) == 2
     titles = {o.title: sha for sha, origins in done.snapshot.origins.items() for o in origins}
-    head = marks(tmp_path / "cats")[titles["CAT_00/00000001_005.jpg"][:20]]["heads"][0]["points"]
+    head = keypoints(tmp_path / "cats")[titles["CAT_00/00000001_005.jpg"][:20]]["heads"][0]["points"]
     assert head["eye_image_left"] == {"x": 96, "y": 96, "inside": True}
     assert head["ear_image_left_tip"] == {"x": 78, "y": -37, "inside": False}
     assert any("would leave valid and test empty" in text for text in said)
@@ -233,7 +233,7 @@ def test_the_same_bytes_with_other_points_are_said_and_the_first_points_hold(tmp
     }
     done, said = converted(tmp_path / "cats", laid_out(tmp_path / "in", files))
     assert len(done.snapshot.kept) == 1
-    (said_of,) = marks(tmp_path / "cats").values()
+    (said_of,) = keypoints(tmp_path / "cats").values()
     assert len(said_of["heads"]) == 1
     assert sum("with other points" in text for text in said) == 1
 
@@ -252,7 +252,7 @@ def test_points_of_a_turned_picture_turn_with_it_unless_told_otherwise(tmp_path,
             say=said.append,
             watch=lambda _: None,
         )
-    (one,) = marks(tmp_path / "cats").values()
+    (one,) = keypoints(tmp_path / "cats").values()
     left = one["heads"][0]["points"]["eye_image_left"]
     assert (one["width"], one["height"]) == (90, 120)
     assert (left["x"], left["y"]) == expected
@@ -335,7 +335,7 @@ def test_a_conversion_killed_at_any_point_goes_on(tmp_path):
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
     plain, _ = converted(tmp_path / "plain", source)
     assert json.loads(done.stdout)["classes"] == {"cat": 230}
-    assert marks(folder) == marks(tmp_path / "plain")
+    assert keypoints(folder) == keypoints(tmp_path / "plain")
     snapshot = datasets.status(folder, say=lambda _: None)
     assert snapshot.fingerprint == plain.snapshot.fingerprint
     assert not list(folder.rglob("*.part"))
@@ -354,4 +354,4 @@ def test_a_damaged_archive_stops_and_goes_on_once_it_is_whole(tmp_path):
     (tmp_path / "cats.zip").write_bytes(whole_zip)
     done, _ = converted(tmp_path / "cats", tmp_path / "cats.zip")
     assert len(done.snapshot.kept) == 6
-    assert len(marks(tmp_path / "cats")) == 6
+    assert len(keypoints(tmp_path / "cats")) == 6

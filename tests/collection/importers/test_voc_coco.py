@@ -5,16 +5,15 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from marked_pictures import cat_files, jpeg, laid_out, marks, zipped
+from marked_pictures import cat_files, jpeg, keypoints, laid_out, zipped
 from typer.testing import CliRunner
 
 from byod.api import convert as conversion
 from byod.api import datasets
 from byod.cli import app
 from byod.collection.importers import archives, cat_dataset, cat_file, coco, voc
-from byod.schema import keypoints
 from byod.schema.errors import DatasetError, KeypointsError, UsageError
-from byod.schema.keypoints import Head, Keypoint, Keypoints
+from byod.schema.keypoints import Head, Keypoint, Keypoints, is_inside, read_keypoints, write_keypoints
 
 EYES = {"cat_eyes": ("eye_image_left", "eye_image_right")}
 
@@ -115,7 +114,7 @@ def test_eyes_alone_join_a_dataset_of_nine_points(tmp_path):
     laid_out(tmp_path / "eyes_in", {"a.jpg": jpeg(77), "a.xml": xml([FACE, LEFT, RIGHT])})
     done = convert(from_voc(tmp_path / "eyes_in"), tmp_path / "cats")
     assert len(done.snapshot.kept) == 3
-    eyes = [m["heads"][0] for m in marks(tmp_path / "cats").values() if m["heads"][0]["box"]]
+    eyes = [m["heads"][0] for m in keypoints(tmp_path / "cats").values() if m["heads"][0]["box"]]
     assert len(eyes) == 1
     assert list(eyes[0]["points"]) == list(cat_file.POINTS.names)
     assert [name for name, point in eyes[0]["points"].items() if point] == list(EYES["cat_eyes"])
@@ -127,11 +126,11 @@ def test_an_annotation_of_another_size_leaves_the_picture_unmarked(tmp_path):
     said = []
     done = convert(from_voc(tmp_path / "in"), tmp_path / "cats", said)
     assert len(done.snapshot.kept) == 1
-    assert marks(tmp_path / "cats") == {}
+    assert keypoints(tmp_path / "cats") == {}
     assert sum("is annotated as 240 x 180 and has 120 x 90" in line for line in said) == 1
     (tmp_path / "in" / "a.xml").write_bytes(xml([FACE, LEFT, RIGHT]))
     convert(from_voc(tmp_path / "in"), tmp_path / "cats")
-    assert len(marks(tmp_path / "cats")) == 1
+    assert len(keypoints(tmp_path / "cats")) == 1
 
 
 @pytest.mark.parametrize(("size", "expected"), [((120, 90), (53, 55)), ((90, 120), (25, 35))])
@@ -139,7 +138,7 @@ def test_the_annotated_size_tells_whether_the_points_were_turned(tmp_path, size,
     """A picture stored sideways: the size in the annotation says which pixels the points are of."""
     laid_out(tmp_path / "in", {"a.jpg": jpeg(1, (120, 90), 6), "a.xml": xml([FACE, LEFT, RIGHT], size=size)})
     convert(from_voc(tmp_path / "in"), tmp_path / "cats")
-    (one,) = marks(tmp_path / "cats").values()
+    (one,) = keypoints(tmp_path / "cats").values()
     assert (one["width"], one["height"]) == (90, 120)
     left = one["heads"][0]["points"]["eye_image_left"]
     assert (left["x"], left["y"]) == expected
@@ -152,7 +151,7 @@ def test_left_and_right_are_those_of_the_upright_picture(tmp_path):
     """Eyes of a picture stored upside down are named by where they lie once it stands upright."""
     laid_out(tmp_path / "in", {"a.jpg": jpeg(1, (120, 90), 3), "a.xml": xml([FACE, LEFT, RIGHT])})
     convert(from_voc(tmp_path / "in"), tmp_path / "cats")
-    (one,) = marks(tmp_path / "cats").values()
+    (one,) = keypoints(tmp_path / "cats").values()
     head = one["heads"][0]["points"]
     assert (head["eye_image_left"]["x"], head["eye_image_right"]["x"]) == (120 - 55, 120 - 25)
 
@@ -227,7 +226,7 @@ def test_coco_keypoints_come_in_with_their_pairs(tmp_path):
     assert found.label == "dog"
     done = convert(found, tmp_path / "dogs")
     assert len(done.snapshot.kept) == 2
-    said = sorted(marks(tmp_path / "dogs").values(), key=lambda m: -len(m["heads"]))
+    said = sorted(keypoints(tmp_path / "dogs").values(), key=lambda m: -len(m["heads"]))
     assert said[1]["heads"] == []
     (head,) = said[0]["heads"]
     assert head["points"]["right_eye"] == {"x": 30.5, "y": -4, "inside": False}
@@ -293,19 +292,19 @@ def cat(tmp_path_factory):
 def mark(folder, heads):
     """Put these heads into the first picture, and give the name of its file of points."""
     file = sorted((folder / "points").iterdir())[0]
-    before = keypoints.read_keypoints(file)
+    before = read_keypoints(file)
     made = tuple(
         Head(
             points={
                 name: None
                 if place is None
-                else Keypoint(x=place[0], y=place[1], inside=keypoints.is_inside(*place, 250, 200))
+                else Keypoint(x=place[0], y=place[1], inside=is_inside(*place, 250, 200))
                 for name, place in head.items()
             }
         )
         for head in heads
     )
-    keypoints.write_keypoints(file, Keypoints(sha256=before.sha256, width=250, height=200, heads=made))
+    write_keypoints(file, Keypoints(sha256=before.sha256, width=250, height=200, heads=made))
     return before.sha256
 
 
@@ -368,14 +367,14 @@ def test_yolo_comes_back_within_half_a_pixel_where_it_can_hold_a_point(cat, head
     assert all(
         0 <= value <= 1 for numbers in lines for value in (*numbers[1:5], *numbers[5::3], *numbers[6::3])
     )
-    visible = [h for h in heads if any(keypoints.is_inside(*place, 250, 200) for place in h.values())]
+    visible = [h for h in heads if any(is_inside(*place, 250, 200) for place in h.values())]
     assert len(lines) >= len(visible)
     for numbers, head in zip(lines, heads, strict=False) if len(lines) == len(heads) else ():
         triples = zip(numbers[5::3], numbers[6::3], numbers[7::3], strict=True)
         back = {
             n: (x * 250, y * 200) for n, (x, y, v) in zip(cat_file.POINTS.names, triples, strict=True) if v
         }
-        close(back, {name: place for name, place in head.items() if keypoints.is_inside(*place, 250, 200)})
+        close(back, {name: place for name, place in head.items() if is_inside(*place, 250, 200)})
 
 
 def test_yolo_says_what_a_trainer_must_know(cat):

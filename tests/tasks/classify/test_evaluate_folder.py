@@ -28,10 +28,10 @@ def evaluate(run, folder):
 def test_class_folders_from_elsewhere_are_measured(run, tmp_path):
     """Accuracy, interval and scores are those of the model's answers on these pictures."""
     coloured(tmp_path / "theirs", per_class=30, seed=9)
-    found, judged = evaluate(run, tmp_path / "theirs")
+    found, evaluated = evaluate(run, tmp_path / "theirs")
     assert found.metrics.pictures == 60
     assert found.metrics.measured_on is Measured.FOLDER
-    assert found.metrics.accuracy == pytest.approx(sum(j.right for j in judged) / 60)
+    assert found.metrics.accuracy == pytest.approx(sum(j.right for j in evaluated) / 60)
     assert found.metrics.accuracy > 0.8
     assert (found.unknown, found.absent, found.learned, found.unreadable) == ({}, (), 0, ())
 
@@ -72,8 +72,8 @@ def test_a_picture_stored_on_its_side_is_turned(run, tmp_path):
     picture = Image.new("RGB", (60, 40), (70, 160, 70))
     picture.paste((170, 70, 60), (0, 0, 60, 39))
     picture.save(side / "turned.jpg", exif=exif)
-    _, judged = evaluate(run, tmp_path / "theirs")
-    assert judged[0].said.label == "red"
+    _, evaluated = evaluate(run, tmp_path / "theirs")
+    assert evaluated[0].said.label == "red"
 
 
 def test_folders_go_by_the_safe_name_too(tmp_path):

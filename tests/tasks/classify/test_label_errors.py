@@ -105,9 +105,9 @@ def test_the_second_round_learns_without_the_first_ones_suspects():
     second, _, _ = _plain()
     asked = []
 
-    def ask(doubted):
-        asked.append({int(sha, 16) for sha in doubted})
-        return (second if doubted else first), examples
+    def ask(issues):
+        asked.append({int(sha, 16) for sha in issues})
+        return (second if issues else first), examples
 
     found = label_errors.find_label_issues(ask, CLASSES)
     assert asked == [set(), {4}]
@@ -118,8 +118,8 @@ def test_without_a_suspect_there_is_no_second_round():
     """One question is enough where nothing is doubted."""
     asked = []
 
-    def ask(doubted):
-        asked.append(doubted)
+    def ask(issues):
+        asked.append(issues)
         probabilities, _, examples = _plain()
         return probabilities, examples
 

@@ -76,7 +76,7 @@ def read(text):
 def test_the_pages_fetch_nothing(tmp_path):
     """All addresses lie inside the page; its one script is the one its policy names, which forbids the rest."""
     for text in (
-        render(material.story(tmp_path)),
+        render(material.contents(tmp_path)),
         compare_page(material.comparison()),
     ):
         seen = read(text)
@@ -96,7 +96,7 @@ def test_the_pages_fetch_nothing(tmp_path):
 
 def test_links_inside_the_page_lead_somewhere(tmp_path):
     """Every #address, every name of a drawing and every button's target is the id of exactly one element."""
-    for text in (render(material.story(tmp_path)), compare_page(material.comparison())):
+    for text in (render(material.contents(tmp_path)), compare_page(material.comparison())):
         seen = read(text)
         ids = Counter(seen.values("id"))
         assert set(ids.values()) == {1}
@@ -108,7 +108,7 @@ def test_links_inside_the_page_lead_somewhere(tmp_path):
 
 def test_the_report_says_everything(tmp_path):
     """Headline with interval, probe, curves, rate, confusions, mistakes, calibration, doubts, origin, repetition."""
-    seen = read(render(material.story(tmp_path)))
+    seen = read(render(material.contents(tmp_path)))
     for expected in (
         "92.5 %",
         "37 of 40 pictures that the model had never seen were recognised.",
@@ -135,7 +135,7 @@ def test_the_report_says_everything(tmp_path):
 
 def test_german_says_the_same(tmp_path):
     """The same facts in German, with German commas; there is no German without its English and the other way round."""
-    seen = read(render(material.story(tmp_path)))
+    seen = read(render(material.contents(tmp_path)))
     for expected in (
         "37 von 40 Bildern, die das Modell nie gesehen hatte, wurden erkannt.",
         "zwischen 81,0 % und 98,0 %",
@@ -145,15 +145,15 @@ def test_german_says_the_same(tmp_path):
     ):
         assert expected in seen.words("de"), expected
         assert expected not in seen.words("en")
-    for text in (render(material.story(tmp_path)), compare_page(material.comparison())):
+    for text in (render(material.contents(tmp_path)), compare_page(material.comparison())):
         languages = Counter(read(text).values("lang"))
         assert languages["en"] - 1 == languages["de"] > 10  # one more: the page begins in English
 
 
 def test_strangers_text_stays_text(tmp_path):
     """Hostile class names, files, options and versions add no element and no attribute to either page."""
-    plain = read(render(material.story(tmp_path / "a")))
-    hostile = read(render(material.story(tmp_path / "b", HOSTILE, HOSTILE + "2", HOSTILE)))
+    plain = read(render(material.contents(tmp_path / "a")))
+    hostile = read(render(material.contents(tmp_path / "b", HOSTILE, HOSTILE + "2", HOSTILE)))
     assert hostile.tags == plain.tags
     assert Counter(pair[:2] for pair in hostile.attributes) == Counter(pair[:2] for pair in plain.attributes)
     assert "{{ 7*7 }}" in hostile.words()
@@ -164,35 +164,35 @@ def test_strangers_text_stays_text(tmp_path):
 
 def test_every_picture_stands_in_the_page_once(tmp_path):
     """However often a picture is shown, its bytes are there once; what is shown is what the cell or wall says."""
-    story = material.story(tmp_path, look=None)
-    seen = read(render(story))
+    contents = material.contents(tmp_path, look=None)
+    seen = read(render(contents))
     kept = [value for tag, key, value in seen.attributes if (tag, key) == ("image", "href")]
-    assert len(kept) == len(set(kept)) == len(story.answers)
+    assert len(kept) == len(set(kept)) == len(contents.answers)
     assert seen.tags["use"] > len(kept)
 
 
 def test_worst_mistakes_come_first(tmp_path):
     """The surest wrong answer leads, the least sure answers have their own wall, files that are gone say so."""
-    story = material.story(tmp_path)
-    wrong = sorted((a for a in story.answers if not a.right), key=lambda a: (-a.probability, a.file))
+    contents = material.contents(tmp_path)
+    wrong = sorted((a for a in contents.answers if not a.right), key=lambda a: (-a.probability, a.file))
     wrong[0].path.unlink()
     wrong[1].path.write_bytes(b"no picture")
-    text = render(story)
+    text = render(contents)
     section = text[text.index('<section id="mistakes">') : text.index('<section id="where">')]
     mistakes, unsure = section.split("<h3>")
     files = re.findall(r'<small title="images/\w+/(\d+\.jpg)">', mistakes)
     assert files == [a.path.name for a in wrong]
     assert "the file is gone" in mistakes
     assert "cannot be shown: not-a-picture" in mistakes
-    least = sorted(story.answers, key=lambda a: a.probability)[: page.UNSURE]
+    least = sorted(contents.answers, key=lambda a: a.probability)[: page.UNSURE]
     assert len(re.findall(r"<small title=", unsure)) == len(least)
 
 
 def test_a_cell_opens_its_own_pictures(tmp_path):
     """Behind each count of the confusion matrix are its pictures, the odd ones first; an empty cell opens nothing."""
-    story = material.story(tmp_path, card=material.card(confusion=((18, 2), (0, 20))))
-    story = ReportContents(story.card, HISTORY, material.answers(tmp_path, story.card))
-    text = render(story)
+    contents = material.contents(tmp_path, card=material.card(confusion=((18, 2), (0, 20))))
+    contents = ReportContents(contents.card, HISTORY, material.answers(tmp_path, contents.card))
+    text = render(contents)
     seen = read(text)
     assert sorted(set(seen.values("popovertarget"))) == ["cell-0-0", "cell-0-1", "cell-1-1"]
     cells = {

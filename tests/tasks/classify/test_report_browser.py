@@ -52,17 +52,17 @@ def pages(tmp_path_factory):
     """The reports and the comparisons, written down; plain, hostile and long."""
     folder = tmp_path_factory.mktemp("pages")
     texts = {
-        "report": render(material.story(folder / "a")),
+        "report": render(material.contents(folder / "a")),
         "compare": compare_page(material.comparison()),
-        "hostile": render(material.story(folder / "b", HOSTILE, HOSTILE + "2", HOSTILE)),
+        "hostile": render(material.contents(folder / "b", HOSTILE, HOSTILE + "2", HOSTILE)),
         "hostile-compare": compare_page(material.comparison(HOSTILE)),
-        "long": render(material.story(folder / "c", LONG, "W" * 150, "x" * 300)),
+        "long": render(material.contents(folder / "c", LONG, "W" * 150, "x" * 300)),
         "long-compare": compare_page(material.comparison(LONG)),
-        "points": render_keypoints(of_points.story(folder / "d")),
+        "points": render_keypoints(of_points.contents(folder / "d")),
         "points-compare": compare_points_page(of_points.comparison()),
-        "hostile-points": render_keypoints(of_points.story(folder / "e", HOSTILE)),
+        "hostile-points": render_keypoints(of_points.contents(folder / "e", HOSTILE)),
         "hostile-points-compare": compare_points_page(of_points.comparison(HOSTILE)),
-        "long-points": render_keypoints(of_points.story(folder / "f", LONG)),
+        "long-points": render_keypoints(of_points.contents(folder / "f", LONG)),
         "long-points-compare": compare_points_page(of_points.comparison(LONG)),
     }
     for name, text in texts.items():

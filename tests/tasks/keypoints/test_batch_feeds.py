@@ -59,7 +59,7 @@ def picture(folder, number, size=(160, 120), heads=1, marked=EYES.names):
 
 def drawn(folder, count, **kinds):
     both = [picture(folder, number, **kinds) for number in range(count)]
-    return [example for example, _ in both], {example.sha256: marks for example, marks in both}
+    return [example for example, _ in both], {example.sha256: keypoints for example, keypoints in both}
 
 
 def colours(image, points):
@@ -73,8 +73,8 @@ def colours(image, points):
 @given(seed=st.integers(0, 2**32), epoch=st.integers(0, 50))
 def test_points_stay_on_their_features(tmp_path_factory, seed, epoch):
     """In every augmented frame, mirrored or not, the left eye's point lies on the left eye's colour, and so on."""
-    examples, marks = drawn(tmp_path_factory.mktemp("feed"), 4)
-    feed = KeypointFeed(examples, marks, EYES, 64, seed=seed, jitter=PLAIN)
+    examples, keypoints = drawn(tmp_path_factory.mktemp("feed"), 4)
+    feed = KeypointFeed(examples, keypoints, EYES, 64, seed=seed, jitter=PLAIN)
     mirrored = 0
     for batch in feed.epoch(epoch, 3):
         assert batch.images.dtype == np.uint8
@@ -96,10 +96,10 @@ def test_points_stay_on_their_features(tmp_path_factory, seed, epoch):
 
 def test_mirrored_frames_come_as_often_as_asked(tmp_path):
     """Half of the heads of an epoch are mirrored, none without mirroring, and the left eye always stands left."""
-    examples, marks = drawn(tmp_path, 60)
+    examples, keypoints = drawn(tmp_path, 60)
     for share, low, high in ((0.5, 15, 45), (0.0, 0, 0), (1.0, 60, 60)):
         feed = KeypointFeed(
-            examples, marks, EYES, 32, jitter=Jitter(colour=0, blur=0, mirror=share, rotation=20)
+            examples, keypoints, EYES, 32, jitter=Jitter(colour=0, blur=0, mirror=share, rotation=20)
         )
         (batch,) = feed.epoch(0, 100)
         there = batch.there > 0
@@ -112,8 +112,8 @@ def test_mirrored_frames_come_as_often_as_asked(tmp_path):
 
 def test_frames_beside_heads_are_shown_as_such(tmp_path):
     """An epoch shows each head once, and a fifth as many frames beside heads, with hardly anything of one in them."""
-    examples, marks = drawn(tmp_path, 40)
-    feed = KeypointFeed(examples, marks, EYES, 48, jitter=PLAIN)
+    examples, keypoints = drawn(tmp_path, 40)
+    feed = KeypointFeed(examples, keypoints, EYES, 48, jitter=PLAIN)
     for number in range(3):
         batches = list(feed.epoch(number, 7))
         assert len(batches) == feed.steps(7) == 7
@@ -129,10 +129,10 @@ def test_frames_beside_heads_are_shown_as_such(tmp_path):
 
 def test_where_heads_fill_their_pictures_heads_are_shown_instead(tmp_path):
     """With no room beside a head, an epoch shows that head again, and nothing is called empty that is not."""
-    examples, marks = drawn(tmp_path, 10)
+    examples, keypoints = drawn(tmp_path, 10)
     full = {
         s: m.model_copy(update={"heads": (m.heads[0].model_copy(update={"box": (0, 0, 160, 120)}),)})
-        for s, m in marks.items()
+        for s, m in keypoints.items()
     }
     (batch,) = KeypointFeed(examples, full, EYES, 32).epoch(0, 100)
     assert batch.there.tolist() == [1] * 12
@@ -140,13 +140,13 @@ def test_where_heads_fill_their_pictures_heads_are_shown_instead(tmp_path):
 
 def test_plain_batches_are_the_true_frames(tmp_path):
     """Without augmentation heads come in order, upright, in the middle of a frame as wide as the margin says."""
-    examples, marks = drawn(tmp_path, 5)
-    feed = KeypointFeed(examples, marks, EYES, 64, margin=1.5)
+    examples, keypoints = drawn(tmp_path, 5)
+    feed = KeypointFeed(examples, keypoints, EYES, 64, margin=1.5)
     batches = list(feed.plain(2))
     assert [len(batch.images) for batch in batches] == [2, 2, 1]
     points = np.concatenate([batch.points for batch in batches])
     for number, example in enumerate(examples):
-        head = marks[example.sha256].heads[0]
+        head = keypoints[example.sha256].heads[0]
         box = np.array(head.box)
         side = 1.5 * max(box[2:] - box[:2])
         corner = (box[:2] + box[2:]) / 2 - side / 2
@@ -160,27 +160,27 @@ def test_plain_batches_are_the_true_frames(tmp_path):
 
 def test_what_is_not_marked_is_masked(tmp_path):
     """A point nobody marked, one outside the picture, and one outside the frame are 0 in `known`, and finite."""
-    example, marks = picture(tmp_path, 1)
-    (head,) = marks.heads
+    example, keypoints = picture(tmp_path, 1)
+    (head,) = keypoints.heads
     points = {
         **head.points,
         "mouth": None,
         "eye_image_right": Keypoint(x=200, y=40, inside=False),
         "eye_image_left": Keypoint(x=150, y=40),
     }
-    marks = marks.model_copy(update={"heads": (head.model_copy(update={"points": points}),)})
-    (batch,) = KeypointFeed([example], {example.sha256: marks}, EYES, 32).plain(4)
+    keypoints = keypoints.model_copy(update={"heads": (head.model_copy(update={"points": points}),)})
+    (batch,) = KeypointFeed([example], {example.sha256: keypoints}, EYES, 32).plain(4)
     assert batch.known.tolist() == [[0, 0, 0]]
     assert np.isfinite(batch.points).all()
 
 
 def test_epochs_repeat_and_differ(tmp_path):
     """The same seed and number give the same bytes, whatever the batch size; another number or seed gives others."""
-    examples, marks = drawn(tmp_path, 6)
+    examples, keypoints = drawn(tmp_path, 6)
 
     def images(seed, epoch, size):
-        feed = KeypointFeed(examples, marks, EYES, 32, seed=seed)
-        heads = HeadFeed(examples, marks, 32, seed=seed)
+        feed = KeypointFeed(examples, keypoints, EYES, 32, seed=seed)
+        heads = HeadFeed(examples, keypoints, 32, seed=seed)
         return np.concatenate(
             [b.images for b in feed.epoch(epoch, size)] + [b.images for b in heads.epoch(epoch, size)]
         )
@@ -193,11 +193,11 @@ def test_epochs_repeat_and_differ(tmp_path):
 
 def test_points_with_a_side_and_no_partner_are_not_mirrored(tmp_path):
     """A mirror image would call a left ear a right one: refused in one line, and allowed without mirroring."""
-    examples, marks = drawn(tmp_path, 1)
+    examples, keypoints = drawn(tmp_path, 1)
     lonely = KeypointSet(names=(*EYES.names, "left_ear"), flips=EYES.flips)
     with pytest.raises(TrainerError, match="left_ear"):
-        KeypointFeed(examples, marks, lonely, 32)
-    assert len(KeypointFeed(examples, marks, lonely, 32, jitter=Jitter(mirror=0))) == 1
+        KeypointFeed(examples, keypoints, lonely, 32)
+    assert len(KeypointFeed(examples, keypoints, lonely, 32, jitter=Jitter(mirror=0))) == 1
 
 
 @settings(deadline=None)
@@ -231,8 +231,8 @@ def test_which_eye_stands_left():
 
 def test_the_rule_of_the_eyes_gives_frames_like_those_of_boxes(tmp_path):
     """Measured on heads of one shape, the frame around the eyes of an upright head is the frame around its box."""
-    examples, marks = drawn(tmp_path, 9)
-    heads = true_heads(examples, marks, EYES)
+    examples, keypoints = drawn(tmp_path, 9)
+    heads = true_heads(examples, keypoints, EYES)
     rule = eyes_rule(heads, EYES, 1.3)
     frame = of_eyes((28, 50), (52, 50), rule)
     assert frame.side == pytest.approx(1.3 * 55, rel=0.02)
@@ -258,8 +258,8 @@ def discs(folder, number, size=(240, 160)):
 def test_boxes_stay_on_their_heads(tmp_path):
     """In augmented pictures each box is filled by a head, hardly anything of a head is outside, some have none."""
     both = [discs(tmp_path, number) for number in range(8)]
-    examples, marks = [e for e, _ in both], {e.sha256: m for e, m in both}
-    feed = HeadFeed(examples, marks, 128, jitter=PLAIN)
+    examples, keypoints = [e for e, _ in both], {e.sha256: m for e, m in both}
+    feed = HeadFeed(examples, keypoints, 128, jitter=PLAIN)
     counts: list[int] = []
     lit = outside = 0
     for epoch in range(8):
@@ -283,37 +283,40 @@ def test_boxes_stay_on_their_heads(tmp_path):
 
 def test_pictures_without_heads_are_learned_as_such(tmp_path):
     """Marks without heads give no boxes; no marks, or a head of which nothing is marked, leave a picture out."""
-    examples, marks = drawn(tmp_path, 4)
-    marks[examples[0].sha256] = Keypoints(width=160, height=120)
-    del marks[examples[1].sha256]
+    examples, keypoints = drawn(tmp_path, 4)
+    keypoints[examples[0].sha256] = Keypoints(width=160, height=120)
+    del keypoints[examples[1].sha256]
     nothing = Head(points=dict.fromkeys(EYES.names))
-    marks[examples[2].sha256] = Keypoints(width=160, height=120, heads=(nothing,))
-    feed = HeadFeed(examples, marks, 64)
+    keypoints[examples[2].sha256] = Keypoints(width=160, height=120, heads=(nothing,))
+    feed = HeadFeed(examples, keypoints, 64)
     assert feed.examples == [examples[0], examples[3]]
     (batch,) = feed.plain(8)
     assert [len(boxes) for boxes in batch.boxes] == [0, 1]
     for epoch in feed.epoch(0, 8):
         assert len(epoch.images) == 2
-    head = np.array(marks[examples[3].sha256].heads[0].box).reshape(2, 2)
+    head = np.array(keypoints[examples[3].sha256].heads[0].box).reshape(2, 2)
     assert np.allclose(batch.boxes[1].reshape(2, 2), whole(160, 120).to_unit(head), atol=1e-6)
 
 
 def test_nothing_to_learn_is_said(tmp_path):
     """No marked point, or no head at all, is one line and no empty training."""
-    examples, marks = drawn(tmp_path, 2, heads=0)
+    examples, keypoints = drawn(tmp_path, 2, heads=0)
     with pytest.raises(TrainerError, match="no point is marked"):
-        KeypointFeed(examples, marks, EYES, 32).epoch(0, 4)
+        KeypointFeed(examples, keypoints, EYES, 32).epoch(0, 4)
     with pytest.raises(TrainerError, match="no head is marked"):
-        HeadFeed(examples, marks, 32).epoch(0, 4)
-    assert list(KeypointFeed(examples, marks, EYES, 32).plain(4)) == []
+        HeadFeed(examples, keypoints, 32).epoch(0, 4)
+    assert list(KeypointFeed(examples, keypoints, EYES, 32).plain(4)) == []
 
 
 def test_a_cache_changes_nothing_but_the_decoding(tmp_path, monkeypatch):
     """Batches from a folder have the bytes of those from memory, and the second feed decodes no picture."""
-    examples, marks = drawn(tmp_path, 5)
+    examples, keypoints = drawn(tmp_path, 5)
 
     def bytes_of(**where):
-        feed, heads = KeypointFeed(examples, marks, EYES, 32, **where), HeadFeed(examples, marks, 32, **where)
+        feed, heads = (
+            KeypointFeed(examples, keypoints, EYES, 32, **where),
+            HeadFeed(examples, keypoints, 32, **where),
+        )
         parts = [feed.plain(4), feed.epoch(0, 4), heads.plain(4), heads.epoch(0, 4)]
         return np.concatenate([batch.images for part in parts for batch in part])
 
@@ -325,26 +328,26 @@ def test_a_cache_changes_nothing_but_the_decoding(tmp_path, monkeypatch):
 
 def test_beyond_its_memory_a_feed_decodes_anew(tmp_path, monkeypatch):
     """What does not fit into memory is decoded when asked for, is right all the same, and that is said."""
-    examples, marks = drawn(tmp_path, 4)
-    (first,) = KeypointFeed(examples, marks, EYES, 32).plain(8)
+    examples, keypoints = drawn(tmp_path, 4)
+    (first,) = KeypointFeed(examples, keypoints, EYES, 32).plain(8)
     monkeypatch.setattr(regions, "MEMORY", 2 * 32 * 32 * 3)
     said = []
-    (again,) = KeypointFeed(examples, marks, EYES, 32, say=said.append).plain(8)
+    (again,) = KeypointFeed(examples, keypoints, EYES, 32, say=said.append).plain(8)
     assert np.array_equal(first.images, again.images)
     assert any("decoded anew" in line for line in said)
 
 
 def test_a_picture_that_changed_its_size_is_refused(tmp_path):
     """Points marked on another size would lie wrong: one line names the picture; so does one that cannot be opened."""
-    examples, marks = drawn(tmp_path, 2)
-    other = {s: m.model_copy(update={"width": 161}) for s, m in marks.items()}
+    examples, keypoints = drawn(tmp_path, 2)
+    other = {s: m.model_copy(update={"width": 161}) for s, m in keypoints.items()}
     with pytest.raises(
         TrainerError, match=r"0\.png is 160 x 120 pixels, but its points were marked on 161 x 120"
     ):
         list(KeypointFeed(examples, other, EYES, 32).plain(4))
     examples[1].path.write_bytes(b"<html>")
     with pytest.raises(TrainerError, match=r"1\.png cannot be opened"):
-        list(KeypointFeed(examples, marks, EYES, 32).plain(4))
+        list(KeypointFeed(examples, keypoints, EYES, 32).plain(4))
 
 
 def test_a_turned_head_keeps_its_size():

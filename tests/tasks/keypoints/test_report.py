@@ -13,7 +13,7 @@ from byod.tasks.keypoints.report.page import render as render_keypoints
 
 @pytest.fixture
 def page(tmp_path):
-    return render_keypoints(material.story(tmp_path))
+    return render_keypoints(material.contents(tmp_path))
 
 
 def texts(page, language):
@@ -80,7 +80,7 @@ def test_cross_validation_says_so(tmp_path):
     metrics = plain.metrics.model_copy(
         update={"measured_on": Measured.CROSS_VALIDATION, "folds": (0.031, None, 0.04)}
     )
-    told = render_keypoints(material.story(tmp_path, card=material.card(metrics=metrics)))
+    told = render_keypoints(material.contents(tmp_path, card=material.card(metrics=metrics)))
     assert any("3.1 % · – · 4.0 %" in text for text in texts(told, "en"))
 
 
@@ -101,14 +101,14 @@ def test_the_bar_is_the_mean_face(tmp_path, own, mean, words):
         metrics=plain.metrics.model_copy(update={"crops": crops}),
         baseline=material.score(median=mean[0], interval=mean[1]),
     )
-    told = render_keypoints(material.story(tmp_path, card=card))
+    told = render_keypoints(material.contents(tmp_path, card=card))
     assert any(words in text for text in texts(told, "en"))
 
 
 def test_strangers_text_stays_text(tmp_path):
     """What comes from elsewhere is escaped wherever it stands."""
     for text in (
-        render_keypoints(material.story(tmp_path, HOSTILE)),
+        render_keypoints(material.contents(tmp_path, HOSTILE)),
         compare_points_page(material.comparison(HOSTILE)),
     ):
         assert "<script>document.title" not in text
@@ -125,14 +125,14 @@ def test_nothing_comes_from_outside(page):
 
 def test_a_page_stays_small_whatever_the_number(tmp_path):
     """Hundreds of heads fit below 3 MB, the worst of them shown."""
-    text = render_keypoints(material.story(tmp_path, number=300))
+    text = render_keypoints(material.contents(tmp_path, number=300))
     assert len(text.encode()) < 3_000_000
     assert text.count("<image ") <= 80
 
 
 def test_a_picture_that_is_gone_is_said(tmp_path):
     """A head whose picture was moved away keeps its row and says why it is not shown."""
-    told = material.story(tmp_path)
+    told = material.contents(tmp_path)
     told.heads[-1].path.unlink()
     text = render_keypoints(told)
     assert any("cannot be shown" in each for each in texts(text, "en"))
@@ -140,7 +140,7 @@ def test_a_picture_that_is_gone_is_said(tmp_path):
 
 def test_a_run_without_history_or_heads_is_told(tmp_path):
     """An evaluation has no curves; the page comes all the same."""
-    text = render_keypoints(material.story(tmp_path, histories={}, heads=(), pictures=(), doubts=()))
+    text = render_keypoints(material.contents(tmp_path, histories={}, heads=(), pictures=(), issues=()))
     assert 'id="learning"' not in text
     assert any("None was found." in each for each in texts(text, "en"))
 

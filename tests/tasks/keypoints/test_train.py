@@ -89,10 +89,10 @@ def test_what_is_learned_shows_in_the_numbers(run):
 
 def test_the_files_say_what_the_run_says(drawn, run):
     """A fresh KeypointsPredictor finds in each test picture what predictions.csv counts as found."""
-    examples, marks = drawn
+    examples, keypoints = drawn
     rows = table(run / "predictions.csv")
     tested = [e for e in examples if e.split is Split.TEST]
-    assert {row["sha256"] for row in rows} == {e.sha256 for e in tested if marks[e.sha256].heads}
+    assert {row["sha256"] for row in rows} == {e.sha256 for e in tested if keypoints[e.sha256].heads}
     found = list(KeypointsPredictor(run).predict([e.path for e in tested]))
     heads = sum(len(each.heads) for each in found)
     assert heads == sum(bool(row["confidence"]) for row in rows) == 25
@@ -111,8 +111,8 @@ def test_no_trainer_sees_a_test_picture(drawn, tmp_path):
         assert seen.task is Task.KEYPOINTS
         assert seen.points == POINTS
         assert not test & {e.sha256 for e in (*seen.train, *seen.valid)}
-        assert not test & set(seen.marks)
-        assert set(seen.marks) == {e.sha256 for e in (*seen.train, *seen.valid)}
+        assert not test & set(seen.keypoints)
+        assert set(seen.keypoints) == {e.sha256 for e in (*seen.train, *seen.valid)}
 
 
 def test_few_test_heads_lead_to_cross_validation(tmp_path):
@@ -155,10 +155,10 @@ def test_pictures_with_eyes_alone_train_the_same_model(tmp_path):
 
 def test_pictures_without_a_file_of_points_are_left_out(drawn, tmp_path):
     """A picture that nobody marked says nothing of heads: it is neither learned from nor counted as empty."""
-    examples, marks = drawn
+    examples, keypoints = drawn
     unmarked = {examples[0].sha256}
     said, trainer = [], Spot()
-    known = {sha: each for sha, each in marks.items() if sha not in unmarked}
+    known = {sha: each for sha, each in keypoints.items() if sha not in unmarked}
     train((examples, known), tmp_path / "run", trainer=trainer, say=said.append)
     assert any("1 pictures have no file of points" in line for line in said)
     assert not unmarked & {e.sha256 for seen in trainer.seen for e in (*seen.train, *seen.valid)}
@@ -227,9 +227,9 @@ def test_a_point_that_is_never_marked_is_refused(drawn, tmp_path):
 
 def test_marks_of_another_size_are_refused(drawn, tmp_path):
     """A picture whose marks belong to another size is named."""
-    examples, marks = drawn
+    examples, keypoints = drawn
     test = next(e for e in examples if e.split is Split.TEST)
-    wrong = {**marks, test.sha256: marks[test.sha256].model_copy(update={"width": 999})}
+    wrong = {**keypoints, test.sha256: keypoints[test.sha256].model_copy(update={"width": 999})}
     with pytest.raises(TrainerError, match=f"{test.path.name} is .* but its points were marked on 999"):
         train((examples, wrong), tmp_path / "run")
 
@@ -245,22 +245,22 @@ def test_a_vanished_test_picture_is_counted(tmp_path):
 
 def test_exchanged_sides_and_moved_marks_are_suspected(drawn, tmp_path):
     """A head marked with left for right, one marked elsewhere and one not marked at all are found, in this order."""
-    examples, marks = drawn
-    tested = [e for e in examples if e.split is Split.TEST and len(marks[e.sha256].heads) == 1]
+    examples, keypoints = drawn
+    tested = [e for e in examples if e.split is Split.TEST and len(keypoints[e.sha256].heads) == 1]
     swapped, moved, unmarked = tested[:3]
-    wrong = dict(marks)
+    wrong = dict(keypoints)
     left, right = POINTS.names[:2]
 
     def changed(example, **points):
-        (head,) = marks[example.sha256].heads
+        (head,) = keypoints[example.sha256].heads
         other = Head(points={**head.points, **points}, box=head.box)
-        return marks[example.sha256].model_copy(update={"heads": (other,)})
+        return keypoints[example.sha256].model_copy(update={"heads": (other,)})
 
-    points = marks[swapped.sha256].heads[0].points
+    points = keypoints[swapped.sha256].heads[0].points
     wrong[swapped.sha256] = changed(swapped, **{left: points[right], right: points[left]})
-    mouth = marks[moved.sha256].heads[0].points["mouth"]
+    mouth = keypoints[moved.sha256].heads[0].points["mouth"]
     wrong[moved.sha256] = changed(moved, mouth=mouth.model_copy(update={"x": mouth.x + 15}))
-    wrong[unmarked.sha256] = marks[unmarked.sha256].model_copy(update={"heads": ()})
+    wrong[unmarked.sha256] = keypoints[unmarked.sha256].model_copy(update={"heads": ()})
     card = train((examples, wrong), tmp_path / "run")
     rows = table(tmp_path / "run" / "suspects.csv")
     found = [(row["sha256"], row["why"], row["point"]) for row in rows]
@@ -395,14 +395,14 @@ def test_predictions_come_in_order_and_broken_pictures_are_rows(drawn, run, tmp_
 def test_evaluating_on_other_pictures(drawn, run, tmp_path):
     """Other marked pictures are measured; those learned from and those not marked are left out and counted."""
     others, more = spotted(tmp_path / "others", 30, seed=7)
-    examples, marks = drawn
+    examples, keypoints = drawn
     learned = [e for e in examples if e.split is Split.TRAIN][:3]
-    known = {**marks, **more}
+    known = {**keypoints, **more}
     del known[others[0].sha256]
-    found, judged, _ = evaluate_keypoints(run, [*others, *learned], known, "elsewhere")
+    found, evaluated, _ = evaluate_keypoints(run, [*others, *learned], known, "elsewhere")
     assert (found.learned, found.unmarked) == (3, 1)
     assert found.metrics.measured_on is Measured.FOLDER
-    assert found.metrics.pictures == len(judged) == 29
+    assert found.metrics.pictures == len(evaluated) == 29
     assert found.metrics.crops.median < 0.12
     assert found.baseline.median > found.metrics.crops.median
     with pytest.raises(UsageError, match="has learned from all 3 pictures"):
@@ -454,13 +454,13 @@ def test_what_is_found_where_nothing_is_raises_the_threshold():
 
 def test_the_threshold_is_chosen_on_finds(drawn, run):
     """Each validation head is hit once by what the whole model finds; the threshold is that of the model's card."""
-    examples, marks = drawn
-    marked = TrainingSet(tuple(examples), marks, POINTS)
+    examples, keypoints = drawn
+    marked = TrainingSet(tuple(examples), keypoints, POINTS)
     valid = [example for example in examples if example.split is Split.VALID]
     finder = KeypointsPredictor(run).finder
     finder.rule = replace(finder.rule, threshold=calibrate.FLOOR)
     found, there = calibrate.scores(finder, marked, valid)
-    assert sum(find.hit for find in found) == there == sum(len(marks[e.sha256].heads) for e in valid)
+    assert sum(find.hit for find in found) == there == sum(len(keypoints[e.sha256].heads) for e in valid)
     assert calibrate.choose(found, there) == run_folder.keypoints_card(run).heads.threshold
 
 

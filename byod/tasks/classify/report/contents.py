@@ -64,7 +64,7 @@ class ReportContents:
 def build(
     card: ModelCard,
     model: Model,
-    judged: Sequence[EvaluatedExample],
+    evaluated: Sequence[EvaluatedExample],
     suspects: Sequence[LabelIssue],
     paths: Mapping[str, Path],
     yields: Sequence[Yield],
@@ -78,7 +78,7 @@ def build(
     return ReportContents(
         card=card,
         history=model.fitted.history,
-        answers=shown_predictions(judged, card.classes),
+        answers=shown_predictions(evaluated, card.classes),
         suspects=tuple((suspect, paths[suspect.sha256]) for suspect in suspects),
         yields=tuple(yields),
         look=look,
@@ -86,10 +86,10 @@ def build(
 
 
 def shown_predictions(
-    judged: Sequence[EvaluatedExample], classes: Sequence[str]
+    evaluated: Sequence[EvaluatedExample], classes: Sequence[str]
 ) -> tuple[ShownPrediction, ...]:
     """What was said of each picture, as a report shows it."""
-    raw = evaluate.uncalibrated(judged, classes).max(axis=1)
+    raw = evaluate.uncalibrated(evaluated, classes).max(axis=1)
     return tuple(
         ShownPrediction(
             path=j.example.path,
@@ -101,5 +101,5 @@ def shown_predictions(
             probabilities=j.said.probabilities,
             part=j.part,
         )
-        for j, before in zip(judged, raw, strict=True)
+        for j, before in zip(evaluated, raw, strict=True)
     )

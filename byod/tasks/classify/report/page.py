@@ -68,14 +68,14 @@ class Curve(Record):
     names: tuple[Phrase, ...]
 
 
-def render(story: ReportContents) -> str:
+def render(contents: ReportContents) -> str:
     """The whole page as text, below 3 MB: pictures stand in it once, and in bounded number."""
-    card = story.card
+    card = contents.card
     album = Album()
-    mistakes = sorted((a for a in story.answers if not a.right), key=lambda a: (-a.probability, a.file))
-    unsure = sorted(story.answers, key=lambda a: (a.probability, a.file))[:UNSURE]
+    mistakes = sorted((a for a in contents.answers if not a.right), key=lambda a: (-a.probability, a.file))
+    unsure = sorted(contents.answers, key=lambda a: (a.probability, a.file))[:UNSURE]
     # the album fills up in this order: what matters most comes first
-    maps = _maps(story, album)
+    maps = _maps(contents, album)
     content = {
         "card": card,
         "metrics": card.metrics,
@@ -84,22 +84,22 @@ def render(story: ReportContents) -> str:
         "crossed": wording.crossed(card),
         "worth": wording.worth(card),
         "calibration": wording.calibration(card),
-        "finding": overfitting.finding(story.history, _kept_epoch(story)),
+        "finding": overfitting.finding(contents.history, _kept_epoch(contents)),
         "rule": overfitting.rule(),
         "mistakes": _wall(mistakes[:WORST], album),
         "mistakes_in_all": len(mistakes),
         "unsure": _wall(unsure, album),
-        "doubts": _issues(story, album),
+        "doubts": _issues(contents, album),
         "maps": maps,
-        "curves": _curves(story),
-        "finder": _finder(story),
-        "drawn": _drawn(story),
+        "curves": _curves(contents),
+        "finder": _finder(contents),
+        "drawn": _drawn(contents),
         "scores": [(name, card.metrics.per_class[name]) for name in card.classes],
-        "matrix": _matrix(story, album),
+        "matrix": _matrix(contents, album),
         "totals": {split: sum(card.counts.get(split, {}).values()) for split in Split},
         "tested": card.metrics.measured_on is Measured.CROSS_VALIDATION,
-        "yields": story.yields[:YIELDS],
-        "yields_in_all": len(story.yields),
+        "yields": contents.yields[:YIELDS],
+        "yields_in_all": len(contents.yields),
         "kept": album.kept,
         "split": Split,
     }
@@ -110,7 +110,7 @@ def _wall(answers: Sequence[ShownPrediction], album: Album) -> list[WallPicture]
     return [WallPicture(answer=answer, photo=album.photo(answer.path)) for answer in answers]
 
 
-def _issues(story: ReportContents, album: Album) -> list[IssuePicture]:
+def _issues(contents: ReportContents, album: Album) -> list[IssuePicture]:
     return [
         IssuePicture(
             file=suspect.file,
@@ -119,29 +119,29 @@ def _issues(story: ReportContents, album: Album) -> list[IssuePicture]:
             quality=suspect.quality,
             photo=album.photo(path),
         )
-        for suspect, path in story.suspects[:SUSPECTS]
+        for suspect, path in contents.suspects[:SUSPECTS]
     ]
 
 
-def _maps(story: ReportContents, album: Album) -> list[ShownMap]:
-    if story.look is None:
+def _maps(contents: ReportContents, album: Album) -> list[ShownMap]:
+    if contents.look is None:
         return []
-    card = story.card
-    made = saliency.maps(story.answers, story.look, card.input, card.classes, MAPS_RIGHT, MAPS_WRONG)
+    card = contents.card
+    made = saliency.maps(contents.answers, contents.look, card.input, card.classes, MAPS_RIGHT, MAPS_WRONG)
     return [
         ShownMap(map=each, picture=album.add(each.picture, "jpeg"), veil=album.add(each.veil, "png"))
         for each in made
     ]
 
 
-def _matrix(story: ReportContents, album: Album) -> list[tuple[str, list[Cell]]]:
+def _matrix(contents: ReportContents, album: Album) -> list[tuple[str, list[Cell]]]:
     """The confusion matrix by rows; wrong cells hand their pictures to the album first."""
-    card = story.card
+    card = contents.card
     table = card.metrics.confusion
     filled = sum(1 for row in table for count in row if count)
     limit = max(CELL[0], min(CELL[1], ALL_CELLS // max(1, filled)))
     behind: dict[tuple[str, str], list[ShownPrediction]] = {}
-    for answer in story.answers:
+    for answer in contents.answers:
         behind.setdefault((answer.label, answer.said), []).append(answer)
     pictures: dict[tuple[str, str], tuple[WallPicture, ...]] = {}
     for pair, members in sorted(behind.items(), key=lambda item: item[0][0] == item[0][1]):
@@ -179,8 +179,8 @@ def _cell(
     )
 
 
-def _kept_epoch(story: ReportContents) -> int | None:
-    best = story.card.notes.get("best_epoch")
+def _kept_epoch(contents: ReportContents) -> int | None:
+    best = contents.card.notes.get("best_epoch")
     return best if isinstance(best, int) else None
 
 
@@ -188,26 +188,26 @@ _TRAINING = Phrase(en="training", de="Training")
 _VALIDATION = Phrase(en="validation", de="Validierung")
 
 
-def _curves(story: ReportContents) -> list[Curve]:
+def _curves(contents: ReportContents) -> list[Curve]:
     """Loss and accuracy over the epochs, of training and validation pictures as far as they were logged."""
     drawn = []
     for key, caption, keys in (
         ("loss", Phrase(en="Loss", de="Verlust (loss)"), ("train_loss", "valid_loss")),
         ("accuracy", Phrase(en="Accuracy", de="Genauigkeit"), ("train_accuracy", "accuracy")),
     ):
-        train, valid = (overfitting.series(story.history, name) for name in keys)
+        train, valid = (overfitting.series(contents.history, name) for name in keys)
         lines = {"training": train, "validation": valid} if train else {"validation": valid}
         if valid:
             svg = charts.lines(
-                lines, named_by=f"curve-{key}", rates=key == "accuracy", marked=_kept_epoch(story)
+                lines, named_by=f"curve-{key}", rates=key == "accuracy", marked=_kept_epoch(contents)
             )
             names = (_TRAINING, _VALIDATION) if train else (_VALIDATION,)
             drawn.append(Curve(key=f"curve-{key}", caption=caption, svg=svg, names=names))
     return drawn
 
 
-def _finder(story: ReportContents) -> str:
-    found = story.card.lr_finder
+def _finder(contents: ReportContents) -> str:
+    found = contents.card.lr_finder
     if found is None:
         return ""
     return charts.finder(
@@ -215,9 +215,9 @@ def _finder(story: ReportContents) -> str:
     )
 
 
-def _drawn(story: ReportContents) -> dict[str, str]:
+def _drawn(contents: ReportContents) -> dict[str, str]:
     """The other drawings, by name: the interval, the forest of model and probe, calibration before and after."""
-    card = story.card
+    card = contents.card
     metrics = card.metrics
     drawn = {"interval": charts.interval(metrics.accuracy, *metrics.interval, named_by="headline")}
     if card.probe is not None:
@@ -226,9 +226,9 @@ def _drawn(story: ReportContents) -> dict[str, str]:
         low, high = card.probe.metrics.interval
         probe = charts.Bar(name=card.probe.arch, value=card.probe.metrics.accuracy, low=low, high=high)
         drawn["worth"] = charts.forest([own, probe], named_by="worth-words")
-    if story.answers:
+    if contents.answers:
         for name in ("before", "after"):
-            dots = bins(story.answers, raw=name == "before")
+            dots = bins(contents.answers, raw=name == "before")
             drawn[name] = charts.reliability(dots, named_by=f"calibration-{name}")
     return drawn
 

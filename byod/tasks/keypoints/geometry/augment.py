@@ -1,7 +1,7 @@
 """Random frames and colours for training: turned, moved, larger, smaller, mirrored, never the same twice.
 
-A mirror image exchanges the points that have a side (`KeypointSet.permutation`). Chance comes from the generator that is
-passed in, so that a run repeats.
+A mirror image exchanges the points that have a side (`KeypointSet.permutation`). Chance comes from the generator
+that is passed in, so that a run repeats.
 """
 
 from __future__ import annotations

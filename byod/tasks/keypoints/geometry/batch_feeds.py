@@ -79,7 +79,7 @@ class KeypointFeed:
     def __init__(
         self,
         examples: Sequence[Example],
-        marks: Mapping[Sha256, Keypoints],
+        keypoints: Mapping[Sha256, Keypoints],
         points: KeypointSet,
         size: int,
         *,
@@ -108,12 +108,14 @@ class KeypointFeed:
         """
         augment.check_mirror(points, jitter)
         self.points, self.size, self.margin, self.jitter = points, size, margin, jitter
-        self.heads = tuple(head for head in true_heads(examples, marks, points) if head.known.any())
+        self.heads = tuple(head for head in true_heads(examples, keypoints, points) if head.known.any())
         self.eyes = eyes_rule(self.heads, points, margin)
         self._pair = eyes_of(points)
         self._seed, self._keeping = seed, Keeping(cache, cache_mb, say)
         self._region = min(2 * size, LARGEST)
-        self._beside = HeadFeed(examples, marks, size, jitter=jitter, cache=cache, cache_mb=cache_mb, say=say)
+        self._beside = HeadFeed(
+            examples, keypoints, size, jitter=jitter, cache=cache, cache_mb=cache_mb, say=say
+        )
         self._absent = round(ABSENT * len(self.heads)) if len(self._beside) else 0
 
     def __len__(self) -> int:
@@ -194,7 +196,7 @@ class HeadFeed:
     def __init__(
         self,
         examples: Sequence[Example],
-        marks: Mapping[Sha256, Keypoints],
+        keypoints: Mapping[Sha256, Keypoints],
         size: int,
         *,
         seed: int = 0,
@@ -210,7 +212,7 @@ class HeadFeed:
         """
         self.size, self.jitter = size, jitter
         self._seed, self._keeping = seed, Keeping(cache, cache_mb, say)
-        self.examples, self.marks, self.boxes = _pictures(examples, marks)
+        self.examples, self.keypoints, self.boxes = _pictures(examples, keypoints)
         self._kept = min(2 * size, LARGEST)
 
     def __len__(self) -> int:
@@ -240,7 +242,7 @@ class HeadFeed:
     def without_heads(self, random: Random) -> Bytes | None:
         """A frame of any picture that shows no head, augmented: uint8 [S, S, 3]; None where none was found."""
         for number in random.integers(0, len(self), augment.TRIES):
-            marked = self.marks[number]
+            marked = self.keypoints[number]
             frame = augment.beside(self.boxes[number], marked.width, marked.height, self.jitter, random)
             if frame is not None:
                 return self._taken(int(number), frame, self.size, random)
@@ -255,11 +257,11 @@ class HeadFeed:
         return self._keeping.squares(self._squares(), self.size)
 
     def _squares(self) -> list[Square]:
-        both = zip(self.examples, self.marks, strict=True)
+        both = zip(self.examples, self.keypoints, strict=True)
         return [Square(e, whole(m.width, m.height), m.width, m.height) for e, m in both]
 
     def _true(self, numbers: NDArray[np.int64]) -> HeadBatch:
-        sizes = [(self.marks[n].width, self.marks[n].height) for n in numbers]
+        sizes = [(self.keypoints[n].width, self.keypoints[n].height) for n in numbers]
         boxes = [augment.seen(self.boxes[n], whole(*s))[0] for n, s in zip(numbers, sizes, strict=True)]
         return HeadBatch(self._plain.rows(numbers), [each.astype(np.float32) for each in boxes])
 
@@ -279,7 +281,7 @@ class HeadFeed:
         self, number: int, random: Random, size: int, sizes: tuple[float, float]
     ) -> tuple[Bytes, Numbers]:
         """One picture's frame and the boxes in it; a head takes a share within `sizes` of it."""
-        marked, boxes = self.marks[number], self.boxes[number]
+        marked, boxes = self.keypoints[number], self.boxes[number]
         seen: Numbers = np.empty((0, 4))
         frame = None
         if random.random() < EMPTY:
@@ -291,7 +293,7 @@ class HeadFeed:
         return self._taken(number, frame, size, random), seen
 
     def _taken(self, number: int, frame: Frame, size: int, random: Random) -> Bytes:
-        marked = self.marks[number]
+        marked = self.keypoints[number]
         near = frame.within(whole(marked.width, marked.height), self._kept)
         return augment.taken(self._blocks.rows([number])[0], near, size, self.jitter, random)
 
@@ -312,14 +314,14 @@ class HeadFeed:
 
 
 def _pictures(
-    examples: Sequence[Example], marks: Mapping[Sha256, Keypoints]
+    examples: Sequence[Example], keypoints: Mapping[Sha256, Keypoints]
 ) -> tuple[list[Example], list[Keypoints], list[Numbers]]:
     """The pictures of which every head is marked, their marks, and the heads' boxes in pixels [n, 4]."""
     kept: list[Example] = []
     texts: list[Keypoints] = []
     numbers: list[Numbers] = []
     for example in examples:
-        marked = marks.get(example.sha256)
+        marked = keypoints.get(example.sha256)
         if marked is None:
             continue
         boxes = [box_of(head, marked.width, marked.height) for head in marked.heads]

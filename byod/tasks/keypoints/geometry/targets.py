@@ -37,12 +37,12 @@ class TrueHead:
 
 
 def true_heads(
-    examples: Sequence[Example], marks: Mapping[Sha256, Keypoints], points: KeypointSet
+    examples: Sequence[Example], keypoints: Mapping[Sha256, Keypoints], points: KeypointSet
 ) -> tuple[TrueHead, ...]:
     """The heads of some examples in their order; a head of which nothing at all is marked, not even a box, is none."""
     heads = []
     for example in examples:
-        marked = marks.get(example.sha256)
+        marked = keypoints.get(example.sha256)
         for number, head in enumerate(marked.heads if marked else ()):
             if marked is None or (box := box_of(head, marked.width, marked.height)) is None:
                 continue

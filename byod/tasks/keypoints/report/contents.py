@@ -76,36 +76,36 @@ class ReportContents:
     histories: Mapping[Stage, tuple[Mapping[str, float], ...]]
     heads: tuple[ShownHead, ...] = ()
     pictures: tuple[ShownPicture, ...] = ()
-    doubts: tuple[ShownIssue, ...] = ()
+    issues: tuple[ShownIssue, ...] = ()
     yields: tuple[Yield, ...] = ()
 
 
 def build(
     card: KeypointsCard,
     pair: StageModels | None,
-    judged: Sequence[EvaluatedExample],
+    evaluated: Sequence[EvaluatedExample],
     suspects: Sequence[KeypointIssue],
     yields: Sequence[Yield] = (),
 ) -> ReportContents:
     """What a run's report shows; without a `pair` there are no curves of how it learned."""
     histories = {stage: model.fitted.history for stage, model in pair.parts} if pair else {}
-    answers = _shown_heads(card, judged)
-    by_head = {(h.truth.example.sha256, h.truth.number): h for h in evaluate.heads_of(judged)}
-    places = {j.example.sha256: j for j in judged}
+    answers = _shown_heads(card, evaluated)
+    by_head = {(h.truth.example.sha256, h.truth.number): h for h in evaluate.heads_of(evaluated)}
+    places = {j.example.sha256: j for j in evaluated}
     return ReportContents(
         card=card,
         histories=histories,
         heads=answers,
-        pictures=tuple(each for j in judged if (each := _picture(j)) is not None),
-        doubts=tuple(
+        pictures=tuple(each for j in evaluated if (each := _picture(j)) is not None),
+        issues=tuple(
             _issue(card, s, places[s.sha256], by_head.get((s.sha256, s.head or 0))) for s in suspects
         ),
         yields=tuple(yields),
     )
 
 
-def _shown_heads(card: KeypointsCard, judged: Sequence[EvaluatedExample]) -> tuple[ShownHead, ...]:
-    heads = evaluate.heads_of(judged)
+def _shown_heads(card: KeypointsCard, evaluated: Sequence[EvaluatedExample]) -> tuple[ShownHead, ...]:
+    heads = evaluate.heads_of(evaluated)
     crops, whole = evaluate.on_crops(heads, card.points), evaluate.through_pipeline(heads, card.points)
     return tuple(
         ShownHead(
@@ -133,26 +133,31 @@ def _said(card: KeypointsCard, head: EvaluatedHead) -> dict[str, tuple[float, fl
     return {name: (float(x), float(y)) for name, (x, y) in zip(card.points.names, head.crop, strict=True)}
 
 
-def _picture(judged: EvaluatedExample) -> ShownPicture | None:
+def _picture(evaluated: EvaluatedExample) -> ShownPicture | None:
     """What there is to point out in a whole picture."""
-    missed = tuple(head.truth.box for head in judged.heads if head.found is None)
-    extra = tuple((find.box, find.confidence) for find in judged.extra)
+    missed = tuple(head.truth.box for head in evaluated.heads if head.found is None)
+    extra = tuple((find.box, find.confidence) for find in evaluated.extra)
     if not missed and not extra:
         return None
-    path = judged.example.path
+    path = evaluated.example.path
     return ShownPicture(
-        path=path, file=short_path(path), width=judged.width, height=judged.height, missed=missed, extra=extra
+        path=path,
+        file=short_path(path),
+        width=evaluated.width,
+        height=evaluated.height,
+        missed=missed,
+        extra=extra,
     )
 
 
 def _issue(
-    card: KeypointsCard, suspect: KeypointIssue, judged: EvaluatedExample, head: EvaluatedHead | None
+    card: KeypointsCard, suspect: KeypointIssue, evaluated: EvaluatedExample, head: EvaluatedHead | None
 ) -> ShownIssue:
     words = issue(suspect.why, suspect.point, suspect.error)
-    path = judged.example.path
+    path = evaluated.example.path
     if suspect.head is None or head is None:
         # the find itself, known again by its confidence
-        find = min(judged.extra, key=lambda each: abs(each.confidence - suspect.error))
+        find = min(evaluated.extra, key=lambda each: abs(each.confidence - suspect.error))
         return ShownIssue(path=path, file=suspect.file, box=find.box, words=words, said=dict(find.points))
     box: Box = head.truth.box
     return ShownIssue(

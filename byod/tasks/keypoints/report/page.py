@@ -41,7 +41,7 @@ class Closeup(Record):
     """A head as it is shown: the square around it, and its points."""
 
     photo: Photo
-    dots: tuple[ShownKeypoint, ...]
+    keypoints: tuple[ShownKeypoint, ...]
     file: str
     head: ShownHead | None = None
     words: Phrase | None = None
@@ -72,22 +72,22 @@ class Curve(Record):
     svg: str
 
 
-def render(story: ReportContents) -> str:
+def render(contents: ReportContents) -> str:
     """The whole page as text, below 3 MB: pictures stand in it once, and in bounded number."""
-    card = story.card
+    card = contents.card
     album = Album()
-    worst_first = sorted(story.heads, key=lambda h: (-h.error, h.file))
-    missed = [p for p in story.pictures if p.missed]
-    extra = sorted((p for p in story.pictures if p.extra), key=lambda p: -max(s for _, s in p.extra))
+    worst_first = sorted(contents.heads, key=lambda h: (-h.error, h.file))
+    missed = [p for p in contents.pictures if p.missed]
+    extra = sorted((p for p in contents.pictures if p.extra), key=lambda p: -max(s for _, s in p.extra))
     # the album fills up in this order: what matters most comes first
     shown = {
         "worst": [_closeup(head, album) for head in worst_first[:WORST]],
         "missed": [_boxed(each, album, missed=True) for each in missed[:PICTURES]],
-        "doubts": [_issue(doubt, album) for doubt in story.doubts[:DOUBTS]],
+        "doubts": [_issue(doubt, album) for doubt in contents.issues[:DOUBTS]],
         "extra": [_boxed(each, album, missed=False) for each in extra[:PICTURES]],
         "best": [_closeup(head, album) for head in worst_first[::-1][:BEST]],
     }
-    rows = _rows(story)
+    rows = _rows(contents)
     content = {
         **shown,
         "card": card,
@@ -98,22 +98,22 @@ def render(story: ReportContents) -> str:
         "bar": wording.bar(card),
         "rows": rows,
         "forest": charts.forest([_bar(row) for row in rows], named_by="glasses"),
-        "curves": _curves(story),
-        "finding": overfitting.finding(story.histories.get(Stage.POINTS, ()), _kept_epoch(story)),
+        "curves": _curves(contents),
+        "finding": overfitting.finding(contents.histories.get(Stage.POINTS, ()), _kept_epoch(contents)),
         "rule": overfitting.rule(),
-        "missed_in_all": sum(len(each.missed) for each in story.pictures),
-        "doubts_in_all": len(story.doubts),
+        "missed_in_all": sum(len(each.missed) for each in contents.pictures),
+        "doubts_in_all": len(contents.issues),
         "tested": card.metrics.measured_on is Measured.CROSS_VALIDATION,
         "split": Split,
-        "yields": story.yields[:YIELDS],
+        "yields": contents.yields[:YIELDS],
         "kept": album.kept,
     }
     return html.page("points.html", content)
 
 
-def _rows(story: ReportContents) -> list[Row]:
+def _rows(contents: ReportContents) -> list[Row]:
     """True crops, the whole pipeline, and what the crop alone already tells."""
-    metrics = story.card.metrics
+    metrics = contents.card.metrics
     rows = [
         Row(name=say("true crops", "wahre Ausschnitte"), score=metrics.crops),
         Row(name=say("whole pictures", "ganze Bilder"), score=metrics.pipeline),
@@ -123,7 +123,7 @@ def _rows(story: ReportContents) -> list[Row]:
         rows.append(Row(name=name, score=metrics.single))
     return [
         *rows,
-        Row(name=say("mean face (crops)", "mittleres Gesicht (Ausschnitte)"), score=story.card.baseline),
+        Row(name=say("mean face (crops)", "mittleres Gesicht (Ausschnitte)"), score=contents.card.baseline),
     ]
 
 
@@ -134,13 +134,13 @@ def _bar(row: Row) -> charts.Bar:
 
 
 def _closeup(head: ShownHead, album: Album) -> Closeup:
-    photo, dots = _around(head.path, head.box, head.truth, head.said, album)
-    return Closeup(photo=photo, dots=dots, file=head.file, head=head)
+    photo, keypoints = _around(head.path, head.box, head.truth, head.said, album)
+    return Closeup(photo=photo, keypoints=keypoints, file=head.file, head=head)
 
 
 def _issue(doubt: ShownIssue, album: Album) -> Closeup:
-    photo, dots = _around(doubt.path, doubt.box, doubt.truth, doubt.said, album)
-    return Closeup(photo=photo, dots=dots, file=doubt.file, words=doubt.words)
+    photo, keypoints = _around(doubt.path, doubt.box, doubt.truth, doubt.said, album)
+    return Closeup(photo=photo, keypoints=keypoints, file=doubt.file, words=doubt.words)
 
 
 def _around(
@@ -155,9 +155,9 @@ def _around(
         gone = Phrase(en=f"cannot be shown: {reason}", de=f"lässt sich nicht zeigen: {reason}")
         return Photo(instead=gone), ()
     photo = album.add(_jpeg(cut(pixels, around, SIDE)), "jpeg")
-    dots = [_keypoint(name, place, around, said=False) for name, place in truth.items()]
-    dots += [_keypoint(name, place, around, said=True) for name, place in said.items()]
-    return photo, tuple(dots)
+    keypoints = [_keypoint(name, place, around, said=False) for name, place in truth.items()]
+    keypoints += [_keypoint(name, place, around, said=True) for name, place in said.items()]
+    return photo, tuple(keypoints)
 
 
 def _keypoint(name: str, place: Place, around: Frame, *, said: bool) -> ShownKeypoint:
@@ -194,8 +194,8 @@ def _boxed(picture: ShownPicture, album: Album, *, missed: bool) -> Boxed:
     )
 
 
-def _kept_epoch(story: ReportContents) -> int | None:
-    best = story.card.notes.get("best_epoch")
+def _kept_epoch(contents: ReportContents) -> int | None:
+    best = contents.card.notes.get("best_epoch")
     return best if isinstance(best, int) else None
 
 
@@ -205,10 +205,10 @@ _CAPTIONS = {
 }
 
 
-def _curves(story: ReportContents) -> Sequence[Curve]:
+def _curves(contents: ReportContents) -> Sequence[Curve]:
     """The losses of both stages over their epochs."""
     drawn = []
-    for stage, history in story.histories.items():
+    for stage, history in contents.histories.items():
         train, valid = (overfitting.series(history, key) for key in ("train_loss", "valid_loss"))
         if train and valid:
             key = f"curve-{stage}"

@@ -58,11 +58,11 @@ def _feed(
     cache = run.cache or run.folder / "pixels"
     if planned.stage is Stage.HEADS:
         return HeadFeed(
-            part, data.marks, planned.size,
+            part, data.keypoints, planned.size,
             seed=run.seed, jitter=jitter, cache=cache, cache_mb=run.cache_mb, say=run.say,
         )  # fmt: skip
     assert data.points is not None
     return KeypointFeed(
-        part, data.marks, data.points, planned.size,
+        part, data.keypoints, data.points, planned.size,
         seed=run.seed, jitter=jitter, cache=cache, cache_mb=run.cache_mb, say=run.say,
     )  # fmt: skip

@@ -156,10 +156,10 @@ def _epoch(feed: Feed, learning: Learning, progress: Progress, run: Run) -> None
     progress.over = epoch + 1 >= learning.plan.epochs
     if progress.over:
         learning.measure_norms(feed.epoch(epoch))
-    judged = learning.judged(feed.judging())
+    evaluated = learning.evaluated(feed.judging())
     numbers = {"epoch": epoch, "train_loss": trained, "lr": learning.lr}
-    if judged is not None:
-        numbers["valid_loss"] = judged
+    if evaluated is not None:
+        numbers["valid_loss"] = evaluated
     run.log({**numbers, "seconds": time.perf_counter() - started})
     if not progress.over and run.should_stop():
         progress.over = True

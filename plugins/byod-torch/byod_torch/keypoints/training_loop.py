@@ -99,7 +99,7 @@ class Learning:
             batch_norm.measure(self.model, self.state(), (self.images(batch) for batch in batches))
 
     @torch.no_grad()
-    def judged(self, batches: Iterable[Batch]) -> float | None:
+    def evaluated(self, batches: Iterable[Batch]) -> float | None:
         """Mean loss on validation pictures, by the average of the weights where there is one; None without any."""
         self.model.eval()
         state, total, count = self.state(), 0.0, 0
