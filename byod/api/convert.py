@@ -33,8 +33,9 @@ from byod.schema.keypoints import (
     upright,
     write_keypoints,
 )
+from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
-from byod.schema.records import Candidate, Fetched, Miss, Reason, Record, Snapshot, Task
+from byod.schema.records import Candidate, Fetched, Miss, Record, Snapshot, Task
 
 STORED, SHOWN = "stored", "shown"
 """What coordinates of a picture with an EXIF orientation mean: the pixels as stored, or the picture turned upright."""

@@ -30,8 +30,9 @@ from byod.dataset.sync import Changes, sync
 from byod.report import attribution, check_page, dataset_card, dataset_statistics
 from byod.schema.config import Settings
 from byod.schema.errors import DatasetLocked
+from byod.schema.reasons import Reason, Retry
 from byod.schema.recipe import Recipe
-from byod.schema.records import Candidate, Fetched, Miss, Reason, Record, SearchOptions, Snapshot
+from byod.schema.records import Candidate, Fetched, Miss, Record, SearchOptions, Snapshot
 
 __all__ = ["SplitDone", "assign", "say_split"]
 
@@ -167,9 +168,9 @@ def _collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> 
         say_changes(sync(dataset), say)
         options, candidates = _search_options(dataset.recipe), dataset.catalog.candidates
         with dataset.catalog.transaction():
-            candidates.retry_transient()
+            candidates.retry(Retry.NEXT_RUN)
             if ignore_optout:
-                candidates.retry_optouts()
+                candidates.retry(Retry.ON_REQUEST)
             candidates.forget(lambda candidate: refusal(candidate, options) is None)
         yield dataset
 

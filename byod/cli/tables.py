@@ -10,8 +10,9 @@ import typer
 
 from byod.cli.output import print_result, print_table, say
 from byod.report import dataset_statistics
+from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
-from byod.schema.records import Candidate, Reason, Snapshot
+from byod.schema.records import Candidate, Snapshot
 
 if TYPE_CHECKING:
     from byod.schema.model_card import LabelIssue

@@ -27,7 +27,8 @@ from byod.collection.http.optouts import Permission
 from byod.collection.http.scheduler import Fetch, Host, Job, Refused, RobotsRequest, Schedule, Site
 from byod.collection.http.sockets import Allowance
 from byod.schema.config import Settings
-from byod.schema.records import Fetched, Miss, Reason
+from byod.schema.reasons import Reason
+from byod.schema.records import Fetched, Miss
 
 __all__ = ["Limits", "download"]
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from byod.schema.records import Candidate, Fetched, Miss, Reason
+from byod.schema.reasons import Reason
+from byod.schema.records import Candidate, Fetched, Miss
 
 T = TypeVar("T")
 

@@ -22,9 +22,11 @@ from byod.dataset.dataset_folder import INCOMING, REJECTED, Dataset
 from byod.dataset.placement import place_samples
 from byod.images import decode, formats
 from byod.images.decode import Rules
+from byod.images.picture_types import TYPES
 from byod.schema import files
 from byod.schema.errors import PictureError
-from byod.schema.records import Candidate, Fetched, Inspected, Miss, Reason, Sample, Status, Verdict
+from byod.schema.reasons import Reason
+from byod.schema.records import Candidate, Fetched, Inspected, Miss, Sample, Status, Verdict
 
 REJECTED_BYTES = 500_000_000
 """How many bytes of refused pictures a dataset keeps; beyond that only their rows are kept."""
@@ -237,6 +239,6 @@ def sample_of(arrival: Arrival, label: str) -> Sample:
 def _suffix(content: bytes) -> str:
     """The file ending for refused bytes: that of the picture they begin like, else `.bin`."""
     try:
-        return formats.SUFFIXES[formats.recognise(content)]
+        return TYPES[formats.recognise(content)].suffixes[0]
     except PictureError:
         return ".bin"

@@ -15,7 +15,8 @@ from byod.collection import sources, translations
 from byod.collection.http.api_client import ApiClient
 from byod.schema import licences
 from byod.schema.errors import ByodError, KeyMissing, KeyRefused, RateLimited, SourceError
-from byod.schema.records import Candidate, Query, Reason, SearchOptions
+from byod.schema.reasons import Reason
+from byod.schema.records import Candidate, Query, SearchOptions
 
 Ended = Callable[[str, str, str, str, str], None]
 """Told how a query ended: class folder, source, terms, one word, a line for people."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from byod.dataset import grouping, splits
 from byod.dataset.dataset_folder import Dataset
-from byod.schema.records import Origin, Reason, Record, Sample, Split, Status
+from byod.schema.reasons import Reason
+from byod.schema.records import Origin, Record, Sample, Split, Status
 
 Say = Callable[[str], None]
 

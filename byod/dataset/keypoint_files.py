@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 from byod.dataset.dataset_folder import REJECTED, Dataset
 from byod.schema.errors import DatasetError
 from byod.schema.keypoints import FOLDER, Keypoints, keypoints_file, read_keypoints, write_keypoints
-from byod.schema.records import Placement, Reason, Record, Task
+from byod.schema.reasons import Reason
+from byod.schema.records import Placement, Record, Task
 
 ASIDE = f"{REJECTED}/{Reason.DELETED}"
 """Where the points wait whose picture is gone."""

@@ -12,19 +12,8 @@ from byod.dataset import dedup
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.dedup import Deduplication, Picture
 from byod.schema import licences
-from byod.schema.records import Placement, Policy, Reason, Record, Sample, Status, Verdict
-
-# Refused by what the picture itself is: no comparison with others changes that.
-_BY_ITSELF = {
-    Reason.TOO_SMALL,
-    Reason.BAD_ASPECT,
-    Reason.ANIMATED,
-    Reason.BLANK,
-    Reason.BROKEN,
-    Reason.TOO_MANY_PIXELS,
-    Reason.NOT_A_PICTURE,
-    Reason.UNSUPPORTED,
-}
+from byod.schema.reasons import Reason, When
+from byod.schema.records import Placement, Policy, Record, Sample, Status, Verdict
 
 
 class Placements(Record):
@@ -33,10 +22,6 @@ class Placements(Record):
     changed: int
     moved: int
     kept: dict[str, int]
-
-
-COMPARED = (Reason.REVIEW, Reason.CONFLICT, Reason.DUPLICATE, Reason.SURPLUS)
-"""Why a picture may be rejected that was compared with all others all the same."""
 
 
 def place_samples(
@@ -50,7 +35,7 @@ def place_samples(
             there already; the rest is `surplus`. None: no limit for new ones, and what is surplus stays so.
         around: the samples about which something was said since the last settlement, where nothing else has
             changed: it is decided for them and for what looks like them, which comes to the same. Each must have
-            been compared then (kept, or rejected as one of `COMPARED`). None: whatever changed.
+            been compared then (kept, or rejected for a reason that is `compared`). None: whatever changed.
     """
     catalog = dataset.catalog
     among = None if around is None else _related(dataset, around)
@@ -130,7 +115,11 @@ def _related(dataset: Dataset, around: Collection[str]) -> set[str] | None:
 
 def _comparable(sample: Sample, evaluated: bool) -> bool:
     """Whether a settlement has a say: not where the picture itself is unfit, nor where its file is gone unjudged."""
-    if sample.status is Status.REJECTED and sample.reason in _BY_ITSELF:
+    if (
+        sample.status is Status.REJECTED
+        and sample.reason is not None
+        and sample.reason.traits.when is When.OPENED
+    ):
         return False
     return bool(sample.path) or evaluated
 

@@ -9,7 +9,8 @@ from byod.dataset.dataset_folder import Dataset
 from byod.images import decode
 from byod.images.decode import ANY_PICTURE
 from byod.schema.errors import PictureError, UsageError
-from byod.schema.records import Placement, Reason, Sample, Status, Verdict
+from byod.schema.reasons import Reason
+from byod.schema.records import Placement, Sample, Status, Verdict
 
 WHO = "restore"
 

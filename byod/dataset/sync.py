@@ -27,8 +27,9 @@ from byod.images.decode import ANY_PICTURE
 from byod.report import attribution
 from byod.schema import files
 from byod.schema.errors import DatasetError, PictureError
+from byod.schema.reasons import Reason
 from byod.schema.recipe import ClassRecipe, safe_folder
-from byod.schema.records import Placement, Reason, Record, Sample, Status, Verdict
+from byod.schema.records import Placement, Record, Sample, Status, Verdict
 
 FOLDER = "folder"
 """Who speaks when a file was moved by hand."""

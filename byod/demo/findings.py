@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from byod.demo.scenes import Kind, Offer, Planted
-from byod.schema.records import Reason, Record, Sample, Snapshot, Status
+from byod.schema.reasons import Reason
+from byod.schema.records import Record, Sample, Snapshot, Status
 
 _REFUSED = {
     Kind.TRUNCATED: {Reason.BROKEN},

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from byod.demo.vegetables import VEGETABLES, Vegetable, draw
+from byod.images.picture_types import TYPES
 from byod.schema.errors import DatasetError, UsageError
 from byod.schema.records import Record
 
@@ -30,17 +31,7 @@ HOSTS = len(_HOST_NAMES)
 FEWEST = 12
 """So many good pictures a class needs at least."""
 
-_SUFFIXES = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".gif": "image/gif",
-    ".bmp": "image/bmp",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".avif": "image/avif",
-}
+_SUFFIXES = {suffix: kind.media_type for kind in TYPES.values() for suffix in kind.suffixes}
 _LICENCES = (("by", "4.0"), ("by-sa", "4.0"), ("by", "2.0"), ("cc0", "1.0"), ("by-nc", "2.0"), ("pdm", "1.0"))
 
 

@@ -13,13 +13,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from byod.exports.selection import Leaving, place
+from byod.images.picture_types import TYPES
 from byod.report import dataset_statistics
 from byod.schema import licences
 from byod.schema.records import Snapshot, Split
 
 FILE = "croissant.json"
 TABLE = "pictures.json"
-_MIME = {".jpg": "image/jpeg", ".png": "image/png"}
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -137,7 +137,9 @@ def _distribution(table: bytes, suffixes: list[str]) -> list[dict[str, Any]]:
             "@id": "images",
             "name": "images",
             "description": "The pictures; the table holds the SHA-256 of each.",
-            "encodingFormat": [_MIME[suffix] for suffix in suffixes],
+            "encodingFormat": [
+                kind.media_type for suffix in suffixes for kind in TYPES.values() if suffix in kind.suffixes
+            ],
             "includes": [f"images/*/*/*{suffix}" for suffix in suffixes],
         },
     ]

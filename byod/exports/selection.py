@@ -7,14 +7,13 @@ import io
 import os
 from pathlib import Path, PurePosixPath
 
+from byod.images.picture_types import TYPES
 from byod.report import dataset_statistics
 from byod.report.attribution import Credit, credit
 from byod.schema.errors import DatasetError, PictureError
 from byod.schema.recipe import safe_folder
 from byod.schema.records import Record, Sample, Snapshot, Split
 
-_LOSSLESS = frozenset({"PNG", "BMP", "TIFF", "GIF"})
-_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png"}
 _ORIENTATION = 274
 
 
@@ -100,8 +99,8 @@ def content(snapshot: Snapshot, item: Leaving) -> Content:
         raise DatasetError(f"{path} has changed since byod looked at it; run `byod status` first")
     kind, portable = _kind(original, path)
     if portable:
-        return Content(content=original, suffix=_SUFFIXES[kind], same=True)
-    return _anew(original, path, lossless=kind in _LOSSLESS)
+        return Content(content=original, suffix=TYPES[kind].suffixes[0], same=True)
+    return _anew(original, path, lossless=kind in TYPES and TYPES[kind].lossless)
 
 
 def place(
@@ -134,7 +133,7 @@ def _kind(original: bytes, path: Path) -> tuple[str, bool]:
         with Image.open(io.BytesIO(original)) as image:
             kind = "JPEG" if image.format == "MPO" else image.format or ""
             upright = image.getexif().get(_ORIENTATION, 1) in (0, 1)
-            return kind, kind in _SUFFIXES and image.mode in ("L", "RGB") and upright
+            return kind, kind in TYPES and TYPES[kind].everywhere and image.mode in ("L", "RGB") and upright
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DatasetError(f"{path} is not a picture that can be opened; run `byod status` first") from error
 

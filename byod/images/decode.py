@@ -20,10 +20,12 @@ from typing import NamedTuple
 from PIL import Image, ImageFile
 
 from byod.images.color import to_rgb
-from byod.images.formats import SUFFIXES, check_whole, recognise, webp_size
+from byod.images.formats import check_whole, recognise, webp_size
 from byod.images.hashing import SHORT_SIDE, Box, fingerprint
+from byod.images.picture_types import TYPES
 from byod.schema.errors import PictureError
-from byod.schema.records import Inspected, Reason, Record
+from byod.schema.reasons import Reason
+from byod.schema.records import Inspected, Record
 
 QUALITY = 92
 """JPEG quality of the pictures byod makes smaller."""
@@ -119,7 +121,7 @@ def inspect(
         raise PictureError(Reason.BLANK, "one colour all over")
     inspected = Inspected(
         format=opened.name,
-        suffix=SUFFIXES[opened.name],
+        suffix=TYPES[opened.name].suffixes[0],
         width=opened.width,
         height=opened.height,
         orientation=opened.orientation,
@@ -208,9 +210,7 @@ def _open(content: bytes, max_pixels: int) -> _Opened:
 @lru_cache(maxsize=8)
 def _reader(name: str) -> type[ImageFile.ImageFile]:
     """Pillow's own reader of one type: `Image.open` would try others and warn of its own pixel limit first."""
-    stem = {"JPEG": "Jpeg", "PNG": "Png", "WEBP": "WebP", "GIF": "Gif", "BMP": "Bmp", "TIFF": "Tiff"}.get(
-        name, "Avif"
-    )
+    stem = TYPES[name].reader
     reader = getattr(importlib.import_module(f"PIL.{stem}ImagePlugin"), f"{stem}ImageFile")
     if not isinstance(reader, type) or not issubclass(reader, ImageFile.ImageFile):
         raise TypeError(f"PIL.{stem}ImagePlugin has no reader of {name}")

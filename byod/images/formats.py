@@ -7,30 +7,11 @@ import struct
 import zlib
 from typing import NoReturn
 
+from byod.images.picture_types import TYPES
 from byod.schema.errors import PictureError
-from byod.schema.records import Reason
+from byod.schema.reasons import Reason
 
-SUFFIXES = {
-    "JPEG": ".jpg",
-    "PNG": ".png",
-    "WEBP": ".webp",
-    "GIF": ".gif",
-    "BMP": ".bmp",
-    "TIFF": ".tif",
-    "AVIF": ".avif",
-}
-"""Pillow's names of the picture types byod takes, each with its file ending."""
-
-_TAKEN = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-    (b"II+\x00", "TIFF"),
-    (b"MM\x00+", "TIFF"),
-    (b"II*\x00", "TIFF"),
-    (b"MM\x00*", "TIFF"),
-)
+_TAKEN = tuple((magic, kind.name) for kind in TYPES.values() for magic in kind.magic)
 _NOT_TAKEN = (
     (b"8BPS", "Photoshop"),
     (b"\x00\x00\x01\x00", "icon (ICO)"),

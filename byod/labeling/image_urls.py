@@ -19,13 +19,13 @@ from urllib.parse import quote
 from PIL import Image
 
 from byod.images import decode
+from byod.images.picture_types import TYPES
 from byod.labeling.client import LabelStudio
 from byod.schema import files
 from byod.schema.errors import PictureError, ReviewError
 from byod.schema.records import Sample
 
 MAX_SIDE = 1024
-_DRAWN_BY_BROWSERS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
 _MAX_BYTES = 1_500_000
 _UPLOAD_FILES = 50  # Django takes 100 files a request
 
@@ -59,7 +59,7 @@ class LocalFiles:
 
     def _made(self, sample: Sample) -> str | None:
         source = self._dataset / sample.path
-        suffix = _DRAWN_BY_BROWSERS.get(sample.format or "", ".jpg")
+        suffix = TYPES[sample.format].suffixes[0] if sample.format in TYPES else ".jpg"
         try:
             fit = _fit(sample, source)
             name = f"{sample.sha256}{suffix if fit else '.preview.jpg'}"
@@ -100,7 +100,7 @@ class Uploads:
                 body = source.read_bytes() if fit else shrunk(source)
             except (PictureError, FileNotFoundError):
                 continue
-            suffix = _DRAWN_BY_BROWSERS.get(sample.format or "", ".jpg") if fit else ".jpg"
+            suffix = TYPES[sample.format or ""].suffixes[0] if fit else ".jpg"
             # a field of its own for each: of several files in one field Django's view takes the last
             files.append((sample.sha256, (f"{sample.sha256}{suffix}", body)))
         if not files:
@@ -123,7 +123,8 @@ class Uploads:
 
 def _fit(sample: Sample, source: Path) -> bool:
     """Whether reviewers may see the file as it is: small, upright, and of a format every browser draws."""
-    if sample.format not in _DRAWN_BY_BROWSERS or sample.size > _MAX_BYTES:
+    kind = TYPES.get(sample.format or "")
+    if kind is None or not kind.shown_as_is or sample.size > _MAX_BYTES:
         return False
     if max(sample.width or MAX_SIDE + 1, sample.height or MAX_SIDE + 1) > MAX_SIDE:
         return False

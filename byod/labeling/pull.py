@@ -23,7 +23,8 @@ from byod.labeling.projects import Project, Remembered, existing
 from byod.schema import files
 from byod.schema.errors import UsageError
 from byod.schema.keypoints import Keypoints, keypoints_file, read_keypoints
-from byod.schema.records import Placement, Reason, Record, Sample, Status, Verdict
+from byod.schema.reasons import Reason
+from byod.schema.records import Placement, Record, Sample, Status, Verdict
 
 OVERLAP = timedelta(seconds=30)
 """How far back a pull reads again: a change is stamped before it can be seen."""
@@ -282,7 +283,9 @@ class _Change:
 
 def _compared(placement: Placement) -> bool:
     """Whether the last settlement compared a sample with all others."""
-    return placement.status is Status.KEPT or placement.reason in settlement.COMPARED
+    return placement.status is Status.KEPT or (
+        placement.reason is not None and placement.reason.traits.compared
+    )
 
 
 def stage_keypoints(dataset: Dataset, sample: Sample, text: str) -> None:

@@ -14,11 +14,12 @@ from statistics import median
 from typing import Any
 
 from byod import __version__
-from byod.report import dataset_statistics, reason_texts, text_file
+from byod.report import dataset_statistics, text_file
 from byod.report.thumbnails import Thumbnail, Tile, Tray, marked_jpeg, small_jpeg
 from byod.schema import licences
 from byod.schema.model_card import LabelIssue
-from byod.schema.records import Reason, Record, Sample, Sha256, Snapshot, Status, Task
+from byod.schema.reasons import Reason, meaning
+from byod.schema.records import Record, Sample, Sha256, Snapshot, Status, Task
 
 ROOM = 11_000_000
 """How many bytes the small pictures of a page may take together."""
@@ -217,7 +218,7 @@ def _refusal(tray: Tray, refusal: dataset_statistics.Refusal) -> dict[str, Any]:
         shown = [sample for sample in refusal.samples if sample.path][:_EXAMPLES]
     return {
         "reason": refusal.reason,
-        "meaning": reason_texts.meaning(refusal.reason),
+        "meaning": meaning(refusal.reason),
         "pictures": len(refusal.samples),
         "addresses": refusal.addresses,
         "tiles": [tray.tile(sample, (sample.detail or _facts(sample),)) for sample in shown],

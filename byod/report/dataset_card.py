@@ -11,10 +11,11 @@ import hashlib
 import re
 from pathlib import Path
 
-from byod.report import dataset_statistics, markdown, reason_texts, text_file
+from byod.report import dataset_statistics, markdown, text_file
 from byod.report.attribution import credits_rows, read_credits, write_credits
 from byod.schema import licences
 from byod.schema.errors import DatasetError
+from byod.schema.reasons import meaning
 from byod.schema.records import Snapshot
 
 __all__ = ["card_text", "credits_rows", "read_credits", "write_card", "write_credits"]
@@ -173,7 +174,7 @@ def _copies(snapshot: Snapshot) -> str:
 
 def _aside(snapshot: Snapshot) -> str:
     rows = [
-        (refusal.reason, len(refusal.samples), refusal.addresses, reason_texts.meaning(refusal.reason))
+        (refusal.reason, len(refusal.samples), refusal.addresses, meaning(refusal.reason))
         for refusal in dataset_statistics.refusals(snapshot)
     ]
     if not rows:

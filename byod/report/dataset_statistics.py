@@ -6,7 +6,8 @@ from collections import Counter
 
 from byod.report.markdown import Value
 from byod.schema.keypoints import keypoints_file, read_keypoints
-from byod.schema.records import Origin, Reason, Record, Sample, Sha256, Snapshot, Split, Status, Task
+from byod.schema.reasons import Reason
+from byod.schema.records import Origin, Record, Sample, Sha256, Snapshot, Split, Status, Task
 
 NEAR_EMPTY = 20
 """Below so many pictures a class gives a training hardly anything to learn from or to be measured on."""

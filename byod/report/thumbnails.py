@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from byod.images.picture_types import SUFFIXES
 from byod.schema.errors import PictureError
 from byod.schema.keypoints import keypoints_file, read_keypoints
 from byod.schema.records import Record, Sample, Sha256
@@ -21,7 +22,6 @@ SIDE = 168
 """The longer side of a small picture, in pixels."""
 
 # a browser goes by the ending: no link may lead it to a page in the clothes of a picture
-_SHOWN_BY_BROWSERS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".avif", ".tif", ".tiff"})
 
 Thumbnail = Callable[[Path], bytes]
 """Makes the bytes of a small JPEG of the picture at a path; raises PictureError or OSError when it cannot."""
@@ -98,7 +98,7 @@ class Tray:
 
     def _href(self, path: str) -> str:
         target = self._folder / PurePosixPath(path)
-        if target.suffix.lower() not in _SHOWN_BY_BROWSERS:
+        if target.suffix.lower() not in SUFFIXES:
             return ""
         try:
             return quote(Path(os.path.relpath(target, self._page.parent)).as_posix())

@@ -25,7 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from byod.schema.records import Reason
+    from byod.schema.reasons import Reason
 
 
 class ByodError(Exception):

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from byod.schema.records import Policy, Reason, Record
+from byod.schema.reasons import Reason
+from byod.schema.records import Policy, Record
 
 
 class Licence(Record):

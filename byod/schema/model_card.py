@@ -8,7 +8,8 @@ from enum import StrEnum
 from pydantic import Field, JsonValue
 
 from byod.schema.keypoints import KeypointSet
-from byod.schema.records import Reason, Record, Sha256, Split, Task
+from byod.schema.reasons import Reason
+from byod.schema.records import Record, Sha256, Split, Task
 
 
 class Stage(StrEnum):

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from byod.schema.reasons import Reason
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """64 lower-case hexadecimal digits."""
 
@@ -50,68 +52,6 @@ class Policy(StrEnum):
     ANY = "any"
     OPEN = "open"
     COMMERCIAL = "commercial"
-
-
-class Reason(StrEnum):
-    """Why an offered picture is not among the kept ones: the whole, fixed list."""
-
-    # before fetching
-    LICENCE_UNKNOWN = "licence-unknown"
-    LICENCE_REFUSED = "licence-refused"
-    BAD_ADDRESS = "bad-address"
-    PRIVATE_ADDRESS = "private-address"
-    ROBOTS = "robots"
-    # while fetching
-    DNS = "dns"
-    CONNECT = "connect"
-    TLS = "tls"
-    DEADLINE = "deadline"
-    CONNECTION_LOST = "connection-lost"
-    PROTOCOL = "protocol"
-    REDIRECTS = "redirects"
-    RATE_LIMITED = "rate-limited"
-    SERVER_ERROR = "server-error"
-    NOT_FOUND = "not-found"
-    FORBIDDEN = "forbidden"
-    HTTP_ERROR = "http-error"
-    TOO_LARGE = "too-large"
-    EMPTY = "empty"
-    ENCODING = "encoding"
-    OPTED_OUT = "opted-out"
-    # once the bytes are here
-    NOT_A_PICTURE = "not-a-picture"
-    UNSUPPORTED = "unsupported"
-    BROKEN = "broken"
-    TOO_MANY_PIXELS = "too-many-pixels"
-    TOO_SMALL = "too-small"
-    BAD_ASPECT = "bad-aspect"
-    ANIMATED = "animated"
-    BLANK = "blank"
-    PLACEHOLDER = "placeholder"
-    # once it is compared with the others
-    DUPLICATE = "duplicate"
-    CONFLICT = "conflict"
-    SURPLUS = "surplus"
-    # by somebody's hand
-    REVIEW = "review"
-    DELETED = "deleted"
-
-    @property
-    def transient(self) -> bool:
-        """Whether the same address may well answer at the next run."""
-        return self in _TRANSIENT
-
-
-_TRANSIENT = frozenset(
-    {
-        Reason.DNS,
-        Reason.CONNECT,
-        Reason.DEADLINE,
-        Reason.CONNECTION_LOST,
-        Reason.RATE_LIMITED,
-        Reason.SERVER_ERROR,
-    }
-)
 
 
 class Query(Record):

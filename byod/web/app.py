@@ -26,7 +26,6 @@ from starlette.types import ASGIApp
 from byod.dataset import feedback_inbox
 from byod.images import decode
 from byod.schema.errors import DatasetError, PictureError
-from byod.schema.records import Reason
 from byod.web import ground_truth, openapi, uploads
 from byod.web.assets import Asset, assets
 from byod.web.inference import THREADS, ServedModel
@@ -35,7 +34,6 @@ from byod.web.schemas import Kept
 from byod.web.security import Security
 from byod.web.uploads import Limits
 
-_STATUS = {Reason.NOT_A_PICTURE: 415, Reason.UNSUPPORTED: 415, Reason.TOO_MANY_PIXELS: 413}
 _FRESH = {"Cache-Control": "no-store"}
 _LONGEST = 4096  # pixels of the longer side of a picture that is given back
 
@@ -164,7 +162,7 @@ async def _told(request: Request, error: Exception) -> JSONResponse:
         status, line = 503, str(error)
         headers["Retry-After"] = str(error.seconds)
     elif isinstance(error, PictureError):
-        status, line = _STATUS.get(error.reason, 422), error.detail
+        status, line = error.reason.traits.answer, error.detail
     elif isinstance(error, HTTPException):
         status, line = error.status_code, error.detail
         headers |= dict(error.headers or {})

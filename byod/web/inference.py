@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from byod.images import decode, resize
-from byod.images.formats import SUFFIXES
+from byod.images.picture_types import TYPES
 from byod.schema.keypoints import Box
 from byod.schema.model_card import InputRule, KeypointsCard, KeypointsPrediction, ModelCard, Resize
 from byod.schema.records import Task
@@ -154,7 +154,7 @@ def _about(card: ModelCard | KeypointsCard, bytes: int, reports: bool, **more: o
             "created": card.created.isoformat(),
             "input": card.input,
             "reports": reports,
-            "takes": Taken(types=tuple(SUFFIXES), bytes=bytes, pixels=decode.Rules().max_pixels),
+            "takes": Taken(types=tuple(TYPES), bytes=bytes, pixels=decode.Rules().max_pixels),
             **more,
         }
     )

@@ -28,7 +28,8 @@ from byod.collection.http.optouts import Permission
 from byod.collection.http.scheduler import Host
 from byod.collection.http.sockets import Allowance, OutOfTime
 from byod.schema.config import Settings
-from byod.schema.records import Fetched, Miss, Reason
+from byod.schema.reasons import Reason
+from byod.schema.records import Fetched, Miss
 
 FAST = Limits(deadline=10.0, connect=2.0, backoff=0.05)
 FOREVER = 3600.0

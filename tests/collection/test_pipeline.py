@@ -19,8 +19,9 @@ from byod.demo import scenes
 from byod.demo.fake_source import serve_fake_source
 from byod.demo.scenes import Kind, Planted
 from byod.schema.config import Settings
+from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
-from byod.schema.records import Reason, Snapshot, Status
+from byod.schema.records import Snapshot, Status
 
 KILLS = int(os.environ.get("BYOD_KILLS", "10"))
 """How often a collection is killed; BYOD_KILLS=30 for the long form."""

@@ -10,8 +10,9 @@ from byod.dataset import dataset_folder as datasets
 from byod.dataset.dataset_folder import Dataset
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, DatasetLocked, UsageError
+from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
-from byod.schema.records import Placement, Reason, Sample, Status, Task, Verdict
+from byod.schema.records import Placement, Sample, Status, Task, Verdict
 
 SHA = "ab" * 32
 

@@ -13,7 +13,8 @@ from byod.dataset import keypoint_files
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import sync
 from byod.schema.keypoints import keypoints_file, read_keypoints
-from byod.schema.records import Placement, Reason, Status
+from byod.schema.reasons import Reason
+from byod.schema.records import Placement, Status
 
 
 @pytest.fixture

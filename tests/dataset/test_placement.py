@@ -13,8 +13,9 @@ from PIL import Image, ImageOps
 from byod.api import datasets
 from byod.dataset import placement
 from byod.dataset.dataset_folder import Dataset
+from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
-from byod.schema.records import Placement, Reason, Status, Verdict
+from byod.schema.records import Placement, Status, Verdict
 
 CLASSES = ("ant", "bee", "cow")
 
@@ -75,7 +76,7 @@ def say_something(dataset: Dataset, chance: random.Random) -> list[str]:
     compared = [
         sample
         for sample in dataset.catalog.samples.all()
-        if sample.status is Status.KEPT or sample.reason in placement.COMPARED
+        if sample.status is Status.KEPT or sample.reason.traits.compared
     ]
     chosen = chance.sample(compared, chance.randint(1, 8))
     placements, verdicts = [], []

@@ -10,8 +10,9 @@ from PIL import Image
 from byod.api import datasets
 from byod.dataset.dataset_folder import Dataset
 from byod.schema.errors import DatasetError
+from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
-from byod.schema.records import Reason, Status
+from byod.schema.records import Status
 from byod.testing import draw_classes
 
 

@@ -18,7 +18,8 @@ from byod.demo.fake_source import WORKS, serve_fake_source
 from byod.demo.scenes import Kind
 from byod.demo.vegetables import VEGETABLES, draw
 from byod.schema.errors import ByodError, DatasetError, UsageError
-from byod.schema.records import DuplicateGroup, Origin, Reason, Sample, Snapshot, Status, Task
+from byod.schema.reasons import Reason
+from byod.schema.records import DuplicateGroup, Origin, Sample, Snapshot, Status, Task
 from byod.testing import draw_classes
 
 pytestmark = pytest.mark.slow

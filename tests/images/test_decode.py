@@ -18,7 +18,7 @@ from PIL import Image, ImageCms, ImageFile, ImageOps
 from byod.images.decode import Rules, inspect, open_picture
 from byod.images.hashing import distance
 from byod.schema.errors import PictureError
-from byod.schema.records import Reason
+from byod.schema.reasons import Reason
 
 ANYTHING = Rules(min_side=1, max_aspect=1000, refuse_blank=False)
 WIDTH, HEIGHT = 260, 210

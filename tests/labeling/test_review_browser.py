@@ -26,8 +26,9 @@ from byod.schema.keypoints import (
     read_keypoints,
     write_keypoints,
 )
+from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
-from byod.schema.records import Reason, Status, Task
+from byod.schema.records import Status, Task
 from byod.testing import draw_classes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -12,8 +12,9 @@ from PIL import Image
 from byod.api import datasets
 from byod.images.hashing import distance
 from byod.schema.config import Settings
+from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
-from byod.schema.records import Reason, Snapshot, Status
+from byod.schema.records import Snapshot, Status
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 WORDS = {"brokkoli": "brokkoli", "blumenkohl": "blumenkohl"}

@@ -14,9 +14,10 @@ import pytest
 from loopback_proxy import proxy
 from PIL import Image
 
-from byod.report import check_page, reason_texts
+from byod.report import check_page
 from byod.report.check_page import write_check
-from byod.schema.records import DuplicateGroup, Reason, Sample, Status, Yield
+from byod.schema.reasons import Reason
+from byod.schema.records import DuplicateGroup, Sample, Status, Yield
 
 HOSTILE = (
     "\"><script>document.title='pwned'</script><img src=http://evil.example/x onerror=alert(1)>'{{ 7*7 }}"
@@ -320,13 +321,6 @@ def test_small_pictures_are_small(tmp_path, drawn_snapshot):
     [source] = [value for tag, key, value in page.attributes if (tag, key) == ("img", "src")]
     with Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as image:
         assert (image.format, image.size) == ("JPEG", (84, 168))
-
-
-def test_every_reason_has_a_meaning():
-    """Each reason of the fixed list is explained in words, and an unknown word stands for itself."""
-    assert set(reason_texts.MEANINGS) == set(Reason)
-    assert reason_texts.meaning("not-found") == "the picture is no longer there"
-    assert reason_texts.meaning("something new") == "something new"
 
 
 def test_the_look_is_one_file():

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from byod.report import attribution, dataset_card, markdown
 from byod.report.attribution import COLUMNS, Credit, decode, encode, read_credits, to_csv
 from byod.schema.errors import DatasetError
-from byod.schema.records import Reason, Status, Yield
+from byod.schema.reasons import Reason
+from byod.schema.records import Status, Yield
 
 HOSTILE = (
     '<script>alert(1)</script> | [x](javascript:alert(1)) `"\n\n# =HYPERLINK("http://evil.example") ﷽ 🥦'

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from byod.schema import licences
-from byod.schema.records import Policy, Reason
+from byod.schema.reasons import Reason
+from byod.schema.records import Policy
 
 KINDS = ("by", "by-sa", "by-nd", "by-nc", "by-nc-sa", "by-nc-nd")
 VERSIONS = ("1.0", "2.0", "2.1", "2.5", "3.0", "4.0")

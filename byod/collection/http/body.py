@@ -10,7 +10,7 @@ import zlib
 import requests
 
 from byod.collection.http.sockets import Allowance, OutOfTime
-from byod.schema.records import Reason
+from byod.schema.reasons import Reason
 
 CHUNK = 256 * 1024
 FREE = 1024 * 1024

@@ -23,7 +23,8 @@ from byod.collection.http import optouts
 from byod.collection.http.body import BodyRefused, ByteBudget, read_start, read_whole
 from byod.collection.http.guard import PrivateAddress, chain
 from byod.collection.http.sockets import Allowance, OutOfTime, limited
-from byod.schema.records import Miss, Reason, Record
+from byod.schema.reasons import Reason, of_status
+from byod.schema.records import Miss, Record
 
 _WITH_BODY = frozenset({200, 203})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -31,20 +32,6 @@ _SHORT_PAGE = 65536
 _TROUBLE = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 _HEADERS = {"Accept": "image/*,*/*;q=0.8", "Accept-Encoding": "identity"}
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}(%25[A-Za-z0-9]+)?")
-_STATUSES = {
-    401: Reason.FORBIDDEN,
-    402: Reason.FORBIDDEN,
-    403: Reason.FORBIDDEN,
-    407: Reason.FORBIDDEN,
-    451: Reason.FORBIDDEN,
-    404: Reason.NOT_FOUND,
-    410: Reason.NOT_FOUND,
-    408: Reason.SERVER_ERROR,
-    425: Reason.SERVER_ERROR,
-    429: Reason.RATE_LIMITED,
-    204: Reason.EMPTY,
-    205: Reason.EMPTY,
-}
 
 
 class Limits(Record):
@@ -214,7 +201,7 @@ def _without_body(response: requests.Response, target: str) -> Redirect | Miss:
     status = response.status_code
     if status in _REDIRECTS:
         return _redirect(response, target)
-    reason = _STATUSES.get(status, Reason.SERVER_ERROR if 500 <= status < 600 else Reason.HTTP_ERROR)
+    reason = of_status(status)
     asked = retry_after(response.headers.get("Retry-After")) if status in (429, 503) else None
     detail = clean(f"HTTP {status} {response.reason or ''}")
     return Miss(url=target, reason=reason, detail=detail, status=status, retry_after=asked)

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from protego import Protego
 
-from byod.schema.records import Reason
+from byod.schema.reasons import Reason
 
 TOKEN = "byod-toolkit"
 """The name byod goes by in robots.txt: the product token at the start of its User-Agent."""

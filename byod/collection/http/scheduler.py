@@ -16,13 +16,10 @@ from urllib.parse import urlsplit
 
 from byod.collection.http.exchange import Body, Limits, Redirect
 from byod.collection.http.optouts import Permission
-from byod.schema.records import Miss, Reason
+from byod.schema.reasons import Reason
+from byod.schema.records import Miss
 
 _POLL = 0.25
-_UNREACHED = frozenset({Reason.DNS, Reason.CONNECT, Reason.DEADLINE})
-_TRY_AGAIN = frozenset(
-    {Reason.DNS, Reason.CONNECT, Reason.CONNECTION_LOST, Reason.RATE_LIMITED, Reason.SERVER_ERROR}
-)
 
 
 @dataclass(slots=True)
@@ -302,7 +299,7 @@ class Schedule:
         if miss.reason is Reason.RATE_LIMITED or miss.status == 503 or asked is not None:
             rest = self._backoff(tried) if asked is None else asked
             host.parked_until = max(host.parked_until, now + rest)
-        if miss.reason in _UNREACHED:
+        if miss.reason.traits.unreached:
             host.strikes += 1
             if host.strikes >= self._limits.patience:
                 detail = f"given up after {host.strikes} failures in a row: {miss.detail}"
@@ -310,7 +307,7 @@ class Schedule:
         else:
             host.strikes = 0
         too_long = asked is not None and asked > self._limits.max_park
-        return miss.reason in _TRY_AGAIN and tried < self._limits.tries and not too_long
+        return miss.reason.traits.at_once and tried < self._limits.tries and not too_long
 
     def _backoff(self, tried: int) -> float:
         return float(self._limits.backoff * 2 ** (tried - 1))

@@ -17,11 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from byod.images.picture_types import SUFFIXES
 from byod.schema.errors import DatasetError, UsageError
 
-PICTURES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
-)
 MAX_ENTRIES = 2_000_000
 MAX_MEMBER = 1_000_000_000
 """No file that byod converts is larger than this many bytes; lists of a million annotations come near."""
@@ -207,7 +205,7 @@ def opened(paths: Sequence[Path]) -> Iterator[tuple[Store, ...]]:
 
 def is_picture(name: str) -> bool:
     """Whether a file is a picture, going by its ending."""
-    return os.path.splitext(name)[1].lower() in PICTURES
+    return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def same(first: Store, one: str, second: Store, other: str) -> bool:

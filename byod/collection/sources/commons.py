@@ -10,11 +10,11 @@ from typing import Any
 
 from byod.collection.http import mediawiki, parsing
 from byod.collection.http.api_client import ApiClient
+from byod.images.picture_types import MEDIA_TYPES
 from byod.schema import licences
 from byod.schema.records import Candidate, Query, SearchOptions
 
 NAME = "commons"
-TYPES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff"})
 HUGE_BYTES = 8_000_000
 HUGE_SIDE = 4000
 THUMB = 1920
@@ -80,7 +80,7 @@ def _batches(query: Query, client: ApiClient) -> Iterator[list[dict[str, Any]]]:
 def _candidate(page: Mapping[str, Any], query: Query, options: SearchOptions, rank: int) -> Candidate | None:
     found = page.get("imageinfo")
     image = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
-    if image.get("mime") not in TYPES or image.get("mediatype", "BITMAP") != "BITMAP":
+    if image.get("mime") not in MEDIA_TYPES or image.get("mediatype", "BITMAP") != "BITMAP":
         return None
     url, width, height = _best(image, options)
     if url is None:

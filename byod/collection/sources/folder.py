@@ -7,28 +7,12 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from byod.images.picture_types import NOT_TAKEN_SUFFIXES, SUFFIXES, TYPES
 from byod.schema.errors import ByodError, UsageError
 from byod.schema.records import Candidate
 
 NAME = "folder"
-SUFFIXES = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".webp",
-        ".gif",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".avif",
-        ".heic",
-        ".heif",
-    )
-)
-_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
+_STARTS = (b"BM", *(magic for kind in TYPES.values() for magic in kind.magic))
 
 
 def pictures(path: Path, label: str | None = None) -> Iterator[Candidate]:
@@ -92,7 +76,7 @@ def _children(folder: Path) -> list[Path]:
 
 
 def _is_picture(file: Path) -> bool:
-    if file.suffix.lower() in SUFFIXES:
+    if file.suffix.lower() in SUFFIXES | NOT_TAKEN_SUFFIXES:
         return True
     try:
         with file.open("rb") as opened:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 
 from byod.dataset.catalog.samples import LISTED
-from byod.schema.records import Candidate, Fetched, Miss, Origin, Reason, Yield
+from byod.schema.reasons import Reason, Retry
+from byod.schema.records import Candidate, Fetched, Miss, Origin, Yield
 
 _YIELD = """
 WITH first AS (  -- the offers that brought each sample to its class: the earliest one
@@ -77,20 +78,11 @@ class Candidates:
         )
         return [(number, Candidate.model_validate_json(record)) for number, record in rows]
 
-    def retry_transient(self) -> int:
-        """Put the addresses that failed for a passing reason back in the queue; return how many."""
-        reasons = [reason.value for reason in Reason if reason.transient]
-        marks = ",".join("?" * len(reasons))
+    def retry(self, when: Retry) -> int:
+        """Put the addresses that were refused for a reason to be tried again then back in the queue; say how many."""
+        reasons = [reason.value for reason in Reason if reason.traits.retry is when]
         done = self._sql.execute(
-            f"UPDATE addresses SET outcome = NULL WHERE outcome IN ({marks})",
-            reasons,
-        )
-        return done.rowcount
-
-    def retry_optouts(self) -> int:
-        """Put the addresses refused by their owners' opt-out back in the queue (`--ignore-optout`)."""
-        done = self._sql.execute(
-            "UPDATE addresses SET outcome = NULL WHERE outcome IN (?, ?)", (Reason.ROBOTS, Reason.OPTED_OUT)
+            f"UPDATE addresses SET outcome = NULL WHERE outcome IN ({', '.join('?' * len(reasons))})", reasons
         )
         return done.rowcount
 

@@ -7,7 +7,8 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 
-from byod.schema.records import Fingerprint, Placement, Reason, Sample, Split, Status
+from byod.schema.reasons import Reason
+from byod.schema.records import Fingerprint, Placement, Sample, Split, Status
 
 _FINGERPRINT = (
     "phash",

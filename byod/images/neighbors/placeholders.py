@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from byod.images.neighbors.components import listed, parts
 from byod.images.neighbors.hamming import Buckets, products
 from byod.images.neighbors.index import Links, Picture, Table
+from byod.images.picture_types import SUFFIXES
 
 MANY = 3
 """From so many addresses on, a picture may be a placeholder."""
 
 _NEAR = (4, 4)
 _COLOUR = 3.0
-_FILE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
 
 def placeholders(pictures: Sequence[Picture], table: Table, near: Links) -> frozenset[str]:
@@ -122,5 +122,5 @@ def _place(url: str) -> tuple[str, str] | None:
     host = parts.hostname.lower().removeprefix("www.")
     if port not in (None, 80, 443):
         host = f"{host}:{port}"
-    static = parts.path.lower().endswith(_FILE_ENDINGS)
+    static = parts.path.lower().endswith(tuple(SUFFIXES))
     return host, parts.path if static or not parts.query else f"{parts.path}?{parts.query}"

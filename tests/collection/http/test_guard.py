@@ -20,7 +20,8 @@ from byod.collection.http.guard import PrivateAddress, chain, is_public, session
 from byod.collection.http.sockets import Allowance, OutOfTime, limited, look_up
 from byod.schema.config import Settings
 from byod.schema.errors import ByodError
-from byod.schema.records import Fetched, Reason
+from byod.schema.reasons import Reason
+from byod.schema.records import Fetched
 
 QUICK = Limits(deadline=3.0, connect=1.0, backoff=0.05, tries=1)
 

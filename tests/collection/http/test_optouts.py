@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
 from byod.collection.http.optouts import MAX_DELAY, Permission, header_refusal, read_reservations, read_robots
-from byod.schema.records import Reason
+from byod.schema.reasons import Reason
 
 SITE = "https://example.org"
 
