@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from pathlib import Path
 
-from byod.api.datasets import Say, SplitDone, assign, finish, say_changes, say_split
+from byod.api.datasets import SplitDone, assign, finish, say_changes, say_split
 from byod.collection import local_files
 from byod.collection.importers.annotated import AnnotatedImage, Annotations
 from byod.collection.pipeline import Arrival, Collection, Watch
@@ -33,6 +33,7 @@ from byod.schema.keypoints import (
     upright,
     write_keypoints,
 )
+from byod.schema.progress import Say
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Fetched, Miss, Record, Snapshot, Task
@@ -217,11 +218,12 @@ class _Annotating:
         heads = tuple(self._head(head, place) for head in picture.heads)
         keypoints = Keypoints(sha256=sha256, width=size[0], height=size[1], heads=heads)
         path = path or self.standing.get(sha256, sha256[:20])
-        file = self.dataset.folder / keypoints_file(path)
+        name = keypoints_file(path)
+        file = self.dataset.folder / name
         with self._lock:
             there = read_keypoints(file)
             if there is None:
-                write_keypoints(file, keypoints)
+                write_keypoints(self.dataset.files, name, keypoints)
             elif (there.heads, there.width, there.height) != (heads, *size):
                 self.lines.append(
                     f"{picture.name} is the same picture as one before it, with other points; the first ones are kept"

@@ -30,13 +30,12 @@ from byod.dataset.sync import Changes, sync
 from byod.report import attribution, check_page, dataset_card, dataset_statistics
 from byod.schema.config import Settings
 from byod.schema.errors import DatasetLocked
+from byod.schema.progress import Say
 from byod.schema.reasons import Reason, Retry
 from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Fetched, Miss, Record, SearchOptions, Snapshot
 
 __all__ = ["SplitDone", "assign", "say_split"]
-
-Say = Callable[[str], None]
 
 
 class Web(Record):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from byod.api.datasets import Say, opened
+from byod.api.datasets import opened
 from byod.api.train import examples_of
 from byod.collection.sources import folder as own_pictures
 from byod.schema import recipe
 from byod.schema.errors import ModelError, UsageError
+from byod.schema.files import replace
 from byod.schema.model_card import (
     Comparison,
     KeypointsCard,
@@ -18,6 +19,7 @@ from byod.schema.model_card import (
     Prediction,
     Unreadable,
 )
+from byod.schema.progress import Say
 from byod.schema.records import Split, Task
 from byod.tasks.classify import compare as comparing
 from byod.tasks.classify import evaluate_folder
@@ -58,7 +60,7 @@ def evaluate(
         card = classifier_card(run)
         shown = card.model_copy(update={"metrics": found.metrics, "probe": None, "suspects": None})
         page = render(ReportContents(card=shown, answers=contents.shown_predictions(evaluated, card.classes)))
-        report.write_text(page, encoding="utf-8")
+        replace(report, page.encode())
     return found
 
 
@@ -76,7 +78,7 @@ def _evaluate_points(run: Path, place: Path | None, report: Path | None, say: Sa
     if report is not None:
         shown = card.model_copy(update={"metrics": found.metrics, "baseline": found.baseline})
         page = keypoints_page.render(keypoints_contents.build(shown, None, evaluated, ()))
-        report.write_text(page, encoding="utf-8")
+        replace(report, page.encode())
     return found
 
 
@@ -92,10 +94,10 @@ def compare(runs: Sequence[Path], page: Path) -> Comparison | KeypointsCompariso
         raise ModelError(f"{classes} tells classes apart and {points} finds points; they cannot be compared")
     if any(kinds.values()):
         found = compare_keypoints(runs)
-        page.write_text(compare_points_page(found), encoding="utf-8")
+        replace(page, compare_points_page(found).encode())
         return found
     comparison = comparing.compare(runs)
-    page.write_text(compare_page(comparison), encoding="utf-8")
+    replace(page, compare_page(comparison).encode())
     return comparison
 
 

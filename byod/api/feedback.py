@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
-from byod.api.datasets import Say, finish, opened
+from byod.api.datasets import finish, opened
 from byod.collection import local_files
 from byod.collection.pipeline import Arrival, Collection, Watch
 from byod.dataset import feedback_inbox
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.feedback_inbox import Feedback
 from byod.schema.keypoints import Keypoints, keypoints_file, read_keypoints, write_keypoints
+from byod.schema.progress import Say
 from byod.schema.records import Candidate, Fetched, Miss, Record, Snapshot, Task
 
 SOURCE = "reports"
@@ -104,9 +105,9 @@ class _Importing:
 
     def _mark(self, marks: Keypoints, arrival: Arrival, width: int, height: int) -> None:
         path = self._standing.get(arrival.sha256, arrival.sha256[:20])
-        file = self.dataset.folder / keypoints_file(path)
-        if read_keypoints(file) is None:
-            write_keypoints(file, marks.scaled(arrival.sha256, width, height))
+        name = keypoints_file(path)
+        if read_keypoints(self.dataset.folder / name) is None:
+            write_keypoints(self.dataset.files, name, marks.scaled(arrival.sha256, width, height))
 
     def lines(self) -> list[str]:
         """What is to be said of reports that stay."""

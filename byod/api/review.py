@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from byod.api import runs, train
-from byod.api.datasets import Say, finish, opened, sync_folders
+from byod.api.datasets import finish, opened, sync_folders
 from byod.dataset.catalog.verdicts import SEARCH, UNDO
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import agreement, local_server, predictions, projects, review_tasks
@@ -27,13 +27,14 @@ from byod.labeling.image_urls import Addressed, LocalFiles, Uploads
 from byod.labeling.predictions import PredictionWriter
 from byod.labeling.projects import Project
 from byod.labeling.pull import Pulled, Undone
-from byod.labeling.push import Progress, Pushed
+from byod.labeling.push import Pushed
 from byod.labeling.review_tasks import Purpose, ReviewTask
 from byod.report import dataset_statistics
 from byod.schema.config import Settings
 from byod.schema.errors import DatasetLocked, ReviewError, UsageError
 from byod.schema.keypoints import keypoints_file, read_keypoints
 from byod.schema.model_card import Prediction
+from byod.schema.progress import Progress, Say
 from byod.schema.records import Record, Snapshot, Task
 from byod.tasks.classify.predict import Predictor
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from byod.api.datasets import Say
 from byod.dataset.dataset_folder import datasets_under
 from byod.schema.errors import ModelError, UsageError
+from byod.schema.files import staging
 from byod.schema.model_card import (
     KeypointsCard,
 )
+from byod.schema.progress import Say
 from byod.training import run_folder
 from byod.training.run_folder import read_card
 from byod.web.static_site import runtime as web_runtime
@@ -41,10 +42,10 @@ def export_run(run: Path, format: str, into: Path) -> Path:
         raise ModelError(f"{run} kept no weights: its trainer keeps none; export it with --format onnx")
     if into.exists():
         raise UsageError(f"{into} is there already; name another place with --into")
-    into.mkdir(parents=True)
-    for file in files:
-        shutil.copyfile(run / file, into / file)
-    shutil.copyfile(run / "model.json", into / "model.json")
+    with staging(into) as part:
+        for file in (*files, "model.json"):
+            shutil.copyfile(run / file, part / file)
+        part.replace(into)
     return into
 
 

@@ -14,6 +14,7 @@ from byod.labeling import predictions
 from byod.labeling.client import LabelStudio
 from byod.schema import recipe as recipes
 from byod.schema.errors import ReviewError, UsageError
+from byod.schema.progress import Say
 from byod.schema.records import Record
 from byod.web.app import WebApp
 from byod.web.inference import UNSURE_BELOW, open_model
@@ -26,8 +27,6 @@ USUAL_PORT = 9090
 """Where Label Studio's own examples have a model answer."""
 EVERY = 10.0
 """Seconds between two looks for tasks without an opinion."""
-
-Say = Callable[[str], None]
 
 
 class Place(Record):

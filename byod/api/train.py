@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from byod.api.datasets import Say, assign, opened, say_split
+from byod.api.datasets import assign, opened, say_split
 from byod.labeling.annotations import REVIEW
 from byod.report import check_page, dataset_statistics
 from byod.schema import recipe
@@ -19,6 +19,7 @@ from byod.schema.model_card import (
     LabelIssue,
     ModelCard,
 )
+from byod.schema.progress import Say
 from byod.schema.records import Example, Record, Snapshot, Task
 from byod.tasks.classify import leakage
 from byod.tasks.classify import train as training

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from byod.cli.output import Json, ProgressDisplay, errors_in_one_line, print_result, say
+from byod.schema import defaults
 
 if TYPE_CHECKING:
     from byod.schema.config import Settings
@@ -32,11 +33,12 @@ def collect(
     ] = None,
     into: Into = None,
     per_class: Annotated[
-        int | None, typer.Option(min=1, help="Pictures to keep of each class (default 200).")
+        int | None,
+        typer.Option(min=1, help=f"Pictures to keep of each class (default {defaults.PER_CLASS})."),
     ] = None,
     source: Annotated[
         list[str] | None,
-        typer.Option(help="Ask this source; repeat for several. Default: openverse, commons, duckduckgo."),
+        typer.Option(help=f"Search this source; repeat for several. Default: {', '.join(defaults.SOURCES)}."),
     ] = None,
     query: Annotated[
         list[str] | None,
@@ -66,12 +68,14 @@ def collect(
             help="Fetch also what its owners do not want used for training (robots.txt, noai, TDM).",
         ),
     ] = False,
-    deadline: Annotated[float, typer.Option(help="Seconds for one whole request.")] = 30.0,
-    max_bytes: Annotated[int, typer.Option(help="Bytes of one body.")] = 25_000_000,
-    redirects: Annotated[int, typer.Option(min=0, help="Redirects to follow.")] = 5,
-    per_host: Annotated[int, typer.Option(min=1, help="Requests to one host at once.")] = 2,
-    delay: Annotated[float, typer.Option(min=0, help="Seconds between requests to one host.")] = 0.0,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Requests at once in all.")] = 32,
+    deadline: Annotated[float, typer.Option(help="Seconds for one whole request.")] = defaults.DEADLINE,
+    max_bytes: Annotated[int, typer.Option(help="Bytes of one body.")] = defaults.MAX_BYTES,
+    redirects: Annotated[int, typer.Option(min=0, help="Redirects to follow.")] = defaults.REDIRECTS,
+    per_host: Annotated[int, typer.Option(min=1, help="Requests to one host at once.")] = defaults.PER_HOST,
+    delay: Annotated[
+        float, typer.Option(min=0, help="Seconds between requests to one host.")
+    ] = defaults.DELAY,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Requests at once in all.")] = defaults.WORKERS,
     as_json: Json = False,
 ) -> None:
     """Search, download, check, de-duplicate and fill class folders."""

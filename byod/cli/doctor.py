@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from byod.collection.sources import DEFAULT, SOURCES
+from byod.collection.sources import SOURCES
 from byod.dataset.dataset_folder import INCOMING, ROOT, datasets_under
+from byod.schema import defaults
 from byod.schema.config import Settings
 from byod.schema.errors import ReviewError, TrainerError
 from byod.schema.records import Record
@@ -141,7 +142,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 level="note", what=f"source {name} needs a key", remedy=f"set {entry.key} to use it"
             )
-    yield Finding(level="ok", what=f"sources without a key: {', '.join(DEFAULT)}")
+    yield Finding(level="ok", what=f"sources without a key: {', '.join(defaults.SOURCES)}")
 
 
 def _review(settings: Settings) -> Iterator[Finding]:

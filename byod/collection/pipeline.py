@@ -23,7 +23,6 @@ from byod.dataset.placement import place_samples
 from byod.images import decode, formats
 from byod.images.decode import Rules
 from byod.images.picture_types import TYPES
-from byod.schema import files
 from byod.schema.errors import PictureError
 from byod.schema.reasons import Reason
 from byod.schema.records import Candidate, Fetched, Inspected, Miss, Sample, Status, Verdict
@@ -184,12 +183,12 @@ class Collection:
     def _write(self, path: str, content: bytes) -> int:
         target = self.dataset.folder / path
         if target.parent not in self._made:
-            files.inside(self.dataset.folder, os.path.dirname(path)).mkdir(parents=True, exist_ok=True)
+            self.dataset.files.make(os.path.dirname(path))
             self._made.add(target.parent)
         try:
-            files.create(target, content)
+            self.dataset.files.create(path, content)
         except FileExistsError:  # the same bytes were refused before, or a kill left them
-            files.replace(target, content)
+            self.dataset.files.replace(path, content)
         return target.stat().st_mtime_ns
 
     def _note(

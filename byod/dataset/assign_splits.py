@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from byod.dataset import grouping, splits
 from byod.dataset.dataset_folder import Dataset
+from byod.schema.progress import Say
 from byod.schema.reasons import Reason
 from byod.schema.records import Origin, Record, Sample, Split, Status
-
-Say = Callable[[str], None]
 
 
 class SplitLeakage(Record):

@@ -93,16 +93,18 @@ class Dataset:
         except BaseException:
             self._lock.release()
             raise
+        self.files = files.Folder(self.folder)
         try:
             # gone, emptied, or no more than the header that a power cut left
             self.lost = self.catalog.blank()
             if astray := self.catalog.samples.astray():
                 raise files.leads_out(self.folder, astray)
-            self.log = LabelLog(self.folder / "labels.jsonl", self.catalog)
+            self.log = LabelLog(self.files, "labels.jsonl", self.catalog)
             if lock:
                 self._finish_moves()
                 self._clear_incoming()
         except BaseException:
+            self.files.close()
             self.catalog.close()
             self._lock.release()
             raise
@@ -130,6 +132,7 @@ class Dataset:
                 self.log.write()
                 (self.folder / ".byod" / "written").touch()
         finally:
+            self.files.close()
             self.catalog.close()
             self._lock.release()
 
@@ -143,7 +146,7 @@ class Dataset:
         recipes.write(self.folder, recipe)
         self.recipe = recipe
         for folder in recipe.classes:
-            (self.folder / IMAGES / folder).mkdir(parents=True, exist_ok=True)
+            self.files.make(f"{IMAGES}/{folder}")
 
     def shown(self, label: str) -> str:
         """The name people see for a class folder."""
@@ -208,18 +211,17 @@ class Dataset:
         promised = self.catalog.promised_moves()
         # all are looked at before the first one is carried out
         known: set[str] = set()
-        places = [
-            (files.inside(self.folder, source, known), files.inside(self.folder, target, known))
-            for _, source, target in promised
-        ]
-        made: set[Path] = set()
-        for old, new in places:
-            if new.parent not in made:
-                new.parent.mkdir(parents=True, exist_ok=True)
-                made.add(new.parent)
+        for _, source, target in promised:
+            files.inside(self.folder, source, known)
+            files.inside(self.folder, target, known)
+        made: set[str] = set()
+        for _, source, target in promised:
+            if (room := os.path.dirname(target)) not in made:
+                self.files.make(room)
+                made.add(room)
             # else it moved before a kill, or somebody took it away: the next look at the folders tells
-            if old.exists():
-                os.replace(old, new)
+            if (self.folder / source).exists():
+                self.files.move(source, target)
         if promised:
             self.catalog.moves_done(promised[-1][0])
 

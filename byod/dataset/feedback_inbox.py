@@ -48,7 +48,7 @@ def keep(dataset: Path, content: bytes, *, run: str, label: str | None, marks: K
         PictureError: the picture cannot be opened.
         DatasetError: so many wait already, or the marks are those of a picture of another size.
     """
-    folder = files.inside(dataset, ROOM)
+    files.inside(dataset, ROOM)
     inspect(content, ANY_PICTURE, fast=False)
     image = open_picture(content)
     sent = image.size
@@ -76,9 +76,10 @@ def keep(dataset: Path, content: bytes, *, run: str, label: str | None, marks: K
     picture, said = files_of(dataset, sha256)
     if not said.exists() and count(dataset) >= MOST:
         raise DatasetError(f"{MOST} reports wait here already; take them up first: byod add --reports")
-    folder.mkdir(parents=True, exist_ok=True)
-    files.replace(picture, kept)
-    files.replace(said, correction.model_dump_json(indent=1).encode())
+    with files.opened(dataset) as folder:
+        folder.make(ROOM)
+        folder.replace(f"{ROOM}/{picture.name}", kept)
+        folder.replace(f"{ROOM}/{said.name}", correction.model_dump_json(indent=1).encode())
     return correction
 
 

@@ -127,7 +127,7 @@ class _Following:
                 self._moves(file, sha256)
                 self.counts["files of points renamed"] += 1
             elif keypoints.sha256 is None:
-                write_keypoints(file, keypoints.model_copy(update={"sha256": sha256}))
+                self._write(file, keypoints, sha256)
         elif now is not None and was == sha256:
             self._changed(file, keypoints, now)
         elif self.dataset.catalog.samples.get(sha256) is not None:
@@ -142,7 +142,7 @@ class _Following:
         """A picture was edited in place: its points still fit when it kept its size."""
         sample, path = self.dataset.catalog.samples.get(now), self.paths[now]
         if sample is not None and (sample.width, sample.height) == (keypoints.width, keypoints.height):
-            write_keypoints(file, keypoints.model_copy(update={"sha256": now}))
+            self._write(file, keypoints, now)
             self.lines.append(f"{path} was changed; its points stay, see whether they still fit")
             return
         self._moves(file, keypoints.sha256 or self.before[path])
@@ -162,27 +162,32 @@ class _Following:
             self.lines.append(str(error))
             return None
 
+    def _write(self, file: Path, keypoints: Keypoints, sha256: str) -> None:
+        """Note in a file which picture its keypoints belong to."""
+        named = keypoints.model_copy(update={"sha256": sha256})
+        write_keypoints(self.dataset.files, f"{FOLDER}/{file.name}", named)
+
     def carry_out(self) -> None:
         """Move the files in two steps, so that they may exchange names; in between a file names its picture."""
-        under_way = []
+        files, under_way = self.dataset.files, []
         for number, (source, sha256, target) in enumerate(self.moves):
-            between = source
+            between = source.relative_to(self.dataset.folder).as_posix()
             if not source.name.endswith(_MOVING):
-                between = self.folder / f".{sha256}-{number}{_MOVING}"
-                self.folder.mkdir(exist_ok=True)
-                os.replace(source, between)
+                files.make(FOLDER)
+                files.move(between, between := f"{FOLDER}/.{sha256}-{number}{_MOVING}")
             under_way.append((between, target))
         for between, target in under_way:
-            place = self.dataset.folder / target
-            if place.exists():  # a second file for the same picture: the one that lies there holds
-                place = self._spare(place.stem)
-                shown = place.relative_to(self.dataset.folder).as_posix()
-                self.lines.append(f"{target} is there already; other points of its picture lie in {shown}")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(between, place)
+            place = target
+            if (
+                self.dataset.folder / place
+            ).exists():  # a second file for the same picture: the first one holds
+                place = self._spare(PurePosixPath(place).stem)
+                self.lines.append(f"{target} is there already; other points of its picture lie in {place}")
+            files.make(os.path.dirname(place))
+            files.move(between, place)
 
-    def _spare(self, name: str) -> Path:
+    def _spare(self, name: str) -> str:
         number = 2
-        while (place := self.dataset.folder / ASIDE / f"{name}-{number}.json").exists():
+        while (self.dataset.folder / (place := f"{ASIDE}/{name}-{number}.json")).exists():
             number += 1
         return place

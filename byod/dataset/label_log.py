@@ -7,20 +7,21 @@ the text lacks of it is appended when the dataset is closed or opened, so a kill
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from byod.dataset.catalog import Catalog
 from byod.schema.errors import DatasetError
+from byod.schema.files import Folder
 from byod.schema.records import Verdict
 
 
 class LabelLog:
     """The text copy of one dataset's label log."""
 
-    def __init__(self, file: Path, catalog: Catalog) -> None:
-        self.file = file
+    def __init__(self, folder: Folder, name: str, catalog: Catalog) -> None:
+        self.file = folder.path / name
+        self._folder, self._name = folder, name
         self._catalog = catalog
 
     def write(self) -> None:
@@ -29,8 +30,7 @@ class LabelLog:
         new = self._catalog.verdicts.after(written)
         if new:
             lines = [json.dumps({"id": n, **v.model_dump(mode="json")}, ensure_ascii=False) for n, v in new]
-            with self.file.open("a", encoding="utf-8") as out:
-                out.write("\n".join(lines) + "\n")
+            self._folder.append(self._name, ("\n".join(lines) + "\n").encode())
 
     def restore(self) -> int:
         """Take the verdicts of the text into an empty catalog; return how many.

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from byod.dataset.dataset_folder import Dataset
 from byod.images import decode
 from byod.images.decode import ANY_PICTURE
 from byod.schema.errors import PictureError, UsageError
+from byod.schema.progress import Say
 from byod.schema.reasons import Reason
 from byod.schema.records import Placement, Sample, Status, Verdict
 
 WHO = "restore"
 
 
-def restore(dataset: Dataset, wanted: Sequence[str], say: Callable[[str], None]) -> int:
+def restore(dataset: Dataset, wanted: Sequence[str], say: Say) -> int:
     """Bring back all rejected pictures of a reason, or single ones by path, file name or hash.
 
     Returns how many came back; `say` gets a line for each that cannot.
@@ -58,7 +59,7 @@ def _named(rejected: Iterable[Sample], name: str) -> list[Sample]:
     return found
 
 
-def _can_return(dataset: Dataset, sample: Sample, say: Callable[[str], None]) -> bool:
+def _can_return(dataset: Dataset, sample: Sample, say: Say) -> bool:
     """Whether it can; a picture refused before it was measured gets its fingerprint now."""
     name = sample.path or sample.sha256[:12]
     if not sample.path or not (dataset.folder / sample.path).exists():

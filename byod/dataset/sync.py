@@ -158,13 +158,14 @@ class _FolderScan:
 
     def _rename(self, folder: Path, target: Path) -> None:
         """Move the files of a class folder into the one of its safe name, overwriting none."""
-        files.inside(self.dataset.folder, f"{IMAGES}/{target.name}")
-        target.mkdir(exist_ok=True)
+        self.dataset.files.make(f"{IMAGES}/{target.name}")
         for file in sorted(folder.iterdir()):
             place, number = target / file.name, 2
             while place.exists():
                 place, number = target / f"{file.stem}-{number}{file.suffix}", number + 1
-            file.rename(place)
+            self.dataset.files.move(
+                f"{IMAGES}/{folder.name}/{file.name}", f"{IMAGES}/{target.name}/{place.name}"
+            )
         folder.rmdir()
         self.lines.append(
             f"the class folder {folder.name!r} is called {target.name!r} now: a name for all systems"

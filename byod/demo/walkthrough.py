@@ -19,6 +19,7 @@ from byod.demo.findings import DemoLine
 from byod.demo.scenes import HOSTS
 from byod.schema.config import Settings
 from byod.schema.model_card import ModelCard, Prediction
+from byod.schema.progress import Say
 from byod.schema.recipe import Recipe, dataset_name
 from byod.schema.records import Record, Snapshot, Split
 
@@ -41,9 +42,7 @@ class TrainedModel(Record):
     shown: tuple[tuple[str, Prediction], ...]
 
 
-def collect(
-    folder: Path, pictures: Path | None, settings: Settings, *, say: datasets.Say, watch: Watch
-) -> Collected:
+def collect(folder: Path, pictures: Path | None, settings: Settings, *, say: Say, watch: Watch) -> Collected:
     """Plant, serve and collect into a dataset below `folder`, unless that was done before."""
     done = folder / "found.json"
     if done.exists():
@@ -74,9 +73,7 @@ def collect(
     return found
 
 
-def train_model(
-    dataset: Path, *, say: datasets.Say, log: Callable[[Mapping[str, object]], None]
-) -> TrainedModel:
+def train_model(dataset: Path, *, say: Say, log: Callable[[Mapping[str, object]], None]) -> TrainedModel:
     """Train a small net from scratch with fastai on what was collected, and let it predict."""
     wanted = train.TrainRequest(plugin="fastai", options={"from_scratch": "true"})
     run, card = train.train(dataset, wanted, command="byod demo", say=say, log=log)

@@ -23,6 +23,7 @@ from byod.images.color import to_rgb
 from byod.images.formats import check_whole, recognise, webp_size
 from byod.images.hashing import SHORT_SIDE, Box, fingerprint
 from byod.images.picture_types import TYPES
+from byod.schema import defaults
 from byod.schema.errors import PictureError
 from byod.schema.reasons import Reason
 from byod.schema.records import Inspected, Record
@@ -62,9 +63,9 @@ _UPRIGHT = {
 class Rules(Record):
     """What a picture must be like to be kept: sides in pixels, aspect as longer over shorter side."""
 
-    min_side: int = 200
-    max_aspect: float = 4.0
-    max_pixels: int = 50_000_000
+    min_side: int = defaults.MIN_SIDE
+    max_aspect: float = defaults.MAX_ASPECT
+    max_pixels: int = defaults.MAX_PIXELS
     refuse_animated: bool = False
     refuse_blank: bool = True
 

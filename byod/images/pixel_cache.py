@@ -20,7 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from byod.images.resize import pixels
 from byod.schema.errors import PictureError, TrainerError
+from byod.schema.files import opened
 from byod.schema.model_card import InputRule
+from byod.schema.progress import Say, silent
 from byod.schema.records import Example
 
 MEGABYTES = 4096
@@ -83,9 +85,7 @@ class Pixels(Blocks):
 class PixelCache:
     """A folder of decoded pictures that never grows beyond its bound."""
 
-    def __init__(
-        self, folder: Path, *, megabytes: int = MEGABYTES, say: Callable[[str], None] = lambda line: None
-    ) -> None:
+    def __init__(self, folder: Path, *, megabytes: int = MEGABYTES, say: Say = silent) -> None:
         self._folder, self._bound, self._say = folder, megabytes * 1_000_000, say
 
     def pixels(self, examples: Sequence[Example], rule: InputRule) -> Pixels:
@@ -207,7 +207,7 @@ class _Store:
         self,
         wanted: Sequence[tuple[bytes, int]],
         make: Callable[[int], Bytes],
-        say: Callable[[str], None],
+        say: Say,
     ) -> None:
         """Make the blocks of these keys and numbers on all cores and append them."""
         if not wanted:
@@ -231,18 +231,16 @@ class _Store:
         if len(kept) == len(known):
             return
         mapped = self.mapped()
-        new_content, new_names = self.content.with_suffix(".u8.new"), self.names.with_suffix(".keys.new")
-        with new_content.open("wb") as content:
-            for _, row in kept:
-                content.write(np.ascontiguousarray(mapped[row]).data if mapped is not None else b"")
-        new_names.write_bytes(b"".join(key for key, _ in kept))
-        self.names.unlink()
-        os.replace(new_content, self.content)
-        os.replace(new_names, self.names)
+        with opened(self.content.parent) as folder:
+            with folder.replacing(self.content.name) as content:
+                for _, row in kept:
+                    content.write(np.ascontiguousarray(mapped[row]).data if mapped is not None else b"")
+                self.names.unlink()
+            folder.replace(self.names.name, b"".join(key for key, _ in kept))
 
 
 def _made(
-    wanted: Sequence[tuple[bytes, int]], make: Callable[[int], Bytes], say: Callable[[str], None]
+    wanted: Sequence[tuple[bytes, int]], make: Callable[[int], Bytes], say: Say
 ) -> Iterator[list[tuple[bytes, Bytes]]]:
     """Some blocks at a time, made on threads; says how far it is every few seconds."""
     import time

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,8 +11,7 @@ from filelock import FileLock, Timeout
 
 from byod.schema import files
 from byod.schema.config import Settings
-
-Say = Callable[[str], None]
+from byod.schema.progress import Say
 
 
 def home(settings: Settings) -> Path:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -68,11 +67,7 @@ class LocalFiles:
                 return name
             if fit and _linked(source, target):
                 return name
-            with files.replacing(target) as part:
-                if fit:
-                    shutil.copyfile(source, part)
-                else:
-                    part.write_bytes(shrunk(source))
+            files.replace(target, source.read_bytes() if fit else shrunk(source))
         except (PictureError, FileNotFoundError):
             return None
         return name

@@ -11,9 +11,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from byod.labeling.home import Say, alone, home, private_folder, write_private
+from byod.labeling.home import alone, home, private_folder, write_private
 from byod.schema.config import Settings
 from byod.schema.errors import ReviewError
+from byod.schema.progress import Say
 
 VERSION = "1.23.2"
 """The Label Studio that byod installs and is tested with."""

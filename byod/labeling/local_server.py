@@ -14,11 +14,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from byod.labeling import detached_process
-from byod.labeling.home import Say, alone, home, private_folder, write_private
+from byod.labeling.home import alone, home, private_folder, write_private
 from byod.labeling.install import VERSION, install, last_line, program, version
 from byod.labeling.login import Keys, accepts, is_running, regain
 from byod.schema.config import Settings
 from byod.schema.errors import ReviewError
+from byod.schema.progress import Say
 from byod.schema.records import Record
 
 __all__ = [

@@ -16,6 +16,7 @@ from byod.labeling.client import LabelStudio, passes
 from byod.labeling.projects import choice, marker
 from byod.labeling.review_tasks import Purpose
 from byod.schema.errors import ReviewError
+from byod.schema.progress import Say
 from byod.schema.records import Record
 
 TITLE = "byod"
@@ -24,8 +25,6 @@ BATCH = 500
 """Tasks whose opinions are written at a time: a request costs the server about a second, however few it brings."""
 
 _BANNED = "reserved network address"
-
-Say = Callable[[str], None]
 
 
 class PredictionWriter(Record):

@@ -21,6 +21,7 @@ from byod.labeling.client import LabelStudio
 from byod.labeling.review_tasks import Purpose
 from byod.schema import files
 from byod.schema.errors import ReviewError
+from byod.schema.progress import Say
 from byod.schema.records import Record
 
 if TYPE_CHECKING:
@@ -126,9 +127,7 @@ def existing(studio: LabelStudio, wanted: Sequence[Remembered]) -> list[Project]
     return found
 
 
-def ensure(
-    dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose, say: Callable[[str], None]
-) -> Project:
+def ensure(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose, say: Say) -> Project:
     """The dataset's project for a purpose: found and brought in step with the recipe, or made.
 
     Raises:

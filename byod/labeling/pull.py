@@ -7,7 +7,7 @@ however often it is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
@@ -20,9 +20,9 @@ from byod.labeling import keypoint_annotations
 from byod.labeling.annotations import REVIEW, Annotation, Decision
 from byod.labeling.client import PAGE, LabelStudio, passes
 from byod.labeling.projects import Project, Remembered, existing
-from byod.schema import files
 from byod.schema.errors import UsageError
 from byod.schema.keypoints import Keypoints, keypoints_file, read_keypoints
+from byod.schema.progress import Say
 from byod.schema.reasons import Reason
 from byod.schema.records import Placement, Record, Sample, Status, Verdict
 
@@ -292,9 +292,9 @@ def stage_keypoints(dataset: Dataset, sample: Sample, text: str) -> None:
     """Promise a picture's points file its new text (empty: none), to be carried out with the moves."""
     target = keypoints_file(sample.path)
     staged = f"{_STAGING}/{sample.sha256}.json"
-    files.inside(dataset.folder, _STAGING).mkdir(parents=True, exist_ok=True)
+    dataset.files.make(_STAGING)
     if text:
-        files.replace(dataset.folder / staged, text.encode())
+        dataset.files.replace(staged, text.encode())
         dataset.catalog.promise_move(staged, target)
     else:
         dataset.catalog.promise_move(target, f"{_STAGING}/{sample.sha256}.undone.json")
@@ -320,7 +320,7 @@ class Undone(Record):
     changed_since: int
 
 
-def undo(dataset: Dataset, say: Callable[[str], None]) -> Undone:
+def undo(dataset: Dataset, say: Say) -> Undone:
     """Take the last pull back: the files stand where they stood, the log says so, the answers stay in it.
 
     A picture that somebody judged again since then stays where it is now.

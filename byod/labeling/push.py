@@ -18,6 +18,7 @@ from byod.labeling.image_urls import Addressed
 from byod.labeling.projects import POINTS, POINTS_TYPE, Project, choice
 from byod.labeling.review_tasks import FOLDER, ReviewTask
 from byod.schema.keypoints import Keypoints, is_inside
+from byod.schema.progress import Progress
 from byod.schema.records import Record
 
 BATCH = 1000
@@ -28,8 +29,6 @@ _TOUCHED = ("total_annotations", "cancelled_annotations", "draft_exists")
 _WAIT_SECONDS = 20.0
 POINT_WIDTH = 0.6
 """How large a point is drawn, in percent of the picture's width."""
-
-Progress = Callable[[int, int], None]
 
 
 class Pushed(Record):

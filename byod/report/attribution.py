@@ -19,8 +19,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from byod.report import dataset_statistics, text_file
+from byod.report import dataset_statistics
 from byod.schema.errors import DatasetError
+from byod.schema.files import opened
 from byod.schema.records import Origin, Record, Sample, Sha256, Snapshot
 
 FILE = "CREDITS.csv"
@@ -91,7 +92,8 @@ def write_credits(snapshot: Snapshot) -> Path:
     rows = credits_rows(snapshot)
     if any(row.origin is None for row in rows) and path.is_file() and path.stat().st_size:
         rows = _kept_known(rows, path)
-    text_file.replace(path, to_csv(rows))
+    with opened(snapshot.folder) as folder:
+        folder.update(FILE, to_csv(rows).encode())
     return path
 
 

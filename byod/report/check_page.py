@@ -14,9 +14,10 @@ from statistics import median
 from typing import Any
 
 from byod import __version__
-from byod.report import dataset_statistics, text_file
+from byod.report import dataset_statistics
 from byod.report.thumbnails import Thumbnail, Tile, Tray, marked_jpeg, small_jpeg
 from byod.schema import licences
+from byod.schema.files import opened
 from byod.schema.model_card import LabelIssue
 from byod.schema.reasons import Reason, meaning
 from byod.schema.records import Record, Sample, Sha256, Snapshot, Status, Task
@@ -80,7 +81,8 @@ def write_check(
     page.parent.mkdir(parents=True, exist_ok=True)
     plain = small_jpeg if snapshot.task is Task.CLASSIFY else marked_jpeg(snapshot.folder)
     tray = Tray(snapshot.folder, page.absolute(), thumbnail or plain, ROOM)
-    text_file.replace(page, _rendered(_content(snapshot, tray, suspects)))
+    with opened(page.parent) as folder:
+        folder.update(page.name, _rendered(_content(snapshot, tray, suspects)).encode())
     return page
 
 

@@ -11,10 +11,11 @@ import hashlib
 import re
 from pathlib import Path
 
-from byod.report import dataset_statistics, markdown, text_file
+from byod.report import dataset_statistics, markdown
 from byod.report.attribution import credits_rows, read_credits, write_credits
 from byod.schema import licences
 from byod.schema.errors import DatasetError
+from byod.schema.files import opened
 from byod.schema.reasons import meaning
 from byod.schema.records import Snapshot
 
@@ -35,7 +36,8 @@ def write_card(snapshot: Snapshot) -> Path:
     for name in (FILE, BESIDE):
         path = snapshot.folder / name
         if not path.exists() or is_generated(path):
-            text_file.replace(path, text)
+            with opened(snapshot.folder) as folder:
+                folder.update(name, text.encode())
             return path
     raise DatasetError(
         f"{snapshot.folder}: {FILE} and {BESIDE} were both edited by hand; rename {BESIDE} to keep it"

@@ -13,6 +13,7 @@ import tomlkit
 
 from byod import __version__
 from byod.schema.errors import ByodError
+from byod.schema.files import replace
 from byod.schema.records import Record
 
 
@@ -86,8 +87,8 @@ class Settings(Record):
             document = tomlkit.parse(self.config_file.read_text(encoding="utf-8"))
         document["contact"] = contact
         self.config_file.parent.mkdir(parents=True, exist_ok=True)
-        self.config_file.touch(mode=0o600)
-        self.config_file.write_text(tomlkit.dumps(document), encoding="utf-8")
+        # where it is a link, as people have who keep such files elsewhere, it stays one
+        replace(self.config_file.resolve(), tomlkit.dumps(document).encode(), mode=0o600)
 
 
 def _read(config_file: Path) -> dict[str, object]:

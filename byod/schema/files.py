@@ -1,39 +1,177 @@
-"""Writing files: whole or not at all, and never through a link that somebody else planted."""
+"""Writing files: whole or not at all, in an open folder, and never through a link that somebody else planted.
+
+Everything is named relative to an open `Folder`. Where the system can (Linux, macOS), each part of a name is opened
+from the handle of the one before and no link is followed (openat(2), O_NOFOLLOW), so that nobody can exchange a folder
+for a link in between; on Windows the parts are looked at before. Nothing is flushed to the disk unless asked for.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
+from typing import BinaryIO
 
 from byod.schema.errors import DatasetError
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+HANDLES = {os.open, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+"""Whether files can be reached from the handle of a folder here."""
+
+_BINARY = getattr(os, "O_BINARY", 0)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+Place = tuple[str, int | None]
+"""What a function of `os` is given: a name, and the handle of its folder (None: the name is a whole path)."""
+
+
+class Folder:
+    """An open folder; close it, or use `opened`.
+
+    Args:
+        path: where it lies; it may itself be reached through links.
+
+    Names have forward slashes. One that leads out of the folder (absolute, with `..`, or through a link) is a
+    DatasetError, whoever wrote it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle = os.open(path, _FOLDER) if HANDLES else None
+
+    def close(self) -> None:
+        """Give the handle back."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    @contextmanager
+    def replacing(self, name: str, *, mode: int = 0o666, flush: bool = False) -> Iterator[BinaryIO]:
+        """Give a stream whose content takes the place of `name` when the block ends well.
+
+        Until then it lies beside it, under a name that cannot be guessed and was created exclusively. A link under
+        the name itself is replaced, not followed.
+        """
+        with self._at(name, leaf_may_be_link=True) as (leaf, handle):
+            part = os.path.join(os.path.dirname(leaf), f".{secrets.token_hex(8)}.part")
+            stream = os.fdopen(os.open(part, _NEW, mode, dir_fd=handle), "wb")
+            try:
+                with stream:
+                    yield stream
+                    _flush(stream, flush)
+                os.replace(part, leaf, src_dir_fd=handle, dst_dir_fd=handle)
+            except BaseException:
+                os.unlink(part, dir_fd=handle)
+                raise
+            _flush_folder(handle, flush)
+
+    def replace(self, name: str, content: bytes, *, mode: int = 0o666, flush: bool = False) -> None:
+        """Put `content` in the place of `name`; a reader sees the old file or the new one, never half of either."""
+        with self.replacing(name, mode=mode, flush=flush) as stream:
+            stream.write(content)
+
+    def update(self, name: str, content: bytes, *, flush: bool = False) -> bool:
+        """As `replace`, unless that is what stands there already; whether anything changed."""
+        file = self.path / name
+        if file.is_file() and file.read_bytes() == content:
+            return False
+        self.replace(name, content, flush=flush)
+        return True
+
+    def create(self, name: str, content: bytes, *, flush: bool = False) -> None:
+        """Write a new file.
+
+        Raises:
+            FileExistsError: something of that name is there, be it a link into the void.
+        """
+        with self._at(name, leaf_may_be_link=True) as (leaf, handle):
+            with os.fdopen(os.open(leaf, _NEW, 0o666, dir_fd=handle), "wb") as stream:
+                stream.write(content)
+                _flush(stream, flush)
+            _flush_folder(handle, flush)
+
+    def append(self, name: str, content: bytes, *, flush: bool = False) -> None:
+        """Write at the end of a file, which is made where it is missing."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK | _BINARY
+        with self._at(name) as (leaf, handle):
+            with self._no_link(name):
+                descriptor = os.open(leaf, flags, 0o666, dir_fd=handle)
+            with os.fdopen(descriptor, "ab") as stream:
+                stream.write(content)
+                _flush(stream, flush)
+
+    def make(self, name: str) -> None:
+        """Make a folder, and those above it, where they are missing."""
+        parts = _parts(self.path, name)
+        for number in range(1, len(parts) + 1):
+            with self._at("/".join(parts[:number])) as (leaf, handle):
+                try:
+                    os.mkdir(leaf, dir_fd=handle)
+                except FileExistsError:
+                    if not os.path.isdir(self.path.joinpath(*parts[:number])):
+                        raise
+
+    def move(self, source: str, target: str) -> None:
+        """Move a file or folder to another name, over what stands there; the folders above must be there."""
+        with (
+            self._at(source, leaf_may_be_link=True) as (old, old_handle),
+            self._at(target, leaf_may_be_link=True) as (new, new_handle),
+        ):
+            os.replace(old, new, src_dir_fd=old_handle, dst_dir_fd=new_handle)
+
+    @contextmanager
+    def _at(self, name: str, *, leaf_may_be_link: bool = False) -> Iterator[Place]:
+        """The last part of a name, and the handle of the folder it lies in."""
+        parts = _parts(self.path, name)
+        if self._handle is None:
+            checked = "/".join(parts[:-1] if leaf_may_be_link else parts)
+            inside(self.path, checked)
+            yield str(self.path.joinpath(*parts)), None
+            return
+        handle, above = self._handle, self._handle
+        try:
+            for part in parts[:-1]:
+                with self._no_link(name):
+                    handle = os.open(part, _FOLDER | _NO_LINK, dir_fd=above)
+                if above != self._handle:
+                    os.close(above)
+                above = handle
+            yield parts[-1], handle
+        finally:
+            if above != self._handle:
+                os.close(above)
+
+    @contextmanager
+    def _no_link(self, name: str) -> Iterator[None]:
+        """Say what it means that a part of a name cannot be opened without following a link."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK):
+                raise
+            inside(self.path, name)  # names the link
+            raise
 
 
 @contextmanager
-def replacing(file: Path, *, mode: int = 0o666) -> Iterator[Path]:
-    """Give an empty file beside `file` to write into; it takes the place of `file` when the block ends well.
-
-    Its name cannot be guessed and it is created exclusively, so that no link can lie in wait under it.
-    """
-    part = file.with_name(f".{secrets.token_hex(8)}.part")
-    os.close(os.open(part, _NEW, mode))
+def opened(path: Path) -> Iterator[Folder]:
+    """A folder, open for as long as the block lasts."""
+    folder = Folder(path)
     try:
-        yield part
-        os.replace(part, file)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+        yield folder
+    finally:
+        folder.close()
 
 
-def replace(file: Path, content: bytes, *, mode: int = 0o666) -> None:
-    """Put `content` in the place of `file`; a reader sees the old file or the new one, never half of either."""
-    with replacing(file, mode=mode) as part:
-        part.write_bytes(content)
+def replace(file: Path, content: bytes, *, mode: int = 0o666, flush: bool = False) -> None:
+    """As `Folder.replace`, for a file whose folder a person named, or byod itself (`file.parent`)."""
+    with opened(file.parent) as folder:
+        folder.replace(file.name, content, mode=mode, flush=flush)
 
 
 @contextmanager
@@ -48,16 +186,6 @@ def staging(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def create(file: Path, content: bytes) -> None:
-    """Write a new file.
-
-    Raises:
-        FileExistsError: something of that name is there, be it a link into the void.
-    """
-    with open(os.open(file, _NEW, 0o666), "wb") as stream:
-        stream.write(content)
-
-
 def inside(folder: Path, name: str, known: set[str] | None = None) -> Path:
     """Where the file or folder called `name` lies in a dataset folder.
 
@@ -69,11 +197,9 @@ def inside(folder: Path, name: str, known: set[str] | None = None) -> Path:
     Raises:
         DatasetError: the name leads out of the folder: it is absolute, holds `..`, or a part of it is a link.
     """
-    path = PurePath(name)
-    if path.anchor or ".." in path.parts or "\0" in name:
-        raise leads_out(folder, name)
     place = str(folder)
-    for part in path.parts:
+    parts = _parts(folder, name)
+    for part in parts:
         place = f"{place}{os.sep}{part}"
         if known is not None and place in known:
             continue
@@ -82,7 +208,7 @@ def inside(folder: Path, name: str, known: set[str] | None = None) -> Path:
                 f"{place} is a link, and byod changes nothing through links; remove it, or put the real file or"
                 " folder there"
             )
-        if known is not None and part is not path.parts[-1]:
+        if known is not None and part is not parts[-1]:
             known.add(place)
     return Path(place)
 
@@ -93,3 +219,23 @@ def leads_out(folder: Path, name: str) -> DatasetError:
         f"{folder}: its catalog speaks of {name!r}, which is no place for a picture of a dataset, so nothing was"
         " changed; move its catalog.db away and byod rebuilds it from the class folders"
     )
+
+
+def _parts(folder: Path, name: str) -> tuple[str, ...]:
+    """The parts of a name that leads nowhere else."""
+    path = PurePath(name)
+    if path.anchor or ".." in path.parts or "\0" in name:
+        raise leads_out(folder, name)
+    return path.parts
+
+
+def _flush(stream: BinaryIO, flush: bool) -> None:
+    if flush:
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _flush_folder(handle: int | None, flush: bool) -> None:
+    """See that a new name is on the disk as well; Windows does that by itself."""
+    if flush and handle is not None:
+        os.fsync(handle)

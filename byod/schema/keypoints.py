@@ -183,10 +183,10 @@ def keypoints_file(path: str) -> str:
 
 
 def read_keypoints(file: Path) -> Keypoints | None:
-    """The marks in a file; None when there is no such file.
+    """The keypoints in a file; None when there is no such file.
 
     Raises:
-        DatasetError: it is no file of marks.
+        DatasetError: it is not a file of keypoints.
     """
     try:
         if file.stat().st_size > MAX_BYTES:
@@ -200,7 +200,7 @@ def read_keypoints(file: Path) -> Keypoints | None:
         raise DatasetError(f"{file}: {where}: {first['msg']}; mend or remove that file") from error
 
 
-def write_keypoints(file: Path, keypoints: Keypoints) -> None:
-    """Write the marks of one picture; the file appears whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    files.replace(file, f"{keypoints.model_dump_json(indent=1)}\n".encode())
+def write_keypoints(folder: files.Folder, name: str, keypoints: Keypoints) -> None:
+    """Write the keypoints of one picture into a dataset's folder, under the name that `keypoints_file` gives."""
+    folder.make(FOLDER)
+    folder.replace(name, f"{keypoints.model_dump_json(indent=1)}\n".encode())

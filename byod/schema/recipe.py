@@ -17,7 +17,7 @@ from typing import Literal
 import tomlkit
 from pydantic import Field, ValidationError
 
-from byod.schema import files
+from byod.schema import defaults, files
 from byod.schema.errors import RecipeError, UsageError
 from byod.schema.keypoints import KeypointSet
 from byod.schema.records import Policy, Record, Task
@@ -51,13 +51,13 @@ class Recipe(Record):
     """
 
     task: Task = Task.CLASSIFY
-    per_class: int = Field(200, ge=1)
-    sources: tuple[str, ...] = ("openverse", "commons", "duckduckgo")
+    per_class: int = Field(defaults.PER_CLASS, ge=1)
+    sources: tuple[str, ...] = defaults.SOURCES
     license: Policy = Policy.ANY
-    languages: tuple[str, ...] = ("en",)
-    min_side: int = Field(200, ge=1)
+    languages: tuple[str, ...] = defaults.LANGUAGES
+    min_side: int = Field(defaults.MIN_SIDE, ge=1)
     max_side: int | None = Field(None, ge=32)
-    max_aspect: float = Field(4.0, ge=1)
+    max_aspect: float = Field(defaults.MAX_ASPECT, ge=1)
     refuse_animated: bool = False
     split: Literal["folders"] | None = None
     points: KeypointSet | None = None

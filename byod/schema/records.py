@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from byod.schema import defaults
 from byod.schema.reasons import Reason
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -77,8 +78,8 @@ class SearchOptions(Record):
     """
 
     policy: Policy = Policy.ANY
-    wanted: int = 200
-    min_side: int = 200
+    wanted: int = defaults.PER_CLASS
+    min_side: int = defaults.MIN_SIDE
     safe: bool = True
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, JsonValue
 
 from byod.schema import files
 from byod.schema.model_card import InputRule, LrFinder
+from byod.schema.progress import Say
 from byod.schema.records import Record
 from byod.training import protocol
 from byod.training.protocol import Run, Trained, Trainer, TrainingData
@@ -38,7 +39,7 @@ class Work:
     device: str | None
     gpus: int
     cache: Path | None
-    say: Callable[[str], None]
+    say: Say
     log: Log
     should_stop: Callable[[], bool]
 
@@ -137,7 +138,7 @@ def _history(work: Work, own: Path, part: str) -> list[dict[str, int | float]]:
         lines.unlink(missing_ok=True)
         return []
     kept = lines.read_text(encoding="utf-8").splitlines()[: saved.epochs] if lines.is_file() else []
-    lines.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    files.replace(lines, "".join(line + "\n" for line in kept).encode())
     work.say(f"going on after {saved.epochs} finished epochs" + (f" ({part})" if part else ""))
     return [json.loads(line) for line in kept]
 

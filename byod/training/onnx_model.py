@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from byod.schema import files
 from byod.schema.errors import ModelError, TrainerError
 from byod.schema.model_card import InputRule, Stage
 
@@ -187,7 +188,7 @@ def _written(model: Any, target: Path, metadata: dict[str, str]) -> str:
     content: bytes = model.SerializeToString()
     if len(content) > MAX_BYTES:
         raise TrainerError(f"the model has {len(content) / 1e9:.1f} GB; byod keeps models below 1.9 GB")
-    target.write_bytes(content)
+    files.replace(target, content)
     return hashlib.sha256(content).hexdigest()
 
 

@@ -25,6 +25,7 @@ from byod.schema import files
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.model_card import InputRule, LrFinder, Stage
+from byod.schema.progress import Say, silent
 from byod.schema.records import Example, Record, Sha256, Task
 
 __all__ = [
@@ -96,7 +97,7 @@ class Run:
     gpus: int = 1
     cache: Path | None = None
     cache_mb: int = MEGABYTES
-    say: Callable[[str], None] = field(default=lambda line: None)
+    say: Say = silent
     log: Callable[[Mapping[str, float]], None] = field(default=lambda epoch: None)
     should_stop: Callable[[], bool] = _never
 
@@ -115,11 +116,11 @@ class Run:
         Call it after `log`. Tensors are numpy arrays; facts are what JSON can hold. The file is
         safetensors (https://huggingface.co/docs/safetensors), whole or not there at all.
         """
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         whole = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-        with files.replacing(self.folder / CHECKPOINT) as part:
-            save_file(whole, part, metadata={"epochs": str(epochs), "facts": json.dumps(dict(facts))})
+        metadata = {"epochs": str(epochs), "facts": json.dumps(dict(facts))}
+        files.replace(self.folder / CHECKPOINT, save(whole, metadata=metadata))
 
     def resume(self) -> Checkpoint | None:
         """What an earlier, killed training of the same kind saved last; None to begin at the beginning."""

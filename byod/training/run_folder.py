@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from byod import __version__
+from byod.schema import files
 from byod.schema.errors import ByodError, ModelError, TrainerError
 from byod.schema.model_card import Card, KeypointsCard, ModelCard
+from byod.schema.progress import Say, silent
 from byod.schema.records import Example, Record, Task
 
 LEFTOVER_DAYS = 7
@@ -50,7 +53,7 @@ def unfinished(
     plan: Mapping[str, Any],
     *,
     fresh: bool = False,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = silent,
 ) -> Iterator[Path]:
     """A folder beside the final one, renamed to it at the end.
 
@@ -128,10 +131,9 @@ def write_issues(file: Path, kind: type[Record], suspects: Sequence[Record]) -> 
 
 def write_table(file: Path, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Write a table for other programs, as CSV with a header; None is an empty cell."""
-    with file.open("w", encoding="utf-8", newline="") as lines:
-        writer = csv.writer(lines)
-        writer.writerow(head)
-        writer.writerows(rows)
+    lines = io.StringIO(newline="")
+    csv.writer(lines).writerows([head, *rows])
+    files.replace(file, lines.getvalue().encode())
 
 
 def short_path(path: Path) -> str:

@@ -262,8 +262,8 @@ def test_a_disk_that_cannot_be_written_is_said_in_one_line(tmp_path, drawn):
     """A full disk ends with one line and exit code 1."""
     code = (
         "import errno, sys\nfrom byod.schema import files\nfrom byod.cli import app\n"
-        "def full(file, content): raise OSError(errno.ENOSPC, 'No space left on device', str(file))\n"
-        "files.create = full\napp(sys.argv[1:])\n"
+        "def full(self, name, content): raise OSError(errno.ENOSPC, 'No space left on device', name)\n"
+        "files.Folder.create = full\napp(sys.argv[1:])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "add", str(drawn), "--into", "d"],

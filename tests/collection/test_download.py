@@ -11,8 +11,6 @@ import threading
 import time
 import zlib
 from collections import Counter, defaultdict
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -23,7 +21,7 @@ from hypothesis import strategies as st
 
 from byod.collection.download import Limits, download
 from byod.collection.http.body import BodyRefused, ByteBudget, decoded
-from byod.collection.http.exchange import _PLAIN, canonical, clean, retry_after
+from byod.collection.http.exchange import _PLAIN, canonical, clean
 from byod.collection.http.optouts import Permission
 from byod.collection.http.scheduler import Host
 from byod.collection.http.sockets import Allowance, OutOfTime
@@ -584,41 +582,12 @@ def test_decoding_any_bytes_ends_in_bytes_or_a_refusal(content, encoding):
         assert len(decoded(content, encoding, 1000)) <= 1000
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("0", 0),
-        ("120", 120),
-        (" 7 ", 7),
-        (None, None),
-        ("", None),
-        ("soon", None),
-        ("-5", None),
-        ("1.5", None),
-        ("9" * 5000, None),
-        ("١٢", None),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
-        ("Wed, 99 Foo 2015", None),
-    ],
-)
-def test_retry_after(value, seconds):
-    """Seconds and dates are understood, a date in the past is no wait, nonsense says nothing."""
-    assert retry_after(value) == seconds
-
-
-def test_retry_after_as_a_date():
-    """An HTTP date is turned into the seconds until then."""
-    later = datetime.now(UTC) + timedelta(seconds=90)
-    assert 85 < retry_after(format_datetime(later, usegmt=True)) <= 90
-
-
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_reading_of_addresses_and_waits(text):
     """Any text is an address or not, a wait or not; what is printed of it is one printable line."""
     for url in (text, f"http://{text}", f"http://host/{text}", f"https://host:{text}/"):
         found = canonical(url)
         assert found is None or found.startswith(("http://", "https://"))
-    retry_after(text)
     assert clean(text).isprintable()
 
 

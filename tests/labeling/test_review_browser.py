@@ -24,7 +24,6 @@ from byod.schema.keypoints import (
     KeypointSet,
     keypoints_file,
     read_keypoints,
-    write_keypoints,
 )
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
@@ -230,7 +229,7 @@ def faces(tmp_path: Path) -> Path:
     head = Head(points={**FACE, "tail": Keypoint(x=-12.5, y=40.0, inside=False)})
     for sample in samples(folder).values():
         keypoints = Keypoints(sha256=sample.sha256, width=sample.width, height=sample.height, heads=(head,))
-        write_keypoints(folder / keypoints_file(sample.path), keypoints)
+        (folder / keypoints_file(sample.path)).write_text(keypoints.model_dump_json())
     return folder
 
 

@@ -21,7 +21,6 @@ from byod.schema.keypoints import (
     KeypointSet,
     keypoints_file,
     read_keypoints,
-    write_keypoints,
 )
 from byod.schema.recipe import Recipe
 from byod.schema.records import Task
@@ -338,7 +337,7 @@ def cats(tmp_path):
         keypoints = Keypoints(
             sha256=sample.sha256, width=sample.width, height=sample.height, heads=(Head(points=eyes),)
         )
-        write_keypoints(folder / keypoints_file(sample.path), keypoints)
+        (folder / keypoints_file(sample.path)).write_text(keypoints.model_dump_json())
     return folder
 
 
@@ -383,7 +382,7 @@ def test_points_that_a_hand_changed_meanwhile_are_not_overwritten(cats, session,
     by_hand = keypoints.model_copy(
         update={"heads": (head.model_copy(update={"points": {**head.points, NAMES[0]: Keypoint(x=1, y=2)}}),)}
     )
-    write_keypoints(cats / keypoints_file(task["data"]["file"]), by_hand)
+    (cats / keypoints_file(task["data"]["file"])).write_text(by_hand.model_dump_json())
     drag(session, task, 5, 5)
     pulled = pull(cats, session)
     assert "changed by hand" in pulled.conflicts[0].why

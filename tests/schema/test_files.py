@@ -26,8 +26,8 @@ def test_what_goes_wrong_leaves_the_old_file(tmp_path: Path):
     file.write_bytes(b"old")
 
     def fail() -> None:
-        with files.replacing(file) as part:
-            part.write_bytes(b"half")
+        with files.opened(tmp_path) as folder, folder.replacing("a.json") as stream:
+            stream.write(b"half")
             raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
@@ -48,12 +48,13 @@ def test_a_link_in_the_files_place_is_replaced_and_not_followed(tmp_path: Path):
 
 def test_a_new_file_is_written_over_nothing(tmp_path: Path):
     """What is there already, or a link that leads into the void, is left as it is."""
-    files.create(tmp_path / "a.jpg", b"new")
-    assert (tmp_path / "a.jpg").read_bytes() == b"new"
-    (tmp_path / "link.jpg").symlink_to(tmp_path / "victim")
-    for name in ("a.jpg", "link.jpg"):
-        with pytest.raises(FileExistsError):
-            files.create(tmp_path / name, b"other")
+    with files.opened(tmp_path) as folder:
+        folder.create("a.jpg", b"new")
+        assert (tmp_path / "a.jpg").read_bytes() == b"new"
+        (tmp_path / "link.jpg").symlink_to(tmp_path / "victim")
+        for name in ("a.jpg", "link.jpg"):
+            with pytest.raises(FileExistsError):
+                folder.create(name, b"other")
     assert (tmp_path / "a.jpg").read_bytes() == b"new"
     assert not (tmp_path / "victim").exists()
 
@@ -61,17 +62,83 @@ def test_a_new_file_is_written_over_nothing(tmp_path: Path):
 def test_temporary_names_cannot_be_guessed_and_are_created_exclusively(tmp_path: Path, monkeypatch):
     """No two temporary names are alike, and one that is taken (by a link into the void, too) is never written to."""
     seen = set()
-    for _ in range(20):
-        with files.replacing(tmp_path / "a.json") as part:
-            seen.add(part.name)
-    assert len(seen) == 20
-    assert not any("a.json" in name for name in seen)
-    monkeypatch.setattr(files.secrets, "token_hex", lambda size: "guessed")
-    (tmp_path / ".guessed.part").symlink_to(tmp_path / "victim")
-    for attempt in (files.replacing(tmp_path / "a.json"), files.staging(tmp_path / "folder")):
-        with pytest.raises(FileExistsError), attempt:
-            pytest.fail("the planted name was taken")
+    with files.opened(tmp_path) as folder:
+        for _ in range(20):
+            with folder.replacing("a.json"):
+                seen |= {file.name for file in tmp_path.iterdir()} - {"a.json"}
+        assert len(seen) == 20
+        assert not any("a.json" in name for name in seen)
+        monkeypatch.setattr(files.secrets, "token_hex", lambda size: "guessed")
+        (tmp_path / ".guessed.part").symlink_to(tmp_path / "victim")
+        for attempt in (folder.replacing("a.json"), files.staging(tmp_path / "folder")):
+            with pytest.raises(FileExistsError), attempt:
+                pytest.fail("the planted name was taken")
     assert not (tmp_path / "victim").exists()
+    assert (tmp_path / ".guessed.part").is_symlink()
+
+
+@pytest.mark.parametrize("handles", [True, False])
+def test_whatever_is_done_in_a_folder_goes_through_no_link(tmp_path: Path, monkeypatch, handles: bool):
+    """With a link on the way every way to write is refused in one line, and nothing appears behind the link."""
+    if not handles:
+        monkeypatch.setattr(files, "HANDLES", False)  # as on Windows
+    folder, elsewhere = tmp_path / "set", tmp_path / "elsewhere"
+    (folder / "real").mkdir(parents=True)
+    (folder / "real" / "a").write_bytes(b"a")
+    elsewhere.mkdir()
+    (folder / "link").symlink_to(elsewhere)
+    (folder / "real" / "log").symlink_to(elsewhere / "log")
+    with files.opened(folder) as within:
+        for act in (
+            lambda: within.replace("link/x", b""),
+            lambda: within.create("link/x", b""),
+            lambda: within.append("link/x", b""),
+            lambda: within.append("real/log", b""),
+            lambda: within.make("link/x/y"),
+            lambda: within.move("real/a", "link/x"),
+            lambda: within.update("link/x", b""),
+        ):
+            with pytest.raises(DatasetError, match="is a link"):
+                act()
+    assert list(elsewhere.iterdir()) == []
+    assert (folder / "real" / "a").read_bytes() == b"a"
+
+
+@pytest.mark.skipif(not files.HANDLES, reason="no handles of folders on this system")
+def test_an_open_folder_stays_the_same_folder_whatever_its_name_leads_to(tmp_path: Path):
+    """Who puts another folder in the place of an open one gets nothing written into it."""
+    (tmp_path / "set").mkdir()
+    (tmp_path / "other").mkdir()
+    with files.opened(tmp_path / "set") as folder:
+        (tmp_path / "set").rename(tmp_path / "moved")
+        (tmp_path / "set").symlink_to(tmp_path / "other")
+        folder.make("images/cat")
+        folder.create("images/cat/a.jpg", b"a")
+    assert (tmp_path / "moved" / "images" / "cat" / "a.jpg").read_bytes() == b"a"
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+@pytest.mark.parametrize("handles", [True, False])
+def test_files_are_moved_made_and_added_to(tmp_path: Path, monkeypatch, handles: bool):
+    """Folders are made with those above, a file moves over another, a line is added, and an unchanged file is kept."""
+    if not handles:
+        monkeypatch.setattr(files, "HANDLES", False)
+    with files.opened(tmp_path) as folder:
+        folder.make("a/b")
+        folder.make("a/b")
+        folder.create("a/b/one", b"1", flush=True)
+        folder.replace("two", b"2", flush=True)
+        folder.move("a/b/one", "two")
+        folder.append("two", b"+")
+        folder.append("new", b"+", flush=True)
+        assert (tmp_path / "two").read_bytes() == b"1+"
+        assert folder.update("two", b"3")
+        assert not folder.update("two", b"3")
+        folder.create("file", b"")
+        with pytest.raises(FileExistsError):
+            folder.make("file")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "file", "new", "two"]
+    assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
 def test_a_staged_folder_goes_unless_it_was_moved(tmp_path: Path):

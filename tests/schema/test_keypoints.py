@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from byod.collection.importers.cat_file import POINTS
 from byod.images import decode
+from byod.schema import files
 from byod.schema.errors import DatasetError
 from byod.schema.keypoints import (
     Head,
@@ -38,9 +39,11 @@ heads = st.builds(
 @given(st.lists(heads, max_size=4), st.integers(1, 5000), st.integers(1, 5000))
 def test_marks_read_back_are_those_written(tmp_path_factory, some, width, height):
     """Whatever is marked, its file gives the same marks back."""
-    file = tmp_path_factory.mktemp("points") / "points" / "a.json"
+    folder = tmp_path_factory.mktemp("set")
+    file = folder / "points" / "a.json"
     keypoints = Keypoints(sha256="0" * 64, width=width, height=height, heads=tuple(some))
-    write_keypoints(file, keypoints)
+    with files.opened(folder) as within:
+        write_keypoints(within, "points/a.json", keypoints)
     assert read_keypoints(file) == keypoints
     assert [path.name for path in file.parent.iterdir()] == ["a.json"]
 

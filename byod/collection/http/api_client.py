@@ -14,7 +14,6 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack
 from urllib.parse import urlsplit
@@ -23,6 +22,7 @@ import requests
 import tenacity
 import urllib3
 
+from byod.collection.http import parsing
 from byod.collection.http.guard import PrivateAddress, chain
 from byod.collection.http.sockets import Allowance, limited
 from byod.schema import files
@@ -317,7 +317,7 @@ def refuse(reply: Reply, source: str, *, with_key: bool) -> None:
         KeyRefused: 401, or 403 where a key was sent.
         SourceError: any other status.
     """
-    status, wait = reply.status, retry_after(reply.headers)
+    status, wait = reply.status, parsing.retry_after(reply.headers.get("retry-after"))
     if status == 200:
         return
     if status == 429:
@@ -328,22 +328,6 @@ def refuse(reply: Reply, source: str, *, with_key: bool) -> None:
     if with_key and status in (401, 403):
         raise KeyRefused(f"{source} refused the key (HTTP {status}); check it with byod doctor")
     raise SourceError(f"{source} refused the question (HTTP {status})")
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a `Retry-After` header asks for, whichever of its two forms; None without a usable one.
-
-    Source: https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
-    """
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:9])
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def _read(response: requests.Response, source: str, started: float) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import http.client
 import re
 import socket
@@ -10,7 +9,6 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import requests
@@ -19,10 +17,11 @@ from pydantic import Field
 from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
 
-from byod.collection.http import optouts
+from byod.collection.http import optouts, parsing
 from byod.collection.http.body import BodyRefused, ByteBudget, read_start, read_whole
 from byod.collection.http.guard import PrivateAddress, chain
 from byod.collection.http.sockets import Allowance, OutOfTime, limited
+from byod.schema import defaults
 from byod.schema.reasons import Reason, of_status
 from byod.schema.records import Miss, Record
 
@@ -47,13 +46,13 @@ class Limits(Record):
     inspected at once (0: one for each processor).
     """
 
-    workers: int = Field(32, ge=1, le=256)
-    per_host: int = Field(2, ge=1)
-    delay: float = Field(0.0, ge=0)
-    deadline: float = Field(30.0, gt=0)
+    workers: int = Field(defaults.WORKERS, ge=1, le=256)
+    per_host: int = Field(defaults.PER_HOST, ge=1)
+    delay: float = Field(defaults.DELAY, ge=0)
+    deadline: float = Field(defaults.DEADLINE, gt=0)
     connect: float = Field(10.0, gt=0)
-    max_bytes: int = Field(25_000_000, ge=1)
-    redirects: int = Field(5, ge=0)
+    max_bytes: int = Field(defaults.MAX_BYTES, ge=1)
+    redirects: int = Field(defaults.REDIRECTS, ge=0)
     max_park: float = 120.0
     tries: int = 2
     backoff: float = 1.0
@@ -202,7 +201,7 @@ def _without_body(response: requests.Response, target: str) -> Redirect | Miss:
     if status in _REDIRECTS:
         return _redirect(response, target)
     reason = of_status(status)
-    asked = retry_after(response.headers.get("Retry-After")) if status in (429, 503) else None
+    asked = parsing.retry_after(response.headers.get("Retry-After")) if status in (429, 503) else None
     detail = clean(f"HTTP {status} {response.reason or ''}")
     return Miss(url=target, reason=reason, detail=detail, status=status, retry_after=asked)
 
@@ -267,20 +266,6 @@ def _words(error: BaseException) -> str:
     if text.startswith("_"):  # urllib3 puts the connection's name in front
         text = text.partition("): ")[2]
     return clean(text if isinstance(error, PrivateAddress) else f"{type(error).__name__}: {text}")
-
-
-def retry_after(value: str | None) -> float | None:
-    """Seconds to wait by a Retry-After header (a number or a date, RFC 9110 §10.2.3); None when it says nothing."""
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit() and len(text) <= 9:
-        return float(text)
-    try:
-        when = email.utils.parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
 def clean(text: str, most: int = 200) -> str:

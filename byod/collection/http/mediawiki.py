@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from byod.collection.http import parsing
-from byod.collection.http.api_client import ApiClient, Busy, Reply, retry_after
+from byod.collection.http.api_client import ApiClient, Busy, Reply
 from byod.schema.errors import RateLimited, SourceError
 
 
@@ -45,6 +45,6 @@ def _check(reply: Reply, source: str) -> None:
     code = parsing.text(parsing.within(error, "code"), 60) or "unknown error"
     if code in ("maxlag", "ratelimited", "readonly"):
         line = f"{source} asks to be left alone for a while ({code}); run the command again later"
-        raise Busy(RateLimited(line), retry_after(reply.headers))
+        raise Busy(RateLimited(line), parsing.retry_after(reply.headers.get("retry-after")))
     words = parsing.text(parsing.within(error, "info"), 100)
     raise SourceError(f"{source} refused the question ({code}: {words})")

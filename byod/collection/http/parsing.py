@@ -6,6 +6,8 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from byod.schema.errors import SourceError
@@ -107,3 +109,20 @@ def new(values: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
         if key not in seen:
             seen.add(key)
             yield key, value
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds to wait by a Retry-After header; None when it says nothing.
+
+    It is a number or a date (https://www.rfc-editor.org/rfc/rfc9110#name-retry-after).
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit() and len(text) <= 9:
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return max(0.0, (when - datetime.now(UTC)).total_seconds())

@@ -62,8 +62,6 @@ SOURCES: dict[str, SourceEntry] = {
         licences=False,
     ),
 }
-DEFAULT = ("openverse", "commons", "duckduckgo")
-"""What is asked, in turn, when nothing else is said; none of them needs a key."""
 REFUSED = {
     "pexels": "pexels is not offered: its terms forbid building datasets and training models through its API",
     "unsplash": "unsplash is not offered: its terms forbid training models on its pictures",

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 import primp
 
-from byod.collection.http import api_client, guard
+from byod.collection.http import api_client, guard, parsing
 from byod.schema.errors import RateLimited, SourceError
 from byod.schema.records import Policy
 
@@ -53,7 +53,7 @@ class Browser:
         def attempt() -> api_client.Reply:
             self.client.take_turn(self.source, None if api_client.on_loopback(url) else PER_MINUTE)
             reply = self._follow(url, params)
-            wait = api_client.retry_after(reply.headers)
+            wait = parsing.retry_after(reply.headers.get("retry-after"))
             if reply.status in LIMIT_STATUSES:
                 limited = RateLimited(
                     f"{self.source} wants no more questions for now (HTTP {reply.status}); run the command again later"

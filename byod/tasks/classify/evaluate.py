@@ -14,7 +14,7 @@ from byod.schema.model_card import InputRule, Measured, Metrics, Paired, Predict
 from byod.schema.records import Example, Record, Sha256
 from byod.tasks.classify.predict import predictions
 from byod.training import onnx_model, statistics
-from byod.training.run_folder import TEST, short_path
+from byod.training.run_folder import TEST, short_path, write_table
 
 
 @dataclass(frozen=True)
@@ -137,21 +137,12 @@ HEAD = ("file", "sha256", "group", "part", "label", "predicted", "probability")
 
 def write_predictions(file: Path, evaluated: Sequence[EvaluatedExample], classes: Sequence[str]) -> None:
     """Write predictions.csv: HEAD, and then p(class) for each class."""
-    with file.open("w", encoding="utf-8", newline="") as lines:
-        writer = csv.writer(lines)
-        writer.writerow([*HEAD, *(f"p({name})" for name in classes)])
-        for j in evaluated:
-            e = j.example
-            row = [
-                short_path(e.path),
-                e.sha256,
-                e.group,
-                j.part,
-                e.label,
-                j.said.label,
-                f"{j.said.probability:.6f}",
-            ]
-            writer.writerow([*row, *(f"{j.said.probabilities[name]:.6f}" for name in classes)])
+    rows = []
+    for j in evaluated:
+        e, said = j.example, j.said
+        row = [short_path(e.path), e.sha256, e.group, j.part, e.label, said.label, f"{said.probability:.6f}"]
+        rows.append([*row, *(f"{said.probabilities[name]:.6f}" for name in classes)])
+    write_table(file, [*HEAD, *(f"p({name})" for name in classes)], rows)
 
 
 def read_predictions(run: Path, classes: Sequence[str]) -> list[PredictionRow]:

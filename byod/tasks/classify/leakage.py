@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from byod.schema.model_card import Metrics, Paired
+from byod.schema.progress import Say
 from byod.schema.records import Example, Record
 from byod.tasks.classify import evaluate, train
 from byod.training import fit
@@ -37,7 +38,7 @@ def measure(
     options: dict[str, str],
     seed: int,
     cache: Path | None,
-    say: Callable[[str], None],
+    say: Say,
 ) -> Leakage:
     """Cross-validate the probe by duplicate group, and again as if every picture stood alone."""
     used = train.usable_classes(examples, classes, say)

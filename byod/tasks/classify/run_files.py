@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from byod.schema import files
 from byod.schema.model_card import LabelIssue, ModelCard
 from byod.schema.records import Example
 from byod.tasks.classify import evaluate
@@ -29,7 +30,7 @@ def write(
 
     `sides` are the parts of the split by name; examples.csv says which pictures stood on which.
     """
-    (part / "model.onnx").write_bytes(model.content)
+    files.replace(part / "model.onnx", model.content)
     if model.weights is not None:
         shutil.copyfile(model.weights, part / WEIGHTS)
     rows = [[epoch.get(key, "") for key in HISTORY] for epoch in model.fitted.history]
@@ -38,6 +39,6 @@ def write(
     write_examples(part, sides)
     if card.suspects is not None:
         write_issues(part / "suspects.csv", LabelIssue, suspects)
-    (part / "report.html").write_text(report, encoding="utf-8")
+    files.replace(part / "report.html", report.encode())
     # last, since a folder with a card is taken for a run
-    (part / "model.json").write_text(card.model_dump_json(indent=1), encoding="utf-8")
+    files.replace(part / "model.json", card.model_dump_json(indent=1).encode())

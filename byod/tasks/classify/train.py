@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from byod.schema.errors import TrainerError
 from byod.schema.model_card import LabelIssue, Measured, Metrics, ModelCard, Probe, Unreadable
+from byod.schema.progress import Say, silent
 from byod.schema.records import Example, Sha256, Split, Task
 from byod.tasks.classify import evaluate, label_errors, run_files
 from byod.tasks.classify.calibrate import fit
@@ -26,8 +27,6 @@ from byod.training.run_folder import TEST
 
 SHARED = ("arch", "weights", "normalise", "from_scratch")
 """Options that a probe takes over from the training it stands beside, so that both begin with the same weights."""
-
-Say = Callable[[str], None]
 
 
 def _never() -> bool:
@@ -59,7 +58,7 @@ def train(
     probe: Trainer | None = None,
     fresh: bool = False,
     about: Provenance = UNKNOWN,
-    say: Say = lambda line: None,
+    say: Say = silent,
     log: Log = lambda epoch: None,
     should_stop: Callable[[], bool] = _never,
 ) -> ModelCard:
@@ -221,9 +220,7 @@ def _probe(
 def _probe_issues(bar: Outcome, work: Work, examples: Sequence[Example]) -> tuple[LabelIssue, ...]:
     """Pictures whose labels the others speak against, by what the probe says of each from outside its fold."""
     crossed = bar.metrics.measured_on is Measured.CROSS_VALIDATION
-    found = _cross_validated_issues(
-        replace(work, say=lambda line: None), examples, bar.evaluated if crossed else None
-    )
+    found = _cross_validated_issues(replace(work, say=silent), examples, bar.evaluated if crossed else None)
     if found:
         work.say(f"{len(found)} labels look wrong; the report shows them, byod check --suspects lists them")
     return found

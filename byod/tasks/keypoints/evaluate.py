@@ -20,7 +20,7 @@ from byod.tasks.keypoints.geometry.metrics import Errors
 from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of, true_heads
 from byod.tasks.keypoints.predict import Finder
 from byod.tasks.keypoints.training_set import TrainingSet
-from byod.training.run_folder import TEST, short_path
+from byod.training.run_folder import TEST, short_path, write_table
 
 
 @dataclass(frozen=True)
@@ -205,21 +205,20 @@ COLUMNS = tuple(name for name in PredictionRow.model_fields if name not in ("cro
 
 
 def write_predictions(file: Path, evaluated: Sequence[EvaluatedExample], points: KeypointSet) -> None:
-    """Write predictions.csv: what a Line has, the mean error of either way, and the errors of each point."""
+    """Write predictions.csv: what a PredictionRow has, the mean error of either way, and the errors of each point."""
     heads = heads_of(evaluated)
     crops, pipeline = on_crops(heads, points), through_pipeline(heads, points)
     mean = of_mean_face(heads, points)
-    with file.open("w", encoding="utf-8", newline="") as lines:
-        writer = csv.writer(lines)
-        named = [f"{way}({name})" for way in ("crop", "pipeline") for name in points.names]
-        writer.writerow([*COLUMNS, "crop_error", "pipeline_error", *named])
-        for at, head in enumerate(heads):
-            example = head.truth.example
-            row = [short_path(example.path), example.sha256, example.group, head.part, head.truth.number]
-            row += [int(head.alone), "" if head.found is None else f"{head.found.confidence:.6f}"]
-            row += [int(crops.glasses[at]), int(pipeline.glasses[at]), _written(mean.nme[at])]
-            row += [_written(crops.nme[at]), _written(pipeline.nme[at])]
-            writer.writerow([*row, *(_written(e) for e in (*crops.points[at], *pipeline.points[at]))])
+    rows = []
+    for at, head in enumerate(heads):
+        example = head.truth.example
+        row = [short_path(example.path), example.sha256, example.group, head.part, head.truth.number]
+        row += [int(head.alone), "" if head.found is None else f"{head.found.confidence:.6f}"]
+        row += [int(crops.glasses[at]), int(pipeline.glasses[at]), _written(mean.nme[at])]
+        row += [_written(crops.nme[at]), _written(pipeline.nme[at])]
+        rows.append([*row, *(_written(e) for e in (*crops.points[at], *pipeline.points[at]))])
+    named = [f"{way}({name})" for way in ("crop", "pipeline") for name in points.names]
+    write_table(file, [*COLUMNS, "crop_error", "pipeline_error", *named], rows)
 
 
 def _written(error: float) -> str:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from byod.schema import files
 from byod.schema.model_card import KeypointsCard
 from byod.schema.records import Example
 from byod.tasks.keypoints import evaluate
@@ -32,16 +33,16 @@ def write(
 ) -> None:
     """Write a run's files into `part`: both models, card and report, and tables for other programs."""
     for stage, model in pair.parts:
-        (part / MODELS[stage]).write_bytes(model.content)
+        files.replace(part / MODELS[stage], model.content)
         if model.weights is not None:
             shutil.copyfile(model.weights, part / WEIGHTS[stage])
     _history(part / "history.csv", pair)
     evaluate.write_predictions(part / "predictions.csv", evaluated, card.points)
     run_folder.write_examples(part, sides)
     run_folder.write_issues(part / "suspects.csv", KeypointIssue, suspects)
-    (part / "report.html").write_text(report, encoding="utf-8")
+    files.replace(part / "report.html", report.encode())
     # last, since a folder with a card is taken for a run
-    (part / "model.json").write_text(card.model_dump_json(indent=1), encoding="utf-8")
+    files.replace(part / "model.json", card.model_dump_json(indent=1).encode())
 
 
 def _history(file: Path, pair: StageModels) -> None:

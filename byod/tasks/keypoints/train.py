@@ -12,6 +12,7 @@ from byod.images.keypoint_crops import Numbers
 from byod.schema.errors import TrainerError
 from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.model_card import HeadsStage, KeypointsCard, KeypointsMetrics, KeypointsScore, Unreadable
+from byod.schema.progress import Say, silent
 from byod.schema.records import Example, Sha256, Split, Task
 from byod.tasks.keypoints import evaluate, label_errors, run_files, stages
 from byod.tasks.keypoints.calibrate import KeypointModel, calibrate
@@ -20,7 +21,7 @@ from byod.tasks.keypoints.geometry.metrics import mean_face
 from byod.tasks.keypoints.geometry.targets import true_heads
 from byod.tasks.keypoints.label_errors import KeypointIssue
 from byod.tasks.keypoints.report import contents, page
-from byod.tasks.keypoints.training_set import Say, TrainingSet, usable_set
+from byod.tasks.keypoints.training_set import TrainingSet, usable_set
 from byod.training import cross_validation, protocol, run_folder
 from byod.training.cross_validation import FOLDS, MIN_GROUPS, MIN_TEST, Part
 from byod.training.fit import Log, Work
@@ -59,7 +60,7 @@ def train(
     crossed: bool = False,
     fresh: bool = False,
     about: Provenance = UNKNOWN,
-    say: Say = lambda line: None,
+    say: Say = silent,
     log: Log = lambda epoch: None,
     should_stop: Callable[[], bool] = _never,
 ) -> KeypointsCard:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from byod.schema import recipe
 from byod.schema.errors import DatasetError, TrainerError
 from byod.schema.keypoints import Keypoints, KeypointSet, keypoints_file, read_keypoints
+from byod.schema.progress import Say
 from byod.schema.records import Example, Sha256, Snapshot
 from byod.tasks.keypoints.geometry.metrics import measurable
 from byod.tasks.keypoints.geometry.targets import eyes_of, true_heads
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

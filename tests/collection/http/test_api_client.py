@@ -9,8 +9,6 @@ from datetime import timedelta
 
 import pytest
 from asking import Clock, cached_files, client_of
-from hypothesis import given
-from hypothesis import strategies as st
 from loopback_sources import Answer, LoopbackSources
 
 from byod.collection.http import api_client
@@ -242,27 +240,3 @@ def test_other_kinds_of_error_are_not_hidden(web):
     web.answer_next("/x", ok())
     with pytest.raises(ZeroDivisionError):
         options(client_of(web), web, check=broken)
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [("0", 0), ("120", 120), ("", None), ("soon", None), ("-5", None), ("1.5", None), ("٣", None)],
-)
-def test_retry_after_in_seconds(value, seconds):
-    """A count of seconds is read, anything that is none is not."""
-    assert api_client.retry_after({"retry-after": value}) == seconds
-
-
-def test_retry_after_as_a_date():
-    """The other form of the header counts from now, and a date gone by is no wait."""
-    assert api_client.retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
-    ahead = api_client.retry_after({"retry-after": "Wed, 21 Oct 2099 07:28:00 GMT"})
-    assert ahead is not None
-    assert ahead > 1_000_000
-
-
-@given(st.text(max_size=60))
-def test_any_retry_after_is_read_without_trouble(value):
-    """Whatever a server sends, the wait is none or not negative."""
-    wait = api_client.retry_after({"retry-after": value})
-    assert wait is None or wait >= 0

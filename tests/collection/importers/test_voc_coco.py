@@ -13,7 +13,7 @@ from byod.api import datasets
 from byod.cli import app
 from byod.collection.importers import archives, cat_dataset, cat_file, coco, voc
 from byod.schema.errors import DatasetError, KeypointsError, UsageError
-from byod.schema.keypoints import Head, Keypoint, Keypoints, is_inside, read_keypoints, write_keypoints
+from byod.schema.keypoints import Head, Keypoint, Keypoints, is_inside, read_keypoints
 
 EYES = {"cat_eyes": ("eye_image_left", "eye_image_right")}
 
@@ -304,7 +304,7 @@ def mark(folder, heads):
         )
         for head in heads
     )
-    write_keypoints(file, Keypoints(sha256=before.sha256, width=250, height=200, heads=made))
+    file.write_text(Keypoints(sha256=before.sha256, width=250, height=200, heads=made).model_dump_json())
     return before.sha256
 
 

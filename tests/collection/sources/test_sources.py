@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from loopback_sources import Answer, LoopbackSources, Work
 
 from byod.collection import sources
-from byod.schema import errors
+from byod.schema import defaults, errors
 from byod.schema.records import Candidate, Policy
 
 PLACES = {
@@ -41,8 +41,8 @@ def test_every_source_is_there():
     """Each listed source can be found by its name, needs no key to be found, and is one function."""
     for name in sources.SOURCES:
         assert callable(sources.get(name))
-    assert set(sources.DEFAULT) == {"openverse", "commons", "duckduckgo"}
-    assert all(sources.SOURCES[name].key is None for name in sources.DEFAULT)
+    assert set(defaults.SOURCES) == {"openverse", "commons", "duckduckgo"}
+    assert all(sources.SOURCES[name].key is None for name in defaults.SOURCES)
 
 
 @pytest.mark.parametrize("name", ["pexels", "unsplash"])

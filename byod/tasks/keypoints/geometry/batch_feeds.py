@@ -21,6 +21,7 @@ from byod.images.pixel_cache import MEGABYTES, Blocks
 from byod.schema.errors import TrainerError
 from byod.schema.keypoints import Keypoints, KeypointSet, box_of
 from byod.schema.model_card import Stage
+from byod.schema.progress import Say, silent
 from byod.schema.records import Example, Sha256
 from byod.tasks.keypoints.geometry import augment
 from byod.tasks.keypoints.geometry.augment import Jitter, Random
@@ -88,7 +89,7 @@ class KeypointFeed:
         jitter: Jitter = USUAL,
         cache: Path | None = None,
         cache_mb: int = MEGABYTES,
-        say: Callable[[str], None] = lambda line: None,
+        say: Say = silent,
     ) -> None:
         """See what there is to learn from; pictures are opened with the first batch.
 
@@ -203,7 +204,7 @@ class HeadFeed:
         jitter: Jitter = USUAL,
         cache: Path | None = None,
         cache_mb: int = MEGABYTES,
-        say: Callable[[str], None] = lambda line: None,
+        say: Say = silent,
     ) -> None:
         """See what there is to learn from; pictures are opened with the first batch.
 

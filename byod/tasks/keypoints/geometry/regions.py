@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
@@ -15,6 +15,7 @@ from byod.images.decode import open_picture
 from byod.images.keypoint_crops import Bytes, Frame, cut
 from byod.images.pixel_cache import MEGABYTES, Blocks, PixelCache
 from byod.schema.errors import PictureError, TrainerError
+from byod.schema.progress import Say, silent
 from byod.schema.records import Example
 
 KIND = "frame-1"
@@ -30,7 +31,7 @@ class Keeping:
 
     folder: Path | None = None
     megabytes: int = MEGABYTES
-    say: Callable[[str], None] = lambda line: None
+    say: Say = silent
 
     def squares(self, pictures: Sequence[Square], side: int) -> Blocks:
         """The squares, each `side` pixels wide, by number: uint8 [N, side, side, 3].

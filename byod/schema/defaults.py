@@ -1,0 +1,22 @@
+"""What byod does when nothing else is said: plain numbers and words, so that a help text can name them too."""
+
+SOURCES = ("openverse", "commons", "duckduckgo")
+"""What is searched, in turn; none of them needs a key."""
+
+PER_CLASS = 200
+LANGUAGES = ("en",)
+"""What a search goes on in when a class falls short."""
+
+MIN_SIDE = 200
+"""The shorter side of a picture that was searched for, in pixels."""
+MAX_ASPECT = 4.0
+MAX_PIXELS = 50_000_000
+
+WORKERS = 32
+PER_HOST = 2
+DELAY = 0.0
+"""Seconds between the starts of two requests to one host."""
+DEADLINE = 30.0
+"""Seconds for one request, redirects and all."""
+MAX_BYTES = 25_000_000
+REDIRECTS = 5

@@ -1,0 +1,15 @@
+"""How a verb tells its caller what happens while it runs: lines for the user, and how much of it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Say = Callable[[str], None]
+"""Takes one line for the user, without a line end."""
+
+Progress = Callable[[int, int], None]
+"""Takes how many things are done, and of how many."""
+
+
+def silent(line: str) -> None:
+    """A `Say` that keeps it to itself."""
