@@ -20,7 +20,7 @@ from byod.dataset.dataset_folder import Dataset
 from byod.labeling import agreement, local_server, predictions, projects, review_tasks
 from byod.labeling import pull as pulling
 from byod.labeling import push as pushing
-from byod.labeling.agreement import Pair, Tally
+from byod.labeling.agreement import AgreementTally, Pair
 from byod.labeling.annotations import BY_HAND, REVIEW
 from byod.labeling.client import TESTED, LabelStudio, passes
 from byod.labeling.image_urls import Addressed, LocalFiles, Uploads
@@ -348,7 +348,7 @@ def undo(folder: Path, *, say: Say) -> Undone:
 class Standing(Record):
     """How the review of a dataset stands: a tally a project, people among themselves, models against people."""
 
-    tallies: tuple[Tally, ...]
+    tallies: tuple[AgreementTally, ...]
     people: tuple[Pair, ...]
     models: tuple[Pair, ...]
 

@@ -18,7 +18,7 @@ from byod.schema.records import Record
 from byod.training import protocol
 
 
-class Finding(Record):
+class Diagnosis(Record):
     """One line of the doctor: `level` is "ok", "note" (works, could be better) or "fault" (will not work)."""
 
     level: str
@@ -26,7 +26,7 @@ class Finding(Record):
     remedy: str = ""
 
 
-def examine(settings: Settings, root: Path = ROOT) -> list[Finding]:
+def examine(settings: Settings, root: Path = ROOT) -> list[Diagnosis]:
     """Look at Python, torch, GPU driver, trainers, contact, keys, Label Studio and left-over files."""
     return [
         *_python(),
@@ -40,12 +40,12 @@ def examine(settings: Settings, root: Path = ROOT) -> list[Finding]:
     ]
 
 
-def _python() -> Iterator[Finding]:
+def _python() -> Iterator[Diagnosis]:
     number = ".".join(map(str, sys.version_info[:3]))
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
-        yield Finding(level="ok", what=f"Python {number}")
+        yield Diagnosis(level="ok", what=f"Python {number}")
     else:
-        yield Finding(level="fault", what=f"Python {number}", remedy="byod needs Python 3.11, 3.12 or 3.13")
+        yield Diagnosis(level="fault", what=f"Python {number}", remedy="byod needs Python 3.11, 3.12 or 3.13")
 
 
 def _installed(name: str) -> str | None:
@@ -55,17 +55,17 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _torch() -> Iterator[Finding]:
+def _torch() -> Iterator[Diagnosis]:
     """torchvision is built for one torch: its own requirement names it, and their builds must be of one kind."""
     torch, vision = _installed("torch"), _installed("torchvision")
     if torch is None:
-        yield Finding(
+        yield Diagnosis(
             level="note",
             what="torch is not installed",
             remedy="only training needs it; from a clone: uv pip install -e plugins/byod-fastai",
         )
         return
-    yield Finding(level="ok", what=f"torch {torch}")
+    yield Diagnosis(level="ok", what=f"torch {torch}")
     if vision is None:
         return
     pinned = next(
@@ -80,102 +80,102 @@ def _torch() -> Iterator[Finding]:
     vision_build = vision.partition("+")[2]
     if (pinned is not None and pinned.partition("+")[0] != plain) or build != vision_build:
         told = f"torchvision {vision} is built for torch {pinned or 'of another build'}, and torch {torch} is here"
-        yield Finding(
+        yield Diagnosis(
             level="fault",
             what=told,
             remedy="install both together: uv pip install --reinstall torch torchvision",
         )
     else:
-        yield Finding(level="ok", what=f"torchvision {vision} fits it")
+        yield Diagnosis(level="ok", what=f"torchvision {vision} fits it")
 
 
-def _driver() -> Iterator[Finding]:
+def _driver() -> Iterator[Diagnosis]:
     if _installed("torch") is None or sys.platform == "darwin":
         return
     there = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
     if there:
-        yield Finding(level="ok", what="an NVIDIA driver is there")
+        yield Diagnosis(level="ok", what="an NVIDIA driver is there")
     else:
-        yield Finding(
+        yield Diagnosis(
             level="note",
             what="no GPU driver found: training runs on the processor",
             remedy="with an NVIDIA card, install its driver (nvidia-smi must answer)",
         )
 
 
-def _trainers() -> Iterator[Finding]:
+def _trainers() -> Iterator[Diagnosis]:
     for name in protocol.installed():
         try:
             lines = protocol.load(name).doctor()
         except TrainerError as error:
-            yield Finding(level="fault", what=f"trainer {name}", remedy=str(error))
+            yield Diagnosis(level="fault", what=f"trainer {name}", remedy=str(error))
             continue
-        yield from (Finding(level="fault", what=f"trainer {name}: {line}") for line in lines)
+        yield from (Diagnosis(level="fault", what=f"trainer {name}: {line}") for line in lines)
         if not lines:
-            yield Finding(level="ok", what=f"trainer {name} is ready")
+            yield Diagnosis(level="ok", what=f"trainer {name} is ready")
     if not protocol.installed():
-        yield Finding(
+        yield Diagnosis(
             level="note",
             what="no trainer is installed",
             remedy="from a clone of byod: uv pip install -e plugins/byod-fastai",
         )
 
 
-def _contact(settings: Settings) -> Iterator[Finding]:
+def _contact(settings: Settings) -> Iterator[Diagnosis]:
     if settings.contact:
-        yield Finding(level="ok", what=f"contact: {settings.contact}")
+        yield Diagnosis(level="ok", what=f"contact: {settings.contact}")
     else:
-        yield Finding(
+        yield Diagnosis(
             level="note",
             what="no contact is set: servers may slow byod down",
             remedy=f'set BYOD_CONTACT, or contact = "you@example.org" in {settings.config_file}',
         )
 
 
-def _keys(settings: Settings) -> Iterator[Finding]:
+def _keys(settings: Settings) -> Iterator[Diagnosis]:
     for name, entry in SOURCES.items():
         if entry.key is None:
             continue
         if settings.environment.get(entry.key):
-            yield Finding(level="ok", what=f"source {name}: {entry.key} is set")
+            yield Diagnosis(level="ok", what=f"source {name}: {entry.key} is set")
         else:
-            yield Finding(
+            yield Diagnosis(
                 level="note", what=f"source {name} needs a key", remedy=f"set {entry.key} to use it"
             )
-    yield Finding(level="ok", what=f"sources without a key: {', '.join(defaults.SOURCES)}")
+    yield Diagnosis(level="ok", what=f"sources without a key: {', '.join(defaults.SOURCES)}")
 
 
-def _review(settings: Settings) -> Iterator[Finding]:
+def _review(settings: Settings) -> Iterator[Diagnosis]:
     from byod.labeling import local_server
 
     try:
         program = local_server.program(settings)
         running = local_server.running(settings)
     except ReviewError as error:
-        yield Finding(level="fault", what="Label Studio cannot be used", remedy=str(error))
+        yield Diagnosis(level="fault", what="Label Studio cannot be used", remedy=str(error))
         return
     if program is None and running is None:
-        yield Finding(
+        yield Diagnosis(
             level="note",
             what="Label Studio is not installed",
             remedy="byod review open installs it, in an environment of its own (about 0.8 GB)",
         )
         return
     name = f"Label Studio {(program and local_server.version(program)) or ''}".strip()
-    yield Finding(level="ok", what=f"{name} {f'runs at {running.url}' if running else 'does not run'}")
+    yield Diagnosis(level="ok", what=f"{name} {f'runs at {running.url}' if running else 'does not run'}")
 
 
-def _left_over(root: Path) -> Iterator[Finding]:
+def _left_over(root: Path) -> Iterator[Diagnosis]:
     for folder in datasets_under(root):
         waiting = sum(1 for file in (folder / INCOMING).glob("*") if file.is_file())
         if waiting:
-            yield Finding(
+            yield Diagnosis(
                 level="note",
                 what=f"{folder}: {waiting} fetched pictures wait to be placed",
                 remedy=f"byod collect --recipe {folder}",
             )
         for part in folder.glob("runs/.*.unfinished"):
-            yield Finding(
+            yield Diagnosis(
                 level="note",
                 what=f"{part} is left of a training that was cut off",
                 remedy="the same byod train command goes on with it; it is cleared away after a week",

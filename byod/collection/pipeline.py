@@ -51,7 +51,7 @@ class Arrival:
 
 
 @dataclass
-class Tally:
+class ClassTally:
     """The running count of one class, for progress: candidates offered, fetched, kept, and refused by reason."""
 
     wanted: int | None = None
@@ -61,7 +61,7 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-Watch = Callable[[Mapping[str, Tally]], None]
+Watch = Callable[[Mapping[str, ClassTally]], None]
 
 
 class Collection:
@@ -71,7 +71,7 @@ class Collection:
         recipe = dataset.recipe
         self.dataset = dataset
         self.per_class = per_class
-        self.tallies = {label: Tally(per_class) for label in recipe.classes}
+        self.tallies = {label: ClassTally(per_class) for label in recipe.classes}
         self._fetch, self._watch = fetch, watch
         self._rules = Rules(
             min_side=recipe.min_side, max_aspect=recipe.max_aspect, refuse_animated=recipe.refuse_animated
@@ -115,7 +115,7 @@ class Collection:
         with catalog.transaction():
             new = catalog.candidates.add(drawn, catalog.candidates.last_round() + 1)
         for candidate, reason in new:
-            tally = self.tallies.setdefault(candidate.label, Tally(self.per_class))
+            tally = self.tallies.setdefault(candidate.label, ClassTally(self.per_class))
             tally.offered += 1
             if reason is not None:
                 tally.refused[reason] += 1
@@ -194,7 +194,10 @@ class Collection:
     def _note(
         self, outcome: Fetched | Miss, arrival: Arrival | None, number: int, candidate: Candidate
     ) -> None:
-        catalog, tally = self.dataset.catalog, self.tallies.setdefault(candidate.label, Tally(self.per_class))
+        catalog, tally = (
+            self.dataset.catalog,
+            self.tallies.setdefault(candidate.label, ClassTally(self.per_class)),
+        )
         if isinstance(outcome, Miss) or arrival is None:
             if isinstance(outcome, Miss):
                 catalog.candidates.missed(outcome)

@@ -23,7 +23,7 @@ PEOPLE = "people"
 Item = Mapping[str, Any]
 
 
-class Tally(Record):
+class AgreementTally(Record):
     """One project in numbers: tasks by what became of them.
 
     `done` counts tasks that somebody answered, `skipped` those with skips alone, `disagreeing` those with different
@@ -56,7 +56,7 @@ class Pair(Record):
 
 def tally(
     tasks: Iterable[Item], *, purpose: str, project: int, pulled: int, people: Mapping[int, str] | None = None
-) -> Tally:
+) -> AgreementTally:
     """Count what became of a project's tasks; `people` names users by their number on the server."""
     pushed = done = skipped = disagreeing = 0
     by: Counter[str] = Counter()
@@ -67,7 +67,7 @@ def tally(
         done += bool(given)
         skipped += not given and any(_is_skip(one) for one in _annotations(task))
         disagreeing += _disagree(given.values())
-    return Tally(
+    return AgreementTally(
         purpose=purpose,
         project=project,
         pushed=pushed,

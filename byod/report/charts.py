@@ -29,7 +29,7 @@ class Bar(Record):
     high: float
 
 
-class Bin(Record):
+class ReliabilityBin(Record):
     """Pictures the model was about equally sure of: how sure, how many of them right (0..1), their share of all."""
 
     sure: float
@@ -166,7 +166,7 @@ def forest(bars: Sequence[Bar], *, named_by: str) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def reliability(bins: Sequence[Bin], *, named_by: str) -> str:
+def reliability(bins: Sequence[ReliabilityBin], *, named_by: str) -> str:
     """How often the model is right (upwards) where it is so and so sure (across); a dot's area is its share.
 
     On the diagonal it is right as often as it claims, below it is too sure of itself.

@@ -54,7 +54,7 @@ class Group(Record):
     commands: tuple[tuple[str, str], ...] = ()
 
 
-class Bin(Record):
+class HistogramBin(Record):
     """One column of a histogram."""
 
     name: str
@@ -280,19 +280,20 @@ def _distance(keeper: Sample, copy: Sample) -> str:
     )
 
 
-def _sides(samples: Iterable[Sample]) -> list[Bin]:
+def _sides(samples: Iterable[Sample]) -> list[HistogramBin]:
     sides = [min(s.width, s.height) for s in samples if s.width and s.height]
     bins = []
     for low, high in pairwise(_SIDES):
         name = f"< {high:.0f}" if low == 0 else f"{low:.0f}+"
-        bins.append(Bin(name=name, number=sum(low <= side < high for side in sides)))
+        bins.append(HistogramBin(name=name, number=sum(low <= side < high for side in sides)))
     return bins
 
 
-def _aspects(samples: Iterable[Sample]) -> list[Bin]:
+def _aspects(samples: Iterable[Sample]) -> list[HistogramBin]:
     ratios = [s.width / s.height for s in samples if s.width and s.height]
     return [
-        Bin(name=name, number=sum(low <= ratio < high for ratio in ratios)) for low, high, name in _ASPECTS
+        HistogramBin(name=name, number=sum(low <= ratio < high for ratio in ratios))
+        for low, high, name in _ASPECTS
     ]
 
 

@@ -28,7 +28,7 @@ class Photo(Record):
     instead: Phrase | None = None
 
 
-class Kept(Record):
+class EmbeddedImage(Record):
     """A picture that stands in the page: its number, its size in pixels, and its bytes as a data: address."""
 
     number: int
@@ -44,7 +44,7 @@ class Album:
         self._room = room
         self._thumbnail = thumbnail
         self._photos: dict[Path, Photo] = {}
-        self.kept: list[Kept] = []
+        self.kept: list[EmbeddedImage] = []
 
     def photo(self, path: Path) -> Photo:
         """The picture at a path, small; opened once."""
@@ -62,7 +62,9 @@ class Album:
         self._room -= len(address)
         with Image.open(io.BytesIO(content)) as opened:
             width, height = opened.size
-        self.kept.append(Kept(number=len(self.kept) + 1, width=width, height=height, address=address))
+        self.kept.append(
+            EmbeddedImage(number=len(self.kept) + 1, width=width, height=height, address=address)
+        )
         return Photo(number=len(self.kept), width=width, height=height)
 
     def _small(self, path: Path) -> Photo:

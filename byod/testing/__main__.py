@@ -19,13 +19,13 @@ from typing import Any, NoReturn
 from numpy.typing import NDArray
 
 from byod.testing.drawn_sets import Drawn
-from byod.testing.jobs import HEAVY, Job
+from byod.testing.jobs import HEAVY, TrialJob
 from byod.testing.spies import Train, surrounded
 from byod.testing.trials import to_folder
 from byod.training.protocol import Run, Trained, Trainer, TrainingData
 
 
-def main(job: Job) -> None:
+def main(job: TrialJob) -> None:
     """Do it."""
     module, name = job.trainer.split(":")
     cls: type[Trainer] = attrgetter(name)(importlib.import_module(module))
@@ -41,7 +41,7 @@ def main(job: Job) -> None:
 class Doomed(Run):
     """A run that ends its process when the job says so."""
 
-    job: Job | None = None
+    job: TrialJob | None = None
 
     def save(self, epochs: int, tensors: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
         """Write, and perhaps die."""
@@ -50,7 +50,7 @@ class Doomed(Run):
             _die(self.job)
 
 
-def _train(cls: type[Trainer], job: Job) -> None:
+def _train(cls: type[Trainer], job: TrialJob) -> None:
     """Train towards a run folder, and die."""
     drawn = Drawn(job.learns, job.examples, job.classes, job.keypoints, job.points)
 
@@ -73,7 +73,7 @@ def _train(cls: type[Trainer], job: Job) -> None:
     to_folder(drawn, surrounded(cls, around), job.options, job.folder, job.seed)
 
 
-def _die(job: Job) -> NoReturn:
+def _die(job: TrialJob) -> NoReturn:
     """As after kill -9: nothing is tidied up (on Windows any signal ends a process as abruptly)."""
     job.answer.write_text("killed", encoding="utf-8")
     while True:
@@ -81,4 +81,4 @@ def _die(job: Job) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main(Job.model_validate_json(Path(sys.argv[1]).read_bytes()))
+    main(TrialJob.model_validate_json(Path(sys.argv[1]).read_bytes()))

@@ -34,10 +34,10 @@ from byod.schema.model_card import Stage
 from byod.schema.records import Example, Split, Task
 from byod.testing import drawn_sets, edge_cases
 from byod.testing.drawn_sets import Drawn
-from byod.testing.jobs import Job, place, send
+from byod.testing.jobs import TrialJob, place, send
 from byod.testing.spies import Broken
 from byod.testing.trainer_class import form, refuses_unknown_options
-from byod.testing.trials import Bench, Model, trained, watched
+from byod.testing.trials import Bench, TrialModel, trained, watched
 from byod.training import onnx_model, protocol
 from byod.training.protocol import Run, Trained, Trainer, TrainingData
 
@@ -122,7 +122,7 @@ def _tried(bench: Bench, epochs_option: str, accuracy: float) -> Checked:
     return Checked(first.accuracy, first.parity, repeated, first.valid_loss, resumed, first.found)
 
 
-def _learns(bench: Bench, model: Model, accuracy: float) -> None:
+def _learns(bench: Bench, model: TrialModel, accuracy: float) -> None:
     if model.accuracy < accuracy:
         what = f"{model.accuracy:.0%} of {len(bench.test)} test pictures are right"
         if bench.drawn.task is Task.KEYPOINTS:
@@ -207,7 +207,7 @@ def _odd_marks(odd: Sequence[Example], drawn: Drawn) -> dict[str, Keypoints]:
     return found
 
 
-def _repeats(bench: Bench, first: Model) -> float:
+def _repeats(bench: Bench, first: TrialModel) -> float:
     """The same seed once more; the largest difference."""
     again = trained(bench, "again")
     if [tensor.shape for tensor in first.tensors] != [tensor.shape for tensor in again.tensors]:
@@ -225,7 +225,7 @@ def _repeats(bench: Bench, first: Model) -> float:
     return worst
 
 
-def _survives_kills(bench: Bench, whole: Model, accuracy: float) -> tuple[float, ...]:
+def _survives_kills(bench: Bench, whole: TrialModel, accuracy: float) -> tuple[float, ...]:
     """Kill it in the middle and start it again; the final validation losses, where it resumes."""
     stages = tuple(Stage) if bench.drawn.task is Task.KEYPOINTS else (None,)
     if not bench.cls().resumes:
@@ -262,12 +262,12 @@ def _survives_kills(bench: Bench, whole: Model, accuracy: float) -> tuple[float,
 
 
 def _resumed(
-    bench: Bench, whole: Model, stage: Stage | None, when: Literal["logged", "saved"], epochs: int
-) -> Model:
+    bench: Bench, whole: TrialModel, stage: Stage | None, when: Literal["logged", "saved"], epochs: int
+) -> TrialModel:
     """Train in another process until it dies (in this stage), and then here to the end."""
     name = f"{stage or ''}{when}-{epochs}"
     drawn = bench.drawn
-    job = Job(
+    job = TrialJob(
         trainer=place(bench.cls),
         task="train",
         answer=bench.folder / name,

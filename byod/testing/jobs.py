@@ -18,7 +18,7 @@ HEAVY = ("cleanlab", "fastai", "jax", "keras", "sklearn", "tensorflow", "timm", 
 """What a doctor must not import: it answers while people wait for `byod doctor`."""
 
 
-class Job(Record):
+class TrialJob(Record):
     """The trainer's class as `module:qualified name`, and what it is to do; the answer goes to a file.
 
     A training ends with its process, `when` so many `epochs` were logged or saved (in `stage`, where there are
@@ -46,7 +46,7 @@ def place(cls: type[Trainer]) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
-def send(job: Job) -> tuple[str, str]:
+def send(job: TrialJob) -> tuple[str, str]:
     """Do a job in another process, which searches the same folders for modules: its answer, and its last line."""
     file = job.answer.with_suffix(".json")
     file.write_text(job.model_dump_json(), encoding="utf-8")

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from byod.schema.errors import UsageError
 from byod.schema.records import Task
-from byod.testing.jobs import Job, place, send
+from byod.testing.jobs import TrialJob, place, send
 from byod.testing.spies import Broken, Rule
 from byod.training import protocol
 from byod.training.protocol import Trainer
@@ -45,7 +45,7 @@ def _asks_the_doctor(cls: type[Trainer], name: str) -> None:
     """In a process of its own, where nothing heavy was imported before."""
     where = place(cls)
     with tempfile.TemporaryDirectory(prefix="byod-") as folder:
-        answer, last = send(Job(trainer=where, task="doctor", answer=Path(folder) / "doctor"))
+        answer, last = send(TrialJob(trainer=where, task="doctor", answer=Path(folder) / "doctor"))
     if not answer:
         raise Broken(
             f"{name} cannot be imported as {where} and asked for its doctor's word in another process: {last}"

@@ -41,7 +41,7 @@ class Bench:
 
 
 @dataclass(frozen=True)
-class Model:
+class TrialModel:
     """What a training led to; the exported files' tensors, and what they say of drawn and random pictures.
 
     `accuracy` is the share (0..1) of test pictures that are right, or of points that are within 0.1 of the distance of
@@ -71,9 +71,9 @@ class Model:
         return float(said) if said else None
 
 
-def trained(bench: Bench, name: str) -> Model:
+def trained(bench: Bench, name: str) -> TrialModel:
     """One training to a run folder, watched; the trainer may go on with one that was killed under this name."""
-    parts: list[Model] = []
+    parts: list[TrialModel] = []
 
     def around(learn: Train, learning: TrainingData, options: Any, run: Run) -> Trained:
         with bench.rule(f"cannot train on drawn {_what(bench.drawn)}"):
@@ -89,7 +89,7 @@ def trained(bench: Bench, name: str) -> Model:
         )
     with (folder / "history.csv").open(encoding="utf-8", newline="") as lines:
         history = tuple(csv.DictReader(lines))
-    return Model(
+    return TrialModel(
         tensors=[tensor for part in parts for tensor in part.tensors],
         said=[said for part in parts for said in part.said],
         parity=max(part.parity for part in parts),
@@ -144,7 +144,7 @@ def watched(bench: Bench, learn: Train, learning: TrainingData, options: Any, ru
     return trained
 
 
-def _examined(bench: Bench, trained: Trained, learning: TrainingData, run: Run) -> Model:
+def _examined(bench: Bench, trained: Trained, learning: TrainingData, run: Run) -> TrialModel:
     """Compare the exported file with the trained model, on noise and on pictures, one and several at a time."""
     opened_file = onnx_model.session(trained.onnx.read_bytes(), threads=1)
     shape = (6, 3, trained.input.height, trained.input.width)
@@ -161,7 +161,7 @@ def _examined(bench: Bench, trained: Trained, learning: TrainingData, run: Run) 
                 f"{difference:.1e}, and {onnx_model.PARITY:.0e} is allowed"
             )
         parity = max(parity, difference)
-    return Model(_tensors(trained.onnx), both.said(np.concatenate([noise, pictures])), parity)
+    return TrialModel(_tensors(trained.onnx), both.said(np.concatenate([noise, pictures])), parity)
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,10 @@ from byod.schema.errors import DatasetError, PictureError
 from byod.web import ground_truth, openapi, uploads
 from byod.web.assets import Asset, assets
 from byod.web.inference import THREADS, ServedModel
-from byod.web.limits import Busy, Memory, Queue
+from byod.web.limits import MemoryBudget, Queue, QueueFull
 from byod.web.schemas import Kept
 from byod.web.security import Security
-from byod.web.uploads import Limits
+from byod.web.uploads import UploadLimits
 
 _FRESH = {"Cache-Control": "no-store"}
 _LONGEST = 4096  # pixels of the longer side of a picture that is given back
@@ -55,16 +55,16 @@ class WebApp:
         self,
         model: ServedModel,
         *,
-        limits: Limits | None = None,
+        limits: UploadLimits | None = None,
         dataset: Path | None = None,
         names: Iterable[str] = (),
         any_address: bool = False,
     ) -> None:
         self._model, self._dataset = model, dataset
-        self._limits = limits or Limits()
+        self._limits = limits or UploadLimits()
         self.about = model.about(bytes=self._limits.bytes, reports=dataset is not None)
         self._turns = Queue(threads=THREADS, places=self._limits.places, seconds=self._limits.seconds)
-        self._memory = Memory(self._limits.bytes_together)
+        self._memory = MemoryBudget(self._limits.bytes_together)
         self._writing = threading.Lock()
         self._document = openapi.document(self.about)
         self.app: ASGIApp = Security(self._starlette(), names, any_address=any_address)
@@ -85,7 +85,7 @@ class WebApp:
         files = assets()
         files["/docs"] = _page(openapi.page(self._document))
         routes += [Route(path, partial(_file, asset)) for path, asset in files.items()]
-        told = {HTTPException: _told, PictureError: _told, Busy: _told, Exception: _told}
+        told = {HTTPException: _told, PictureError: _told, QueueFull: _told, Exception: _told}
         app = Starlette(routes=routes, exception_handlers=told)
         app.router.redirect_slashes = False
         return app
@@ -158,7 +158,7 @@ async def _file(asset: Asset, request: Request) -> Response:
 async def _told(request: Request, error: Exception) -> JSONResponse:
     """Every fault as one line of JSON."""
     headers = dict(_FRESH)
-    if isinstance(error, Busy):
+    if isinstance(error, QueueFull):
         status, line = 503, str(error)
         headers["Retry-After"] = str(error.seconds)
     elif isinstance(error, PictureError):

@@ -16,7 +16,7 @@ _LONGEST = 60
 _NEWEST = 0.2  # how much the newest piece of work counts in the mean
 
 
-class Busy(Exception):  # noqa: N818 - reads as what happened
+class QueueFull(Exception):  # noqa: N818 - reads as what happened
     """No turn now; `seconds` is when to come again."""
 
     def __init__(self, seconds: int, why: str) -> None:
@@ -43,7 +43,7 @@ class Queue:
         with self._lock:
             wait = self._wait()
             if self._inside >= self._places or wait > self._seconds:
-                raise Busy(_whole(wait), "many pictures are waiting; try again in a moment")
+                raise QueueFull(_whole(wait), "many pictures are waiting; try again in a moment")
             self._inside += 1
         job = self._pool.submit(self._timed, work)
         job.add_done_callback(lambda _: self._left())
@@ -53,7 +53,7 @@ class Queue:
         except TimeoutError:
             with self._lock:
                 seconds = _whole(self._wait())
-            raise Busy(
+            raise QueueFull(
                 seconds, f"no answer within {self._seconds:g} seconds; try again in a moment"
             ) from None
 
@@ -78,7 +78,7 @@ class Queue:
             self._inside -= 1
 
 
-class Memory:
+class MemoryBudget:
     """How many bytes of uploads lie in memory at one time; used from one thread."""
 
     def __init__(self, most: int) -> None:
@@ -96,7 +96,7 @@ class Memory:
         def take(number: int) -> None:
             nonlocal mine
             if self.held + number > self.most:
-                raise Busy(2, "many pictures are being sent; try again in a moment")
+                raise QueueFull(2, "many pictures are being sent; try again in a moment")
             self.held += number
             mine += number
 

@@ -22,7 +22,7 @@ _BOUNDARY = re.compile(
 _PARAMETER = re.compile(r""";\s*([\w*-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s";]*)\s*""")
 
 
-class Limits(Record):
+class UploadLimits(Record):
     """What a client may ask for: bytes of one request, and of all at one time; pieces of work in line; seconds.
 
     `send_seconds` is how long a request may take to arrive, `seconds` how long its answer may take after that.
@@ -35,7 +35,7 @@ class Limits(Record):
     seconds: float = 30.0
 
 
-async def parts(request: Request, limits: Limits, take: Callable[[int], None]) -> dict[str, bytes]:
+async def parts(request: Request, limits: UploadLimits, take: Callable[[int], None]) -> dict[str, bytes]:
     """The parts of a form by name; a picture that is sent as it is becomes the part `image`.
 
     `take` is told how many bytes are kept in memory, before they are.
@@ -71,7 +71,7 @@ def picture_of(found: dict[str, bytes]) -> bytes:
     return found["image"]
 
 
-async def _received(request: Request, limits: Limits, take: Callable[[int], None]) -> bytes:
+async def _received(request: Request, limits: UploadLimits, take: Callable[[int], None]) -> bytes:
     """The body; what is over the limit is refused as soon as that is known."""
     stated = request.headers.get("content-length", "0")
     if int(stated) > limits.bytes:  # the server itself lets no other thing than digits pass
@@ -93,7 +93,7 @@ async def _received(request: Request, limits: Limits, take: Callable[[int], None
     return bytes(body)
 
 
-def _too_large(limits: Limits) -> HTTPException:
+def _too_large(limits: UploadLimits) -> HTTPException:
     return HTTPException(413, f"more than {limits.bytes / 1e6:g} MB; send a smaller picture")
 
 

@@ -21,8 +21,8 @@ from byod.images.decode import open_picture
 from byod.schema.errors import PictureError
 from byod.web import inference
 from byod.web.http_connection import Connection
-from byod.web.limits import Busy, Memory
-from byod.web.uploads import Limits
+from byod.web.limits import MemoryBudget, QueueFull
+from byod.web.uploads import UploadLimits
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def place(run):
-    with served(run, limits=Limits(bytes=3_000_000)) as at:
+    with served(run, limits=UploadLimits(bytes=3_000_000)) as at:
         yield at
 
 
@@ -354,7 +354,7 @@ class Impatient(Connection):
 
 def test_slow_clients_are_left_and_hold_up_nobody(run):
     """Thirty that never end their request do not delay others; each is told, or left, after its time."""
-    with served(run, connection=Impatient, limits=Limits(send_seconds=1.0)) as at:
+    with served(run, connection=Impatient, limits=UploadLimits(send_seconds=1.0)) as at:
         post_head = request(at, "POST", "/api/predict", Content_Type="image/jpeg")
         beginnings = itertools.cycle(
             [
@@ -432,7 +432,7 @@ class Held:
 def test_a_full_queue_says_when_to_come_again(run):
     """What finds the queue full gets 503 with Retry-After at once; what is in it is answered, and then all goes on."""
     held = Held(run)
-    with served(run, model=held, limits=Limits(places=6)) as at, ThreadPoolExecutor(12) as crowd:
+    with served(run, model=held, limits=UploadLimits(places=6)) as at, ThreadPoolExecutor(12) as crowd:
         waiting = [crowd.submit(post, at, content=JPEG) for _ in range(12)]
         turned_away = _first(waiting, 6)
         for answer in turned_away:
@@ -459,7 +459,7 @@ def _first(futures, number):
 def test_an_answer_has_a_deadline(run):
     """Work that takes too long is answered with 503, work in line is dropped, and the server goes on afterwards."""
     held = Held(run)
-    with served(run, model=held, limits=Limits(seconds=0.5)) as at:
+    with served(run, model=held, limits=UploadLimits(seconds=0.5)) as at:
         with ThreadPoolExecutor(8) as crowd:
             answers = list(crowd.map(lambda _: post(at, content=JPEG), range(8)))
         assert {answer.status for answer in answers} == {503}
@@ -475,7 +475,10 @@ def test_uploads_share_a_bounded_memory(run):
     """When the bytes under way fill what there is, the next is told to come again; afterwards there is room."""
     held = Held(run)
     large = JPEG + bytes(200_000)
-    with served(run, model=held, limits=Limits(bytes_together=500_000)) as at, ThreadPoolExecutor(6) as crowd:
+    with (
+        served(run, model=held, limits=UploadLimits(bytes_together=500_000)) as at,
+        ThreadPoolExecutor(6) as crowd,
+    ):
         waiting = [crowd.submit(post, at, content=large) for _ in range(6)]
         for answer in _first(waiting, 4):
             assert (answer.status, answer.headers["retry-after"]) == (503, "2")
@@ -486,10 +489,10 @@ def test_uploads_share_a_bounded_memory(run):
 
 def test_memory_is_given_back_whatever_happens():
     """What a block took is free again when it ends, with an error too."""
-    memory = Memory(100)
+    memory = MemoryBudget(100)
     with memory.share() as take:
         take(60)
-        with pytest.raises(Busy):
+        with pytest.raises(QueueFull):
             take(41)
         assert memory.held == 60
     assert memory.held == 0

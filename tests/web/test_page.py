@@ -42,8 +42,8 @@ from web_page import (
 
 from byod.collection.importers.cat_file import POINTS
 from byod.schema.model_card import HeadFound
-from byod.web.limits import Busy
-from byod.web.uploads import Limits
+from byod.web.limits import QueueFull
+from byod.web.uploads import UploadLimits
 
 pytestmark = pytest.mark.slow
 SKIN = (222, 184, 120)
@@ -63,7 +63,7 @@ def kept(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(cats, kept):
-    with served(cats, dataset=kept, limits=Limits(bytes=LIMIT)) as url:
+    with served(cats, dataset=kept, limits=UploadLimits(bytes=LIMIT)) as url:
         yield url
 
 
@@ -442,7 +442,7 @@ def test_the_browser_cannot_but_byod_can(browser, address, cats, tmp_path):
 def test_a_busy_server_is_asked_again(browser, address, cats, tmp_path):
     """503 with Retry-After is waited out, and said; then the answer is there."""
     file = put(tmp_path, cats, picture(((100, 100), (160, 100))))
-    refusals = [Busy(1, "busy"), Busy(1, "busy")]
+    refusals = [QueueFull(1, "busy"), QueueFull(1, "busy")]
 
     def answer(content, *, look):
         if refusals:

@@ -42,7 +42,7 @@ TRIES = 4
 DAY = timedelta(hours=24)
 
 
-class Reply(Record):
+class ApiReply(Record):
     """What an API answered: `headers` by their lower-case names; `remembered` when it came from the cache."""
 
     status: int
@@ -67,7 +67,7 @@ class Reply(Record):
         return self.body.decode("utf-8", errors="replace")
 
 
-class Busy(Exception):  # noqa: N818 - reads as what happened
+class TryAgain(Exception):  # noqa: N818 - reads as what happened
     """Raised inside `patiently`: try again after `retry_after` seconds, or give up with `error`."""
 
     def __init__(self, error: SourceError, retry_after: float | None = None) -> None:
@@ -76,7 +76,7 @@ class Busy(Exception):  # noqa: N818 - reads as what happened
         self.retry_after = retry_after
 
 
-Check = Callable[[Reply], None]
+Check = Callable[[ApiReply], None]
 """Looks at a reply before it is remembered; raises a SourceError or Busy to refuse it."""
 
 
@@ -135,7 +135,7 @@ class ApiClient:
             SourceError: as `get_reply`, and when the reply is not JSON.
         """
 
-        def whole(reply: Reply) -> None:
+        def whole(reply: ApiReply) -> None:
             if check is not None:
                 check(reply)
             if reply.status == 200:
@@ -163,7 +163,7 @@ class ApiClient:
         source: str,
         check: Check | None = None,
         **how: Unpack[RequestLimits],
-    ) -> Reply:
+    ) -> ApiReply:
         """Ask once, or take the answer of the last day; patient with trouble that passes.
 
         `check` sees every whole reply, refusals too, before byod judges it by its status.
@@ -181,7 +181,7 @@ class ApiClient:
         if remembered is not None:
             return remembered
 
-        def attempt() -> Reply:
+        def attempt() -> ApiReply:
             self.take_turn(source, None if on_loopback(url) else how.get("per_minute"))
             reply = self._request(url, params, source, headers)
             if check is not None:
@@ -196,15 +196,15 @@ class ApiClient:
 
     def _remembered(
         self, source: str, url: str, public: Params, cache: timedelta | None, check: Check | None
-    ) -> Reply | None:
+    ) -> ApiReply | None:
         body = self.recall(source, url, public, cache)
         if body is None:
             return None
-        reply = Reply(status=200, body=body, remembered=True)
+        reply = ApiReply(status=200, body=body, remembered=True)
         try:
             if check is not None:
                 check(reply)
-        except (SourceError, Busy):
+        except (SourceError, TryAgain):
             # what lies in the cache is no answer (a full disk, another version): ask again
             self._place(source, url, public).unlink(missing_ok=True)
             return None
@@ -219,11 +219,11 @@ class ApiClient:
 
         def worth_it(state: tenacity.RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
-            return isinstance(error, Busy) and (error.retry_after or 0) <= MAX_WAIT
+            return isinstance(error, TryAgain) and (error.retry_after or 0) <= MAX_WAIT
 
         def pause(state: tenacity.RetryCallState) -> float:
             error = state.outcome.exception() if state.outcome else None
-            if isinstance(error, Busy) and error.retry_after is not None:
+            if isinstance(error, TryAgain) and error.retry_after is not None:
                 return error.retry_after
             return float(tenacity.wait_exponential_jitter(initial=1, max=20, jitter=1)(state))
 
@@ -236,7 +236,7 @@ class ApiClient:
         )
         try:
             return retrying(attempt)
-        except Busy as busy:
+        except TryAgain as busy:
             raise busy.error from busy
 
     def take_turn(self, source: str, per_minute: int | None) -> None:
@@ -254,7 +254,7 @@ class ApiClient:
                 wait = 60 - (now - asked[0])
             self.sleep(wait)
 
-    def _request(self, url: str, params: Params, source: str, headers: Mapping[str, str]) -> Reply:
+    def _request(self, url: str, params: Params, source: str, headers: Mapping[str, str]) -> ApiReply:
         started = time.monotonic()
         try:
             with (
@@ -269,7 +269,7 @@ class ApiClient:
             ):
                 body = _read(response, source, started)
                 names = {name.lower(): value for name, value in response.headers.items()}
-                return Reply(status=response.status_code, headers=names, body=body)
+                return ApiReply(status=response.status_code, headers=names, body=body)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             # requests' own exceptions are OSErrors
             raise _no_answer(source, url, error) from error
@@ -309,7 +309,7 @@ def on_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def refuse(reply: Reply, source: str, *, with_key: bool) -> None:
+def refuse(reply: ApiReply, source: str, *, with_key: bool) -> None:
     """Raise what a status means; 200 passes.
 
     Raises:
@@ -322,9 +322,9 @@ def refuse(reply: Reply, source: str, *, with_key: bool) -> None:
         return
     if status == 429:
         options = f"asks to wait {wait:.0f} s" if wait is not None else "asks to be left alone for a while"
-        raise Busy(RateLimited(f"{source} {options}; run the command again later"), wait)
+        raise TryAgain(RateLimited(f"{source} {options}; run the command again later"), wait)
     if status >= 500:
-        raise Busy(SourceError(f"{source} is out of order (HTTP {status}); try again later"), wait)
+        raise TryAgain(SourceError(f"{source} is out of order (HTTP {status}); try again later"), wait)
     if with_key and status in (401, 403):
         raise KeyRefused(f"{source} refused the key (HTTP {status}); check it with byod doctor")
     raise SourceError(f"{source} refused the question (HTTP {status})")
@@ -352,6 +352,6 @@ def _no_answer(source: str, url: str, error: Exception) -> Exception:
         )
     if isinstance(error, requests.TooManyRedirects):
         return SourceError(f"{source}: {host} redirects in a circle")
-    return Busy(
+    return TryAgain(
         SourceError(f"{source}: no answer from {host} ({type(error).__name__}); is the network there?")
     )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from byod.collection.http import parsing
-from byod.collection.http.api_client import ApiClient, Busy, Reply
+from byod.collection.http.api_client import ApiClient, ApiReply, TryAgain
 from byod.schema.errors import RateLimited, SourceError
 
 
@@ -21,7 +21,7 @@ def request(url: str, params: Mapping[str, str | int], client: ApiClient, *, sou
         SourceError: it answers with an error.
     """
 
-    def check(reply: Reply) -> None:
+    def check(reply: ApiReply) -> None:
         if reply.status == 200:
             _check(reply, source)
 
@@ -34,7 +34,7 @@ def request(url: str, params: Mapping[str, str | int], client: ApiClient, *, sou
     )
 
 
-def _check(reply: Reply, source: str) -> None:
+def _check(reply: ApiReply, source: str) -> None:
     """Tell the errors that MediaWiki wraps in an answer of its own (HTTP 200) from answers.
 
     Source: https://www.mediawiki.org/wiki/API:Errors_and_warnings
@@ -45,6 +45,6 @@ def _check(reply: Reply, source: str) -> None:
     code = parsing.text(parsing.within(error, "code"), 60) or "unknown error"
     if code in ("maxlag", "ratelimited", "readonly"):
         line = f"{source} asks to be left alone for a while ({code}); run the command again later"
-        raise Busy(RateLimited(line), parsing.retry_after(reply.headers.get("retry-after")))
+        raise TryAgain(RateLimited(line), parsing.retry_after(reply.headers.get("retry-after")))
     words = parsing.text(parsing.within(error, "info"), 100)
     raise SourceError(f"{source} refused the question ({code}: {words})")

@@ -57,7 +57,7 @@ class Store(Protocol):
         ...
 
 
-class Folder:
+class FolderStore:
     """The files below a folder; hidden ones are left out, and folders behind links are not entered."""
 
     def __init__(self, where: Path) -> None:
@@ -95,7 +95,7 @@ class Folder:
             raise DatasetError(f"{path} cannot be read ({error.strerror})") from error
 
 
-class Zip:
+class ZipStore:
     """The files of a zip archive, which several threads may read.
 
     Raises:
@@ -195,9 +195,9 @@ def opened(paths: Sequence[Path]) -> Iterator[tuple[Store, ...]]:
         stores: list[Store] = []
         for path in paths:
             if path.is_dir():
-                stores.append(Folder(path))
+                stores.append(FolderStore(path))
             elif path.exists():
-                stores.append(stack.enter_context(contextlib.closing(Zip(path))))
+                stores.append(stack.enter_context(contextlib.closing(ZipStore(path))))
             else:
                 raise UsageError(f"there is nothing at {path}")
         yield tuple(stores)

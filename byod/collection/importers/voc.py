@@ -26,7 +26,7 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Annotation:
+class VocAnnotation:
     """One XML file: the picture it names, the size it states (None when it states none), and its boxes by class."""
 
     file: str
@@ -89,7 +89,7 @@ def _check_classes(there: Mapping[str, int], wanted: Iterable[str], where: str) 
             )
 
 
-def parse(content: bytes, where: str) -> Annotation:
+def parse(content: bytes, where: str) -> VocAnnotation:
     """Read one annotation.
 
     Raises:
@@ -125,7 +125,7 @@ def parse(content: bytes, where: str) -> Annotation:
     size = [_number(root.findtext(f"size/{side}") or "0", where, side) for side in ("width", "height")]
     file = PureWindowsPath((root.findtext("filename") or "").strip()).name
     stated = (int(size[0]), int(size[1])) if min(size) >= 1 else None
-    return Annotation(file, stated, {kind: tuple(found) for kind, found in boxes.items()})
+    return VocAnnotation(file, stated, {kind: tuple(found) for kind, found in boxes.items()})
 
 
 def _number(text: str | None, where: str, what: str) -> float:
@@ -149,7 +149,7 @@ def _pictures(store: Store) -> dict[str, list[str]]:
     return found
 
 
-def _picture(by_name: Mapping[str, list[str]], said: Annotation, entry: str) -> str:
+def _picture(by_name: Mapping[str, list[str]], said: VocAnnotation, entry: str) -> str:
     """The picture an annotation belongs to: by the file it names, else by its own name."""
     found = by_name.get(said.file.lower()) or by_name.get(f"{PurePosixPath(entry).stem.lower()}/", [])
     if not found:
@@ -160,7 +160,7 @@ def _picture(by_name: Mapping[str, list[str]], said: Annotation, entry: str) -> 
 
 
 def _heads(
-    said: Annotation,
+    said: VocAnnotation,
     points: Mapping[str, Sequence[str]],
     head: str | None,
     names: Sequence[str],

@@ -15,7 +15,7 @@ from ddgs.exceptions import DDGSException
 from ddgs.utils import _extract_vqd
 
 from byod.collection.http import parsing
-from byod.collection.http.api_client import DAY, ApiClient, Reply
+from byod.collection.http.api_client import DAY, ApiClient, ApiReply
 from byod.collection.sources.web_search import Browser, unproven
 from byod.schema.errors import Filtered, RateLimited, SourceError
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
@@ -98,7 +98,7 @@ class _Images(DuckduckgoImages):  # type: ignore[misc]  # ddgs has no types
 
     def extract_results(self, html_text: str) -> list[dict[str, Any]]:
         """The rows as they stand: ddgs's own records would unquote their addresses."""
-        body = _read(Reply(status=200, body=html_text.encode()))
+        body = _read(ApiReply(status=200, body=html_text.encode()))
         rows = parsing.rows(body, "results", source=NAME)
         self.after = _offset(parsing.within(body, "next"), self.offset, len(rows))
         return rows
@@ -118,13 +118,13 @@ class _Images(DuckduckgoImages):  # type: ignore[misc]  # ddgs has no types
         return self._tokens[terms]
 
 
-def _read(reply: Reply) -> Any:
+def _read(reply: ApiReply) -> Any:
     if reply.body.lstrip()[:1] == b"<":
         raise _no_token(reply)
     return reply.parsed(NAME)
 
 
-def _no_token(reply: Reply) -> SourceError:
+def _no_token(reply: ApiReply) -> SourceError:
     """What a page means that should have been an answer: a test for robots, or a new form."""
     words = reply.text().lower()
     if "anomaly" in words or "captcha" in words or "bots use duckduckgo" in words:

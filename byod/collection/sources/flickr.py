@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from byod.collection.http import parsing
-from byod.collection.http.api_client import ApiClient, Busy, Reply
+from byod.collection.http.api_client import ApiClient, ApiReply, TryAgain
 from byod.schema import licences
 from byod.schema.errors import Filtered, KeyMissing, KeyRefused, SourceError
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
@@ -107,7 +107,7 @@ def _request(question: Mapping[str, str | int], key: str, client: ApiClient) -> 
     return client.get_json(f"{base}/services/rest/", params, source=NAME, per_minute=60, check=_check)
 
 
-def _check(reply: Reply) -> None:
+def _check(reply: ApiReply) -> None:
     """Flickr answers errors with HTTP 200 and a code of its own."""
     if reply.status != 200:
         return
@@ -118,7 +118,7 @@ def _check(reply: Reply) -> None:
     if code == 100:
         raise KeyRefused("flickr refused the key; check BYOD_FLICKR_KEY")
     if code in (10, 105, 201):
-        raise Busy(SourceError(f"flickr's search is out of order ({words}); try again later"))
+        raise TryAgain(SourceError(f"flickr's search is out of order ({words}); try again later"))
     raise SourceError(f"flickr refused the question ({words})")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from byod.collection.http import parsing
-from byod.collection.http.api_client import ApiClient, Reply
+from byod.collection.http.api_client import ApiClient, ApiReply
 from byod.schema.errors import Filtered, KeyMissing, KeyRefused, RateLimited, SourceError
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
 
@@ -68,7 +68,7 @@ def _request(query: Query, options: SearchOptions, page: int, key: str, client: 
     return client.get_json(f"{base}/search.json", params, source=NAME, check=_check)
 
 
-def _check(reply: Reply) -> None:
+def _check(reply: ApiReply) -> None:
     """SerpApi states errors in words: no results (200), a wrong key (401), an empty account (429)."""
     if reply.status == 401:
         raise KeyRefused("google: SerpApi refused the key; check BYOD_SERPAPI_KEY")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from byod.collection.http import parsing
-from byod.collection.http.api_client import ApiClient, Reply
+from byod.collection.http.api_client import ApiClient, ApiReply
 from byod.schema import licences
 from byod.schema.errors import Filtered, RateLimited, SourceError
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
@@ -56,11 +56,11 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
         _stop_before_the_limit(reply.headers)
 
 
-def _request(params: Mapping[str, str | int], client: ApiClient) -> Reply:
+def _request(params: Mapping[str, str | int], client: ApiClient) -> ApiReply:
     token = client.settings.key(NAME)
     base = client.settings.base(NAME, "https://api.openverse.org")
 
-    def check(reply: Reply) -> None:
+    def check(reply: ApiReply) -> None:
         if reply.status == 401 and not token:
             raise SourceError("openverse answers byod only with a token now; set BYOD_OPENVERSE_TOKEN")
         if reply.status == 429:
@@ -115,7 +115,7 @@ def _stop_before_the_limit(headers: Mapping[str, str]) -> None:
             raise RateLimited(f"openverse allows {allowance} and that is used up; {_more(headers)}")
 
 
-def _explain_limit(reply: Reply) -> None:
+def _explain_limit(reply: ApiReply) -> None:
     """Say which allowance is used up, when a wait would be too long to sit out."""
     spent = [allowance for allowance, left in _limits(reply.headers) if left.strip().lstrip("-") == "0"]
     if any(allowance.rpartition("/")[2][:1] in ("h", "d") for allowance in spent):

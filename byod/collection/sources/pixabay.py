@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from byod.collection.http import parsing
-from byod.collection.http.api_client import ApiClient, Reply
+from byod.collection.http.api_client import ApiClient, ApiReply
 from byod.schema import licences
 from byod.schema.errors import Capped, Filtered, KeyMissing, KeyRefused
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
@@ -78,7 +78,7 @@ def _request(query: Query, ask: SearchOptions, key: str, page: int, per_page: in
     )
 
 
-def _check_key(reply: Reply) -> None:
+def _check_key(reply: ApiReply) -> None:
     """Pixabay answers a wrong key with 400 and a line of text."""
     if reply.status == 400 and "api key" in reply.text().lower():
         raise KeyRefused("pixabay refused the key; check BYOD_PIXABAY_KEY")

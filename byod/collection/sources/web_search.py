@@ -42,7 +42,7 @@ class Browser:
         )
         self._refuse_private_host(base)
 
-    def get(self, url: str, params: Mapping[str, str]) -> api_client.Reply:
+    def get(self, url: str, params: Mapping[str, str]) -> api_client.ApiReply:
         """One whole answer with status 200.
 
         Raises:
@@ -50,7 +50,7 @@ class Browser:
             SourceError: it does not answer, or in no usable way.
         """
 
-        def attempt() -> api_client.Reply:
+        def attempt() -> api_client.ApiReply:
             self.client.take_turn(self.source, None if api_client.on_loopback(url) else PER_MINUTE)
             reply = self._follow(url, params)
             wait = parsing.retry_after(reply.headers.get("retry-after"))
@@ -59,14 +59,14 @@ class Browser:
                     f"{self.source} wants no more questions for now (HTTP {reply.status}); run the command again later"
                 )
                 # asking again at once only lengthens a block, unless the site itself says when
-                raise api_client.Busy(limited, wait) if wait is not None else limited
+                raise api_client.TryAgain(limited, wait) if wait is not None else limited
             if reply.status != 200:
                 api_client.refuse(reply, self.source, with_key=False)
             return reply
 
         return self.client.patiently(attempt)
 
-    def _follow(self, url: str, params: Mapping[str, str]) -> api_client.Reply:
+    def _follow(self, url: str, params: Mapping[str, str]) -> api_client.ApiReply:
         reply = self._once(url, params)
         for _ in range(REDIRECTS):
             if reply.status not in (301, 302, 303, 307, 308):
@@ -87,7 +87,7 @@ class Browser:
         site = ".".join(own.hostname.split(".")[-2:])
         return other.scheme == "https" and (other.hostname == site or other.hostname.endswith(f".{site}"))
 
-    def _once(self, url: str, params: Mapping[str, str]) -> api_client.Reply:
+    def _once(self, url: str, params: Mapping[str, str]) -> api_client.ApiReply:
         try:
             response: Any = self.primp.get(url, params=dict(params), stream=True)
             body = bytearray()
@@ -99,10 +99,10 @@ class Browser:
                         f"{self.source} answered with more than {api_client.MAX_REPLY // 1_000_000} MB"
                     )
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return api_client.Reply(status=response.status_code, headers=headers, body=bytes(body))
+            return api_client.ApiReply(status=response.status_code, headers=headers, body=bytes(body))
         except primp.PrimpError as error:
             line = f"{self.source}: no answer from {urlsplit(url).netloc} ({type(error).__name__})"
-            raise api_client.Busy(SourceError(f"{line}; is the network there?")) from error
+            raise api_client.TryAgain(SourceError(f"{line}; is the network there?")) from error
 
     def _refuse_private_host(self, base: str) -> None:
         """primp connects by itself, so a replaced address is checked before it is asked."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from byod.schema.errors import ByodError, UsageError
 from byod.training import protocol
 from byod.training.protocol import Run, Trained
-from byod.training.remote.messages import JOB, MARK, Job, Reply, described
+from byod.training.remote.messages import JOB, MARK, Reply, TrainingJob, described
 
 
 class Line:
@@ -57,7 +57,7 @@ class Silent(Run):
 
 def main(folder: Path) -> None:
     """Do the job, and answer until the host has heard enough."""
-    job = Job.model_validate_json((folder / JOB).read_bytes())
+    job = TrainingJob.model_validate_json((folder / JOB).read_bytes())
     if int(os.environ.get("RANK", "0")):
         _train(job, Silent(**_run(job)))
         return
@@ -76,18 +76,18 @@ def main(folder: Path) -> None:
         line.hear()
 
 
-def _run(job: Job) -> dict[str, Any]:
+def _run(job: TrainingJob) -> dict[str, Any]:
     names = ("folder", "seed", "device", "gpus", "cache", "cache_mb")
     return {name: getattr(job, name) for name in names}
 
 
-def _train(job: Job, run: Run) -> Trained:
+def _train(job: TrainingJob, run: Run) -> Trained:
     assert job.learning is not None
     trainer = protocol.load(job.plugin)
     return trainer.train(job.learning, protocol.options(trainer, job.options), run)
 
 
-def _learn(job: Job, line: Line) -> None:
+def _learn(job: TrainingJob, line: Line) -> None:
     """Train, hand the result over, and then say of any arrays what the trained model says of them."""
 
     def should_stop() -> bool:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from byod.schema.errors import TrainerError, UsageError
 from byod.training.protocol import Floats, Run, Trained, TrainingData
-from byod.training.remote.messages import JOB, MARK, MAX_LINE, Described, Job, Reply
+from byod.training.remote.messages import JOB, MARK, MAX_LINE, Described, Reply, TrainingJob
 
 
 class Given(BaseModel):
@@ -44,7 +44,7 @@ class Remote:
 
     def __post_init__(self) -> None:
         """Ask what it is; nothing heavy is imported there."""
-        said = self._ask(Job(plugin=self.name, task="describe"), "described")
+        said = self._ask(TrainingJob(plugin=self.name, task="describe"), "described")
         try:
             self.described = Described.model_validate(said)
         except ValidationError as error:
@@ -61,12 +61,12 @@ class Remote:
         Raises:
             UsageError: an unknown option, or a value that does not fit.
         """
-        self._ask(Job(plugin=self.name, task="options", options=dict(given)), "options")
+        self._ask(TrainingJob(plugin=self.name, task="options", options=dict(given)), "options")
         return Given.model_validate(dict(given))
 
     def train(self, data: TrainingData, options: BaseModel, run: Run) -> Trained:
         """Train over there; the process stays until byod has compared the export with the trained model."""
-        job = Job(
+        job = TrainingJob(
             plugin=self.name,
             task="train",
             options={k: str(v) for k, v in (options.model_extra or {}).items()},
@@ -85,7 +85,7 @@ class Remote:
             other.end()
             raise
 
-    def _ask(self, job: Job, wanted: str) -> Any:
+    def _ask(self, job: TrainingJob, wanted: str) -> Any:
         with tempfile.TemporaryDirectory(prefix="byod-") as folder:
             other = _Other(self.python, (), Path(folder), job)
             try:
@@ -144,7 +144,7 @@ def _trained(what: Any, other: _Other, folder: Path) -> Trained:
 class _Other:
     """The process over there; it ends when this end of its input is closed."""
 
-    def __init__(self, python: Path, launcher: tuple[str, ...], folder: Path, job: Job) -> None:
+    def __init__(self, python: Path, launcher: tuple[str, ...], folder: Path, job: TrainingJob) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / JOB).write_text(job.model_dump_json(), encoding="utf-8")
         self._python, self._errors = python, folder / "errors.txt"

@@ -30,7 +30,7 @@ MAX_LINE = 50_000_000  # characters of one answer
 JOB = "job.json"
 
 
-class Job(Record):
+class TrainingJob(Record):
     """What the other side is to do: describe itself, check options, or train (then `learning` is set)."""
 
     plugin: str

@@ -50,14 +50,14 @@ _HINT = (
 """Stands until the page's program begins, which is at once, or never."""
 
 
-class Net(Record):
+class OfflineNet(Record):
     """One ONNX file of the folder, and its size in bytes."""
 
     file: str
     bytes: int
 
 
-class Finding(Record):
+class OfflineFinder(Record):
     """How heads are found: `finder.FindRule` and the constants of `finder`, for JavaScript. `pair` numbers the eyes."""
 
     heads_size: int
@@ -73,11 +73,11 @@ class Finding(Record):
     profile: float = PROFILE
 
 
-class Alone(About):
+class OfflineModel(About):
     """`model.json` of the folder: what the page is told by a server, and what it needs in order to be its own."""
 
-    nets: dict[str, Net]
-    finder: Finding | None = None
+    nets: dict[str, OfflineNet]
+    finder: OfflineFinder | None = None
 
 
 def write(run: Path, into: Path, runtime: Mapping[str, bytes], *, unsure_below: float = UNSURE_BELOW) -> Path:
@@ -123,20 +123,24 @@ def _model(staging: Path, run: Path, card: Card, about: About) -> None:
     files = {"model": "model.onnx"} | ({"heads": "heads.onnx"} if isinstance(card, KeypointsCard) else {})
     for file in files.values():
         shutil.copyfile(run / file, staging / file)
-    nets = {name: Net(file=file, bytes=(staging / file).stat().st_size) for name, file in files.items()}
+    nets = {
+        name: OfflineNet(file=file, bytes=(staging / file).stat().st_size) for name, file in files.items()
+    }
     rule = _finding(card) if isinstance(card, KeypointsCard) else None
-    described = Alone(**about.model_dump(), nets=nets, finder=rule).model_dump(mode="json", exclude={"takes"})
+    described = OfflineModel(**about.model_dump(), nets=nets, finder=rule).model_dump(
+        mode="json", exclude={"takes"}
+    )
     text = json.dumps(described, ensure_ascii=False, indent=1, allow_nan=False)
     (staging / CARD).write_text(text, encoding="utf-8")
 
 
-def _finding(card: KeypointsCard) -> Finding:
+def _finding(card: KeypointsCard) -> OfflineFinder:
     rule = predict.FindRule.of(card)
     try:
         pair = eyes_of(card.points)
     except TrainerError as error:
         raise ModelError(str(error)) from error
-    return Finding(
+    return OfflineFinder(
         heads_size=rule.heads_size,
         points_size=rule.points_size,
         threshold=rule.threshold,

@@ -21,7 +21,7 @@ PRESIZE = 1.2
 
 
 @dataclass(frozen=True)
-class Stage:
+class TrainingStage:
     """One cycle of the rate: `epochs` long, on the head alone (`frozen`) or the whole net.
 
     `lowest` is the rate of the body's first layers, `highest` that of the head. The rate rises to it from a `start`-th
@@ -84,15 +84,15 @@ class Plan:
             said["class_weights"] = list(self.class_weights)
         return said | ({"processes": processes} if processes > 1 else {})
 
-    def stages(self, rate: float) -> tuple[Stage, ...]:
+    def stages(self, rate: float) -> tuple[TrainingStage, ...]:
         """Head first, then everything with lower rates for what is more general (fastai's `fine_tune`); or one cycle.
 
         https://docs.fast.ai/callback.schedule.html#learner.fine_tune
         """
         if self.scratch:
-            return (Stage(self.epochs, False, rate, rate, 0.25, 25),)
-        whole = Stage(self.epochs, False, rate / 200, rate / 2, 0.3, 5)
-        head = Stage(self.frozen_epochs, True, rate, rate, 0.99, 25)
+            return (TrainingStage(self.epochs, False, rate, rate, 0.25, 25),)
+        whole = TrainingStage(self.epochs, False, rate / 200, rate / 2, 0.3, 5)
+        head = TrainingStage(self.frozen_epochs, True, rate, rate, 0.99, 25)
         return (head, whole) if self.frozen_epochs else (whole,)
 
 

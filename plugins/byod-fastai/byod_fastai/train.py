@@ -23,7 +23,7 @@ from byod_fastai.averaging import Average
 from byod_fastai.callbacks import Watch
 from byod_fastai.options import Options
 from byod_fastai.schedule import Plan, labels, plan
-from byod_fastai.training_loop import Form, Rate, Task
+from byod_fastai.training_loop import Form, LearningTask, Rate
 
 
 def train(data: TrainingData, options: Options, run: Run) -> Trained:
@@ -31,7 +31,7 @@ def train(data: TrainingData, options: Options, run: Run) -> Trained:
     team = processes.team(run)
     set_seed(run.seed, reproducible=team.device.type == "cuda")
     built = net(options, len(data.classes))
-    task = Task(data, options, run, team, built, plan(options, built, team.device, data))
+    task = LearningTask(data, options, run, team, built, plan(options, built, team.device, data))
     run.say(training_loop.introduction(task, (len(data.train), len(data.valid))))
     rule = InputRule(width=task.plan.size, height=task.plan.size, resize=options.resize)
     learner = _learner(task, rule)
@@ -43,7 +43,7 @@ def train(data: TrainingData, options: Options, run: Run) -> Trained:
     return trained
 
 
-def _learner(task: Task[Plan], rule: InputRule) -> Learner:
+def _learner(task: LearningTask[Plan], rule: InputRule) -> Learner:
     """The Learner with the loss of classes."""
     weighed = task.plan.class_weights
     if weighed is not None:
@@ -55,7 +55,7 @@ def _learner(task: Task[Plan], rule: InputRule) -> Learner:
     return training_loop.learner(task, DataLoaders(*_batches(task, rule)), loss, groups, _changes(task))
 
 
-def _batches(task: Task[Plan], rule: InputRule) -> tuple[Batches, Batches]:
+def _batches(task: LearningTask[Plan], rule: InputRule) -> tuple[Batches, Batches]:
     """Training and validation batches, each from pictures decoded once."""
     side = task.plan.cached
     larger = InputRule(width=side, height=side, resize=rule.resize)
@@ -75,14 +75,16 @@ def _batches(task: Task[Plan], rule: InputRule) -> tuple[Batches, Batches]:
     return batches(task.data.train, larger, True), batches(task.data.valid, rule, False)
 
 
-def _changes(task: Task[Plan]) -> list[Callback]:
+def _changes(task: LearningTask[Plan]) -> list[Callback]:
     """What happens to training batches."""
     options = task.options
     found: list[Callback] = [Augment(task.plan.size, task.plan.smallest_crop)] if options.augment else []
     return [*found, MixUp(options.mixup)] if options.mixup else found
 
 
-def _trained(task: Task[Plan], learner: Learner, rule: InputRule, rate: Rate, watch: Watch) -> Trained:
+def _trained(
+    task: LearningTask[Plan], learner: Learner, rule: InputRule, rate: Rate, watch: Watch
+) -> Trained:
     """The trained net, its files, and its logits."""
     trained, model = training_loop.outcome(task, learner, Form(rule, task.data.classes), rate, watch.notes())
 

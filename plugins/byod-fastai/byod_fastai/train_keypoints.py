@@ -25,8 +25,8 @@ from byod_fastai import processes, training_loop
 from byod_fastai.averaging import Average
 from byod_fastai.callbacks import Watch
 from byod_fastai.options import Options
-from byod_fastai.schedule import Stage
-from byod_fastai.training_loop import Form, Task
+from byod_fastai.schedule import TrainingStage
+from byod_fastai.training_loop import Form, LearningTask
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Plan(schedule.Plan):
         said = {"batch_size": self.batch_size * processes, "mirror": self.mirror}
         return said | ({"head": "direct"} if self.direct else {})
 
-    def stages(self, rate: float) -> tuple[Stage, ...]:
+    def stages(self, rate: float) -> tuple[TrainingStage, ...]:
         """Everything from the first step on."""
-        return (Stage(self.epochs, False, rate * self.body, rate, 0.25, 25),)
+        return (TrainingStage(self.epochs, False, rate * self.body, rate, 0.25, 25),)
 
 
 class Shown:
@@ -91,7 +91,7 @@ class PointsWatch(Watch):
     The rate has fallen to nothing by then, and a few dozen validation heads cannot tell better from luckier.
     """
 
-    def __init__(self, task: Task[Plan], average: Average | None) -> None:
+    def __init__(self, task: LearningTask[Plan], average: Average | None) -> None:
         epochs = task.plan.epochs
         super().__init__(task.run, task.team, epochs, 0, epochs)
         self.measures, self.average = task.plan.scratch, average
@@ -135,7 +135,7 @@ def train(data: TrainingData, options: Options, run: Run) -> Trained:
     set_seed(run.seed, reproducible=team.device.type == "cuda")
     chosen = Plan(**vars(schedule.plan(options, data.stage, len(data.train))))
     feed = Feed(data, chosen, run)
-    task = Task(data, options, run, team, recipe.net(options, chosen, data.points), chosen)
+    task = LearningTask(data, options, run, team, recipe.net(options, chosen, data.points), chosen)
     counts, of = (len(feed.train), len(feed.valid)), "pictures" if data.stage is Which.HEADS else "heads"
     run.say(training_loop.introduction(task, counts, of=of, does=f"finds {data.stage}, "))
     batches = DataLoaders(

@@ -23,7 +23,7 @@ from byod_fastai.averaging import Average
 from byod_fastai.callbacks import FrozenNorm, Watch
 from byod_fastai.options import Options
 from byod_fastai.processes import Team, Together
-from byod_fastai.schedule import Stage
+from byod_fastai.schedule import TrainingStage
 
 
 class Course(Protocol):
@@ -36,7 +36,7 @@ class Course(Protocol):
     searched: bool
     smaller: str
 
-    def stages(self, rate: float) -> tuple[Stage, ...]:
+    def stages(self, rate: float) -> tuple[TrainingStage, ...]:
         """The cycles, one after the other."""
         ...
 
@@ -57,7 +57,7 @@ Planned = TypeVar("Planned", bound=Course)
 
 
 @dataclass(frozen=True)
-class Task(Generic[Planned]):
+class LearningTask(Generic[Planned]):
     """One training with everything that was chosen for it."""
 
     data: TrainingData
@@ -90,7 +90,7 @@ class Form:
 
 
 def introduction(
-    task: Task[Planned], counts: tuple[int, int], *, of: str = "pictures", does: str = ""
+    task: LearningTask[Planned], counts: tuple[int, int], *, of: str = "pictures", does: str = ""
 ) -> str:
     """The line that says what begins; `counts` are those learned from and those that validate."""
     made, built = task.plan, task.built
@@ -108,7 +108,7 @@ def introduction(
 
 
 def learner(
-    task: Task[Planned],
+    task: LearningTask[Planned],
     batches: DataLoaders,
     loss: Callable[..., torch.Tensor],
     groups: Callable[[nn.Module], list[list[nn.Parameter]]],
@@ -137,7 +137,7 @@ def learner(
     )
 
 
-def learn(task: Task[Planned], learner: Learner, watch: Watch, average: Average | None) -> Rate:
+def learn(task: LearningTask[Planned], learner: Learner, watch: Watch, average: Average | None) -> Rate:
     """Go through the whole training; the net then has the weights that are kept.
 
     Raises:
@@ -151,7 +151,7 @@ def learn(task: Task[Planned], learner: Learner, watch: Watch, average: Average 
     return rate
 
 
-def _fit(task: Task[Planned], learner: Learner, watch: Watch, average: Average | None) -> Rate:
+def _fit(task: LearningTask[Planned], learner: Learner, watch: Watch, average: Average | None) -> Rate:
     """All stages, or what is left of them after a kill."""
     saved = checkpoints.agreed(task.run, task.team)
     if saved is None:
@@ -179,7 +179,7 @@ def _fit(task: Task[Planned], learner: Learner, watch: Watch, average: Average |
     return rate
 
 
-def _rate(task: Task[Planned], learner: Learner) -> Rate:
+def _rate(task: LearningTask[Planned], learner: Learner) -> Rate:
     """The rate that was asked for, or else the one that a search finds, where there is one."""
     asked, usual = task.options.lr, task.plan.usual_rate
     if asked is not None or not task.plan.searched:
@@ -190,7 +190,7 @@ def _rate(task: Task[Planned], learner: Learner) -> Rate:
 
 
 def outcome(
-    task: Task[Planned], learner: Learner, form: Form, rate: Rate, notes: dict[str, Any]
+    task: LearningTask[Planned], learner: Learner, form: Form, rate: Rate, notes: dict[str, Any]
 ) -> tuple[Trained, nn.Module]:
     """The files of the trained net, which the first process writes, what is to be said of it, and itself on the CPU."""
     model = learner.model.float().cpu().to(memory_format=torch.contiguous_format).eval()

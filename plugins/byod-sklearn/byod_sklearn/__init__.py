@@ -11,7 +11,7 @@ from byod.plugin import Run, Task, Trained, TrainingData
 from byod_sklearn.options import Options
 
 if TYPE_CHECKING:
-    from byod_sklearn.features import Memory
+    from byod_sklearn.features import FeatureCache
 
 __all__ = ["Options", "Sklearn"]
 
@@ -28,7 +28,7 @@ class Sklearn:
     Options: ClassVar[type[BaseModel]] = Options
 
     def __init__(self) -> None:
-        self._memory: Memory | None = None
+        self._memory: FeatureCache | None = None
 
     def doctor(self) -> list[str]:
         """Packages that are missing; imports none of them."""
@@ -50,8 +50,8 @@ class Sklearn:
         Raises:
             TrainerError: the body is unknown or does not fit its weights, or a package is missing.
         """
-        from byod_sklearn.features import Memory
+        from byod_sklearn.features import FeatureCache
         from byod_sklearn.train import train
 
-        self._memory = self._memory or Memory()
+        self._memory = self._memory or FeatureCache()
         return train(data, options, run, self._memory)

@@ -24,7 +24,7 @@ BATCH = 8
 
 
 @dataclass
-class Memory:
+class FeatureCache:
     """The extractors made so far, and the features of every picture they have seen."""
 
     extractors: dict[str, Extractor] = field(default_factory=dict)

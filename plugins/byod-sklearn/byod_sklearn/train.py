@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from byod.plugin import Example, Floats, Run, Trained, TrainingData
 from byod_sklearn.extractor import Extractor
-from byod_sklearn.features import Memory
+from byod_sklearn.features import FeatureCache
 from byod_sklearn.logistic_regression import Regression, fit, log_loss
 from byod_sklearn.options import Options
 
@@ -23,7 +23,7 @@ Numbers = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
-def train(data: TrainingData, options: Options, run: Run, memory: Memory) -> Trained:
+def train(data: TrainingData, options: Options, run: Run, memory: FeatureCache) -> Trained:
     """Compute the features, fit, and export; see `Sklearn.train`."""
     started = time.perf_counter()
     if run.device not in (None, "cpu"):

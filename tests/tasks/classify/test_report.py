@@ -540,7 +540,7 @@ def _places(svg):
             charts.forest([charts.Bar(name="x" * 200, value=v, low=low, high=1.0)], named_by="a")
             for v, low in ((1.0, 1.0), (0.0, 0.0), (0.97, 0.9))
         ),
-        charts.reliability([charts.Bin(sure=1.0, right=0.0, share=1.0)], named_by="a"),
+        charts.reliability([charts.ReliabilityBin(sure=1.0, right=0.0, share=1.0)], named_by="a"),
         charts.scatter(
             [
                 charts.Spot(

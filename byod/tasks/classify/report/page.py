@@ -233,13 +233,13 @@ def _drawn(contents: ReportContents) -> dict[str, str]:
     return drawn
 
 
-def bins(answers: Sequence[ShownPrediction], *, raw: bool) -> list[charts.Bin]:
+def bins(answers: Sequence[ShownPrediction], *, raw: bool) -> list[charts.ReliabilityBin]:
     """The same bins as the expected calibration error's, without the empty ones."""
     sure = np.array([a.probability_raw if raw else a.probability for a in answers])
     right = np.array([a.right for a in answers], np.float64)
     where = np.minimum((sure * statistics.BINS).astype(np.int64), statistics.BINS - 1)
     return [
-        charts.Bin(
+        charts.ReliabilityBin(
             sure=float(sure[where == each].mean()),
             right=float(right[where == each].mean()),
             share=float((where == each).mean()),
