@@ -1,4 +1,4 @@
-"""What a plugin imports, and all it imports: the public names for those who write a trainer.
+"""The public names for those who write a trainer: all that a plugin imports.
 
 A trainer is a class that keeps to `Trainer`: it is given `TrainingData` and a `Run`, and gives back a `Trained` with
 one ONNX file, whose input is what its `InputRule` says. docs/writing-a-trainer.md has a whole plugin on one page;

@@ -43,7 +43,7 @@ STORED, SHOWN = "stored", "shown"
 
 
 class Converted(Record):
-    """What a conversion did: the dataset as it stands, its split, and how many pictures and heads were found."""
+    """The result of a conversion: the dataset as it stands, its split, and the number of pictures and heads found."""
 
     snapshot: Snapshot
     split: SplitDone

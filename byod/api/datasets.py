@@ -39,7 +39,7 @@ __all__ = ["SplitDone", "assign", "say_split"]
 
 
 class Web(Record):
-    """How strangers' servers are asked: by whom, within which limits, and whether against their wishes."""
+    """Settings for requests to strangers' servers: who asks, within which limits, and whether against opt-outs."""
 
     settings: Settings
     limits: Limits = Limits()
@@ -100,7 +100,7 @@ def add(
 
 
 def preview(recipe: Recipe, settings: Settings) -> list[tuple[Candidate, Reason | None]]:
-    """What a collection would fetch in its first round, and what it would refuse; nothing is written."""
+    """Search as a collection would for its first round, with what it would refuse; nothing is written."""
     offering = _candidate_search(recipe, settings, {}, lambda *_: None)
     return offering.draw(dict.fromkeys(recipe.classes, recipe.per_class))
 

@@ -104,7 +104,7 @@ def compare(runs: Sequence[Path], page: Path) -> Comparison | KeypointsCompariso
 def predict(
     run: Path, images: Sequence[Path | tuple[str, bytes]]
 ) -> Iterator[Prediction | KeypointsPrediction | Unreadable]:
-    """What a run's model says of pictures (a class, or heads): files, all below folders, or (name, bytes) pairs."""
+    """Predict with a run's model (a class, or heads): files, all below folders, or (name, bytes) pairs."""
     if isinstance(read_card(run), KeypointsCard):
         return KeypointsPredictor(run).predict(_pictures(images))
     return Predictor(run).predict(_pictures(images))

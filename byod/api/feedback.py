@@ -110,7 +110,7 @@ class _Importing:
             write_keypoints(self.dataset.files, name, marks.scaled(arrival.sha256, width, height))
 
     def lines(self) -> list[str]:
-        """What is to be said of reports that stay."""
+        """Say which reports stay, and why."""
         return [
             f"{number} reports say {'none of the classes' if label is None else label!r}, for which there is no class"
             f" here; they stay in {self.dataset.folder / feedback_inbox.ROOM}"

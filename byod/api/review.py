@@ -45,7 +45,7 @@ PAUSE = 5.0
 
 
 class ServerChoice(Record):
-    """Which Label Studio: byod's own, or the one at `url` with `token`.
+    """The choice of a Label Studio: byod's own, or the one at `url` with `token`.
 
     `files` is the folder which that server shows as LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, where byod may write
     previews; without it they are uploaded.
@@ -57,7 +57,7 @@ class ServerChoice(Record):
 
 
 class ReviewRequest(Record):
-    """What is asked: the labels (or points) of all pictures unless `suspects` or `conflicts` are named.
+    """A request for labels (or points) of all pictures, unless `suspects` or `conflicts` are named.
 
     `run` adds what a run says of each picture, and `uncertain` orders by that. `sample` asks about a random few,
     `limit` about the first ones. `again` also asks about pictures somebody has reviewed.
@@ -85,7 +85,7 @@ class ReviewSession:
 
 @dataclass(frozen=True)
 class RunPredictions:
-    """What a run says of pictures: SHA-256 → class folder → probability."""
+    """The predictions of a run: SHA-256 → class folder → probability."""
 
     name: str
     answers: Mapping[str, Mapping[str, float]]
@@ -271,7 +271,7 @@ def _claimed(snapshot: Snapshot) -> dict[str, list[str]]:
 def _predict_all(
     dataset: Dataset, snapshot: Snapshot, request: ReviewRequest, say: Say
 ) -> RunPredictions | None:
-    """What a run says of every kept picture; None when no run was asked for."""
+    """Predict every kept picture with a run; None when no run was asked for."""
     if request.run is None and not request.uncertain:
         return None
     run = runs.find_run(request.run or str(dataset.folder), dataset.folder.parent)
@@ -346,7 +346,7 @@ def undo(folder: Path, *, say: Say) -> Undone:
 
 
 class Standing(Record):
-    """How the review of a dataset stands: a tally a project, people among themselves, models against people."""
+    """The state of a dataset's review: a tally a project, people among themselves, models against people."""
 
     tallies: tuple[AgreementTally, ...]
     people: tuple[Pair, ...]

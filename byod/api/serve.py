@@ -30,7 +30,7 @@ EVERY = 10.0
 
 
 class Place(Record):
-    """Where a run answers, for which projects of which server."""
+    """The address at which a run answers, for which projects of which server."""
 
     run: str
     url: str
@@ -39,7 +39,7 @@ class Place(Record):
 
 
 class Page(Record):
-    """Where the page of a run is, and where what people report goes (None: nothing is kept)."""
+    """The address of a run's page, and the folder of what people report (None: nothing is kept)."""
 
     run: str
     url: str

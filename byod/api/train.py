@@ -40,7 +40,7 @@ NO_PROBE = (
 
 
 class TrainRequest(Record):
-    """How a training is wanted: by which trainer, with which options, where.
+    """A request for a training: by which trainer, with which options, on which devices.
 
     `task` is what to learn (None: what the dataset is for). `python` is the Python of another environment in which the
     trainer lives. `probe` asks for the instant bar first (of classes); `fresh` starts anew where an unfinished run
@@ -169,7 +169,7 @@ def suspects(
 
 
 def leak(folder: Path, options: Mapping[str, str], *, cache: Path | None, say: Say) -> leakage.Leakage:
-    """What a random split would claim, beside what a split by near-copies finds."""
+    """Compare what a random split would claim with what a split by near-copies finds."""
     probe = _needed_probe()
     snapshot, examples = _labelled(folder, say)
     with tempfile.TemporaryDirectory(prefix="byod-") as place:

@@ -142,7 +142,7 @@ def _only_class(folder: Path) -> str | None:
 
 
 def _kinds(typed: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """What was typed after --points: for each class of boxes the names of their points."""
+    """Read the value of --points: for each class of boxes the names of their points."""
     from byod.schema.errors import UsageError
 
     kinds: dict[str, tuple[str, ...]] = {}

@@ -1,4 +1,4 @@
-"""How the demo is told."""
+"""The demo's story, told on the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be wrong with this installation, found out without importing anything heavy."""
+"""Find what may be wrong with this installation, without importing anything heavy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How commands speak: results to stdout, everything else to stderr, errors as one line with an exit code."""
+"""Print results to stdout, everything else to stderr, and errors as one line with an exit code."""
 
 from __future__ import annotations
 

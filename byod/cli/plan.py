@@ -1,4 +1,4 @@
-"""What `collect` and `add` were asked for, put over the recipe that is there."""
+"""Put what `collect` and `add` were given over the recipe that is there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def plan(
     changes: Mapping[str, object],
     listed: bool,
 ) -> tuple[Path, Recipe]:
-    """Where to collect, and by which recipe: the one that is there, with what was typed put over it."""
+    """Choose the folder to collect into and its recipe: the one that is there, with what was typed put over it."""
     if again is not None and (into is not None or names):
         raise UsageError(
             "--recipe takes its classes and its place from the folder; leave CLASS and --into out"
@@ -52,7 +52,7 @@ def plan(
 
 
 def plan_add(label: str | None, into: Path | None, changes: Mapping[str, object]) -> tuple[Path, Recipe]:
-    """Where own pictures go, and the recipe of that place with their class in it."""
+    """Choose the folder that own pictures go to, and its recipe with their class in it."""
     try:
         folder = into or dataset_folder.find(None)
     except DatasetError:

@@ -1,4 +1,4 @@
-"""What commands print of a dataset: tables for people, and the JSON other programs rely on."""
+"""Print a dataset: tables for people, and the JSON other programs rely on."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def counts(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def rejected(snapshot: Snapshot) -> list[tuple[str, int]]:
-    """How many candidates and samples were refused, by reason, the commonest first."""
+    """Count the refused candidates and samples by reason, the commonest first."""
     return [
         (each.reason, len(each.samples) + each.addresses) for each in dataset_statistics.refusals(snapshot)
     ]
 
 
 def licences(snapshot: Snapshot) -> dict[str, int]:
-    """How many pictures stand under each licence; "unknown" where no source states one."""
+    """Count the pictures under each licence; "unknown" where no source states one."""
     return {licence or "unknown": number for licence, number in dataset_statistics.licence_counts(snapshot)}
 
 
@@ -140,7 +140,7 @@ def _conflicts(snapshot: Snapshot) -> None:
 
 
 def preview(recipe: Recipe, drawn: Sequence[tuple[Candidate, Reason | None]], as_json: bool) -> None:
-    """What a dry run found."""
+    """Print what a dry run found."""
     total: Counter[tuple[str, str, str]] = Counter()
     refused: Counter[tuple[str, str, str]] = Counter()
     for candidate, reason in drawn:
@@ -174,7 +174,7 @@ def suspects(found: Sequence[LabelIssue], snapshot: Snapshot) -> None:
 
 
 def leak(found: Leakage) -> None:
-    """What a random split would claim beside what byod's split finds."""
+    """Print what a random split would claim beside what byod's split finds."""
     rows = [
         (name, f"{one.accuracy:.1%}", f"{one.interval[0]:.1%} to {one.interval[1]:.1%}")
         for name, one in (("byod's: near-copies on one side", found.grouped), ("random", found.random))

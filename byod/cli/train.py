@@ -96,7 +96,7 @@ def train(
 
 
 def pairs(settings: Sequence[str]) -> dict[str, str]:
-    """What was typed after --set, by key."""
+    """Read the values of --set, by key."""
     from byod.schema.errors import UsageError
 
     found = {}

@@ -108,7 +108,7 @@ class _Run(Generic[T]):
         self._open = 0
 
     def results(self, urls: Iterator[str]) -> Iterator[tuple[Fetched | Miss, T | None]]:
-        """What became of each address, until there are no more."""
+        """Yield the outcome of each address, until there are no more."""
         exhausted = False
         while not self._stopped():
             if not exhausted and self._schedule.room():
@@ -218,7 +218,7 @@ class _Run(Generic[T]):
         self._done.put((fetched, value, body.held))
 
     def _fetch_robots(self, site: Site) -> Permission | Miss:
-        """What a site allows: robots.txt by RFC 9309, and the reservations of tdmrep.json beside it."""
+        """Fetch what a site allows: robots.txt by RFC 9309, and the reservations of tdmrep.json beside it."""
         outcome = self._text(f"{site.origin}/robots.txt", self._limits.deadline)
         if isinstance(outcome, Miss):
             permission = _without_robots(outcome)
@@ -244,7 +244,7 @@ class _Run(Generic[T]):
 
 
 def _without_robots(miss: Miss) -> Permission | Miss:
-    """What the absence of a readable robots.txt means (RFC 9309 §2.3.1).
+    """Interpret the absence of a readable robots.txt (RFC 9309 §2.3.1).
 
     Not there (any 4xx, an empty file, redirects without end): everything is allowed. Cannot be read (429, 5xx,
     connection trouble): nothing is, until it can be; that is no final refusal, so the reason stays transient.

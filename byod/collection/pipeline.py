@@ -39,7 +39,7 @@ Fetch = Callable[
 
 @dataclass(frozen=True)
 class Arrival:
-    """What became of one body: a picture waiting under `path`, or why it was refused."""
+    """The outcome of one body: a picture waiting under `path`, or the reason it was refused."""
 
     sha256: str
     size: int
@@ -153,7 +153,7 @@ class Collection:
         return {label: wanted - kept.get(label, 0) for label in self.dataset.recipe.classes}
 
     def _batch(self, label: str, missing: int) -> int:
-        """How many candidates to draw for the missing pictures, going by how many were kept so far."""
+        """The number of candidates to draw for the missing pictures, going by the share kept so far."""
         if missing <= 0:
             return 0
         asked, kept = self.dataset.catalog.candidates.counts(label)

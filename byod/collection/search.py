@@ -1,4 +1,4 @@
-"""What the sources offer for each class, interleaved, drawn in rounds until a class has enough.
+"""Search the sources for each class, interleaved, in rounds until a class has enough.
 
 Sources are asked side by side (one thread for each source, so that no source is asked twice at once), but what
 is drawn depends only on their answers, never on which of them was faster.
@@ -48,7 +48,7 @@ class _RunningQuery:
 
 
 def refusal(candidate: Candidate, options: SearchOptions) -> Reason | None:
-    """Why a candidate is not even fetched: its licence, or a size the source itself states, or None.
+    """The reason not even to fetch a candidate (its licence, or a size the source itself states), or None.
 
     A person's own pictures need no licence.
     """

@@ -1,4 +1,4 @@
-"""Which part of the split each picture of a dataset belongs to, and what a fixed split leaks."""
+"""Assign each picture of a dataset to a part of the split, and find the leakage of a fixed split."""
 
 from __future__ import annotations
 

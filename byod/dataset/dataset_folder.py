@@ -321,7 +321,7 @@ def _check_own(folder: Path) -> None:
 
 
 def has_pictures(folder: Path) -> bool:
-    """Whether a dataset folder holds any picture; one without is only a recipe."""
+    """True if a dataset folder holds any picture; one without is only a recipe."""
     return any(True for room in (folder / IMAGES).glob("*") if room.is_dir() and any(room.iterdir()))
 
 

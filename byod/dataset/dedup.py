@@ -1,4 +1,4 @@
-"""Which pictures are copies of each other, and what follows for each.
+"""Find which pictures are copies of each other, and decide which one of them stays.
 
 Two rules, two groupings. *The same* (tier A: phash <= 8, dhash <= 10, and the colours agree) is for dropping,
 and a drop is always a direct link to the copy that stays, never a chain. *Alike* (tier B: phash <= 12 and
@@ -41,7 +41,7 @@ class Drop(Record):
 
 
 class Deduplication(Record):
-    """What a set of pictures comes to; every tuple in a fixed order.
+    """The duplicates of a set of pictures; every tuple in a fixed order.
 
     `conflicts` are sets of pictures that are the same and were offered for different classes (one alone, when
     the same bytes were). `groups` hold two pictures or more, dropped ones included, the best first. `lookalikes`

@@ -28,7 +28,7 @@ MAX_SIDE = 2048
 
 
 class Feedback(Record):
-    """What a person says a picture shows: a class (None: none of the model's), or its marks; in pixels of the file."""
+    """A person's word on a picture: a class (None: none of the model's), or its keypoints in pixels of the file."""
 
     sha256: Sha256
     run: str
@@ -89,7 +89,7 @@ def files_of(dataset: Path, sha256: str) -> tuple[Path, Path]:
 
 
 def count(dataset: Path) -> int:
-    """How many corrections wait."""
+    """Count the waiting corrections."""
     return sum(1 for _ in (dataset / ROOM).glob("[!.]*.json"))
 
 

@@ -23,7 +23,7 @@ _MOVING = ".moving"
 
 
 class Followed(Record):
-    """What happened to files of points: counts by kind, and a line for each that needs somebody to look."""
+    """The changes to files of points: counts by kind, and a line for each that needs somebody to look."""
 
     counts: dict[str, int]
     lines: tuple[str, ...]
@@ -65,7 +65,7 @@ class _Following:
         self._know()
 
     def _know(self) -> None:
-        """Which picture stands where; one that no settlement has placed is known by the name it will get."""
+        """Map each picture to its path; one that has not been placed is known by the name it will get."""
         standing = self.dataset.catalog.samples.standing()
         self.paths = {
             sha256: f"{sha256[:20]}.waiting" if path.startswith(".byod/") else path

@@ -17,7 +17,7 @@ from byod.schema.records import Placement, Policy, Record, Sample, Status, Verdi
 
 
 class Placements(Record):
-    """What a settlement did: samples whose place changed, and the counts of what stands where."""
+    """The result of placing: samples whose place changed, and the counts of what stands where."""
 
     changed: int
     moved: int
@@ -114,7 +114,7 @@ def _related(dataset: Dataset, around: Collection[str]) -> set[str] | None:
 
 
 def _comparable(sample: Sample, evaluated: bool) -> bool:
-    """Whether a settlement has a say: not where the picture itself is unfit, nor where its file is gone unjudged."""
+    """True if placing has a say: not where the picture itself is unfit, nor where its file is gone unjudged."""
     if (
         sample.status is Status.REJECTED
         and sample.reason is not None
@@ -198,7 +198,7 @@ def _decide(
 def _refusals(
     deduplicated: Deduplication, verdicts: Mapping[str, Verdict]
 ) -> dict[str, tuple[Reason, str, str | None]]:
-    """Why samples may not stand: copies, placeholders, conflicts that nobody has decided."""
+    """The reasons that samples may not stand: copies, placeholders, conflicts that nobody has decided."""
     reasons: dict[str, tuple[Reason, str, str | None]] = {}
     for conflict in deduplicated.conflicts:
         decided = [sha256 for sha256 in conflict if sha256 in verdicts]
@@ -227,7 +227,7 @@ def _refusals(
 def _unlicensed(
     stated: Mapping[str, set[str | None]], policy: Policy
 ) -> dict[str, tuple[Reason, str, str | None]]:
-    """What the policy does not accept: a policy made stricter also reaches what was collected before."""
+    """The samples the policy does not accept: a policy made stricter also reaches what was collected before."""
     reasons: dict[str, tuple[Reason, str, str | None]] = {}
     for sha256, found in stated.items():
         refusals = [licences.allows(policy, licence) for licence in sorted(found, key=str)]

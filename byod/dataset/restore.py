@@ -60,7 +60,7 @@ def _named(rejected: Iterable[Sample], name: str) -> list[Sample]:
 
 
 def _can_return(dataset: Dataset, sample: Sample, say: Say) -> bool:
-    """Whether it can; a picture refused before it was measured gets its fingerprint now."""
+    """True if it can; a picture refused before it was measured gets its fingerprint now."""
     name = sample.path or sample.sha256[:12]
     if not sample.path or not (dataset.folder / sample.path).exists():
         say(f"{name} cannot come back: its bytes were not kept")

@@ -1,4 +1,4 @@
-"""Which pictures a model learns from, is tuned on and is tested with: by duplicate group, alike in every class.
+"""Split pictures into train, valid and test: by duplicate group, alike in every class.
 
 No random numbers decide this. The order of a class's groups is a hash of their keys, so the same pictures come
 to the same split on every machine; and what was once assigned stays, so a test set stays a test set as the
@@ -54,7 +54,7 @@ class _Group(Record):
 
     @property
     def place(self) -> str:
-        """Where the group stands in the order of its class: as good as random, and always the same."""
+        """The group's place in the order of its class: as good as random, and always the same."""
         return hashlib.sha256(f"byod split {self.key}".encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What people did to the folders since byod last looked, taken up as verdicts.
+"""Take up what people did to the folders since byod last looked, as verdicts.
 
 A file is known by its SHA-256, not by its path, and is hashed again only when its size or time of change differs.
 
@@ -37,14 +37,14 @@ _IGNORED = {"thumbs.db", "desktop.ini"}
 
 
 class Changes(Record):
-    """What was found, as counts by kind, and a line for each file that could not be taken up."""
+    """The changes found, as counts by kind, and a line for each file that could not be taken up."""
 
     counts: dict[str, int]
     lines: tuple[str, ...]
 
     @property
     def any(self) -> bool:
-        """Whether anything changed."""
+        """True if anything changed."""
         return bool(self.counts)
 
 
@@ -181,7 +181,7 @@ class _FolderScan:
                 self._gone(sha256)
 
     def _still(self, sha256: str, path: str) -> bool:
-        """Whether the file at a path is there and still has these bytes."""
+        """True if the file at a path is there and still has these bytes."""
         return path in self.seen and self.now_at.get(path, sha256) == sha256
 
     def _file(self, file: _File) -> None:

@@ -36,7 +36,7 @@ _GROUPS = {
 
 
 class FakeSource(Record):
-    """Where a stand serves: `base` is the address of its API, `ports` the port of each host, the API's first."""
+    """A running fake source: `base` is the address of its API, `ports` the port of each host, the API's first."""
 
     base: str
     ports: tuple[int, ...]
@@ -92,7 +92,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Site:
-    """What is served: the answers to a search, and the pictures by their path."""
+    """The content of the fake source: the replies to a search, and the pictures by their path."""
 
     def __init__(self, planted: Planted, here: FakeSource) -> None:
         self._here = here

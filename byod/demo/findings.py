@@ -1,4 +1,4 @@
-"""What byod found beside what was planted: the demo's answer to "does it work?"."""
+"""Compare what byod found with what was planted: the demo's answer to "does it work?"."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class _Evidence:
         return DemoLine(kind=Kind.GOOD, planted=len(offers), found=kept, note=note)
 
     def _fate(self, offer: Offer) -> str:
-        """Why a good picture is not kept; empty when it is."""
+        """The reason that a good picture is not kept; empty when it is."""
         sample = self._sample(offer.path)
         if sample is None:
             return self._misses.get(offer.path, "not asked for")
@@ -89,7 +89,7 @@ class _Evidence:
         return "" if keeper.status is Status.KEPT else str(keeper.reason or keeper.status)
 
     def _planted_pair(self, path: str, keeper: Sample) -> bool:
-        """Whether the keeper is a planted copy of the picture at `path`."""
+        """True if the keeper is a planted copy of the picture at `path`."""
         return any(
             offer.original == path and self._shas.get(offer.path) == keeper.sha256
             for offer in self._offers.values()
@@ -105,7 +105,7 @@ class _Evidence:
         return reason in _REFUSED[offer.kind]
 
     def _paired(self, offer: Offer) -> str:
-        """How a copy was recognised: "dropped", "tied" (kept, in one split group), or not at all (empty)."""
+        """The way a copy was recognised: "dropped", "tied" (kept, in one split group), or not at all (empty)."""
         copy, original = self._sample(offer.path), self._sample(offer.original or "")
         if copy is None or original is None:
             return ""

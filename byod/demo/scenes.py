@@ -1,4 +1,4 @@
-"""What the demo plants: good pictures of a few classes, and every trouble that a web search brings along.
+"""Plant the demo's pictures: good ones of a few classes, and every trouble that a web search brings along.
 
 `drawn()` draws the pictures, `pictures_from(folder)` takes them from real class folders. Either way the same
 trouble is added, and a `Planted` record says what was planted where: what byod finds can be held against it.
@@ -36,7 +36,7 @@ _LICENCES = (("by", "4.0"), ("by-sa", "4.0"), ("by", "2.0"), ("cc0", "1.0"), ("b
 
 
 class Kind(StrEnum):
-    """What an offered picture is: a good one, or a trouble."""
+    """The kind of a planted picture: a good one, or a trouble."""
 
     GOOD = "good picture"
     EXACT = "exact copy"
@@ -116,7 +116,7 @@ class Planted(Record):
 
     @property
     def counts(self) -> dict[Kind, int]:
-        """How many offers there are of each kind, in the order of `Kind`, those without any left out."""
+        """Count the planted pictures of each kind, in the order of `Kind`, those without any left out."""
         counts = {kind: len(self.of(kind)) for kind in Kind}
         return {kind: count for kind, count in counts.items() if count}
 

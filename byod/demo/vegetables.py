@@ -40,7 +40,7 @@ def draw(rng: np.random.Generator, *vegetables: Vegetable) -> Image.Image:
 
 
 def _places(rng: np.random.Generator, size: tuple[int, int], count: int) -> list[tuple[int, int, int]]:
-    """Where the heads lie, back to front: left, top and side of each, in pixels."""
+    """The places of the heads, back to front: left, top and side of each, in pixels."""
     width, height = size
     side = min(size) * float(rng.uniform(0.9, 1.25)) / (1, 1, 1.28, 1.5)[count]
     centres = sorted((float(rng.uniform(0.4, 0.6)), (index + 0.5) / count) for index in range(count))

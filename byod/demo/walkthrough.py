@@ -28,14 +28,14 @@ SHOWN = 6
 
 
 class Collected(Record):
-    """What collecting found beside what was planted."""
+    """The result of collecting, beside what was planted."""
 
     dataset: Path
     lines: tuple[DemoLine, ...]
 
 
 class TrainedModel(Record):
-    """What training came to, and what the model says of a few pictures it never saw."""
+    """The result of training, and the model's predictions of a few pictures it never saw."""
 
     run: Path
     card: ModelCard

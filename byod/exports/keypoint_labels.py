@@ -24,12 +24,12 @@ def point_set(snapshot: Snapshot) -> KeypointSet:
 
 
 def is_marked(snapshot: Snapshot, item: Leaving) -> bool:
-    """Whether a picture has a file of points; one without is not marked yet, and says nothing of heads."""
+    """True if a picture has a file of points; one without is not marked yet, and says nothing of heads."""
     return (snapshot.folder / keypoints_file(item.sample.path)).is_file()
 
 
 def marks_of(snapshot: Snapshot, item: Leaving) -> Keypoints:
-    """What is marked in a picture.
+    """Read the keypoints of a picture.
 
     Raises:
         DatasetError: the file is gone or damaged, or belongs to a picture of another size.
@@ -48,7 +48,7 @@ def marks_of(snapshot: Snapshot, item: Leaving) -> Keypoints:
 
 
 def name_of(item: Leaving) -> str:
-    """What to call a picture in a message."""
+    """The name of a picture in a message."""
     return item.credit.title or PurePosixPath(item.sample.path).name
 
 

@@ -1,4 +1,4 @@
-"""What leaves in an export: usable pictures in a fixed order, as bytes every reader understands."""
+"""Select the pictures of an export: usable ones in a fixed order, as bytes every reader understands."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def place(
 
 
 def _linked(source: Path, target: Path) -> bool:
-    """Whether a hard link could be made; another file system, or one without links, cannot have one."""
+    """True if a hard link could be made; another file system, or one without links, cannot have one."""
     try:
         os.link(source, target)
     except OSError:

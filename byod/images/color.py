@@ -70,7 +70,7 @@ def _plain(image: Image.Image, scale: tuple[float, float] | None) -> Image.Image
 
 
 def _scale(image: Image.Image) -> tuple[float, float]:
-    """What to subtract from, and multiply with, deep grey values (16 or 32 bits, floats) to get 0..255.
+    """The numbers to subtract from, and multiply with, deep grey values (16 or 32 bits, floats) to get 0..255.
 
     16 bits are full scale. The others state no scale: 0..1 for floats, 0..255 or 0..65535 is assumed where the
     values fit, and they are stretched from darkest to lightest where they do not.

@@ -61,7 +61,7 @@ _UPRIGHT = {
 
 
 class Rules(Record):
-    """What a picture must be like to be kept: sides in pixels, aspect as longer over shorter side."""
+    """Rules for the pictures that are kept: sides in pixels, aspect as longer over shorter side."""
 
     min_side: int = defaults.MIN_SIDE
     max_aspect: float = defaults.MAX_ASPECT
@@ -159,7 +159,7 @@ def open_picture(source: Path | bytes, *, at_least: int | None = None) -> Image.
 
 
 def plain(content: bytes) -> bool:
-    """Whether every browser draws the file just as byod sees it: one upright still in grey or RGB.
+    """True if every browser draws the file just as byod sees it: one upright still in grey or RGB.
 
     Raises:
         PictureError: it cannot be opened.
@@ -325,7 +325,7 @@ def _upright(image: Image.Image, box: Box, orientation: int) -> _Decoded:
 
 
 def _blank(image: Image.Image) -> bool:
-    """Whether no channel of an RGB picture varies by more than the noise of compression."""
+    """True if no channel of an RGB picture varies by more than the noise of compression."""
     return all(high - low <= 12 for low, high in zip(*[iter(_extrema(image))] * 2, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""What kind of file some bytes are, told by their content, and whether the file is whole."""
+"""Recognise the kind of a file by its content, and check that the file is whole."""
 
 from __future__ import annotations
 

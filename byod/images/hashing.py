@@ -1,4 +1,4 @@
-"""What a picture looks like, in a few hundred bytes: the hashes by which copies of it are found.
+"""Hash a picture: a few hundred bytes by which copies of it are found.
 
 `phash` and `dhash` are those of the imagehash package, bit for bit, for the upright picture; scipy and
 imagehash are not needed to compute them. `byod.images.decode` calls this with a reduced picture, which moves a
@@ -158,7 +158,7 @@ def _uniform(line: Pixels) -> bool:
 
 
 def _border_rows(pixels: Pixels) -> tuple[int, int]:
-    """How many rows at the top and at the bottom have one colour throughout, which is the edge row's own.
+    """Count the rows at the top and at the bottom that have one colour throughout, which is the edge row's own.
 
     A side that is uniform further than 35 % is the picture's background, not a border: 0.
     """

@@ -124,7 +124,7 @@ def cut(pixels: Bytes, frame: Frame, size: int) -> Bytes:
 
 
 def _places(frame: Frame, size: int, factor: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Where the cut's pixels lie in the reduced picture, in 256ths of its pixels, both [size, size]."""
+    """The places of the cut's pixels in the reduced picture, in 256ths of its pixels, both [size, size]."""
     step = frame.side / size
     cos, sin = math.cos(frame.angle) * step, math.sin(frame.angle) * step
     ix, iy = (-cos, -sin) if frame.mirrored else (cos, sin)

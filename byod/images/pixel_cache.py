@@ -137,7 +137,7 @@ class PixelCache:
         return store.mapped(), np.array([known.get(key, -1) for key in keys], np.int64)
 
     def _make_room(self, store: _Store, new: int, wanted: dict[bytes, None]) -> int:
-        """How many of `new` pictures there is room for, once what was not used for longest is gone."""
+        """Make room for `new` pictures by dropping what was not used for longest; the number there is room for."""
         others = [_Store.of(file) for file in self._folder.glob("*.keys") if file != store.names]
         others.sort(key=lambda other: other.names.stat().st_mtime)
         used = store.size() + sum(other.size() for other in others)

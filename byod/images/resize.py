@@ -1,4 +1,4 @@
-"""How a picture becomes a net's input: one rule for training, measuring, predicting and serving alike."""
+"""Resize a picture to a net's input: one rule for training, measuring, predicting and serving alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far people agree with each other, and models with people: plain counts over tasks as Label Studio gives them.
+"""Agreement of people with each other, and of models with people: plain counts over Label Studio's tasks.
 
 A task is a mapping as an export (`/api/projects/ID/export`) or a page of tasks (`fields=all`) holds it. A person's
 answer is their newest annotation that is not a skip; a skip is no answer, although it may carry a preselected label.
@@ -143,7 +143,7 @@ def kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 
 
 def answers(task: Item) -> dict[int, tuple[str, ...]]:
-    """What each person says of a task: the choices of their newest annotation that is no skip (points have none)."""
+    """The choices of each person on a task: those of their newest annotation that is not a skip (points have none)."""
     mine: dict[int, list[Item]] = {}
     for one in _annotations(task):
         if not _is_skip(one):
@@ -202,6 +202,6 @@ def _age(annotation: Item) -> tuple[datetime, int]:
 
 
 def _disagree(given: Iterable[tuple[str, ...]]) -> bool:
-    """Whether the answers differ, or one of them names several classes at once."""
+    """True if the answers differ, or one of them names several classes at once."""
     named = {said for said in given if said}
     return len(named) > 1 or any(len(said) > 1 for said in named)

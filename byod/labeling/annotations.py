@@ -1,4 +1,4 @@
-"""What people answered: annotations of Label Studio read as verdicts, and what follows from them for a picture.
+"""Read Label Studio's annotations as verdicts, and decide what follows from them for a picture.
 
 The newest answer of a person that was not skipped is what that person says. When people differ, or somebody moved
 the file by hand after the question was asked, the picture is a conflict.
@@ -31,7 +31,7 @@ class ReviewedKeypoint(Record):
 
 
 class Annotation(Record):
-    """What one person says of one picture; `label` is a class folder, None: it belongs nowhere.
+    """One person's annotation of one picture; `label` is a class folder, None: it belongs nowhere.
 
     `dots` are the points of the picture where the question was about points, `base` names those it was asked with.
     `last_verdict` is the number of the last verdict in the label log when the question was asked.
@@ -48,7 +48,7 @@ class Annotation(Record):
 
     @property
     def name(self) -> tuple[str, str, datetime]:
-        """What tells this answer from every other one, also after a server was set up anew."""
+        """A key that tells this annotation from every other one, also after a server was set up anew."""
         return self.sha256, self.who, self.when
 
 
@@ -136,7 +136,7 @@ def annotator(annotation: Mapping[str, Any], people: Mapping[int, str]) -> str:
 
 
 class Decision(Record):
-    """What follows from all that was said of a picture: its class folder, None for nowhere; or why nobody knows."""
+    """The decision on a picture: its class folder, None for nowhere; or why nobody knows."""
 
     label: str | None
     who: str
@@ -144,7 +144,7 @@ class Decision(Record):
 
 
 def decide(history: Sequence[tuple[int, Verdict]], new: Sequence[Annotation]) -> Decision:
-    """What follows from the label log of a picture and new answers (at least one), oldest first.
+    """Decide from the label log of a picture and new annotations (at least one), oldest first.
 
     Only what was said since the last change by hand counts, since that one decided what came before it.
     """

@@ -58,7 +58,7 @@ class LabelStudio:
         self.email = self._named(self._send("GET", "/api/current-user/whoami", _FIRST), "email")
 
     def _named(self, told: Any, name: str) -> str:
-        """What stands under a name in an answer."""
+        """The value under a name in a reply."""
         found = told.get(name) if isinstance(told, dict) else None
         if not isinstance(found, str):
             raise ReviewError(f"what answers at {self.url} is no Label Studio (it tells no {name})")
@@ -218,7 +218,7 @@ def passes(column: str, operator: str, kind: str, value: object) -> dict[str, ob
 
 
 def _detail(body: bytes) -> str | None:
-    """What an error answer says, on one line; None when it is not Label Studio's JSON."""
+    """The message of an error reply, on one line; None when it is not Label Studio's JSON."""
     try:
         told = jsonlib.loads(body)
     except ValueError:

@@ -62,7 +62,7 @@ class Waiting:
 
 
 def born(pid: int) -> str | None:
-    """When a process began, as a word that no other process of the same number has; None when it has ended.
+    """The start of a process, as a word that no other process of the same number has; None when it has ended.
 
     https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, fields 3, 20 and 22, and the boot they count from.
     """

@@ -117,7 +117,7 @@ class Uploads:
 
 
 def _fit(sample: Sample, source: Path) -> bool:
-    """Whether reviewers may see the file as it is: small, upright, and of a format every browser draws."""
+    """True if reviewers may see the file as it is: small, upright, and of a format every browser draws."""
     kind = TYPES.get(sample.format or "")
     if kind is None or not kind.shown_as_is or sample.size > _MAX_BYTES:
         return False

@@ -98,7 +98,7 @@ def last_line(log: Path) -> str:
 
 
 def _reason(log: Path) -> str:
-    """What an installer said last; uv breaks its errors into lines, and begins the first with a word or a cross."""
+    """The last line of an installer; uv breaks its errors into lines, and begins the first with a word or a cross."""
     lines = _lines(log)
     begins = [place for place, line in enumerate(lines) if line.startswith(("error:", "ERROR:", "×"))]
     return " ".join(lines[begins[-1] :])[:300] if begins else last_line(log)

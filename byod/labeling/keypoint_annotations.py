@@ -65,7 +65,7 @@ def reviewed_keypoints(
 
 
 def apart(one: Keypoints, other: Keypoints) -> float:
-    """How far two people's marks differ, in parts of the head's size; infinite where one has what the other lacks."""
+    """The distance of two people's keypoints, in parts of the head's size; infinite where one lacks a point."""
     if len(one.heads) != len(other.heads):
         return math.inf
     worst = 0.0

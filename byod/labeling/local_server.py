@@ -57,7 +57,7 @@ class Running(Record):
 
 
 class SavedServer(Record):
-    """What `server.json` keeps of the server started last: `born` tells its process from a later one."""
+    """The content of `server.json` on the server started last: `born` tells its process from a later one."""
 
     url: str
     pid: int
@@ -205,7 +205,7 @@ def _port(last: str | None) -> int:
 
 
 def _free(port: int) -> bool:
-    """Whether nobody listens on a port of this machine's loopback."""
+    """True if nobody listens on a port of this machine's loopback."""
     with socket.socket() as asking:
         asking.settimeout(2.0)
         if asking.connect_ex(("127.0.0.1", port)) == 0:

@@ -1,4 +1,4 @@
-"""How byod enters its own Label Studio: whether one answers, whether it accepts the keys, and how to get them back."""
+"""Log in to byod's own Label Studio: find out whether it runs and accepts the keys, and get lost keys back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_BYTES = 1_000_000
 
 
 class Keys(Record):
-    """How to enter; given to the server when it makes its first account, and kept beside its database."""
+    """The keys to a server; given to it when it makes its first account, and kept beside its database."""
 
     token: str
     email: str
@@ -23,14 +23,14 @@ class Keys(Record):
 
 
 def is_running(url: str) -> bool:
-    """Whether something at an address says, as Label Studio does, that it is up."""
+    """True if something at an address says, as Label Studio does, that it is up."""
     with _session() as session:
         answer = _read(session, f"{url}/health")
     return isinstance(answer, dict) and answer.get("status") == "UP"
 
 
 def accepts(url: str, keys: Keys) -> bool:
-    """Whether a Label Studio is up at an address and knows byod by its token."""
+    """True if a Label Studio is up at an address and knows byod by its token."""
     if not is_running(url):
         return False
     with _session() as session:

@@ -1,4 +1,4 @@
-"""What a model thinks, brought into Label Studio: by a helper it may ask, and by predictions written beforehand.
+"""Predictions of a model in Label Studio: from a backend it may ask, or written beforehand.
 
 Label Studio asks a connected model only when it opens a task that has no prediction at all; the tasks that byod pushes
 have one, the folder's. So the opinions of a run are also written, under the run's name, for every open task without.

@@ -56,12 +56,12 @@ class Project(Record):
 
     @property
     def stream(self) -> str:
-        """Where people are shown one picture after the other."""
+        """The address at which people are shown one picture after the other."""
         return f"{self.url}data?labeling=1"
 
 
 def key(dataset: Path) -> str:
-    """What names a dataset on every server, however its folder is called: 16 hexadecimal digits, made once."""
+    """The name of a dataset on every server, however its folder is called: 16 hexadecimal digits, made once."""
     file = dataset / _KEY
     if file.exists() and re.fullmatch(r"[0-9a-f]{16}", text := file.read_text(encoding="utf-8").strip()):
         return text
@@ -87,7 +87,7 @@ def find(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose) -
 
 
 class Remembered(Record):
-    """What the catalog knows of a project: its number, and how far it was pulled; `marker` tells it on the server."""
+    """The catalog's record of a project: its number, and how far it was pulled; `marker` tells it on the server."""
 
     purpose: Purpose
     marker: str
@@ -96,7 +96,7 @@ class Remembered(Record):
 
 
 def remembered(dataset: Dataset, server: str, purpose: Purpose) -> Remembered:
-    """What is known of the dataset's project for a purpose before the server is asked."""
+    """Look up the dataset's project for a purpose in the catalog."""
     reviews = dataset.catalog.reviews
     return Remembered(
         purpose=purpose,
@@ -312,7 +312,7 @@ def _points_config(dataset: Dataset, kept: Mapping[str, Mapping[str, str]]) -> s
 
 
 def _values(config: str) -> dict[str, dict[str, str]]:
-    """What a config offers: tag → {what is stored: what is shown}."""
+    """The choices of a config: tag → {value stored: value shown}."""
     found: dict[str, dict[str, str]] = {}
     for element in _parsed(config):
         value = element.get("value")

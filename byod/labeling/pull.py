@@ -37,7 +37,7 @@ _STAGING = ".byod/marks"
 
 
 class FetchedAnnotations(Record):
-    """What one project has had to say since the last pull, and how far that goes."""
+    """The new annotations of one project since the last pull, and how far they go."""
 
     project: Project
     read: answers.Read
@@ -52,7 +52,7 @@ class Clash(Record):
 
 
 class Pulled(Record):
-    """What a pull did: answers new to the log, files moved, and what needs somebody."""
+    """The result of a pull: annotations new to the log, files moved, and what needs somebody."""
 
     answers: int = 0
     moved: int = 0
@@ -79,7 +79,7 @@ def fetch(studio: LabelStudio, wanted: Sequence[Remembered]) -> list[FetchedAnno
 
 
 def _fetched(studio: LabelStudio, project: Project, updated_at: str) -> FetchedAnnotations:
-    """What was said in a project since a moment.
+    """Fetch the annotations of a project since a moment.
 
     Where it takes several pages, something may have been said in a task of an earlier page meanwhile: how far the
     pull goes is then told by the first page alone.
@@ -282,7 +282,7 @@ class _Change:
 
 
 def _compared(placement: Placement) -> bool:
-    """Whether the last settlement compared a sample with all others."""
+    """True if the last placing compared a sample with all others."""
     return placement.status is Status.KEPT or (
         placement.reason is not None and placement.reason.traits.compared
     )

@@ -32,7 +32,7 @@ POINT_WIDTH = 0.6
 
 
 class Pushed(Record):
-    """What a push did: tasks added, those that were there already, and pictures that cannot be shown."""
+    """The result of a push: tasks added, those that were there already, and pictures that cannot be shown."""
 
     project: Project
     added: int
@@ -179,7 +179,7 @@ def _await(studio: LabelStudio, project: Project, expected: int) -> None:
 
 
 def _drop_doubles(studio: LabelStudio, project: Project) -> dict[str, int]:
-    """How many tasks each picture of a project has: one, since further ones that nobody has touched are deleted.
+    """Count the tasks of each picture in a project: one, since further ones that nobody has touched are deleted.
 
     Answers and drafts are never deleted.
     """

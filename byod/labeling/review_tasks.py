@@ -1,4 +1,4 @@
-"""What people are asked: one question a picture, in the order of suspicion, with what the folder and a run say."""
+"""Make the tasks of a review: one a picture, in the order of suspicion, with what the folder and a run say."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOLDER = "folder"
 
 
 class Purpose(StrEnum):
-    """What a project of the review is for: one project for each dataset and purpose."""
+    """The purpose of a review project: one project for each dataset and purpose."""
 
     LABELS = "labels"
     SUSPECTS = "suspects"
@@ -25,7 +25,7 @@ class Purpose(StrEnum):
 
 
 class RunPrediction(Record):
-    """What somebody thinks before the people are asked: the class folder, or a run with its probability (0..1)."""
+    """A prediction shown to people: the class folder, or a run with its probability (0..1)."""
 
     by: str
     label: str
@@ -138,7 +138,7 @@ def suspects(snapshot: Snapshot, issues: Sequence[LabelConcern], *, last_verdict
 def conflicts(
     snapshot: Snapshot, claimed: Mapping[str, Sequence[str]], *, last_verdict: int
 ) -> list[ReviewTask]:
-    """Which of the claimed classes is it? One question for each picture whose class nobody has decided.
+    """Make a task for each picture whose class nobody has decided: which of the claimed ones is it?
 
     `claimed` gives the class folders that a picture was offered for or said to be: SHA-256 → folders.
     """

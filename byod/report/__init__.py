@@ -1,1 +1,1 @@
-"""What all written pages share: the overview of a dataset, words for reasons, tiles, Markdown and safe text files."""
+"""Pages: the dataset's own, and the toolkit (HTML, charts, thumbnails, Markdown) that all pages share."""

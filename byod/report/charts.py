@@ -167,7 +167,7 @@ def forest(bars: Sequence[Bar], *, named_by: str) -> str:
 
 
 def reliability(bins: Sequence[ReliabilityBin], *, named_by: str) -> str:
-    """How often the model is right (upwards) where it is so and so sure (across); a dot's area is its share.
+    """Draw how often the model is right (upwards) where it is so and so sure (across); a dot's area is its share.
 
     On the diagonal it is right as often as it claims, below it is too sure of itself.
     """
@@ -268,7 +268,7 @@ def rounds(trained: Sequence[Round], *, named_by: str) -> str:
 
 
 def _asides(values: Sequence[int]) -> list[float]:
-    """How far each stands aside of its place, so that none covers another with the same value."""
+    """Shift each mark aside of its place, so that none covers another with the same value."""
     found = []
     for at, value in enumerate(values):
         alike = [number for number, other in enumerate(values) if other == value]

@@ -45,7 +45,7 @@ def write_card(snapshot: Snapshot) -> Path:
 
 
 def is_generated(path: Path) -> bool:
-    """Whether the file is a card just as byod wrote it (line ends aside)."""
+    """True if the file is a card just as byod wrote it (line ends aside)."""
     text = path.read_bytes().decode("utf-8", "replace").replace("\r\n", "\n")
     found = _MARK.search(text)
     return found is not None and found[1] == _digest(_MARK.sub("", text, count=1))

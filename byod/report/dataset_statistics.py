@@ -1,4 +1,4 @@
-"""What there is to say about a dataset, counted once for card, exports and pages: nothing is decided here."""
+"""Statistics of a dataset, counted once for card, exports and pages: nothing is decided here."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ClassCount(Record):
 
 
 class Balance(Record):
-    """How evenly the classes are filled: `level` is "good", "warn" or "bad", `words` one or two sentences."""
+    """The balance of the classes: `level` is "good", "warn" or "bad", `words` one or two sentences."""
 
     level: str
     words: str
@@ -124,7 +124,7 @@ def balance(counts: tuple[ClassCount, ...], task: Task = Task.CLASSIFY) -> Balan
 
 
 class KeypointCount(Record):
-    """How far the usable pictures are marked: pictures with a file of points, those without, and heads in all.
+    """The progress of annotation: pictures with a file of points, those without, and heads in all.
 
     `points` counts, for each name, the heads in which that point is marked; `outside` those of them that lie outside
     the frame.
@@ -138,7 +138,7 @@ class KeypointCount(Record):
 
 
 def point_count(snapshot: Snapshot) -> KeypointCount | None:
-    """What is marked in the usable pictures; None for a task without points.
+    """Count the keypoints of the usable pictures; None for a task without points.
 
     Raises:
         DatasetError: a file of points cannot be read.
@@ -177,7 +177,7 @@ def origin_of(snapshot: Snapshot, sample: Sample) -> Origin | None:
 
 
 def licence_counts(snapshot: Snapshot) -> tuple[tuple[str | None, int], ...]:
-    """How many usable pictures stand under each licence code (None: none is stated), most first."""
+    """Count the usable pictures under each licence code (None: none is stated), most first."""
     found: Counter[str | None] = Counter()
     for sample in usable(snapshot):
         origin = origin_of(snapshot, sample)
@@ -186,7 +186,7 @@ def licence_counts(snapshot: Snapshot) -> tuple[tuple[str | None, int], ...]:
 
 
 def refusals(snapshot: Snapshot) -> tuple[Refusal, ...]:
-    """What was set aside or not even fetched, by reason, most first."""
+    """The refused pictures, set aside or not even fetched, by reason, most first."""
     aside: dict[str, list[Sample]] = {}
     for sample in snapshot.samples:
         if sample.status is Status.REJECTED and sample.reason is not None:

@@ -1,4 +1,4 @@
-"""What byod's bilingual pages have in common: templates, the switch of languages, a policy that forbids the rest."""
+"""The frame of byod's bilingual pages: templates, the switch of languages, a policy that forbids the rest."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from byod.schema.records import Record
 
 
 class Phrase(Record):
-    """What is said, in both languages."""
+    """A phrase in both languages."""
 
     en: str
     de: str

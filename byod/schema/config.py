@@ -18,7 +18,7 @@ from byod.schema.records import Record
 
 
 class Settings(Record):
-    """What the user told byod once: contact, keys, mirrors and where its own files lie.
+    """The user's own settings: contact, keys, mirrors and where byod's own files lie.
 
     `environment` holds the `BYOD_*` variables as they stand over the config file. `cache` keeps search replies.
     """
@@ -56,7 +56,7 @@ class Settings(Record):
 
     @property
     def allow_private_hosts(self) -> bool:
-        """Whether addresses of this machine and its network may be contacted (`BYOD_ALLOW_PRIVATE_HOSTS=1`)."""
+        """True if addresses of this machine and its network may be contacted (`BYOD_ALLOW_PRIVATE_HOSTS=1`)."""
         return self.environment.get("BYOD_ALLOW_PRIVATE_HOSTS") == "1"
 
     def key(self, source: str) -> str | None:
@@ -77,7 +77,7 @@ class Settings(Record):
 
     @property
     def asked_for_contact(self) -> bool:
-        """Whether the user was asked for a contact before, and gave one or none."""
+        """True if the user was asked for a contact before, and gave one or none."""
         return "BYOD_CONTACT" in self.environment
 
     def remember_contact(self, contact: str) -> None:

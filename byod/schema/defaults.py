@@ -1,4 +1,4 @@
-"""What byod does when nothing else is said: plain numbers and words, so that a help text can name them too."""
+"""The defaults: plain numbers and words, so that a help text can name them too."""
 
 SOURCES = ("openverse", "commons", "duckduckgo")
 """What is searched, in turn; none of them needs a key."""

@@ -1,4 +1,4 @@
-"""What byod says when the user must act: one tree of exceptions, each a single short line.
+"""The errors byod raises when the user must act: one tree of exceptions, each a single short line.
 
     ByodError                 exit code 1: the user must act
     ├── UsageError            exit code 2: the command was typed wrongly

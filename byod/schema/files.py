@@ -187,7 +187,7 @@ def staging(folder: Path) -> Iterator[Path]:
 
 
 def inside(folder: Path, name: str, known: set[str] | None = None) -> Path:
-    """Where the file or folder called `name` lies in a dataset folder.
+    """The path of the file or folder called `name` in a dataset folder.
 
     Args:
         folder: the dataset folder, which may itself be reached through links.
@@ -214,7 +214,7 @@ def inside(folder: Path, name: str, known: set[str] | None = None) -> Path:
 
 
 def leads_out(folder: Path, name: str) -> DatasetError:
-    """What is said of a path in a catalog that is none of byod's."""
+    """The error for a path in a catalog that is none of byod's."""
     return DatasetError(
         f"{folder}: its catalog speaks of {name!r}, which is no place for a picture of a dataset, so nothing was"
         " changed; move its catalog.db away and byod rebuilds it from the class folders"

@@ -29,7 +29,7 @@ _SIDES = ("left", "right")
 
 
 class KeypointSet(Record):
-    """Which points a head has, in order, and which of them change places in a mirror image."""
+    """The points of a head, in order, and which of them change places in a mirror image."""
 
     names: tuple[str, ...] = Field(min_length=1)
     flips: tuple[tuple[str, str], ...] = ()
@@ -136,12 +136,12 @@ def _words(name: str) -> set[str]:
 
 
 def is_inside(x: float, y: float, width: int, height: int) -> bool:
-    """Whether a point lies within the frame."""
+    """True if a point lies within the frame."""
     return 0 <= x <= width and 0 <= y <= height
 
 
 def upright(x: float, y: float, width: int, height: int, orientation: int) -> tuple[float, float]:
-    """Where a point of the picture as it is stored lies once it stands as its EXIF orientation says.
+    """Turn a point of the picture as it is stored to where it lies once its EXIF orientation is applied.
 
     Args:
         x, y: pixels from the left and top edge of the stored picture.
@@ -178,7 +178,7 @@ def box_of(head: Head, width: int, height: int) -> Box | None:
 
 
 def keypoints_file(path: str) -> str:
-    """Where the points of a picture lie: `images/cat/3fa9.jpg` has `points/3fa9.json`."""
+    """The file with the points of a picture: `images/cat/3fa9.jpg` has `points/3fa9.json`."""
     return f"{FOLDER}/{PurePosixPath(path).stem}.json"
 
 

@@ -16,7 +16,7 @@ from byod.schema.records import Policy, Record
 
 
 class Licence(Record):
-    """What a licence is called, where its text stands, and what it allows.
+    """A licence: its name, the address of its text, and what it allows.
 
     `open`: may be used, changed and passed on by anybody; `commercial`: and also for money.
     """
@@ -159,7 +159,7 @@ def code(kind: str, version: str | None = None, country: str | None = None) -> s
 
 
 def licence(of: str | None) -> Licence | None:
-    """What is known of a code; None when it is no code of this module."""
+    """Look up a licence by its code; None when it is no code of this module."""
     if of is None:
         return None
     if of in _OTHERS:
@@ -297,13 +297,13 @@ def read(text: object) -> str | None:
 
 
 def url(of: str | None) -> str | None:
-    """Where the text of a licence stands; None for an unknown code or one without an address."""
+    """The address of a licence's text; None for an unknown code or one without an address."""
     known = licence(of)
     return known.url if known else None
 
 
 def allows(policy: Policy, of: str | None) -> Reason | None:
-    """Why a policy refuses a picture under this licence code, or None when it accepts it.
+    """The reason that a policy refuses a picture under this licence code, or None when it accepts it.
 
     It fails closed: under `open` and `commercial`, what is not stated or not known is refused.
     """

@@ -1,4 +1,4 @@
-"""What training leaves behind, in order of appearance: input rule, predictions, metrics, and the model card."""
+"""The records that training leaves behind: input rule, predictions, metrics, and the model card."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from byod.schema.records import Record, Sha256, Split, Task
 
 
 class Stage(StrEnum):
-    """What a net for points learns: where heads are, or where the points of one head are."""
+    """The task of one of the two nets for points: where heads are, or where the points of one head are."""
 
     HEADS = "heads"
     POINTS = "points"
 
 
 class Resize(StrEnum):
-    """How a picture is brought to the size of a net's input."""
+    """The way a picture is brought to the size of a net's input."""
 
     SQUISH = "squish"
     CROP = "crop"
@@ -28,7 +28,7 @@ class Resize(StrEnum):
 
 
 class InputRule(Record):
-    """What a net's input looks like: its size in pixels and how pictures are brought to it."""
+    """The input of a net: its size in pixels and how pictures are brought to it."""
 
     width: int = Field(ge=8, le=2048)
     height: int = Field(ge=8, le=2048)
@@ -46,7 +46,7 @@ class EyesRule(Record):
 
 
 class Prediction(Record):
-    """What a model says of one picture: the likeliest class, and the probability (0..1) of every class."""
+    """A prediction of one picture: the likeliest class, and the probability (0..1) of every class."""
 
     path: str
     label: str
@@ -76,7 +76,7 @@ class HeadFound(Record):
 
 
 class KeypointsPrediction(Record):
-    """What a model finds in one picture of `width` x `height` pixels (upright): its heads, the surest first."""
+    """The heads found in one picture of `width` x `height` pixels (upright), the surest first."""
 
     path: str
     width: int
@@ -85,7 +85,7 @@ class KeypointsPrediction(Record):
 
 
 class ClassScore(Record):
-    """How well one class is recognised; all but `pictures` in 0..1, None where nothing was there to count."""
+    """The scores of one class; all but `pictures` in 0..1, None where nothing was there to count."""
 
     precision: float | None
     recall: float | None
@@ -94,7 +94,7 @@ class ClassScore(Record):
 
 
 class Measured(StrEnum):
-    """What a run's metrics were measured on."""
+    """The pictures that a run's metrics were measured on."""
 
     TEST = "test"
     CROSS_VALIDATION = "cross-validation"
@@ -102,7 +102,7 @@ class Measured(StrEnum):
 
 
 class Metrics(Record):
-    """What the exported file achieves on pictures it has never seen.
+    """Metrics of the exported file on pictures it has never seen.
 
     `interval` is the 95 % interval of the accuracy (bootstrap over duplicate groups). `confusion[i][j]` counts
     pictures of class i called class j. `ece` is the expected calibration error (15 bins), `ece_raw` the one
@@ -124,7 +124,7 @@ class Metrics(Record):
 
 
 class KeypointScore(Record):
-    """How well one point is placed: errors in inter-ocular distances, None where nothing was there to measure.
+    """The errors of one point, in inter-ocular distances, None where nothing was there to measure.
 
     `heads` counts the heads that have the point marked, `median` and `mean` are over those that were found, `pck` is
     the share (0..1) of all of them that lie within 0.1.
@@ -137,7 +137,7 @@ class KeypointScore(Record):
 
 
 class KeypointsScore(Record):
-    """How well heads are marked, counted over heads whose eyes are both marked.
+    """The errors of all points, counted over heads whose eyes are both marked.
 
     Errors are in inter-ocular distances (IOD): the error of a head is the mean over its marked points (NME). A head
     that was missed has an infinite error: it counts as a failure in `median` (None: infinite), `pck` (share of points
@@ -162,7 +162,7 @@ class KeypointsScore(Record):
 
 
 class KeypointsMetrics(Record):
-    """What the exported files achieve on pictures they have never seen.
+    """Metrics of the exported files on pictures they have never seen.
 
     `crops` is measured on crops around the true heads, `pipeline` on whole pictures, `single` on the pictures of
     `pipeline` that hold one head (None: there are none). `empty` counts the pictures without a head, `false_finds` the
@@ -230,7 +230,7 @@ class LabelIssue(Record):
 
 
 class Card(Record):
-    """What `model.json` says of every run: what its model was made from, by whom and how.
+    """The part of `model.json` that every run has: what its model was made from, by whom and how.
 
     `model_sha256` names the `model.onnx` it belongs to. `fingerprint` is the dataset's at the moment of training,
     `reviewed` counts the pictures on which a person's verdict held then, `licences` counts its pictures by licence.
@@ -311,7 +311,7 @@ class KeypointsCard(Card):
 
 
 class Entrant(Record):
-    """What a comparison says of every run: what it is, and what it costs.
+    """A run in a comparison, of whichever task: what it is, and what it costs.
 
     `seconds` is how long it trained, `milliseconds` what one picture takes to predict on this machine, decoding
     included; `model_bytes` is the size of its model files.

@@ -1,4 +1,4 @@
-"""How a verb tells its caller what happens while it runs: lines for the user, and how much of it is done."""
+"""The progress of a verb, told while it runs: lines for the user, and how much of it is done."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why an offered picture is not among the kept ones: the whole, fixed list."""
+    """The reasons why an offered picture is not among the kept ones: the whole, fixed list."""
 
     # before fetching
     LICENCE_UNKNOWN = "licence-unknown"
@@ -52,12 +52,12 @@ class Reason(StrEnum):
 
     @property
     def traits(self) -> Traits:
-        """What follows from the reason."""
+        """All that follows from the reason."""
         return TRAITS[self]
 
     @property
     def transient(self) -> bool:
-        """Whether the same address may well answer at the next run."""
+        """True if the same address may well answer at the next run."""
         return self.traits.retry is Retry.NEXT_RUN
 
 
@@ -72,7 +72,7 @@ class When(StrEnum):
 
 
 class Retry(StrEnum):
-    """Whether an address that was refused is tried again."""
+    """The next try of an address that was refused."""
 
     NEVER = "never"
     NEXT_RUN = "at the next run"
@@ -81,7 +81,7 @@ class Retry(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What follows from a reason.
+    """All that follows from a reason.
 
     `words` say it to people. `at_once` means that it is tried again within the run, `unreached` that it speaks against
     the host and not only against the address. `statuses` are the HTTP answers that are read so (5xx apart), `answer` is
@@ -176,5 +176,5 @@ def of_status(status: int) -> Reason:
 
 
 def meaning(word: str) -> str:
-    """What a reason means, in words for people; the word itself for one that is not in the list."""
+    """Explain a reason in words for people; the word itself for one that is not in the list."""
     return Reason(word).traits.words if word in set(Reason) else word

@@ -1,4 +1,4 @@
-"""What flows through byod, in order of appearance: frozen records, one for each stage.
+"""The records that flow through byod, in order of appearance: frozen, one for each stage.
 
 A later record refers to an earlier one by its key (an address, a SHA-256); none of them has fields that are
 "filled in later". Addresses are plain strings: normalising a URL would break it as a key.
@@ -41,14 +41,14 @@ class Record(BaseModel):
 
 
 class Task(StrEnum):
-    """What a dataset is for."""
+    """The task of a dataset."""
 
     CLASSIFY = "classify"
     KEYPOINTS = "keypoints"
 
 
 class Policy(StrEnum):
-    """Which licences a collection accepts; `open` and `commercial` refuse whatever is not stated."""
+    """A policy on licences; `open` and `commercial` refuse whatever is not stated."""
 
     ANY = "any"
     OPEN = "open"
@@ -56,7 +56,7 @@ class Policy(StrEnum):
 
 
 class Query(Record):
-    """What a source is asked: the search terms for one class.
+    """A search at a source: the terms for one class.
 
     `label` is the class's shown name, `language` the two-letter code of `terms` (None: as the user typed them).
     """
@@ -72,7 +72,7 @@ class Query(Record):
 
 
 class SearchOptions(Record):
-    """How a source is asked, the same for every query of a collection.
+    """Options of a search, the same for every query of a collection.
 
     `wanted` is how many pictures a class should end with (it sizes pages, it is no limit), `min_side` in pixels.
     """
@@ -121,7 +121,7 @@ class Fetched(Record):
 
 
 class Miss(Record):
-    """Why an address gave no bytes."""
+    """The failure of an address, and its reason."""
 
     url: str
     reason: Reason
@@ -131,7 +131,7 @@ class Miss(Record):
 
 
 class Fingerprint(Record):
-    """What a picture looks like, for finding copies of it; hashes as 16 hexadecimal digits in imagehash's order.
+    """The hashes of a picture, for finding copies of it, as 16 hexadecimal digits in imagehash's order.
 
     `phash` is comparable with `str(imagehash.phash(image))` of the upright, untrimmed picture; `mirror` is the
     phash of its mirror image; `trim_phash`/`trim_dhash` belong to the picture without its uniform border and are
@@ -153,7 +153,7 @@ class Fingerprint(Record):
 
     @property
     def flat(self) -> bool:
-        """Whether there is too little in the picture for its hashes to mean anything.
+        """True if there is too little in the picture for its hashes to mean anything.
 
         A phash of a real picture has exactly 32 ones (it is cut at the median); another count, or hardly any
         spread of grey, marks a flat picture or a plain gradient, which would collide with every other one.
@@ -178,7 +178,7 @@ class Inspected(Record):
 
 
 class Status(StrEnum):
-    """Where a sample stands: in a class folder, in `rejected/<reason>/`, or waiting for a settlement."""
+    """The place of a sample: in a class folder, in `rejected/<reason>/`, or waiting to be placed."""
 
     WAITING = "waiting"
     KEPT = "kept"
@@ -222,7 +222,7 @@ class Placement(Record):
 
 
 class Origin(Record):
-    """Where a sample's bytes came from: one line of its provenance; several may name the same sample."""
+    """The origin of a sample's bytes: one line of its provenance; several may name the same sample."""
 
     sha256: Sha256
     url: str
@@ -277,7 +277,7 @@ class Example(Record):
 
 
 class Yield(Record):
-    """What one (source, query) brought: each count is a part of the one before it.
+    """The yield of one (source, query): each count is a part of the one before it.
 
     `stopped_by` is the word for how it ended ("exhausted", "rate-limited", …) and `detail` a line for people.
     """

@@ -34,7 +34,7 @@ def _content(
     named_by: str,
     counted: Literal["picture", "head"],
 ) -> dict[str, Any]:
-    """What both pages show; the bars are named by the caption of that id, and the highest is the best."""
+    """The content of both pages; the bars are named by the caption of that id, and the highest is the best."""
     runs = comparison.runs
     spots = [
         charts.Spot(letter=letters[run.run], milliseconds=run.milliseconds, bar=bar)

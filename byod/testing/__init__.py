@@ -1,4 +1,4 @@
-"""What a plugin's tests need: drawn pictures that a small net can learn, and the contract of trainers to be run.
+"""The test kit for plugins: drawn pictures that a small net can learn, and the contract of trainers to be run.
 
 from byod.testing import check_trainer, draw_classes
 

@@ -53,7 +53,7 @@ LEAST = 1e-3
 
 @dataclass(frozen=True)
 class Checked:
-    """What was measured of a trainer that keeps the contract.
+    """The result of a check that a trainer passed.
 
     `accuracy` (0..1) is that on the test pictures (for points: the share of them that is within 0.1 of the distance of
     the eyes on true crops), `parity` the largest relative difference of exported and trained outputs, `repeated` the
@@ -161,7 +161,7 @@ def _says_numbers(learned: Trained, stage: Stage | None) -> bool:
 
 
 def _odd(bench: Bench) -> list[TrainingData]:
-    """What a short training learns from, for each stage: a few drawn pictures and the odd ones."""
+    """The data of a short training, for each stage: a few drawn pictures and the odd ones."""
     drawn = bench.drawn
     groups = dict.fromkeys(e.label for e in drawn.examples)
     train, valid = (

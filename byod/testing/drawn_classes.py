@@ -52,7 +52,7 @@ def draw_classes(
 
 
 def _shapes(classes: Sequence[str]) -> dict[str, str]:
-    """Which shape stands for which class: its own name's, or the next one that no class is named after."""
+    """The shape that stands for each class: its own name's, or the next one that no class is named after."""
     free = [name for name in _SHAPES if name not in classes]
     return {label: label if label in _SHAPES else free.pop(0) for label in classes}
 
@@ -84,7 +84,7 @@ def _half(value: int) -> int:
 
 
 def _surface(rng: np.random.Generator, hue: float, width: int, height: int) -> Image.Image:
-    """What the shape is made of: a strong colour near `hue` (0..1, round) with darker stripes."""
+    """The surface of a shape: a strong colour near `hue` (0..1, round) with darker stripes."""
     from PIL import Image, ImageDraw
 
     hues = [(hue + float(rng.normal(0, 0.025))) % 1 for _ in range(2)]

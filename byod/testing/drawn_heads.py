@@ -99,7 +99,7 @@ def _draw(
 
 
 def _places(size: tuple[int, int], count: int, rng: np.random.Generator) -> list[tuple[float, float, float]]:
-    """Where the middle between the eyes lies, and their distance, in pixels; no head covers another."""
+    """The middle between the eyes, and their distance, in pixels; no head covers another."""
     largest = min(size) / (4.2, 4.2, 6.0, 7.5)[count]
     placed: list[tuple[float, float, float]] = []
     for _ in range(count):

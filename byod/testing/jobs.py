@@ -1,4 +1,4 @@
-"""What a process is told that a trainer is to have for itself."""
+"""The job of a process that has a trainer for itself."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TrialJob(Record):
 
 
 def place(cls: type[Trainer]) -> str:
-    """Where another process finds a class."""
+    """The import path of a class, for another process."""
     return f"{cls.__module__}:{cls.__qualname__}"
 
 

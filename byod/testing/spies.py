@@ -67,7 +67,7 @@ _hook = _Hook()
 
 @contextmanager
 def opened(files: Iterable[Path]) -> Iterator[set[Path]]:
-    """Which of `files` are opened in this block, by any thread of this process; known when the block has ended.
+    """Collect which of `files` are opened in this block, by any thread of this process; known when the block has ended.
 
     What a library opens in C, or another process, raises no audit event here: the file's time of access tells of
     it, where the disk keeps one.

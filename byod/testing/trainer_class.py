@@ -1,4 +1,4 @@
-"""What a trainer's class says of itself, before anything is trained."""
+"""Check the declarations of a trainer's class, before anything is trained."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class TrialModel:
-    """What a training led to; the exported files' tensors, and what they say of drawn and random pictures.
+    """The result of a training: the exported files' tensors, and their outputs for drawn and random pictures.
 
     `accuracy` is the share (0..1) of test pictures that are right, or of points that are within 0.1 of the distance of
     the eyes on true crops; `found` that of heads found in whole pictures (1 for classes).
@@ -61,12 +61,12 @@ class TrialModel:
         return [f"{row.get('stage', '')} {row['epoch']}".strip() for row in self.history]
 
     def epochs_of(self, stage: Stage | None) -> int:
-        """How many epochs a stage had."""
+        """Count the epochs of a stage."""
         return sum(stage is None or row["stage"] == stage for row in self.history)
 
     @property
     def valid_loss(self) -> float | None:
-        """That of the last epoch."""
+        """The validation loss of the last epoch."""
         said = self.history[-1]["valid_loss"] if self.history else ""
         return float(said) if said else None
 
@@ -192,7 +192,7 @@ class _Both:
         return next(batches)[::3]
 
     def difference(self, images: Floats) -> float:
-        """How far the two are apart on some arrays."""
+        """The largest difference of the two on some arrays."""
         from byod.tasks.keypoints import stages
 
         if self.learning.stage is None:

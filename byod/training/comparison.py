@@ -1,4 +1,4 @@
-"""What any comparison of runs needs: names that tell them apart, what all may be judged by, and the time they take."""
+"""The parts of any comparison of runs: names that tell them apart, the pictures all may be judged by, and times."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def shared_unseen(
     seen: Collection[str],
     picture: Callable[[Key], str],
 ) -> tuple[Key, ...]:
-    """What all runs were asked about and none of them learned from; a picture goes with its whole duplicate group.
+    """Find what all runs were asked about and none of them learned from; a picture goes with its whole duplicate group.
 
     Args:
         groups: of each run, the duplicate group of all that it was asked about.
@@ -54,7 +54,7 @@ def shared_unseen(
 def milliseconds(
     predict: Callable[[Sequence[Path]], Iterable[object]], pictures: Iterable[Path], home: Path, most: int
 ) -> float:
-    """What one picture takes to predict, decoding included: the better of two rounds over `most` of them.
+    """Time the prediction of one picture, decoding included: the better of two rounds over `most` of them.
 
     Raises:
         ModelError: none of the pictures of the dataset at `home` is there any more.

@@ -50,5 +50,5 @@ def cross_validate(
 
 
 def last_model(parts: Sequence[Part]) -> tuple[Part, Part]:
-    """What the model that is kept trains on, and validates on: all parts but the first, and the first."""
+    """The parts that the kept model trains on, and validates on: all parts but the first, and the first."""
     return tuple(example for part in parts[1:] for example in part), parts[0]

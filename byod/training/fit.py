@@ -29,7 +29,7 @@ Log = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Work:
-    """What every training of one run shares; `folder` holds what is not finished."""
+    """The settings that every training of one run shares; `folder` holds what is not finished."""
 
     trainer: Trainer
     options: BaseModel
@@ -76,7 +76,7 @@ Finish = Callable[[Trained, Run, Path], "Finished"]
 
 
 class Finished(Record):
-    """What came of finishing a file: its SHA-256, its temperature, and how far it is from the trained net."""
+    """A finished file: its SHA-256, its temperature, and how far it is from the trained net."""
 
     sha256: str
     temperature: float = 1.0
@@ -84,7 +84,7 @@ class Finished(Record):
 
 
 def name_of(part: str) -> str:
-    """What the files of a part are called."""
+    """The name of a part's files."""
     return part.replace(" ", "-").replace("/", "-of-")
 
 
@@ -178,5 +178,5 @@ def _kept(folder: Path, name: str) -> Model:
 
 
 def arch(folder: Path) -> str:
-    """What the models finished in a folder are called."""
+    """The architecture of the models finished in a folder."""
     return next(Fitted.model_validate_json(file.read_bytes()).arch for file in sorted(folder.glob("*.json")))

@@ -48,7 +48,7 @@ Floats = NDArray[np.float32]
 
 
 class TrainingData(Record):
-    """What a trainer may look at: the class names in the order of the logits, and its examples.
+    """The data of a training: the class names in the order of the logits, and its examples.
 
     Test pictures are never in here. Pictures are read with `Run.pixels`, so that every trainer sees the same upright
     RGB pixels and each is decoded once.
@@ -73,7 +73,7 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training stood after `epochs` finished epochs: its tensors by name, and facts that JSON can hold."""
+    """The state of a training after `epochs` finished epochs: its tensors by name, and facts that JSON can hold."""
 
     epochs: int
     tensors: Mapping[str, NDArray[Any]]
@@ -123,7 +123,7 @@ class Run:
         files.replace(self.folder / CHECKPOINT, save(whole, metadata=metadata))
 
     def resume(self) -> Checkpoint | None:
-        """What an earlier, killed training of the same kind saved last; None to begin at the beginning."""
+        """Load what an earlier, killed training of the same kind saved last; None to begin at the beginning."""
         return checkpoint(self.folder)
 
 
@@ -160,7 +160,7 @@ def _no_outputs(images: Floats) -> Mapping[str, Floats]:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a trainer gives back.
+    """The result of a trainer.
 
     `onnx` is a file with input `image` (float32, [N, 3, height, width], RGB, 0..1; N free; normalisation is
     inside the graph) and output `logits` (float32, [N, classes]). `input` is the size and the resize rule it
@@ -192,7 +192,7 @@ class Trained:
 
 
 class Trainer(Protocol):
-    """What the class behind an entry point offers.
+    """The class behind an entry point.
 
     `resumes` says whether a killed training goes on from its last epoch (`Run.save`, `Run.resume`), or starts again
     because it takes seconds. `Options` is a pydantic model that forbids extras; descriptions of its fields are what
@@ -201,17 +201,17 @@ class Trainer(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called on the command line (a class variable will do, here and below)."""
+        """The trainer's name on the command line (a class variable will do, here and below)."""
         ...
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        """What it can learn."""
+        """The tasks it trains for."""
         ...
 
     @property
     def resumes(self) -> bool:
-        """Whether a killed training goes on."""
+        """True if a killed training goes on."""
         ...
 
     @property
@@ -220,7 +220,7 @@ class Trainer(Protocol):
         ...
 
     def doctor(self) -> list[str]:
-        """What is missing or mismatched, one line each; imports nothing heavy."""
+        """List what is missing or mismatched, one line each; imports nothing heavy."""
         ...
 
     def train(self, data: TrainingData, options: Any, run: Run) -> Trained:

@@ -1,4 +1,4 @@
-"""What the card of every run says, whatever its task: of its pictures, its net, and how to repeat it."""
+"""The provenance of a run, whatever its task: its pictures, its net, and how to repeat it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from byod.training.fit import Fitted, Work
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a run's card and report say of where its pictures came from, and how to repeat it.
+    """The provenance of a run's pictures, and how to repeat it.
 
     `reviewed` counts the pictures on which a person's verdict holds.
     """
@@ -35,7 +35,7 @@ UNKNOWN = Provenance()
 
 
 def card_fields(work: Work, fitted: Fitted, run: str, about: Provenance) -> dict[str, Any]:
-    """What every card says, whatever the task: of the run, of its net, and of where its pictures came from."""
+    """The fields that every card has, whatever the task: on the run, its net, and where its pictures came from."""
     return {
         "run": run,
         "created": datetime.now(UTC),
@@ -60,7 +60,7 @@ def card_fields(work: Work, fitted: Fitted, run: str, about: Provenance) -> dict
 
 
 def _versions(trainers_own: Mapping[str, str]) -> dict[str, str]:
-    """What a run was made with: byod, Python, what byod measures with, and what the trainer names."""
+    """The versions a run was made with: byod, Python, what byod measures with, and what the trainer names."""
     own = {name: version(name) for name in ("numpy", "onnxruntime", "pillow")}
     return {"byod": __version__, "python": platform.python_version(), **own, **trainers_own}
 

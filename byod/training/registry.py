@@ -1,4 +1,4 @@
-"""Which trainers there are: what each says of itself, what it can be asked for, and how to install it."""
+"""The trainers there are: what each says of itself, its options, and how to install it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def plugins() -> list[Plugin]:
 
 
 def describe(name: str, python: Path | None) -> Described:
-    """What a trainer says of itself, with its options as a JSON schema."""
+    """Describe a trainer, with its options as a JSON schema."""
     if python is not None:
         return Remote(name, python).described
     return messages.described(name)

@@ -36,7 +36,7 @@ TEST = "test"
 def plan(
     trainer: str, options: Mapping[str, str], seed: int, device: str | None, gpus: int
 ) -> dict[str, JsonValue]:
-    """What decides how any training turns out; each task adds what it trains on."""
+    """The plan of a run: all that decides how a training turns out; each task adds what it trains on."""
     return {
         "byod": __version__,
         "plugin": trainer,
@@ -110,7 +110,7 @@ def write_examples(part: Path, sides: Sequence[tuple[str, Sequence[Example]]]) -
 
 
 def read_examples(run: Path) -> dict[str, tuple[str, str]]:
-    """Which part of the split each picture of a finished run stood on: SHA-256 → (part, group)."""
+    """Read which part of the split each picture of a finished run stood on: SHA-256 → (part, group)."""
     file = run / "examples.csv"
     if not file.is_file():
         return {}
@@ -177,7 +177,7 @@ class _Kind(BaseModel):
 
 
 def _task(content: bytes) -> object:
-    """What the card says it is for; None where it cannot be read that far (its check will say why)."""
+    """The task that a card names; None where it cannot be read that far (its check will say why)."""
     try:
         return _Kind.model_validate_json(content).task
     except ValidationError:

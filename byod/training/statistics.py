@@ -1,4 +1,4 @@
-"""How good a model is: counts, rates, an honest interval, and how much its probabilities can be believed.
+"""Statistics of a model: counts, rates, an honest interval, and how much its probabilities can be believed.
 
 Throughout, `truth` is int64 [N] (class numbers), `logits` float [N, C], `probabilities` float [N, C] with rows
 that sum to 1. numpy only.
@@ -94,7 +94,7 @@ def interval(right: NDArray[np.bool_], groups: Sequence[str], *, seed: int = 0) 
 def paired(
     first: NDArray[np.bool_], second: NDArray[np.bool_], groups: Sequence[str], *, seed: int = 0
 ) -> Paired:
-    """Whether two models, right or wrong on the same pictures (bool [N] each), differ by more than chance.
+    """Test whether two models, right or wrong on the same pictures (bool [N] each), differ by more than chance.
 
     The test is an exact, two-sided sign test over the duplicate groups on which one of them is right more often
     (McNemar's test where every picture is its own group,

@@ -1,1 +1,1 @@
-"""What byod serves to other programs on this machine."""
+"""The HTTP services for other programs on this machine."""

@@ -1,4 +1,4 @@
-"""What a person says a picture shows, checked against what the model knows."""
+"""Check a person's word on a picture against what the model knows."""
 
 from __future__ import annotations
 

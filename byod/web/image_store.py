@@ -32,7 +32,7 @@ class ImageStore:
 
     @property
     def folder(self) -> Path:
-        """Where the dataset lies."""
+        """The dataset's folder."""
         return self._dataset.folder
 
     def read(self, sha256: str) -> tuple[str, bytes] | None:

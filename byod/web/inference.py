@@ -31,11 +31,11 @@ class ServedModel(Protocol):
     task: Task
 
     def about(self, *, bytes: int, reports: bool) -> About:
-        """What a page needs to know of it."""
+        """The facts that a page needs about the model."""
         ...
 
     def answer(self, content: bytes, *, look: bool) -> ClassesSaid | KeypointsPrediction:
-        """What it says of a picture; with `look`, what it looked at as well, where it can say so.
+        """Predict a picture; with `look`, also where the model looked, if it can say so.
 
         Raises:
             PictureError: the picture cannot be opened.
@@ -65,7 +65,7 @@ class ServedClassifier:
         self._card, self._unsure_below = self._predictor.card, unsure_below
 
     def about(self, *, bytes: int, reports: bool) -> About:
-        """What a page needs to know of it."""
+        """The facts that a page needs about the model."""
         card, metrics = self._card, self._card.metrics
         return _about(
             card,
@@ -80,7 +80,7 @@ class ServedClassifier:
         )
 
     def answer(self, content: bytes, *, look: bool) -> ClassesSaid:
-        """What it says of a picture; see `Opened`."""
+        """Predict a picture; see `ServedModel`."""
         card = self._card
         block = resize.pixels(content, card.input)
         width, height = upright_size(content)
@@ -117,7 +117,7 @@ class ServedKeypoints:
         self._card = self._predictor.card
 
     def about(self, *, bytes: int, reports: bool) -> About:
-        """What a page needs to know of it."""
+        """The facts that a page needs about the model."""
         card = self._card
         return _about(
             card,

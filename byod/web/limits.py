@@ -34,7 +34,7 @@ class Queue:
         self._inside, self._mean = 0, 0.0
 
     async def __call__(self, work: Callable[[], T]) -> T:
-        """What `work` gives, done on another thread.
+        """Run `work` on another thread and return its result.
 
         Raises:
             Busy: the queue is full, or the work was not done within `seconds`; work under way cannot be stopped, and
@@ -79,7 +79,7 @@ class Queue:
 
 
 class MemoryBudget:
-    """How many bytes of uploads lie in memory at one time; used from one thread."""
+    """A budget of memory: the bytes of uploads at one time; used from one thread."""
 
     def __init__(self, most: int) -> None:
         self.most, self.held = most, 0

@@ -1,4 +1,4 @@
-"""What the server says, as records: the same JSON as `byod predict --json`, with what a page needs beside it."""
+"""The replies of the server, as records: the same JSON as `byod predict --json`, with what a page needs beside it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NO_PATH = "-"
 
 
 class Look(Record):
-    """What a model looked at: where covering the picture took certainty away (warm) or gave some (cold).
+    """A map of where a model looked: where covering the picture took certainty away (warm) or gave some (cold).
 
     `veil` is a see-through PNG as a data: address, to be laid over the box `area` (x0, y0, x1, y1 in pixels of the
     upright picture; it may reach beyond it). `least` is the lowest probability of `label` (0..1) with a place
@@ -28,7 +28,7 @@ class Look(Record):
 
 
 class ClassesSaid(Record):
-    """What a model of classes says of a picture of `width` x `height` pixels, upright.
+    """The prediction of a classifier for a picture of `width` x `height` pixels, upright.
 
     `unsure`: the likeliest class is too improbable to be named; to be shown as "none of these".
     """
@@ -44,7 +44,7 @@ class ClassesSaid(Record):
 
 
 class Taken(Record):
-    """What may be sent: picture types, bytes and pixels of one picture."""
+    """The limits of an upload: picture types, bytes and pixels of one picture."""
 
     types: tuple[str, ...]
     bytes: int
@@ -82,7 +82,7 @@ class HeadTruth(Record):
 
 
 class Truth(Record):
-    """What a person says a picture shows: a class in `label` (null: none of them), or `heads` (empty: there is none).
+    """A person's word on a picture: a class in `label` (null: none of them), or `heads` (empty: there is none).
 
     Points and boxes are in pixels of the upright picture, which has `width` x `height` of them.
     """
@@ -100,6 +100,6 @@ class Kept(Record):
 
 
 class Fault(Record):
-    """Why something was not done, in one line."""
+    """The error of a request, in one line."""
 
     error: str

@@ -1,4 +1,4 @@
-"""Who may ask, and what every answer carries: hosts, origins, headers.
+"""Check who may make requests, and add the security headers of every reply: hosts, origins, headers.
 
 A page of somebody else's must not use a server on this machine: not by rebinding its own name (Host), and not by
 sending from another site (Origin, Sec-Fetch-Site: https://www.w3.org/TR/fetch-metadata/).
@@ -86,7 +86,7 @@ class Security:
         return None
 
     def _mine(self, host: str) -> bool:
-        """Whether a Host header, with or without a port, names this server."""
+        """True if a Host header, with or without a port, names this server."""
         match = re.fullmatch(r"\[([0-9a-f:.]+)\](?::\d{1,5})?|([^\[\]:@/\s]+)(?::\d{1,5})?", host.lower())
         if match is None:
             return False

@@ -1,4 +1,4 @@
-"""What a client sends: a picture as it is, or in a form; taken in bit by bit, never written to disk.
+"""Read an upload: a picture as it is, or in a form; taken in bit by bit, never written to disk.
 
 Names of files are not looked at. Form: https://www.rfc-editor.org/rfc/rfc7578 (multipart/form-data).
 """
@@ -23,7 +23,7 @@ _PARAMETER = re.compile(r""";\s*([\w*-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s";]*)\s*"
 
 
 class UploadLimits(Record):
-    """What a client may ask for: bytes of one request, and of all at one time; pieces of work in line; seconds.
+    """The limits of a client: bytes of one request, and of all at one time; pieces of work in line; seconds.
 
     `send_seconds` is how long a request may take to arrive, `seconds` how long its answer may take after that.
     """

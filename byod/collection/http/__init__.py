@@ -1,1 +1,1 @@
-"""What touches a stranger's server or reads its answers: guarded connections, turns, opt-outs, questions to APIs."""
+"""Requests to strangers' servers and APIs: guarded connections, a schedule by host, opt-outs, replies."""

@@ -43,7 +43,7 @@ DAY = timedelta(hours=24)
 
 
 class ApiReply(Record):
-    """What an API answered: `headers` by their lower-case names; `remembered` when it came from the cache."""
+    """The reply of an API: `headers` by their lower-case names; `remembered` when it came from the cache."""
 
     status: int
     headers: dict[str, str] = {}
@@ -85,7 +85,7 @@ Params = Mapping[str, str | int]
 
 
 class RequestLimits(TypedDict, total=False):
-    """How a question is asked.
+    """Limits of a request.
 
     `secret` names the parameters that no cache key and no message may hold ("api_key" if nothing is said), `cache`
     how long an answer is remembered (a day; None: not at all), `per_minute` how many questions the source takes.
@@ -301,7 +301,7 @@ class ApiClient:
 
 
 def on_loopback(url: str) -> bool:
-    """Whether an address is of this machine: what a public API allows does not count there."""
+    """True if an address is of this machine: what a public API allows does not count there."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -343,7 +343,7 @@ def _read(response: requests.Response, source: str, started: float) -> bytes:
 
 
 def _no_answer(source: str, url: str, error: Exception) -> Exception:
-    """What a broken connection means; addresses that may not be contacted are not tried again."""
+    """Interpret a broken connection; addresses that may not be contacted are not tried again."""
     host = urlsplit(url).netloc
     if any(isinstance(cause, PrivateAddress) for cause in chain(error)):
         return SourceError(

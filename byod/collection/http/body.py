@@ -178,7 +178,7 @@ class _Scratch:
         self.size = end
 
     def content(self) -> bytes:
-        """What was added."""
+        """All that was added."""
         return self._pages[: self.size]
 
 

@@ -196,7 +196,7 @@ def _answer(session: requests.Session, target: str, limits: Limits) -> Iterator[
 
 
 def _without_body(response: requests.Response, target: str) -> Redirect | Miss:
-    """What an answer says that is not a picture."""
+    """Interpret an answer without a picture."""
     status = response.status_code
     if status in _REDIRECTS:
         return _redirect(response, target)
@@ -247,7 +247,7 @@ _KINDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Reaso
 
 
 def _miss(target: str, error: BaseException, allowance: Allowance) -> Miss:
-    """What went wrong, told from the exception and everything it was raised from."""
+    """Find the reason of a failure in the exception and everything it was raised from."""
     causes = list(chain(error))
     if allowance.remaining <= 0 or any(isinstance(cause, OutOfTime) for cause in causes):
         return Miss(url=target, reason=Reason.DEADLINE, detail="the whole request took too long")
@@ -259,7 +259,7 @@ def _miss(target: str, error: BaseException, allowance: Allowance) -> Miss:
 
 
 def _words(error: BaseException) -> str:
-    """What an exception says, without the insides of the library that raised it."""
+    """The words of an exception, without the insides of the library that raised it."""
     if isinstance(error, (http.client.IncompleteRead, urllib3.exceptions.IncompleteRead)):
         return "the body ended too soon, or its chunks are broken"
     text = str(error)

@@ -52,7 +52,7 @@ class PrivateAddress(requests.exceptions.ConnectionError):
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address in text form belongs to the public internet.
+    """True if an IP address in text form belongs to the public internet.
 
     An IPv4 address wrapped in IPv6 (mapped, 6to4, NAT64) counts as the address inside.
     Source: https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry.

@@ -1,4 +1,4 @@
-"""What a site says about robots and about training on its pictures, and what byod makes of it.
+"""Read a site's rules on robots and on training on its pictures.
 
 Read, and respected unless the user asked for `--ignore-optout`:
 
@@ -43,7 +43,7 @@ _MAX_RULES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What one site (scheme, host and port) allows: the reading of its robots.txt and tdmrep.json.
+    """The rules of one site (scheme, host and port), from its robots.txt and tdmrep.json.
 
     `delay` is the Crawl-delay in seconds, 0 to MAX_DELAY. `signals` are (path, may train), the longest path that
     fits wins; `reservations` are (pattern, reserved), the first that fits wins.
@@ -59,7 +59,7 @@ class Permission:
         return replace(self, reservations=reservations)
 
     def refusal(self, url: str) -> tuple[Reason, str] | None:
-        """Why the URL must not be fetched for training: the reason and a short detail; None when it may."""
+        """The reason not to fetch the URL for training, with a short detail; None when it may be fetched."""
         if self.rules is not None and not self.rules.can_fetch(url, TOKEN):
             return Reason.ROBOTS, "robots.txt disallows it"
         parts = urlsplit(url)
@@ -152,7 +152,7 @@ def read_reservations(content: bytes) -> tuple[tuple[Protego, bool], ...]:
 
 
 def header_refusal(headers: Mapping[str, str]) -> str | None:
-    """What in an answer's headers forbids training on it, as a short detail; None when nothing does.
+    """Find the header that forbids training on an answer, as a short detail; None when there is none.
 
     `headers` looks names up without regard to case.
     """

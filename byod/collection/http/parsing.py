@@ -40,7 +40,7 @@ def _strange(source: str) -> SourceError:
 
 
 def within(row: Any, *path: str) -> Any:
-    """What stands at `path` of nested objects; None where something is missing or of another kind."""
+    """The value at `path` of nested objects; None where something is missing or of another kind."""
     for step in path:
         if not isinstance(row, dict):
             return None
@@ -78,7 +78,7 @@ def text(value: Any, limit: int = MAX_TEXT) -> str | None:
 
 
 def _shown(sign: str) -> bool:
-    """Whether a character is one to see: no control, no direction override, no lone surrogate, no private use."""
+    """True if a character is one to see: no control, no direction override, no lone surrogate, no private use."""
     return sign.isspace() or unicodedata.category(sign)[0] != "C"
 
 

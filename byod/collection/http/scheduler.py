@@ -1,4 +1,4 @@
-"""Who may be asked next: every host gets its turn, its pauses and its rules, and no thread waits for one of them.
+"""Schedule requests by host: each has its queue, its pauses and its rules, and no thread waits for one of them.
 
 Jobs queue at their host. A host serves `per_host` of them at a time with a delay between two starts; one that asks
 for rest is parked with its queue while the others go on. Before the first job of a site (scheme, host and port) its
@@ -45,7 +45,7 @@ class Job:
 
 @dataclass(slots=True)
 class Site:
-    """What is known of one site's wishes; `permission` is a Miss when it could not be asked, None before."""
+    """A site's rules as far as they are known; `permission` is a Miss when they could not be read, None before."""
 
     origin: str
     host: Host
@@ -132,7 +132,7 @@ class Schedule:
             self._changed.notify()
 
     def room(self) -> bool:
-        """Whether more jobs are welcome: parked hosts' queues do not count, up to a cap."""
+        """True if more jobs are welcome: parked hosts' queues do not count, up to a cap."""
         workers = self._limits.workers
         with self._changed:
             now = time.monotonic()
@@ -159,7 +159,7 @@ class Schedule:
             return None
 
     def robots_known(self, site: Site, permission: Permission | Miss) -> None:
-        """What the site's robots.txt says, or why it could not be read; the latter is tried again."""
+        """Note the rules of a site, or why they could not be read; the latter is tried again."""
         with self._changed:
             site.host.running -= 1
             site.requested = False
@@ -246,7 +246,7 @@ class Schedule:
         return None, wake
 
     def _of(self, host: Host, now: float) -> tuple[Work | None, float]:
-        """What may be done at this host now."""
+        """The next thing to do at this host."""
         never = float("inf")
         if host.down is not None or host.parked_until - now > self._limits.max_park:
             return self._give_up(host, now), now

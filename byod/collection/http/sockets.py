@@ -37,7 +37,7 @@ class OutOfTime(TimeoutError):  # noqa: N818 - reads as what happened
 
 
 class Allowance:
-    """How long an exchange may take in all: `seconds` from now, and only until `stopped()` says so.
+    """A limit on the time of an exchange: `seconds` from now, and only until `stopped()` says so.
 
     Time spent waiting for byod itself is given back with `extend`.
     """

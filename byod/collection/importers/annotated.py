@@ -1,4 +1,4 @@
-"""What a reader finds in somebody's annotated pictures: each picture with its heads, and what is to be said aloud."""
+"""The annotated pictures that a reader found, each with its heads, and lines to be said aloud."""
 
 from __future__ import annotations
 

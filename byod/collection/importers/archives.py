@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 
 
 class Store(Protocol):
-    """Where files are read from: `where` is the folder or the archive, `entries` are its files by name."""
+    """A place that files are read from: `where` is the folder or the archive, `entries` are its files by name."""
 
     where: Path
 
@@ -162,7 +162,7 @@ class ZipStore:
 
 
 def _refused(member: zipfile.ZipInfo) -> str | None:
-    """Why a member makes the whole archive one to keep away from, or None."""
+    """The reason to keep away from the whole archive because of a member, or None."""
     name = member.filename.replace("\\", "/")
     if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
         return "leads out of the archive"
@@ -204,12 +204,12 @@ def opened(paths: Sequence[Path]) -> Iterator[tuple[Store, ...]]:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file is a picture, going by its ending."""
+    """True if a file is a picture, going by its ending."""
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def same(first: Store, one: str, second: Store, other: str) -> bool:
-    """Whether two files hold the same bytes; where two archives both tell, by their sizes and checksums."""
+    """True if two files hold the same bytes; where two archives both tell, by their sizes and checksums."""
     a, b = first.entries[one], second.entries[other]
     if a.size != b.size or None not in (a.crc, b.crc):
         return (a.size, a.crc) == (b.size, b.crc)

@@ -1,4 +1,4 @@
-"""Where pictures come from: one file a source, one function each, found by its name.
+"""The sources of pictures: one file a source, one function each, found by its name.
 
 A source is `search(query, ask, client) -> Iterator[Candidate]`: it pages as its candidates are taken, ends when the
 source has no more, and raises a SourceError that says why it stops. Pictures that are already here or listed in a file

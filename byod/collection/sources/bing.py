@@ -113,7 +113,7 @@ class _Images(BingImages):  # type: ignore[misc]  # ddgs has no types
 
 
 def _row(link: Any) -> dict[str, Any] | None:
-    """What a picture's link says of it in JSON, with the size that is printed beside it."""
+    """Read a picture's link: its JSON, with the size that is printed beside it."""
     try:
         row = json.loads(link.get("m"))
     except (ValueError, RecursionError):

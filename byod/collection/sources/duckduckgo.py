@@ -125,7 +125,7 @@ def _read(reply: ApiReply) -> Any:
 
 
 def _no_token(reply: ApiReply) -> SourceError:
-    """What a page means that should have been an answer: a test for robots, or a new form."""
+    """Interpret a page that should have been a reply: a test for robots, or a new form."""
     words = reply.text().lower()
     if "anomaly" in words or "captcha" in words or "bots use duckduckgo" in words:
         return RateLimited(
@@ -135,7 +135,7 @@ def _no_token(reply: ApiReply) -> SourceError:
 
 
 def _offset(after: Any, offset: int, count: int) -> int | None:
-    """Where the next page begins: as the answer says, else a page further when this one was full."""
+    """The start of the next page: as the reply says, else a page further when this one was full."""
     if isinstance(after, str):
         stated = parse_qs(urlsplit(after[:2000]).query).get("s", [""])[0]
         if stated.isascii() and stated.isdigit() and len(stated) < 6:

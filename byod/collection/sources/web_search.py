@@ -1,4 +1,4 @@
-"""What the two web searches share: one bounded request, as ddgs makes it, that says what went wrong.
+"""One bounded request, as ddgs makes it, for the two web searches.
 
 ddgs (https://github.com/deedy5/ddgs) asks as a browser does, by its library primp: the one exception to byod's honest
 User-Agent, since search pages answer nobody else. Unlike ddgs, byod tells a rate limit from an empty answer, follows
@@ -78,7 +78,7 @@ class Browser:
         raise SourceError(f"{self.source} redirects in a circle")
 
     def _own(self, url: str) -> bool:
-        """Whether an address is of the search's own site: the same host, or a sister of it over TLS."""
+        """True if an address is of the search's own site: the same host, or a sister of it over TLS."""
         own, other = urlsplit(self.base), urlsplit(url)
         if (other.scheme, other.netloc) == (own.scheme, own.netloc):
             return True
@@ -130,5 +130,5 @@ def _is_number(host: str) -> bool:
 
 
 def unproven(source: str, policy: Policy) -> str:
-    """Why a web search can give nothing under a licence policy."""
+    """Explain that a web search can give nothing under a licence policy."""
     return f"{source} states no licences; --license {policy} accepts none of its pictures"

@@ -56,11 +56,11 @@ class Catalog:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open."""
+        """True if a transaction is open."""
         return self._connection.in_transaction
 
     def blank(self) -> bool:
-        """Whether it knows of no picture, offer or verdict: just made, or its content was lost."""
+        """True if it knows of no picture, offer or verdict: just made, or its content was lost."""
         rows = " UNION ALL ".join(f"SELECT 1 FROM {table}" for table in ("samples", "candidates", "verdicts"))
         return self._connection.execute(f"SELECT 1 FROM ({rows}) LIMIT 1").fetchone() is None
 

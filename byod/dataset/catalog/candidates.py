@@ -1,4 +1,4 @@
-"""What sources offered and what became of each address."""
+"""The candidates of the sources, and the outcome of each address."""
 
 from __future__ import annotations
 
@@ -121,11 +121,11 @@ class Candidates:
         )
 
     def endings(self) -> list[tuple[str, str, str, str, str]]:
-        """How each query ended: (class folder, source, terms, word, detail)."""
+        """The end of each query: (class folder, source, terms, word, detail)."""
         return list(self._sql.execute("SELECT * FROM queries ORDER BY label, source, terms"))
 
     def yields(self) -> tuple[Yield, ...]:
-        """What each (class, source, query) brought; a picture counts as unique for the offer that came first."""
+        """The yield of each (class, source, query); a picture counts as unique for the candidate that came first."""
         names = ("source", "query", "label", "offered", "fetched", "valid", "unique", "kept")
         brought = {
             (row[2], row[0], row[1]): dict(zip(names, row, strict=True)) for row in self._sql.execute(_YIELD)
@@ -150,7 +150,7 @@ class Candidates:
         return int(row[0]), int(row[1])
 
     def misses(self) -> dict[str, int]:
-        """How many candidates ended without bytes, by reason."""
+        """Count the candidates that ended without bytes, by reason."""
         total: Counter[str] = Counter()
         for reason, number in self._sql.execute(
             "SELECT COALESCE(c.refused, a.outcome) AS reason, COUNT(*) FROM candidates c"
@@ -161,7 +161,7 @@ class Candidates:
         return dict(total)
 
     def reasons(self) -> dict[str, str]:
-        """Why each address that was offered gave no bytes."""
+        """The reason of each address that gave no bytes."""
         return dict(
             self._sql.execute(
                 "SELECT c.url, COALESCE(c.refused, a.outcome) AS reason FROM candidates c"

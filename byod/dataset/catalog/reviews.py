@@ -1,4 +1,4 @@
-"""What byod remembers of reviews: which project asks what, how far it was pulled, and what each pull changed."""
+"""The review projects of a dataset: the purpose of each, how far it was pulled, and the changes of each pull."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from byod.schema.records import Placement, Record, Sha256
 
 
 class Before(Record):
-    """How a sample stood before a pull changed it.
+    """A sample as it stood before a pull changed it.
 
     `marks` is the text of its points file (None: no points were changed, "": there was none). `verdict` is the
     number of the verdict that held (0: none), `last` that of the last one the pull added.
@@ -45,7 +45,7 @@ class Reviews:
             )
 
     def updated_at(self, server: str, purpose: str) -> str:
-        """How far the changes of a project were pulled: a time as Label Studio writes it, or nothing."""
+        """The time up to which a project's changes were pulled, as Label Studio writes it, or nothing."""
         row = self._sql.execute(
             "SELECT seen FROM reviews WHERE server = ? AND purpose = ?", (server, purpose)
         ).fetchone()
@@ -58,7 +58,7 @@ class Reviews:
         )
 
     def pushing(self, server: str, purpose: str) -> int:
-        """How many tasks the project has once what is being sent has arrived; 0 unless a push was cut off."""
+        """The number of tasks a project has once what is being sent has arrived; 0 unless a push was cut off."""
         row = self._sql.execute(
             "SELECT pushing FROM reviews WHERE server = ? AND purpose = ?", (server, purpose)
         ).fetchone()
@@ -91,7 +91,7 @@ class Reviews:
         return None if row is None else (int(row[0]), datetime.fromisoformat(row[1]))
 
     def before(self, pull: int) -> list[Before]:
-        """How everything stood that a pull changed."""
+        """Everything that a pull changed, as it stood before."""
         rows = self._sql.execute(
             "SELECT sha256, placement, marks, verdict, last FROM pulled WHERE pull = ? ORDER BY sha256",
             (pull,),

@@ -107,21 +107,21 @@ class Samples:
         return None if row is None else str(row[0])
 
     def kept(self) -> dict[str, int]:
-        """How many samples stand in each class folder."""
+        """Count the samples in each class folder."""
         return dict(
             self._sql.execute("SELECT label, COUNT(*) FROM samples WHERE status = 'kept' GROUP BY label")
         )
 
     def waiting(self) -> int:
-        """How many samples no settlement has placed yet."""
+        """Count the samples that have not been placed yet."""
         return int(self._sql.execute("SELECT COUNT(*) FROM samples WHERE status = 'waiting'").fetchone()[0])
 
     def waiting_paths(self) -> set[str]:
-        """Where the samples lie that no settlement has placed yet."""
+        """The paths of the samples that have not been placed yet."""
         return {path for (path,) in self._sql.execute("SELECT path FROM samples WHERE status = 'waiting'")}
 
     def rejected_as(self, reason: Reason) -> bool:
-        """Whether any sample is rejected for a reason."""
+        """True if any sample is rejected for a reason."""
         row = self._sql.execute("SELECT 1 FROM samples WHERE reason = ? LIMIT 1", (reason,)).fetchone()
         return row is not None
 

@@ -1,1 +1,1 @@
-"""How byod tells that two pictures are alike: exact radius search, the looks of a set, families and placeholders."""
+"""Near-duplicates: exact radius search, an index of hashes, groups and placeholders."""

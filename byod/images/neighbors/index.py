@@ -1,4 +1,4 @@
-"""Which pictures look like which: their fingerprints side by side in arrays, and the search for near ones.
+"""An index of fingerprints, side by side in arrays, and the search for near ones.
 
 A *look* is a distinct pair of phash and dhash; a picture has one of its own and, when it has a uniform border,
 a second one of what is inside. Flat pictures have none: their hashes mean nothing.
@@ -110,7 +110,7 @@ class Table:
         return Links(looks[one], looks[other], phash, dhash)
 
     def of_one_colour(self, one: Indices, other: Indices, limit: float = COLOUR) -> NDArray[np.bool_]:
-        """Whether the colours of two pictures agree, for each of many pairs."""
+        """For each of many pairs, True if the colours of both pictures agree."""
         agree = np.zeros(len(one), bool)
         for top in range(0, len(one), _AT_ONCE):
             left, right = one[top : top + _AT_ONCE], other[top : top + _AT_ONCE]

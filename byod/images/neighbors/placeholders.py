@@ -91,7 +91,7 @@ def _of_one_colour(
 
 
 def _everywhere(members: Sequence[Picture]) -> bool:
-    """Whether the pictures' addresses are those of a placeholder."""
+    """True if the pictures' addresses are those of a placeholder."""
     labels: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for picture in members:
         for url in picture.addresses:

@@ -30,7 +30,7 @@ class _Run:
 
     @property
     def crossed(self) -> bool:
-        """Whether each line is by a model of its own, one that had not seen the picture."""
+        """True if each line is by a model of its own, one that had not seen the picture."""
         return self.card.metrics.measured_on is Measured.CROSS_VALIDATION
 
     @property
@@ -108,7 +108,7 @@ def _shared(runs: Sequence[_Run]) -> tuple[str, ...]:
 
 
 def _judged(run: _Run, latest: _Run, shared: Sequence[str]) -> list[EvaluatedExample]:
-    """What a run said of the shared pictures, with labels and groups of the latest."""
+    """Predictions of a run for the shared pictures, with labels and groups of the latest."""
     found = []
     for sha in shared:
         line, truth = run.lines[sha], latest.lines[sha]

@@ -1,4 +1,4 @@
-"""What the exported file says of pictures its trainer never saw, and how good that is."""
+"""Evaluate the exported file on pictures its trainer never saw."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EvaluatedExample:
 
     @property
     def right(self) -> bool:
-        """Whether the likeliest class is the label."""
+        """True if the likeliest class is the label."""
         return self.said.label == self.example.label
 
 

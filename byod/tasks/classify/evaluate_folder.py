@@ -19,7 +19,7 @@ from byod.training import run_folder
 
 
 class Evaluation(Record):
-    """How good a run is on other pictures.
+    """An evaluation of a run on other pictures.
 
     `unknown` counts the pictures of folders whose names are none of the model's classes, `absent` are its
     classes that no folder shows, `learned` counts pictures that it was trained on (all of these are left out).

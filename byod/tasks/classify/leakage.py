@@ -1,4 +1,4 @@
-"""What a careless split hides: the probe's accuracy with kin on one side, and with pictures split at random."""
+"""Measure the leakage of a careless split: the probe's accuracy by group, and with pictures split at random."""
 
 from __future__ import annotations
 

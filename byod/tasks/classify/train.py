@@ -96,7 +96,7 @@ def train(
 
 
 def _plan(examples: Sequence[Example], classes: Sequence[str], probe: Trainer | None) -> dict[str, JsonValue]:
-    """What this task adds to the plan of a run."""
+    """The part of a run's plan that is this task's."""
     lines = "\n".join(sorted(f"{e.sha256} {e.label} {e.split} {e.group}" for e in examples))
     return {
         "classes": list(classes),

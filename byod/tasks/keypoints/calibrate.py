@@ -79,7 +79,7 @@ def calibrate(
 
 
 def scores(finder: Finder, marked: TrainingSet, valid: Sequence[Example]) -> tuple[list[Find], int]:
-    """What is found in the validation pictures, and in parts of them that show no head; and how many heads there are.
+    """The finds in the validation pictures, and in parts of them that show no head; and the number of heads.
 
     The parts stand for the pictures without a cat that such a set hardly ever has: together they count as much as the
     pictures themselves.

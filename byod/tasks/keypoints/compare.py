@@ -134,6 +134,6 @@ def _contender(name: str, run: _Run, lines: Sequence[PredictionRow]) -> Keypoint
 
 
 def _paired(card: KeypointsCard, first: Sequence[PredictionRow], second: Sequence[PredictionRow]) -> Paired:
-    """Whether glasses sit on more heads of whole pictures with one model than with the other."""
+    """Test whether glasses sit on more heads of whole pictures with one model than with the other."""
     one, other = (evaluate.errors_of(lines, card.points, crops=False).glasses for lines in (first, second))
     return statistics.paired(one, other, [line.group for line in first])

@@ -1,4 +1,4 @@
-"""What the exported files say of heads their trainer never saw, and how good that is."""
+"""Evaluate the exported files on heads their trainer never saw."""
 
 from __future__ import annotations
 

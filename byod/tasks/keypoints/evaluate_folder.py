@@ -19,7 +19,7 @@ from byod.training import run_folder
 
 
 class KeypointsEvaluation(Record):
-    """How good a run for points is on other pictures; `baseline` is its mean face there.
+    """An evaluation of a run for points on other pictures; `baseline` is its mean face there.
 
     `learned` counts pictures that it was trained on, `unmarked` those whose points nobody marked (all left out).
     """

@@ -24,7 +24,7 @@ SPREADS = 6.0
 
 
 class IssueKind(StrEnum):
-    """Why a head's marks are doubted."""
+    """The reason that a head's keypoints look wrong."""
 
     FAR = "far off"
     EXCHANGED = "sides exchanged"
@@ -91,7 +91,7 @@ def _issue(head: EvaluatedHead, errors: Numbers, points: KeypointSet) -> Keypoin
 
 
 def _is_exchanged(truth: TrueHead, crop: Numbers, points: KeypointSet) -> bool:
-    """Whether what was found fits the marks once the two sides change places, and does not as they are."""
+    """True if what was found fits the marks once the two sides change places, and does not as they are."""
     as_marked, other = (
         metrics.measured([truth], places[None], points).nme[0]
         for places in (crop, crop[list(points.permutation)])

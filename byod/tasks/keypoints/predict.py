@@ -60,7 +60,7 @@ IN_FLIGHT = 4
 
 @dataclass(frozen=True, slots=True)
 class FindRule:
-    """How what the two nets say becomes heads; sizes are pixels a side of their inputs, the rest is as in a card."""
+    """The rule that makes heads of two nets' outputs; sizes are pixels a side of the inputs, the rest as in a card."""
 
     points: KeypointSet
     heads_size: int

@@ -96,7 +96,7 @@ def train(
 
 
 def _plan(marked: TrainingSet, crossed: bool) -> dict[str, JsonValue]:
-    """What this task adds to the plan of a run."""
+    """The part of a run's plan that is this task's."""
     return {
         "task": Task.KEYPOINTS.value,
         "points": list(marked.points.names),
@@ -210,7 +210,7 @@ def _card(
 
 
 def _heads(model: KeypointModel) -> HeadsStage:
-    """What the card says of the net that finds heads."""
+    """The card's entry on the net that finds heads."""
     heads = model.pair.heads.fitted
     return HeadsStage(
         input=heads.input,
@@ -227,7 +227,7 @@ def _heads(model: KeypointModel) -> HeadsStage:
 
 
 def summary(metrics: KeypointsMetrics) -> str:
-    """How good a model is, in one line."""
+    """Summarise a model in one line."""
     crops, pipeline = metrics.crops, metrics.pipeline
     median = "none" if crops.median is None else f"{crops.median:.1%}"
     low, high = pipeline.glasses_interval

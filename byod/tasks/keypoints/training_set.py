@@ -1,4 +1,4 @@
-"""What a run for points learns from and is measured on: pictures, their parts of the split, and what is marked."""
+"""The pictures that a run for points trains on and is measured on, their parts of the split, and their keypoints."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TrainingSet:
         return {example.sha256: self.keypoints[example.sha256] for example in examples}
 
     def measured(self, examples: Sequence[Example]) -> int:
-        """How many heads of some pictures have both eyes marked, and so a size to measure errors by."""
+        """Count the heads of some pictures with both eyes marked, and so a size to measure errors by."""
         return len(measurable(true_heads(examples, self.keypoints, self.points), self.points))
 
     def count(self, examples: Sequence[Example]) -> dict[str, int]:

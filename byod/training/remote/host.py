@@ -52,7 +52,7 @@ class Remote:
         self.tasks, self.resumes = self.described.tasks, self.described.resumes
 
     def doctor(self) -> list[str]:
-        """What is missing in that environment."""
+        """List what is missing in that environment."""
         return list(self.described.doctor)
 
     def check(self, given: Mapping[str, str]) -> BaseModel:

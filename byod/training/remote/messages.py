@@ -1,4 +1,4 @@
-"""What goes over the wire between a host and a trainer in another environment.
+"""The messages between a host and a trainer in another environment.
 
 The host starts `PYTHON -m byod.training.remote FOLDER` there; the job lies in FOLDER/job.json. What the other side
 says are lines on its standard output that begin with MARK (anything else it prints is not ours); what the host answers
@@ -31,7 +31,7 @@ JOB = "job.json"
 
 
 class TrainingJob(Record):
-    """What the other side is to do: describe itself, check options, or train (then `learning` is set)."""
+    """A job for the other side: describe the trainer, check options, or train (then `learning` is set)."""
 
     plugin: str
     task: str
@@ -46,7 +46,7 @@ class TrainingJob(Record):
 
 
 class Described(Record):
-    """What a trainer says of itself."""
+    """A trainer's description of itself."""
 
     name: str
     version: str
@@ -72,7 +72,7 @@ class Reply(Record):
 
 
 def described(name: str) -> Described:
-    """What an installed trainer says of itself.
+    """Describe an installed trainer.
 
     Raises:
         TrainerError: there is none of that name, or it cannot be imported.

@@ -1,4 +1,4 @@
-"""What lies beside a page that runs by itself: how to put it on the web, and whose work is in it."""
+"""The README beside a page that runs by itself: how to put it on the web, and whose work is in it."""
 
 from __future__ import annotations
 

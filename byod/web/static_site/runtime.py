@@ -121,7 +121,7 @@ def _fetched(cache: Path, say: Say) -> bytes:
 
 
 def _reason(said: str) -> str:
-    """What npm says went wrong, in one line: the code and the sentence, not where its log lies."""
+    """Read npm's error, in one line: the code and the sentence, not where its log lies."""
     lines = [
         line.partition(" ")[2].strip(" !") for line in said.splitlines() if line.lower().startswith("npm err")
     ]

@@ -58,7 +58,7 @@ class OfflineNet(Record):
 
 
 class OfflineFinder(Record):
-    """How heads are found: `finder.FindRule` and the constants of `finder`, for JavaScript. `pair` numbers the eyes."""
+    """The constants for finding heads in JavaScript: `FindRule` and those of `predict`. `pair` numbers the eyes."""
 
     heads_size: int
     points_size: int

@@ -1,4 +1,4 @@
-"""What happens to training pictures: another look in each epoch."""
+"""Augment training pictures: another look in each epoch."""
 
 from __future__ import annotations
 

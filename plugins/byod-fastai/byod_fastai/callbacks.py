@@ -1,4 +1,4 @@
-"""What happens beside the learning: seeds, the log, the epoch that is kept, what a killed training needs, stopping."""
+"""Callbacks beside the learning: seeds, the log, the epoch that is kept, what a killed training needs, stopping."""
 
 from __future__ import annotations
 
@@ -118,11 +118,11 @@ class Watch(Sums):
             raise CancelFitException
 
     def facts(self) -> dict[str, Any]:
-        """What a training that is taken up must know; the weights kept are tensors."""
+        """The facts for a resumed training; the weights kept are tensors."""
         return {"choice": asdict(self.choice), "ended": self.ended}
 
     def notes(self) -> dict[str, float]:
-        """What the model card says of it."""
+        """The notes for the model card."""
         return {"epochs": self.done, "best_epoch": self.choice.kept_epoch}
 
     def restore(self, model: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""Where a training stands after an epoch, as arrays and facts; and a learner put back to there."""
+"""Save where a training stands after an epoch, as arrays and facts; and put a learner back to there."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _optimizer(learner: Learner) -> tuple[dict[str, torch.Tensor], list[int]]:
 
 
 def agreed(run: Run, team: Team) -> Checkpoint | None:
-    """What was saved last, if anything.
+    """The checkpoint saved last, if any.
 
     Raises:
         TrainerError: another process of this training sees another state.

@@ -1,4 +1,4 @@
-"""Which epoch's weights are kept: few validation pictures cannot tell good epochs apart, so the latest good one is."""
+"""Choose the epoch to keep: few validation pictures cannot tell good epochs apart, so the latest good one is kept."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Choice:
     kept_epoch: int = -1
 
     def take(self, epoch: int, loss: float, error: float) -> bool:
-        """Whether the weights of this epoch are to be kept; `error` is the standard error of its loss."""
+        """True if the weights of this epoch are to be kept; `error` is the standard error of its loss."""
         if loss < self.lowest:
             self.lowest, self.error, self.lowest_epoch = loss, error, epoch
         if loss > self.lowest + self.error:

@@ -79,7 +79,7 @@ class Search(Callback):
 
 
 class Features:
-    """What a frozen body makes of some batches, with their class numbers, in another order each time."""
+    """The features of a frozen body for some batches, with their class numbers, in another order each time."""
 
     def __init__(self, learner: Learner) -> None:
         self.device = learner.dls.train.device

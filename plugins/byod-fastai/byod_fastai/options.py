@@ -7,7 +7,7 @@ from pydantic import Field
 
 
 class Options(options.Options):
-    """What `--set KEY=VALUE` may change: byod-torch's options, and what this trainer does otherwise."""
+    """The options of `--set KEY=VALUE`: byod-torch's, and what this trainer does otherwise."""
 
     lr: float | None = Field(
         None,

@@ -34,7 +34,7 @@ class Team:
         return summed
 
     def agree(self, answer: bool) -> bool:
-        """What the first process answers."""
+        """The result of the first process."""
         if self.accelerator is None:
             return answer
         said = torch.tensor([float(answer and self.rank == 0)])

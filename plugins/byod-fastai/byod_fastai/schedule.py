@@ -1,4 +1,4 @@
-"""What is going to be done: every number of a training, and its stages, once the options left open are chosen."""
+"""Plan a training: every number of it, and its stages, once the options left open are chosen."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Plan:
 
     @property
     def searched(self) -> bool:
-        """Whether the rate is searched for where none was asked for."""
+        """True if the rate is searched for where none was asked for."""
         return True
 
     @property
@@ -78,7 +78,7 @@ class Plan:
         return f"--set batch_size={max(2, self.batch_size // 2)} or --set size={max(32, self.size * 3 // 4)}"
 
     def notes(self, processes: int) -> dict[str, Any]:
-        """What the model card says of it."""
+        """The notes for the model card."""
         said: dict[str, Any] = {"batch_size": self.batch_size * processes}
         if self.class_weights is not None:
             said["class_weights"] = list(self.class_weights)

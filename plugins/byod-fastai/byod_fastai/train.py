@@ -76,7 +76,7 @@ def _batches(task: LearningTask[Plan], rule: InputRule) -> tuple[Batches, Batche
 
 
 def _changes(task: LearningTask[Plan]) -> list[Callback]:
-    """What happens to training batches."""
+    """The augmentation of training batches."""
     options = task.options
     found: list[Callback] = [Augment(task.plan.size, task.plan.smallest_crop)] if options.augment else []
     return [*found, MixUp(options.mixup)] if options.mixup else found

@@ -48,7 +48,7 @@ class Plan(schedule.Plan):
         return f"--set batch_size={max(2, self.batch_size // 2)}"
 
     def notes(self, processes: int) -> dict[str, Any]:
-        """What the model card says of it."""
+        """The notes for the model card."""
         said = {"batch_size": self.batch_size * processes, "mirror": self.mirror}
         return said | ({"head": "direct"} if self.direct else {})
 

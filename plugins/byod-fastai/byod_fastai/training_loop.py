@@ -1,4 +1,4 @@
-"""What all trainings share: fastai's Learner, its rate, its stages or what a kill left of them, and the outcome."""
+"""The loop of all trainings: fastai's Learner, its rate, its stages or what a kill left of them, and the outcome."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from byod_fastai.schedule import TrainingStage
 
 
 class Course(Protocol):
-    """What is planned for a training, whatever is learned; `byod_fastai.schedule.Plan` says what the names mean."""
+    """The plan of a training, of whichever task; `byod_fastai.schedule.Plan` explains the names."""
 
     size: int
     epochs: int
@@ -41,7 +41,7 @@ class Course(Protocol):
         ...
 
     def notes(self, processes: int) -> dict[str, Any]:
-        """What the model card says of it."""
+        """The notes for the model card."""
         ...
 
 
@@ -78,7 +78,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Form:
-    """What a net is exported as: its input, the names of its outputs, the labels of what it knows.
+    """The form of an export: its input, the names of its outputs, the labels of what it knows.
 
     `whole` makes of the trained net what is exported.
     """

@@ -1,4 +1,4 @@
-"""What Keras computes with: torch, jax or tensorflow, chosen before Keras is imported, and on which device.
+"""Choose Keras's backend (torch, jax or tensorflow) before Keras is imported, and its device.
 
 Keras reads the environment variable KERAS_BACKEND once, when it is imported (https://keras.io/getting_started/).
 """
@@ -22,7 +22,7 @@ INSTALL = "from a clone of byod: uv pip install -e 'plugins/byod-keras[jax]' (or
 
 
 def missing() -> list[str]:
-    """What keeps Keras from running here, one line each; looks, and imports nothing heavy."""
+    """List what keeps Keras from running here, one line each; imports nothing heavy."""
     lines = [
         f"{name} is missing; from a clone of byod: uv pip install -e plugins/byod-keras"
         for name in ("keras", "onnx", "safetensors")
@@ -36,7 +36,7 @@ def missing() -> list[str]:
 
 
 def backend() -> str:
-    """What Keras runs on already, or else the backend that KERAS_BACKEND names, or else the first one installed.
+    """The backend Keras runs on already, or else the one that KERAS_BACKEND names, or else the first one installed.
 
     Raises:
         TrainerError: none is installed, or not the one asked for.

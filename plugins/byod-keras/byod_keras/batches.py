@@ -111,6 +111,6 @@ def _class_weights(labels: NDArray[np.int64]) -> Floats:
 
 
 def imbalanced(labels: Sequence[int] | NDArray[np.int64]) -> bool:
-    """Whether the largest class has at least one and a half times the pictures of the smallest."""
+    """True if the largest class has at least one and a half times the pictures of the smallest."""
     counts = np.bincount(labels)
     return bool(counts.max() >= UNEVEN * counts[counts > 0].min())

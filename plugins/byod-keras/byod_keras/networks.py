@@ -93,7 +93,7 @@ def _reachable(arch: KerasNet) -> Iterator[None]:
 
 
 def _normalised(image: Any, scaling: str) -> Any:
-    """What a body's weights expect, made of RGB 0..1."""
+    """The input that a body's weights expect, made of RGB 0..1."""
     rescale = keras.layers.Rescaling
     if scaling == "255":
         return rescale(255.0, name="normalise")(image)
@@ -179,7 +179,7 @@ def _squeezenet(image: Any) -> Any:
 
 
 def _odd_rest(x: Any) -> bool:
-    """Whether torchvision's pooling (ceil_mode) takes one step more than Keras's, over the edge."""
+    """True if torchvision's pooling (ceil_mode) takes one step more than Keras's, over the edge."""
     return bool((x.shape[1] - 3) % 2)
 
 

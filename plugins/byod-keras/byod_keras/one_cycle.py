@@ -35,5 +35,5 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore
         return ops.where(share < RISE, rising, falling)
 
     def get_config(self) -> dict[str, Any]:
-        """What Keras asks of every schedule."""
+        """The configuration, which Keras requires of every schedule."""
         return {"highest": self.highest, "steps": self.steps}

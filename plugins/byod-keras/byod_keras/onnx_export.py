@@ -53,7 +53,7 @@ def walk(graph: Graph, model: Any, inputs: Sequence[Value]) -> list[Value]:
 
 
 def _called(graph: Graph, node: Any, arguments: Any, named: dict[str, Any]) -> list[Value]:
-    """What one call of a layer gives."""
+    """Write one call of a layer."""
     layer = node.operation
     operands = _flat(
         [*arguments, *(value for key, value in named.items() if key not in ("training", "mask"))]

@@ -27,7 +27,7 @@ class Value:
 
     @property
     def picture(self) -> bool:
-        """Whether it has height, width and channels."""
+        """True if it has height, width and channels."""
         return len(self.shape) == 3
 
 

@@ -1,4 +1,4 @@
-"""What each Keras layer is in ONNX: one function a kind of layer (https://keras.io/api/layers/).
+"""Writers of Keras layers as ONNX: one function a kind of layer (https://keras.io/api/layers/).
 
 Each takes the graph, the layer, its operands (tensors and numbers), and the shape of what it gives (as Keras has it,
 without the pictures' dimension), and returns the name of the ONNX tensor.
@@ -288,7 +288,7 @@ ACTIVATIONS: dict[str, Callable[[Graph, str, Shape], str]] = {
 
 
 def _activated(graph: Graph, layer: Any, name: str, shape: Shape) -> str:
-    """What stands in a layer's `activation`."""
+    """The function in a layer's `activation`."""
     kind = getattr(layer.activation, "__name__", str(layer.activation))
     write = ACTIVATIONS.get(kind)
     if write is None:

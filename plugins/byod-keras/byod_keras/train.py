@@ -56,7 +56,7 @@ def train(data: TrainingData, options: Options, run: Run) -> Trained:
 
 
 def _start(options: Options) -> Start:
-    """What to begin with, from the options and from what a file of weights says of itself."""
+    """Choose what to begin with, from the options and from what a file of weights says of itself."""
     said = weights.said_by(options.weights) if options.weights else {}
     name = options.arch if "arch" in options.model_fields_set else said.get("arch", options.arch)
     arch = find(name)

@@ -29,7 +29,7 @@ NORMALISE = ("none", "imagenet", "signed", "255", "caffe")
 
 @dataclass(frozen=True)
 class Start:
-    """What a training begins with: a net's name, ImageNet's weights or a file's, and what those expect as input."""
+    """The start of a training: a net's name, ImageNet's weights or a file's, and what those expect as input."""
 
     arch: str
     imagenet: bool = False
@@ -38,12 +38,12 @@ class Start:
 
     @property
     def pretrained(self) -> bool:
-        """Whether it does not begin with random weights."""
+        """True if it does not begin with random weights."""
         return self.imagenet or self.file is not None
 
 
 def said_by(file: Path) -> dict[str, str]:
-    """What a file of weights says of itself, in its own header or in `FILE.json` beside it: arch, normalise.
+    """Read a file of weights' own header, or `FILE.json` beside it: arch, normalise.
 
     Raises:
         TrainerError: there is something else in FILE.json.

@@ -1,4 +1,4 @@
-"""What stands before the regression: an ONNX graph from pictures to features, and what it said of each picture."""
+"""The features before the regression: an ONNX graph from pictures to features, and its output for each picture."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def _middle(body: torch.nn.Module, side: int) -> torch.nn.Module | None:
 
 
 def _blocks(module: torch.nn.Module) -> Iterator[torch.nn.Module]:
-    """What stands one after the other in the body: the members of its sequences, not what is inside them."""
+    """The blocks of the body, one after the other: the members of its sequences, not what is inside them."""
     for child in module.children():
         if isinstance(module, torch.nn.Sequential) and not isinstance(child, torch.nn.Sequential):
             yield child

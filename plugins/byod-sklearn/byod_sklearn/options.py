@@ -11,7 +11,7 @@ from byod.plugin import Resize
 
 
 class Options(BaseModel):
-    """What `--set KEY=VALUE` may change; names and meanings are those of the other trainers where they have them."""
+    """The options of `--set KEY=VALUE`; names and meanings are those of the other trainers where they have them."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -32,7 +32,7 @@ class Torch:
         return TABLE
 
     def launch(self, gpus: int, device: str | None) -> list[str]:
-        """What python is given before `-m byod.training.remote`, so that it runs once on each of `gpus` devices.
+        """The arguments of python before `-m byod.training.remote`, so that it runs once on each of `gpus` devices.
 
         https://docs.pytorch.org/docs/stable/elastic/run.html
         """

@@ -44,7 +44,7 @@ class Augmentation:
 
 
 def _moves(chance: torch.Tensor, crop: float) -> torch.Tensor:
-    """Where each place of the new picture is looked up in the old one, both in -1..1: [N, 2, 3] from [N, 6] in 0..1."""
+    """Map each place of the new picture to the old one, both in -1..1: [N, 2, 3] from [N, 6] in 0..1."""
     mirror, turn, area, aspect, right, down = chance.unbind(1)
     if crop < 1:
         share, shape = crop + (1 - crop) * area, torch.exp(ASPECT * (2 * aspect - 1))

@@ -36,7 +36,7 @@ class Batches:
 
     @property
     def dataset(self) -> Pixels:
-        """What fastai counts pictures by."""
+        """The number of pictures, as fastai counts it."""
         return self.pixels
 
     def __len__(self) -> int:

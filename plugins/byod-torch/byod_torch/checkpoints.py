@@ -20,7 +20,7 @@ Tensors = dict[str, torch.Tensor]
 
 
 class Phases(Protocol):
-    """What a plan says of its phases: whether only the head learns in an epoch."""
+    """The phases of a plan: whether only the head learns in an epoch."""
 
     def frozen(self, epoch: int) -> bool:
         """See above."""

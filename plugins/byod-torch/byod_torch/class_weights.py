@@ -1,4 +1,4 @@
-"""When some classes have many more pictures than others: a weight for each class, so that the small ones count."""
+"""Weigh the classes where some have many more pictures than others, so that the small ones count."""
 
 from __future__ import annotations
 

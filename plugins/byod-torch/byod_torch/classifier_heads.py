@@ -1,4 +1,4 @@
-"""What is put on a body: from its features to one number a class."""
+"""The classifier head on a body: from its features to one number a class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a net is trained: the device asked for, or the best there is, and what it is called."""
+"""Choose the device to train on: the one asked for, or the best there is, and its name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def reproducible(seed: int, on: torch.device) -> None:
 
 
 def name(of: torch.device) -> str:
-    """What a device is called in the model card."""
+    """The name of a device in the model card."""
     if of.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(of)})"
     return f"cpu ({torch.get_num_threads()} threads)" if of.type == "cpu" else of.type

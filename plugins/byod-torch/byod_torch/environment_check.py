@@ -1,4 +1,4 @@
-"""What a torch trainer misses on this machine, read from package metadata alone: nothing heavy is imported."""
+"""Check the environment of a torch trainer from package metadata alone: nothing heavy is imported."""
 
 from __future__ import annotations
 

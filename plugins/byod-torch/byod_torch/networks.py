@@ -26,7 +26,7 @@ from byod_torch.weights import IMAGENET, NORMALISE, Stats, Weights, first_line
 
 
 class Choice(Protocol):
-    """Which net, and which weights it begins with: the part of a trainer's options that this module reads."""
+    """The choice of a net and of the weights it begins with: the part of a trainer's options that this module reads."""
 
     arch: str
     from_scratch: bool
@@ -170,7 +170,7 @@ def _builder(arch: str) -> Callable[[str, bool, Weights | None], tuple[nn.Module
 
 
 def _similar(arch: str) -> str:
-    """What may have been meant, as the end of a line."""
+    """Suggest names that may have been meant, as the end of a line."""
     known = [each.name for each in TABLE]
     known += [*torchvision.models.list_models(module=torchvision.models), *timm.list_models()]
     close = list(dict.fromkeys(get_close_matches(arch, known, n=3)))

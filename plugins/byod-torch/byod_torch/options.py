@@ -15,7 +15,7 @@ POINTS_ONLY = {"head", "heads_size", "mirror"}
 
 
 class Options(BaseModel):
-    """What `--set KEY=VALUE` may change; what is left out, the recipe chooses by the kind of training."""
+    """The options of `--set KEY=VALUE`; those left out are chosen by the kind of training."""
 
     model_config = ConfigDict(extra="forbid")
 

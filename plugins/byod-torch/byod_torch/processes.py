@@ -22,7 +22,7 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that judges, logs, saves and exports."""
+        """True if this is the one that judges, logs, saves and exports."""
         return self.rank == 0
 
     def summed(self, numbers: torch.Tensor) -> torch.Tensor:
@@ -32,7 +32,7 @@ class Processes:
         return numbers
 
     def told(self, yes: bool, device: torch.device) -> bool:
-        """What the first process says; the others wait for it."""
+        """The result of the first process; the others wait for it."""
         if self.world == 1:
             return yes
         word = torch.tensor([yes], dtype=torch.int64, device=device)

@@ -36,11 +36,11 @@ class Plan:
         return self.frozen_epochs + self.epochs
 
     def frozen(self, epoch: int) -> bool:
-        """Whether only the head learns in this epoch (from 0)."""
+        """True if only the head learns in this epoch (from 0)."""
         return epoch < self.frozen_epochs
 
     def position(self, epoch: int, step: int, steps: int) -> float:
-        """Where in its phase (head alone, whole net) a step of an epoch of `steps` lies: 0..1."""
+        """The share of its phase (head alone, whole net; 0..1) at which a step of an epoch of `steps` lies."""
         start, length = (0, self.frozen_epochs) if self.frozen(epoch) else (self.frozen_epochs, self.epochs)
         return ((epoch - start) * steps + step) / (length * steps)
 

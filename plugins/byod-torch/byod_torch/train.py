@@ -158,7 +158,7 @@ def _finite(loss: float, planned: Plan) -> None:
 
 
 def _last(run: Run, planned: Plan, progress: Progress, patience: int) -> bool:
-    """Whether that was the last epoch: all are done, the host says stop, or nothing has got better for long."""
+    """True if that was the last epoch: all are done, the host says stop, or nothing has got better for long."""
     if progress.done >= planned.total or run.should_stop():
         return True
     waited = progress.done - 1 - progress.best_epoch

@@ -119,7 +119,7 @@ class Learning:
 
     @property
     def classes(self) -> int:
-        """How many there are."""
+        """Count the parameters."""
         return int(self.model[2][-1].out_features)
 
     def _loss(self, logits: torch.Tensor, targets: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""What a report tells: the card of a run, and the pictures and numbers behind it."""
+"""The contents of a report: the card of a run, and the pictures and numbers behind it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ShownPrediction(Record):
 
     @property
     def right(self) -> bool:
-        """Whether the model said what the label says."""
+        """True if the model said what the label says."""
         return self.said == self.label
 
 
@@ -69,7 +69,7 @@ def build(
     paths: Mapping[str, Path],
     yields: Sequence[Yield],
 ) -> ReportContents:
-    """What a run's report shows; `paths` says where the picture of a SHA-256 lies."""
+    """Gather the contents of a run's report; `paths` says where the picture of a SHA-256 lies."""
     opened = onnx_model.session(model.content)
 
     def look(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -88,7 +88,7 @@ def build(
 def shown_predictions(
     evaluated: Sequence[EvaluatedExample], classes: Sequence[str]
 ) -> tuple[ShownPrediction, ...]:
-    """What was said of each picture, as a report shows it."""
+    """The predictions as a report shows them."""
     raw = evaluate.uncalibrated(evaluated, classes).max(axis=1)
     return tuple(
         ShownPrediction(

@@ -1,4 +1,4 @@
-"""What the curves of a training show: overfitting above all, said in words by a rule that stands beside them."""
+"""Read the curves of a training: overfitting above all, said in words by a rule that stands beside them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EPOCHS = 3  # with fewer, curves say nothing
 
 
 def finding(history: Sequence[Mapping[str, float]], kept: int | None) -> Finding | None:
-    """Whether the curves show overfitting; None without losses. `kept` is the number (from 0) of the epoch kept."""
+    """Say whether the curves show overfitting; None without losses. `kept` is the number (from 0) of the epoch kept."""
     train, valid = series(history, "train_loss"), series(history, "valid_loss")
     if not train or not valid:
         return None
@@ -125,5 +125,5 @@ def rule() -> Phrase:
 
 
 def series(history: Sequence[Mapping[str, float]], key: str) -> list[float]:
-    """What was logged under a key, an epoch each; empty where one lacks it."""
+    """The values logged under a key, an epoch each; empty where one lacks it."""
     return [float(epoch[key]) for epoch in history] if all(key in epoch for epoch in history) else []

@@ -1,4 +1,4 @@
-"""Where a model looks: parts of a picture are covered in turn, and what it says then is compared with before.
+"""Show where a model looks: parts of a picture are covered in turn, and each prediction is compared with before.
 
 It works with any model, since it only asks it. Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901.
 """
@@ -41,7 +41,7 @@ class OcclusionMap(Record):
 
 
 def chosen(answers: Sequence[ShownPrediction]) -> tuple[list[ShownPrediction], list[ShownPrediction]]:
-    """Which pictures are worth a map, best first: right ones (typical, a class in turn), and wrong or unsure ones."""
+    """Choose pictures worth a map, best first: right ones (typical, a class in turn), and wrong or unsure ones."""
     by_class: dict[str, list[ShownPrediction]] = {}
     for answer in sorted((a for a in answers if a.right), key=lambda a: (-a.probability, a.file)):
         by_class.setdefault(answer.label, []).append(answer)
@@ -76,7 +76,7 @@ def maps(
 
 
 class Seen(NamedTuple):
-    """What covering a picture did; `which` is the number of the class it was taken for, the rest as in OcclusionMap."""
+    """The effect of covering a picture; `which` numbers the class it was taken for, the rest is as in OcclusionMap."""
 
     veil: bytes
     which: int

@@ -1,4 +1,4 @@
-"""What the numbers of a run mean, in words for readers without statistics, in English and German."""
+"""Explain the numbers of a run to readers without statistics, in English and German."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Finding(Record):
 
 
 def headline(card: ModelCard) -> Phrase:
-    """What the accuracy stands on, and how far it can be trusted."""
+    """Say what the accuracy stands on, and how far it can be trusted."""
     metrics = card.metrics
     right = sum(row[at] for at, row in enumerate(metrics.confusion))
     low, high = metrics.interval
@@ -37,7 +37,7 @@ def headline(card: ModelCard) -> Phrase:
 
 
 def crossed(card: ModelCard) -> Phrase | None:
-    """How it was measured, when no test pictures had been set aside."""
+    """Say how it was measured, when no test pictures had been set aside."""
     metrics = card.metrics
     if metrics.measured_on is not Measured.CROSS_VALIDATION:
         return None
@@ -57,7 +57,7 @@ def crossed(card: ModelCard) -> Phrase | None:
 
 
 def worth(card: ModelCard) -> Finding:
-    """Whether the model beats the instant bar on the same pictures."""
+    """Say whether the model beats the instant bar on the same pictures."""
     if card.probe is None:
         if card.plugin == BAR:
             return Finding(
@@ -118,7 +118,7 @@ def _worth_it(against: Paired) -> Phrase:
 def difference(
     pair: Paired, first: Phrase | str, second: Phrase | str, counted: Literal["picture", "head"] = "picture"
 ) -> Phrase:
-    """How two models differ on the same pictures, or heads in pictures, in one or two sentences."""
+    """Explain the difference of two models on the same pictures, or heads in pictures, in one or two sentences."""
     low, high = pair.interval
     nouns = ("picture", "pictures", "Bild", "Bildern")
     if counted == "head":
@@ -141,7 +141,7 @@ def difference(
 
 
 def chance(pair: Paired) -> Phrase:
-    """How likely such a difference is by chance alone."""
+    """Say how likely such a difference is by chance alone."""
     if pair.p_value < 0.001:
         shown = Phrase(en="p < 0.001", de="p < 0,001")
     else:
@@ -153,7 +153,7 @@ def chance(pair: Paired) -> Phrase:
 
 
 def origin(card: ModelCard) -> Phrase:
-    """What the model is and how it came about, for the line below the title."""
+    """Say what the model is and how it came about, for the line below the title."""
     if card.pretrained == "scratch":
         en, de = (
             "{arch}, trained from random weights with {plugin}",
@@ -167,7 +167,7 @@ def origin(card: ModelCard) -> Phrase:
 
 
 def calibration(card: ModelCard) -> Phrase:
-    """How far its probabilities are off, before and after the temperature."""
+    """Say how far its probabilities are off, before and after the temperature."""
     before, after = card.metrics.ece_raw, card.metrics.ece
     words = say(
         "Its probabilities are off by {after} percentage points on average (expected calibration error); {before} "

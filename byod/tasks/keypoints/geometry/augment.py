@@ -31,7 +31,7 @@ Random = np.random.Generator
 
 @dataclass(frozen=True, slots=True)
 class Jitter:
-    """How far training may move frames and colours.
+    """The range in which training moves frames and colours.
 
     `rotation` degrees to either side; `zoom` the largest factor of the side, up and down; `shift` shares of the side to
     either side; `mirror` the share of mirrored frames; `colour` the strength of changes in colour (0: none); `blur` the

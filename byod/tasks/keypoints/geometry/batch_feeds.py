@@ -1,4 +1,4 @@
-"""What trainers of points iterate over: batches of cut and augmented pictures with their truth in 0..1 of the frame.
+"""Feeds for trainers of points: batches of cut and augmented pictures with their truth in 0..1 of the frame.
 
 Each item is drawn from a generator seeded by (seed, epoch, its number), so that a training repeats, and a resumed one
 goes on, whatever the order of the batches. Shapes: B pictures, S pixels a side, K points.

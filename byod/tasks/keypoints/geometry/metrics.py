@@ -1,4 +1,4 @@
-"""How well heads and their points are found: errors in distances of the eyes, and what follows from them.
+"""Measure how well heads and their points are found: errors in distances of the eyes, and what follows from them.
 
 Throughout, N heads and K points; places are pixels of the upright picture. The error of a point is its distance from
 the true one, divided by the distance of the true eyes (inter-ocular distance, IOD). Only points that are marked and
@@ -36,7 +36,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """What was measured of each head.
+    """The errors of each head.
 
     `points` float64 [N, K]: errors in IOD, nan where a point does not count, inf for a missed head; `nme` [N] their
     mean over the points that count; `worst_eye` [N] the larger error of the two eyes; `glasses` bool [N]: whether
@@ -56,7 +56,7 @@ class Errors:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """Which finds belong to the true heads of one picture.
+    """The finds that belong to the true heads of one picture.
 
     `numbers` gives for each true head that of its find (None: missed); `extra` the numbers of the finds of no head.
     """
@@ -96,7 +96,7 @@ def measured(heads: Sequence[TrueHead], found: Numbers, points: KeypointSet) -> 
 
 
 def glasses_sit(truth: Numbers, found: Numbers) -> Flags:
-    """Whether glasses laid on the found eyes would sit on the true ones; both float64 [N, 2, 2], left eye first."""
+    """True if glasses laid on the found eyes would sit on the true ones; both float64 [N, 2, 2], left eye first."""
     (true_x, true_y), (x, y) = (np.moveaxis(each[:, 1] - each[:, 0], -1, 0) for each in (truth, found))
     apart, said = np.hypot(true_x, true_y), np.hypot(x, y)
     off = np.hypot(*(found.mean(axis=1) - truth.mean(axis=1)).T)
@@ -148,7 +148,7 @@ def median_interval(errors: Numbers, groups: Sequence[str], *, seed: int = 0) ->
 
 
 def mean_face(heads: Sequence[TrueHead], points: KeypointSet, margin: float) -> Numbers:
-    """Where each point lies on the mean in the true frames of training heads: [K, 2] in 0..1; 0.5 without any."""
+    """The mean place of each point in the true frames of training heads: [K, 2] in 0..1; 0.5 without any."""
     total, count = np.zeros((len(points.names), 2)), np.zeros((len(points.names), 1))
     for head in heads:
         unit = of_box(head.box, margin).to_unit(head.points)

@@ -27,7 +27,7 @@ MEMORY = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """Where cut squares are kept: a folder, up to so many megabytes, or (None) memory; `say` takes lines for users."""
+    """The store of cut squares: a folder, up to so many megabytes, or (None) memory; `say` takes lines for users."""
 
     folder: Path | None = None
     megabytes: int = MEGABYTES

@@ -1,4 +1,4 @@
-"""What a report on points tells: the card of a run, and the heads and numbers behind it."""
+"""The contents of a report on points: the card of a run, and the heads and numbers behind it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def build(
     suspects: Sequence[KeypointIssue],
     yields: Sequence[Yield] = (),
 ) -> ReportContents:
-    """What a run's report shows; without a `pair` there are no curves of how it learned."""
+    """Gather the contents of a run's report; without a `pair` there are no curves of how it learned."""
     histories = {stage: model.fitted.history for stage, model in pair.parts} if pair else {}
     answers = _shown_heads(card, evaluated)
     by_head = {(h.truth.example.sha256, h.truth.number): h for h in evaluate.heads_of(evaluated)}
@@ -134,7 +134,7 @@ def _said(card: KeypointsCard, head: EvaluatedHead) -> dict[str, tuple[float, fl
 
 
 def _picture(evaluated: EvaluatedExample) -> ShownPicture | None:
-    """What there is to point out in a whole picture."""
+    """The boxes to point out in a whole picture, if any."""
     missed = tuple(head.truth.box for head in evaluated.heads if head.found is None)
     extra = tuple((find.box, find.confidence) for find in evaluated.extra)
     if not missed and not extra:

@@ -1,4 +1,4 @@
-"""What the numbers of a run for points mean, in words for readers without statistics, in English and German."""
+"""Explain the numbers of a run for points to readers without statistics, in English and German."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from byod.tasks.classify.report.wording import Finding
 
 
 def headline(card: KeypointsCard) -> Phrase:
-    """What the number on top stands for."""
+    """Say what the number on top stands for."""
     score = card.metrics.pipeline
     low, high = score.glasses_interval
     return say(
@@ -25,7 +25,7 @@ def headline(card: KeypointsCard) -> Phrase:
 
 
 def crossed(card: KeypointsCard) -> Phrase | None:
-    """How it was measured, when no test pictures had been set aside."""
+    """Say how it was measured, when no test pictures had been set aside."""
     metrics = card.metrics
     if metrics.measured_on is not Measured.CROSS_VALIDATION:
         return None
@@ -43,7 +43,7 @@ def crossed(card: KeypointsCard) -> Phrase | None:
 
 
 def bar(card: KeypointsCard) -> Finding:
-    """Whether the net sees more than the crop alone tells."""
+    """Say whether the net sees more than the crop alone tells."""
     own, mean = card.metrics.crops, card.baseline
     words = say(
         "The bar: the mean face of the training heads, laid into each true crop without looking at it, is off by "
@@ -73,7 +73,7 @@ def bar(card: KeypointsCard) -> Finding:
 
 
 def origin(card: KeypointsCard) -> Phrase:
-    """What the model is and how it came about, for the line below the title."""
+    """Say what the model is and how it came about, for the line below the title."""
     if card.pretrained in ("scratch", "none"):
         en, de = (
             "{arch}, trained from random weights with {plugin}",
@@ -85,7 +85,7 @@ def origin(card: KeypointsCard) -> Phrase:
 
 
 def issue(why: str, point: str, error: float) -> Phrase:
-    """Why marks are doubted."""
+    """Say why keypoints look wrong."""
     if why == "sides exchanged":
         return say("left and right look exchanged", "links und rechts wohl vertauscht")
     if why == "not marked":

@@ -1,4 +1,4 @@
-"""What a net for points sees with: the feature maps of any body."""
+"""The encoder of a net for points: the feature maps of any body."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Encoder(nn.Module):
         return [maps[at] for at in self.taken]
 
     def _all(self, image: torch.Tensor, end: int | None = None) -> Sequence[torch.Tensor]:
-        """What the layers give, or what timm calls the intermediates; up to the one of number `end`."""
+        """The outputs of the layers, or what timm calls the intermediates; up to the one of number `end`."""
         if not self.walks:
             chosen = None if end is None else list(range(end + 1))
             early = {"indices": chosen, "intermediates_only": True, "stop_early": True}
@@ -73,7 +73,7 @@ _NONE = "this net gives no feature maps that points could be found on; choose an
 
 
 def _walk(body: nn.Module, image: torch.Tensor, end: int | None = None) -> list[torch.Tensor]:
-    """What each layer gives in its turn, those of nested sequences too."""
+    """Yield the output of each layer in turn, those of nested sequences too."""
     seen: list[torch.Tensor] = []
     for layer in _layers(body):
         image = layer(image)
@@ -96,7 +96,7 @@ def _padded(image: torch.Tensor, by: int) -> torch.Tensor:
 
 
 def _pad(body: nn.Sequential, size: int) -> int:
-    """How many pixels around the picture make the maps divide it evenly (SqueezeNet's first layer has no padding).
+    """The padding in pixels that makes the maps divide the picture evenly (SqueezeNet's first layer has no padding).
 
     Cells then lie where they should; a map of 63 cells for 128 pixels would put points off towards the border.
     """

@@ -1,4 +1,4 @@
-"""What is made small: how far points are off, and how heads are missed."""
+"""The losses: how far points are off, and how heads are missed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _mean(each: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 def of_heatmaps(
     heat: torch.Tensor, points: torch.Tensor, weights: torch.Tensor, there: torch.Tensor
 ) -> torch.Tensor:
-    """How far heatmaps [N, K, h, w] (logits) are off points [N, K, 2] in 0..1, over those of weight above 0, [N, K].
+    """The loss of heatmaps [N, K, h, w] (logits) for points [N, K, 2] in 0..1, over those of weight above 0, [N, K].
 
     The mean absolute error of their places (in tenths of the frame), and the cross-entropy with a small round spot,
     which tells a new net where to look long before the places mean anything. Where no head is `there` ([N], 0 or 1) the

@@ -1,4 +1,4 @@
-"""What stands on an encoder: a decoder that brings its maps back to a fine one, or a direct answer."""
+"""The nets on an encoder: a decoder that brings its maps back to a fine one, or a direct answer."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ Pair = tuple[torch.Tensor, torch.Tensor]
 
 
 def centres(cells: int, like: torch.Tensor) -> torch.Tensor:
-    """Where cells lie in 0..1, float32 [cells]."""
+    """The centres of cells in 0..1, float32 [cells]."""
     return (torch.arange(cells, device=like.device, dtype=torch.float32) + 0.5) / cells
 
 
@@ -40,7 +40,7 @@ def places(heat: torch.Tensor) -> Pair:
 
 
 def near(share: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-    """How much of each heatmap (softmax, [N, K, h, w]) lies near its point [N, K, 2]: [N, K] in 0..1."""
+    """The share of each heatmap (softmax, [N, K, h, w]) near its point [N, K, 2]: [N, K] in 0..1."""
     dx = centres(int(share.shape[3]), share).view(1, 1, 1, -1) - points[..., 0, None, None]
     dy = centres(int(share.shape[2]), share).view(1, 1, -1, 1) - points[..., 1, None, None]
     weight = (dx * dx + dy * dy <= NEAR * NEAR).float()

@@ -80,7 +80,7 @@ class Plan:
         return False
 
     def position(self, epoch: int, step: int, steps: int) -> float:
-        """Where in the training a step of an epoch of `steps` lies: 0..1."""
+        """The share of the training (0..1) at which a step of an epoch of `steps` lies."""
         return (epoch * steps + step) / (self.epochs * steps)
 
 

@@ -101,7 +101,7 @@ def net(options: Choice, planned: Plan, points: KeypointSet) -> Net:
 
 
 def loss(planned: Plan, points: KeypointSet, device: torch.device) -> Loss:
-    """What the stage makes small."""
+    """The loss of the stage."""
     eyes = eyes_of(points)
     share = torch.tensor([1.0 if at in eyes else BESIDE for at in range(len(points.names))], device=device)
     one = losses.of_numbers if planned.direct else losses.of_heatmaps
@@ -212,7 +212,7 @@ def _trained(
 
 
 def outputs(model: nn.Module, names: tuple[str, ...]) -> Callable[[Floats], Mapping[str, Floats]]:
-    """What the trained model itself says, for `Trained.outputs`: its answers by name."""
+    """The trained model's own outputs by name, for `Trained.outputs`."""
 
     @torch.no_grad()
     def said_of(images: Floats) -> Mapping[str, Floats]:
