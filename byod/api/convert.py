@@ -1,7 +1,7 @@
 """Converting: somebody else's annotated pictures become a dataset with the task keypoints.
 
 Pictures come in as in a collection: each is written down before it is read, its points before it counts as read, and
-each settlement as a whole. A kill at any point is made good by running the same command again.
+each placing as a whole. A kill at any point is made good by running the same command again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Collecting: draw candidates, fetch them, look at each, settle, and go on until every class has enough.
 
-Each round is written down before it is fetched, each picture as it arrives, and each settlement as a whole: a
+Each round is written down before it is fetched, each picture as it arrives, and each placing as a whole: a
 kill at any point is made good by running the same command again.
 """
 
@@ -142,9 +142,9 @@ class Collection:
         self._settle()
 
     def _settle(self) -> None:
-        settlement = place_samples(self.dataset, per_class=self.per_class)
+        placed = place_samples(self.dataset, per_class=self.per_class)
         for label, tally in self.tallies.items():
-            tally.kept = settlement.kept.get(label, 0)
+            tally.kept = placed.kept.get(label, 0)
         self._watch(self.tallies)
 
     def _missing(self) -> dict[str, int]:
@@ -161,7 +161,7 @@ class Collection:
         return int(missing / share) + 2
 
     def _receive(self, fetched: Fetched, content: bytes) -> Arrival:
-        """Look at a body and put it where a settlement will find it; runs on a worker thread."""
+        """Look at a body and put it where placing will find it; runs on a worker thread."""
         try:
             inspected, kept = decode.inspect(content, self._rules, max_side=self.dataset.recipe.max_side)
         except PictureError as error:
@@ -221,7 +221,7 @@ class Collection:
 
 
 def sample_of(arrival: Arrival, label: str) -> Sample:
-    """The sample an arrival becomes: waiting for a settlement, or refused for what it is."""
+    """The sample an arrival becomes: waiting for placing, or refused for what it is."""
     inspected = arrival.inspected
     return Sample(
         sha256=arrival.sha256,

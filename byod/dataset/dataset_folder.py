@@ -6,7 +6,7 @@
     points/          task keypoints only: what is marked in each picture
     labels.jsonl     the label log as text
     catalog.db       what byod remembers
-    .byod/           lock, and pictures that no settlement has placed yet
+    .byod/           lock, and pictures that nothing has placed yet
 
 Every file move is journalled in the catalog before it happens, so that a kill at any point is repaired when the
 dataset is opened again.

@@ -1,4 +1,4 @@
-"""The settlement: which of all fetched pictures stand in class folders, decided anew from everything known.
+"""Placement: which of all fetched pictures stand in class folders, decided anew from everything known.
 
 It is a function of the set of pictures, the order they were offered in and what people said of them, so it does
 not matter in how many runs they came or where a run was killed. Its outcome is applied in one transaction.
@@ -33,7 +33,7 @@ def place_samples(
         dataset: an open, locked dataset.
         per_class: at most this many pictures stand in a class beside those people put there and those that stand
             there already; the rest is `surplus`. None: no limit for new ones, and what is surplus stays so.
-        around: the samples about which something was said since the last settlement, where nothing else has
+        around: the samples about which something was said since the last placing, where nothing else has
             changed: it is decided for them and for what looks like them, which comes to the same. Each must have
             been compared then (kept, or rejected for a reason that is `compared`). None: whatever changed.
     """

@@ -1,4 +1,4 @@
-"""Bringing rejected pictures back: to restore one is a verdict for it, so no later settlement drops it again."""
+"""Bringing rejected pictures back: to restore one is a verdict for it, so no later placing drops it again."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
-from byod.dataset import placement as settlement
 from byod.dataset.catalog.reviews import Before
 from byod.dataset.catalog.verdicts import UNDO
 from byod.dataset.dataset_folder import Dataset
+from byod.dataset.placement import place_samples
 from byod.labeling import annotations as answers
 from byod.labeling import keypoint_annotations
 from byod.labeling.annotations import REVIEW, Annotation, Decision
@@ -275,7 +275,7 @@ class _Change:
         self.dataset.catalog.reviews.add_pull(self.now, self.before)
         compared = all(_compared(one.placement) for one in self.before)
         around = [one.sha256 for one in self.before] if compared else None
-        deduplicated = settlement.place_samples(self.dataset, around=around)
+        deduplicated = place_samples(self.dataset, around=around)
         return Pulled(
             moved=moved + deduplicated.moved, by=self.by, conflicts=tuple(self.conflicts), **self.counts
         )
@@ -345,7 +345,7 @@ def undo(dataset: Dataset, say: Say) -> Undone:
             _put_back(dataset, sample, before, now)
             back += 1
         catalog.reviews.undo(number)
-        settlement.place_samples(dataset)
+        place_samples(dataset)
     if later:
         say(f"{later} pictures were judged again since then, and stay as they are")
     return Undone(at=at, pictures=back, changed_since=later)

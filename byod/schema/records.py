@@ -207,7 +207,7 @@ class Sample(Record):
 
 
 class Placement(Record):
-    """A sample's new place: what a settlement, a verdict or a restoration decides.
+    """A sample's new place: what placing, a verdict or a restoration decides.
 
     `label` is the class folder; `path` is as in `Sample` and is chosen by the dataset when left empty.
     """

@@ -161,7 +161,7 @@ class Samples:
         conflicts: Iterable[Iterable[str]],
         among: Collection[str] | None = None,
     ) -> None:
-        """Replace what the last settlement found (of `among`): group of each sample, look-alikes, conflicts."""
+        """Replace what the last placing found (of `among`): group of each sample, look-alikes, conflicts."""
         about = ""
         told: tuple[str, ...] = ()
         if among is not None:
@@ -222,7 +222,7 @@ class Samples:
 
 def _sample(row: tuple[object, ...]) -> Sample:
     # The catalog holds only what was checked on the way in, so records are built without checking it again:
-    # a settlement reads every row, and checking 100,000 of them would take seconds.
+    # placing reads every row, and checking 100,000 of them would take seconds.
     values = dict(zip(_SAMPLE + _FINGERPRINT, row, strict=True))
     prints = {name: values.pop(name) for name in _FINGERPRINT}
     values["status"] = Status(str(values["status"]))

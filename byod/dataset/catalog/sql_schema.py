@@ -27,7 +27,7 @@ MIGRATIONS = (
         received TEXT, sample TEXT, tries INTEGER NOT NULL DEFAULT 0, at TEXT
     ) WITHOUT ROWID;
 
-    -- every distinct picture; label is the class folder; status 'waiting' until a settlement places it
+    -- every distinct picture; label is the class folder; status 'waiting' until placing places it
     CREATE TABLE samples (
         sha256 TEXT PRIMARY KEY, position INTEGER NOT NULL,
         label TEXT NOT NULL, status TEXT NOT NULL, reason TEXT, detail TEXT NOT NULL DEFAULT '',
@@ -47,7 +47,7 @@ MIGRATIONS = (
     -- moves that are promised and not yet known to be done
     CREATE TABLE moves (id INTEGER PRIMARY KEY, source TEXT NOT NULL, target TEXT NOT NULL);
 
-    -- what the last settlement found: look-alikes to review, and conflicts between classes
+    -- what the last placing found: look-alikes to review, and conflicts between classes
     CREATE TABLE lookalikes (a TEXT NOT NULL, b TEXT NOT NULL, rule TEXT NOT NULL, PRIMARY KEY (a, b)) WITHOUT ROWID;
     CREATE TABLE conflicts (number INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (number, sha256)) WITHOUT ROWID;
 
