@@ -173,7 +173,7 @@ def read(files: Sequence[Path]) -> list[dict[str, Any]]:
             except (ValueError, KeyError, TypeError):
                 fits = False
             if not fits:
-                raise SystemExit(f"machine.py: {file}, line {number} is no line of this script")
+                raise SystemExit(f"machine.py: {file}, line {number} is not a line of this script")
             lines.append(line)
     if len(jobs := {line["job"] for line in lines}) > 1:
         raise SystemExit(f"machine.py: these are figures of different jobs ({'; '.join(sorted(jobs))})")

@@ -239,8 +239,8 @@ def _fetcher(web: Web) -> Fetch:
 
 
 def say_changes(changes: Changes, say: Say) -> None:
-    """Say what was taken up from the folders."""
+    """Say what was synced from the folders."""
     if changes.any:
-        say("taken up from the folders: " + ", ".join(f"{n} {kind}" for kind, n in changes.counts.items()))
+        say("synced from the folders: " + ", ".join(f"{n} {kind}" for kind, n in changes.counts.items()))
     for line in changes.lines:
         say(line)

@@ -67,7 +67,9 @@ def evaluate(
 def _evaluate_points(run: Path, place: Path | None, report: Path | None, say: Say) -> KeypointsEvaluation:
     home = place or run.resolve().parent.parent
     if not (home / recipe.FILE).is_file():
-        raise UsageError(f"{home} is no dataset; a run for points is measured on one (byod convert makes it)")
+        raise UsageError(
+            f"{home} is not a dataset; a run for points is measured on one (byod convert makes it)"
+        )
     snapshot, examples, _ = examples_of(home, say)
     if snapshot.task is not Task.KEYPOINTS:
         raise UsageError(f"{home} is a dataset for the task {snapshot.task}, and {run} a run for points")

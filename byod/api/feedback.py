@@ -1,7 +1,7 @@
 """Taking reports up: pictures that a served model got wrong come into its dataset, with what people said they show.
 
 They come in as a collection does, so that a kill at any point is made good by running the same command again. What
-strangers say is no verdict of its owner's: `byod review` asks about these pictures as about all others.
+strangers say is not a verdict of its owner's: `byod review` asks about these pictures as about all others.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def at(where: ServerChoice, settings: Settings, say: Say, *, stay: bool = False)
             )
         if where.files is not None and not where.files.is_dir():
             raise UsageError(
-                f"{where.files} is no folder; --files-root names the one that server shows files from"
+                f"{where.files} is not a folder; --files-root names the one that server shows files from"
             )
         studio = LabelStudio(url, token)
         if not studio.release.startswith(f"{TESTED}."):

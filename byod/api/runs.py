@@ -93,6 +93,6 @@ def find_runs(named: str | None, root: Path) -> list[Path]:
         places = list(datasets_under(root))
     runs = [card.parent for place in places for card in place.glob("runs/[!.]*/model.json")]
     if not runs:
-        told = f"{named} is no run and has none" if named is not None else f"no run under {root}/"
+        told = f"{named} is not a run and has none" if named is not None else f"no run under {root}/"
         raise ModelError(f"{told}; train first: byod train --plugin fastai")
     return sorted(runs, key=lambda run: (run / "model.json").stat().st_mtime)

@@ -108,7 +108,7 @@ def _right_task(folder: Path, wanted: Task | None) -> None:
     """The dataset's task decides; a contradiction is refused before anything is imported."""
     task = recipe.read(folder).task
     if wanted is not None and wanted is not task:
-        raise UsageError(f"{folder} is a dataset for the task {task}: leave --task {wanted} out")
+        raise UsageError(f"{folder} is a dataset for the task {task}: remove --task {wanted}")
 
 
 def find_trainer(wanted: TrainRequest) -> Trainer:
@@ -121,7 +121,7 @@ def find_trainer(wanted: TrainRequest) -> Trainer:
         return Remote(wanted.plugin, wanted.python) if wanted.python else protocol.load(wanted.plugin)
     here = protocol.load(wanted.plugin)
     if not isinstance(here, Launching):
-        raise TrainerError(f"the trainer {wanted.plugin} trains on one GPU; leave --gpus out")
+        raise TrainerError(f"the trainer {wanted.plugin} trains on one GPU; remove --gpus")
     launcher = tuple(here.launch(wanted.gpus, wanted.device))
     return Remote(wanted.plugin, wanted.python or Path(sys.executable), launcher)
 

@@ -136,7 +136,7 @@ def add(
 
     if reports:
         if paths or label or min_side or max_side:
-            raise UsageError("--reports takes up what waits in the dataset; leave all but --into out")
+            raise UsageError("--reports adds what waits in the dataset; remove all but --into")
         _take_up(into, as_json)
         return
     if not paths:
@@ -166,7 +166,7 @@ def _take_up(into: Path | None, as_json: bool) -> None:
         print_result({**tables.counts(done.snapshot), "taken": done.taken, "left": done.left})
     else:
         tables.collected(done.snapshot, planned, again=None)
-        typer.echo(f"{done.taken} reports were taken up, {done.left} wait; look at them: byod review")
+        typer.echo(f"{done.taken} reports were added, {done.left} wait; look at them: byod review")
 
 
 def _with_contact(settings: Settings) -> Settings:

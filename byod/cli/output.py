@@ -43,7 +43,7 @@ def errors_in_one_line(command: F) -> F:
             say(f"byod: {error}")
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            say("stopped; nothing is lost: run the same command again to continue")
+            say("stopped; no data was lost: run the same command again to continue")
             raise typer.Exit(130) from None
         except BrokenPipeError:
             sys.stderr.close()  # whoever read us has enough
@@ -52,7 +52,8 @@ def errors_in_one_line(command: F) -> F:
             if error.errno not in _OUTSIDE:
                 raise
             say(
-                f"byod: {error.filename or 'writing'}: {error.strerror}; nothing is lost, mend that and run it again"
+                f"byod: {error.filename or 'writing'}: {error.strerror}; no data was lost; fix this and run the "
+                "command again"
             )
             raise typer.Exit(1) from None
 

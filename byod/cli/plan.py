@@ -25,9 +25,7 @@ def plan(
 ) -> tuple[Path, Recipe]:
     """Choose the folder to collect into and its recipe: the one that is there, with what was typed put over it."""
     if again is not None and (into is not None or names):
-        raise UsageError(
-            "--recipe takes its classes and its place from the folder; leave CLASS and --into out"
-        )
+        raise UsageError("--recipe takes its classes and its place from the folder; remove CLASS and --into")
     folder = again or into
     if folder is None:
         if not names and not listed:
@@ -56,9 +54,7 @@ def plan_add(label: str | None, into: Path | None, changes: Mapping[str, object]
     try:
         folder = into or dataset_folder.find(None)
     except DatasetError:
-        raise UsageError(
-            "there is no dataset here yet; say where it shall be: --into datasets/NAME"
-        ) from None
+        raise UsageError("there is no dataset here yet; pass --into datasets/NAME") from None
     planned = recipe.read(folder) if (folder / recipe.FILE).exists() else recipe.Recipe()
     if label is not None:
         planned = planned.with_class(label)

@@ -247,7 +247,7 @@ def _without_robots(miss: Miss) -> Permission | Miss:
     """Interpret the absence of a readable robots.txt (RFC 9309 §2.3.1).
 
     Not there (any 4xx, an empty file, redirects without end): everything is allowed. Cannot be read (429, 5xx,
-    connection trouble): nothing is, until it can be; that is no final refusal, so the reason stays transient.
+    connection trouble): nothing is, until it can be; that is not a final refusal, so the reason stays transient.
     """
     answered = miss.status is not None and miss.reason not in (Reason.RATE_LIMITED, Reason.SERVER_ERROR)
     if answered or miss.reason is Reason.REDIRECTS:

@@ -35,7 +35,7 @@ def translations(
     wanted = list(dict.fromkeys(language.strip().lower() for language in languages))
     for language in [*wanted, *([typed] if typed else [])]:
         if not re.fullmatch(r"[a-z]{2,3}(-[a-z]{2,8})?", language):
-            raise UsageError(f"{language!r} is no language code; it should look like de or en")
+            raise UsageError(f"{language!r} is not a language code; it should look like de or en")
     ids: list[str] = []
     for language in [typed] if typed else TYPED:
         found = _entity(terms, language, client)

@@ -69,7 +69,7 @@ class Dataset:
 
     Raises:
         DatasetLocked: another byod is at work on it.
-        DatasetError: the folder is no dataset, or its catalog cannot be read.
+        DatasetError: the folder is not a dataset, or its catalog cannot be read.
         RecipeError: `byod.toml` cannot be read.
     """
 
@@ -317,7 +317,7 @@ def _check_own(folder: Path) -> None:
     for name in (*_OWN_FILES, *_OWN_ROOMS):
         place = files.inside(folder, name)
         if name in _OWN_FILES and place.exists() and not place.is_file():
-            raise DatasetError(f"{place} is no ordinary file, and byod needs one there; move it away")
+            raise DatasetError(f"{place} is not an ordinary file, and byod needs one there; move it away")
 
 
 def has_pictures(folder: Path) -> bool:

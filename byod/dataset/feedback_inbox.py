@@ -107,4 +107,4 @@ def waiting(dataset: Path) -> Iterator[Feedback]:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise DatasetError(f"{file}: {where}: {first['msg']}; mend or remove that file") from error
+            raise DatasetError(f"{file}: {where}: {first['msg']}; fix or remove that file") from error

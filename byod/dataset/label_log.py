@@ -36,7 +36,7 @@ class LabelLog:
         """Take the verdicts of the text into an empty catalog; return how many.
 
         Raises:
-            DatasetError: a line is no verdict.
+            DatasetError: a line is not a verdict.
         """
         self._last_number()
         if not self.file.exists():
@@ -49,7 +49,7 @@ class LabelLog:
                 numbered.append((number, Verdict.model_validate(values)))
             except (ValueError, KeyError, AttributeError, TypeError, ValidationError) as error:
                 raise DatasetError(
-                    f"{self.file}, line {row} is no verdict; mend or remove the line"
+                    f"{self.file}, line {row} is not a verdict; fix or remove the line"
                 ) from error
         self._catalog.verdicts.restore(numbered)
         return len(numbered)
@@ -73,5 +73,5 @@ class LabelLog:
             return int(json.loads(lines[-1])["id"])
         except (ValueError, KeyError, TypeError) as error:
             raise DatasetError(
-                f"{self.file}: its last line is no verdict; mend or remove that line"
+                f"{self.file}: its last line is not a verdict; fix or remove that line"
             ) from error

@@ -111,7 +111,9 @@ class _FolderScan:
         images = self.dataset.folder / IMAGES
         expected = any(path.startswith(f"{IMAGES}/") for path in self.standing)
         if expected and not images.is_dir():
-            raise DatasetError(f"{images} is gone; put it back (byod takes no empty folder for an answer)")
+            raise DatasetError(
+                f"{images} is gone; restore it; byod will not take an empty images/ to mean that everything was deleted"
+            )
         self._look_for_links()
         if images.is_dir():
             self._name_classes(images)
@@ -287,7 +289,7 @@ class _FolderScan:
             path = self._aside(file, reason)
             self.dataset.catalog.promise_move(file.path, path)
             self.lines.append(
-                f"{file.path} is no picture byod can use ({error.detail}); it lies in {path} now"
+                f"{file.path} is not a picture byod can use ({error.detail}); it lies in {path} now"
             )
             self.counts["set aside"] += 1
         sample = Sample.model_validate(

@@ -228,7 +228,7 @@ class _Bed:
         return offer
 
     def plant(self, good: Sequence[bytes | Path]) -> None:
-        """Offer the good pictures, copies of some of them (each of another one), and what is no picture."""
+        """Offer the good pictures, copies of some of them (each of another one), and what is not a picture."""
         originals = [
             self.offer(Kind.GOOD, body, host=number % HOSTS, stem=f"{number:04}")
             for number, body in enumerate(good)

@@ -1,7 +1,8 @@
 """Agreement of people with each other, and of models with people: plain counts over Label Studio's tasks.
 
 A task is a mapping as an export (`/api/projects/ID/export`) or a page of tasks (`fields=all`) holds it. A person's
-answer is their newest annotation that is not a skip; a skip is no answer, although it may carry a preselected label.
+answer is their newest annotation that is not a skip; a skip is not an answer, although it may carry a preselected
+label.
 """
 
 from __future__ import annotations

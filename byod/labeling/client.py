@@ -39,7 +39,7 @@ class LabelStudio:
         token: a legacy token (40 hexadecimal digits) or a personal access token (a JWT), from Account & Settings.
 
     Raises:
-        ReviewError: the address is none, nothing answers, it is no Label Studio, or it refuses the token.
+        ReviewError: the address is none, nothing answers, it is not a Label Studio, or it refuses the token.
     """
 
     def __init__(self, url: str, token: str) -> None:
@@ -48,7 +48,7 @@ class LabelStudio:
         self.token = token.strip()
         if not (self.token.isascii() and self.token.isprintable()) or " " in self.token:
             raise ReviewError(
-                f"that is no token of {self.url}; copy one from its page Account & Settings, all of it"
+                f"that is not a token of {self.url}; copy one from its page Account & Settings, all of it"
             )
         self._access = ("", 0.0)
         self._session = requests.Session()
@@ -61,7 +61,7 @@ class LabelStudio:
         """The value under a name in a reply."""
         found = told.get(name) if isinstance(told, dict) else None
         if not isinstance(found, str):
-            raise ReviewError(f"what answers at {self.url} is no Label Studio (it tells no {name})")
+            raise ReviewError(f"what answers at {self.url} is not a Label Studio (it tells no {name})")
         return found
 
     def get(self, path: str, **how: Any) -> Any:
@@ -133,7 +133,7 @@ class LabelStudio:
                 return jsonlib.loads(body)
             except ValueError:
                 raise ReviewError(
-                    f"what answers at {self.url} is no Label Studio ({path} is not JSON)"
+                    f"what answers at {self.url} is not a Label Studio ({path} is not JSON)"
                 ) from None
         raise ReviewError(self._fault(status, path, body))
 
@@ -148,7 +148,7 @@ class LabelStudio:
                 if answer.is_redirect:
                     target = " ".join(answer.headers["location"].split())[:200]
                     raise ReviewError(
-                        f"{self.url} is no Label Studio: it sends byod on to {target}; is that its address?"
+                        f"{self.url} is not a Label Studio: it sends byod on to {target}; is that its address?"
                     )
                 return answer.status_code, self._body(answer, path, most, sent["timeout"])
         except (requests.Timeout, ReadTimeoutError):
@@ -196,7 +196,7 @@ class LabelStudio:
                 "copy one from its page Account & Settings"
             )
         if detail is None:
-            return f"what answers at {self.url} is no Label Studio byod knows ({path} gives {status})"
+            return f"what answers at {self.url} is not a Label Studio byod knows ({path} gives {status})"
         return f"the Label Studio at {self.url} refuses {path}: {detail} ({status})"
 
 
@@ -208,7 +208,7 @@ def _host(url: str) -> str:
     except ValueError:  # brackets without an end, a port that is none
         host = None
     if not host:
-        raise ReviewError(f"{url!r} is no address of a Label Studio; it looks like http://127.0.0.1:8080")
+        raise ReviewError(f"{url!r} is not an address of a Label Studio; it looks like http://127.0.0.1:8080")
     return host
 
 

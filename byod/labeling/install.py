@@ -37,7 +37,7 @@ def program(settings: Settings) -> Path | None:
         named = Path(told).expanduser().absolute()
         if not named.is_file() or not os.access(named, os.X_OK):
             raise ReviewError(
-                f"BYOD_LABEL_STUDIO is {told!r}, which is no program; give the path of label-studio, or unset it"
+                f"BYOD_LABEL_STUDIO is {told!r}, which is not a program; give the path of label-studio, or unset it"
             )
         return named
     folder = home(settings)

@@ -337,5 +337,5 @@ def _parsed(config: str) -> list[Any]:
         return list(etree.fromstring(config.encode(), parser).iter())
     except etree.XMLSyntaxError as error:
         raise ReviewError(
-            f"the project's labelling page is not XML ({error}); mend it in its settings"
+            f"the project's labelling page is not XML ({error}); fix it in its settings"
         ) from error

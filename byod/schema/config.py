@@ -97,4 +97,4 @@ def _read(config_file: Path) -> dict[str, object]:
     try:
         return tomllib.loads(config_file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ByodError(f"{config_file} is not TOML ({error}); mend or remove it") from error
+        raise ByodError(f"{config_file} is not TOML ({error}); fix or remove it") from error

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class ByodError(Exception):
-    """Something the user can mend; the message is one line that says what, where and what to do."""
+    """Something the user can fix; the message is one line that says what, where and what to do."""
 
     exit_code = 1
 

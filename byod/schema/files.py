@@ -216,7 +216,7 @@ def inside(folder: Path, name: str, known: set[str] | None = None) -> Path:
 def leads_out(folder: Path, name: str) -> DatasetError:
     """The error for a path in a catalog that is none of byod's."""
     return DatasetError(
-        f"{folder}: its catalog speaks of {name!r}, which is no place for a picture of a dataset, so nothing was"
+        f"{folder}: its catalog speaks of {name!r}, which is not a place for a picture of a dataset, so nothing was"
         " changed; move its catalog.db away and byod rebuilds it from the class folders"
     )
 

@@ -190,14 +190,14 @@ def read_keypoints(file: Path) -> Keypoints | None:
     """
     try:
         if file.stat().st_size > MAX_BYTES:
-            raise DatasetError(f"{file} is too large for a file of points; mend or remove it")
+            raise DatasetError(f"{file} is too large for a file of points; fix or remove it")
         return Keypoints.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         return None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise DatasetError(f"{file}: {where}: {first['msg']}; mend or remove that file") from error
+        raise DatasetError(f"{file}: {where}: {first['msg']}; fix or remove that file") from error
 
 
 def write_keypoints(folder: files.Folder, name: str, keypoints: Keypoints) -> None:

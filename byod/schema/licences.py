@@ -159,7 +159,7 @@ def code(kind: str, version: str | None = None, country: str | None = None) -> s
 
 
 def licence(of: str | None) -> Licence | None:
-    """Look up a licence by its code; None when it is no code of this module."""
+    """Look up a licence by its code; None when it is not a code of this module."""
     if of is None:
         return None
     if of in _OTHERS:
@@ -262,7 +262,7 @@ _JOINED = (
 def _from_words(text: str) -> str | None:
     """A Creative Commons name made of words or of letters, with an optional version and country.
 
-    Every word must be understood: "not under CC BY" is no licence.
+    Every word must be understood: "not under CC BY" is not a licence.
     """
     lowered = text.lower()
     if lowered == "attribution":

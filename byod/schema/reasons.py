@@ -104,7 +104,7 @@ TRAITS: dict[Reason, Traits] = {
         When.OFFERED, "the source states no licence, and the licence policy asks for one"
     ),
     Reason.LICENCE_REFUSED: Traits(When.OFFERED, "the licence policy does not accept the stated licence"),
-    Reason.BAD_ADDRESS: Traits(When.OFFERED, "the address is no web address"),
+    Reason.BAD_ADDRESS: Traits(When.OFFERED, "the address is not a web address"),
     Reason.PRIVATE_ADDRESS: Traits(When.OFFERED, "the address leads into a private network"),
     Reason.ROBOTS: Traits(
         When.OFFERED, "the site's robots.txt asks programs to stay away", retry=Retry.ON_REQUEST
@@ -143,7 +143,7 @@ TRAITS: dict[Reason, Traits] = {
     Reason.OPTED_OUT: Traits(
         When.FETCHED, "the owner does not want it used for machine learning", retry=Retry.ON_REQUEST
     ),
-    Reason.NOT_A_PICTURE: Traits(When.OPENED, "the file is no picture (often an HTML page)", answer=415),
+    Reason.NOT_A_PICTURE: Traits(When.OPENED, "the file is not a picture (often an HTML page)", answer=415),
     Reason.UNSUPPORTED: Traits(When.OPENED, "the kind of picture is not supported", answer=415),
     Reason.BROKEN: Traits(When.OPENED, "the picture is damaged or cut short"),
     Reason.TOO_MANY_PIXELS: Traits(

@@ -145,7 +145,7 @@ def _checked(values: dict[str, object], file: Path) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"{file}: {where}: {first['msg']}; mend that line") from error
+        raise RecipeError(f"{file}: {where}: {first['msg']}; fix that line") from error
     if recipe.task is Task.KEYPOINTS and recipe.points is None:
         raise RecipeError(f"{file}: a dataset of keypoints needs [points] with the names of its points")
     used: dict[str, str] = {}

@@ -101,7 +101,7 @@ class Guarded(Run):
         other = [example.path.name for example in examples if example.sha256 not in self.allowed]
         if other:
             raise Broken(
-                f"{self.trainer} asks for the pixels of {other[0]}, which is no training or validation picture"
+                f"{self.trainer} asks for the pixels of {other[0]}, which is not a training or validation picture"
             )
         return super().pixels(examples, rule)
 

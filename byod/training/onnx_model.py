@@ -47,7 +47,7 @@ def session(content: bytes, *, threads: int = 0) -> onnxruntime.InferenceSession
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except _runtime_errors() as error:
-        raise ModelError(f"this is no model that onnxruntime can run ({_first_line(error)})") from error
+        raise ModelError(f"this is not a model that onnxruntime can run ({_first_line(error)})") from error
 
 
 def _runtime_errors() -> tuple[type[Exception], ...]:

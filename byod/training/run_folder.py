@@ -160,13 +160,13 @@ def read_card(run: Path) -> ModelCard | KeypointsCard:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ModelError(
-            f"{file} is no model card of byod ({where + ': ' if where else ''}{first['msg']})"
+            f"{file} is not a byod model card ({where + ': ' if where else ''}{first['msg']})"
         ) from error
     if isinstance(card, ModelCard):
         if len(set(card.classes)) != len(card.classes):
             raise ModelError(f"{file} names a class twice")
         if card.task is not Task.CLASSIFY:
-            raise ModelError(f"{file} is no model card of byod (task: {card.task})")
+            raise ModelError(f"{file} is not a byod model card (task: {card.task})")
     return card
 
 

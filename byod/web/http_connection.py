@@ -28,7 +28,7 @@ def _whole(status: bytes, line: bytes) -> bytes:
 _TURNED_AWAY = _whole(
     b"503 Service Unavailable\r\nRetry-After: 2", b"too many connections; try again in a moment"
 )
-_NOT_HTTP = _whole(b"400 Bad Request", b"this is no request that can be read")
+_NOT_HTTP = _whole(b"400 Bad Request", b"this is not a request that can be read")
 
 
 class Connection(H11Protocol):

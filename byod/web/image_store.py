@@ -20,7 +20,7 @@ class ImageStore:
     """A dataset opened without its lock, for several threads.
 
     Raises:
-        DatasetError: the folder is no dataset, or it has no catalog.
+        DatasetError: the folder is not a dataset, or it has no catalog.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -44,7 +44,7 @@ class MLBackend:
 
     Raises:
         ModelError: the run cannot be used, or is none for labels.
-        DatasetError: the folder is no dataset with a catalog.
+        DatasetError: the folder is not a dataset with a catalog.
     """
 
     def __init__(self, run: Path, dataset: Path) -> None:
@@ -66,7 +66,7 @@ class MLBackend:
         """Opinions on pictures, in order; None for one that is not there, cannot be opened or whose turn did not come.
 
         `until` is the moment (of `time.monotonic`) after which no picture is looked at any more. The label is the
-        class folder as the recipe has it now; a class that it lost is no opinion.
+        class folder as the recipe has it now; a class that it lost is not an opinion.
         """
         new = [sha256 for sha256 in dict.fromkeys(sha256s) if sha256 not in self._said]
         for at in range(0, len(new), _BATCH):
@@ -175,7 +175,7 @@ async def _document(request: Request) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         raise HTTPException(400, "this is not JSON") from None
     if not isinstance(found, dict):
-        raise HTTPException(400, "this is no JSON object")
+        raise HTTPException(400, "this is not a JSON object")
     return found
 
 

@@ -87,5 +87,5 @@ def _bound(host: str, port: int | None, usual: int) -> socket.socket:
         return place
     where = "" if host == LOOPBACK else f" of {host}"
     raise UsageError(
-        f"port {port or usual}{where} is taken or not allowed; leave --port out, or name another one"
+        f"port {port or usual}{where} is taken or not allowed; remove --port, or name another one"
     )

@@ -145,4 +145,4 @@ def _parameter(text: str, wanted: str) -> str:
 
 
 def _no_form(why: str) -> HTTPException:
-    return HTTPException(400, f"this is no form (multipart/form-data): {why}")
+    return HTTPException(400, f"malformed multipart/form-data: {why}")

@@ -94,7 +94,7 @@ def test_evaluate_measures_other_peoples_folders(home, tmp_path):
     assert "circle" in page.read_text("utf-8")
     found = json.loads(byod("evaluate", str(run), "--json", folder=folder).stdout)
     assert found["metrics"]["accuracy"] == card(run)["metrics"]["accuracy"]
-    assert "is no folder" in byod("evaluate", str(run), "nowhere", folder=folder, check=2).stderr
+    assert "is not a folder" in byod("evaluate", str(run), "nowhere", folder=folder, check=2).stderr
 
 
 def test_wrong_labels_are_found_and_shown(home):
@@ -175,7 +175,7 @@ def test_plugins_are_listed_with_their_options_and_nets(home):
 
 
 def test_a_trainer_for_one_gpu_refuses_several(home):
-    """The line says to leave --gpus out."""
+    """The line says to remove --gpus."""
     folder, _ = home
     done = byod("train", "--plugin", "sklearn", "--gpus", "2", folder=folder, check=1)
-    assert "leave --gpus out" in done.stderr
+    assert "remove --gpus" in done.stderr

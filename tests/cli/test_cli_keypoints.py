@@ -90,7 +90,7 @@ def test_without_a_task_the_datasets_decides(home):
     done = byod("train", "--plugin", "spot", "--epochs", "1", folder=folder, **path)
     assert "glasses sit on" in done.stderr
     refused = byod("train", "--task", "classify", "--plugin", "nosuch", folder=folder, check=2, **path)
-    assert "is a dataset for the task keypoints: leave --task classify out" in refused.stderr
+    assert "is a dataset for the task keypoints: remove --task classify" in refused.stderr
     unknown = byod("train", "--task", "boxes", folder=folder, check=2, **path)
     assert "byod trains classify or keypoints" in unknown.stderr
     wrong = byod("train", "--plugin", "sklearn", folder=folder, check=1, **path)
@@ -132,7 +132,7 @@ def test_evaluate_measures_on_the_test_pictures_and_on_other_datasets(home, tmp_
     assert "whole pictures" in done.stdout
     assert page.read_text("utf-8").count("<svg") > 5
     refused = byod("evaluate", run, str(tmp_path / "pictures"), folder=folder, check=2, **path)
-    assert "is no dataset" in refused.stderr
+    assert "is not a dataset" in refused.stderr
 
 
 def test_compare_puts_runs_on_the_same_heads(home, tmp_path):

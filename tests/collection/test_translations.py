@@ -72,9 +72,9 @@ def test_nothing_known_is_an_empty_list(web):
 
 
 def test_language_codes_are_checked(web):
-    """What is no language code is wrong usage, said before anything is asked."""
+    """What is not a language code is wrong usage, said before anything is asked."""
     for wrong in ("german", "d", "de|en", "../x", ""):
-        with pytest.raises(UsageError, match="no language code"):
+        with pytest.raises(UsageError, match="not a language code"):
             translations.translations("brokkoli", [wrong], client_of(web))
     assert web.asked == []
 

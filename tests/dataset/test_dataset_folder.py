@@ -93,7 +93,7 @@ def test_the_label_log_is_completed_and_a_torn_line_is_cut(tmp_path: Path):
 
 
 def test_a_damaged_catalog_is_named_with_a_way_out(tmp_path: Path):
-    """A catalog that is no database is refused in one line that says what to do."""
+    """A catalog that is not a database is refused in one line that says what to do."""
     with made(tmp_path / "d", "cat"):
         pass
     (tmp_path / "d" / "catalog.db").write_bytes(b"not a database at all" * 100)

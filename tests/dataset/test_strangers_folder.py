@@ -91,7 +91,7 @@ def test_a_promised_move_never_leads_out(folder: Path, victim: Path, number: int
     first = next((folder / "images" / "dog").iterdir())
     for move in ((f"images/dog/{first.name}", f"rejected/duplicate/{first.name}"), (source, target)):
         written(folder, "INSERT INTO moves (source, target) VALUES (?, ?)", *move)
-    refused(folder, victim, "is a link" if "elsewhere" in source + target else "leads|no place for a picture")
+    refused(folder, victim, "is a link" if "elsewhere" in source + target else "leads|not a place for a picture")
     assert first.exists()
 
 
@@ -108,7 +108,7 @@ def test_a_picture_never_lies_elsewhere(folder: Path, victim: Path, path: str, s
         path.format(victim),
         status,
     )
-    refused(folder, victim, "no place for a picture")
+    refused(folder, victim, "not a place for a picture")
 
 
 @pytest.mark.parametrize(
@@ -203,4 +203,4 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(folder: Path, victim: 
     """A named pipe where byod expects a file of its own is refused instead of waited for."""
     (folder / "labels.jsonl").unlink()
     os.mkfifo(folder / "labels.jsonl")
-    refused(folder, victim, "no ordinary file")
+    refused(folder, victim, "not an ordinary file")

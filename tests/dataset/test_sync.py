@@ -1,4 +1,4 @@
-"""What people do to the folders is taken up: moving is relabelling, and nothing is lost."""
+"""What people do to the folders is taken up: moving is relabelling, and no data was lost."""
 
 import shutil
 import sqlite3

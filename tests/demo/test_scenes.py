@@ -216,7 +216,7 @@ def test_real_vegetables_fit_into_what_openverse_shows(real_pictures):
 
 
 def test_folders_that_cannot_be_planted_are_refused(tmp_path):
-    """No folder, one class, too few pictures and a file that is no picture are each said in one line."""
+    """No folder, one class, too few pictures and a file that is not a picture are each said in one line."""
     with pytest.raises(DatasetError, match="not a folder"):
         scenes.pictures_from(tmp_path / "none")
     draw_classes(tmp_path, classes=("circle",), per_class=14)

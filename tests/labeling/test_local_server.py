@@ -275,7 +275,7 @@ def test_the_server_killed_from_outside(studio_home):
 
 @pytest.mark.long
 def test_a_number_that_belongs_to_somebody_else(studio_home):
-    """A remembered process whose number another program has now is no server, and is not ended."""
+    """A remembered process whose number another program has now is not a server, and is not ended."""
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     try:
         remembered(studio_home, pid=other.pid)
@@ -339,7 +339,7 @@ def test_a_home_that_accepts_nothing(studio_home):
         ("not a program", "Exec format error"),
         ("#!/bin/sh\nexit 0\n", "it said nothing"),
     ],
-    ids=["ends with an error", "has no interpreter", "is no program", "ends at once"],
+    ids=["ends with an error", "has no interpreter", "is not a program", "ends at once"],
 )
 def test_a_program_that_cannot_start(tmp_path, text, said):
     """A program that ends, or cannot run at all, gives one line with the reason and the log, and leaves no process."""

@@ -159,12 +159,12 @@ def answering(kind):
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        (html, "is no Label Studio"),
-        (other_json, "is no Label Studio"),
-        (a_list, "is no Label Studio"),
-        (no_json, "is no Label Studio"),
+        (html, "is not a Label Studio"),
+        (other_json, "is not a Label Studio"),
+        (a_list, "is not a Label Studio"),
+        (no_json, "is not a Label Studio"),
         (elsewhere, "sends byod on to https://login.example/"),
-        (halfway, "is no Label Studio"),
+        (halfway, "is not a Label Studio"),
         (endless, "sends more than byod takes"),
         (slow, "sends too slowly"),
         (torn, "no Label Studio answers"),
@@ -186,7 +186,7 @@ def test_a_web_server_that_is_no_label_studio(kind, said, monkeypatch):
 def test_every_verb_says_it_in_one_line(folder, verb):
     """A wrong server is one line on stderr and exit code 1, whatever was asked for."""
     with answering(html) as url:
-        assert "is no Label Studio" in one_line(folder, verb, "--no-browser", url=url)
+        assert "is not a Label Studio" in one_line(folder, verb, "--no-browser", url=url)
 
 
 def test_nothing_listens(folder):
@@ -202,14 +202,14 @@ def test_nothing_listens(folder):
     "url", ["127.0.0.1:8080", "ftp://here", "http://[::1", "http://a:99999999", "http://", "x y"]
 )
 def test_an_address_that_is_none(folder, url):
-    """What is no address of the web is refused before anything is asked."""
-    assert "is no address of a Label Studio" in one_line(folder, "push", url=url)
+    """What is not an address of the web is refused before anything is asked."""
+    assert "is not an address of a Label Studio" in one_line(folder, "push", url=url)
 
 
 @pytest.mark.parametrize("token", ["two words", "ümlaut", "a\nb", "a\tb"])
 def test_a_token_that_is_none(token):
     """A token that no header can carry is refused before it is sent."""
-    with pytest.raises(ReviewError, match="is no token of"):
+    with pytest.raises(ReviewError, match="is not a token of"):
         LabelStudio("http://127.0.0.1:9", token)
 
 

@@ -85,4 +85,4 @@ def test_a_dataset_can_be_copied_elsewhere(tmp_path):
     assert len(snapshot.kept) == 24
     assert len(snapshot.splits) == 24
     assert all((there / sample.path).is_file() for sample in snapshot.kept)
-    assert "taken up from the folders" not in asked.stderr
+    assert "synced from the folders" not in asked.stderr

@@ -1,4 +1,4 @@
-"""CREDITS.csv and the dataset card: nothing is lost on the way, and strangers' text stays text."""
+"""CREDITS.csv and the dataset card: no data was lost on the way, and strangers' text stays text."""
 
 import csv
 import html
@@ -154,7 +154,7 @@ def test_credits_that_cannot_be_read_are_not_replaced_by_less(snapshot):
     ],
 )
 def test_a_broken_list_is_said(tmp_path, content, words):
-    """A file that is no list of credits is refused in one line that says where."""
+    """A file that is not a list of credits is refused in one line that says where."""
     path = tmp_path / "CREDITS.csv"
     path.write_bytes(content)
     with pytest.raises(DatasetError, match=words) as caught:

@@ -124,7 +124,7 @@ def test_policies(code, is_open, is_commercial):
 
 
 def test_policies_fail_closed():
-    """What is not stated, or is no code, is refused under `open` and `commercial` and passes under `any`."""
+    """What is not stated, or is not a code, is refused under `open` and `commercial` and passes under `any`."""
     for unknown in (None, "", "CC-BY-9.9", "WTFPL", "cc-by-4.0"):
         assert licences.allows(Policy.ANY, unknown) is None
         assert licences.allows(Policy.OPEN, unknown) is Reason.LICENCE_UNKNOWN

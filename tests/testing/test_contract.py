@@ -82,7 +82,7 @@ def test_options_that_do_not_fit():
         (broken.Brittle, "(AssertionError: out of cheese"),
         (broken.Guessing, "patient does not learn drawn classes: 5"),
         (broken.Peeking, "patient opens test pictures while it trains (circle-000.jpg)"),
-        (broken.Asking, "patient asks for the pixels of circle-000.jpg, which is no training or validation picture"),
+        (broken.Asking, "patient asks for the pixels of circle-000.jpg, which is not a training or validation picture"),
         (broken.Unfaithful, "patient exports another model than the trained one: on random arrays their logits differ "
          "by 4.0e-03, and 1e-04 is allowed"),
         (broken.FaithfulToPicturesOnly, "on random arrays their logits differ by"),

@@ -27,7 +27,7 @@ class Elsewhere(Colour):
     name = "elsewhere"
 
     def train(self, data, options, run):
-        print("what a library prints is no message")
+        print("what a library prints is not a message")
         run.say("from elsewhere")
         if options.epochs == 66:
             os.abort()

@@ -148,7 +148,7 @@ WAYS = {
 
 @pytest.mark.parametrize("what", BAD)
 def test_a_hostile_upload_gets_one_line(place, what):
-    """Whatever is no whole picture is refused by its content, in each way it is sent, and the server goes on."""
+    """Whatever is not a whole picture is refused by its content, in each way it is sent, and the server goes on."""
     ways = list(WAYS.values()) if len(BAD[what]) < 50_000 else list(WAYS.values())[:3]
     for way in ways:
         content, kind = way(BAD[what])
@@ -294,7 +294,7 @@ def broken_requests(port):
         "a giant line": f"GET /{'a' * 200_000} HTTP/1.1\r\n{host}\r\n",
         "no host": "GET / HTTP/1.1\r\n\r\n",
         "two hosts": f"GET / HTTP/1.1\r\n{host}{host}\r\n",
-        "a length that is no number": f"{post}Content-Length: many\r\n\r\n",
+        "a length that is not a number": f"{post}Content-Length: many\r\n\r\n",
         "a negative length": f"{post}Content-Length: -5\r\n\r\n",
         "two lengths": f"{post}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
         "a bad chunk": f"{post}Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n",

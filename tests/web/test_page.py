@@ -400,7 +400,7 @@ GIVE = """
 
 @pytest.mark.parametrize("way", ["paste", "drop"])
 def test_pictures_are_pasted_and_dropped(browser, address, cats, way):
-    """Several pictures pasted or dropped at once each get a card; what is no picture is refused in words."""
+    """Several pictures pasted or dropped at once each get a card; what is not a picture is refused in words."""
     first, second = picture(((100, 100), (160, 100))), picture()
     files = [
         (name, "image/jpeg", base64.b64encode(cats.tell(*it)).decode())
@@ -414,7 +414,7 @@ def test_pictures_are_pasted_and_dropped(browser, address, cats, way):
         "b.jpg: No cat found.",
     ]
     assert browser.execute_script(GIVE, way, [("a.txt", "text/plain", "aGk=")])
-    says(browser, "main", "That is no picture file.")
+    says(browser, "main", "That is not a picture file.")
     click(browser, lambda: one(browser, ".close"))
     assert [it.text for it in find(browser, ".card h2")] == ["b.jpg"]
 
@@ -492,7 +492,7 @@ def test_a_miss_is_reported_with_what_a_person_saw(browser, address, cats, kept,
 
 
 def test_no_cat_can_be_reported_too(browser, address, cats, kept, tmp_path):
-    """Glasses on something that is no cat: removed and reported, it is a picture without heads."""
+    """Glasses on something that is not a cat: removed and reported, it is a picture without heads."""
     opened(browser, address)
     shown(browser, put(tmp_path, cats, picture(((150, 200), (250, 200)))))
     before = set(kept.rglob("*.json"))

@@ -327,7 +327,7 @@ def refuse(reply: ApiReply, source: str, *, with_key: bool) -> None:
         raise TryAgain(SourceError(f"{source} is out of order (HTTP {status}); try again later"), wait)
     if with_key and status in (401, 403):
         raise KeyRefused(f"{source} refused the key (HTTP {status}); check it with byod doctor")
-    raise SourceError(f"{source} refused the question (HTTP {status})")
+    raise SourceError(f"{source} rejected the request (HTTP {status})")
 
 
 def _read(response: requests.Response, source: str, started: float) -> bytes:

@@ -47,4 +47,4 @@ def _check(reply: ApiReply, source: str) -> None:
         line = f"{source} asks to be left alone for a while ({code}); run the command again later"
         raise TryAgain(RateLimited(line), parsing.retry_after(reply.headers.get("retry-after")))
     words = parsing.text(parsing.within(error, "info"), 100)
-    raise SourceError(f"{source} refused the question ({code}: {words})")
+    raise SourceError(f"{source} rejected the request ({code}: {words})")

@@ -18,7 +18,7 @@ _TAG = re.compile(r"<[^<>]*>")
 
 
 def rows(reply: Any, *path: str, source: str) -> list[dict[str, Any]]:
-    """The list of objects at `path` of a reply, without whatever in it is no object; a missing list is empty.
+    """The list of objects at `path` of a reply, without whatever in it is not an object; a missing list is empty.
 
     Raises:
         SourceError: the reply or something on the way is of another kind.

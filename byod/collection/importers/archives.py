@@ -110,7 +110,7 @@ class ZipStore:
             raise DatasetError(f"{where} cannot be read ({error.strerror})") from error
         except _DAMAGE as error:
             raise DatasetError(
-                f"{where} is no zip archive, or one that was cut off ({error}); fetch it again"
+                f"{where} is not a zip archive, or one that was cut off ({error}); fetch it again"
             ) from error
         try:
             members = self._zip.infolist()

@@ -186,5 +186,5 @@ def cleaning_list(file: Path) -> frozenset[str]:
     if isinstance(values, dict) and all(isinstance(names, list) for names in values.values()):
         values = [f"{folder}/{name}" for folder, names in values.items() for name in names]
     if not isinstance(values, list) or not all(isinstance(name, str) for name in values):
-        raise UsageError(f"{file} is no cleaning list: it holds no list of names, nor one for each folder")
+        raise UsageError(f"{file} is not a cleaning list: it holds no list of names, nor one for each folder")
     return frozenset(values)

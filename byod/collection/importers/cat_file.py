@@ -63,7 +63,7 @@ def parse(content: bytes, where: str) -> tuple[tuple[int, int], ...]:
     for word in words:
         if not _NUMBER.fullmatch(word):
             raise KeypointsError(
-                f"{where}: {word[:20].decode('ascii', 'backslashreplace')!r} is no whole number"
+                f"{where}: {word[:20].decode('ascii', 'backslashreplace')!r} is not a whole number"
             )
     numbers = [int(word) for word in words]
     wanted = len(POINTS.names)

@@ -106,7 +106,7 @@ def _values(file: Path) -> Mapping[str, Any]:
         raise UsageError(f"{file} cannot be read as JSON: {error}") from error
     keys = ("images", "annotations", "categories")
     if not isinstance(values, dict) or not all(isinstance(values.get(key), list) for key in keys):
-        raise UsageError(f"{file} is no COCO file: it lists no images, annotations and categories")
+        raise UsageError(f"{file} is not a COCO file: it lists no images, annotations and categories")
     return values
 
 

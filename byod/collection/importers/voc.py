@@ -93,7 +93,7 @@ def parse(content: bytes, where: str) -> VocAnnotation:
     """Read one annotation.
 
     Raises:
-        KeypointsError: it is no annotation, or a box in it is none; the message names the file and the reason.
+        KeypointsError: it is not an annotation, or a box in it is none; the message names the file and the reason.
     """
     from lxml import etree  # type: ignore[import-untyped]
 
@@ -108,7 +108,7 @@ def parse(content: bytes, where: str) -> VocAnnotation:
     except (etree.XMLSyntaxError, ValueError) as error:
         raise KeypointsError(f"{where}: no XML ({error})") from error
     if root.tag != "annotation":
-        raise KeypointsError(f"{where}: it is no VOC annotation (its root is {root.tag!r})")
+        raise KeypointsError(f"{where}: it is not a VOC annotation (its root is {root.tag!r})")
     boxes: defaultdict[str, list[Box]] = defaultdict(list)
     for number, entry in enumerate(root.findall("object"), start=1):
         kind = (entry.findtext("name") or "").strip()

@@ -95,9 +95,7 @@ class _Images(BingImages):  # type: ignore[misc]  # ddgs has no types
         reply = self.browser.get(url, params)
         words = reply.text()
         if "iusc" not in words and "captcha" in words.lower():
-            raise RateLimited(
-                "bing takes byod for a robot and wants no more questions for now; try again later"
-            )
+            raise RateLimited("bing returned a CAPTCHA; try again later")
         self.client.remember(NAME, url, params, reply.body)
         return words
 

@@ -128,9 +128,7 @@ def _no_token(reply: ApiReply) -> SourceError:
     """Interpret a page that should have been a reply: a test for robots, or a new form."""
     words = reply.text().lower()
     if "anomaly" in words or "captcha" in words or "bots use duckduckgo" in words:
-        return RateLimited(
-            "duckduckgo takes byod for a robot and wants no more questions for now; try again later"
-        )
+        return RateLimited("duckduckgo returned a CAPTCHA; try again later")
     return SourceError("duckduckgo answered in a form that this version of byod does not know")
 
 

@@ -119,7 +119,7 @@ def _check(reply: ApiReply) -> None:
         raise KeyRefused("flickr refused the key; check BYOD_FLICKR_KEY")
     if code in (10, 105, 201):
         raise TryAgain(SourceError(f"flickr's search is out of order ({words}); try again later"))
-    raise SourceError(f"flickr refused the question ({words})")
+    raise SourceError(f"flickr rejected the request ({words})")
 
 
 def _candidate(

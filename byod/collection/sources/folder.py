@@ -24,7 +24,7 @@ def pictures(path: Path, label: str | None = None) -> Iterator[Candidate]:
 
     Raises:
         UsageError: there is nothing at the path, or no class folder and no label.
-        ByodError: a folder cannot be read, or its name is no text.
+        ByodError: a folder cannot be read, or its name is not a text.
     """
     path = Path(path)
     if not path.exists():

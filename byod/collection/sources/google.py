@@ -80,7 +80,7 @@ def _check(reply: ApiReply) -> None:
         return
     words = parsing.text(parsing.within(reply.parsed(NAME), "error"), 200)
     if words is not None and "hasn't returned any results" not in words:
-        raise SourceError(f"google: SerpApi refused the question ({words})")
+        raise SourceError(f"google: SerpApi rejected the request ({words})")
 
 
 def _candidate(row: Mapping[str, Any], query: Query, rank: int) -> Candidate | None:

@@ -40,7 +40,7 @@ def listed(path: Path) -> Iterator[Candidate]:
     readers = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".ndjson": _jsonl, ".parquet": _parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise UsageError(f"{path} is no list that byod reads; it should end in {', '.join(readers)}")
+        raise UsageError(f"{path} is not a list that byod reads; it should end in {', '.join(readers)}")
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
     ranks: dict[str, int] = {}

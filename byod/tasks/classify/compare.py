@@ -47,7 +47,7 @@ def compare(runs: Sequence[Path]) -> Comparison:
 
     Raises:
         UsageError: fewer than two runs.
-        ModelError: one is no run, their classes differ, or they have too few pictures in common.
+        ModelError: one is not a run, their classes differ, or they have too few pictures in common.
     """
     if len(runs) < 2:
         raise UsageError("comparing takes two runs at least; byod train makes them")

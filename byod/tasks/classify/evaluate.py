@@ -44,7 +44,7 @@ def evaluate(
 
     Raises:
         TrainerError: not one of them can be opened.
-        ModelError: this is no model for these classes.
+        ModelError: this is not a model for these classes.
     """
     opened = onnx_model.session(content)
     onnx_model.check(opened, rule, "probabilities", len(classes))

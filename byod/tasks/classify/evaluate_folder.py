@@ -84,7 +84,9 @@ def read_class_folders(place: Path) -> list[Example]:
         UsageError: there is no such folder, or no class folder in it.
     """
     if not place.is_dir():
-        raise UsageError(f"{place} is no folder; byod evaluate takes a folder with a folder for each class")
+        raise UsageError(
+            f"{place} is not a folder; byod evaluate takes a folder with a folder for each class"
+        )
     found = []
     for candidate in class_folders.pictures(place):
         if candidate.path is not None:

@@ -47,7 +47,7 @@ def compare(folders: Sequence[Path]) -> KeypointsComparison:
 
     Raises:
         UsageError: fewer than two runs, or one twice.
-        ModelError: one is no run for points, their points differ, or they have too few heads in common.
+        ModelError: one is not a run for points, their points differ, or they have too few heads in common.
     """
     if len(folders) < 2:
         raise UsageError("comparing takes two runs at least; byod train makes them")

@@ -88,7 +88,7 @@ def _evaluate(
     if pixels.shape[:2] != (keypoints.height, keypoints.width):
         raise TrainerError(
             f"{example.path} is {pixels.shape[1]} x {pixels.shape[0]} pixels, but its points were marked on "
-            f"{keypoints.width} x {keypoints.height}; mend its file in points/, or move the picture away"
+            f"{keypoints.width} x {keypoints.height}; fix its file in points/, or move the picture away"
         )
     margin = finder.rule.margin
     heads = true_heads([example], marked.keypoints, marked.points)

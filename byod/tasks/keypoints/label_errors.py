@@ -63,7 +63,7 @@ def find_issues(evaluated: Sequence[EvaluatedExample], points: KeypointSet) -> t
 def _outliers(heads: Sequence[EvaluatedHead], points: KeypointSet) -> list[tuple[EvaluatedHead, Numbers]]:
     """Heads with a point further from where the model sees it on the true crop than that point is on others.
 
-    Beside each stand the errors of its points [K], nan where a point is no outlier: some points are harder than others.
+    Beside each stand the errors of its points [K], nan where a point is no outlier: some are harder than others.
     """
     if not heads:
         return []

@@ -81,7 +81,7 @@ def parity(trained: Trained, data: TrainingData, run: Run) -> float:
 
     Raises:
         TrainerError: it is more than 1e-4 of the scale of an output.
-        ModelError: it is no file of this stage.
+        ModelError: it is not a file of this stage.
     """
     assert data.stage is not None
     assert data.points is not None

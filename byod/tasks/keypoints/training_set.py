@@ -84,7 +84,9 @@ def read_training_set(snapshot: Snapshot) -> tuple[KeypointSet, dict[Sha256, Key
     """
     known = recipe.read(snapshot.folder).points
     if known is None:
-        raise DatasetError(f"{snapshot.folder / recipe.FILE} names no points; it is no dataset of keypoints")
+        raise DatasetError(
+            f"{snapshot.folder / recipe.FILE} names no points; it is not a dataset of keypoints"
+        )
     found = {}
     for sample in snapshot.kept:
         file = snapshot.folder / keypoints_file(sample.path)

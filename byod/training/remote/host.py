@@ -189,7 +189,7 @@ class _Other:
                 message = json.loads(line[len(MARK) :])
                 ((kind, what),) = ((k, v) for k, v in message.items() if k != "wrong")
             except (ValueError, AttributeError) as error:
-                raise TrainerError(f"{self._python} said what is no message ({line[:80]!r})") from error
+                raise TrainerError(f"{self._python} said what is not a message ({line[:80]!r})") from error
             if kind == "error":
                 raise (UsageError if message.get("wrong") == "usage" else TrainerError)(str(what))
             return str(kind), what

@@ -82,7 +82,7 @@ export const STRINGS = {
     more_classes: (v) => `${v.n} more`,
     close: (v) => `Remove ${v.name} from the page`,
     too_many: (v) => `Only the first ${v.most} photos were taken; remove some to make room.`,
-    not_pictures: "That is no picture file. Save the picture first, then drop the file here.",
+    not_pictures: "That is not a picture file. Save the picture first, then drop the file here.",
     refused: "byod does not take it",
     busy: "Too many pictures are waiting; try again later",
     unreachable: "byod does not answer. Is it still running?",

@@ -56,7 +56,7 @@ class Fastai:
             options.model_fields_set & (CLASSES_ONLY | {"class_weights"} if points else POINTS_ONLY)
         )
         if wrong:
-            raise TrainerError(f"{wrong[0]} says nothing for the task {data.task}; leave it out")
+            raise TrainerError(f"{wrong[0]} says nothing for the task {data.task}; remove it")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # fastai and torch warn about each other while they are imported
             if points:

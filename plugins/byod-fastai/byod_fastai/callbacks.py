@@ -93,7 +93,7 @@ class Watch(Sums):
         numbers, error = self.numbers()
         if not all(math.isfinite(number) for number in numbers.values()):
             raise TrainerError(
-                "the loss is no finite number any more; train with a lower rate (--set lr=0.0005)"
+                "the loss is not a finite number any more; train with a lower rate (--set lr=0.0005)"
             )
         self.host.log(
             {

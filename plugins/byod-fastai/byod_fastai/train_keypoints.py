@@ -128,7 +128,7 @@ def train(data: TrainingData, options: Options, run: Run) -> Trained:
     assert data.stage is not None
     assert data.points is not None
     if run.gpus > 1:
-        raise TrainerError("a net for points learns on one GPU; leave --gpus out")
+        raise TrainerError("a net for points learns on one GPU; remove --gpus")
     if options.from_scratch and "arch" not in options.model_fields_set:
         options = options.model_copy(update={"arch": schedule.OWN})
     team = processes.team(run)

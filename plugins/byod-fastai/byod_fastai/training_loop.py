@@ -141,7 +141,7 @@ def learn(task: LearningTask[Planned], learner: Learner, watch: Watch, average: 
     """Go through the whole training; the net then has the weights that are kept.
 
     Raises:
-        TrainerError: the device's memory is full, or the loss is no number any more.
+        TrainerError: the device's memory is full, or the loss is not a number any more.
     """
     try:
         rate = _fit(task, learner, watch, average)

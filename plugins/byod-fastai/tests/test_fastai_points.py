@@ -263,7 +263,7 @@ def test_a_small_net_of_its_own_is_what_learns_from_random_weights(drawn, tmp_pa
 def test_several_processes_are_refused(drawn, tmp_path):
     """Points are learned in one process; the line says what to leave out."""
     run = Run(folder=tmp_path, gpus=2, device="cpu")
-    with pytest.raises(TrainerError, match="leave --gpus out"):
+    with pytest.raises(TrainerError, match="remove --gpus"):
         Fastai().train(_data(drawn, Stage.POINTS), protocol.options(Fastai(), SHORT), run)
 
 

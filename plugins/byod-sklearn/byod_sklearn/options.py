@@ -40,6 +40,6 @@ class Options(BaseModel):
             raise ValueError("weights belong to a body; from_scratch and features=descriptor use none")
         if self.from_scratch and self.features == "body":
             raise ValueError(
-                "a body from scratch has learned nothing yet; leave from_scratch or features=body out"
+                "a body from scratch has learned nothing yet; remove from_scratch or features=body"
             )
         return self

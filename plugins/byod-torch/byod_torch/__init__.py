@@ -49,7 +49,7 @@ class Torch:
         points = data.task is Task.KEYPOINTS
         wrong = sorted(options.model_fields_set & (CLASSES_ONLY if points else POINTS_ONLY))
         if wrong:
-            raise TrainerError(f"{wrong[0]} says nothing for the task {data.task}; leave it out")
+            raise TrainerError(f"{wrong[0]} says nothing for the task {data.task}; remove it")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch and timm warn about each other while they are imported
             if points:

@@ -128,9 +128,7 @@ def accepts(built: Net, size: int) -> None:
         TrainerError: it does not.
     """
     if built.size and size != built.size:
-        raise TrainerError(
-            f"{built.arch} takes pictures of {built.size} px alone; leave --set size={size} out"
-        )
+        raise TrainerError(f"{built.arch} takes pictures of {built.size} px alone; remove --set size={size}")
     training = built.model.training
     built.model.eval()
     try:

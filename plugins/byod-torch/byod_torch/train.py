@@ -153,7 +153,7 @@ def _epoch(
 def _finite(loss: float, planned: Plan) -> None:
     if not math.isfinite(loss):
         raise TrainerError(
-            f"the loss is no finite number any more; train with a lower rate (--set lr={planned.lr / 10:g})"
+            f"the loss is not a finite number any more; train with a lower rate (--set lr={planned.lr / 10:g})"
         )
 
 

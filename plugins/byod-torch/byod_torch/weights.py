@@ -128,7 +128,7 @@ def _tensors(file: Path) -> tuple[Tensors, dict[str, str]]:
         loaded = torch.load(file, map_location="cpu", weights_only=True)
     except (UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
         raise TrainerError(
-            f"{file} is no state dict that can be read safely ({first_line(error)})"
+            f"{file} is not a state dict that can be read safely ({first_line(error)})"
         ) from error
     if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
         loaded = loaded["state_dict"]

@@ -108,7 +108,7 @@ def test_a_pickle_is_not_executed(tmp_path):
     """A weights file that would run code when unpickled is refused, and nothing has run."""
     file = tmp_path / "evil.pth"
     torch.save({"features.0.weight": _Payload()}, file)
-    assert "no state dict that can be read safely" in _line(
+    assert "not a state dict that can be read safely" in _line(
         arch="squeezenet1_1", weights=file, normalise="none"
     )
     (tmp_path / "old.pth").write_bytes(pickle.dumps(_Payload()))

@@ -397,7 +397,7 @@ def test_a_handshake_that_hangs_ends_at_the_deadline(authority):
 
 
 def test_a_bundle_that_is_not_there_is_said_in_one_line(authority, monkeypatch):
-    """A wrong REQUESTS_CA_BUNDLE is the user's to mend: a ByodError that names it."""
+    """A wrong REQUESTS_CA_BUNDLE is the user's to fix: a ByodError that names it."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/at/all.pem")
     with pytest.raises(ByodError, match="REQUESTS_CA_BUNDLE"):
         fetch_one("https://good.hostile.test:1/x")

@@ -102,10 +102,10 @@ def test_a_member_larger_than_it_says_gives_no_more_than_it_says(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04" + bytes(50), jpeg(1)])
 def test_what_is_no_zip_is_said(tmp_path, content):
-    """A file that is no archive is refused in one line."""
+    """A file that is not an archive is refused in one line."""
     path = tmp_path / "no.zip"
     path.write_bytes(content)
-    refused(path, "no zip archive")
+    refused(path, "not a zip archive")
 
 
 def test_a_truncated_archive_is_refused_wherever_it_was_cut(tmp_path):

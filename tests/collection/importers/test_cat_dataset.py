@@ -73,14 +73,14 @@ def test_no_bytes_surprise_the_parser(content):
         (line(NINE[:8]), "8 points where 9"),
         (b"9 " + b"1 " * 17, "17 coordinates"),
         (b"9 " + b"1 " * 19, "19 coordinates"),
-        (b"9 1.5" + b" 1" * 17, "no whole number"),
-        (b"9 x" + b" 1" * 17, "no whole number"),
-        (b"9 " + "１".encode() + b" 1" * 17, "no whole number"),
-        (b"9 1e3" + b" 1" * 17, "no whole number"),
+        (b"9 1.5" + b" 1" * 17, "not a whole number"),
+        (b"9 x" + b" 1" * 17, "not a whole number"),
+        (b"9 " + "１".encode() + b" 1" * 17, "not a whole number"),
+        (b"9 1e3" + b" 1" * 17, "not a whole number"),
         (b"9 123456789" + b" 1" * 17, "far outside"),
         (line() + b"\n" + line(), "more than one line"),
-        (b"9," + b"1," * 18, "no whole number"),
-        (b"\xef\xbb\xbf" + line(), "no whole number"),
+        (b"9," + b"1," * 18, "not a whole number"),
+        (b"\xef\xbb\xbf" + line(), "not a whole number"),
         (b"1 " * 4000, "too many"),
     ],
 )
@@ -170,7 +170,7 @@ def test_two_files_of_one_name_and_different_contents_are_said(tmp_path):
 
 
 def test_a_cleaning_list_is_followed_and_its_strays_are_named(tmp_path):
-    """Names with and without folder, as text or as JSON by folder, leave their pictures out."""
+    """Names with and without folder, as text or as JSON by folder, remove their pictures."""
     files = cat_files({"CAT_00": 4})
     names = sorted(name for name in files if name.endswith(".jpg"))
     laid_out(tmp_path / "in", files)
@@ -184,7 +184,7 @@ def test_a_cleaning_list_is_followed_and_its_strays_are_named(tmp_path):
     listed.write_text(json.dumps({"data_dir": "x", "remove": {"CAT_00": [names[3].split("/")[1]]}}))
     assert cat_dataset.cleaning_list(listed) == {names[3]}
     listed.write_text('{"a": 3}')
-    with pytest.raises(UsageError, match="no cleaning list"):
+    with pytest.raises(UsageError, match="not a cleaning list"):
         cat_dataset.cleaning_list(listed)
 
 

@@ -81,7 +81,7 @@ def test_what_is_unclear_stays_unmarked_and_is_said(tmp_path):
     [
         (b"<annotation>", "no XML"),
         (b"", "no XML"),
-        (b"<html/>", "no VOC annotation"),
+        (b"<html/>", "not a VOC annotation"),
         (b'<!DOCTYPE a [<!ENTITY b "c">]><annotation/>', "declares entities"),
         (xml([("cat_eyes", (5, 5, 5, 9))]), "no area"),
         (xml([("cat_eyes", ("x", 5, 9, 9))]), "no number"),
@@ -271,7 +271,7 @@ def test_a_category_must_be_named_when_several_have_points(tmp_path):
     with pytest.raises(UsageError, match="--category"):
         from_coco(tmp_path, two)
     assert from_coco(tmp_path, two, "c2").label == "c2"
-    with pytest.raises(UsageError, match="no COCO file"):
+    with pytest.raises(UsageError, match="not a COCO file"):
         from_coco(tmp_path, {"images": []})
 
 

@@ -96,7 +96,7 @@ def test_a_candidate_keeps_its_origin(web, name):
 
 @pytest.mark.parametrize("name", APIS)
 def test_nothing_found_is_a_natural_end(web, name):
-    """An empty answer is no error and costs at most one look at the licences."""
+    """An empty answer is not an error and costs at most one look at the licences."""
     assert found(name, client_of(web)) == []
 
 
@@ -202,7 +202,7 @@ def test_hostile_fields_do_no_harm(web, name):
 @pytest.mark.parametrize("name", APIS)
 @pytest.mark.parametrize("url", [None, "", 7, ["x"], {}, "https://a.example/\x00", "h" * 9000])
 def test_rows_without_an_address_are_passed_over(web, name, url):
-    """A row that names no possible address is no candidate, and the rows after it still count from 0."""
+    """A row that names no possible address is not a candidate, and the rows after it still count from 0."""
     place = {"commons": "url", "flickr": "url_l", "pixabay": "largeImageURL", "google": "original"}.get(
         name, "url"
     )

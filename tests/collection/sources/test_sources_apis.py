@@ -231,7 +231,7 @@ def test_flickr_ends_where_it_repeats_itself(web):
 
 
 def test_pixabay_keeps_to_its_terms(web):
-    """At most 200 pictures for a class, over all its queries; the key is no part of what is remembered."""
+    """At most 200 pictures for a class, over all its queries; the key is not a part of what is remembered."""
     web.offer("brokkoli", *works(150))
     web.offer("broccoli", *works(150))
     client = client_of(web)

@@ -95,7 +95,7 @@ def test_a_page_of_repeats_is_the_end(web, name):
 
 @pytest.mark.parametrize("name", BOTH)
 def test_nothing_found_is_a_natural_end(web, name):
-    """An empty answer is no error."""
+    """An empty answer is not an error."""
     assert found(name, client_of(web)) == []
 
 

@@ -77,7 +77,7 @@ def test_a_picture_stored_on_its_side_is_turned(run, tmp_path):
 
 
 def test_folders_go_by_the_safe_name_too(tmp_path):
-    """A class whose shown name is no folder name is found by the folder byod gives it."""
+    """A class whose shown name is not a folder name is found by the folder byod gives it."""
     examples = coloured(tmp_path / "images", per_class=60)
     examples = [e.model_copy(update={"label": {"red": "Café: rot"}.get(e.label, e.label)}) for e in examples]
     run = tmp_path / "runs" / "one"
@@ -92,7 +92,7 @@ def test_folders_go_by_the_safe_name_too(tmp_path):
 
 def test_nothing_to_measure_on_is_one_line(run, tmp_path):
     """No folder, an empty one, only strangers: what is wrong and what it takes."""
-    with pytest.raises(UsageError, match="is no folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         evaluate(run, tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError):

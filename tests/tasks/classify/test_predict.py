@@ -135,7 +135,7 @@ def _change(run, **values):
     ],
 )
 def test_a_hostile_card_is_refused(run, change):
-    """A card that does not fit its model, or is no card, ends in one line."""
+    """A card that does not fit its model, or is not a card, ends in one line."""
     _change(run, **change)
     with pytest.raises(ModelError) as caught:
         Predictor(run)

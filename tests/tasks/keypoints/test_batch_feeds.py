@@ -282,7 +282,7 @@ def test_boxes_stay_on_their_heads(tmp_path):
 
 
 def test_pictures_without_heads_are_learned_as_such(tmp_path):
-    """Marks without heads give no boxes; no marks, or a head of which nothing is marked, leave a picture out."""
+    """Marks without heads give no boxes; no marks, or a head of which nothing is marked, remove a picture."""
     examples, keypoints = drawn(tmp_path, 4)
     keypoints[examples[0].sha256] = Keypoints(width=160, height=120)
     del keypoints[examples[1].sha256]

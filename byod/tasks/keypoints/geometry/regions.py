@@ -94,6 +94,6 @@ def opened(example: Example, width: int, height: int) -> Bytes:
     if pixels.shape[:2] != (height, width):
         raise TrainerError(
             f"{example.path} is {pixels.shape[1]} x {pixels.shape[0]} pixels, but its points were marked on "
-            f"{width} x {height}; mend its file in points/, or move the picture away, and train again"
+            f"{width} x {height}; fix its file in points/, or move the picture away, and train again"
         )
     return pixels

@@ -59,7 +59,7 @@ def train(data: TrainingData, options: Choice, run: Run) -> Trained:
     if options.from_scratch and "arch" not in options.model_fields_set:
         options = options.model_copy(update={"arch": OWN})
     if run.gpus > 1:
-        raise TrainerError("a net for points learns on one GPU; leave --gpus out")
+        raise TrainerError("a net for points learns on one GPU; remove --gpus")
     device = devices.device(run.device)
     devices.reproducible(run.seed, device)
     planned = plan(options, stage, len(data.train))
@@ -172,7 +172,7 @@ def _epoch(feed: Feed, learning: Learning, progress: Progress, run: Run) -> None
 def _finite(value: float, planned: Plan) -> None:
     if not math.isfinite(value):
         raise TrainerError(
-            f"the loss is no finite number any more; train with a lower rate (--set lr={planned.lr / 10:g})"
+            f"the loss is not a finite number any more; train with a lower rate (--set lr={planned.lr / 10:g})"
         )
 
 
