@@ -1,6 +1,6 @@
 """Polite, bounded downloading: addresses in, a `Fetched` or a `Miss` out for each of them.
 
-    pages of addresses -> Schedule (hosts.py: turns, pauses, robots.txt) -> fetch (transfers.py) -> inspect -> you
+    pages of addresses -> Schedule (scheduler.py: turns, pauses, robots.txt) -> fetch (exchange.py) -> inspect -> you
 
 Threads fetch, the caller's thread pulls addresses and takes results. Memory is bounded by count (results not yet
 taken) and by bytes (large bodies share a budget until their result is taken), and the C library is asked to return

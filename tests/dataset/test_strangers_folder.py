@@ -91,7 +91,9 @@ def test_a_promised_move_never_leads_out(folder: Path, victim: Path, number: int
     first = next((folder / "images" / "dog").iterdir())
     for move in ((f"images/dog/{first.name}", f"rejected/duplicate/{first.name}"), (source, target)):
         written(folder, "INSERT INTO moves (source, target) VALUES (?, ?)", *move)
-    refused(folder, victim, "is a link" if "elsewhere" in source + target else "leads|not a place for a picture")
+    refused(
+        folder, victim, "is a link" if "elsewhere" in source + target else "leads|not a place for a picture"
+    )
     assert first.exists()
 
 

@@ -2,13 +2,13 @@
 
 The steps, which the page in the browser repeats:
 
-1. The whole picture, letterboxed (`frames.whole`) and cut at the size of `heads.onnx`, gives boxes and scores. A box
-   counts from the threshold on; it becomes pixels of the picture, cut at the picture's border.
+1. The whole picture, letterboxed (`keypoint_crops.whole`) and cut at the size of `heads.onnx`, gives boxes and scores.
+   A box counts from the threshold on; it becomes pixels of the picture, cut at the picture's border.
 2. Best first, a box that overlaps a better one by more than 0.4 (intersection over union) is dropped.
 3. The square around each box, `margin` times its longer side, cut at the size of `model.onnx`, gives points.
-4. `refine` times: the upright frame around the two eyes (`frames.of_eyes`; their distance counts as at least PROFILE
-   times the first frame's side divided by `margin`) gives the points anew. This is left out where the middle between
-   the eyes lies outside the last frame.
+4. `refine` times: the upright frame around the two eyes (`keypoint_crops.of_eyes`; their distance counts as at least
+   PROFILE times the first frame's side divided by `margin`) gives the points anew. This is left out where the middle
+   between the eyes lies outside the last frame.
 5. A head's confidence is the score of its box times the mean confidence of its two eyes: both nets have to see it. It
    counts from the same threshold on.
 6. Best first, a head whose eyes' middle is closer to that of a better head than a quarter of that head's longer side is

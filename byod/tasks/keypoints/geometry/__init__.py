@@ -1,6 +1,6 @@
 """Keypoints: one geometry and one pixel rule for training, measuring, predicting and serving alike.
 
-What a trainer needs is imported from here; `metrics` measures and `finder` predicts.
+Trainers get what they need of it through `byod.plugin`; `metrics` measures, `byod.tasks.keypoints.predict` predicts.
 """
 
 from byod.images.keypoint_crops import Frame, cut, of_box, of_eyes, whole
