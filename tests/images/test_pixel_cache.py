@@ -19,8 +19,6 @@ from byod.schema.errors import TrainerError
 from byod.schema.model_card import InputRule, Resize
 from byod.schema.records import Example, Split
 
-FIXTURES = Path(__file__).parents[1] / "fixtures"
-
 RULE = InputRule(width=16, height=12)
 RECORD = 16 * 12 * 3
 
@@ -148,8 +146,8 @@ def test_two_processes_fill_one_cache(tmp_path):
     """Both wait for each other's turn, and each picture stands there once."""
     examples = draw(tmp_path / "own", range(40))
     code = (
-        f"import sys; sys.path.insert(0, {str(FIXTURES)!r})\n"
-        "from pathlib import Path\nfrom test_pixelcache import *\n"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from pathlib import Path\nfrom test_pixel_cache import *\n"
         f"folder = Path({str(tmp_path)!r})\nexamples = draw(folder / 'own', [])\n"
         "import hashlib\n"
         "for p in sorted((folder / 'own').iterdir()):\n"

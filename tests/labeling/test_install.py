@@ -16,8 +16,8 @@ from byod.schema.config import Settings
 from byod.schema.errors import ReviewError
 
 INSTALLER = (
-    "import sys\nfrom byod.labeling import installation\nfrom byod.schema.config import Settings\n"
-    "print(installation.install(Settings.load(), lambda line: None))"
+    "import sys\nfrom byod.labeling import install\nfrom byod.schema.config import Settings\n"
+    "print(install.install(Settings.load(), lambda line: None))"
 )
 
 

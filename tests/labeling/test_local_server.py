@@ -24,8 +24,9 @@ from byod.schema.errors import ReviewError
 pytestmark = pytest.mark.slow
 
 STARTER = (
-    "import sys\nfrom byod.labeling import server\nfrom byod.schema.config import Settings\n"
-    "print(server.start(Settings.load(), lambda line: print(line, file=sys.stderr, flush=True)).model_dump_json())"
+    "import sys\nfrom byod.labeling import local_server\nfrom byod.schema.config import Settings\n"
+    "say = lambda line: print(line, file=sys.stderr, flush=True)\n"
+    "print(local_server.start(Settings.load(), say).model_dump_json())"
 )
 
 
@@ -367,7 +368,7 @@ def test_a_program_that_never_answers(tmp_path, monkeypatch):
 def test_what_is_wrong_with_the_settings_or_files(tmp_path):
     """A program that is none, and damaged files, are one line that says which."""
     home = tmp_path / "home"
-    with pytest.raises(ReviewError, match=r"BYOD_LABEL_STUDIO is .* no program"):
+    with pytest.raises(ReviewError, match=r"BYOD_LABEL_STUDIO is .* not a program"):
         local_server.start(studio.settings(home, tmp_path / "missing"), studio.quiet)
     for name in ("server.json", "keys.json"):
         (home / name).write_text("{")

@@ -60,7 +60,7 @@ def elsewhere(tmp_path_factory) -> Path:
     python = bare(folder / "env")
     (inside,) = (folder / "env").rglob("site-packages")
     here = [path for path in sys.path if path.endswith("site-packages")]
-    (inside / "all.pth").write_text("\n".join([*here, str(HERE.parent), str(HERE), str(site)]) + "\n")
+    (inside / "all.pth").write_text("\n".join([*here, str(HERE.parents[1]), str(HERE), str(site)]) + "\n")
     return python
 
 

@@ -557,6 +557,7 @@ def test_what_it_looked_at_is_shown_on_request(browser, market, vegetables, tmp_
 def test_a_wrong_class_is_reported(browser, vegetables, tmp_path):
     """The person says what it really is, or that it is none of the classes."""
     vegetables.probability = 0.9
+    (tmp_path / "kept").mkdir()
     with served(vegetables, dataset=tmp_path / "kept") as url:
         opened(browser, url)
         shown(browser, put(tmp_path, KnowsCats(), picture(), "veg.jpg"))

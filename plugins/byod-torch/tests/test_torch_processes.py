@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from byod.schema.model_card import InputRule
 from byod.schema.records import Example, Split
-from byod.trainers import Pixels
+from byod.training.protocol import Pixels
 from byod_torch.batches import Batches
 from byod_torch.processes import together
 
