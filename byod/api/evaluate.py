@@ -21,8 +21,8 @@ from byod.schema.model_card import (
 )
 from byod.schema.progress import Say
 from byod.schema.records import Split, Task
-from byod.tasks.classify import compare as comparing
 from byod.tasks.classify import evaluate_folder
+from byod.tasks.classify.compare import compare as compare_classifiers
 from byod.tasks.classify.predict import Predictor
 from byod.tasks.classify.report import contents
 from byod.tasks.classify.report.contents import ReportContents
@@ -98,7 +98,7 @@ def compare(runs: Sequence[Path], page: Path) -> Comparison | KeypointsCompariso
         found = compare_keypoints(runs)
         replace(page, compare_points_page(found).encode())
         return found
-    comparison = comparing.compare(runs)
+    comparison = compare_classifiers(runs)
     replace(page, compare_page(comparison).encode())
     return comparison
 

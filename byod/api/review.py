@@ -18,16 +18,17 @@ from byod.api.datasets import finish, opened, sync_folders
 from byod.dataset.catalog.verdicts import SEARCH, UNDO
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import agreement, local_server, predictions, projects, review_tasks
-from byod.labeling import pull as pulling
-from byod.labeling import push as pushing
 from byod.labeling.agreement import AgreementTally, Pair
 from byod.labeling.annotations import BY_HAND, REVIEW
 from byod.labeling.client import TESTED, LabelStudio, passes
 from byod.labeling.image_urls import Addressed, LocalFiles, Uploads
-from byod.labeling.predictions import PredictionWriter
+from byod.labeling.predictions import PredictedLabel
 from byod.labeling.projects import Project
 from byod.labeling.pull import Pulled, Undone
+from byod.labeling.pull import apply as apply_pull
+from byod.labeling.pull import undo as undo_pull
 from byod.labeling.push import Pushed
+from byod.labeling.push import push as push_tasks
 from byod.labeling.review_tasks import Purpose, ReviewTask
 from byod.report import dataset_statistics
 from byod.schema.config import Settings
@@ -90,15 +91,15 @@ class RunPredictions:
     name: str
     answers: Mapping[str, Mapping[str, float]]
 
-    def said(self, sha256s: Sequence[str]) -> list[PredictionWriter | None]:
+    def said(self, sha256s: Sequence[str]) -> list[PredictedLabel | None]:
         """The likeliest class of each picture; None for one the run was not asked about."""
         known = [self.answers.get(sha256) for sha256 in sha256s]
         return [None if one is None else _likeliest(one) for one in known]
 
 
-def _likeliest(said: Mapping[str, float]) -> PredictionWriter:
+def _likeliest(said: Mapping[str, float]) -> PredictedLabel:
     label = max(said, key=lambda name: said[name])
-    return PredictionWriter(label=label, score=min(1.0, said[label]))
+    return PredictedLabel(label=label, score=min(1.0, said[label]))
 
 
 @contextlib.contextmanager
@@ -164,7 +165,7 @@ def push(
             project = projects.ensure(dataset, session.studio, session.server, purpose, say)
             address = _addressed(dataset, session, project)
             done.append(
-                pushing.push(dataset, session.studio, session.server, project, found, address, progress)
+                push_tasks(dataset, session.studio, session.server, project, found, address, progress)
             )
             if run is not None and purpose is Purpose.LABELS:
                 _show_run(session, project, run, request.uncertain, say)
@@ -298,14 +299,14 @@ def pull(folder: Path, session: ReviewSession, *, say: Say) -> Pulled:
     with Dataset(folder) as dataset:
         wanted = [projects.remembered(dataset, session.server, purpose) for purpose in Purpose]
         with ThreadPoolExecutor(max_workers=1) as meanwhile:
-            answering = meanwhile.submit(pulling.fetch, session.studio, wanted)
+            answering = meanwhile.submit(fetch, session.studio, wanted)
             sync_folders(dataset, say)
             fetched = answering.result()
         if not fetched:
             raise ReviewError(
                 f"{dataset.folder.name} has no project at {session.studio.url}; ask something first: byod review push"
             )
-        pulled = pulling.apply(dataset, session.server, fetched)
+        pulled = apply_pull(dataset, session.server, fetched)
         if pulled.answers:
             finish(dataset)
         return pulled
@@ -340,7 +341,7 @@ def undo(folder: Path, *, say: Say) -> Undone:
         UsageError: there is none.
     """
     with opened(folder, say) as dataset:
-        done = pulling.undo(dataset, say)
+        done = undo_pull(dataset, say)
         finish(dataset)
         return done
 

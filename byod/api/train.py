@@ -22,7 +22,8 @@ from byod.schema.model_card import (
 from byod.schema.progress import Say
 from byod.schema.records import Example, Record, Snapshot, Task
 from byod.tasks.classify import leakage
-from byod.tasks.classify import train as training
+from byod.tasks.classify.train import find_label_issues
+from byod.tasks.classify.train import train as train_classifier
 from byod.tasks.keypoints.train import train as train_keypoints
 from byod.tasks.keypoints.training_set import read_training_set as read_keypoints
 from byod.training import protocol, run_folder
@@ -100,7 +101,7 @@ def train(
         points, keypoints = read_keypoints(snapshot)
         return run, train_keypoints(examples, keypoints, points, trainer, wanted.options, **common)
     probe = _probe(wanted, say)
-    made = training.train(examples, list(snapshot.classes), trainer, wanted.options, probe=probe, **common)
+    made = train_classifier(examples, list(snapshot.classes), trainer, wanted.options, probe=probe, **common)
     return run, made
 
 
@@ -160,7 +161,7 @@ def suspects(
     probe = _needed_probe()
     snapshot, examples = _labelled(folder, say)
     with tempfile.TemporaryDirectory(prefix="byod-") as place:
-        found = training.find_label_issues(
+        found = find_label_issues(
             examples, list(snapshot.classes), probe, Path(place), options=options, cache=cache, say=say
         )
     run_folder.write_issues(snapshot.folder / "suspects.csv", LabelIssue, found)

@@ -26,10 +26,10 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         print_result([finding.model_dump() for finding in findings])
     else:
-        keypoints = {"ok": "✓", "note": "·", "fault": "✗"}
+        signs = {"ok": "✓", "note": "·", "fault": "✗"}
         for finding in findings:
             remedy = f" — {finding.remedy}" if finding.remedy else ""
-            typer.echo(f"{keypoints[finding.level]} {finding.what}{remedy}")
+            typer.echo(f"{signs[finding.level]} {finding.what}{remedy}")
     if any(finding.level == "fault" for finding in findings):
         raise typer.Exit(1)
 

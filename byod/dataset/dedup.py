@@ -86,10 +86,10 @@ def deduplicate(pictures: Sequence[Picture]) -> Deduplication:
 
 def _ranked(pictures: Sequence[Picture]) -> list[Picture]:
     """Best first. Of bytes that somebody judged, only that label counts; the same twice is one."""
-    evaluated = {picture.sha256 for picture in pictures if picture.by_hand}
+    decided = {picture.sha256 for picture in pictures if picture.by_hand}
     once: dict[tuple[str, str], Picture] = {}
     for picture in pictures:
-        if picture.by_hand or picture.sha256 not in evaluated:
+        if picture.by_hand or picture.sha256 not in decided:
             key = (picture.sha256, picture.label)
             once[key] = min(once.get(key, picture), picture, key=_rank)
     return sorted(once.values(), key=_rank)

@@ -113,7 +113,7 @@ def _related(dataset: Dataset, around: Collection[str]) -> set[str] | None:
     return found | {sha256 for sha256, key in groups.items() if key in keys}
 
 
-def _comparable(sample: Sample, evaluated: bool) -> bool:
+def _comparable(sample: Sample, decided: bool) -> bool:
     """True if placing has a say: not where the picture itself is unfit, nor where its file is gone unjudged."""
     if (
         sample.status is Status.REJECTED
@@ -121,7 +121,7 @@ def _comparable(sample: Sample, evaluated: bool) -> bool:
         and sample.reason.traits.when is When.OPENED
     ):
         return False
-    return bool(sample.path) or evaluated
+    return bool(sample.path) or decided
 
 
 def _first_candidate(

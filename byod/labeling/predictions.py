@@ -27,18 +27,18 @@ BATCH = 500
 _BANNED = "reserved network address"
 
 
-class PredictionWriter(Record):
+class PredictedLabel(Record):
     """A model's opinion of a picture: a class folder, and how sure it is (0..1)."""
 
     label: str
     score: float
 
 
-Answers = Callable[[Sequence[str]], Sequence[PredictionWriter | None]]
+Answers = Callable[[Sequence[str]], Sequence[PredictedLabel | None]]
 """SHA-256s of pictures to opinions in the same order; None for a picture the model cannot say anything of."""
 
 
-def prediction(said: PredictionWriter, model: str) -> dict[str, Any]:
+def prediction(said: PredictedLabel, model: str) -> dict[str, Any]:
     """An opinion as Label Studio takes it; `label` is the alias of a choice in the projects byod makes."""
     return {"model_version": model, "score": said.score, "result": [choice(said.label)]}
 
@@ -49,9 +49,9 @@ def projects_of(studio: LabelStudio, dataset: Path) -> list[int]:
     Raises:
         ReviewError: the server cannot be used.
     """
-    keypoints = [marker(dataset, purpose) for purpose in Purpose if purpose is not Purpose.POINTS]
+    markers = [marker(dataset, purpose) for purpose in Purpose if purpose is not Purpose.POINTS]
     told = ((int(one["id"]), str(one.get("description") or "")) for one in studio.projects())
-    return [number for number, text in told if any(mark in text for mark in keypoints)]
+    return [number for number, text in told if any(each in text for each in markers)]
 
 
 def attach(studio: LabelStudio, project: int, url: str, say: Say) -> int:

@@ -15,9 +15,9 @@ from byod.dataset.catalog.reviews import Before
 from byod.dataset.catalog.verdicts import UNDO
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.placement import place_samples
-from byod.labeling import annotations as answers
 from byod.labeling import keypoint_annotations
-from byod.labeling.annotations import REVIEW, Annotation, Decision
+from byod.labeling.annotations import REVIEW, Annotation, Decision, Read, decide
+from byod.labeling.annotations import read as read_annotations
 from byod.labeling.client import PAGE, LabelStudio, passes
 from byod.labeling.projects import Project, Remembered, existing
 from byod.schema.errors import UsageError
@@ -40,7 +40,7 @@ class FetchedAnnotations(Record):
     """The new annotations of one project since the last pull, and how far they go."""
 
     project: Project
-    read: answers.Read
+    read: Read
     updated_at: str
 
 
@@ -94,7 +94,7 @@ def _fetched(studio: LabelStudio, project: Project, updated_at: str) -> FetchedA
     people = studio.people() if changed else {}
     latest = max([updated_at, *(str(task["updated_at"]) for task in changed[:PAGE])], key=_moment)
     return FetchedAnnotations(
-        project=project, read=answers.read(changed, project.purpose, people), updated_at=latest
+        project=project, read=read_annotations(changed, project.purpose, people), updated_at=latest
     )
 
 
@@ -165,7 +165,7 @@ class _Change:
         sample = self.dataset.catalog.samples.get(sha256)
         if sample is None:
             return  # another dataset's picture, or one whose catalog was lost: its answers stay on the server
-        decision = answers.decide(self.history[sha256], new)
+        decision = decide(self.history[sha256], new)
         keypoints, note = None, ""
         if new[-1].keypoints is not None and not decision.conflict:
             keypoints, clash, note = self._marks(sample, new[-1])
@@ -275,10 +275,8 @@ class _Change:
         self.dataset.catalog.reviews.add_pull(self.now, self.before)
         compared = all(_compared(one.placement) for one in self.before)
         around = [one.sha256 for one in self.before] if compared else None
-        deduplicated = place_samples(self.dataset, around=around)
-        return Pulled(
-            moved=moved + deduplicated.moved, by=self.by, conflicts=tuple(self.conflicts), **self.counts
-        )
+        placed = place_samples(self.dataset, around=around)
+        return Pulled(moved=moved + placed.moved, by=self.by, conflicts=tuple(self.conflicts), **self.counts)
 
 
 def _compared(placement: Placement) -> bool:

@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from byod.labeling.predictions import PredictionWriter, prediction
+from byod.labeling.predictions import PredictedLabel, prediction
 from byod.schema import recipe as recipes
 from byod.schema.errors import ByodError, ModelError
 from byod.schema.model_card import ModelCard, Prediction
@@ -60,9 +60,7 @@ class MLBackend:
         self._said: dict[str, tuple[str, float]] = {}
         self._turn = threading.Lock()
 
-    def __call__(
-        self, sha256s: Sequence[str], *, until: float = float("inf")
-    ) -> list[PredictionWriter | None]:
+    def __call__(self, sha256s: Sequence[str], *, until: float = float("inf")) -> list[PredictedLabel | None]:
         """Opinions on pictures, in order; None for one that is not there, cannot be opened or whose turn did not come.
 
         `until` is the moment (of `time.monotonic`) after which no picture is looked at any more. The label is the
@@ -93,10 +91,10 @@ class MLBackend:
             if isinstance(one, Prediction):
                 self._said[sha256] = (one.label, one.probability)
 
-    def _in_folder(self, recipe: recipes.Recipe, sha256: str) -> PredictionWriter | None:
+    def _in_folder(self, recipe: recipes.Recipe, sha256: str) -> PredictedLabel | None:
         label, score = self._said.get(sha256, (None, 0.0))
         folder = recipe.folder_of(label) if label is not None else None
-        return None if folder is None else PredictionWriter(label=folder, score=score)
+        return None if folder is None else PredictedLabel(label=folder, score=score)
 
 
 def app(labeller: MLBackend) -> Starlette:

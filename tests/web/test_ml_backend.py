@@ -304,7 +304,7 @@ def project(studio, run):
 def opinion(label):
     return {
         "model_version": "folder",
-        "result": predictions.prediction(predictions.PredictionWriter(label=label, score=1), "")["result"],
+        "result": predictions.prediction(predictions.PredictedLabel(label=label, score=1), "")["result"],
     }
 
 

@@ -12,7 +12,7 @@ from byod.schema.records import Placement, Record, Sha256
 class Before(Record):
     """A sample as it stood before a pull changed it.
 
-    `marks` is the text of its points file (None: no points were changed, "": there was none). `verdict` is the
+    `keypoints` is the text of its points file (None: no points were changed, "": there was none). `verdict` is the
     number of the verdict that held (0: none), `last` that of the last one the pull added.
     """
 

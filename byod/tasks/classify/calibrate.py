@@ -10,9 +10,9 @@ from byod import __version__
 from byod.images.resize import as_input
 from byod.schema.errors import TrainerError
 from byod.schema.records import Example
-from byod.training import fit as fitting
 from byod.training import onnx_model, statistics
-from byod.training.fit import Finished, Model, Work
+from byod.training.fit import Finished, Model, Work, name_of
+from byod.training.fit import fit as fit_model
 from byod.training.protocol import Floats, Run, Trained, TrainingData
 
 
@@ -32,7 +32,7 @@ def fit(work: Work, train: tuple[Example, ...], valid: tuple[Example, ...], part
         sha256 = onnx_model.finish(trained.onnx, target, temperature=temperature, metadata=metadata)
         return Finished(sha256=sha256, temperature=temperature, parity=parity)
 
-    return fitting.fit(work, data, part, fitting.name_of(part) or "model", finish)
+    return fit_model(work, data, part, name_of(part) or "model", finish)
 
 
 def _exported_logits(trained: Trained, data: TrainingData, run: Run) -> tuple[Floats, float]:

@@ -12,7 +12,7 @@ from byod.schema import recipe
 from byod.schema.errors import UsageError
 from byod.schema.model_card import Measured, Metrics, ModelCard, Unreadable
 from byod.schema.records import Example, Record, Split
-from byod.tasks.classify import evaluate as judging
+from byod.tasks.classify import evaluate
 from byod.tasks.classify.evaluate import EvaluatedExample
 from byod.tasks.classify.predict import read_model
 from byod.training import run_folder
@@ -57,8 +57,8 @@ def evaluate_run(
             kept.append(example.model_copy(update={"label": named[example.label]}))
     if not kept:
         raise UsageError(_nothing(card, on, unknown, learned))
-    evaluated, unreadable = judging.evaluate(content, card.input, card.classes, card.temperature, kept)
-    metrics = judging.metrics(
+    evaluated, unreadable = evaluate.evaluate(content, card.input, card.classes, card.temperature, kept)
+    metrics = evaluate.metrics(
         evaluated,
         unreadable,
         card.classes,

@@ -11,7 +11,7 @@ from byod.schema.errors import TrainerError, UsageError
 from byod.schema.keypoints import Keypoints
 from byod.schema.model_card import KeypointsCard, KeypointsMetrics, KeypointsScore, Measured, Unreadable
 from byod.schema.records import Example, Record, Sha256
-from byod.tasks.keypoints import evaluate as judging
+from byod.tasks.keypoints import evaluate
 from byod.tasks.keypoints.evaluate import EvaluatedExample
 from byod.tasks.keypoints.predict import KeypointsPredictor
 from byod.tasks.keypoints.training_set import TrainingSet
@@ -53,11 +53,11 @@ def evaluate_run(
     if not kept or not marked.measured(kept):
         raise UsageError(_nothing(where, on, learned, kept))
     try:
-        evaluated, unreadable = judging.evaluate(predictor.finder, np.array(card.mean_face), marked, kept)
+        evaluated, unreadable = evaluate.evaluate(predictor.finder, np.array(card.mean_face), marked, kept)
     except TrainerError as error:
         raise UsageError(str(error)) from error
     measured_on = Measured.FOLDER if on else Measured.TEST
-    metrics, baseline = judging.measure(
+    metrics, baseline = evaluate.measure(
         evaluated, unreadable, card.points, seed=card.seed, measured_on=measured_on
     )
     found = KeypointsEvaluation(

@@ -14,9 +14,9 @@ from byod.schema.errors import TrainerError
 from byod.schema.records import Example, Task
 from byod.tasks.keypoints.geometry.batch_feeds import HeadFeed, KeypointFeed
 from byod.tasks.keypoints.training_set import TrainingSet
-from byod.training import fit as fitting
 from byod.training import onnx_model
-from byod.training.fit import Finished, Model, Work
+from byod.training.fit import Finished, Model, Work, name_of
+from byod.training.fit import fit as fit_model
 from byod.training.protocol import Floats, Run, Stage, Trained, TrainingData
 
 APART = 1e-3
@@ -73,7 +73,7 @@ def _fit(
         return Finished(sha256=onnx_model.finish_stage(trained.onnx, target, metadata=metadata), parity=worst)
 
     called = f"{part} {stage}".strip()
-    return fitting.fit(work, data, called, fitting.name_of(called), finish)
+    return fit_model(work, data, called, name_of(called), finish)
 
 
 def parity(trained: Trained, data: TrainingData, run: Run) -> float:

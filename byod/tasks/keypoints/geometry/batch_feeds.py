@@ -94,8 +94,8 @@ class KeypointFeed:
         """See what there is to learn from; pictures are opened with the first batch.
 
         Args:
-            examples: pictures; those without marks, or without a marked point, are passed over.
-            marks: what is marked in them, by SHA-256.
+            examples: pictures; those without keypoints, or without a marked point, are passed over.
+            keypoints: those of the pictures, by SHA-256.
             points: which points a head has; its order is that of the batches.
             size: pixels a side of the net's input.
             seed: of all chance.
@@ -208,8 +208,8 @@ class HeadFeed:
     ) -> None:
         """See what there is to learn from; pictures are opened with the first batch.
 
-        Args: as for `KeypointFeed`; pictures without marks, and those with a head of which nothing is marked, not even
-            a box, are passed over.
+        Args: as for `KeypointFeed`; pictures without keypoints, and those with a head of which nothing is marked, not
+            even a box, are passed over.
         """
         self.size, self.jitter = size, jitter
         self._seed, self._keeping = seed, Keeping(cache, cache_mb, say)
