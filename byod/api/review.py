@@ -299,7 +299,7 @@ def pull(folder: Path, session: ReviewSession, *, say: Say) -> Pulled:
     with Dataset(folder) as dataset:
         wanted = [projects.remembered(dataset, session.server, purpose) for purpose in Purpose]
         with ThreadPoolExecutor(max_workers=1) as meanwhile:
-            answering = meanwhile.submit(fetch, session.studio, wanted)
+            answering = meanwhile.submit(fetch_annotations, session.studio, wanted)
             sync_folders(dataset, say)
             fetched = answering.result()
         if not fetched:
