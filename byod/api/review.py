@@ -26,6 +26,7 @@ from byod.labeling.predictions import PredictedLabel
 from byod.labeling.projects import Project
 from byod.labeling.pull import Pulled, Undone
 from byod.labeling.pull import apply as apply_pull
+from byod.labeling.pull import fetch as fetch_annotations
 from byod.labeling.pull import undo as undo_pull
 from byod.labeling.push import Pushed
 from byod.labeling.push import push as push_tasks
