@@ -58,13 +58,21 @@ def found(place: str) -> Function:
     return node
 
 
-def named(function: Function) -> set[str]:
-    """Every name and attribute that stands in a function."""
-    return {
+def named(place: str) -> set[str]:
+    """Every name and attribute that stands in a function, by the name it was imported from."""
+    imported = {
+        alias.asname: alias.name
+        for node in ast.walk(tree(ROOT / place.partition(":")[0]))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname
+    }
+    names = {
         each.id if isinstance(each, ast.Name) else each.attr
-        for each in ast.walk(function)
+        for each in ast.walk(found(place))
         if isinstance(each, ast.Name | ast.Attribute)
     }
+    return {imported.get(name, name) for name in names}
 
 
 def walk(title: str) -> list[tuple[int, str]]:
@@ -82,7 +90,7 @@ def test_each_step_of_a_walk_is_called_by_the_one_it_stands_under(title: str):
         above[depth] = place
         if depth:
             caller, called = above[depth - 1], place.partition(":")[2].removesuffix(".__init__")
-            assert called.rpartition(".")[2] in named(found(caller)), f"{caller} does not call {place}"
+            assert called.rpartition(".")[2] in named(caller), f"{caller} does not call {place}"
         assert ast.get_docstring(function) or function.name.startswith("_"), (
             f"{place} does not say what it does"
         )
