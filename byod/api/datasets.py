@@ -101,8 +101,8 @@ def add(
 
 def preview(recipe: Recipe, settings: Settings) -> list[tuple[Candidate, Reason | None]]:
     """Search as a collection would for its first round, with what it would refuse; nothing is written."""
-    offering = _candidate_search(recipe, settings, {}, lambda *_: None)
-    return offering.draw(dict.fromkeys(recipe.classes, recipe.per_class))
+    search = _candidate_search(recipe, settings, {}, lambda *_: None)
+    return search.draw(dict.fromkeys(recipe.classes, recipe.per_class))
 
 
 def dedupe(folder: Path, *, say: Say) -> tuple[placement.Placements, Snapshot]:

@@ -80,7 +80,7 @@ class Collection:
         self._made: set[Path] = set()
         self._rejected_bytes = dataset.catalog.samples.rejected_bytes()
 
-    def run(self, offering: CandidateSearch) -> None:
+    def run(self, search: CandidateSearch) -> None:
         """Collect until every class has `per_class` pictures or its sources have no more."""
         catalog = self.dataset.catalog
         enough: dict[str, bool] = {}
@@ -89,12 +89,12 @@ class Collection:
                 self.fetch_pending()
                 missing = self._missing()
                 enough = {label: number <= 0 for label, number in missing.items()}
-                drawn = offering.draw({label: self._batch(label, n) for label, n in missing.items()})
-                if not self.offer(drawn):
+                drawn = search.draw({label: self._batch(label, n) for label, n in missing.items()})
+                if not self.write_round(drawn):
                     break
         finally:
             with catalog.transaction():
-                offering.close(enough)
+                search.close(enough)
 
     def take(self, candidates: Iterable[tuple[Candidate, Reason | None]], batch: int = 5000) -> None:
         """Collect all candidates of a list, `batch` of them to a round."""
@@ -103,13 +103,13 @@ class Collection:
         for candidate in candidates:
             waiting.append(candidate)
             if len(waiting) >= batch:
-                self.offer(waiting)
+                self.write_round(waiting)
                 self.fetch_pending()
                 waiting = []
-        if self.offer(waiting):
+        if self.write_round(waiting):
             self.fetch_pending()
 
-    def offer(self, drawn: list[tuple[Candidate, Reason | None]]) -> bool:
+    def write_round(self, drawn: list[tuple[Candidate, Reason | None]]) -> bool:
         """Write a round down; whether it holds anything that was not known before."""
         catalog = self.dataset.catalog
         with catalog.transaction():
@@ -123,7 +123,7 @@ class Collection:
         return bool(new)
 
     def fetch_pending(self) -> None:
-        """Fetch what is written down and not fetched yet, then settle."""
+        """Fetch what is written down and not fetched yet, then place it."""
         catalog = self.dataset.catalog
         pending = catalog.candidates.pending()
         by_url = {candidate.url: (number, candidate) for number, candidate in pending}
@@ -137,11 +137,11 @@ class Collection:
                         self._note(outcome, arrival, number, candidate)
                     self._watch(self.tallies)
         except KeyboardInterrupt:
-            self._settle()  # what has arrived is put where it can be seen
+            self._place()  # what has arrived is put where it can be seen
             raise
-        self._settle()
+        self._place()
 
-    def _settle(self) -> None:
+    def _place(self) -> None:
         placed = place_samples(self.dataset, per_class=self.per_class)
         for label, tally in self.tallies.items():
             tally.kept = placed.kept.get(label, 0)

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from byod.demo.scenes import HOSTS, Offer, Planted
+from byod.demo.scenes import HOSTS, Planted, PlantedPicture
 from byod.schema.errors import ByodError
 from byod.schema.records import Record
 
@@ -96,8 +96,8 @@ class _Site:
 
     def __init__(self, planted: Planted, here: FakeSource) -> None:
         self._here = here
-        self._offers = planted.offers
-        self.pictures = {offer.path: offer for offer in planted.offers}
+        self._planted = planted.pictures
+        self.pictures = {offer.path: offer for offer in planted.pictures}
 
     def search(self, query: Mapping[str, str], *, token: bool) -> tuple[int, dict[str, Any]]:
         """Status and JSON of `GET /v1/images/`."""
@@ -123,11 +123,11 @@ class _Site:
             "results": [self._work(offer) for offer in found[start : start + int(size)]],
         }
 
-    def _matching(self, terms: str) -> list[Offer]:
+    def _matching(self, terms: str) -> list[PlantedPicture]:
         wanted = terms.strip(' "').casefold()
-        return [offer for offer in self._offers if offer.label.casefold() == wanted]
+        return [offer for offer in self._planted if offer.label.casefold() == wanted]
 
-    def _work(self, offer: Offer) -> dict[str, Any]:
+    def _work(self, offer: PlantedPicture) -> dict[str, Any]:
         """One result, field for field as Openverse gives it."""
         host = f"http://127.0.0.1:{self._here.ports[offer.host % len(self._here.ports)]}"
         key = str(uuid.uuid5(uuid.NAMESPACE_URL, offer.path))

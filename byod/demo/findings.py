@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from byod.demo.scenes import Kind, Offer, Planted
+from byod.demo.scenes import Kind, Planted, PlantedPicture
 from byod.schema.reasons import Reason
 from byod.schema.records import Record, Sample, Snapshot, Status
 
@@ -53,7 +53,7 @@ class _Evidence:
 
     def __init__(self, planted: Planted, snapshot: Snapshot, misses: Mapping[str, str]) -> None:
         self._samples = {sample.sha256: sample for sample in snapshot.samples}
-        self._offers = {offer.path: offer for offer in planted.offers}
+        self._planted = {offer.path: offer for offer in planted.pictures}
         self._shas = {
             urlsplit(origin.url).path: sha256
             for sha256, origins in snapshot.origins.items()
@@ -63,22 +63,22 @@ class _Evidence:
         self._conflicting = {sha256 for conflict in snapshot.conflicts for sha256 in conflict}
         self._group = {sha256: group.key for group in snapshot.groups for sha256 in group.members}
 
-    def line(self, kind: Kind, offers: tuple[Offer, ...]) -> DemoLine:
+    def line(self, kind: Kind, pictures: tuple[PlantedPicture, ...]) -> DemoLine:
         if kind is Kind.GOOD:
-            return self._good(offers)
-        hits = [offer for offer in offers if self._found(offer)]
-        notes = Counter(self._note(offer) for offer in offers)
+            return self._good(pictures)
+        hits = [offer for offer in pictures if self._found(offer)]
+        notes = Counter(self._note(offer) for offer in pictures)
         words = ", ".join(f"{count} {note}" for note, count in sorted(notes.items()) if note)
-        return DemoLine(kind=kind, planted=len(offers), found=len(hits), note=words)
+        return DemoLine(kind=kind, planted=len(pictures), found=len(hits), note=words)
 
-    def _good(self, offers: tuple[Offer, ...]) -> DemoLine:
+    def _good(self, pictures: tuple[PlantedPicture, ...]) -> DemoLine:
         """A good picture is kept when it, or the copy that was preferred to it, stands in a class folder."""
-        fates = Counter(self._fate(offer) for offer in offers)
+        fates = Counter(self._fate(offer) for offer in pictures)
         kept = fates.pop("", 0)
         note = ", ".join(f"{count} {fate}" for fate, count in sorted(fates.items()))
-        return DemoLine(kind=Kind.GOOD, planted=len(offers), found=kept, note=note)
+        return DemoLine(kind=Kind.GOOD, planted=len(pictures), found=kept, note=note)
 
-    def _fate(self, offer: Offer) -> str:
+    def _fate(self, offer: PlantedPicture) -> str:
         """The reason that a good picture is not kept; empty when it is."""
         sample = self._sample(offer.path)
         if sample is None:
@@ -92,10 +92,10 @@ class _Evidence:
         """True if the keeper is a planted copy of the picture at `path`."""
         return any(
             offer.original == path and self._shas.get(offer.path) == keeper.sha256
-            for offer in self._offers.values()
+            for offer in self._planted.values()
         )
 
-    def _found(self, offer: Offer) -> bool:
+    def _found(self, offer: PlantedPicture) -> bool:
         if offer.kind in _COPIES:
             return self._paired(offer) != ""
         sample = self._sample(offer.path)
@@ -104,7 +104,7 @@ class _Evidence:
         reason = self._misses.get(offer.path) or (sample.reason if sample else None)
         return reason in _REFUSED[offer.kind]
 
-    def _paired(self, offer: Offer) -> str:
+    def _paired(self, offer: PlantedPicture) -> str:
         """The way a copy was recognised: "dropped", "tied" (kept, in one split group), or not at all (empty)."""
         copy, original = self._sample(offer.path), self._sample(offer.original or "")
         if copy is None or original is None:
@@ -116,7 +116,7 @@ class _Evidence:
         tied = groups[0] is not None and groups[0] == groups[1]
         return "tied" if tied and offer.kind in _LOOKALIKES else ""
 
-    def _note(self, offer: Offer) -> str:
+    def _note(self, offer: PlantedPicture) -> str:
         if offer.kind in _COPIES:
             words = {"dropped": "", "tied": "kept in one split group", "": "missed"}
             return words[self._paired(offer)]

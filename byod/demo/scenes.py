@@ -75,10 +75,10 @@ _COUNTS = {
 """How many of each trouble a class of 40 pictures or more gets."""
 
 
-class Offer(Record):
+class PlantedPicture(Record):
     """One address and what lies behind it.
 
-    `path` is the address without its host, unique among all offers; `host` counts from 0 to `HOSTS` - 1.
+    `path` is the address without its host, unique among all pictures; `host` counts from 0 to `HOSTS` - 1.
     `original` is the path of the picture that this one is a copy of. `body` is the answer itself, or the file that
     holds it. `licence` and `version` are Openverse's words ("by", "4.0"); `width` and `height` in pixels.
     """
@@ -108,11 +108,11 @@ class Planted(Record):
     """Everything that is offered, in the order in which a search gives it."""
 
     classes: tuple[str, ...]
-    offers: tuple[Offer, ...]
+    pictures: tuple[PlantedPicture, ...]
 
-    def of(self, *kinds: Kind) -> tuple[Offer, ...]:
-        """The offers of these kinds."""
-        return tuple(offer for offer in self.offers if offer.kind in kinds)
+    def of(self, *kinds: Kind) -> tuple[PlantedPicture, ...]:
+        """The pictures of these kinds."""
+        return tuple(offer for offer in self.pictures if offer.kind in kinds)
 
     @property
     def counts(self) -> dict[Kind, int]:
@@ -169,7 +169,7 @@ def _drawn(seed: int, stream: int, number: int, *vegetables: Vegetable) -> bytes
 def _plant(good: Mapping[str, Sequence[bytes | Path]], both: Sequence[bytes | Path], seed: int) -> Planted:
     """Offer the good pictures and the trouble, in an order that mixes them."""
     labels = tuple(good)
-    offers: list[Offer] = []
+    pictures: list[PlantedPicture] = []
     for index, label in enumerate(labels):
         bed = _Bed(label, np.random.default_rng([seed, 100 + index]))
         bed.plant(good[label])
@@ -177,20 +177,20 @@ def _plant(good: Mapping[str, Sequence[bytes | Path]], both: Sequence[bytes | Pa
             # alternately first: with two classes each picture is offered once under either name
             if len(labels) == 2 or index in (number % len(labels), (number + 1) % len(labels)):
                 bed.offer(Kind.BOTH_CLASSES, body, host=0, stem=f"both-{number}")
-        offers += bed.mixed()
-    return Planted(classes=labels, offers=tuple(offers))
+        pictures += bed.mixed()
+    return Planted(classes=labels, pictures=tuple(pictures))
 
 
 class _Bed:
-    """The offers of one class while they are being made."""
+    """The pictures of one class while they are being made."""
 
     def __init__(self, label: str, rng: np.random.Generator) -> None:
         self.label = label
         self.rng = rng
-        self.offers: list[Offer] = []
+        self.pictures: list[PlantedPicture] = []
 
-    def mixed(self) -> list[Offer]:
-        return [self.offers[index] for index in self.rng.permutation(len(self.offers))]
+    def mixed(self) -> list[PlantedPicture]:
+        return [self.pictures[index] for index in self.rng.permutation(len(self.pictures))]
 
     def offer(
         self,
@@ -199,15 +199,15 @@ class _Bed:
         *,
         host: int,
         stem: str,
-        original: Offer | None = None,
+        original: PlantedPicture | None = None,
         **answer: Any,
-    ) -> Offer:
+    ) -> PlantedPicture:
         """Add one address; what it claims about its size is true for pictures, and a guess for all else."""
-        licence, version = _LICENCES[len(self.offers) % len(_LICENCES)]
+        licence, version = _LICENCES[len(self.pictures) % len(_LICENCES)]
         suffix = body.suffix.lower() if isinstance(body, Path) else ".jpg"
         # a thumbnail claims the size of its original, as they do
         width, height = (original.width, original.height) if original else _claimed_size(body)
-        offer = Offer(
+        offer = PlantedPicture(
             kind=kind,
             label=self.label,
             path=f"/{_HOST_NAMES[host]}/{quote(self.label, safe='')}/{stem}{suffix}",
@@ -215,16 +215,16 @@ class _Bed:
             body=body,
             content_type=answer.pop("content_type", _SUFFIXES[suffix]),
             original=original.path if original else None,
-            title=f"{self.label} {len(self.offers) + 1}",
+            title=f"{self.label} {len(self.pictures) + 1}",
             # one each: whoever made several would tie them into one part of the split
-            creator=f"Gardener {len(self.offers) + 1}",
+            creator=f"Gardener {len(self.pictures) + 1}",
             licence=licence,
             version=version,
             width=width,
             height=height,
             **answer,
         )
-        self.offers.append(offer)
+        self.pictures.append(offer)
         return offer
 
     def plant(self, good: Sequence[bytes | Path]) -> None:
@@ -246,7 +246,7 @@ class _Bed:
             stem = f"{int(self.rng.integers(10**6)):06}-{number}"
             self.offer(Kind.PLACEHOLDER, _placeholder(), host=HOSTS - 1, stem=stem)
 
-    def _copy(self, kind: Kind, number: int, original: Offer) -> None:
+    def _copy(self, kind: Kind, number: int, original: PlantedPicture) -> None:
         """Offer a changed copy of a picture, on another host than the picture itself."""
         body = _CHANGES[kind](original.read(), number)
         host = (original.host + 1 + number % (HOSTS - 1)) % HOSTS

@@ -58,10 +58,10 @@ def collect(folder: Path, pictures: Path | None, settings: Settings, *, say: Say
     folder.mkdir(parents=True, exist_ok=True)
     with serve_fake_source(planted, _ports(folder)) as here:
         (folder / "ports.json").write_text(json.dumps(here.ports))
-        say(f"{len(planted.offers)} addresses are served on {here.base}; collecting over HTTP")
+        say(f"{len(planted.pictures)} addresses are served on {here.base}; collecting over HTTP")
         snapshot = datasets.collect(
             folder / dataset_name(planted.classes),
-            _recipe(planted.classes, len(planted.offers)),
+            _recipe(planted.classes, len(planted.pictures)),
             datasets.Web(settings=_on_loopback(settings, folder, here.base)),
             say=say,
             watch=watch,

@@ -94,7 +94,7 @@ def test_all_that_was_planted_is_found_and_no_clean_picture_is_lost(tmp_path, pl
             kept = [status for status, _ in pair if status is Status.KEPT]
             # an exact copy is the same sample as its original, and stands in the class folder with it
             assert len(kept) == (2 if kind is Kind.EXACT else 1), (kind, pair)
-    originals = {offer.original for offer in planted.offers}
+    originals = {offer.original for offer in planted.pictures}
     for offer in planted.of(Kind.GOOD):
         if offer.path not in originals:
             assert found[offer.path] == (Status.KEPT, None), offer.path
@@ -117,7 +117,7 @@ def test_a_class_ends_with_just_as_many_as_asked_and_is_topped_up_without_fetchi
         before = counted.copy()
         again = collect(folder, recipe_for(planted, per_class=15), here.base, monkeypatch)
         assert again.fingerprint == snapshot.fingerprint
-    pictures = {offer.path for offer in planted.offers if offer.status == 200}
+    pictures = {offer.path for offer in planted.pictures if offer.status == 200}
     assert max(counted[path] for path in pictures) == 1
     assert {path: counted[path] for path in pictures} == {path: before[path] for path in pictures}
 

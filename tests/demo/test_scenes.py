@@ -128,8 +128,8 @@ def test_the_test_kit_refuses_what_it_cannot_draw(tmp_path, wrong):
 def test_every_kind_of_trouble_is_planted(planted):
     """Each kind is there for each class, and no address is used twice."""
     for label in VEGETABLES:
-        assert {offer.kind for offer in planted.offers if offer.label == label} == set(Kind)
-    assert len({offer.path for offer in planted.offers}) == len(planted.offers)
+        assert {offer.kind for offer in planted.pictures if offer.label == label} == set(Kind)
+    assert len({offer.path for offer in planted.pictures}) == len(planted.pictures)
 
 
 @pytest.mark.slow
@@ -141,7 +141,7 @@ def test_planting_follows_from_its_seed_alone():
 
 def test_copies_are_what_they_are_called(planted):
     """Exact copies are equal, the others differ in bytes and stay within the distance of their kind."""
-    by_path = {offer.path: offer for offer in planted.offers}
+    by_path = {offer.path: offer for offer in planted.pictures}
     for offer in planted.of(Kind.EXACT):
         assert offer.read() == by_path[offer.original].read()
         assert offer.host != by_path[offer.original].host
@@ -160,7 +160,7 @@ def test_copies_are_what_they_are_called(planted):
 
 def test_each_trouble_has_an_original_of_its_own(planted):
     """No good picture has two copies, so that no copy passes for a placeholder seen under many addresses."""
-    used = Counter(offer.original for offer in planted.offers if offer.original)
+    used = Counter(offer.original for offer in planted.pictures if offer.original)
     assert set(used.values()) == {1}
 
 
@@ -185,9 +185,9 @@ def test_the_placeholder_is_one_picture_under_many_addresses_of_one_host(planted
 
 def test_a_picture_offered_under_both_classes_is_the_same_bytes_on_one_host(planted):
     """Each such picture is offered once for either class."""
-    offers = planted.of(Kind.BOTH_CLASSES)
+    pictures = planted.of(Kind.BOTH_CLASSES)
     by_bytes = {}
-    for offer in offers:
+    for offer in pictures:
         by_bytes.setdefault(offer.read(), []).append(offer)
     assert len(by_bytes) == 2
     for pair in by_bytes.values():
@@ -210,7 +210,7 @@ def test_real_vegetables_fit_into_what_openverse_shows(real_pictures):
     """With its trouble each class stays within the 240 works that a query shows, so that nothing is out of reach."""
     planted = scenes.pictures_from(real_pictures / "vegetables")
     assert set(planted.counts) == set(Kind)
-    per_class = Counter(offer.label for offer in planted.offers)
+    per_class = Counter(offer.label for offer in planted.pictures)
     assert set(per_class) == {"blumenkohl", "brokkoli"}
     assert max(per_class.values()) <= WORKS
 
@@ -248,8 +248,8 @@ def test_the_stand_answers_in_openverses_wire_format(planted):
         fields += " tags width height thumbnail license license_version license_url attribution"
         assert set(fields.split()) <= set(first["results"][0])
         results = all_results(here.base, "Broccoli")
-        offers = [offer for offer in planted.offers if offer.label == "broccoli"]
-        assert [urlsplit(result["url"]).path for result in results] == [offer.path for offer in offers]
+        pictures = [offer for offer in planted.pictures if offer.label == "broccoli"]
+        assert [urlsplit(result["url"]).path for result in results] == [offer.path for offer in pictures]
         assert len(results) == first["result_count"] == len({result["id"] for result in results})
         assert ask(here.base, q="carrot")["results"] == []
         assert ask(here.base, q="broccoli", page=20)["results"] == []
@@ -259,7 +259,7 @@ def test_the_stand_serves_what_was_planted_from_several_hosts(planted):
     """Every address gives its planted status, type, headers and bytes; the hosts are as many as planned."""
     with serve_fake_source(planted) as here:
         hosts = set()
-        by_path = {offer.path: offer for offer in planted.offers}
+        by_path = {offer.path: offer for offer in planted.pictures}
         for result in all_results(here.base, "broccoli"):
             offer = by_path[urlsplit(result["url"]).path]
             hosts.add(urlsplit(result["url"]).netloc)
@@ -301,7 +301,7 @@ def test_the_stand_keeps_openverses_limits(planted):
             f"{here.base}/v1/images/?q=broccoli&page_size=500", headers={"Authorization": "Bearer t"}
         )
         with urlopen(request) as reply:
-            assert len(json.load(reply)["results"]) == len(planted.offers) // 2
+            assert len(json.load(reply)["results"]) == len(planted.pictures) // 2
 
 
 def test_a_stand_can_have_the_addresses_of_an_earlier_one(planted):
@@ -323,9 +323,9 @@ def perfect_collection(planted, folder):
     samples, origins, misses, groups, conflicts = {}, {}, {}, [], set()
     host = "http://127.0.0.1:4000"
     sha_of = {}
-    for number, offer in enumerate(planted.offers):
+    for number, offer in enumerate(planted.pictures):
         sha_of[offer.path] = f"{number:064x}"
-    for offer in planted.offers:
+    for offer in planted.pictures:
         if offer.kind in (Kind.EXACT,):
             sha_of[offer.path] = sha_of[offer.original]
         if offer.kind is Kind.PLACEHOLDER:
@@ -333,7 +333,7 @@ def perfect_collection(planted, folder):
         if offer.kind is Kind.BOTH_CLASSES:
             sha_of[offer.path] = ("b" if offer.path.endswith("-0.jpg") else "c") * 64
             conflicts.add((sha_of[offer.path],))
-    for offer in planted.offers:
+    for offer in planted.pictures:
         sha, reason, keeper = sha_of[offer.path], None, None
         match offer.kind:
             case Kind.RESIZED | Kind.RECOMPRESSED:
@@ -404,7 +404,7 @@ def test_what_a_collection_overlooks_is_counted_and_named(planted, tmp_path):
     snapshot, misses = perfect_collection(planted, tmp_path)
     paths = {origin.url.partition(":4000")[2]: sha for sha, o in snapshot.origins.items() for origin in o}
     copy, tiny = paths[planted.of(Kind.RESIZED)[0].path], paths[planted.of(Kind.TINY)[0].path]
-    copied = {offer.original for offer in planted.offers if offer.original}
+    copied = {offer.original for offer in planted.pictures if offer.original}
     lone = [offer for offer in planted.of(Kind.GOOD) if offer.path not in copied]
     lost, twin = paths[lone[0].path], paths[lone[1].path]
     changes = {
