@@ -99,8 +99,11 @@ class Folder:
         """Write at the end of a file, which is made where it is missing."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK | _BINARY
         with self._at(name) as (leaf, handle):
-            with self._no_link(name):
+            try:
                 descriptor = os.open(leaf, flags, 0o666, dir_fd=handle)
+            except OSError as error:
+                self._refuse_link(name, error)
+                raise
             with os.fdopen(descriptor, "ab") as stream:
                 stream.write(content)
                 _flush(stream, flush)
@@ -136,8 +139,11 @@ class Folder:
         handle, above = self._handle, self._handle
         try:
             for part in parts[:-1]:
-                with self._no_link(name):
+                try:
                     handle = os.open(part, _FOLDER | _NO_LINK, dir_fd=above)
+                except OSError as error:
+                    self._refuse_link(name, error)
+                    raise
                 if above != self._handle:
                     os.close(above)
                 above = handle
@@ -146,16 +152,10 @@ class Folder:
             if above != self._handle:
                 os.close(above)
 
-    @contextmanager
-    def _no_link(self, name: str) -> Iterator[None]:
-        """Say what it means that a part of a name cannot be opened without following a link."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK):
-                raise
-            inside(self.path, name)  # names the link
-            raise
+    def _refuse_link(self, name: str, error: OSError) -> None:
+        """Name the link, where a part of a name cannot be opened without following one."""
+        if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK):
+            inside(self.path, name)
 
 
 @contextmanager
@@ -223,10 +223,15 @@ def leads_out(folder: Path, name: str) -> DatasetError:
 
 def _parts(folder: Path, name: str) -> tuple[str, ...]:
     """The parts of a name that leads nowhere else."""
-    path = PurePath(name)
-    if path.anchor or ".." in path.parts or "\0" in name:
+    if os.sep == "/":  # a path object takes as long as opening the file
+        parts = tuple(part for part in name.split("/") if part not in ("", "."))
+        anchor = name[:1] == "/"
+    else:
+        path = PurePath(name)
+        parts, anchor = path.parts, bool(path.anchor)
+    if anchor or ".." in parts or "\0" in name:
         raise leads_out(folder, name)
-    return path.parts
+    return parts
 
 
 def _flush(stream: BinaryIO, flush: bool) -> None:
