@@ -88,7 +88,7 @@ def page(
                 url=url,
                 reports=None if dataset is None else str(dataset / feedback_inbox.ROOM),
             )
-            _tell(found, None if alone else host, say)
+            _say_address(found, None if alone else host, say)
             ready(found)
             while True:
                 time.sleep(0.5)  # short: a Ctrl-C that comes just before a wait is seen after it
@@ -96,7 +96,7 @@ def page(
         site.close()
 
 
-def _tell(page: Page, host: str | None, say: Say) -> None:
+def _say_address(page: Page, host: str | None, say: Say) -> None:
     """Say where the page is; and what it means when it listens to others at `host`, and when reports are kept."""
     say(f"{page.run} answers at {page.url}; Ctrl-C ends it")
     if host is not None:

@@ -121,12 +121,12 @@ def _whole(
 
     with review.at(where, settings, say) as session:
         pushed = _pushed(folder, session, asked, settings)
-        _tell_pushed(pushed)
+        _print_pushed(pushed)
         projects = [one.project for one in pushed] or review.addresses(folder, session, say=say)
         address = projects[0].stream if projects else session.studio.url
         _enter(session, address, no_browser)
         say("verdicts come back into the class folders every few seconds; Ctrl-C ends it")
-        review.watch(folder, session, say=say, tell=_tell_pulled)
+        review.watch(folder, session, say=say, tell=_print_pulled)
 
 
 def _open(folder: Path, where: ServerChoice, settings: Settings, no_browser: bool, as_json: bool) -> None:
@@ -185,11 +185,11 @@ def _push(folder: Path, where: ServerChoice, asked: ReviewRequest, settings: Set
                 ]
             )
         else:
-            _tell_pushed(pushed)
+            _print_pushed(pushed)
             say("people answer in the browser: byod review open; their verdicts come back: byod review pull")
 
 
-def _tell_pushed(pushed: Sequence[Pushed]) -> None:
+def _print_pushed(pushed: Sequence[Pushed]) -> None:
     for one in pushed:
         unshown = f", {one.unshown} cannot be shown" if one.unshown else ""
         typer.echo(
@@ -208,10 +208,10 @@ def _pull(folder: Path, where: ServerChoice, settings: Settings, as_json: bool) 
     if as_json:
         print_result(pulled.model_dump(mode="json"))
     else:
-        _tell_pulled(pulled)
+        _print_pulled(pulled)
 
 
-def _tell_pulled(pulled: Pulled) -> None:
+def _print_pulled(pulled: Pulled) -> None:
     people = ", ".join(f"{number} by {who}" for who, number in pulled.by.items())
     points = f", points of {pulled.points} changed" if pulled.points else ""
     typer.echo(
@@ -261,10 +261,10 @@ def _status(folder: Path, where: ServerChoice, settings: Settings, as_json: bool
     if as_json:
         print_result(standing.model_dump(mode="json"))
     else:
-        _tell_standing(standing)
+        _print_standing(standing)
 
 
-def _tell_standing(standing: Standing) -> None:
+def _print_standing(standing: Standing) -> None:
     if not standing.tallies:
         typer.echo("nothing was pushed: byod review push")
         return

@@ -164,12 +164,10 @@ def decide(history: Sequence[tuple[int, Verdict]], new: Sequence[Annotation]) ->
     last = new[-1]
     if len(set(said.values())) > 1:
         return Decision(
-            label=None, who=REVIEW, conflict=", ".join(_told(who, label) for who, label in said.items())
+            label=None, who=REVIEW, conflict=", ".join(_described(who, label) for who, label in said.items())
         )
     if hand is not None and hand.label != last.label:
-        told = (
-            f"moved by hand to {hand.label or 'rejected'} since it was asked; {_told(last.who, last.label)}"
-        )
+        told = f"moved by hand to {hand.label or 'rejected'} since it was asked; {_described(last.who, last.label)}"
         return Decision(label=None, who=REVIEW, conflict=told)
     return Decision(label=last.label, who=last.who)
 
@@ -186,5 +184,5 @@ def _standing(history: Sequence[tuple[int, Verdict]]) -> list[tuple[int, Verdict
     return standing
 
 
-def _told(who: str, label: str | None) -> str:
+def _described(who: str, label: str | None) -> str:
     return f"{who} says {label or 'reject'}"

@@ -238,7 +238,7 @@ def config(dataset: Dataset, purpose: Purpose, before: str = "") -> str:
         return _points_config(dataset, kept)
     classes = {folder: entry.name for folder, entry in dataset.recipe.classes.items()}
     lines = []
-    for position, (folder, name) in enumerate(_told_apart(classes).items()):
+    for position, (folder, name) in enumerate(_distinct(classes).items()):
         hotkey = f" hotkey={quoteattr(_HOTKEYS[position])}" if position < len(_HOTKEYS) else ""
         lines.append(f"<Choice value={quoteattr(_literal(name))} alias={quoteattr(folder)}{hotkey}/>")
     for alias, value in kept.get("Choice", {}).items():
@@ -279,7 +279,7 @@ def _page(beside: str, above: str = "") -> str:
     )
 
 
-def _told_apart(classes: Mapping[str, str]) -> dict[str, str]:
+def _distinct(classes: Mapping[str, str]) -> dict[str, str]:
     """Shown names by folder, with the folder added where two classes are shown alike."""
     names = list(classes.values())
     return {

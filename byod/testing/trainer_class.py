@@ -37,11 +37,11 @@ def form(cls: type[Trainer]) -> str:
         raise Broken(f"{name}.Options must forbid unknown options: model_config = ConfigDict(extra='forbid')")
     with Rule(name, "must take no options at all"):
         protocol.options(trainer, {})
-    _asks_the_doctor(cls, name)
+    _check_doctor(cls, name)
     return name
 
 
-def _asks_the_doctor(cls: type[Trainer], name: str) -> None:
+def _check_doctor(cls: type[Trainer], name: str) -> None:
     """In a process of its own, where nothing heavy was imported before."""
     where = place(cls)
     with tempfile.TemporaryDirectory(prefix="byod-") as folder:

@@ -105,8 +105,8 @@ def fit(work: Work, data: TrainingData, part: str, name: str, finish: Finish) ->
         # a number that is none (a loss that overflowed) has no place in a curve, nor in JSON
         epoch = {key: value for key, value in epoch.items() if math.isfinite(value)}
         history.append(dict(epoch))
-        with (own / "history.jsonl").open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(dict(epoch)) + "\n")
+        with files.opened(own) as folder:
+            folder.append("history.jsonl", f"{json.dumps(dict(epoch))}\n".encode())
         work.log({**epoch, "part": part})
 
     run = Run(

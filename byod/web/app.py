@@ -85,7 +85,12 @@ class WebApp:
         files = assets()
         files["/docs"] = _page(openapi.page(self._document))
         routes += [Route(path, partial(_file, asset)) for path, asset in files.items()]
-        told = {HTTPException: _told, PictureError: _told, QueueFull: _told, Exception: _told}
+        told = {
+            HTTPException: _error_reply,
+            PictureError: _error_reply,
+            QueueFull: _error_reply,
+            Exception: _error_reply,
+        }
         app = Starlette(routes=routes, exception_handlers=told)
         app.router.redirect_slashes = False
         return app
@@ -155,7 +160,7 @@ async def _file(asset: Asset, request: Request) -> Response:
     return Response(asset.content, media_type=asset.kind, headers=headers)
 
 
-async def _told(request: Request, error: Exception) -> JSONResponse:
+async def _error_reply(request: Request, error: Exception) -> JSONResponse:
     """Every fault as one line of JSON."""
     headers = dict(_FRESH)
     if isinstance(error, QueueFull):

@@ -131,7 +131,7 @@ def app(labeller: MLBackend) -> Starlette:
             Route("/webhook", webhook, methods=["POST"]),
             Route("/predict", predict, methods=["POST"]),
         ],
-        exception_handlers={HTTPException: _told, ByodError: _told, Exception: _told},
+        exception_handlers={HTTPException: _error_reply, ByodError: _error_reply, Exception: _error_reply},
         middleware=[Middleware(Loopback)],
     )
 
@@ -152,7 +152,7 @@ class Loopback:
             await refused(scope, receive, send)
 
 
-async def _told(request: Request, error: Exception) -> JSONResponse:
+async def _error_reply(request: Request, error: Exception) -> JSONResponse:
     """Every fault as JSON."""
     if isinstance(error, HTTPException):
         return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)

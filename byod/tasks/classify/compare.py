@@ -55,7 +55,7 @@ def compare(runs: Sequence[Path]) -> Comparison:
     _same_classes(opened)
     shared = _shared(opened)
     latest = max(opened, key=lambda run: run.card.created)
-    evaluated = [_judged(run, latest, shared) for run in opened]
+    evaluated = [_shared_predictions(run, latest, shared) for run in opened]
     names = comparison.distinct_names(runs, [run.card.run for run in opened])
     return Comparison(
         runs=tuple(
@@ -107,7 +107,7 @@ def _shared(runs: Sequence[_Run]) -> tuple[str, ...]:
     return shared
 
 
-def _judged(run: _Run, latest: _Run, shared: Sequence[str]) -> list[EvaluatedExample]:
+def _shared_predictions(run: _Run, latest: _Run, shared: Sequence[str]) -> list[EvaluatedExample]:
     """Predictions of a run for the shared pictures, with labels and groups of the latest."""
     found = []
     for sha in shared:

@@ -25,11 +25,11 @@ ROUNDS = 2
 
 
 def find_label_issues(
-    ask: Callable[[Collection[str]], OutOfFold], classes: Sequence[str]
+    predict: Callable[[Collection[str]], OutOfFold], classes: Sequence[str]
 ) -> tuple[LabelIssue, ...]:
     """The suspects of a set, worst first.
 
-    `ask` cross-validates by duplicate group: it is given the SHA-256s of pictures not to learn from (they are tested
+    `predict` cross-validates by duplicate group: it is given the SHA-256s of pictures not to learn from (they are tested
     all the same), and answers for all pictures.
 
     Raises:
@@ -37,7 +37,7 @@ def find_label_issues(
     """
     found: tuple[LabelIssue, ...] = ()
     for _ in range(ROUNDS):
-        probabilities, examples = ask({suspect.sha256 for suspect in found})
+        probabilities, examples = predict({suspect.sha256 for suspect in found})
         found = find_in_one_round(
             probabilities, statistics.class_numbers([e.label for e in examples], classes), examples, classes
         )

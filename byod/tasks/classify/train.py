@@ -269,14 +269,14 @@ def _cross_validated_issues(
     """Search for wrong labels; `first` is what was said when all pictures were learned from, where that is known."""
     parts = folds(examples, work.classes, work.seed)
 
-    def ask(leave_out: Collection[str]) -> label_errors.OutOfFold:
+    def predict(leave_out: Collection[str]) -> label_errors.OutOfFold:
         evaluated = first
         if evaluated is None or leave_out:
             place = work.folder / f"without-{len(leave_out)}"
             evaluated, _ = cross_validate(replace(work, folder=place), parts, leave_out)
         return evaluate.probabilities(evaluated, work.classes), [j.example for j in evaluated]
 
-    return label_errors.find_label_issues(ask, work.classes)
+    return label_errors.find_label_issues(predict, work.classes)
 
 
 def _compared_with_probe(work: Work, bar: Outcome, outcome: Outcome, seed: int) -> Probe:

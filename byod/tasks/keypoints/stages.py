@@ -126,12 +126,12 @@ def difference(stage: Stage, trained: Mapping[str, Floats], exported: Mapping[st
     first, second = (np.asarray(trained[name], np.float32) for name in names)
     others = exported[names[0]], exported[names[1]]
     if stage is Stage.HEADS and first.shape == others[0].shape:
-        told = _told_apart(second)
+        told = _distinct(second)
         first, others = first * told[..., None], (others[0] * told[..., None], others[1])
     return max(onnx_model.difference(a, b) for a, b in zip((first, second), others, strict=True))
 
 
-def _told_apart(scores: Floats) -> Floats:
+def _distinct(scores: Floats) -> Floats:
     """float32 [N, Q]: 1 where a score is further from its neighbours than `APART`, and seen at all; else 0."""
     away = np.pad(np.abs(np.diff(scores, axis=1)), ((0, 0), (1, 1)), constant_values=1.0)
     told = (away[:, :-1] > APART) & (away[:, 1:] > APART) & (scores >= SEEN)

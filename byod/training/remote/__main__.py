@@ -32,7 +32,7 @@ class Line:
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def tell(self, message: Mapping[str, Any]) -> None:
+    def send(self, message: Mapping[str, Any]) -> None:
         """Send one message."""
         self._out.write(MARK + json.dumps(dict(message)) + "\n")
         self._out.flush()
@@ -64,14 +64,14 @@ def main(folder: Path) -> None:
     line = Line()
     try:
         if job.task == "describe":
-            line.tell({"described": described(job.plugin).model_dump(mode="json")})
+            line.send({"described": described(job.plugin).model_dump(mode="json")})
         elif job.task == "options":
             chosen = protocol.options(protocol.load(job.plugin), job.options)
-            line.tell({"options": chosen.model_dump(mode="json")})
+            line.send({"options": chosen.model_dump(mode="json")})
         else:
             _learn(job, line)
     except ByodError as error:
-        line.tell({"error": str(error), "wrong": "usage" if isinstance(error, UsageError) else "training"})
+        line.send({"error": str(error), "wrong": "usage" if isinstance(error, UsageError) else "training"})
     while True:  # until the host closes its end
         line.hear()
 
@@ -91,18 +91,18 @@ def _learn(job: TrainingJob, line: Line) -> None:
     """Train, hand the result over, and then say of any arrays what the trained model says of them."""
 
     def should_stop() -> bool:
-        line.tell({"stop?": True})
+        line.send({"stop?": True})
         return bool(line.hear()["stop"])
 
     run = Run(
         **_run(job),
-        say=lambda words: line.tell({"say": words}),
-        log=lambda epoch: line.tell({"log": dict(epoch)}),
+        say=lambda words: line.send({"say": words}),
+        log=lambda epoch: line.send({"log": dict(epoch)}),
         should_stop=should_stop,
     )
     trained = _train(job, run)
     answer = Reply(**{name: getattr(trained, name) for name in Reply.model_fields})
-    line.tell({"trained": answer.model_dump(mode="json")})
+    line.send({"trained": answer.model_dump(mode="json")})
     while True:
         ((kind, asked),) = line.hear().items()
         images = np.load(asked, allow_pickle=False)
@@ -113,7 +113,7 @@ def _learn(job: TrainingJob, line: Line) -> None:
             file = run.folder / "answer.npz"
             said = trained.outputs(images)
             np.savez(file, **{name: np.asarray(array, np.float32) for name, array in said.items()})  # type: ignore[arg-type]
-        line.tell({kind: str(file)})
+        line.send({kind: str(file)})
 
 
 if __name__ == "__main__":

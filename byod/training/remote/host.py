@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from byod.schema import files
 from byod.schema.errors import TrainerError, UsageError
 from byod.training.protocol import Floats, Run, Trained, TrainingData
 from byod.training.remote.messages import JOB, MARK, MAX_LINE, Described, Reply, TrainingJob
@@ -44,7 +45,7 @@ class Remote:
 
     def __post_init__(self) -> None:
         """Ask what it is; nothing heavy is imported there."""
-        said = self._ask(TrainingJob(plugin=self.name, task="describe"), "described")
+        said = self._request(TrainingJob(plugin=self.name, task="describe"), "described")
         try:
             self.described = Described.model_validate(said)
         except ValidationError as error:
@@ -61,7 +62,7 @@ class Remote:
         Raises:
             UsageError: an unknown option, or a value that does not fit.
         """
-        self._ask(TrainingJob(plugin=self.name, task="options", options=dict(given)), "options")
+        self._request(TrainingJob(plugin=self.name, task="options", options=dict(given)), "options")
         return Given.model_validate(dict(given))
 
     def train(self, data: TrainingData, options: BaseModel, run: Run) -> Trained:
@@ -85,7 +86,7 @@ class Remote:
             other.end()
             raise
 
-    def _ask(self, job: TrainingJob, wanted: str) -> Any:
+    def _request(self, job: TrainingJob, wanted: str) -> Any:
         with tempfile.TemporaryDirectory(prefix="byod-") as folder:
             other = _Other(self.python, (), Path(folder), job)
             try:
@@ -106,7 +107,7 @@ def _listen(other: _Other, run: Run) -> Any:
         elif kind == "log":
             run.log(what)
         elif kind == "stop?":
-            other.tell({"stop": run.should_stop()})
+            other.send({"stop": run.should_stop()})
         elif kind == "trained":
             return what
 
@@ -120,21 +121,21 @@ def _trained(what: Any, other: _Other, folder: Path) -> Trained:
         if file is not None and folder not in file.resolve().parents:
             raise TrainerError(f"the trainer gave back a file outside its folder: {file}")
 
-    def ask(what: str, images: Floats) -> Path:
+    def request(what: str, images: Floats) -> Path:
         file = folder / "asked.npy"
         np.save(file, images, allow_pickle=False)
-        other.tell({what: str(file)})
+        other.send({what: str(file)})
         kind, said = other.hear()
         if kind != what or folder not in Path(said).resolve().parents:
             raise TrainerError(f"the trainer answered {kind!r} where {what} were asked for")
         return Path(said)
 
     def logits(images: Floats) -> Floats:
-        found: Floats = np.load(ask("logits", images), allow_pickle=False)
+        found: Floats = np.load(request("logits", images), allow_pickle=False)
         return found
 
     def outputs(images: Floats) -> dict[str, Floats]:
-        with np.load(ask("outputs", images), allow_pickle=False) as arrays:
+        with np.load(request("outputs", images), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
 
     facts = {name: getattr(answer, name) for name in Reply.model_fields}
@@ -146,7 +147,7 @@ class _Other:
 
     def __init__(self, python: Path, launcher: tuple[str, ...], folder: Path, job: TrainingJob) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / JOB).write_text(job.model_dump_json(), encoding="utf-8")
+        files.replace(folder / JOB, job.model_dump_json().encode())
         self._python, self._errors = python, folder / "errors.txt"
         with self._errors.open("wb") as errors:
             try:
@@ -170,7 +171,7 @@ class _Other:
                     f"{python} cannot be run ({error.strerror}); --python names a Python"
                 ) from error
 
-    def tell(self, message: Mapping[str, Any]) -> None:
+    def send(self, message: Mapping[str, Any]) -> None:
         """Send one line."""
         assert self._process.stdin is not None
         try:

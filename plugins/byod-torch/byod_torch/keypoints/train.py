@@ -55,7 +55,7 @@ def train(data: TrainingData, options: Choice, run: Run) -> Trained:
     Raises:
         TrainerError: there is nothing to learn from, or the net cannot be built, trained or exported.
     """
-    stage, points = _asked(data)
+    stage, points = _stage(data)
     if options.from_scratch and "arch" not in options.model_fields_set:
         options = options.model_copy(update={"arch": OWN})
     if run.gpus > 1:
@@ -72,7 +72,7 @@ def train(data: TrainingData, options: Choice, run: Run) -> Trained:
     return _trained(built, planned, points, run, progress, devices.name(device))
 
 
-def _asked(data: TrainingData) -> tuple[Stage, KeypointSet]:
+def _stage(data: TrainingData) -> tuple[Stage, KeypointSet]:
     if data.stage is None or data.points is None:
         raise TrainerError(
             "for points a training needs its stage and the point set; this is byod's own mistake"
