@@ -179,6 +179,7 @@ def test_a_module_name_stands_twice_only_for_two_faces_of_one_thing():
     assert not wrong
 
 
+@pytest.mark.slow
 def test_every_module_can_be_imported_by_itself():
     """Each module of byod is imported in a process that has imported nothing else of it before."""
     names = [name for name, _ in modules() if name.split(".")[0] == "byod" and not name.endswith("__main__")]

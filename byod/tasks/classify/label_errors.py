@@ -29,8 +29,8 @@ def find_label_issues(
 ) -> tuple[LabelIssue, ...]:
     """The suspects of a set, worst first.
 
-    `predict` cross-validates by duplicate group: it is given the SHA-256s of pictures not to learn from (they are tested
-    all the same), and answers for all pictures.
+    `predict` cross-validates by duplicate group: it is given the SHA-256s of pictures not to learn from (they are
+    tested all the same), and answers for all pictures.
 
     Raises:
         TrainerError: cleanlab is not installed.
