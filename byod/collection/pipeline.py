@@ -194,10 +194,8 @@ class Collection:
     def _note(
         self, outcome: Fetched | Miss, arrival: Arrival | None, number: int, candidate: Candidate
     ) -> None:
-        catalog, tally = (
-            self.dataset.catalog,
-            self.tallies.setdefault(candidate.label, ClassTally(self.per_class)),
-        )
+        catalog = self.dataset.catalog
+        tally = self.tallies.setdefault(candidate.label, ClassTally(self.per_class))
         if isinstance(outcome, Miss) or arrival is None:
             if isinstance(outcome, Miss):
                 catalog.candidates.missed(outcome)

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import numpy as np
 
 from byod.demo.vegetables import VEGETABLES, Vegetable, draw
-from byod.images.picture_types import TYPES
+from byod.images.picture_types import MEDIA_TYPES
 from byod.schema.errors import DatasetError, UsageError
 from byod.schema.records import Record
 
@@ -31,7 +31,6 @@ HOSTS = len(_HOST_NAMES)
 FEWEST = 12
 """So many good pictures a class needs at least."""
 
-_SUFFIXES = {suffix: kind.media_type for kind in TYPES.values() for suffix in kind.suffixes}
 _LICENCES = (("by", "4.0"), ("by-sa", "4.0"), ("by", "2.0"), ("cc0", "1.0"), ("by-nc", "2.0"), ("pdm", "1.0"))
 
 
@@ -149,7 +148,7 @@ def pictures_from(folder: Path, per_class: int = 180, seed: int = 0) -> Planted:
         )
     good: dict[str, list[bytes | Path]] = {}
     for each in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        files = sorted(file for file in each.iterdir() if file.suffix.lower() in _SUFFIXES)
+        files = sorted(file for file in each.iterdir() if file.suffix.lower() in MEDIA_TYPES)
         if len(files) < FEWEST:
             raise DatasetError(
                 f"{each} holds {len(files)} pictures; the demo needs at least {FEWEST} per class"
@@ -213,7 +212,7 @@ class _Bed:
             path=f"/{_HOST_NAMES[host]}/{quote(self.label, safe='')}/{stem}{suffix}",
             host=host,
             body=body,
-            content_type=answer.pop("content_type", _SUFFIXES[suffix]),
+            content_type=answer.pop("content_type", MEDIA_TYPES[suffix]),
             original=original.path if original else None,
             title=f"{self.label} {len(self.pictures) + 1}",
             # one each: whoever made several would tie them into one part of the split

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from byod.exports.selection import Leaving, place
-from byod.images.picture_types import TYPES
+from byod.images.picture_types import MEDIA_TYPES
 from byod.report import dataset_statistics
 from byod.schema import licences
 from byod.schema.records import Snapshot, Split
@@ -137,9 +137,7 @@ def _distribution(table: bytes, suffixes: list[str]) -> list[dict[str, Any]]:
             "@id": "images",
             "name": "images",
             "description": "The pictures; the table holds the SHA-256 of each.",
-            "encodingFormat": [
-                kind.media_type for suffix in suffixes for kind in TYPES.values() if suffix in kind.suffixes
-            ],
+            "encodingFormat": [MEDIA_TYPES[suffix] for suffix in suffixes],
             "includes": [f"images/*/*/*{suffix}" for suffix in suffixes],
         },
     ]

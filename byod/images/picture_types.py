@@ -63,10 +63,11 @@ TYPES = {
 }
 """By Pillow's name."""
 
-SUFFIXES = frozenset(suffix for kind in TYPES.values() for suffix in kind.suffixes)
-"""Every ending of a picture that byod takes, in lower case."""
+MEDIA_TYPES = {suffix: kind.media_type for kind in TYPES.values() for suffix in kind.suffixes}
+"""By ending."""
 
-MEDIA_TYPES = tuple(kind.media_type for kind in TYPES.values())
+SUFFIXES = frozenset(MEDIA_TYPES)
+"""Every ending of a picture that byod takes, in lower case."""
 
 NOT_TAKEN_SUFFIXES = frozenset({".heic", ".heif"})
 """Endings of pictures that byod does not take, but that people mean when they name a folder of pictures."""

@@ -11,5 +11,10 @@ Progress = Callable[[int, int], None]
 """Takes how many things are done, and of how many."""
 
 
+def never() -> bool:
+    """A question whether to stop that is always answered no."""
+    return False
+
+
 def silent(line: str) -> None:
     """A `Say` that keeps it to itself."""

@@ -25,7 +25,7 @@ from byod.schema import files
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.model_card import InputRule, LrFinder, Stage
-from byod.schema.progress import Say, silent
+from byod.schema.progress import Say, never, silent
 from byod.schema.records import Example, Record, Sha256, Task
 
 __all__ = [
@@ -67,10 +67,6 @@ class TrainingData(Record):
     keypoints: Mapping[Sha256, Keypoints] = {}
 
 
-def _never() -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class Checkpoint:
     """The state of a training after `epochs` finished epochs: its tensors by name, and facts that JSON can hold."""
@@ -99,7 +95,7 @@ class Run:
     cache_mb: int = MEGABYTES
     say: Say = silent
     log: Callable[[Mapping[str, float]], None] = field(default=lambda epoch: None)
-    should_stop: Callable[[], bool] = _never
+    should_stop: Callable[[], bool] = never
 
     def pixels(self, examples: Sequence[Example], rule: InputRule) -> Pixels:
         """The pictures of some examples at the size of the rule: uint8 [N, height, width, 3], each decoded once.

@@ -39,4 +39,4 @@ def test_the_page_lets_people_choose_just_these():
     """The page's file chooser names the same media types."""
     script = Path(byod.web.__file__).parent / "static" / "intake.js"
     named = re.search(r'const TYPES = "([^"]+)"', script.read_text(encoding="utf-8"))[1]
-    assert set(named.split(",")) == set(MEDIA_TYPES)
+    assert set(named.split(",")) == set(MEDIA_TYPES.values())

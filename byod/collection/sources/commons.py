@@ -22,6 +22,7 @@ THUMB = 1920
 ABOUT = "LicenseShortName|LicenseUrl|License|Artist|Credit|ObjectName"
 SMALL_SEARCH = 1000
 """Answers a search is followed for: the API refuses offsets above 10,000, and far ones are off the mark."""
+_TAKEN = frozenset(MEDIA_TYPES.values())
 
 
 def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
@@ -80,7 +81,7 @@ def _batches(query: Query, client: ApiClient) -> Iterator[list[dict[str, Any]]]:
 def _candidate(page: Mapping[str, Any], query: Query, options: SearchOptions, rank: int) -> Candidate | None:
     found = page.get("imageinfo")
     image = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
-    if image.get("mime") not in MEDIA_TYPES or image.get("mediatype", "BITMAP") != "BITMAP":
+    if image.get("mime") not in _TAKEN or image.get("mediatype", "BITMAP") != "BITMAP":
         return None
     url, width, height = _best(image, options)
     if url is None:

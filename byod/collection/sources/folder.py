@@ -12,6 +12,7 @@ from byod.schema.errors import ByodError, UsageError
 from byod.schema.records import Candidate
 
 NAME = "folder"
+_ENDINGS = SUFFIXES | NOT_TAKEN_SUFFIXES
 _STARTS = (b"BM", *(magic for kind in TYPES.values() for magic in kind.magic))
 
 
@@ -76,7 +77,7 @@ def _children(folder: Path) -> list[Path]:
 
 
 def _is_picture(file: Path) -> bool:
-    if file.suffix.lower() in SUFFIXES | NOT_TAKEN_SUFFIXES:
+    if file.suffix.lower() in _ENDINGS:
         return True
     try:
         with file.open("rb") as opened:

@@ -23,6 +23,7 @@ MANY = 3
 
 _NEAR = (4, 4)
 _COLOUR = 3.0
+_FILE_ENDINGS = tuple(SUFFIXES)
 
 
 def placeholders(pictures: Sequence[Picture], table: Table, near: Links) -> frozenset[str]:
@@ -122,5 +123,5 @@ def _place(url: str) -> tuple[str, str] | None:
     host = parts.hostname.lower().removeprefix("www.")
     if port not in (None, 80, 443):
         host = f"{host}:{port}"
-    static = parts.path.lower().endswith(tuple(SUFFIXES))
+    static = parts.path.lower().endswith(_FILE_ENDINGS)
     return host, parts.path if static or not parts.query else f"{parts.path}?{parts.query}"

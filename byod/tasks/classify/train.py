@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from byod.schema.errors import TrainerError
 from byod.schema.model_card import LabelIssue, Measured, Metrics, ModelCard, Probe, Unreadable
-from byod.schema.progress import Say, silent
+from byod.schema.progress import Say, never, silent
 from byod.schema.records import Example, Sha256, Split, Task
 from byod.tasks.classify import evaluate, label_errors, run_files
 from byod.tasks.classify.calibrate import fit
@@ -27,10 +27,6 @@ from byod.training.run_folder import TEST
 
 SHARED = ("arch", "weights", "normalise", "from_scratch")
 """Options that a probe takes over from the training it stands beside, so that both begin with the same weights."""
-
-
-def _never() -> bool:
-    return False
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ def train(
     about: Provenance = UNKNOWN,
     say: Say = silent,
     log: Log = lambda epoch: None,
-    should_stop: Callable[[], bool] = _never,
+    should_stop: Callable[[], bool] = never,
 ) -> ModelCard:
     """Train, check, calibrate and measure; `folder` appears when all of it is done, and not before.
 
@@ -259,7 +255,7 @@ def silent_work(
     """Work that becomes no run: a probe asked in silence, since it would say the same for each fold."""
     checked = protocol.options(probe, options)
     return Work(
-        probe, checked, classes, folder, seed, None, 1, cache, lambda line: None, lambda epoch: None, _never
+        probe, checked, classes, folder, seed, None, 1, cache, lambda line: None, lambda epoch: None, never
     )
 
 

@@ -12,7 +12,7 @@ from byod.images.keypoint_crops import Numbers
 from byod.schema.errors import TrainerError
 from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.model_card import HeadsStage, KeypointsCard, KeypointsMetrics, KeypointsScore, Unreadable
-from byod.schema.progress import Say, silent
+from byod.schema.progress import Say, never, silent
 from byod.schema.records import Example, Sha256, Split, Task
 from byod.tasks.keypoints import evaluate, label_errors, run_files, stages
 from byod.tasks.keypoints.calibrate import KeypointModel, calibrate
@@ -41,10 +41,6 @@ class Outcome:
     baseline: KeypointsScore
 
 
-def _never() -> bool:
-    return False
-
-
 def train(
     examples: Sequence[Example],
     keypoints: Mapping[Sha256, Keypoints],
@@ -62,7 +58,7 @@ def train(
     about: Provenance = UNKNOWN,
     say: Say = silent,
     log: Log = lambda epoch: None,
-    should_stop: Callable[[], bool] = _never,
+    should_stop: Callable[[], bool] = never,
 ) -> KeypointsCard:
     """Train both nets, check and measure them; `folder` appears when all of it is done, and not before.
 
