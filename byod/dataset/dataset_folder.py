@@ -60,6 +60,10 @@ _OWN_ROOMS = (
 )
 
 
+_ABANDONED = 60.0
+"""Seconds after which a temporary file is nobody's any more, where people without the lock may write."""
+
+
 class Dataset:
     """An open dataset; use it in a `with` block, which holds its lock.
 
@@ -103,6 +107,7 @@ class Dataset:
             if lock:
                 self._finish_moves()
                 self._clear_incoming()
+                self._clear_temporary()
         except BaseException:
             self.files.close()
             self.catalog.close()
@@ -233,6 +238,13 @@ class Dataset:
         for file in (self.folder / INCOMING).iterdir():
             if f"{INCOMING}/{file.name}" not in noted:
                 file.unlink()
+
+    def _clear_temporary(self) -> None:
+        """Remove the temporary files of a writer that was killed."""
+        self.files.clear(KEYPOINTS_FOLDER)
+        # check.html is written without the lock, so that a young one may be somebody's
+        for room in ("", ".byod"):
+            self.files.clear(room, older_than=_ABANDONED)
 
     def snapshot(self) -> Snapshot:
         """The dataset as it stands, with the classes' shown names."""

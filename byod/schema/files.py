@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
+import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
@@ -25,6 +28,8 @@ _BINARY = getattr(os, "O_BINARY", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+_PART = re.compile(r"\.[0-9a-f]{16}\.part")
 
 Place = tuple[str, int | None]
 """What a function of `os` is given: a name, and the handle of its folder (None: the name is a whole path)."""
@@ -118,6 +123,24 @@ class Folder:
                 except FileExistsError:
                     if not os.path.isdir(self.path.joinpath(*parts[:number])):
                         raise
+
+    def clear(self, name: str = "", *, older_than: float = 0.0) -> None:
+        """Remove the temporary files that a kill left in a folder (`replacing` was their way in).
+
+        Args:
+            name: the folder; nothing is done where it is missing.
+            older_than: how many seconds ago they were last written to, where somebody else may be writing one now.
+        """
+        try:
+            with os.scandir(inside(self.path, name)) as entries:
+                left = [entry.name for entry in entries if _PART.fullmatch(entry.name)]
+        except FileNotFoundError:
+            return
+        for part in left:
+            with self._at(f"{name or '.'}/{part}", leaf_may_be_link=True) as (leaf, handle):
+                found = os.stat(leaf, dir_fd=handle, follow_symlinks=False)
+                if stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime >= older_than:
+                    os.unlink(leaf, dir_fd=handle)
 
     def move(self, source: str, target: str) -> None:
         """Move a file or folder to another name, over what stands there; the folders above must be there."""

@@ -1,6 +1,7 @@
 """The dataset folder: one byod at a time, moves that survive a kill, a log that agrees with the catalog."""
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,6 +61,21 @@ def test_a_promised_move_is_made_good_after_a_kill(tmp_path: Path):
         assert (dataset.folder / "rejected/duplicate/a.jpg").read_bytes() == b"bytes"
         assert not (dataset.folder / "images/cat/a.jpg").exists()
         assert dataset.catalog.promised_moves() == []
+
+
+def test_the_temporary_files_of_a_killed_writer_go_when_the_dataset_is_opened_again(tmp_path: Path):
+    """None stays among the points, nor, once nobody can be writing it any more, beside the catalog."""
+    with made(tmp_path / "d", "cat") as dataset:
+        dataset.files.make("points")
+    left = [tmp_path / "d" / room / ".0123456789abcdef.part" for room in ("points", ".", ".byod")]
+    for file in left:
+        file.write_bytes(b"half")
+    os.utime(left[1], (1, 1))
+    os.utime(left[2], (1, 1))
+    young = tmp_path / "d" / ".fedcba9876543210.part"
+    young.write_bytes(b"check.html, as somebody writes it now")
+    with Dataset(tmp_path / "d"):
+        assert [file.exists() for file in (*left, young)] == [False, False, False, True]
 
 
 def test_two_files_of_one_name_never_overwrite_each_other(tmp_path: Path):

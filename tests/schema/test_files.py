@@ -77,6 +77,28 @@ def test_temporary_names_cannot_be_guessed_and_are_created_exclusively(tmp_path:
     assert (tmp_path / ".guessed.part").is_symlink()
 
 
+def test_what_a_kill_left_is_cleared_and_nothing_else(tmp_path: Path):
+    """Temporary files go, young ones stay where others may be writing, and so do links, folders and other names."""
+    room = tmp_path / "points"
+    room.mkdir()
+    left, young = room / ".0123456789abcdef.part", room / ".fedcba9876543210.part"
+    for file in (left, young, room / "a.part", room / ".0123.part"):
+        file.write_bytes(b"half")
+    os.utime(left, (1, 1))
+    (room / ".aaaaaaaaaaaaaaaa.part").mkdir()
+    (tmp_path / "victim").write_bytes(b"mine")
+    (room / ".bbbbbbbbbbbbbbbb.part").symlink_to(tmp_path / "victim")
+    with files.opened(tmp_path) as folder:
+        folder.clear("missing")
+        folder.clear("points", older_than=3600)
+        assert not left.exists()
+        assert young.exists()
+        folder.clear("points")
+    kept = {".aaaaaaaaaaaaaaaa.part", ".bbbbbbbbbbbbbbbb.part", ".0123.part", "a.part"}
+    assert {file.name for file in room.iterdir()} == kept
+    assert (tmp_path / "victim").read_bytes() == b"mine"
+
+
 @pytest.mark.parametrize("handles", [True, False])
 def test_whatever_is_done_in_a_folder_goes_through_no_link(tmp_path: Path, monkeypatch, handles: bool):
     """With a link on the way every way to write is refused in one line, and nothing appears behind the link."""
