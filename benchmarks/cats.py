@@ -21,22 +21,25 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from byod.api import convert
-from byod.collection.importers import archives, cat_dataset, voc
+from byod.collection.importers import archives
 from byod.dataset import dataset_folder, splits
 from byod.schema import recipe
 from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.records import Example, Split
-from byod.tasks.keypoints import evaluate
+from byod.tasks import TASKS
+from byod.tasks.keypoints import evaluate, learning
 from byod.tasks.keypoints.geometry import metrics
+from byod.tasks.keypoints.importers import cat_dataset, voc
 from byod.tasks.keypoints.predict import KeypointsPredictor
-from byod.tasks.keypoints.train import train as train_keypoints
-from byod.tasks.keypoints.training_set import read_training_set as read_keypoints
+from byod.tasks.keypoints.training_set import TrainingSet, labelled
 from byod.testing import draw_heads
 from byod.training import protocol
+from byod.training.train import train
 
 VALIDATION = 8  # one part of so many of what is not tested validates
 SQUEEZENET = "weights/squeezenet1_1.pth"
@@ -99,18 +102,20 @@ def measure(
     folder: Path, kind: Mapping[str, str], strangers: Sequence[Path], asked: argparse.Namespace
 ) -> Measured:
     """Train and test each fold."""
-    with dataset_folder.Dataset(folder) as opened:
+    with dataset_folder.Dataset(folder, TASKS) as opened:
         snapshot = opened.snapshot()
         examples = opened.examples(snapshot)
-    known, keypoints = read_keypoints(snapshot)
+    marked = labelled(snapshot, examples)
+    known, keypoints = marked.points, marked.keypoints
     more = drawn(folder.parent / "drawn", asked.drawn)
     keypoints = {**keypoints, **{marked.sha256: marked for _, marked in more}}
     done = Measured()
     for number, parts in enumerate(folds(examples, 5, asked.seed)[: asked.folds]):
         run = folder.parent / f"run-{number}-{time.monotonic_ns()}"
-        card = train_keypoints(
-            [*parts, *(example for example, _ in more)], keypoints, known, protocol.load(asked.plugin), kind,
-            folder=run, seed=asked.seed, device=asked.device, cache=folder.parent / "pixels",
+        whole = TrainingSet((*parts, *(example for example, _ in more)), keypoints, known)
+        card: Any = train(
+            learning, whole, protocol.load(asked.plugin), kind, folder=run, seed=asked.seed,
+            device=asked.device, cache=folder.parent / "pixels",
         )  # fmt: skip
         own = evaluate.read_predictions(run, known)
         done.lines += own

@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image
 
 from byod.api import convert
-from byod.collection.importers import archives, cat_dataset, cat_file
+from byod.collection.importers import archives
+from byod.tasks.keypoints.importers import cat_dataset, cat_file
 
 
 def drawn(path: Path, number: int) -> None:

@@ -21,11 +21,14 @@ from pathlib import Path
 import numpy as np
 import vegetables
 
+from byod.schema.progress import silent
 from byod.schema.records import Example, Split
-from byod.tasks.classify import calibrate, evaluate
-from byod.tasks.classify import train as training
-from byod.training import fit, protocol
+from byod.tasks.classify import learning
+from byod.tasks.classify.class_set import ClassSet
+from byod.training import protocol
 from byod.training.protocol import Trainer
+from byod.training.run_folder import TEST
+from byod.training.train import out_of_fold, probe_work
 
 AIM = 0.85
 FINE_TUNE = {"arch": "squeezenet1_1", "size": "128"}
@@ -45,15 +48,10 @@ class Bench:
         """The SHA-256s of the pictures whose labels byod doubts."""
         started = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            found = training.find_label_issues(
-                examples,
-                self.classes,
-                self.probe,
-                Path(folder),
-                options=self.options,
-                cache=self.cache,
-                say=lambda line: None,
-            )
+            usable = learning.usable(ClassSet(tuple(examples), tuple(self.classes)), silent)
+            work = probe_work(self.probe, self.options, Path(folder), 0, self.cache)
+            issues = learning.find_issues(usable, (), out_of_fold(learning, work, usable), silent)
+            found = issues.found if issues else ()
         self.spent.append(time.perf_counter() - started)
         return {suspect.sha256 for suspect in found}
 
@@ -62,25 +60,11 @@ class Bench:
     ) -> int:
         """How many test pictures a model trained on `known` calls by another name than their true one."""
         with tempfile.TemporaryDirectory() as folder:
-            work = fit.Work(
-                trainer=trainer,
-                options=protocol.options(trainer, options),
-                classes=tuple(self.classes),
-                folder=Path(folder),
-                seed=0,
-                device=None,
-                gpus=1,
-                cache=self.cache,
-                say=lambda line: None,
-                log=lambda epoch: None,
-                should_stop=lambda: False,
-            )
+            work = probe_work(trainer, options, Path(folder), 0, self.cache)
+            labelled = ClassSet(tuple(known), tuple(self.classes))
             train, valid = (tuple(e for e in known if e.split is s) for s in (Split.TRAIN, Split.VALID))
-            model = calibrate.fit(work, train, valid)
-            fitted = model.fitted
-            evaluated, _ = evaluate.evaluate(
-                model.content, fitted.input, work.classes, fitted.temperature, test
-            )
+            model = learning.fit(work, labelled, train, valid, "")
+            evaluated, _ = learning.evaluate_on(labelled, learning.loaded(labelled, model, train), test, TEST)
         return sum(not each.right for each in evaluated)
 
 

@@ -84,15 +84,17 @@ def train(found: Sequence[Any], job: argparse.Namespace, device: str, gpus: int,
     """Pictures a second (median of the epochs after the first, validation included), and the first epoch's seconds."""
     from byod.api.train import TrainRequest, find_trainer
     from byod.schema.records import Split
-    from byod.tasks.classify.train import train as train_classes
+    from byod.tasks.classify import learning
+    from byod.tasks.classify.class_set import ClassSet
+    from byod.training import train as training
 
     epochs: list[float] = []
     options = {"arch": job.arch, "from_scratch": "true", "size": str(job.size), "epochs": "1000"}
     options |= {"patience": "1000", "batch_size": str(BATCH * gpus)}
     started = time.perf_counter()
-    card = train_classes(
-        found,
-        CLASSES,
+    card = training.train(
+        learning,
+        ClassSet(tuple(found), tuple(CLASSES)),
         find_trainer(TrainRequest(plugin="torch", device=device, gpus=gpus)),
         options,
         folder=run,

@@ -19,6 +19,7 @@ from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import sync
 from byod.schema.recipe import Recipe
 from byod.schema.records import Sample, Status
+from byod.tasks import TASKS
 
 
 def fill(folder: Path, number: int) -> None:
@@ -26,7 +27,7 @@ def fill(folder: Path, number: int) -> None:
     recipe = Recipe()
     for label in range(10):
         recipe = recipe.with_class(f"class {label}")
-    with Dataset.create(folder, recipe) as dataset, dataset.catalog.transaction():
+    with Dataset.create(folder, recipe, TASKS) as dataset, dataset.catalog.transaction():
         for count in range(number):
             content = str(count).encode()
             sha256 = hashlib.sha256(content).hexdigest()
@@ -64,7 +65,7 @@ def main() -> None:
             start = time.perf_counter()
             walk(folder)
             bare.append(time.perf_counter() - start)
-            with Dataset(folder) as dataset:
+            with Dataset(folder, TASKS) as dataset:
                 start = time.perf_counter()
                 changes = sync(dataset)
                 ours.append(time.perf_counter() - start)

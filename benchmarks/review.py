@@ -35,6 +35,7 @@ from byod.labeling import local_server
 from byod.labeling.pull import OVERLAP
 from byod.schema.config import Settings
 from byod.schema.recipe import Recipe
+from byod.tasks import TASKS
 
 CLASSES = tuple(f"class {number}" for number in range(10))
 BATCH = 1000
@@ -96,7 +97,7 @@ def made(home: Path, number: int) -> Path:
     folder = home / "datasets" / "many"
     datasets.add([home / "drawn"], None, folder, recipe, say=nothing, watch=nothing)
     shutil.rmtree(home / "drawn")
-    with Dataset(folder) as dataset:
+    with Dataset(folder, TASKS) as dataset:
         kept = len(dataset.snapshot().kept)
     if kept < number:
         raise SystemExit(f"{number} pictures were drawn and {kept} kept: they are too much alike")

@@ -278,9 +278,11 @@ def predicting(source: Path, weights: Path, count: int, rounds: int) -> None:
     from PIL import Image
 
     from byod.schema.records import Example, Split
-    from byod.tasks.classify import train
+    from byod.tasks.classify import learning
+    from byod.tasks.classify.class_set import ClassSet
     from byod.tasks.classify.predict import Predictor
     from byod.training import protocol
+    from byod.training.train import train
 
     paths = sorted(source.glob("*/*.jpg"))
     some = [(paths * (count // len(paths) + 1))[n] for n in range(count)]
@@ -292,8 +294,8 @@ def predicting(source: Path, weights: Path, count: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         options = {"weights": str(weights), "size": "128", "epochs": "1", "lr": str(LR)}
-        classes = sorted({e.label for e in examples})
-        train.train(examples, classes, protocol.load("fastai"), options, folder=run, device="cpu")
+        labelled = ClassSet(tuple(examples), tuple(sorted({e.label for e in examples})))
+        train(learning, labelled, protocol.load("fastai"), options, folder=run, device="cpu")
         predictor = Predictor(run)
         import onnxruntime
 

@@ -21,8 +21,10 @@ import numpy as np
 from byod.dataset import dedup, splits
 from byod.images.decode import Rules, inspect
 from byod.schema.records import Example, Split
-from byod.tasks.classify import evaluate, train
+from byod.tasks.classify import evaluate, learning
+from byod.tasks.classify.class_set import ClassSet
 from byod.training import protocol, statistics
+from byod.training.train import train
 
 FOLDS = 5
 VALIDATION = 8  # one part of so many of what is not tested validates
@@ -118,7 +120,8 @@ def ours(way: list[Example], classes: list[str], plugin: str, options: dict[str,
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         started = time.perf_counter()
-        card = train.train(way, classes, protocol.load(plugin), options, folder=run, seed=seed)
+        labelled = ClassSet(tuple(way), tuple(classes))
+        card = train(learning, labelled, protocol.load(plugin), options, folder=run, seed=seed)
         whole = time.perf_counter() - started
         lines = {line.sha256: line for line in evaluate.read_predictions(run, classes)}
     test = [e for e in way if e.split is Split.TEST]

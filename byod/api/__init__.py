@@ -1,1 +1,1 @@
-"""TODO."""
+"""One public function a verb."""

@@ -18,6 +18,7 @@ from byod.collection.http import guard
 from byod.collection.http.api_client import ApiClient
 from byod.collection.http.optouts import Permission
 from byod.collection.http.scheduler import Host
+from byod.collection.labelled_files import LabelledFiles
 from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
 from byod.collection.search import CandidateSearch, refusal
 from byod.collection.sources import folder as own_pictures
@@ -28,12 +29,15 @@ from byod.dataset.assign_splits import SplitDone, assign, say_split
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import Changes, sync
 from byod.report import attribution, check_page, dataset_card, dataset_statistics
+from byod.schema import recipe as recipes
 from byod.schema.config import Settings
-from byod.schema.errors import DatasetLocked
+from byod.schema.errors import DatasetLocked, UsageError
 from byod.schema.progress import Say
 from byod.schema.reasons import Reason, Retry
 from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Fetched, Miss, Record, SearchOptions, Snapshot
+from byod.schema.task import LabelCount, Labels
+from byod.tasks import TASKS
 
 __all__ = ["SplitDone", "assign", "say_split"]
 
@@ -49,7 +53,7 @@ class Web(Record):
 @contextlib.contextmanager
 def opened(folder: Path, say: Say) -> Iterator[Dataset]:
     """An open dataset in which everything people did to the folders is taken up."""
-    with Dataset(folder) as dataset:
+    with Dataset(folder, TASKS) as dataset:
         sync_folders(dataset, say)
         yield dataset
 
@@ -67,7 +71,7 @@ def finish(dataset: Dataset) -> Snapshot:
     """Bring the generated files (CREDITS.csv, README.md) up to date."""
     snapshot = dataset.snapshot()
     attribution.write_credits(snapshot)
-    dataset_card.write_card(snapshot)
+    dataset_card.write_card(snapshot, dataset.task.pages)
     return snapshot
 
 
@@ -97,6 +101,45 @@ def add(
     found = (candidate for path in paths for candidate in own_pictures.pictures(path, label))
     with _collecting(folder, recipe, False, say) as dataset:
         return _take(found, dataset, local_files.read, watch)
+
+
+def add_labelled(
+    labels: Path, pictures: Sequence[Path], folder: Path, task: str | None, *, say: Say, watch: Watch
+) -> Snapshot:
+    """Add pictures of this machine with the labels that a file says of them, in a form that the dataset's task reads.
+
+    Raises:
+        UsageError: there is no such task, the dataset is for another one, or its task takes no such file.
+        DatasetError: the file cannot be read.
+    """
+    there = recipes.read(folder) if (folder / recipes.FILE).exists() else None
+    name = task or (there or Recipe()).task
+    if name not in TASKS:
+        raise UsageError(f"no task is called {name!r}; there are {', '.join(TASKS)}")
+    if there is not None and there.task != name:
+        raise UsageError(f"{folder} is for the task {there.task}, not {name}; use --into another folder")
+    found = TASKS[name].exchange.read(labels, pictures, there)
+    known = {each.path.absolute().as_uri(): each for each in found.pictures}
+    candidates = [
+        Candidate(
+            url=url,
+            path=each.path.absolute(),
+            label=found.recipe.folder_of(each.label) or each.label,
+            source="folder",
+            terms=labels.name,
+            rank=rank,
+        )
+        for rank, (url, each) in enumerate(known.items())
+    ]
+
+    def labels_of(url: str, content: bytes, arrival: Arrival) -> Labels | None:
+        given: Labels | None = known[url].labels
+        return None if given is None else given.named(arrival.sha256)
+
+    with _collecting(folder, found.recipe, False, say) as dataset:
+        reading = LabelledFiles(dataset, known, labels_of)
+        Collection(dataset, reading.fetch, watch, per_class=None).take((each, None) for each in candidates)
+        return finish(dataset)
 
 
 def preview(recipe: Recipe, settings: Settings) -> list[tuple[Candidate, Reason | None]]:
@@ -138,15 +181,21 @@ def status(folder: Path, *, say: Say) -> Snapshot:
             return dataset.snapshot()
     except DatasetLocked:
         say("another byod is at work on it; this is how far it has come")
-        with Dataset(folder, lock=False) as dataset:
+        with Dataset(folder, TASKS, lock=False) as dataset:
             return dataset.snapshot()
+
+
+def label_count(snapshot: Snapshot) -> LabelCount | None:
+    """How many pictures of a dataset are labelled, and how; None where the class folders say it all."""
+    return TASKS[snapshot.task].pages.label_count(snapshot)
 
 
 def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]:
     """Write the page of thumbnails that shows what is in the dataset and what is wrong with it."""
     with opened(folder, say) as dataset:
         snapshot = dataset.snapshot()
-        return check_page.write_check(snapshot, into or dataset.folder / "check.html"), snapshot
+        page = into or dataset.folder / "check.html"
+        return check_page.write_check(snapshot, dataset.task.pages, page), snapshot
 
 
 def export(folder: Path, format: str, into: Path, *, links: bool, say: Say) -> Path:
@@ -154,16 +203,17 @@ def export(folder: Path, format: str, into: Path, *, links: bool, say: Say) -> P
     with opened(folder, say) as dataset:
         say_split(assign(dataset), say)
         snapshot = dataset.snapshot()
-        written = exports.export(snapshot, format, into, links=links)
-        if unmarked := len(dataset_statistics.usable(snapshot)) - len(exports.leaving(snapshot)):
-            say(f"{unmarked} pictures have no points yet and stay here")
+        written = exports.export(snapshot, dataset.task, format, into, links=links)
+        leaving = exports.leaving(snapshot, dataset.task)
+        if left := len(dataset_statistics.usable(snapshot)) - len(leaving):
+            say(f"{left} pictures have no {dataset.task.exchange.holds} yet and stay here")
         return written
 
 
 @contextlib.contextmanager
 def _collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> Iterator[Dataset]:
     """A dataset ready to collect into: what may turn out otherwise this time is open again."""
-    with Dataset.create(folder, recipe) as dataset:
+    with Dataset.create(folder, recipe, TASKS) as dataset:
         say_changes(sync(dataset), say)
         options, candidates = _search_options(dataset.recipe), dataset.catalog.candidates
         with dataset.catalog.transaction():

@@ -4,112 +4,116 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from byod.api.datasets import opened
 from byod.api.train import examples_of
 from byod.collection.sources import folder as own_pictures
 from byod.schema import recipe
 from byod.schema.errors import ModelError, UsageError
 from byod.schema.files import replace
-from byod.schema.model_card import (
-    Comparison,
-    KeypointsCard,
-    KeypointsComparison,
-    KeypointsPrediction,
-    Prediction,
-    Unreadable,
-)
 from byod.schema.progress import Say
-from byod.schema.records import Split, Task
-from byod.tasks.classify import evaluate_folder
-from byod.tasks.classify.compare import compare as compare_classifiers
-from byod.tasks.classify.predict import Predictor
-from byod.tasks.classify.report import contents
-from byod.tasks.classify.report.contents import ReportContents
-from byod.tasks.classify.report.page import render
-from byod.tasks.compare_page import compare_page, compare_points_page
-from byod.tasks.keypoints.compare import compare as compare_keypoints
-from byod.tasks.keypoints.evaluate_folder import KeypointsEvaluation
-from byod.tasks.keypoints.evaluate_folder import evaluate_run as evaluate_keypoints
-from byod.tasks.keypoints.predict import KeypointsPredictor
-from byod.tasks.keypoints.report import contents as keypoints_contents
-from byod.tasks.keypoints.report import page as keypoints_page
-from byod.tasks.keypoints.training_set import read_training_set as read_keypoints
-from byod.training.run_folder import classifier_card, read_card
+from byod.schema.records import Record, Split
+from byod.schema.task import TaskDefinition
+from byod.schema.task_learning import LabelledSet, Table
+from byod.tasks import of_run
+from byod.training import comparison
+from byod.training.run_evaluation import RunEvaluation, evaluate_run
 
 
-def evaluate(
-    run: Path, place: Path | None, report: Path | None, *, say: Say
-) -> evaluate_folder.Evaluation | KeypointsEvaluation:
-    """Measure a run on other people's class folders, or on its dataset's test pictures as they are labelled now.
-
-    A run for points is measured on another dataset of keypoints.
-    """
-    if isinstance(read_card(run), KeypointsCard):
-        return _evaluate_points(run, place, report, say)
-    if place is None:
-        home = run.resolve().parent.parent
-        with opened(home, say) as dataset:
-            snapshot = dataset.snapshot()
-            pictures = [e for e in dataset.examples(snapshot) if e.split is Split.TEST]
-    else:
-        pictures = evaluate_folder.read_class_folders(place)
-    say(f"asking the model about {len(pictures)} pictures …")
-    found, evaluated = evaluate_folder.evaluate_run(run, pictures, str(place) if place else "")
-    if report is not None:
-        card = classifier_card(run)
-        shown = card.model_copy(update={"metrics": found.metrics, "probe": None, "suspects": None})
-        page = render(ReportContents(card=shown, answers=contents.shown_predictions(evaluated, card.classes)))
-        replace(report, page.encode())
-    return found
-
-
-def _evaluate_points(run: Path, place: Path | None, report: Path | None, say: Say) -> KeypointsEvaluation:
-    home = place or run.resolve().parent.parent
-    if not (home / recipe.FILE).is_file():
-        raise UsageError(
-            f"{home} is not a dataset; a run for points is measured on one (byod convert makes it)"
-        )
-    snapshot, examples, _ = examples_of(home, say)
-    if snapshot.task is not Task.KEYPOINTS:
-        raise UsageError(f"{home} is a dataset for the task {snapshot.task}, and {run} a run for points")
-    _, keypoints = read_keypoints(snapshot)
-    chosen = examples if place else [e for e in examples if e.split is Split.TEST]
-    say(f"asking the model about {len(chosen)} pictures …")
-    found, evaluated, card = evaluate_keypoints(run, chosen, keypoints, str(place) if place else "")
-    if report is not None:
-        shown = card.model_copy(update={"metrics": found.metrics, "baseline": found.baseline})
-        page = keypoints_page.render(keypoints_contents.build(shown, None, evaluated, ()))
-        replace(report, page.encode())
-    return found
-
-
-def compare(runs: Sequence[Path], page: Path) -> Comparison | KeypointsComparison:
-    """Measure runs on the pictures (runs for points: on the heads) they share, and draw the page.
+def evaluate(run: Path, place: Path | None, report: Path | None, *, say: Say) -> RunEvaluation:
+    """Measure a run on other people's labelled pictures, or on its dataset's test pictures as they are labelled now.
 
     Raises:
-        ModelError: some are for classes and some for points.
+        ModelError: the run cannot be read.
+        UsageError: `place` holds no labelled pictures for its task, or none is left to measure on.
     """
-    kinds = {run: isinstance(read_card(run), KeypointsCard) for run in runs}
-    if len(set(kinds.values())) == 2:
-        classes, points = (next(run for run in runs if kinds[run] is kind) for kind in (False, True))
-        raise ModelError(f"{classes} tells classes apart and {points} finds points; they cannot be compared")
-    if any(kinds.values()):
-        found = compare_keypoints(runs)
-        replace(page, compare_points_page(found).encode())
-        return found
-    comparison = compare_classifiers(runs)
-    replace(page, compare_page(comparison).encode())
-    return comparison
+    task, card = of_run(run)
+    labelled = None if place is None else task.evaluating.pictures_in(place)
+    if labelled is None:
+        labelled = _of_dataset(task, run, place, say)
+    say(f"asking the model about {len(labelled.examples)} pictures …")
+    found = evaluate_run(task.learning, task.evaluating, run, card, labelled, str(place) if place else "")
+    if report is not None:
+        shown = task.evaluating.shown_card(card, found.record)
+        replace(report, task.learning.report(shown, found.labelled, found.evaluated).encode())
+    evaluation: RunEvaluation = found.record
+    return evaluation
 
 
-def predict(
-    run: Path, images: Sequence[Path | tuple[str, bytes]]
-) -> Iterator[Prediction | KeypointsPrediction | Unreadable]:
-    """Predict with a run's model (a class, or heads): files, all below folders, or (name, bytes) pairs."""
-    if isinstance(read_card(run), KeypointsCard):
-        return KeypointsPredictor(run).predict(_pictures(images))
-    return Predictor(run).predict(_pictures(images))
+def _of_dataset(task: TaskDefinition, run: Path, place: Path | None, say: Say) -> LabelledSet:
+    """The pictures of another dataset, or the test pictures of the run's own."""
+    home = place or run.resolve().parent.parent
+    if not (home / recipe.FILE).is_file():
+        raise UsageError(f"{home} is not a dataset; a run for {task.name} is measured on one")
+    snapshot, examples, _ = examples_of(home, say)
+    if snapshot.task != task.name:
+        raise UsageError(f"{home} is a dataset for the task {snapshot.task}, and {run} a run for {task.name}")
+    chosen = examples if place else [e for e in examples if e.split is Split.TEST]
+    labelled: LabelledSet = task.learning.labelled(snapshot, chosen)
+    return labelled
+
+
+def evaluation_table(run: Path, evaluation: RunEvaluation) -> tuple[str, str, Table, tuple[str, ...]]:
+    """An evaluation for people: a summary in one line, a title, a table, and remarks."""
+    task, _ = of_run(run)
+    title, table, remarks = task.evaluating.table(evaluation)
+    metrics: Any = evaluation
+    learned = (
+        [f"{evaluation.learned} pictures are left out: the model was trained on them"]
+        if evaluation.learned
+        else []
+    )
+    return task.learning.summary(metrics.metrics), title, table, (*remarks, *learned)
+
+
+def compare(runs: Sequence[Path], page: Path) -> Record:
+    """Measure runs on what they were all asked about, and draw the page.
+
+    Raises:
+        ModelError: they are for different tasks.
+    """
+    opened = [of_run(run) for run in runs]
+    names = {task.name: run for run, (task, _) in zip(runs, opened, strict=True)}
+    if len(names) > 1:
+        said = " and ".join(f"{run} is for {name}" for name, run in names.items())
+        raise ModelError(f"{said}; they cannot be compared")
+    if not opened:
+        raise UsageError("comparing takes two runs at least; byod train makes them")
+    task = opened[0][0]
+    found = comparison.compare(task.comparing, task.predicting, runs, [card for _, card in opened])
+    replace(page, task.comparing.page(found).encode())
+    return found
+
+
+def comparison_table(runs: Sequence[Path], found: Any) -> tuple[str, Table]:
+    """A comparison of these runs for people: a title, and a table with what each achieves and costs."""
+    task, _ = of_run(runs[0])
+    number, (head, rows) = task.comparing.table(found)
+    table = [
+        (
+            one.run,
+            one.arch,
+            *row,
+            f"{one.model_bytes / 1e6:.1f} MB",
+            f"{one.seconds:.1f} s",
+            f"{one.milliseconds:.1f} ms",
+        )
+        for one, row in zip(found.runs, rows, strict=True)
+    ]
+    columns = ("run", "net", *head, "size", "trained in", "a picture in")
+    return f"{number}: {found.note}", (columns, table)
+
+
+def predict(run: Path, images: Sequence[Path | tuple[str, bytes]]) -> Iterator[Any]:
+    """Predict with a run's model: files, all below folders, or (name, bytes) pairs; some may be `Unreadable`."""
+    task, _ = of_run(run)
+    return task.predicting.predictor(run).predict(_pictures(images))
+
+
+def predictions_table(run: Path, predictions: Sequence[Any]) -> Table:
+    """Predictions of a run for people."""
+    task, _ = of_run(run)
+    return task.predicting.table(predictions)
 
 
 def _pictures(images: Iterable[Path | tuple[str, bytes]]) -> Iterator[Path | tuple[str, bytes]]:

@@ -7,18 +7,17 @@ strangers say is not a verdict of its owner's: `byod review` asks about these pi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 from byod.api.datasets import finish, opened
-from byod.collection import local_files
+from byod.collection.labelled_files import LabelledFiles
 from byod.collection.pipeline import Arrival, Collection, Watch
 from byod.dataset import feedback_inbox
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.feedback_inbox import Feedback
-from byod.schema.keypoints import Keypoints, keypoints_file, read_keypoints, write_keypoints
+from byod.schema.keypoints import Keypoints
 from byod.schema.progress import Say
-from byod.schema.records import Candidate, Fetched, Miss, Record, Snapshot, Task
+from byod.schema.records import Candidate, Record, Snapshot
 
 SOURCE = "reports"
 
@@ -41,7 +40,8 @@ def import_feedback(folder: Path, *, say: Say, watch: Watch) -> ImportedFeedback
     """
     with opened(folder, say) as dataset:
         taking = _Importing(dataset)
-        collection = Collection(dataset, taking.fetch, watch, per_class=None)
+        reading = LabelledFiles(dataset, taking.by_url, taking.labels_of)
+        collection = Collection(dataset, reading.fetch, watch, per_class=None)
         collection.take((candidate, None) for candidate in taking.candidates)
         known = {url for offers in dataset.catalog.candidates.addresses().values() for _, _, url in offers}
         done = [one for url, one in taking.by_url.items() if url in known]
@@ -62,8 +62,6 @@ class _Importing:
         self.by_url: dict[str, Feedback] = {}
         self.candidates: list[Candidate] = []
         self.homeless: Counter[str | None] = Counter()
-        standing = dataset.catalog.samples.standing()
-        self._standing = {sha: path for path, (sha, *_) in standing.items() if not path.startswith(".byod/")}
         for correction in feedback_inbox.waiting(dataset.folder):
             self._offer(correction)
 
@@ -84,30 +82,16 @@ class _Importing:
     def _label(self, correction: Feedback) -> str | None:
         """The class folder of a report; pictures with points have no class but that of the dataset."""
         recipe = self.dataset.recipe
-        if recipe.task is Task.KEYPOINTS:
-            return next(iter(recipe.classes), None) if correction.marks is not None else None
+        if correction.marks is not None:
+            return next(iter(recipe.classes), None)
         return None if correction.label is None else recipe.folder_of(correction.label)
 
-    def fetch(
-        self, candidates: Iterable[Candidate], inspect: Callable[[Fetched, bytes], Arrival]
-    ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
-        """Read the pictures, and write the points of each before it counts as read."""
-
-        def marked(fetched: Fetched, content: bytes) -> Arrival:
-            arrival = inspect(fetched, content)
-            marks = self.by_url[fetched.url].marks
-            if marks is not None and arrival.inspected is not None:
-                self._mark(marks, arrival, arrival.inspected.width, arrival.inspected.height)
-            return arrival
-
-        mine = (candidate for candidate in candidates if candidate.url in self.by_url)
-        yield from local_files.read(mine, marked)
-
-    def _mark(self, marks: Keypoints, arrival: Arrival, width: int, height: int) -> None:
-        path = self._standing.get(arrival.sha256, arrival.sha256[:20])
-        name = keypoints_file(path)
-        if read_keypoints(self.dataset.folder / name) is None:
-            write_keypoints(self.dataset.files, name, marks.scaled(arrival.sha256, width, height))
+    def labels_of(self, url: str, content: bytes, arrival: Arrival) -> Keypoints | None:
+        """The points of a picture, in pixels of what is kept of it."""
+        marks, kept = self.by_url[url].marks, arrival.inspected
+        return (
+            None if marks is None or kept is None else marks.scaled(arrival.sha256, kept.width, kept.height)
+        )
 
     def lines(self) -> list[str]:
         """Say which reports stay, and why."""

@@ -17,7 +17,7 @@ from byod.api import runs, train
 from byod.api.datasets import finish, opened, sync_folders
 from byod.dataset.catalog.verdicts import SEARCH, UNDO
 from byod.dataset.dataset_folder import Dataset
-from byod.labeling import agreement, local_server, predictions, projects, review_tasks
+from byod.labeling import agreement, local_server, predictions, projects
 from byod.labeling.agreement import AgreementTally, Pair
 from byod.labeling.annotations import BY_HAND, REVIEW
 from byod.labeling.client import TESTED, LabelStudio, passes
@@ -30,14 +30,14 @@ from byod.labeling.pull import fetch as fetch_annotations
 from byod.labeling.pull import undo as undo_pull
 from byod.labeling.push import Pushed
 from byod.labeling.push import push as push_tasks
-from byod.labeling.review_tasks import Purpose, ReviewTask
 from byod.report import dataset_statistics
 from byod.schema.config import Settings
 from byod.schema.errors import DatasetLocked, ReviewError, UsageError
-from byod.schema.keypoints import keypoints_file, read_keypoints
-from byod.schema.model_card import Prediction
+from byod.schema.model_card import Unreadable
 from byod.schema.progress import Progress, Say
-from byod.schema.records import Record, Snapshot, Task
+from byod.schema.records import Record, Snapshot
+from byod.schema.review_tasks import LabelConcern, Purpose, ReviewContext, ReviewTask, sampled
+from byod.tasks import TASKS
 from byod.tasks.classify.predict import Predictor
 
 OWN = "own"
@@ -155,7 +155,7 @@ def push(
         UsageError: what is asked does not go together.
         ReviewError: the server stopped answering; the same push goes on where it was.
     """
-    issues: list[review_tasks.LabelConcern] | None = None
+    issues: list[LabelConcern] | None = None
     if request.suspects:
         issues = _issues(folder, cache, say)
     with opened(folder, say) as dataset:
@@ -191,15 +191,13 @@ def _addressed(dataset: Dataset, session: ReviewSession, project: Project) -> Ad
     return local
 
 
-def _issues(folder: Path, cache: Path, say: Say) -> list[review_tasks.LabelConcern]:
+def _issues(folder: Path, cache: Path, say: Say) -> list[LabelConcern]:
     """The labels a cross-validated probe doubts, by class folder."""
     _, snapshot, found = train.suspects(folder, {}, None, cache=cache, say=say)
     if not found:
         say("the probe doubts no label: there is nothing to review")
     return [
-        review_tasks.LabelConcern(
-            sha256=one.sha256, suggested=snapshot.classes[one.suggested], quality=one.quality
-        )
+        LabelConcern(sha256=one.sha256, suggested=snapshot.classes[one.suggested], quality=one.quality)
         for one in found
     ]
 
@@ -208,46 +206,29 @@ def _review_tasks(
     dataset: Dataset,
     snapshot: Snapshot,
     request: ReviewRequest,
-    issues: Sequence[review_tasks.LabelConcern] | None,
+    issues: Sequence[LabelConcern] | None,
     run: RunPredictions | None,
     say: Say,
 ) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
-    """The questions by purpose; conflicts always go along, since nothing trains on them until somebody decides."""
-    last_verdict = dataset.catalog.verdicts.last()
-    if dataset.recipe.task is Task.KEYPOINTS:
-        if request.suspects or request.uncertain:
-            raise UsageError("--suspects and --uncertain are about labels, and this dataset is about points")
-        read = {s.sha256: read_keypoints(dataset.folder / keypoints_file(s.path)) for s in snapshot.kept}
-        keypoints = {sha256: one for sha256, one in read.items() if one is not None}
-        yield (
-            Purpose.POINTS,
-            _chosen(dataset, review_tasks.points(snapshot, keypoints, last_verdict=last_verdict), request),
-        )
-        return
-    conflicts = review_tasks.conflicts(snapshot, _claimed(snapshot), last_verdict=last_verdict)
-    if issues is not None:
-        yield (
-            Purpose.SUSPECTS,
-            _chosen(dataset, review_tasks.suspects(snapshot, issues, last_verdict=last_verdict), request),
-        )
-    if conflicts:
-        yield Purpose.CONFLICTS, conflicts
-    if request.conflicts and not conflicts:
-        say("no picture is in conflict: there is nothing to decide")
-    if issues is None and not request.conflicts:
-        everything = review_tasks.labels(
-            snapshot,
-            last_verdict=last_verdict,
-            answers=run.answers if run else None,
-            run=run.name if run else "",
-        )
-        yield Purpose.LABELS, _chosen(dataset, everything, request)
+    """The questions by purpose, as many as were asked for; conflicts go along whole."""
+    context = ReviewContext(
+        snapshot=snapshot,
+        last_verdict=dataset.catalog.verdicts.last(),
+        claimed=_claimed(snapshot),
+        issues=issues,
+        answers=run.answers if run else None,
+        run=run.name if run else "",
+        only_conflicts=request.conflicts,
+        uncertain=request.uncertain,
+    )
+    for purpose, found in dataset.task.reviewing.questions(context, say):
+        yield purpose, found if purpose is Purpose.CONFLICTS else _chosen(dataset, found, request)
 
 
 def _chosen(dataset: Dataset, found: list[ReviewTask], request: ReviewRequest) -> list[ReviewTask]:
     """The sample that was asked for, without what somebody reviewed already, and not more than the limit."""
     if request.sample is not None:
-        found = review_tasks.sampled(found, request.sample)
+        found = sampled(found, request.sample)
     if not request.again:
         evaluated = reviewed(dataset)
         found = [question for question in found if question.sha256 not in evaluated]
@@ -286,7 +267,7 @@ def _predict_all(
     kept = {str(dataset.folder / sample.path): sample.sha256 for sample in snapshot.kept}
     answers = {}
     for one in predictor.predict(Path(path) for path in kept):
-        if isinstance(one, Prediction):
+        if not isinstance(one, Unreadable):
             answers[kept[one.path]] = {folders[n]: p for n, p in one.probabilities.items() if n in folders}
     return RunPredictions(predictor.card.run, answers)
 
@@ -297,7 +278,7 @@ def pull(folder: Path, session: ReviewSession, *, say: Say) -> Pulled:
     Raises:
         ReviewError: nothing was pushed to this server, or it stopped answering; nothing is changed then.
     """
-    with Dataset(folder) as dataset:
+    with Dataset(folder, TASKS) as dataset:
         wanted = [projects.remembered(dataset, session.server, purpose) for purpose in Purpose]
         with ThreadPoolExecutor(max_workers=1) as meanwhile:
             answering = meanwhile.submit(fetch_annotations, session.studio, wanted)

@@ -8,20 +8,13 @@ from pathlib import Path
 from byod.dataset.dataset_folder import datasets_under
 from byod.schema.errors import ModelError, UsageError
 from byod.schema.files import staging
-from byod.schema.model_card import (
-    KeypointsCard,
-)
 from byod.schema.progress import Say
-from byod.training import run_folder
-from byod.training.run_folder import read_card
+from byod.tasks import of_run
 from byod.web.static_site import runtime as web_runtime
 from byod.web.static_site import site_folder as web_export
 
-RUN_FORMATS = {"onnx": "model.onnx", "safetensors": run_folder.WEIGHTS}
-"""What a run can be exported as, and the file that is."""
-
-HEADS_FORMATS = {"onnx": "heads.onnx", "safetensors": "heads.safetensors"}
-"""The same of the second net that a run for points has."""
+RUN_FORMATS = ("onnx", "safetensors")
+"""What a run can be exported as: its model files, or the weights of them."""
 
 WEB = "web"
 """What a run can be exported as beside that: a page that runs it."""
@@ -34,10 +27,10 @@ def export_run(run: Path, format: str, into: Path) -> Path:
         UsageError: no such format, or the place is taken.
         ModelError: the trainer kept no weights.
     """
-    points = isinstance(read_card(run), KeypointsCard)
+    task, card = of_run(run)
     if format not in RUN_FORMATS:
         raise UsageError(f"a run can be exported as {' or '.join(RUN_FORMATS)}, not as {format}")
-    files = [RUN_FORMATS[format], *([HEADS_FORMATS[format]] if points else [])]
+    files = [each[RUN_FORMATS.index(format)] for each in task.predicting.files(card)]
     if not all((run / file).is_file() for file in files):
         raise ModelError(f"{run} kept no weights: its trainer keeps none; export it with --format onnx")
     if into.exists():
@@ -64,7 +57,7 @@ def export_page(run: Path, into: Path, *, cache: Path, runtime: Path | None = No
         ModelError: the run cannot be used.
         ByodError: the program cannot be fetched.
     """
-    read_card(run)
+    of_run(run)
     if into.exists():  # before anything is fetched
         raise UsageError(f"{into} is there already; name another place with --into")
     return web_export.write(run, into, web_runtime.files(cache, given=runtime, say=say))

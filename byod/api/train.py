@@ -14,42 +14,28 @@ from byod.labeling.annotations import REVIEW
 from byod.report import check_page, dataset_statistics
 from byod.schema import recipe
 from byod.schema.errors import TrainerError, UsageError
-from byod.schema.model_card import (
-    KeypointsCard,
-    LabelIssue,
-    ModelCard,
-)
-from byod.schema.progress import Say
-from byod.schema.records import Example, Record, Snapshot, Task
+from byod.schema.model_card import Card, LabelIssue
+from byod.schema.progress import Say, silent
+from byod.schema.records import Example, Record, Snapshot
+from byod.tasks import TASKS
 from byod.tasks.classify import leakage
-from byod.tasks.classify.train import find_label_issues
-from byod.tasks.classify.train import train as train_classifier
-from byod.tasks.keypoints.train import train as train_keypoints
-from byod.tasks.keypoints.training_set import read_training_set as read_keypoints
 from byod.training import protocol, run_folder
+from byod.training import train as training
 from byod.training.protocol import Launching, Trainer
 from byod.training.provenance import Provenance
 from byod.training.remote.host import Remote
-
-PROBE = "sklearn"
-"""The trainer that learns in seconds, before any other."""
-
-NO_PROBE = (
-    "no probe is installed, so nothing will say whether fine-tuning was worth it; "
-    f"from a clone of byod: uv pip install -e plugins/byod-{PROBE}"
-)
 
 
 class TrainRequest(Record):
     """A request for a training: by which trainer, with which options, on which devices.
 
     `task` is what to learn (None: what the dataset is for). `python` is the Python of another environment in which the
-    trainer lives. `probe` asks for the instant bar first (of classes); `fresh` starts anew where an unfinished run
-    could be taken up.
+    trainer lives. `probe` asks for the instant bar first (where there is one for the task); `fresh` starts anew where
+    an unfinished run could be taken up.
     """
 
     plugin: str = "fastai"
-    task: Task | None = None
+    task: str | None = None
     options: dict[str, str] = {}
     seed: int = 0
     device: str | None = None
@@ -67,8 +53,8 @@ def train(
     command: str = "",
     say: Say,
     log: Callable[[Mapping[str, object]], None],
-) -> tuple[Path, ModelCard | KeypointsCard]:
-    """Train on what survived, classes or points as the dataset's task says; the run's folder holds model and report.
+) -> tuple[Path, Card]:
+    """Train on what survived, whatever the dataset's task is; the run's folder holds model and report.
 
     Raises:
         TrainerError: the dataset is for another task than the one wanted, or cannot be trained on.
@@ -86,29 +72,32 @@ def train(
         command=command,
     )
     run = snapshot.folder / "runs" / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{wanted.plugin}"
-    common: dict[str, Any] = {
-        "folder": run,
-        "seed": wanted.seed,
-        "device": wanted.device,
-        "gpus": wanted.gpus,
-        "cache": cache,
-        "fresh": wanted.fresh,
-        "about": about,
-        "say": say,
-        "log": log,
-    }
-    if snapshot.task is Task.KEYPOINTS:
-        points, keypoints = read_keypoints(snapshot)
-        return run, train_keypoints(examples, keypoints, points, trainer, wanted.options, **common)
-    probe = _probe(wanted, say)
-    made = train_classifier(examples, list(snapshot.classes), trainer, wanted.options, probe=probe, **common)
-    return run, made
+    learning = TASKS[snapshot.task].learning
+    card = training.train(
+        learning,
+        learning.labelled(snapshot, examples),
+        trainer,
+        wanted.options,
+        folder=run,
+        seed=wanted.seed,
+        device=wanted.device,
+        gpus=wanted.gpus,
+        cache=cache,
+        probe=_probe(wanted, learning.probe, say),
+        fresh=wanted.fresh,
+        about=about,
+        say=say,
+        log=log,
+    )
+    return run, card
 
 
-def _right_task(folder: Path, wanted: Task | None) -> None:
+def _right_task(folder: Path, wanted: str | None) -> None:
     """The dataset's task decides; a contradiction is refused before anything is imported."""
     task = recipe.read(folder).task
-    if wanted is not None and wanted is not task:
+    if wanted is not None and wanted not in TASKS:
+        raise UsageError(f"--task {wanted}: byod trains {' or '.join(TASKS)}")
+    if wanted is not None and wanted != task:
         raise UsageError(f"{folder} is a dataset for the task {task}: remove --task {wanted}")
 
 
@@ -127,13 +116,18 @@ def find_trainer(wanted: TrainRequest) -> Trainer:
     return Remote(wanted.plugin, wanted.python or Path(sys.executable), launcher)
 
 
-def _probe(wanted: TrainRequest, say: Say) -> Trainer | None:
-    if not wanted.probe or wanted.plugin == PROBE:
+def _probe(wanted: TrainRequest, name: str | None, say: Say) -> Trainer | None:
+    """The task's probe, where it has one, it is installed, and it was not said to leave it out."""
+    if not wanted.probe or name in (None, wanted.plugin):
         return None
-    if PROBE not in protocol.installed():
-        say(NO_PROBE)
+    if name not in protocol.installed():
+        say(f"no probe is installed, so nothing will say whether fine-tuning was worth it; {_install(name)}")
         return None
-    return protocol.load(PROBE)
+    return protocol.load(name)
+
+
+def _install(probe: str | None) -> str:
+    return f"from a clone of byod: uv pip install -e plugins/byod-{probe}"
 
 
 def examples_of(folder: Path, say: Say) -> tuple[Snapshot, list[Example], int]:
@@ -146,49 +140,45 @@ def examples_of(folder: Path, say: Say) -> tuple[Snapshot, list[Example], int]:
         return snapshot, dataset.examples(snapshot), reviewed
 
 
-def _labelled(folder: Path, say: Say) -> tuple[Snapshot, list[Example]]:
-    """As `examples_of`, of a dataset for classes."""
+def _probed(folder: Path, say: Say) -> tuple[Snapshot, Any, Trainer]:
+    """A dataset as it stands, what can be learned from it, and the probe of its task.
+
+    Raises:
+        TrainerError: the task has no probe, it is not installed, or there is too little to train on.
+    """
+    name = recipe.read(folder).task
+    if name not in TASKS or (probe := TASKS[name].learning.probe) is None:
+        raise TrainerError(f"{folder} is for the task {name}, which has no probe; this needs class labels")
+    if probe not in protocol.installed():
+        raise TrainerError(f"this needs the probe; {_install(probe)}")
+    learning = TASKS[name].learning
     snapshot, examples, _ = examples_of(folder, say)
-    if snapshot.task is not Task.CLASSIFY:
-        raise TrainerError(f"{folder} is for the task {snapshot.task}; this needs class labels")
-    return snapshot, examples
+    return snapshot, learning.usable(learning.labelled(snapshot, examples), say), protocol.load(probe)
 
 
 def suspects(
     folder: Path, options: Mapping[str, str], into: Path | None, *, cache: Path | None, say: Say
 ) -> tuple[Path, Snapshot, tuple[LabelIssue, ...]]:
     """Ask a cross-validated probe which labels look wrong; the check page shows them, suspects.csv lists them."""
-    probe = _needed_probe()
-    snapshot, examples = _labelled(folder, say)
+    snapshot, usable, probe = _probed(folder, say)
+    task = TASKS[snapshot.task]
+    say(f"asking the probe ({probe.name}) about each picture, trained on others …")
     with tempfile.TemporaryDirectory(prefix="byod-") as place:
-        found = find_label_issues(
-            examples, list(snapshot.classes), probe, Path(place), options=options, cache=cache, say=say
-        )
+        work = training.probe_work(probe, options, Path(place), 0, cache)
+        asked = training.out_of_fold(task.learning, work, usable)
+        issues = task.learning.find_issues(usable, (), asked, silent)
+    found = issues.found if issues else ()
     run_folder.write_issues(snapshot.folder / "suspects.csv", LabelIssue, found)
-    page = check_page.write_check(snapshot, into or snapshot.folder / "check.html", suspects=found)
+    page = check_page.write_check(
+        snapshot, task.pages, into or snapshot.folder / "check.html", suspects=found
+    )
     return page, snapshot, found
 
 
 def leak(folder: Path, options: Mapping[str, str], *, cache: Path | None, say: Say) -> leakage.Leakage:
     """Compare what a random split would claim with what a split by near-copies finds."""
-    probe = _needed_probe()
-    snapshot, examples = _labelled(folder, say)
+    _, usable, probe = _probed(folder, say)
     with tempfile.TemporaryDirectory(prefix="byod-") as place:
         return leakage.measure(
-            examples,
-            list(snapshot.classes),
-            probe,
-            Path(place),
-            options=dict(options),
-            seed=0,
-            cache=cache,
-            say=say,
+            usable, probe, Path(place), options=dict(options), seed=0, cache=cache, say=say
         )
-
-
-def _needed_probe() -> Trainer:
-    if PROBE not in protocol.installed():
-        raise TrainerError(
-            f"this needs the probe; from a clone of byod: uv pip install -e plugins/byod-{PROBE}"
-        )
-    return protocol.load(PROBE)

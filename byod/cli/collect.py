@@ -120,6 +120,16 @@ def add(
         list[Path] | None, typer.Argument(metavar="PATH…", help="Pictures, folders or class folders.")
     ] = None,
     label: Annotated[str | None, typer.Option(help="Their class; without it, folders are classes.")] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Their labels, as a CSV file with the columns file and label."),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="With --labels: what a new dataset is for; default: what the dataset is for, or classify."
+        ),
+    ] = None,
     into: Into = None,
     min_side: Annotated[int | None, typer.Option(min=1, help="Refuse pictures with a shorter side.")] = None,
     max_side: Annotated[int | None, typer.Option(min=32, help="Keep pictures no larger than this.")] = None,
@@ -135,12 +145,19 @@ def add(
     from byod.schema.errors import UsageError
 
     if reports:
-        if paths or label or min_side or max_side:
+        if paths or label or labels or min_side or max_side:
             raise UsageError("--reports adds what waits in the dataset; remove all but --into")
         _take_up(into, as_json)
         return
     if not paths:
         raise UsageError("say which pictures: byod add PATH… --label CLASS")
+    if labels is not None:
+        if label or min_side or max_side:
+            raise UsageError("--labels says what each picture is; remove --label, --min-side and --max-side")
+        _add_labelled(labels, paths, into, task, as_json)
+        return
+    if task is not None:
+        raise UsageError("--task goes with --labels")
     folder, planned = plan.plan_add(label, into, {"min_side": min_side, "max_side": max_side})
     shown = {name: entry.name for name, entry in planned.classes.items()}
     with ProgressDisplay(lambda name: shown.get(name, name)) as watch:
@@ -149,6 +166,22 @@ def add(
         print_result(tables.counts(snapshot))
     else:
         tables.collected(snapshot, planned, again=None)
+
+
+def _add_labelled(
+    labels: Path, paths: Sequence[Path], into: Path | None, task: str | None, as_json: bool
+) -> None:
+    from byod.api import datasets
+    from byod.cli import plan, tables
+    from byod.schema import recipe
+
+    folder, _ = plan.plan_add(None, into, {})
+    with ProgressDisplay(str) as watch:
+        snapshot = datasets.add_labelled(labels, paths, folder, task, say=say, watch=watch)
+    if as_json:
+        print_result(tables.counts(snapshot))
+    else:
+        tables.collected(snapshot, recipe.read(folder), again=None)
 
 
 def _take_up(into: Path | None, as_json: bool) -> None:

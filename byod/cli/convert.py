@@ -12,7 +12,7 @@ from byod.cli.output import Json, ProgressDisplay, errors_in_one_line, print_res
 
 if TYPE_CHECKING:
     from byod.api.convert import Converted
-    from byod.collection.importers.annotated import Annotations
+    from byod.tasks.keypoints.importers.annotated import Annotations
 
 Into = Annotated[Path | None, typer.Option("--into", help="The dataset folder.")]
 Coordinates = Annotated[
@@ -59,10 +59,11 @@ def cats(
     as_json: Json = False,
 ) -> None:
     """Convert the Cat Dataset: nine points in a .cat file beside each picture."""
-    from byod.collection.importers import archives, cat_dataset
+    from byod.collection.importers import archives
     from byod.collection.importers import kaggle as download
     from byod.dataset import dataset_folder
     from byod.schema.errors import UsageError
+    from byod.tasks.keypoints.importers import cat_dataset
 
     if kaggle == bool(paths):
         raise UsageError("name the archive or folder of the Cat Dataset, or say --kaggle to fetch it")
@@ -95,7 +96,8 @@ def voc(
     as_json: Json = False,
 ) -> None:
     """Convert Pascal VOC boxes whose centres are points."""
-    from byod.collection.importers import archives, voc
+    from byod.collection.importers import archives
+    from byod.tasks.keypoints.importers import voc
 
     kinds = _kinds(points)
     folder = _place(into)
@@ -115,7 +117,8 @@ def coco(
     as_json: Json = False,
 ) -> None:
     """Convert COCO keypoints."""
-    from byod.collection.importers import archives, coco
+    from byod.collection.importers import archives
+    from byod.tasks.keypoints.importers import coco
 
     folder = _place(into)
     with archives.opened(paths) as stores:

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from byod.cli.output import Json, errors_in_one_line, print_result, print_table, say
 
 if TYPE_CHECKING:
-    from byod.schema.model_card import (
-        Comparison,
-        KeypointsComparison,
-        KeypointsPrediction,
-        KeypointsScore,
-        Paired,
-    )
-    from byod.tasks.classify.evaluate_folder import Evaluation
-    from byod.tasks.keypoints.evaluate_folder import KeypointsEvaluation
+    from byod.schema.model_card import Paired
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +32,7 @@ def predict(
     from byod.api import evaluate
     from byod.api.runs import find_run
     from byod.dataset import dataset_folder
-    from byod.schema.model_card import KeypointsPrediction, Prediction, Unreadable
+    from byod.schema.model_card import Unreadable
 
     folder = find_run(run, dataset_folder.ROOT)
     given: list[Path | tuple[str, bytes]] = [
@@ -57,30 +48,11 @@ def predict(
             found.append(one)
     if as_json:
         print_result([one.model_dump(mode="json") for one in found])
-    elif classes := [one for one in found if isinstance(one, Prediction)]:
-        rows = [
-            (one.path, one.label, f"{one.probability:6.1%}", "█" * round(one.probability * 20))
-            for one in classes
-        ]
-        print_table(f"Model: {folder}", ("picture", "class", "probability", ""), rows)
-    elif heads := [one for one in found if isinstance(one, KeypointsPrediction)]:
-        _heads(folder, heads)
+    elif found:
+        head, rows = evaluate.predictions_table(folder, found)
+        print_table(f"Model: {folder}", head, rows)
     if failed:
         raise typer.Exit(1)
-
-
-def _heads(folder: Path, found: Sequence[KeypointsPrediction]) -> None:
-    """A line for each head: how sure, and where its box and points are."""
-    names = list(dict.fromkeys(name for one in found for head in one.heads for name in head.points))
-    rows: list[tuple[str, ...]] = []
-    for one in found:
-        for number, head in enumerate(one.heads, start=1):
-            box = " ".join(f"{side:.0f}" for side in head.box)
-            places = (f"{x:.0f} {y:.0f}" for x, y in (head.points[name] for name in names))
-            rows.append((one.path, str(number), f"{head.confidence:.0%}", box, *places))
-        if not one.heads:
-            rows.append((one.path, "none", "", "", *("" for _ in names)))
-    print_table(f"Model: {folder} (pixels)", ("picture", "head", "sure", "box", *names), rows)
 
 
 @errors_in_one_line
@@ -100,91 +72,21 @@ def evaluate(
     from byod.api import evaluate
     from byod.api.runs import find_run
     from byod.dataset import dataset_folder
-    from byod.tasks.classify.evaluate_folder import Evaluation
 
-    found = evaluate.evaluate(find_run(run, dataset_folder.ROOT), place, report, say=say)
+    folder = find_run(run, dataset_folder.ROOT)
+    found = evaluate.evaluate(folder, place, report, say=say)
     if as_json:
         print_result(found.model_dump(mode="json"))
-    elif isinstance(found, Evaluation):
-        _evaluated(found)
     else:
-        _points_evaluated(found)
+        summary, title, (head, rows), remarks = evaluate.evaluation_table(folder, found)
+        typer.echo(f"{found.run}: {summary}")
+        print_table(title, head, rows, numbers=len(head) - 1)
+        for line in remarks:
+            say(line)
+        for one in found.unreadable:
+            say(f"byod: {one.path}: {one.error}")
     if report is not None:
         say(f"Report: {report}")
-
-
-def _evaluated(found: Evaluation) -> None:
-    from byod.tasks.classify.train import summary
-
-    metrics = found.metrics
-    rows = [
-        (
-            name,
-            score.pictures,
-            *("–" if rate is None else f"{rate:.1%}" for rate in (score.recall, score.precision)),
-        )
-        for name, score in metrics.per_class.items()
-    ]
-    typer.echo(f"{found.run}: {summary(metrics)}")
-    print_table(
-        "Classes", ("class", "pictures", "found (recall)", "right when called (precision)"), rows, numbers=3
-    )
-    for name, number in found.unknown.items():
-        say(f"{number} pictures of {name!r} are left out: the model has no such class")
-    if found.absent:
-        say(f"no picture of {', '.join(found.absent)} is there: nothing is said of it")
-    if found.learned:
-        say(f"{found.learned} pictures are left out: the model was trained on them")
-    for one in found.unreadable:
-        say(f"byod: {one.path}: {one.error}")
-
-
-def _points_evaluated(found: KeypointsEvaluation) -> None:
-    from byod.tasks.keypoints.train import summary
-
-    metrics = found.metrics
-    typer.echo(f"{found.run}: {summary(metrics)}")
-    ways = {
-        "true crops": metrics.crops,
-        "whole pictures": metrics.pipeline,
-        "mean face, true crops": found.baseline,
-    }
-    rows = [(name, *_scored(score)) for name, score in ways.items()]
-    head = (
-        "measured on",
-        "heads",
-        "found",
-        "error (median)",
-        "95 %",
-        "FR@0.10",
-        "PCK@0.1",
-        "AUC@0.08",
-        "glasses",
-    )
-    print_table("Errors in distances of the eyes", head, rows, numbers=8)
-    say(f"{metrics.false_finds} heads found where none is marked, in {metrics.pictures} pictures")
-    if found.unmarked:
-        say(f"{found.unmarked} pictures are left out: their points are not marked")
-    if found.learned:
-        say(f"{found.learned} pictures are left out: the model was trained on them")
-    for one in found.unreadable:
-        say(f"byod: {one.path}: {one.error}")
-
-
-def _scored(score: KeypointsScore) -> tuple[str | int, ...]:
-    low, high = score.interval
-    rates = (score.fr, score.pck, score.auc, score.glasses)
-    return (
-        score.heads,
-        score.found,
-        _rate(score.median),
-        f"{_rate(low)}–{_rate(high)}",
-        *(_rate(rate) for rate in rates),
-    )
-
-
-def _rate(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
 
 
 @errors_in_one_line
@@ -203,77 +105,23 @@ def compare(
     from byod.api import evaluate
     from byod.api.runs import find_runs
     from byod.dataset import dataset_folder
-    from byod.schema.model_card import Comparison
 
-    folders = [run for name in (runs or (None,)) for run in find_runs(name, dataset_folder.ROOT)]
-    comparison = evaluate.compare(list(dict.fromkeys(folders)), into)
+    named = [run for name in (runs or (None,)) for run in find_runs(name, dataset_folder.ROOT)]
+    folders = list(dict.fromkeys(named))
+    found: Any = evaluate.compare(folders, into)
     if as_json:
-        print_result({**comparison.model_dump(mode="json"), "page": str(into)})
+        print_result({**found.model_dump(mode="json"), "page": str(into)})
     else:
-        if isinstance(comparison, Comparison):
-            _compared(comparison)
-        else:
-            _points_compared(comparison)
+        title, (head, rows) = evaluate.comparison_table(folders, found)
+        print_table(title, head, rows, numbers=len(head) - 2)
+        by_name = {one.run: (one, row[2]) for one, row in zip(found.runs, rows, strict=True)}
+        for one, achieved in (by_name[name] for name in found.rounds):
+            typer.echo(f"after {one.reviewed} verdicts by people: {achieved} ({one.run})")
+        for first, second, pair in found.pairs:
+            typer.echo(_difference(first, second, pair))
         typer.echo(f"Look at {into}")
     if open_it:
         typer.launch(into.resolve().as_uri())
-
-
-def _compared(comparison: Comparison) -> None:
-    rows = [
-        (
-            one.run,
-            one.arch,
-            f"{one.accuracy:.1%}",
-            f"{one.interval[0]:.1%}–{one.interval[1]:.1%}",
-            f"{one.macro_f1:.1%}",
-            f"{one.ece:.1%}",
-            f"{one.model_bytes / 1e6:.1f} MB",
-            f"{one.seconds:.1f} s",
-            f"{one.milliseconds:.1f} ms",
-        )
-        for one in comparison.runs
-    ]
-    head = ("run", "net", "accuracy", "95 %", "macro F1", "ECE", "size", "trained in", "a picture in")
-    print_table(f"{comparison.pictures} pictures: {comparison.note}", head, rows, numbers=7)
-    by_name = {one.run: one for one in comparison.runs}
-    for one in (by_name[name] for name in comparison.rounds):
-        typer.echo(f"after {one.reviewed} verdicts by people: {one.accuracy:.1%} ({one.run})")
-    for first, second, pair in comparison.pairs:
-        typer.echo(_difference(first, second, pair))
-
-
-def _points_compared(comparison: KeypointsComparison) -> None:
-    rows = [
-        (
-            one.run,
-            one.arch,
-            _rate(one.pipeline.glasses),
-            "–".join(_rate(end) for end in one.pipeline.glasses_interval),
-            _rate(one.crops.glasses),
-            _rate(one.crops.median),
-            "–".join(_rate(end) for end in one.crops.interval),
-            f"{one.model_bytes / 1e6:.1f} MB",
-            f"{one.seconds:.1f} s",
-            f"{one.milliseconds:.1f} ms",
-        )
-        for one in comparison.runs
-    ]
-    head = (
-        *(
-            "run",
-            "net",
-            "glasses, whole pictures",
-            "95 %",
-            "glasses, true crops",
-            "error, true crops",
-            "95 %",
-        ),
-        *("size", "trained in", "a picture in"),
-    )
-    print_table(f"{comparison.heads} heads: {comparison.note}", head, rows, numbers=8)
-    for first, second, pair in comparison.pairs:
-        typer.echo(_difference(first, second, pair))
 
 
 def _difference(first: str, second: str, pair: Paired) -> str:

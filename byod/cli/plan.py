@@ -12,7 +12,7 @@ from byod.dataset import dataset_folder
 from byod.schema import recipe
 from byod.schema.errors import DatasetError, UsageError
 from byod.schema.recipe import Recipe
-from byod.schema.records import Task
+from byod.tasks import TASKS
 
 
 def plan(
@@ -32,12 +32,13 @@ def plan(
             raise UsageError('name the classes to collect, like: byod collect "brokkoli" "blumenkohl"')
         if not names:
             raise UsageError("say where the pictures of the list belong: --into datasets/NAME")
-        folder = dataset_folder.find_for_classes(names, Task.CLASSIFY)
+        folder = dataset_folder.find_for_classes(names, recipe.Recipe().task)
     exists = again is not None or (folder / recipe.FILE).exists()
     planned = recipe.read(folder) if exists else recipe.Recipe()
-    if planned.task is not Task.CLASSIFY:
+    if (task := TASKS.get(planned.task)) is not None and task.stored:
         raise UsageError(
-            f"{folder} is for the task {planned.task}, and a search finds no points; collect into another folder"
+            f"{folder} is for the task {planned.task}, and a search finds no {task.exchange.holds}; collect into "
+            "another folder"
         )
     for name in names:
         planned = planned.with_class(name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from byod.api import datasets
 from byod.cli.output import print_result, print_table, say
 from byod.report import dataset_statistics
 from byod.schema.reasons import Reason
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def counts(snapshot: Snapshot) -> dict[str, Any]:
     """The JSON of `collect` and `status`."""
     kept = Counter(sample.label for sample in snapshot.kept)
-    marked = dataset_statistics.point_count(snapshot)
+    labelled = datasets.label_count(snapshot)
     return {
         "dataset": str(snapshot.folder),
         "task": snapshot.task,
@@ -40,7 +41,7 @@ def counts(snapshot: Snapshot) -> dict[str, Any]:
             for row in snapshot.yields
         ],
         "licences": licences(snapshot),
-        **({} if marked is None else {"points": marked.model_dump(mode="json")}),
+        **({} if labelled is None else {labelled.heading.lower(): labelled.facts}),
     }
 
 
@@ -91,7 +92,7 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
         print_table("Not kept", ("reason", "number"), refused, numbers=1)
     if kept.total():
         print_table("Licences", ("licence", "pictures"), list(licences(snapshot).items()), numbers=1)
-    _points(snapshot)
+    _labels(snapshot)
     _conflicts(snapshot)
     _troubles(snapshot)
     for name in snapshot.classes:
@@ -99,12 +100,10 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
             say(f"{name} has {kept[name]} of {wanted}: {_why_short(snapshot, name)}")
 
 
-def _points(snapshot: Snapshot) -> None:
-    found = dataset_statistics.point_count(snapshot)
-    if found is None:
-        return
-    title = f"Points: {found.marked} pictures marked, {found.heads} heads, {found.unmarked} not marked yet"
-    print_table(title, ("point", "marked in heads"), list(found.points.items()), numbers=1)
+def _labels(snapshot: Snapshot) -> None:
+    found = datasets.label_count(snapshot)
+    if found is not None:
+        print_table(f"{found.heading}: {found.words}", found.head, found.rows, numbers=1)
 
 
 def _troubles(snapshot: Snapshot) -> None:

@@ -60,18 +60,14 @@ def train(
     from byod.api import train
     from byod.dataset import dataset_folder
     from byod.schema.config import Settings
-    from byod.schema.errors import UsageError
-    from byod.schema.records import Task
 
-    if task is not None and task not in set(Task):
-        raise UsageError(f"--task {task}: byod trains {' or '.join(Task)}")
     typed = {"arch": arch, "epochs": epochs, "size": size, "weights": weights}
     options = {key: str(value) for key, value in typed.items() if value is not None}
     if from_scratch:
         options["from_scratch"] = "true"
     wanted = train.TrainRequest(
         plugin=plugin,
-        task=None if task is None else Task(task),
+        task=task,
         options=options | pairs(setting or []),
         seed=seed,
         device=device,

@@ -3,7 +3,7 @@
     byod.toml        the recipe
     images/<class>/  the pictures: folders are the labels
     rejected/<reason>/
-    points/          task keypoints only: what is marked in each picture
+    points/          where folders do not say all: a file of labels for each picture (here of the task keypoints)
     labels.jsonl     the label log as text
     catalog.db       what byod remembers
     .byod/           lock, and pictures that nothing has placed yet
@@ -29,36 +29,18 @@ from byod.dataset.label_log import LabelLog
 from byod.schema import files
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, DatasetLocked, UsageError
-from byod.schema.keypoints import FOLDER as KEYPOINTS_FOLDER
-from byod.schema.keypoints import keypoints_file
 from byod.schema.recipe import Recipe
-from byod.schema.records import DuplicateGroup, Example, Placement, Sample, Snapshot, Status, Task
+from byod.schema.records import DuplicateGroup, Example, Placement, Sample, Snapshot, Status
+from byod.schema.task import Tasks, label_file, task_of
 
 ROOT = Path("datasets")
 IMAGES = "images"
 REJECTED = "rejected"
 INCOMING = ".byod/incoming"
 # what byod writes to, moves or clears by a name that everybody knows: none of it may be a link
-_OWN_FILES = (
-    recipes.FILE,
-    "labels.jsonl",
-    "catalog.db",
-    "catalog.db-wal",
-    "catalog.db-shm",
-    "CREDITS.csv",
-    "README.md",
-)
-_OWN_ROOMS = (
-    IMAGES,
-    REJECTED,
-    KEYPOINTS_FOLDER,
-    "runs",
-    INCOMING,
-    ".byod/reports",
-    ".byod/lock",
-    ".byod/written",
-)
-
+_CATALOG = ("catalog.db", "catalog.db-wal", "catalog.db-shm")
+_OWN_FILES = (recipes.FILE, "labels.jsonl", *_CATALOG, "CREDITS.csv", "README.md")
+_OWN_ROOMS = (IMAGES, REJECTED, "runs", INCOMING, ".byod/reports", ".byod/lock", ".byod/written")
 
 _ABANDONED = 60.0
 """Seconds after which a temporary file is nobody's any more, where people without the lock may write."""
@@ -69,18 +51,22 @@ class Dataset:
 
     Args:
         folder: where it lies; it must hold a recipe.
+        tasks: the tasks that there are, by name; the recipe says which one it is for.
         lock: whether to take the lock (only `byod status` reads without it).
 
     Raises:
         DatasetLocked: another byod is at work on it.
         DatasetError: the folder is not a dataset, or its catalog cannot be read.
-        RecipeError: `byod.toml` cannot be read.
+        RecipeError: `byod.toml` cannot be read, or is for a task that there is not.
     """
 
-    def __init__(self, folder: Path, *, lock: bool = True) -> None:
+    def __init__(self, folder: Path, tasks: Tasks, *, lock: bool = True) -> None:
         self.folder = folder.resolve()
         _check_own(self.folder)
         self.recipe = recipes.read(self.folder)
+        self.task = task_of(self.recipe, self.folder / recipes.FILE, tasks)
+        if self.task.storage is not None:
+            files.inside(self.folder, self.task.storage.folder)
         hidden = self.folder / ".byod"
         hidden.mkdir(exist_ok=True)
         self._lock = FileLock(hidden / "lock")
@@ -115,12 +101,12 @@ class Dataset:
             raise
 
     @classmethod
-    def create(cls, folder: Path, recipe: Recipe) -> Dataset:
+    def create(cls, folder: Path, recipe: Recipe, tasks: Tasks) -> Dataset:
         """Make a dataset folder with this recipe, or write the recipe into the one that is there, and open it."""
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / recipes.FILE).exists():
             recipes.write(folder, recipe)
-        dataset = cls(folder)
+        dataset = cls(folder, tasks)
         dataset.save_recipe(recipe)
         return dataset
 
@@ -158,11 +144,15 @@ class Dataset:
         entry = self.recipe.classes.get(label)
         return label if entry is None else entry.name
 
-    def place(self, placements: Iterable[Placement], *, with_points: bool = True) -> int:
+    def label_file(self, path: str) -> str | None:
+        """The file with the labels of the picture at `path`; None where its class folder is its label."""
+        return label_file(self.task.storage, path)
+
+    def place(self, placements: Iterable[Placement], *, with_labels: bool = True) -> int:
         """Give samples their new places: rows and journal in one transaction, then the files move.
 
         A placement without a path gets one from its status and class, keeping the file's name. Samples without
-        a file (its bytes were not kept) only change their row. `with_points` renames files of points with their
+        a file (its bytes were not kept) only change their row. `with_labels` renames files of labels with their
         pictures. Returns how many files moved.
         """
         taken: set[str] = set()
@@ -179,8 +169,8 @@ class Dataset:
                 if path != sample.path:
                     self.catalog.promise_move(sample.path, path)
                     moves += 1
-                    old, new = keypoints_file(sample.path), keypoints_file(path)
-                    if with_points and self.recipe.task is Task.KEYPOINTS and old != new:
+                    old, new = self.label_file(sample.path), self.label_file(path)
+                    if with_labels and old is not None and new is not None and old != new:
                         self.catalog.promise_move(old, new)
                 self.catalog.samples.place(placement.model_copy(update={"path": path}))
         return moves
@@ -241,7 +231,8 @@ class Dataset:
 
     def _clear_temporary(self) -> None:
         """Remove the temporary files of a writer that was killed."""
-        self.files.clear(KEYPOINTS_FOLDER)
+        if self.task.storage is not None:
+            self.files.clear(self.task.storage.folder)
         # check.html is written without the lock, so that a young one may be somebody's
         for room in ("", ".byod"):
             self.files.clear(room, older_than=_ABANDONED)
@@ -285,20 +276,21 @@ class Dataset:
         )
 
     def fingerprint(self, samples: Iterable[Sample]) -> str:
-        """A hash of which pictures stand in which class, and of their points: equal for equal datasets."""
+        """A hash of which pictures stand in which class, and of their labels: equal for equal datasets."""
         lines = sorted(
-            f"{sample.sha256} {sample.label}{self._points_of(sample)}"
+            f"{sample.sha256} {sample.label}{self._labels_of(sample)}"
             for sample in samples
             if sample.status is Status.KEPT
         )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def _points_of(self, sample: Sample) -> str:
-        """A hash of the file of a sample's points; empty where there is none, or no task for it."""
-        if self.recipe.task is not Task.KEYPOINTS:
+    def _labels_of(self, sample: Sample) -> str:
+        """A hash of the file of a sample's labels; empty where there is none."""
+        name = self.label_file(sample.path)
+        if name is None:
             return ""
         try:
-            content = (self.folder / keypoints_file(sample.path)).read_bytes()
+            content = (self.folder / name).read_bytes()
         except FileNotFoundError:
             return ""
         return f" {hashlib.sha256(content).hexdigest()}"
@@ -369,7 +361,7 @@ def _last_written(folder: Path) -> float:
     return (mark if mark.exists() else folder / recipes.FILE).stat().st_mtime
 
 
-def find_for_classes(names: Iterable[str], task: Task, root: Path = ROOT) -> Path:
+def find_for_classes(names: Iterable[str], task: str, root: Path = ROOT) -> Path:
     """The folder of the dataset with just these classes, in any order, or where to make it.
 
     A recipe that was never run is not taken for one: it is run by its name (`--recipe`).
@@ -386,7 +378,7 @@ def find_for_classes(names: Iterable[str], task: Task, root: Path = ROOT) -> Pat
         recipe = recipes.read(folder)
         only_a_recipe = not (folder / "catalog.db").exists() and not has_pictures(folder)
         if {entry.name for entry in recipe.classes.values()} == wanted and not only_a_recipe:
-            if recipe.task is not task:
+            if recipe.task != task:
                 raise UsageError(
                     f"{folder} is for the task {recipe.task}, not {task}; use --into another folder"
                 )

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from byod.dataset import keypoint_files
+from byod.dataset import label_files
 from byod.dataset.dataset_folder import IMAGES, REJECTED, Dataset
 from byod.images import decode
 from byod.images.decode import ANY_PICTURE
@@ -74,7 +74,7 @@ def sync(dataset: Dataset) -> Changes:
             _restore_origins(dataset)
     dataset.lost = False
     before = {path: sha256 for path, (sha256, *_) in look.standing.items()}
-    followed = keypoint_files.follow(dataset, before)
+    followed = label_files.follow(dataset, before)
     return Changes(counts={**look.counts, **followed.counts}, lines=(*look.lines, *followed.lines))
 
 

@@ -18,10 +18,11 @@ from byod.demo.fake_source import serve_fake_source
 from byod.demo.findings import DemoLine
 from byod.demo.scenes import HOSTS
 from byod.schema.config import Settings
-from byod.schema.model_card import ModelCard, Prediction
+from byod.schema.model_card import ModelCard, Prediction, Unreadable
 from byod.schema.progress import Say
 from byod.schema.recipe import Recipe, dataset_name
 from byod.schema.records import Record, Snapshot, Split
+from byod.tasks import TASKS
 
 SHOWN = 6
 """How many test pictures the demo predicts for people to look at."""
@@ -77,11 +78,11 @@ def train_model(dataset: Path, *, say: Say, log: Callable[[Mapping[str, object]]
     """Train a small net from scratch with fastai on what was collected, and let it predict."""
     wanted = train.TrainRequest(plugin="fastai", options={"from_scratch": "true"})
     run, card = train.train(dataset, wanted, command="byod demo", say=say, log=log)
-    with Dataset(dataset) as opened:
+    with Dataset(dataset, TASKS) as opened:
         unseen = [example for example in opened.examples(opened.snapshot()) if example.split is Split.TEST]
     labels = {str(example.path): example.label for example in unseen[:: max(1, len(unseen) // SHOWN)][:SHOWN]}
     found = evaluate.predict(run, [Path(path) for path in labels])
-    shown = tuple((labels[one.path], one) for one in found if isinstance(one, Prediction))
+    shown = tuple((labels[one.path], one) for one in found if not isinstance(one, Unreadable))
     return TrainedModel(run=run, card=card, shown=shown)
 
 
@@ -108,5 +109,5 @@ def _on_loopback(settings: Settings, folder: Path, base: str) -> Settings:
 
 
 def _misses(snapshot: Snapshot) -> dict[str, str]:
-    with Dataset(snapshot.folder) as dataset:
+    with Dataset(snapshot.folder, TASKS) as dataset:
         return dataset.catalog.candidates.reasons()

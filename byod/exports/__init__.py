@@ -13,98 +13,70 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from byod.exports.keypoint_labels import is_marked
-from byod.exports.selection import Leaving, selected
+from byod.dataset.export_selection import Leaving, selected
 from byod.report.attribution import FILE as CREDITS
 from byod.report.attribution import to_csv
 from byod.schema import files
 from byod.schema.errors import DatasetError, UsageError
-from byod.schema.records import Record, Snapshot, Task
+from byod.schema.records import Snapshot
+from byod.schema.task import TaskDefinition, Tasks
 
 MARK = ".byod-export.json"
 
 
-class Format(Record):
-    """An export format: the module that writes it, who reads it, and the task whose labels it holds."""
-
-    module: str
-    read_by: str
-    task: Task = Task.CLASSIFY
+def formats(tasks: Tasks) -> dict[str, str]:
+    """All export formats by name, and who reads each."""
+    return {name: known.read_by for task in tasks.values() for name, known in task.exchange.exports.items()}
 
 
-FORMATS: dict[str, Format] = {
-    "folders": Format(module="byod.exports.folders", read_by="fastai, torchvision, Keras: class folders"),
-    "hf": Format(module="byod.exports.hf", read_by="Hugging Face datasets: imagefolder with metadata"),
-    "webdataset": Format(module="byod.exports.webdataset", read_by="webdataset: tar shards for each part"),
-    "croissant": Format(
-        module="byod.exports.croissant", read_by="mlcroissant: metadata of MLCommons Croissant"
-    ),
-    "cat": Format(
-        module="byod.exports.cat",
-        read_by="what reads the Cat Dataset: a .cat file a picture",
-        task=Task.KEYPOINTS,
-    ),
-    "coco": Format(
-        module="byod.exports.coco", read_by="pycocotools and its kin: COCO keypoints", task=Task.KEYPOINTS
-    ),
-    "yolo-pose": Format(
-        module="byod.exports.yolo", read_by="YOLO pose trainers: text files", task=Task.KEYPOINTS
-    ),
-}
-
-
-def export(snapshot: Snapshot, format: str, into: Path, *, links: bool = False) -> Path:
+def export(snapshot: Snapshot, task: TaskDefinition, format: str, into: Path, *, links: bool = False) -> Path:
     """Write the dataset into the folder `into` and return it; an earlier export of the same set is replaced.
 
     Args:
         snapshot: the dataset, every usable picture with its part of the split.
-        format: a name of `FORMATS`.
+        task: what it is for.
+        format: one of the task's.
         into: a folder that is missing, empty, or an earlier export of this dataset in this format.
         links: hard links in place of copies where a picture leaves as it is; whoever changes such a file in place
             changes the dataset's own.
 
     Raises:
-        UsageError: the format is unknown, or cannot hold the dataset's task.
+        UsageError: the task has no such format.
         DatasetError: there is nothing to export, a picture changed, or the folder holds something else.
     """
-    if format not in FORMATS:
-        raise UsageError(f"no export format {format!r}; there are: {', '.join(FORMATS)}")
-    if snapshot.task is not FORMATS[format].task:
-        holds = "class labels" if FORMATS[format].task is Task.CLASSIFY else "points"
-        others = ", ".join(name for name, other in FORMATS.items() if other.task is snapshot.task)
+    known = task.exchange.exports
+    if format not in known:
         raise UsageError(
-            f"{snapshot.name} is for {snapshot.task}: the format {format} holds {holds} only; use one of {others}"
+            f"{snapshot.name} is for {task.name} and holds {task.exchange.holds}: there is no export format {format!r} "
+            f"for these; use one of {', '.join(known)}"
         )
     into = into.resolve()
-    _check_place(snapshot, format, into)
-    items = leaving(snapshot)
+    _check_place(snapshot, task, format, into)
+    items = leaving(snapshot, task)
     with files.staging(into) as staging:
-        writer: Any = import_module(FORMATS[format].module)
+        writer: Any = import_module(known[format].module)
         written = writer.write(snapshot, items, staging, links)
         _finish(snapshot, format, items, written, staging)
         _swap(staging, into)
     return into
 
 
-def leaving(snapshot: Snapshot) -> tuple[Leaving, ...]:
-    """The pictures that leave: all usable ones; for the task keypoints those with a file of points.
+def leaving(snapshot: Snapshot, task: TaskDefinition) -> tuple[Leaving, ...]:
+    """The pictures that leave: all usable ones that have the labels of the task.
 
     Raises:
         DatasetError: there are none.
     """
-    items = selected(snapshot)
-    if snapshot.task is Task.KEYPOINTS:
-        items = tuple(item for item in items if is_marked(snapshot, item))
-        if not items:
-            raise DatasetError(f"{snapshot.name} has no picture with points yet")
+    items = tuple(item for item in selected(snapshot) if task.exchange.leaves(snapshot, item.sample))
+    if not items:
+        raise DatasetError(f"{snapshot.name} has no picture with {task.exchange.holds} yet")
     return items
 
 
-def _check_place(snapshot: Snapshot, format: str, into: Path) -> None:
+def _check_place(snapshot: Snapshot, task: TaskDefinition, format: str, into: Path) -> None:
     dataset = snapshot.folder.resolve()
-    if into == dataset or any(
-        into.is_relative_to(dataset / room) for room in ("images", "rejected", "points")
-    ):
+    rooms = ["images", "rejected", *([task.storage.folder] if task.storage else [])]
+    if into == dataset or any(into.is_relative_to(dataset / room) for room in rooms):
         raise DatasetError(f"{into} belongs to the dataset itself; export into another folder")
     if into.exists() and not into.is_dir():
         raise DatasetError(f"{into} is a file; export into a folder")

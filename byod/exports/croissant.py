@@ -12,7 +12,7 @@ from datetime import UTC
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from byod.exports.selection import Leaving, place
+from byod.dataset.export_selection import Leaving, place
 from byod.images.picture_types import MEDIA_TYPES
 from byod.report import dataset_statistics
 from byod.schema import licences

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from byod.exports.selection import Leaving, place
+from byod.dataset.export_selection import Leaving, place
 from byod.schema.records import Snapshot
 
 

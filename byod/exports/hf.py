@@ -14,12 +14,13 @@ from datetime import UTC
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from byod.exports.selection import Leaving, place
+from byod.dataset.export_selection import Leaving, place
 from byod.report import dataset_statistics, markdown
 from byod.schema.errors import UsageError
 from byod.schema.records import Snapshot, Split
 
 PARTS = {Split.TRAIN: "train", Split.VALID: "validation", Split.TEST: "test"}
+HUB_TASK = "image-classification"
 _TEXTS = ("licence", "licence_url", "creator", "creator_url", "title", "source", "page", "url", "sha256")
 
 
@@ -86,7 +87,7 @@ def _readme(snapshot: Snapshot, items: tuple[Leaving, ...]) -> str:
         elif name != "file_name":
             features.append({"name": name, "dtype": kind["dtype"]})
     values: dict[str, markdown.Value] = {
-        **dataset_statistics.hub_values(snapshot),
+        **dataset_statistics.hub_values(snapshot, HUB_TASK),
         "dataset_info": {"features": features},
     }
     rows: list[tuple[str | int, ...]] = [

@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from byod.exports.selection import Leaving, content
+from byod.dataset.export_selection import Leaving, content
 from byod.schema.records import Snapshot, Split
 
 SHARD_PICTURES = 1000

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Bytes in, pixels and hashes out."""

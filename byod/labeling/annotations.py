@@ -12,8 +12,8 @@ from typing import Any
 
 from byod.dataset.catalog.verdicts import UNDO
 from byod.labeling.projects import LABEL, POINTS, POINTS_TYPE, REJECT
-from byod.labeling.review_tasks import Purpose
 from byod.schema.records import Record, Sha256, Verdict
+from byod.schema.review_tasks import Purpose
 
 REVIEW = "review"
 """Who speaks in a verdict that says nobody knows: people differ, or a hand and a reviewer."""

@@ -14,10 +14,10 @@ from typing import Any
 
 from byod.labeling.client import LabelStudio, passes
 from byod.labeling.projects import choice, marker
-from byod.labeling.review_tasks import Purpose
 from byod.schema.errors import ReviewError
 from byod.schema.progress import Say
 from byod.schema.records import Record
+from byod.schema.review_tasks import Purpose
 
 TITLE = "byod"
 """What the helper is called in a project; were it the run's name, a stopped helper would hide predictions."""

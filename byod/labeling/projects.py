@@ -18,11 +18,11 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling.client import LabelStudio
-from byod.labeling.review_tasks import Purpose
 from byod.schema import files
 from byod.schema.errors import ReviewError
 from byod.schema.progress import Say
 from byod.schema.records import Record
+from byod.schema.review_tasks import Purpose
 
 if TYPE_CHECKING:
     from label_studio_sdk.base_client import LabelStudioBase

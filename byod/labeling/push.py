@@ -16,10 +16,10 @@ from byod.dataset.dataset_folder import Dataset
 from byod.labeling.client import LabelStudio
 from byod.labeling.image_urls import Addressed
 from byod.labeling.projects import POINTS, POINTS_TYPE, Project, choice
-from byod.labeling.review_tasks import FOLDER, ReviewTask
 from byod.schema.keypoints import Keypoints, is_inside
 from byod.schema.progress import Progress
 from byod.schema.records import Record
+from byod.schema.review_tasks import FOLDER, ReviewTask
 
 BATCH = 1000
 _IMPORT_SECONDS = 600.0

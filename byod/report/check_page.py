@@ -15,12 +15,13 @@ from typing import Any
 
 from byod import __version__
 from byod.report import dataset_statistics
-from byod.report.thumbnails import Thumbnail, Tile, Tray, marked_jpeg, small_jpeg
+from byod.report.thumbnails import Thumbnail, Tile, Tray, drawn_jpeg
 from byod.schema import licences
 from byod.schema.files import opened
 from byod.schema.model_card import LabelIssue
 from byod.schema.reasons import Reason, meaning
-from byod.schema.records import Record, Sample, Sha256, Snapshot, Status, Task
+from byod.schema.records import Record, Sample, Sha256, Snapshot, Status
+from byod.schema.task import Pages
 
 ROOM = 11_000_000
 """How many bytes the small pictures of a page may take together."""
@@ -63,6 +64,7 @@ class HistogramBin(Record):
 
 def write_check(
     snapshot: Snapshot,
+    pages: Pages,
     into: Path,
     *,
     suspects: Sequence[LabelIssue] = (),
@@ -72,17 +74,18 @@ def write_check(
 
     Args:
         snapshot: the dataset.
+        pages: what its task says of itself.
         into: the page (`….html`), or a folder for `check.html`.
         suspects: pictures whose labels look wrong, the likeliest first.
-        thumbnail: makes the small pictures; byod's own way of opening pictures when it is not given, with the points
-            that are marked in them.
+        thumbnail: makes the small pictures; byod's own way of opening pictures when it is not given, with the labels
+            that lie in them.
     """
     page = into if into.suffix == ".html" else into / "check.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    plain = small_jpeg if snapshot.task is Task.CLASSIFY else marked_jpeg(snapshot.folder)
-    tray = Tray(snapshot.folder, page.absolute(), thumbnail or plain, ROOM)
+    drawn = drawn_jpeg(pages.drawing(snapshot.folder))
+    tray = Tray(snapshot.folder, page.absolute(), thumbnail or drawn, ROOM)
     with opened(page.parent) as folder:
-        folder.update(page.name, _rendered(_content(snapshot, tray, suspects)).encode())
+        folder.update(page.name, _rendered(_content(snapshot, pages, tray, suspects)).encode())
     return page
 
 
@@ -99,7 +102,7 @@ def _rendered(content: dict[str, Any]) -> str:
     return templates.get_template("check.html").render(content)
 
 
-def _content(snapshot: Snapshot, tray: Tray, suspects: Sequence[LabelIssue]) -> dict[str, Any]:
+def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[LabelIssue]) -> dict[str, Any]:
     """Everything the template shows; what must be decided takes its pictures first, examples last."""
     counts = dataset_statistics.class_counts(snapshot)
     by_name = {sample.sha256: sample for sample in snapshot.samples}
@@ -111,9 +114,9 @@ def _content(snapshot: Snapshot, tray: Tray, suspects: Sequence[LabelIssue]) -> 
         "fingerprint": snapshot.fingerprint,
         "counts": counts,
         "most": max((count.usable for count in counts), default=0),
-        "balance": dataset_statistics.balance(counts, snapshot.task),
+        "balance": dataset_statistics.balance(counts, pages.least_classes),
         "near_empty": dataset_statistics.near_empty(counts),
-        "points": dataset_statistics.point_count(snapshot),
+        "labelled": pages.label_count(snapshot),
         "usable": len(usable),
         "split": any(count.train + count.valid + count.test for count in counts),
         "groups": len(snapshot.groups),

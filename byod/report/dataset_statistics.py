@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from byod.report.markdown import Value
-from byod.schema.keypoints import keypoints_file, read_keypoints
 from byod.schema.reasons import Reason
-from byod.schema.records import Origin, Record, Sample, Sha256, Snapshot, Split, Status, Task
+from byod.schema.records import Origin, Record, Sample, Sha256, Snapshot, Split, Status
 
 NEAR_EMPTY = 20
 """Below so many pictures a class gives a training hardly anything to learn from or to be measured on."""
-
-HUB_TASKS = {Task.CLASSIFY: "image-classification", Task.KEYPOINTS: "keypoint-detection"}
-"""What the Hugging Face Hub calls the tasks."""
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _HUB_LICENCES = frozenset(
@@ -94,15 +90,15 @@ def class_counts(snapshot: Snapshot) -> tuple[ClassCount, ...]:
     )
 
 
-def balance(counts: tuple[ClassCount, ...], task: Task = Task.CLASSIFY) -> Balance:
-    """The evenness of the classes, in words; points are found in one class as well as in several."""
+def balance(counts: tuple[ClassCount, ...], least_classes: int) -> Balance:
+    """The evenness of the classes, in words; below `least_classes` of them there is nothing to learn."""
     if not counts:
         return Balance(level="bad", words="There are no classes yet.")
     largest = max(counts, key=lambda count: count.usable)
     smallest = min(counts, key=lambda count: count.usable)
     if largest.usable == 0:
         return Balance(level="bad", words="No class has any pictures yet.")
-    if len(counts) == 1 and task is Task.KEYPOINTS:
+    if len(counts) == 1 and least_classes < 2:
         words = f"There is one class: “{largest.label}”, {largest.usable} pictures."
         return Balance(level="good", words=words)
     if len(counts) == 1:
@@ -121,42 +117,6 @@ def balance(counts: tuple[ClassCount, ...], task: Task = Task.CLASSIFY) -> Balan
     if ratio >= 2:
         return Balance(level="warn", words=f"{words} More pictures of the small classes would help most.")
     return Balance(level="good", words=f"The classes are evenly filled. {words}")
-
-
-class KeypointCount(Record):
-    """The progress of annotation: pictures with a file of points, those without, and heads in all.
-
-    `points` counts, for each name, the heads in which that point is marked; `outside` those of them that lie outside
-    the frame.
-    """
-
-    marked: int
-    unmarked: int
-    heads: int
-    points: dict[str, int]
-    outside: int
-
-
-def point_count(snapshot: Snapshot) -> KeypointCount | None:
-    """Count the keypoints of the usable pictures; None for a task without points.
-
-    Raises:
-        DatasetError: a file of points cannot be read.
-    """
-    if snapshot.task is not Task.KEYPOINTS:
-        return None
-    everything = usable(snapshot)
-    files = (read_keypoints(snapshot.folder / keypoints_file(sample.path)) for sample in everything)
-    keypoints = [found for found in files if found is not None]
-    heads = [head for one in keypoints for head in one.heads]
-    counts = Counter(name for head in heads for name in head.marked)
-    return KeypointCount(
-        marked=len(keypoints),
-        unmarked=len(everything) - len(keypoints),
-        heads=len(heads),
-        points=dict(counts),
-        outside=sum(not point.inside for head in heads for point in head.marked.values()),
-    )
 
 
 def near_empty(counts: tuple[ClassCount, ...]) -> tuple[ClassCount, ...]:
@@ -216,8 +176,8 @@ def stars(snapshot: Snapshot) -> tuple[Star, ...]:
     return tuple(sorted(found, key=lambda star: (-len(star.copies), star.keeper.label, star.keeper.sha256)))
 
 
-def hub_values(snapshot: Snapshot) -> dict[str, Value]:
-    """The front matter the Hugging Face Hub searches by: name, licence ("other" for a mixture), task and size.
+def hub_values(snapshot: Snapshot, hub: str) -> dict[str, Value]:
+    """The front matter the Hugging Face Hub searches by: name, licence ("other" for a mixture), task (`hub`) and size.
 
     Source: https://huggingface.co/docs/hub/repositories-licenses
     """
@@ -229,7 +189,7 @@ def hub_values(snapshot: Snapshot) -> dict[str, Value]:
     else:
         values |= {"license": "other", "license_name": "see-credits", "license_link": "CREDITS.csv"}
     number = len(usable(snapshot))
-    values["task_categories"] = [HUB_TASKS[snapshot.task]]
+    values["task_categories"] = [hub]
     values["size_categories"] = [next((name for limit, name in _SIZES if number < limit), "n>1M")]
     return values
 

@@ -6,7 +6,7 @@ import base64
 import io
 from pathlib import Path
 
-from byod.report.i18n import Phrase
+from byod.report.i18n import Phrase, say
 from byod.report.thumbnails import Thumbnail, small_jpeg
 from byod.schema.errors import PictureError
 from byod.schema.records import Record
@@ -73,9 +73,11 @@ class Album:
         try:
             return self.add(self._thumbnail(path), "jpeg")
         except PictureError as error:
-            reason = error.reason.value
-            return Photo(
-                instead=Phrase(en=f"cannot be shown: {reason}", de=f"lässt sich nicht zeigen: {reason}")
-            )
+            return Photo(instead=cannot_be_shown(error.reason))
         except OSError:
             return Photo(instead=_GONE)
+
+
+def cannot_be_shown(reason: str) -> Phrase:
+    """What stands in the place of a picture that cannot be opened."""
+    return say("cannot be shown: {reason}", "lässt sich nicht zeigen: {reason}", reason=reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from pathlib import Path
 from typing import Any
 
 from byod.report.i18n import listed, many, number, percent, rate, say
@@ -23,13 +24,17 @@ POLICY = (
 """The page's own Content-Security-Policy (https://www.w3.org/TR/CSP3/): nothing is fetched, no other script runs."""
 
 
-def page(template: str, content: dict[str, Any]) -> str:
-    """A page as text; `content` are the template's names, and what strangers wrote in it stays text."""
+def page(template: str, content: dict[str, Any], *, folder: Path | None = None) -> str:
+    """A page as text; `content` are the template's names, and what strangers wrote in it stays text.
+
+    Templates are byod's own, and those in `folder`, which may extend them.
+    """
     import jinja2
     from markupsafe import Markup
 
+    own = [] if folder is None else [jinja2.FileSystemLoader(folder)]
     templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("byod", "report/templates"),
+        loader=jinja2.ChoiceLoader([*own, jinja2.PackageLoader("byod", "report/templates")]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

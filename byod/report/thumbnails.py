@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from byod.images.picture_types import SUFFIXES
 from byod.schema.errors import PictureError
-from byod.schema.keypoints import keypoints_file, read_keypoints
 from byod.schema.records import Record, Sample, Sha256
+from byod.schema.task import Drawing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -116,20 +116,14 @@ def small_jpeg(path: Path) -> bytes:
     return _jpeg(_small(path))
 
 
-def marked_jpeg(folder: Path) -> Thumbnail:
-    """Makes small pictures with the points that are marked in them, for the dataset at `folder`."""
-    from PIL import ImageDraw
+def drawn_jpeg(draw: Drawing | None) -> Thumbnail:
+    """Makes small pictures with the labels that lie in them."""
+    if draw is None:
+        return small_jpeg
 
     def made(path: Path) -> bytes:
         image = _small(path)
-        keypoints = read_keypoints(folder / keypoints_file(path.name))
-        if keypoints is not None:
-            across, down = image.width / keypoints.width, image.height / keypoints.height
-            pen = ImageDraw.Draw(image)
-            for head in keypoints.heads:
-                for point in head.marked.values():
-                    x, y = point.x * across, point.y * down
-                    pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill="#00e5ff", outline="#003b46")
+        draw(path.name, image)
         return _jpeg(image)
 
     return made

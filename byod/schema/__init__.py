@@ -1,1 +1,1 @@
-"""TODO."""
+"""The words all rooms share: records, errors, files, and the protocols of a task."""

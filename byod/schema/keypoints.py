@@ -108,6 +108,14 @@ class Keypoints(Record):
             heads.append(Head(points=moved, box=box))
         return Keypoints(sha256=sha256, width=width, height=height, heads=tuple(heads))
 
+    def fits(self, width: int, height: int) -> bool:
+        """True if they can be those of an upright picture of that size in pixels."""
+        return (self.width, self.height) == (width, height)
+
+    def named(self, sha256: Sha256) -> Keypoints:
+        """The same keypoints as those of this picture."""
+        return self.model_copy(update={"sha256": sha256})
+
     @property
     def digest(self) -> str:
         """A short name for the marks: equal for equal heads."""

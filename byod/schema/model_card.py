@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, field_validator
 
 from byod.schema.keypoints import KeypointSet
 from byod.schema.reasons import Reason
-from byod.schema.records import Record, Sha256, Split, Task
+from byod.schema.records import Record, Sha256, Split, TaskName
 
 
 class Stage(StrEnum):
@@ -240,7 +240,7 @@ class Card(Record):
     format: int = 1
     run: str
     created: datetime
-    task: Task
+    task: TaskName
     plugin: str
     arch: str
     pretrained: str
@@ -270,6 +270,13 @@ class ModelCard(Card):
     temperature: float = Field(gt=0)
     metrics: Metrics
     probe: Probe | None = None
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(classes)) != len(classes):
+            raise ValueError("it names a class twice")
+        return classes
 
 
 class HeadsStage(Record):
@@ -313,8 +320,8 @@ class KeypointsCard(Card):
 class Entrant(Record):
     """A run in a comparison, of whichever task: what it is, and what it costs.
 
-    `seconds` is how long it trained, `milliseconds` what one picture takes to predict on this machine, decoding
-    included; `model_bytes` is the size of its model files.
+    `reviewed` is as in its card; `seconds` is how long it trained, `milliseconds` what one picture takes to predict on
+    this machine, decoding included; `model_bytes` is the size of its model files.
     """
 
     run: str
@@ -326,19 +333,16 @@ class Entrant(Record):
     model_bytes: int
     seconds: float
     milliseconds: float
+    reviewed: int = 0
 
 
 class Contender(Entrant):
-    """One run in a comparison, measured on the pictures that all of its runs can be judged by.
-
-    `reviewed` is as in its card.
-    """
+    """One run in a comparison, measured on the pictures that all of its runs can be judged by."""
 
     accuracy: float
     interval: tuple[float, float]
     macro_f1: float
     ece: float
-    reviewed: int = 0
 
 
 class Comparison(Record):
@@ -375,3 +379,4 @@ class KeypointsComparison(Record):
     heads: int
     note: str = ""
     pairs: tuple[tuple[str, str, Paired], ...] = ()
+    rounds: tuple[str, ...] = ()

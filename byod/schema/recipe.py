@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 from byod.schema import defaults, files
 from byod.schema.errors import RecipeError, UsageError
 from byod.schema.keypoints import KeypointSet
-from byod.schema.records import Policy, Record, Task
+from byod.schema.records import Policy, Record, Task, TaskName
 
 FILE = "byod.toml"
 _HEAD = """\
@@ -50,7 +50,7 @@ class Recipe(Record):
     duplicate group.
     """
 
-    task: Task = Task.CLASSIFY
+    task: TaskName = Task.CLASSIFY.value
     per_class: int = Field(defaults.PER_CLASS, ge=1)
     sources: tuple[str, ...] = defaults.SOURCES
     license: Policy = Policy.ANY
@@ -146,8 +146,6 @@ def _checked(values: dict[str, object], file: Path) -> Recipe:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise RecipeError(f"{file}: {where}: {first['msg']}; fix that line") from error
-    if recipe.task is Task.KEYPOINTS and recipe.points is None:
-        raise RecipeError(f"{file}: a dataset of keypoints needs [points] with the names of its points")
     used: dict[str, str] = {}
     for folder in recipe.classes:
         key = unicodedata.normalize("NFC", folder).casefold()

@@ -41,10 +41,14 @@ class Record(BaseModel):
 
 
 class Task(StrEnum):
-    """The task of a dataset."""
+    """The tasks that come with byod, by name; `byod.tasks.TASKS` may hold others."""
 
     CLASSIFY = "classify"
     KEYPOINTS = "keypoints"
+
+
+TaskName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+"""The name of a task."""
 
 
 class Policy(StrEnum):
@@ -304,7 +308,7 @@ class Snapshot(Record):
 
     folder: Path
     name: str
-    task: Task
+    task: TaskName
     classes: dict[str, str]
     samples: tuple[Sample, ...]
     origins: dict[Sha256, tuple[Origin, ...]]

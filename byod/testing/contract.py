@@ -31,7 +31,7 @@ import numpy as np
 from byod.schema.errors import UsageError
 from byod.schema.keypoints import Head, Keypoint, Keypoints
 from byod.schema.model_card import Stage
-from byod.schema.records import Example, Split, Task
+from byod.schema.records import Example, Split
 from byod.testing import drawn_sets, edge_cases
 from byod.testing.drawn_sets import Drawn
 from byod.testing.jobs import TrialJob, place, send
@@ -79,7 +79,7 @@ def check_trainer(
     epochs_option: str = "epochs",
     accuracy: float = 0.8,
     seed: int = 0,
-    task: Task | None = None,
+    task: str | None = None,
 ) -> Checked:
     """Train on drawn pictures, on the CPU, and see that a trainer keeps the contract above; says what was measured.
 
@@ -97,17 +97,14 @@ def check_trainer(
     given = dict(options or {})
     name = form(cls)
     task = task or cls().tasks[0]
-    if task not in cls().tasks:
+    if task not in cls().tasks or task not in drawn_sets.OF_TASK:
         raise UsageError(f"{name} does not learn {task}; its tasks are {', '.join(cls().tasks)}")
     if epochs_option in cls().Options.model_fields:
         given.setdefault(epochs_option, EPOCHS)
     refuses_unknown_options(cls, name, given)
     with tempfile.TemporaryDirectory(prefix="byod-", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary).resolve()
-        if task is Task.KEYPOINTS:
-            drawn = drawn_sets.heads(folder / "pictures", per_class * len(classes), size, seed)
-        else:
-            drawn = drawn_sets.classes(folder / "pictures", classes, per_class, size, seed)
+        drawn = drawn_sets.OF_TASK[task](folder / "pictures", classes, per_class, size, seed)
         bench = Bench(cls, name, given, drawn, folder, seed)
         return _tried(bench, epochs_option, accuracy)
 
@@ -125,12 +122,13 @@ def _tried(bench: Bench, epochs_option: str, accuracy: float) -> Checked:
 def _learns(bench: Bench, model: TrialModel, accuracy: float) -> None:
     if model.accuracy < accuracy:
         what = f"{model.accuracy:.0%} of {len(bench.test)} test pictures are right"
-        if bench.drawn.task is Task.KEYPOINTS:
+        if bench.drawn.points is not None:
             what = (
                 f"{model.accuracy:.0%} of the points of test heads are within 0.1 of the distance of the eyes"
             )
-        kind = "heads" if bench.drawn.task is Task.KEYPOINTS else "classes"
-        raise Broken(f"{bench.name} does not learn drawn {kind}: {what}, and {accuracy:.0%} should be")
+        raise Broken(
+            f"{bench.name} does not learn drawn {bench.drawn.things}: {what}, and {accuracy:.0%} should be"
+        )
     if model.found < accuracy:
         raise Broken(
             f"{bench.name} does not learn to find drawn heads: {model.found:.0%} of those of the test pictures are "
@@ -227,7 +225,7 @@ def _repeats(bench: Bench, first: TrialModel) -> float:
 
 def _survives_kills(bench: Bench, whole: TrialModel, accuracy: float) -> tuple[float, ...]:
     """Kill it in the middle and start it again; the final validation losses, where it resumes."""
-    stages = tuple(Stage) if bench.drawn.task is Task.KEYPOINTS else (None,)
+    stages = (None,) if bench.drawn.points is None else tuple(Stage)
     if not bench.cls().resumes:
         _resumed(bench, whole, stages[-1], "logged", 1)
         return ()

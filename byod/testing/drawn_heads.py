@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from byod.collection.importers.cat_file import POINTS
 from byod.demo.vegetables import background
 from byod.schema.errors import UsageError
 from byod.schema.keypoints import Head, Keypoint, Keypoints, is_inside
+from byod.tasks.keypoints.importers.cat_file import POINTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +49,7 @@ def draw_heads(
     """Draw JPEG pictures of cartoon cat heads, and say where the nine points of each head are.
 
     Each head has its own place, size, turn (within 40 degrees of upright), fur and eyes, on textured ground. The
-    points are those of `byod.collection.importers.cat_file.POINTS`. The same arguments draw the same pictures.
+    points are those of `byod.tasks.keypoints.importers.cat_file.POINTS`. The same arguments draw the same pictures.
 
     Args:
         folder: where the pictures go; made if it is not there.

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 
-from byod.collection.importers.cat_file import POINTS
 from byod.schema.errors import UsageError
 from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.records import Example, Sha256, Split, Task
+from byod.schema.task_learning import LabelledSet
+from byod.tasks.keypoints.importers.cat_file import POINTS
 from byod.testing.drawn_classes import draw_classes
 from byod.testing.drawn_heads import draw_heads
 
@@ -20,13 +21,31 @@ TESTED = 20
 
 @dataclass(frozen=True)
 class Drawn:
-    """Examples of all parts; for the task keypoints what is marked in them, and which points a head has."""
+    """Examples of all parts; for the task keypoints what is marked in them, and which points a head has.
 
-    task: Task
+    `task` is the task's name.
+    """
+
+    task: str
     examples: tuple[Example, ...]
     classes: tuple[str, ...] = ()
     keypoints: Mapping[Sha256, Keypoints] = field(default_factory=dict)
     points: KeypointSet | None = None
+
+    @property
+    def labelled(self) -> LabelledSet:
+        """The same as its task learns from it."""
+        from byod.tasks.classify.class_set import ClassSet  # drawing needs none of it
+        from byod.tasks.keypoints.training_set import TrainingSet
+
+        if self.points is None:
+            return ClassSet(self.examples, self.classes)
+        return TrainingSet(self.examples, self.keypoints, self.points)
+
+    @property
+    def things(self) -> str:
+        """What is drawn, in the plural."""
+        return "classes" if self.points is None else "heads"
 
     def part(self, split: Split) -> tuple[Example, ...]:
         """The examples of one part."""
@@ -51,12 +70,13 @@ def classes(folder: Path, names: Sequence[str], per_class: int, size: tuple[int,
     return Drawn(Task.CLASSIFY, tuple(examples), tuple(names))
 
 
-def heads(folder: Path, number: int, size: tuple[int, int], seed: int) -> Drawn:
-    """Drawn heads: at least 20 heads test, as many validate, the others are learned from.
+def heads(folder: Path, names: Sequence[str], per_class: int, size: tuple[int, int], seed: int) -> Drawn:
+    """Drawn heads, as many as `classes` would draw pictures: a fifth validates, a fifth tests (at least 20 each).
 
     Raises:
         UsageError: there are too few pictures for that.
     """
+    number = per_class * len(names)
     examples, keypoints = [], {}
     drawn = draw_heads(folder, number, size=size, seed=seed)
     part = max(ceil(number / 5), 20)
@@ -68,6 +88,10 @@ def heads(folder: Path, number: int, size: tuple[int, int], seed: int) -> Drawn:
         examples.append(one)
         keypoints[one.sha256] = marked
     return Drawn(Task.KEYPOINTS, tuple(examples), keypoints=keypoints, points=POINTS)
+
+
+OF_TASK = {Task.CLASSIFY.value: classes, Task.KEYPOINTS.value: heads}
+"""Draws the pictures of a task, for those that byod can draw."""
 
 
 def example(path: Path, label: str, split: Split, number: int) -> Example:

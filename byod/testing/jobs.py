@@ -11,7 +11,7 @@ from typing import Literal
 
 from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.model_card import Stage
-from byod.schema.records import Example, Record, Sha256, Task
+from byod.schema.records import Example, Record, Sha256, Task, TaskName
 from byod.training.protocol import Trainer
 
 HEAVY = ("cleanlab", "fastai", "jax", "keras", "sklearn", "tensorflow", "timm", "torch", "torchvision")
@@ -28,7 +28,7 @@ class TrialJob(Record):
     trainer: str
     task: Literal["doctor", "train"]
     answer: Path
-    learns: Task = Task.CLASSIFY
+    learns: TaskName = Task.CLASSIFY.value
     classes: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
     keypoints: Mapping[Sha256, Keypoints] = {}

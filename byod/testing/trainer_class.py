@@ -11,7 +11,6 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from byod.schema.errors import UsageError
-from byod.schema.records import Task
 from byod.testing.jobs import TrialJob, place, send
 from byod.testing.spies import Broken, Rule
 from byod.training import protocol
@@ -26,8 +25,8 @@ def form(cls: type[Trainer]) -> str:
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise Broken(f"{cls.__name__}.name must be a word of small letters and digits, not {name!r}")
     tasks = trainer.tasks
-    if not isinstance(tasks, tuple) or not tasks or set(tasks) - set(Task):
-        raise Broken(f"{name}.tasks must be a tuple of at least one byod.schema.records.Task, not {tasks!r}")
+    if not isinstance(tasks, tuple) or not tasks or not all(isinstance(task, str) for task in tasks):
+        raise Broken(f"{name}.tasks must be a tuple of the names of at least one task, not {tasks!r}")
     if not isinstance(trainer.resumes, bool):
         raise Broken(f"{name}.resumes must be True or False, not {trainer.resumes!r}")
     made = trainer.Options

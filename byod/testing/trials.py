@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from byod.images.resize import as_input
-from byod.schema.model_card import ModelCard, Stage
-from byod.schema.records import Split, Task
+from byod.schema.model_card import Stage
+from byod.schema.records import Split
 from byod.testing.drawn_sets import Drawn
 from byod.testing.spies import Broken, Rule, Train, guarded, opened, surrounded
 from byod.training import onnx_model
@@ -76,7 +76,7 @@ def trained(bench: Bench, name: str) -> TrialModel:
     parts: list[TrialModel] = []
 
     def around(learn: Train, learning: TrainingData, options: Any, run: Run) -> Trained:
-        with bench.rule(f"cannot train on drawn {_what(bench.drawn)}"):
+        with bench.rule(f"cannot train on drawn {bench.drawn.things}"):
             trained = watched(bench, learn, learning, options, run)
         with bench.rule("exports what byod cannot use"):
             parts.append(_examined(bench, trained, learning, run))
@@ -103,30 +103,22 @@ def to_folder(
     drawn: Drawn, trainer: Trainer, options: Mapping[str, str], folder: Path, seed: int
 ) -> tuple[float, float]:
     """Train as `byod train` would; the accuracy and the share of heads found, as in `Model`."""
-    from byod.tasks.classify import train  # with reports and all; drawing needs none of it
-    from byod.tasks.keypoints.train import train as train_keypoints
+    from byod.tasks import TASKS  # with reports and all; drawing needs none of it
+    from byod.training.train import train
 
-    if drawn.points is not None:
-        points = train_keypoints(
-            drawn.examples,
-            drawn.keypoints,
-            drawn.points,
-            trainer,
-            options,
-            folder=folder,
-            seed=seed,
-            device="cpu",
-        )
-        pipeline = points.metrics.pipeline
-        return points.metrics.crops.pck, pipeline.found / pipeline.heads
-    card: ModelCard = train.train(
-        drawn.examples, drawn.classes, trainer, options, folder=folder, seed=seed, device="cpu"
+    card: Any = train(
+        TASKS[drawn.task].learning,
+        drawn.labelled,
+        trainer,
+        options,
+        folder=folder,
+        seed=seed,
+        device="cpu",
     )
-    return card.metrics.accuracy, 1.0
-
-
-def _what(drawn: Drawn) -> str:
-    return "classes" if drawn.task is Task.CLASSIFY else "heads"
+    if drawn.points is None:
+        return card.metrics.accuracy, 1.0
+    pipeline = card.metrics.pipeline
+    return card.metrics.crops.pck, pipeline.found / pipeline.heads
 
 
 def watched(bench: Bench, learn: Train, learning: TrainingData, options: Any, run: Run) -> Trained:

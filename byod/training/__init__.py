@@ -1,1 +1,1 @@
-"""TODO."""
+"""What every training shares: the trainer's protocol, one fit, one order, one run folder."""

@@ -33,7 +33,6 @@ class Work:
 
     trainer: Trainer
     options: BaseModel
-    classes: tuple[str, ...]
     folder: Path
     seed: int
     device: str | None

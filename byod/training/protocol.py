@@ -26,7 +26,7 @@ from byod.schema.errors import TrainerError, UsageError
 from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.model_card import InputRule, LrFinder, Stage
 from byod.schema.progress import Say, never, silent
-from byod.schema.records import Example, Record, Sha256, Task
+from byod.schema.records import Example, Record, Sha256, Task, TaskName
 
 __all__ = [
     "GROUP",
@@ -56,15 +56,18 @@ class TrainingData(Record):
     For the task keypoints `classes` is empty, `stage` says which of the two nets to train, `points` which points a head
     has, and `marks` what is marked in each picture of `train` and `valid` (by its SHA-256; a picture without a head has
     marks without heads). Pictures are then read with the feeds of `byod.tasks.keypoints.geometry`.
+
+    `labels` are those of a task that byod does not bring along: whatever it says of each picture.
     """
 
-    task: Task = Task.CLASSIFY
+    task: TaskName = Task.CLASSIFY.value
     classes: tuple[str, ...] = ()
     train: tuple[Example, ...]
     valid: tuple[Example, ...]
     stage: Stage | None = None
     points: KeypointSet | None = None
     keypoints: Mapping[Sha256, Keypoints] = {}
+    labels: Mapping[Sha256, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -201,7 +204,7 @@ class Trainer(Protocol):
         ...
 
     @property
-    def tasks(self) -> tuple[Task, ...]:
+    def tasks(self) -> tuple[str, ...]:
         """The tasks it trains for."""
         ...
 
@@ -325,7 +328,7 @@ def _entry(name: str) -> EntryPoint:
     )
 
 
-def check_task(trainer: Trainer, task: Task) -> None:
+def check_task(trainer: Trainer, task: str) -> None:
     """Refuse a trainer that does not train for a task.
 
     Raises:

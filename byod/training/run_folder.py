@@ -8,10 +8,10 @@ import io
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -19,12 +19,15 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from byod import __version__
 from byod.schema import files
 from byod.schema.errors import ByodError, ModelError, TrainerError
-from byod.schema.model_card import Card, KeypointsCard, ModelCard
+from byod.schema.model_card import Card
 from byod.schema.progress import Say, silent
-from byod.schema.records import Example, Record, Task
+from byod.schema.records import Example, Record
 
 LEFTOVER_DAYS = 7
 
+Line = TypeVar("Line")
+AnyCard = TypeVar("AnyCard", bound=Card)
+Model = TypeVar("Model", bound=BaseModel)
 
 WORK = "work"
 MAX_CARD_BYTES = 20_000_000
@@ -136,80 +139,66 @@ def write_table(file: Path, head: Sequence[str], rows: Sequence[Sequence[object]
     files.replace(file, lines.getvalue().encode())
 
 
+def read_lines(run: Path, line: Callable[[dict[str, str]], Line]) -> list[Line]:
+    """The lines of a run's predictions.csv, each read by the task's `line`.
+
+    Raises:
+        ModelError: it is missing, or damaged.
+    """
+    file = run / "predictions.csv"
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            return [line(row) for row in csv.DictReader(lines)]
+    except FileNotFoundError as error:
+        raise ModelError(f"{run} has no predictions.csv; train again, or restore it") from error
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        why = (str(error).splitlines() or [""])[0]
+        raise ModelError(f"{file} is not what byod wrote ({why})") from error
+
+
 def short_path(path: Path) -> str:
     """The end of a path, from the dataset's folder on, without naming this machine's folders."""
     return "/".join(path.parts[-3:])
 
 
-def read_card(run: Path) -> ModelCard | KeypointsCard:
-    """`model.json` of a run folder, checked: a `KeypointsCard` for the task keypoints, else a `ModelCard`.
+def task_of(run: Path) -> str:
+    """The task that a run is for, as its model.json says.
 
     Raises:
         ModelError: it is missing, or not what byod writes.
     """
+    return _validated(run, _Kind).task
+
+
+def read_card(run: Path, kind: type[AnyCard]) -> AnyCard:
+    """`model.json` of a run folder, checked: the card of a task.
+
+    Raises:
+        ModelError: it is missing, or not what byod writes.
+    """
+    return _validated(run, kind)
+
+
+class _Kind(BaseModel):
+    """Of a card, what it is for."""
+
+    task: str
+
+
+def _validated(run: Path, kind: type[Model]) -> Model:
     file = run / "model.json"
     if not file.is_file():
         raise ModelError(f"{run} is not a run: it has no model.json (a run is a folder in a dataset's runs/)")
     if file.stat().st_size > MAX_CARD_BYTES:
         raise ModelError(f"{file} is too large to be a model card")
-    content = file.read_bytes()
-    kind: type[ModelCard | KeypointsCard] = KeypointsCard if _task(content) == Task.KEYPOINTS else ModelCard
     try:
-        card = kind.model_validate_json(content)
+        return kind.model_validate_json(file.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ModelError(
             f"{file} is not a byod model card ({where + ': ' if where else ''}{first['msg']})"
         ) from error
-    if isinstance(card, ModelCard):
-        if len(set(card.classes)) != len(card.classes):
-            raise ModelError(f"{file} names a class twice")
-        if card.task is not Task.CLASSIFY:
-            raise ModelError(f"{file} is not a byod model card (task: {card.task})")
-    return card
-
-
-class _Kind(BaseModel):
-    """Of a card, what it is for."""
-
-    task: Any = None
-
-
-def _task(content: bytes) -> object:
-    """The task that a card names; None where it cannot be read that far (its check will say why)."""
-    try:
-        return _Kind.model_validate_json(content).task
-    except ValidationError:
-        return None
-
-
-def classifier_card(run: Path) -> ModelCard:
-    """The card of a run for classes.
-
-    Raises:
-        ModelError: as `read_card`, or it is a run for points.
-    """
-    card = read_card(run)
-    if not isinstance(card, ModelCard):
-        raise _other(run, card, "classes")
-    return card
-
-
-def keypoints_card(run: Path) -> KeypointsCard:
-    """The card of a run for points.
-
-    Raises:
-        ModelError: as `read_card`, or it is a run for classes.
-    """
-    card = read_card(run)
-    if not isinstance(card, KeypointsCard):
-        raise _other(run, card, "points")
-    return card
-
-
-def _other(run: Path, card: Card, wanted: str) -> ModelError:
-    return ModelError(f"{run} is a model for {card.task}, not for {wanted}")
 
 
 def model_file(file: Path, sha256: str) -> bytes:

@@ -26,9 +26,10 @@ from starlette.types import ASGIApp
 from byod.dataset import feedback_inbox
 from byod.images import decode
 from byod.schema.errors import DatasetError, PictureError
+from byod.schema.serving import ServedModel
 from byod.web import ground_truth, openapi, uploads
 from byod.web.assets import Asset, assets
-from byod.web.inference import THREADS, ServedModel
+from byod.web.inference import THREADS, about
 from byod.web.limits import MemoryBudget, Queue, QueueFull
 from byod.web.schemas import Kept
 from byod.web.security import Security
@@ -62,11 +63,11 @@ class WebApp:
     ) -> None:
         self._model, self._dataset = model, dataset
         self._limits = limits or UploadLimits()
-        self.about = model.about(bytes=self._limits.bytes, reports=dataset is not None)
+        self.about = about(model, bytes=self._limits.bytes, reports=dataset is not None)
         self._turns = Queue(threads=THREADS, places=self._limits.places, seconds=self._limits.seconds)
         self._memory = MemoryBudget(self._limits.bytes_together)
         self._writing = threading.Lock()
-        self._document = openapi.document(self.about)
+        self._document = openapi.document(self.about, model.said)
         self.app: ASGIApp = Security(self._starlette(), names, any_address=any_address)
 
     def close(self) -> None:
@@ -124,7 +125,7 @@ class WebApp:
         with self._memory.share() as take:
             found = await uploads.parts(request, self._limits, take)
             content = uploads.picture_of(found)
-            label, marks = ground_truth.read(found.get("truth"), self.about)
+            label, marks = ground_truth.read(found.get("truth"), self._model)
 
             def keep() -> Kept:
                 with self._writing:

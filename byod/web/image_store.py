@@ -12,6 +12,7 @@ from pathlib import Path
 from byod.dataset.dataset_folder import IMAGES, REJECTED, Dataset
 from byod.schema.errors import DatasetError
 from byod.schema.records import Sample
+from byod.tasks import TASKS
 
 _FRESH = 10.0  # seconds that a look at all folders is good for
 
@@ -26,7 +27,7 @@ class ImageStore:
     def __init__(self, folder: Path) -> None:
         if not (folder / "catalog.db").is_file():
             raise DatasetError(f"{folder} has no catalog yet; byod check {folder} makes it")
-        self._dataset = Dataset(folder, lock=False)
+        self._dataset = Dataset(folder, TASKS, lock=False)
         self._turn = threading.Lock()
         self._seen: tuple[float, dict[int, list[Path]]] = (float("-inf"), {})
 

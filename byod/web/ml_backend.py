@@ -25,10 +25,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from byod.labeling.predictions import PredictedLabel, prediction
 from byod.schema import recipe as recipes
-from byod.schema.errors import ByodError, ModelError
-from byod.schema.model_card import ModelCard, Prediction
+from byod.schema.errors import ByodError
+from byod.schema.model_card import Unreadable
 from byod.tasks.classify.predict import Predictor
-from byod.training.run_folder import read_card
+from byod.tasks.classify.run import classifier_card
 from byod.web.image_store import ImageStore
 
 MAX_BYTES = 64_000_000
@@ -48,11 +48,7 @@ class MLBackend:
     """
 
     def __init__(self, run: Path, dataset: Path) -> None:
-        card = read_card(run)
-        if not isinstance(card, ModelCard):
-            raise ModelError(
-                f"{run} is a model for {card.task}; the helper for Label Studio knows labels only"
-            )
+        card = classifier_card(run)
         self.run = card.run
         self.classes = card.classes
         self._predictor = Predictor(run)
@@ -88,7 +84,7 @@ class MLBackend:
         found = [(sha256, read) for sha256 in sha256s if (read := self._shelf.read(sha256)) is not None]
         said = self._predictor.predict(read for _, read in found)
         for (sha256, _), one in zip(found, said, strict=True):
-            if isinstance(one, Prediction):
+            if not isinstance(one, Unreadable):
                 self._said[sha256] = (one.label, one.probability)
 
     def _in_folder(self, recipe: recipes.Recipe, sha256: str) -> PredictedLabel | None:

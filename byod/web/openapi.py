@@ -8,9 +8,9 @@ from jinja2 import Environment, PackageLoader
 from pydantic.json_schema import models_json_schema
 
 from byod import __version__
-from byod.schema.model_card import KeypointsPrediction
-from byod.schema.records import Record, Task
-from byod.web.schemas import About, ClassesSaid, Fault, Kept, Truth
+from byod.schema.records import Record
+from byod.schema.serving import About, Truth
+from byod.web.schemas import Fault, Kept
 
 _FAULTS = {
     "400": "The form, or what it says, is not as it must be.",
@@ -24,9 +24,8 @@ _FAULTS = {
 }
 
 
-def document(about: About) -> dict[str, Any]:
-    """The API of a server with this model, as OpenAPI 3.1."""
-    said: type[Record] = ClassesSaid if about.task is Task.CLASSIFY else KeypointsPrediction
+def document(about: About, said: type[Record]) -> dict[str, Any]:
+    """The API of a server with this model, as OpenAPI 3.1; `said` is what it answers with."""
     models: list[type[Record]] = [About, said, Kept, Fault, Truth]
     _, schemas = models_json_schema(
         [(model, "validation" if model is Truth else "serialization") for model in models],

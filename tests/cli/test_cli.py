@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from byod.cli import app
 from byod.dataset.dataset_folder import Dataset
+from byod.tasks import TASKS
 from byod.testing import draw_classes
 
 HEAVY = (
@@ -189,6 +190,22 @@ def test_own_pictures_are_added_checked_split_exported(tmp_path, drawn):
     assert byod("export", "--format", "floppy", folder=tmp_path, check=2).stderr.count("\n") == 1
 
 
+def test_a_table_says_what_own_pictures_show(tmp_path, drawn):
+    """`add --labels` takes each picture into the class that the table says; what it cannot place is one line."""
+    rows = [f"{path.relative_to(drawn)},{path.parent.name.upper()}" for path in sorted(drawn.rglob("*.jpg"))]
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(["file,label", *rows]), encoding="utf-8")
+    asked = ("add", str(drawn), "--labels", str(table), "--into", "datasets/x")
+    counts = json.loads(byod(*asked, "--json", folder=tmp_path).stdout)["classes"]
+    assert counts == {"CIRCLE": 8, "SQUARE": 8}
+    table.write_text("file,label\nnowhere.jpg,cat\n", encoding="utf-8")
+    refused = byod(*asked, folder=tmp_path, check=1)
+    assert "line 2: 'nowhere.jpg' is not among the pictures given" in refused.stderr
+    table.write_text("name\nx\n", encoding="utf-8")
+    refused = byod(*asked, folder=tmp_path, check=1)
+    assert "not a CSV file with the columns file and label" in refused.stderr
+
+
 def test_doctor_names_what_is_missing_and_what_to_do(tmp_path):
     """doctor lists contact, keys and trainers as JSON, and ends with 0 when nothing is broken."""
     done = byod("doctor", "--json", folder=tmp_path)
@@ -220,7 +237,7 @@ def test_pictures_by_one_person_stay_on_one_side_of_the_split(tmp_path, web):
     (tmp_path / "list.csv").write_text("\n".join(["url,label,creator,page", *rows]))
     byod("collect", "--from-urls", "list.csv", "--into", "d", folder=tmp_path, **web.environment())
     byod("split", "d", folder=tmp_path)
-    with Dataset(tmp_path / "d") as dataset:
+    with Dataset(tmp_path / "d", TASKS) as dataset:
         snapshot = dataset.snapshot()
         examples = {e.sha256: e for e in dataset.examples(snapshot)}
     tied = [{sha for sha, found in snapshot.origins.items() if found[0].creator == "Anna"}]

@@ -10,6 +10,7 @@ import pytest
 
 from byod.dataset.dataset_folder import Dataset
 from byod.schema.recipe import Recipe
+from byod.tasks import TASKS
 
 
 def pretend(folder: Path, name: str, version: str, *requires: str) -> None:
@@ -68,7 +69,7 @@ def test_torch_and_torchvision_that_fit_are_no_fault(tmp_path):
 
 def test_what_a_cut_off_run_left_is_named(tmp_path):
     """Fetched pictures that wait, and a training that was cut off, are named with the way to go on."""
-    with Dataset.create(tmp_path / "datasets" / "d", Recipe().with_class("cat")) as dataset:
+    with Dataset.create(tmp_path / "datasets" / "d", Recipe().with_class("cat"), TASKS) as dataset:
         folder = dataset.folder
     (folder / ".byod" / "incoming").mkdir()
     (folder / ".byod" / "incoming" / "1.jpg").write_bytes(b"x")

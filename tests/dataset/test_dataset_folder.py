@@ -11,9 +11,11 @@ from byod.dataset import dataset_folder as datasets
 from byod.dataset.dataset_folder import Dataset
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, DatasetLocked, UsageError
+from byod.schema.keypoints import KeypointSet
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
 from byod.schema.records import Placement, Sample, Status, Task, Verdict
+from byod.tasks import TASKS
 
 SHA = "ab" * 32
 
@@ -22,7 +24,7 @@ def made(folder: Path, *names: str) -> Dataset:
     recipe = Recipe()
     for name in names:
         recipe = recipe.with_class(name)
-    return Dataset.create(folder, recipe)
+    return Dataset.create(folder, recipe, TASKS)
 
 
 def with_file(dataset: Dataset, path: str = "images/cat/a.jpg", sha256: str = SHA) -> Sample:
@@ -37,8 +39,8 @@ def with_file(dataset: Dataset, path: str = "images/cat/a.jpg", sha256: str = SH
 def test_a_second_byod_is_told_that_the_dataset_is_in_use(tmp_path: Path):
     """While one byod holds a dataset, another gets one clear line instead of a corrupted catalog."""
     with made(tmp_path / "d", "cat"), pytest.raises(DatasetLocked, match="another byod"):
-        Dataset(tmp_path / "d")
-    with Dataset(tmp_path / "d"):
+        Dataset(tmp_path / "d", TASKS)
+    with Dataset(tmp_path / "d", TASKS):
         pass
 
 
@@ -57,7 +59,7 @@ def test_a_promised_move_is_made_good_after_a_kill(tmp_path: Path):
                     path="rejected/duplicate/a.jpg",
                 )
             )
-    with Dataset(tmp_path / "d") as dataset:
+    with Dataset(tmp_path / "d", TASKS) as dataset:
         assert (dataset.folder / "rejected/duplicate/a.jpg").read_bytes() == b"bytes"
         assert not (dataset.folder / "images/cat/a.jpg").exists()
         assert dataset.catalog.promised_moves() == []
@@ -65,7 +67,8 @@ def test_a_promised_move_is_made_good_after_a_kill(tmp_path: Path):
 
 def test_the_temporary_files_of_a_killed_writer_go_when_the_dataset_is_opened_again(tmp_path: Path):
     """None stays among the points, nor, once nobody can be writing it any more, beside the catalog."""
-    with made(tmp_path / "d", "cat") as dataset:
+    recipe = Recipe(task=Task.KEYPOINTS.value, points=KeypointSet(names=("nose",))).with_class("cat")
+    with Dataset.create(tmp_path / "d", recipe, TASKS) as dataset:
         dataset.files.make("points")
     left = [tmp_path / "d" / room / ".0123456789abcdef.part" for room in ("points", ".", ".byod")]
     for file in left:
@@ -74,7 +77,7 @@ def test_the_temporary_files_of_a_killed_writer_go_when_the_dataset_is_opened_ag
     os.utime(left[2], (1, 1))
     young = tmp_path / "d" / ".fedcba9876543210.part"
     young.write_bytes(b"check.html, as somebody writes it now")
-    with Dataset(tmp_path / "d"):
+    with Dataset(tmp_path / "d", TASKS):
         assert [file.exists() for file in (*left, young)] == [False, False, False, True]
 
 
@@ -99,7 +102,7 @@ def test_the_label_log_is_completed_and_a_torn_line_is_cut(tmp_path: Path):
         dataset.catalog.verdicts.add(verdicts[:3])
     log = tmp_path / "d" / "labels.jsonl"
     log.write_bytes(log.read_bytes() + b'{"id": 4, "sha2')
-    with Dataset(tmp_path / "d") as dataset:
+    with Dataset(tmp_path / "d", TASKS) as dataset:
         dataset.catalog.verdicts.add(verdicts[3:])
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     assert [line["id"] for line in lines] == [1, 2, 3, 4, 5]
@@ -114,7 +117,7 @@ def test_a_damaged_catalog_is_named_with_a_way_out(tmp_path: Path):
         pass
     (tmp_path / "d" / "catalog.db").write_bytes(b"not a database at all" * 100)
     with pytest.raises(DatasetError, match="move it away"):
-        Dataset(tmp_path / "d")
+        Dataset(tmp_path / "d", TASKS)
 
 
 def test_the_same_classes_in_any_order_find_the_same_dataset(tmp_path: Path):
@@ -138,7 +141,7 @@ def test_a_recipe_without_pictures_is_never_the_default_dataset(tmp_path: Path):
         datasets.find(None, tmp_path)
     with made(tmp_path / "real", "cat") as dataset:
         with_file(dataset)
-    with Dataset(tmp_path / "recipe"):
+    with Dataset(tmp_path / "recipe", TASKS):
         pass
     assert datasets.find(None, tmp_path) == tmp_path / "real"
     assert datasets.find("recipe", tmp_path) == tmp_path / "recipe"

@@ -16,6 +16,7 @@ from byod.dataset.dataset_folder import Dataset
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
 from byod.schema.records import Placement, Status, Verdict
+from byod.tasks import TASKS
 
 CLASSES = ("ant", "bee", "cow")
 
@@ -100,7 +101,7 @@ def say_something(dataset: Dataset, chance: random.Random) -> list[str]:
 @pytest.mark.slow
 def test_around_what_was_said_or_anew(related, tmp_path):
     """Whatever is said in whatever order, places, groups, look-alikes and conflicts are those of settling anew."""
-    with Dataset(related) as dataset:
+    with Dataset(related, TASKS) as dataset:
         before = findings(dataset)
         assert len(before["lookalikes"]) > 3
         assert len(before["conflicts"]) > 3
@@ -109,7 +110,7 @@ def test_around_what_was_said_or_anew(related, tmp_path):
     for seed in range(12):
         folder = Path(shutil.copytree(related, tmp_path / str(seed)))
         chance = random.Random(seed)
-        with Dataset(folder) as dataset:
+        with Dataset(folder, TASKS) as dataset:
             for _ in range(4):
                 around = say_something(dataset, chance)
                 moved += placement.place_samples(dataset, around=around).moved

@@ -13,6 +13,7 @@ from byod.dataset import feedback_inbox
 from byod.dataset.dataset_folder import Dataset
 from byod.schema.errors import DatasetError
 from byod.schema.recipe import Recipe
+from byod.tasks import TASKS
 from byod.testing import draw_classes
 
 SECRET = b"PRIVATE KEY"
@@ -183,7 +184,7 @@ def test_refused_pictures_are_written_through_no_link(folder: Path, victim: Path
     name = f"{hashlib.sha256(content).hexdigest()[:20]}.bin"
     (folder / "rejected" / "not-a-picture").mkdir(parents=True)
     (folder / "rejected" / "not-a-picture" / name).symlink_to(victim / "id_rsa")
-    with Dataset(folder) as dataset:
+    with Dataset(folder, TASKS) as dataset:
         recipe = dataset.recipe
     datasets.add([tmp_path / "own"], None, folder, recipe, say=silent, watch=lambda tallies: None)
     assert (victim / "id_rsa").read_bytes() == SECRET

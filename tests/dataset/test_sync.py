@@ -13,6 +13,7 @@ from byod.schema.errors import DatasetError
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
 from byod.schema.records import Status
+from byod.tasks import TASKS
 from byod.testing import draw_classes
 
 
@@ -51,7 +52,7 @@ def test_a_moved_file_is_a_verdict(folder: Path):
     shutil.move(file, folder / "images/square" / "renamed.jpg")
     assert kept(folder) == {"circle": 5, "square": 7}
     assert '"who": "folder"' in (folder / "labels.jsonl").read_text()
-    with Dataset(folder) as dataset:
+    with Dataset(folder, TASKS) as dataset:
         holding = dataset.catalog.verdicts.holding()
     assert [verdict.label for verdict in holding.values()] == ["square"]
 
@@ -64,7 +65,7 @@ def test_a_deleted_file_is_remembered(folder: Path):
     shutil.copy(file, copy)
     file.unlink()
     assert kept(folder)["circle"] == 5
-    with Dataset(folder) as dataset:
+    with Dataset(folder, TASKS) as dataset:
         recipe = dataset.recipe
     datasets.add([copy.parent.parent], None, folder, recipe, say=silent, watch=lambda tallies: None)
     assert kept(folder)["circle"] == 5
@@ -151,7 +152,7 @@ def test_a_lost_catalog_is_rebuilt_from_folders_and_log(folder: Path):
     assert {o.url for found in after.origins.values() for o in found} == {
         o.url for sha, found in before.origins.items() for o in found[:1]
     }
-    with Dataset(folder) as dataset:
+    with Dataset(folder, TASKS) as dataset:
         holding = dataset.catalog.verdicts.holding()
         assert [verdict.label for verdict in holding.values()] == ["square"]
         assert dataset.catalog.samples.get(next(iter(holding))).status is Status.KEPT
@@ -186,13 +187,13 @@ def test_an_empty_catalog_is_a_lost_one(folder: Path, lose):
     shutil.move(file, folder / "images/square" / file.name)
     datasets.status(folder, say=silent)
     credited = (folder / "CREDITS.csv").read_bytes()
-    with Dataset(folder) as dataset:
+    with Dataset(folder, TASKS) as dataset:
         said, kept_before = dataset.catalog.verdicts.holding(), dataset.catalog.samples.kept()
     lose(folder / "catalog.db")
     lines: list[str] = []
     datasets.status(folder, say=lines.append)
     assert any("rebuilt" in line for line in lines)
-    with Dataset(folder) as dataset:
+    with Dataset(folder, TASKS) as dataset:
         assert dataset.catalog.verdicts.holding() == said
         assert dataset.catalog.samples.kept() == kept_before
     assert (folder / "CREDITS.csv").read_bytes() == credited
@@ -240,7 +241,7 @@ def test_a_deleted_copy_never_takes_the_place_of_the_kept_one(folder: Path, tmp_
     for number, file in enumerate(files(folder, "images/circle")):
         with Image.open(file) as image:
             image.resize((640, 480)).save(more / f"{number}.jpg", quality=95)
-    with Dataset(folder) as dataset:
+    with Dataset(folder, TASKS) as dataset:
         recipe = dataset.recipe
     datasets.add([more.parent], None, folder, recipe, say=silent, watch=lambda tallies: None)
     assert kept(folder)["circle"] == 6

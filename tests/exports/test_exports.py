@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from byod.exports import FORMATS, MARK, export
+from byod.exports import MARK
+from byod.exports import export as export_task
 from byod.report.attribution import read_credits
 from byod.schema.errors import DatasetError, UsageError
-from byod.schema.records import Sample, Split, Status, Task
+from byod.schema.records import Sample, Split, Status
+from byod.tasks import TASKS
 
-OF_LABELS = [name for name, format in FORMATS.items() if format.task is Task.CLASSIFY]
+OF_LABELS = list(TASKS["classify"].exchange.exports)
+
+
+def export(snapshot, format, into, **how):
+    return export_task(snapshot, TASKS[snapshot.task], format, into, **how)
+
 
 # names that break CSV, paths, type guessing and split detection
 TROUBLE = {
@@ -261,7 +268,7 @@ def test_what_cannot_be_exported_is_said(trouble, tmp_path):
     """An unknown format, another task, a set without pictures and one without a split are refused in one line."""
     cases = [
         ("zip", trouble, UsageError, "folders, hf, webdataset, croissant"),
-        ("hf", trouble.model_copy(update={"task": Task.KEYPOINTS}), UsageError, "class labels only"),
+        ("hf", trouble.model_copy(update={"task": "keypoints"}), UsageError, "holds points"),
         ("hf", trouble.model_copy(update={"samples": ()}), DatasetError, "no pictures"),
         ("hf", trouble.model_copy(update={"splits": {}}), DatasetError, "byod split"),
     ]
@@ -357,7 +364,7 @@ def test_real_pictures_leave_byte_for_byte(real_pictures: Path, tmp_path):
     snapshot = Snapshot(
         folder=real_pictures / "vegetables",
         name="vegetables",
-        task=Task.CLASSIFY,
+        task="classify",
         classes={"brokkoli": "brokkoli", "blumenkohl": "blumenkohl"},
         samples=tuple({sample.sha256: sample for sample in samples}.values()),
         origins={},

@@ -16,7 +16,6 @@ from PIL import Image
 from reviewed_datasets import added, logged, named, pulled, pushed, said, samples, shapes, silent, standing
 
 from byod.api import review
-from byod.labeling.review_tasks import LabelConcern
 from byod.schema.keypoints import (
     Head,
     Keypoint,
@@ -28,6 +27,7 @@ from byod.schema.keypoints import (
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
 from byod.schema.records import Status, Task
+from byod.schema.review_tasks import LabelConcern
 from byod.testing import draw_classes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

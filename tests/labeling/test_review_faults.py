@@ -19,9 +19,9 @@ from byod.api import datasets
 from byod.labeling import client as studios
 from byod.labeling.client import LabelStudio
 from byod.labeling.projects import marker
-from byod.labeling.review_tasks import Purpose
 from byod.schema.errors import ReviewError
 from byod.schema.recipe import Recipe
+from byod.schema.review_tasks import Purpose
 from byod.testing import draw_classes
 
 TOKEN = "0" * 40

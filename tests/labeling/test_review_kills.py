@@ -26,8 +26,9 @@ from byod.dataset.dataset_folder import Dataset
 from byod.labeling import local_server
 from byod.labeling.client import LabelStudio
 from byod.labeling.projects import REJECT, marker
-from byod.labeling.review_tasks import Purpose
 from byod.schema.recipe import Recipe
+from byod.schema.review_tasks import Purpose
+from byod.tasks import TASKS
 
 pytestmark = pytest.mark.long
 
@@ -119,7 +120,7 @@ def tasks(folder: Path, studio: LabelStudio, *include: str) -> list[dict]:
 
 def asked_once(folder: Path, studio: LabelStudio) -> None:
     """Every kept picture of the dataset has exactly one task, and nothing comes after."""
-    with Dataset(folder) as dataset:
+    with Dataset(folder, TASKS) as dataset:
         kept = {sample.sha256 for sample in dataset.snapshot().kept}
     for _ in range(2):
         assert Counter(one["data"]["byod_id"] for one in tasks(folder, studio, "id", "data")) == Counter(kept)

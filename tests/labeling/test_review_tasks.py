@@ -10,14 +10,17 @@ from hypothesis import strategies as st
 from byod.dataset.catalog.verdicts import UNDO
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import annotations as answers
-from byod.labeling import keypoint_annotations, projects, push, review_tasks
+from byod.labeling import keypoint_annotations, projects, push
 from byod.labeling.annotations import Annotation, Decision
 from byod.labeling.keypoint_annotations import ReviewedKeypoint
-from byod.labeling.review_tasks import Purpose
 from byod.schema import recipe as recipes
+from byod.schema import review_tasks as reviews
 from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
 from byod.schema.recipe import ClassRecipe, Recipe
 from byod.schema.records import Sample, Status, Task, Verdict
+from byod.schema.review_tasks import Purpose
+from byod.tasks import TASKS
+from byod.tasks.classify import questions as classify_review
 
 SHA = "a" * 64
 NOW = datetime(2026, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
@@ -154,7 +157,7 @@ def numbered(log):
 
 
 def test_a_verdict_that_was_taken_back_holds_no_more(tmp_path):
-    with Dataset.create(tmp_path / "d", Recipe().with_class("cat")) as dataset:
+    with Dataset.create(tmp_path / "d", Recipe().with_class("cat"), TASKS) as dataset:
         log = dataset.catalog.verdicts
         log.add([verdict(0, "search", "cat")[1], verdict(0, ANNA, "dog")[1]])
         assert numbered(log) == {SHA: (2, "dog")}
@@ -180,7 +183,7 @@ def dataset_of(folder, names, **more):
     recipe = Recipe(**more)
     for name in names:
         recipe = recipe.with_class(name)
-    return Dataset.create(folder, recipe)
+    return Dataset.create(folder, recipe, TASKS)
 
 
 def choices(config):
@@ -206,14 +209,14 @@ def test_any_name_that_can_name_a_class_survives_the_page(tmp_path_factory, name
             continue
         if not any(ord(c) in range(0xD800, 0xE000) or ord(c) in (0xFFFE, 0xFFFF) for c in checked):
             classes[recipes.safe_folder(checked, classes)] = ClassRecipe(name=checked)
-    with Dataset.create(tmp_path_factory.mktemp("d"), Recipe(classes=classes)) as dataset:
+    with Dataset.create(tmp_path_factory.mktemp("d"), Recipe(classes=classes), TASKS) as dataset:
         found = choices(projects.config(dataset, Purpose.LABELS))
     assert [alias for _, alias in found[:-1]] == list(classes)
 
 
 def test_classes_that_are_shown_alike_are_told_apart_by_their_folders(tmp_path):
     classes = {"a": ClassRecipe(name="cat"), "b": ClassRecipe(name="cat")}
-    with Dataset.create(tmp_path / "d", Recipe(classes=classes)) as dataset:
+    with Dataset.create(tmp_path / "d", Recipe(classes=classes), TASKS) as dataset:
         assert choices(projects.config(dataset, Purpose.LABELS))[:2] == [("cat (a)", "a"), ("cat (b)", "b")]
 
 
@@ -227,7 +230,7 @@ def test_a_class_that_left_the_recipe_stays_in_the_page(tmp_path):
 
 
 def test_a_class_shown_otherwise_is_stored_as_before(tmp_path):
-    with Dataset.create(tmp_path / "d", Recipe(classes={"cat": ClassRecipe(name="Katze")})) as dataset:
+    with Dataset.create(tmp_path / "d", Recipe(classes={"cat": ClassRecipe(name="Katze")}), TASKS) as dataset:
         assert choices(projects.config(dataset, Purpose.LABELS))[0] == ("Katze", "cat")
 
 
@@ -244,7 +247,7 @@ def test_the_most_suspicious_come_first_and_what_a_run_says_is_an_opinion(drawn_
     snapshot = drawn_snapshot(tmp_path, {"Katze": "cat", "Hund": "dog"}, per_class=2)
     first, second, *_ = [sample.sha256 for sample in snapshot.kept]
     said = {first: {"cat": 0.9, "dog": 0.1}, second: {"cat": 0.2, "dog": 0.8}}
-    asked = review_tasks.labels(snapshot, last_verdict=5, answers=said, run="r1")
+    asked = classify_review.labels(snapshot, last_verdict=5, answers=said, run="r1")
     assert asked[0].sha256 == second
     assert asked[0].suspicion == pytest.approx(0.8)
     assert [(o.by, o.label, o.score) for o in asked[0].opinions] == [
@@ -254,9 +257,11 @@ def test_the_most_suspicious_come_first_and_what_a_run_says_is_an_opinion(drawn_
 
 
 def test_a_random_sample_is_the_same_at_each_push_and_keeps_the_order(drawn_snapshot, tmp_path):
-    asked = review_tasks.labels(drawn_snapshot(tmp_path, {"a": "a", "b": "b"}, per_class=30), last_verdict=0)
-    few = review_tasks.sampled(asked, 10)
-    assert few == review_tasks.sampled(list(asked), 10)
+    asked = classify_review.labels(
+        drawn_snapshot(tmp_path, {"a": "a", "b": "b"}, per_class=30), last_verdict=0
+    )
+    few = reviews.sampled(asked, 10)
+    assert few == reviews.sampled(list(asked), 10)
     assert [q for q in asked if q in few] == few
     assert len(few) == 10
 
@@ -379,7 +384,7 @@ def test_people_differ_when_a_point_lies_elsewhere_or_is_missing():
 def test_the_page_for_points_has_every_name_and_a_way_to_reject(tmp_path):
     points = KeypointSet(names=NAMES)
     recipe = Recipe(task=Task.KEYPOINTS, points=points).with_class("cat")
-    with Dataset.create(tmp_path / "d", recipe) as dataset:
+    with Dataset.create(tmp_path / "d", recipe, TASKS) as dataset:
         page = ElementTree.fromstring(projects.config(dataset, Purpose.POINTS))
     assert [label.get("value") for label in page.iter("Label")] == list(NAMES)
     assert [choice.get("alias") for choice in page.iter("Choice")] == [projects.REJECT]
@@ -387,12 +392,12 @@ def test_the_page_for_points_has_every_name_and_a_way_to_reject(tmp_path):
 
 def test_a_task_carries_all_that_byod_must_know_again():
     sample = Sample(sha256=SHA, label="Katze", status=Status.KEPT, path="images/cat/x.jpg", size=1)
-    question = review_tasks.ReviewTask(
+    question = reviews.ReviewTask(
         sample=sample,
         label="cat",
         suspicion=0.25,
         last_verdict=9,
-        opinions=(review_tasks.RunPrediction(by="folder", label="cat"),),
+        opinions=(reviews.RunPrediction(by="folder", label="cat"),),
     )
     made = push.task(question, "/data/x")
     assert made["data"]["byod_id"] == SHA

@@ -11,7 +11,6 @@ from byod.api import datasets, review, train
 from byod.api.review import ReviewRequest, ReviewSession
 from byod.labeling import projects
 from byod.labeling.client import LabelStudio
-from byod.labeling.review_tasks import Purpose
 from byod.schema import recipe as recipes
 from byod.schema.errors import UsageError
 from byod.schema.keypoints import (
@@ -24,6 +23,7 @@ from byod.schema.keypoints import (
 )
 from byod.schema.recipe import Recipe
 from byod.schema.records import Task
+from byod.schema.review_tasks import Purpose
 from byod.testing import draw_classes
 
 pytestmark = pytest.mark.slow

@@ -165,7 +165,7 @@ def test_a_module_name_stands_twice_only_for_two_faces_of_one_thing():
     faces = (
         r"byod\.tasks\.(classify|keypoints)\.(report\.)?\w+",
         r"byod\.(api|cli)\.\w+",
-        r"byod\.(collection\.importers|exports)\.\w+",
+        r"byod\.tasks\.\w+\.(importers|exports)\.\w+",
         r"byod_\w+\.(keypoints\.)?\w+",
     )
     verbs = {"train", "evaluate"}  # these stand in both tasks, in the API and on the command line

@@ -11,6 +11,7 @@ import pytest
 from documented import known, shown
 
 from byod.dataset.dataset_folder import Dataset
+from byod.tasks import TASKS
 from byod.testing import draw_classes
 
 pytestmark = pytest.mark.slow
@@ -80,7 +81,7 @@ def test_a_dataset_can_be_copied_elsewhere(tmp_path):
     shutil.copytree(here, there)
     shutil.rmtree(here)
     asked = subprocess.run([*run, "status", there], check=True, capture_output=True, text=True)
-    with Dataset(there) as copy:
+    with Dataset(there, TASKS) as copy:
         snapshot = copy.snapshot()
     assert len(snapshot.kept) == 24
     assert len(snapshot.splits) == 24

@@ -195,7 +195,7 @@ def test_every_recipe_can_be_read_and_says_where_its_pictures_come_from():
     assert {ROOT / "datasets" / "vegetables", ROOT / "datasets" / "cats"} <= set(folders)
     for folder in folders:
         recipe = read(folder)
-        if recipe.task is Task.CLASSIFY:
+        if recipe.task == Task.CLASSIFY:
             assert len(recipe.classes) >= 2
             assert all(entry.queries for entry in recipe.classes.values())
         else:

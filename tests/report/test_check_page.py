@@ -18,6 +18,9 @@ from byod.report import check_page
 from byod.report.check_page import write_check
 from byod.schema.reasons import Reason
 from byod.schema.records import DuplicateGroup, Sample, Status, Yield
+from byod.tasks import TASKS
+
+PAGES = TASKS["classify"].pages
 
 HOSTILE = (
     "\"><script>document.title='pwned'</script><img src=http://evil.example/x onerror=alert(1)>'{{ 7*7 }}"
@@ -122,7 +125,7 @@ def troubled(drawn_snapshot, folder, name="Möhre", other="Kohl", creator="Jörg
 
 def test_it_says_what_is_wrong(tmp_path, drawn_snapshot):
     """Counts, imbalance, conflicts, copies, look-alikes, reasons, licences and yields are all there."""
-    page = write_check(troubled(drawn_snapshot, tmp_path / "set"), tmp_path / "set")
+    page = write_check(troubled(drawn_snapshot, tmp_path / "set"), PAGES, tmp_path / "set")
     assert page == tmp_path / "set" / "check.html"
     words = Elements(page.read_text("utf-8")).words
     for expected in (
@@ -151,7 +154,7 @@ def test_links_lead_to_the_pictures(tmp_path, drawn_snapshot):
     """Every link to a picture leads to a file that is there, from wherever the page stands."""
     snapshot = troubled(drawn_snapshot, tmp_path / "a set #1")
     for page in (snapshot.folder / "check.html", tmp_path / "pages" / "mine.html"):
-        assert write_check(snapshot, page) == page
+        assert write_check(snapshot, PAGES, page) == page
         links = [v for t, k, v in Elements(page.read_text("utf-8")).attributes if (t, k) == ("a", "href")]
         from urllib.parse import unquote
 
@@ -164,7 +167,7 @@ def test_conflict_commands_do_what_they_say(tmp_path, drawn_snapshot):
     """Each command under a conflict moves the picture into the class it names, whatever the folders are called."""
     odd = ("it's; touch pwned", "$(touch pwned) `touch pwned`")
     snapshot = troubled(drawn_snapshot, tmp_path / "set", safe=odd)
-    page = write_check(snapshot, tmp_path / "set")
+    page = write_check(snapshot, PAGES, tmp_path / "set")
     commands = re.findall(r"<dd><code>(.*?)</code></dd>", page.read_text("utf-8"))
     assert len(commands) == 4  # two conflicts, two classes each
     moved = {}
@@ -182,9 +185,9 @@ def test_conflict_commands_do_what_they_say(tmp_path, drawn_snapshot):
 
 def test_strangers_text_stays_text(tmp_path, drawn_snapshot):
     """Hostile class names, details, licences and endings add no element and no attribute to the page."""
-    plain = write_check(troubled(drawn_snapshot, tmp_path / "a"), tmp_path / "plain.html")
+    plain = write_check(troubled(drawn_snapshot, tmp_path / "a"), PAGES, tmp_path / "plain.html")
     snapshot = troubled(drawn_snapshot, tmp_path / "b", HOSTILE, HOSTILE + "2", HOSTILE)
-    hostile = write_check(snapshot.model_copy(update={"name": HOSTILE}), tmp_path / "hostile.html")
+    hostile = write_check(snapshot.model_copy(update={"name": HOSTILE}), PAGES, tmp_path / "hostile.html")
     before, after = (Elements(page.read_text("utf-8")) for page in (plain, hostile))
     assert after.tags == before.tags
     assert [(t, k) for t, k, _ in after.attributes] == [(t, k) for t, k, _ in before.attributes]
@@ -197,7 +200,7 @@ def test_a_browser_runs_nothing_and_asks_for_nothing(tmp_path, drawn_snapshot, c
     """In a real browser hostile text runs no script, makes no element, and the page asks nobody for anything."""
     port, asked = outside
     snapshot = troubled(drawn_snapshot, tmp_path / "set", HOSTILE, HOSTILE + "2", HOSTILE)
-    page = write_check(snapshot.model_copy(update={"name": "name " + HOSTILE}), tmp_path / "set")
+    page = write_check(snapshot.model_copy(update={"name": "name " + HOSTILE}), PAGES, tmp_path / "set")
     seen = dom(chromium, page, tmp_path, port)
     elements = Elements(seen)
     assert elements.tags["script"] == 0
@@ -224,7 +227,7 @@ def test_nothing_sticks_out(tmp_path, drawn_snapshot, chromium, width):
     """The page fits a phone's width and a desktop's, long words and all, without scrolling sideways."""
     long = "Donaudampfschifffahrtsgesellschaftskapitänsmützenbrokkoli" * 4
     snapshot = troubled(drawn_snapshot, tmp_path / "set", long, "W" * 300, "x" * 500)
-    page = write_check(snapshot, tmp_path / "set")
+    page = write_check(snapshot, PAGES, tmp_path / "set")
     around = tmp_path / "around.html"
     around.write_text(
         f'<iframe style="width:{width}px;height:900px;border:0" srcdoc="{html.escape(page.read_text("utf-8"))}">'
@@ -273,7 +276,7 @@ def test_a_large_set_makes_a_small_page(tmp_path, drawn_snapshot):
         opened.append(path)
         return os.urandom(14_000)
 
-    page = write_check(large, tmp_path / "out", thumbnail=thumbnail)
+    page = write_check(large, PAGES, tmp_path / "out", thumbnail=thumbnail)
     assert page.stat().st_size < 15_000_000
     assert 200 < len(opened) < 1200
     assert "were left out to keep this page small" in page.read_text("utf-8")
@@ -283,9 +286,9 @@ def test_a_large_set_makes_a_small_page(tmp_path, drawn_snapshot):
 def test_an_unchanged_page_is_not_touched(tmp_path, drawn_snapshot):
     """The same dataset gives the same page, and the file keeps its time."""
     snapshot = drawn_snapshot(tmp_path / "set", {"a": "a", "b": "b"})
-    page = write_check(snapshot, tmp_path / "set")
+    page = write_check(snapshot, PAGES, tmp_path / "set")
     before = page.stat().st_mtime_ns
-    write_check(snapshot, tmp_path / "set")
+    write_check(snapshot, PAGES, tmp_path / "set")
     assert page.stat().st_mtime_ns == before
 
 
@@ -293,7 +296,7 @@ def test_an_empty_set_has_a_page(tmp_path, drawn_snapshot):
     """A dataset without pictures, or without classes, gets a page that says so."""
     for classes, words in (({"a": "a"}, "No class has any pictures yet"), ({}, "There are no classes yet")):
         snapshot = drawn_snapshot(tmp_path / "set", classes, per_class=0)
-        assert words in write_check(snapshot, tmp_path / "set").read_text("utf-8")
+        assert words in write_check(snapshot, PAGES, tmp_path / "set").read_text("utf-8")
 
 
 def test_damaged_and_missing_pictures_are_said(tmp_path, drawn_snapshot):
@@ -302,7 +305,7 @@ def test_damaged_and_missing_pictures_are_said(tmp_path, drawn_snapshot):
     first, second, third = snapshot.samples
     (snapshot.folder / first.path).write_bytes(b"<script>alert(1)</script>")
     (snapshot.folder / second.path).unlink()
-    page = Elements(write_check(snapshot, tmp_path / "set").read_text("utf-8"))
+    page = Elements(write_check(snapshot, PAGES, tmp_path / "set").read_text("utf-8"))
     assert "cannot be shown: not-a-picture" in page.words
     assert "the file is gone" in page.words
     links = [v for t, k, v in page.attributes if (t, k) == ("a", "href") and v.startswith("images/")]
@@ -317,7 +320,7 @@ def test_small_pictures_are_small(tmp_path, drawn_snapshot):
     exif = Image.Exif()
     exif[274] = 6
     Image.new("RGB", (1000, 500), "red").save(snapshot.folder / snapshot.samples[0].path, exif=exif)
-    page = Elements(write_check(snapshot, tmp_path / "set").read_text("utf-8"))
+    page = Elements(write_check(snapshot, PAGES, tmp_path / "set").read_text("utf-8"))
     [source] = [value for tag, key, value in page.attributes if (tag, key) == ("img", "src")]
     with Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as image:
         assert (image.format, image.size) == ("JPEG", (84, 168))

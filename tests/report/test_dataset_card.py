@@ -16,6 +16,9 @@ from byod.report.attribution import COLUMNS, Credit, decode, encode, read_credit
 from byod.schema.errors import DatasetError
 from byod.schema.reasons import Reason
 from byod.schema.records import Status, Yield
+from byod.tasks import TASKS
+
+PAGES = TASKS["classify"].pages
 
 HOSTILE = (
     '<script>alert(1)</script> | [x](javascript:alert(1)) `"\n\n# =HYPERLINK("http://evil.example") ﷽ 🥦'
@@ -187,7 +190,7 @@ def test_the_card_tells_it_all(snapshot):
             "misses": {"not-found": 3},
         }
     )
-    text = dataset_card.write_card(snapshot).read_text("utf-8")
+    text = dataset_card.write_card(snapshot, PAGES).read_text("utf-8")
     values = front(text)
     assert values["license"] == "cc-by-4.0"
     assert values["task_categories"] == ["image-classification"]
@@ -207,35 +210,35 @@ def test_unknown_licences_are_counted(snapshot):
     [origin] = snapshot.origins[sha256]
     unknown = origin.model_copy(update={"licence": None, "licence_url": None})
     snapshot = snapshot.model_copy(update={"origins": {**snapshot.origins, sha256: (unknown,)}})
-    text = dataset_card.card_text(snapshot)
+    text = dataset_card.card_text(snapshot, PAGES)
     assert front(text)["license"] == "other"
     assert "For 1 of the pictures no licence is stated" in text
 
 
 def test_an_edited_readme_is_never_overwritten(snapshot):
     """The card is rewritten as long as it is byod's own; one edited by hand stays, and the card goes beside it."""
-    path = dataset_card.write_card(snapshot)
+    path = dataset_card.write_card(snapshot, PAGES)
     assert path.name == "README.md"
     before = path.stat().st_mtime_ns
-    assert dataset_card.write_card(snapshot) == path
+    assert dataset_card.write_card(snapshot, PAGES) == path
     assert path.stat().st_mtime_ns == before
 
     smaller = snapshot.model_copy(update={"samples": snapshot.samples[1:]})
-    assert dataset_card.write_card(smaller) == path
-    assert path.read_text("utf-8") == dataset_card.card_text(smaller)
+    assert dataset_card.write_card(smaller, PAGES) == path
+    assert path.read_text("utf-8") == dataset_card.card_text(smaller, PAGES)
 
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))  # a checkout on Windows is no edit
-    assert dataset_card.write_card(snapshot) == path
+    assert dataset_card.write_card(snapshot, PAGES) == path
 
     mine = path.read_text("utf-8") + "\nMy own words.\n"
     path.write_text(mine, encoding="utf-8")
-    beside = dataset_card.write_card(smaller)
+    beside = dataset_card.write_card(smaller, PAGES)
     assert beside.name == "DATASET_CARD.md"
-    assert dataset_card.write_card(snapshot) == beside
+    assert dataset_card.write_card(snapshot, PAGES) == beside
     assert path.read_text("utf-8") == mine
     beside.write_text("mine too", encoding="utf-8")
     with pytest.raises(DatasetError, match="both edited by hand"):
-        dataset_card.write_card(snapshot)
+        dataset_card.write_card(snapshot, PAGES)
     assert beside.read_text("utf-8") == "mine too"
 
 
@@ -257,7 +260,7 @@ def test_strangers_cannot_write_markup(snapshot):
             "misses": {HOSTILE: 1},
         }
     )
-    text = dataset_card.card_text(hostile)
+    text = dataset_card.card_text(hostile, PAGES)
     assert front(text)["pretty_name"] == HOSTILE
     body = text.split("---\n", 2)[2]
     assert "<script" not in body

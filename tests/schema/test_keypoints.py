@@ -9,7 +9,6 @@ from marked_pictures import jpeg
 from PIL import Image, ImageOps
 from pydantic import ValidationError
 
-from byod.collection.importers.cat_file import POINTS
 from byod.images import decode
 from byod.schema import files
 from byod.schema.errors import DatasetError
@@ -25,6 +24,7 @@ from byod.schema.keypoints import (
     upright,
     write_keypoints,
 )
+from byod.tasks.keypoints.importers.cat_file import POINTS
 
 coordinates = st.floats(-2000, 2000, allow_nan=False).map(lambda x: round(x, 3))
 heads = st.builds(

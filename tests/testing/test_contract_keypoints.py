@@ -6,9 +6,9 @@ import spot_trainer
 from PIL import Image
 from spot_trainer import BESIDE, Spot, spotted
 
-from byod.collection.importers.cat_file import POINTS
 from byod.schema.errors import UsageError
 from byod.schema.records import Task
+from byod.tasks.keypoints.importers.cat_file import POINTS
 from byod.testing import check_trainer, draw_heads, drawn_sets
 from byod.testing.drawn_sets import Drawn
 

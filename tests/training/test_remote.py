@@ -7,14 +7,14 @@ import time
 import venv
 from pathlib import Path
 
+import direct_training as training
 import numpy as np
 import pytest
 from colour_trainer import Colour, coloured
+from direct_training import train_keypoints
 from spot_trainer import BESIDE, POINTS, Spot, spotted
 
 from byod.schema.errors import TrainerError, UsageError
-from byod.tasks.classify import train as training
-from byod.tasks.keypoints.train import train as train_keypoints
 from byod.training import protocol
 from byod.training.remote.host import Remote
 
@@ -156,7 +156,7 @@ def test_nothing_trains_on_for_a_host_that_is_gone(elsewhere, tmp_path):
     """When the host is killed with -9, the process over there ends as well."""
     code = (
         "import sys\nfrom pathlib import Path\nfrom colour_trainer import coloured\n"
-        "from byod.tasks.classify.train import train\n"
+        "from direct_training import train\n"
         "from byod.training.remote.host import Remote\n"
         f"examples = coloured(Path({str(tmp_path / 'images')!r}), per_class=60)\n"
         f"train(examples, ('red', 'green'), Remote('elsewhere', Path({str(elsewhere)!r})),"

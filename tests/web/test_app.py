@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -31,10 +32,11 @@ from byod.schema.keypoints import Keypoints, KeypointSet, keypoints_file, read_k
 from byod.schema.model_card import InputRule
 from byod.schema.recipe import Recipe
 from byod.schema.records import Task
+from byod.tasks import TASKS
 from byod.tasks.classify.predict import Predictor
+from byod.tasks.classify.served_model import area_of
+from byod.tasks.keypoints.served_model import ServedKeypoints
 from byod.web import ground_truth, inference
-from byod.web.inference import area_of
-from byod.web.schemas import About, Taken
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,13 @@ def made(tmp_path_factory):
 def place(made):
     with served(made) as at:
         yield at
+
+
+def knowing(points):
+    """A served model that knows these points, and no more than takes to read what people say."""
+    model = ServedKeypoints.__new__(ServedKeypoints)
+    model.card = SimpleNamespace(points=points)
+    return model
 
 
 def test_a_picture_gets_what_predict_says(place, made):
@@ -229,7 +238,7 @@ def test_a_report_is_kept_and_taken_up(made, copied, tmp_path):
     assert json.loads(byod("status", str(copied), "--json", folder=tmp_path).stdout)["reports"] == 2
     done = json.loads(byod("add", "--reports", "--into", str(copied), "--json", folder=tmp_path).stdout)
     assert (done["taken"], done["left"]) == (1, 1)
-    with Dataset(copied, lock=False) as dataset:
+    with Dataset(copied, TASKS, lock=False) as dataset:
         sample = dataset.catalog.samples.get(sha256)
         assert dataset.shown(sample.label) == GREEN
         assert (copied / sample.path).read_bytes() == content
@@ -255,21 +264,18 @@ def test_reports_of_points_come_in_with_their_marks(tmp_path):
     recipe = Recipe(task=Task.KEYPOINTS, points=names, min_side=16, sources=(), max_side=512).with_class(
         "cat"
     )
-    with Dataset.create(tmp_path / "cats", recipe):
+    with Dataset.create(tmp_path / "cats", recipe, TASKS):
         pass
     noise = np.random.default_rng(3).integers(0, 255, (30, 40, 3), np.uint8)
     stream = io.BytesIO()
     Image.fromarray(noise).resize((4000, 3000)).save(stream, "JPEG")
-    about = About(
-        run="r", task=Task.KEYPOINTS, arch="a", plugin="p", created="now", input=InputRule(width=96, height=96),
-        points=names, look=False, reports=True, takes=Taken(types=("JPEG",), bytes=1, pixels=1), metrics={},
-    )  # fmt: skip
+    model = knowing(names)
     said = {
         "width": 4000,
         "height": 3000,
         "heads": [{"points": {"eye_image_left": [1000, 1500], "eye_image_right": [4100, 1600]}}],
     }
-    label, marks = ground_truth.read(json.dumps(said).encode(), about)
+    label, marks = ground_truth.read(json.dumps(said).encode(), model)
     assert label is None
     kept = feedback_inbox.keep(tmp_path / "cats", stream.getvalue(), run="r", label=None, marks=marks)
     assert (kept.width, kept.height) == (2048, 1536)
@@ -289,7 +295,7 @@ def test_reports_of_points_come_in_with_their_marks(tmp_path):
 def cats(tmp_path):
     """A run with two nets made by hand, in a dataset of points."""
     recipe = Recipe(task=Task.KEYPOINTS, points=POINTS, min_side=16, sources=()).with_class("cat")
-    with Dataset.create(tmp_path / "cats", recipe) as dataset:
+    with Dataset.create(tmp_path / "cats", recipe, TASKS) as dataset:
         run = dataset.folder / "runs" / "r"
     run.mkdir(parents=True)
     return run_folder(run)
@@ -394,14 +400,10 @@ def test_marks_are_those_of_the_model(heads):
     """Points that the model does not know, numbers that are none, and heads without end are refused."""
     from starlette.exceptions import HTTPException
 
-    about = About(
-        run="r", task=Task.KEYPOINTS, arch="a", plugin="p", created="now", input=InputRule(width=96, height=96),
-        points=KeypointSet(names=("eye",)), look=False, reports=True,
-        takes=Taken(types=(), bytes=1, pixels=1), metrics={},
-    )  # fmt: skip
+    model = knowing(KeypointSet(names=("eye",)))
     said = {"width": 10, "height": 10, "heads": heads}
     with pytest.raises(HTTPException) as refused:
-        ground_truth.read(json.dumps(said).encode(), about)
+        ground_truth.read(json.dumps(said).encode(), model)
     assert refused.value.status_code == 400
     assert "\n" not in refused.value.detail
 

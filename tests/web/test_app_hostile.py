@@ -419,7 +419,7 @@ class Held:
 
     def __init__(self, run):
         self._inner = inference.open_model(run)
-        self.task, self.about = self._inner.task, self._inner.about
+        self.card, self.said, self.facts = self._inner.card, self._inner.said, self._inner.facts
         self.go, self.begun = threading.Event(), threading.Semaphore(0)
 
     def answer(self, content, *, look):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import direct_training as train
 import pytest
 import requests
 from colour_trainer import Colour, coloured
@@ -25,7 +26,7 @@ from byod.labeling.projects import REJECT, Purpose
 from byod.schema.errors import DatasetError, ModelError, ReviewError, UsageError
 from byod.schema.recipe import Recipe, safe_folder
 from byod.schema.records import Split
-from byod.tasks.classify import train
+from byod.tasks import TASKS
 from byod.tasks.classify.predict import Predictor
 from byod.web import ml_backend
 from byod.web.server import listening
@@ -44,7 +45,7 @@ def made(tmp_path_factory):
     for label, name in (("red", RED), ("green", GREEN)):
         place = folder.parent.parent / "own" / label
         datasets.add([place], name, folder, recipe, say=str, watch=lambda tallies: None)
-    with Dataset(folder) as dataset:
+    with Dataset(folder, TASKS) as dataset:
         datasets.assign(dataset)
         snapshot = dataset.snapshot()
         examples = dataset.examples(snapshot)
@@ -68,7 +69,7 @@ def run(made, tmp_path):
 
 def samples(run):
     """The kept pictures of a run's dataset, and what its model says of each: hash → (class folder, probability)."""
-    with Dataset(run.parent.parent, lock=False) as dataset:
+    with Dataset(run.parent.parent, TASKS, lock=False) as dataset:
         kept = dataset.snapshot().kept
         said = list(Predictor(run).predict(dataset.folder / sample.path for sample in kept))
         folder = {entry.name: name for name, entry in dataset.recipe.classes.items()}
@@ -187,7 +188,7 @@ def test_a_picture_moved_renamed_or_rejected_by_hand_is_still_known(client, run)
 
 
 def _paths(run):
-    with Dataset(run.parent.parent, lock=False) as dataset:
+    with Dataset(run.parent.parent, TASKS, lock=False) as dataset:
         return [sample.path.removeprefix("images/") for sample in dataset.snapshot().kept]
 
 
@@ -233,7 +234,7 @@ def test_what_cannot_help_is_refused_in_one_line(run, tmp_path):
     """A run for points, a folder without a catalog, a port that is taken."""
     cats = tmp_path / "cats"
     cats.mkdir()
-    with pytest.raises(ModelError, match="labels only"):
+    with pytest.raises(ModelError, match="not for classes"):
         ml_backend.MLBackend(run_folder(cats), run.parent.parent)
     with pytest.raises(DatasetError, match="no catalog"):
         ml_backend.MLBackend(run, tmp_path)
@@ -277,7 +278,7 @@ def studio(live_studio):
 def project(studio, run):
     """A project as a push makes it: a task for each picture with the folder's opinion, and one task without any."""
     folder = run.parent.parent
-    with Dataset(folder) as dataset:
+    with Dataset(folder, TASKS) as dataset:
         config = projects.config(dataset, Purpose.LABELS)
         kept = dataset.snapshot().kept
     made = studio.post(

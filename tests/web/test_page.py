@@ -40,8 +40,8 @@ from web_page import (
     until,
 )
 
-from byod.collection.importers.cat_file import POINTS
 from byod.schema.model_card import HeadFound
+from byod.tasks.keypoints.importers.cat_file import POINTS
 from byod.web.limits import QueueFull
 from byod.web.uploads import UploadLimits
 

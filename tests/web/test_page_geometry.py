@@ -13,8 +13,8 @@ from PIL import Image, ImageSequence
 from web_page import PICTURE, KnowsCats, received, run, sent, served
 
 from byod.images import resize
-from byod.images.keypoint_crops import Frame, cut, of_box, reduced, whole
 from byod.schema.model_card import InputRule, Resize
+from byod.tasks.keypoints.geometry.crops import Frame, cut, of_box, reduced, whole
 
 pytestmark = pytest.mark.slow
 LENSES = ((120, 100), (320, 100))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import web_page
+from direct_training import train_keypoints
 from headless import chromium, requested
 from page_server import trained
 from PIL import Image, ImageCms, ImageDraw
@@ -23,7 +24,6 @@ from byod.schema.errors import UsageError
 from byod.schema.model_card import Unreadable
 from byod.tasks.classify.predict import Predictor
 from byod.tasks.keypoints.predict import KeypointsPredictor
-from byod.tasks.keypoints.train import train as train_keypoints
 from byod.web import security
 from byod.web.static_site import site_folder
 

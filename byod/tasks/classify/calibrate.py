@@ -16,19 +16,21 @@ from byod.training.fit import fit as fit_model
 from byod.training.protocol import Floats, Run, Trained, TrainingData
 
 
-def fit(work: Work, train: tuple[Example, ...], valid: tuple[Example, ...], part: str = "") -> Model:
+def fit(
+    work: Work, classes: tuple[str, ...], train: tuple[Example, ...], valid: tuple[Example, ...], part: str
+) -> Model:
     """Train one model, or take the one that an earlier, killed run finished for this part ("fold 2/5"; "": the whole).
 
     Raises:
         TrainerError: the trainer cannot train this, or what it exports is not what it trained.
     """
-    data = TrainingData(classes=work.classes, train=train, valid=valid)
+    data = TrainingData(classes=classes, train=train, valid=valid)
 
     def finish(trained: Trained, run: Run, target: Path) -> Finished:
         logits, parity = _exported_logits(trained, data, run)
-        truth = statistics.class_numbers([e.label for e in valid], work.classes)
+        truth = statistics.class_numbers([e.label for e in valid], classes)
         temperature = statistics.temperature(logits, truth)
-        metadata = {"byod": __version__, "classes": "\n".join(work.classes)}
+        metadata = {"byod": __version__, "classes": "\n".join(classes)}
         sha256 = onnx_model.finish(trained.onnx, target, temperature=temperature, metadata=metadata)
         return Finished(sha256=sha256, temperature=temperature, parity=parity)
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from byod.schema.errors import ModelError, TrainerError
+from byod.schema.errors import TrainerError
 from byod.schema.model_card import InputRule, Measured, Metrics, Paired, Prediction, Unreadable
 from byod.schema.records import Example, Record, Sha256
-from byod.tasks.classify.predict import predictions
+from byod.schema.task_learning import Table
+from byod.tasks.classify.predict import predictions as answers
 from byod.training import onnx_model, statistics
-from byod.training.run_folder import TEST, short_path, write_table
+from byod.training.run_folder import TEST, read_lines, short_path
 
 
 @dataclass(frozen=True)
@@ -32,29 +32,34 @@ class EvaluatedExample:
         return self.said.label == self.example.label
 
 
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model file (its bytes) with what it takes to ask it: the input's rule, the classes, the temperature."""
+
+    content: bytes
+    rule: InputRule
+    classes: tuple[str, ...]
+    temperature: float
+
+
 def evaluate(
-    content: bytes,
-    rule: InputRule,
-    classes: Sequence[str],
-    temperature: float,
-    test: Sequence[Example],
-    part: str = TEST,
+    model: LoadedModel, test: Sequence[Example], part: str = TEST
 ) -> tuple[list[EvaluatedExample], list[Unreadable]]:
-    """Ask the model file (its bytes) about every picture of `test`.
+    """Ask a model about every picture of `test`.
 
     Raises:
         TrainerError: not one of them can be opened.
         ModelError: this is not a model for these classes.
     """
-    opened = onnx_model.session(content)
-    onnx_model.check(opened, rule, "probabilities", len(classes))
+    opened = onnx_model.session(model.content)
+    onnx_model.check(opened, model.rule, "probabilities", len(model.classes))
     evaluated, unreadable = [], []
-    said = predictions(opened, rule, classes, (example.path for example in test))
+    said = answers(opened, model.rule, model.classes, (example.path for example in test))
     for example, answer in zip(test, said, strict=True):
         if isinstance(answer, Unreadable):
             unreadable.append(answer)
         else:
-            evaluated.append(EvaluatedExample(example, answer, temperature, part))
+            evaluated.append(EvaluatedExample(example, answer, model.temperature, part))
     if not evaluated:
         raise TrainerError(
             f"not one of the {len(test)} test pictures can be opened any more ({unreadable[0].error})"
@@ -79,7 +84,7 @@ def metrics(
     classes: Sequence[str],
     *,
     seed: int,
-    measured_on: Measured | None = None,
+    measured_on: Measured,
 ) -> Metrics:
     """All that is measured of a model, from what it said of labelled pictures."""
     truth = statistics.class_numbers([j.example.label for j in evaluated], classes)
@@ -90,9 +95,8 @@ def metrics(
     right = said == truth
     parts = list(dict.fromkeys(j.part for j in evaluated))
     by_part = [float(right[[j.part == part for j in evaluated]].mean()) for part in parts]
-    crossed = parts != [TEST]
     return Metrics(
-        measured_on=measured_on or (Measured.CROSS_VALIDATION if crossed else Measured.TEST),
+        measured_on=measured_on,
         pictures=len(evaluated),
         unreadable=len(unreadable),
         accuracy=statistics.accuracy(table),
@@ -103,7 +107,7 @@ def metrics(
         ece_raw=statistics.calibration_error(uncalibrated(evaluated, classes), truth),
         per_class=scores,
         confusion=tuple(tuple(int(n) for n in row) for row in table),
-        folds=tuple(by_part) if crossed else (),
+        folds=tuple(by_part) if measured_on is Measured.CROSS_VALIDATION else (),
     )
 
 
@@ -135,14 +139,14 @@ class PredictionRow(Record):
 HEAD = ("file", "sha256", "group", "part", "label", "predicted", "probability")
 
 
-def write_predictions(file: Path, evaluated: Sequence[EvaluatedExample], classes: Sequence[str]) -> None:
-    """Write predictions.csv: HEAD, and then p(class) for each class."""
+def predictions(evaluated: Sequence[EvaluatedExample], classes: Sequence[str]) -> Table:
+    """The table predictions.csv: HEAD, and then p(class) for each class."""
     rows = []
     for j in evaluated:
         e, said = j.example, j.said
         row = [short_path(e.path), e.sha256, e.group, j.part, e.label, said.label, f"{said.probability:.6f}"]
         rows.append([*row, *(f"{said.probabilities[name]:.6f}" for name in classes)])
-    write_table(file, [*HEAD, *(f"p({name})" for name in classes)], rows)
+    return [*HEAD, *(f"p({name})" for name in classes)], rows
 
 
 def read_predictions(run: Path, classes: Sequence[str]) -> list[PredictionRow]:
@@ -151,20 +155,11 @@ def read_predictions(run: Path, classes: Sequence[str]) -> list[PredictionRow]:
     Raises:
         ModelError: it is missing, or damaged.
     """
-    file = run / "predictions.csv"
-    try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            return [
-                PredictionRow.model_validate(
-                    {
-                        **{name: row[name] for name in HEAD},
-                        "probabilities": {name: float(row[f"p({name})"]) for name in classes},
-                    }
-                )
-                for row in csv.DictReader(lines)
-            ]
-    except FileNotFoundError as error:
-        raise ModelError(f"{run} has no predictions.csv; train again, or restore it") from error
-    except (KeyError, ValueError, TypeError, csv.Error) as error:
-        why = (str(error).splitlines() or [""])[0]
-        raise ModelError(f"{file} is not what byod wrote ({why})") from error
+
+    def line(row: dict[str, str]) -> PredictionRow:
+        probabilities = {name: float(row[f"p({name})"]) for name in classes}
+        return PredictionRow.model_validate(
+            {**{name: row[name] for name in HEAD}, "probabilities": probabilities}
+        )
+
+    return read_lines(run, line)

@@ -14,40 +14,38 @@ import numpy as np
 
 from byod.schema.errors import TrainerError
 from byod.schema.model_card import LabelIssue
-from byod.schema.records import Example
+from byod.schema.records import Example, Sha256
+from byod.tasks.classify.evaluate import EvaluatedExample, probabilities
 from byod.training import statistics
 from byod.training.run_folder import short_path
-
-OutOfFold = tuple[statistics.Numbers, Sequence[Example]]
-"""float [N, C], rows that sum to 1, from models that saw nothing like the picture; and the pictures."""
 
 ROUNDS = 2
 
 
 def find_label_issues(
-    predict: Callable[[Collection[str]], OutOfFold], classes: Sequence[str]
+    predict: Callable[[Collection[Sha256]], list[EvaluatedExample]], classes: Sequence[str]
 ) -> tuple[LabelIssue, ...]:
     """The suspects of a set, worst first.
 
     `predict` cross-validates by duplicate group: it is given the SHA-256s of pictures not to learn from (they are
-    tested all the same), and answers for all pictures.
+    tested all the same), and answers for all pictures, each by a model that saw nothing like it.
 
     Raises:
         TrainerError: cleanlab is not installed.
     """
     found: tuple[LabelIssue, ...] = ()
     for _ in range(ROUNDS):
-        probabilities, examples = predict({suspect.sha256 for suspect in found})
-        found = find_in_one_round(
-            probabilities, statistics.class_numbers([e.label for e in examples], classes), examples, classes
-        )
+        evaluated = predict({suspect.sha256 for suspect in found})
+        examples = [each.example for each in evaluated]
+        labels = statistics.class_numbers([e.label for e in examples], classes)
+        found = find_in_one_round(probabilities(evaluated, classes), labels, examples, classes)
         if not found:
             break
     return found
 
 
 def find_in_one_round(
-    probabilities: statistics.Numbers,
+    said: statistics.Numbers,
     labels: statistics.Labels,
     examples: Sequence[Example],
     classes: Sequence[str],
@@ -62,13 +60,13 @@ def find_in_one_round(
     """
     if len(set(labels.tolist())) < 2:
         return ()
-    own = probabilities[np.arange(len(labels)), labels]
-    others = probabilities.copy()
+    own = said[np.arange(len(labels)), labels]
+    others = said.copy()
     others[np.arange(len(labels)), labels] = -1.0
     best = others.argmax(axis=1)
     rival = others.max(axis=1)
     quality = own / np.maximum(own + rival, 1e-12)
-    issues = np.flatnonzero(_issues(probabilities, labels) & (rival > own))
+    issues = np.flatnonzero(_issues(said, labels) & (rival > own))
     ranked = sorted(issues.tolist(), key=lambda at: (quality[at], own[at], examples[at].sha256))
     return tuple(
         LabelIssue(

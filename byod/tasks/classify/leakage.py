@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from byod.schema.model_card import Metrics, Paired
+from byod.schema.model_card import Measured, Metrics, Paired
 from byod.schema.progress import Say
-from byod.schema.records import Example, Record
-from byod.tasks.classify import evaluate, train
+from byod.schema.records import Record
+from byod.tasks.classify import evaluate, learning
+from byod.tasks.classify.class_set import ClassSet
 from byod.training import fit
 from byod.training.protocol import Trainer
+from byod.training.train import cross_validate, probe_work
 
 
 class Leakage(Record):
@@ -30,8 +33,7 @@ class Leakage(Record):
 
 
 def measure(
-    examples: Sequence[Example],
-    classes: Sequence[str],
+    grouped: ClassSet,
     probe: Trainer,
     folder: Path,
     *,
@@ -41,26 +43,26 @@ def measure(
     say: Say,
 ) -> Leakage:
     """Cross-validate the probe by duplicate group, and again as if every picture stood alone."""
-    used = train.usable_classes(examples, classes, say)
-    alone = [e.model_copy(update={"group": e.sha256}) for e in examples]
+    alone = grouped.of(e.model_copy(update={"group": e.sha256}) for e in grouped.examples)
     said = {}
-    for name, some in (("grouped", examples), ("random", alone)):
-        say(f"training the probe on a {'split by near-copies' if name == 'grouped' else 'random split'} …")
-        work = train.silent_work(probe, options, used, folder / name, seed=seed, cache=cache)
+    for name, some in (("grouped", grouped), ("random", alone)):
+        say(f"training the probe on a {'split by near-copies' if some is grouped else 'random split'} …")
+        work = probe_work(probe, options, folder / name, seed, cache)
         work.folder.mkdir(parents=True)
-        said[name] = train.cross_validate(work, train.folds(some, used, seed))
-    groups = {e.sha256: e.group for e in examples}
-    sizes: dict[str, int] = {}
-    for e in examples:
-        sizes[e.group] = sizes.get(e.group, 0) + 1
-    grouped, random = said["grouped"], said["random"]
+        said[name] = cross_validate(learning, work, some, learning.folds(some, seed))
+    groups = {e.sha256: e.group for e in grouped.examples}
+    sizes = Counter(groups.values())
+    by_group, by_chance = (
+        learning.metrics(grouped, *said[name], seed=seed, measured_on=Measured.CROSS_VALIDATION)
+        for name in ("grouped", "random")
+    )
     return Leakage(
         probe=fit.arch(folder / "grouped"),
-        grouped=evaluate.metrics(*grouped, used, seed=seed),
-        random=evaluate.metrics(*random, used, seed=seed),
-        difference=evaluate.paired(_in(groups, random[0]), grouped[0], seed=seed),
-        pictures=len(examples),
-        together=sum(1 for e in examples if sizes[e.group] > 1),
+        grouped=by_group,
+        random=by_chance,
+        difference=learning.paired(grouped, _in(groups, said["random"][0]), said["grouped"][0], seed=seed),
+        pictures=len(groups),
+        together=sum(sizes[group] > 1 for group in groups.values()),
     )
 
 

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from byod.images.resize import as_input, pixels
 from byod.schema.errors import PictureError
 from byod.schema.model_card import InputRule, ModelCard, Prediction, Unreadable
+from byod.schema.task_learning import Table
+from byod.tasks.classify.run import classifier_card
 from byod.training import onnx_model
-from byod.training.run_folder import classifier_card, model_file
+from byod.training.run_folder import WEIGHTS, model_file
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -67,6 +69,22 @@ def predictions(
                 yield Unreadable(path=name, reason=found.reason, error=found.detail)
             else:
                 yield _prediction(name, classes, next(rows))
+
+
+def predictor(run: Path) -> Predictor:
+    """The model of a run."""
+    return Predictor(run)
+
+
+def files(card: ModelCard) -> list[tuple[str, str]]:
+    """Its model file, and that of the weights."""
+    return [("model.onnx", WEIGHTS)]
+
+
+def table(predictions: Sequence[Prediction]) -> Table:
+    """A line a picture: the likeliest class, and how sure."""
+    rows = [(p.path, p.label, f"{p.probability:6.1%}", "█" * round(p.probability * 20)) for p in predictions]
+    return ("picture", "class", "probability", ""), rows
 
 
 def read_model(run: Path) -> tuple[ModelCard, bytes]:

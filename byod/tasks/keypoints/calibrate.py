@@ -9,11 +9,11 @@ from functools import cached_property
 
 import numpy as np
 
-from byod.images.keypoint_crops import Bytes, cut
 from byod.schema.keypoints import Box
 from byod.schema.records import Example
 from byod.tasks.keypoints.geometry.augment import Jitter, Random, beside
 from byod.tasks.keypoints.geometry.batch_feeds import MARGIN
+from byod.tasks.keypoints.geometry.crops import Bytes, cut
 from byod.tasks.keypoints.geometry.metrics import matched
 from byod.tasks.keypoints.geometry.regions import opened
 from byod.tasks.keypoints.geometry.targets import eyes_rule, true_heads

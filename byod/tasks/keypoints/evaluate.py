@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from byod.images.decode import open_picture
-from byod.images.keypoint_crops import Bytes, Numbers, of_box
-from byod.schema.errors import ModelError, PictureError, TrainerError
+from byod.schema.errors import PictureError, TrainerError
 from byod.schema.keypoints import KeypointSet
-from byod.schema.model_card import HeadFound, KeypointsMetrics, KeypointsScore, Measured, Unreadable
+from byod.schema.model_card import HeadFound, KeypointsMetrics, KeypointsScore, Measured, Paired, Unreadable
 from byod.schema.records import Example, Record, Sha256
+from byod.schema.task_learning import Table
 from byod.tasks.keypoints.geometry import metrics
+from byod.tasks.keypoints.geometry.crops import Bytes, Numbers, of_box
 from byod.tasks.keypoints.geometry.metrics import Errors
 from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of, true_heads
 from byod.tasks.keypoints.predict import Finder
 from byod.tasks.keypoints.training_set import TrainingSet
-from byod.training.run_folder import TEST, short_path, write_table
+from byod.training import statistics
+from byod.training.run_folder import TEST, read_lines, short_path
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,18 @@ class EvaluatedExample:
     part: str
 
 
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to be asked, and the mean face of its training heads, [K, 2] in 0..1."""
+
+    finder: Finder
+    mean: Numbers
+
+
 def evaluate(
-    finder: Finder, mean: Numbers, marked: TrainingSet, test: Sequence[Example], part: str = TEST
+    model: LoadedModel, marked: TrainingSet, test: Sequence[Example], part: str = TEST
 ) -> tuple[list[EvaluatedExample], list[Unreadable]]:
-    """Ask a model about every picture of `test`; `mean` is the mean face of its training heads, [K, 2] in 0..1.
+    """Ask a model about every picture of `test`.
 
     Raises:
         TrainerError: not one picture can be opened, or one is of another size than its marks say.
@@ -74,7 +83,7 @@ def evaluate(
                 Unreadable(path=short_path(example.path), reason=error.reason, error=error.detail)
             )
             continue
-        evaluated.append(_evaluate(finder, mean, marked, example, pixels, part))
+        evaluated.append(_evaluate(model.finder, model.mean, marked, example, pixels, part))
     if not evaluated:
         why = f" ({unreadable[0].error})" if unreadable else ""
         raise TrainerError(f"not one of the {len(test)} test pictures can be opened any more{why}")
@@ -142,9 +151,9 @@ def measure(
     points: KeypointSet,
     *,
     seed: int,
-    measured_on: Measured | None = None,
-) -> tuple[KeypointsMetrics, KeypointsScore]:
-    """All that is measured of a model, and what the mean face achieves on the same true crops.
+    measured_on: Measured,
+) -> KeypointsMetrics:
+    """All that is measured of a model.
 
     Raises:
         TrainerError: no head is there to measure on.
@@ -156,9 +165,9 @@ def measure(
     crops, pipeline = on_crops(heads, points), through_pipeline(heads, points)
     alone = np.array([h.alone for h in heads], np.bool_)
     parts = list(dict.fromkeys(each.part for each in evaluated))
-    crossed = parts != [TEST]
-    found = KeypointsMetrics(
-        measured_on=measured_on or (Measured.CROSS_VALIDATION if crossed else Measured.TEST),
+    crossed = measured_on is Measured.CROSS_VALIDATION
+    return KeypointsMetrics(
+        measured_on=measured_on,
         pictures=len(evaluated),
         unreadable=len(unreadable),
         empty=sum(each.empty for each in evaluated),
@@ -172,7 +181,27 @@ def measure(
         else None,
         folds=tuple(_median(crops, [h.part == part for h in heads]) for part in parts) if crossed else (),
     )
-    return found, metrics.score(of_mean_face(heads, points), groups, points, seed=seed)
+
+
+def baseline(evaluated: Sequence[EvaluatedExample], points: KeypointSet, *, seed: int) -> KeypointsScore:
+    """What the mean face achieves on the same true crops."""
+    heads = heads_of(evaluated)
+    groups = [h.truth.example.group for h in heads]
+    return metrics.score(of_mean_face(heads, points), groups, points, seed=seed)
+
+
+def paired(
+    first: Sequence[EvaluatedExample],
+    second: Sequence[EvaluatedExample],
+    points: KeypointSet,
+    *,
+    seed: int = 0,
+) -> Paired:
+    """Two models compared on the heads that both were measured on: with which of them do glasses sit on more?"""
+    one, other = ({(h.truth.example.sha256, h.truth.number): h for h in heads_of(s)} for s in (first, second))
+    both = [key for key in one if key in other]
+    sit, also = (through_pipeline([heads[key] for key in both], points).glasses for heads in (one, other))
+    return statistics.paired(sit, also, [one[key].truth.example.group for key in both], seed=seed)
 
 
 def _median(errors: Errors, chosen: Sequence[bool]) -> float | None:
@@ -204,8 +233,8 @@ class PredictionRow(Record):
 COLUMNS = tuple(name for name in PredictionRow.model_fields if name not in ("crop", "pipeline"))
 
 
-def write_predictions(file: Path, evaluated: Sequence[EvaluatedExample], points: KeypointSet) -> None:
-    """Write predictions.csv: what a PredictionRow has, the mean error of either way, and the errors of each point."""
+def predictions(evaluated: Sequence[EvaluatedExample], points: KeypointSet) -> Table:
+    """The table predictions.csv: what a PredictionRow has, the mean error of either way, and those of each point."""
     heads = heads_of(evaluated)
     crops, pipeline = on_crops(heads, points), through_pipeline(heads, points)
     mean = of_mean_face(heads, points)
@@ -218,7 +247,7 @@ def write_predictions(file: Path, evaluated: Sequence[EvaluatedExample], points:
         row += [_written(crops.nme[at]), _written(pipeline.nme[at])]
         rows.append([*row, *(_written(e) for e in (*crops.points[at], *pipeline.points[at]))])
     named = [f"{way}({name})" for way in ("crop", "pipeline") for name in points.names]
-    write_table(file, [*COLUMNS, "crop_error", "pipeline_error", *named], rows)
+    return [*COLUMNS, "crop_error", "pipeline_error", *named], rows
 
 
 def _written(error: float) -> str:
@@ -231,25 +260,16 @@ def read_predictions(run: Path, points: KeypointSet) -> list[PredictionRow]:
     Raises:
         ModelError: it is missing, or damaged.
     """
-    file = run / "predictions.csv"
-    try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            return [_line(row, points) for row in csv.DictReader(lines)]
-    except FileNotFoundError as error:
-        raise ModelError(f"{run} has no predictions.csv; train again, or restore it") from error
-    except (KeyError, ValueError, TypeError, csv.Error) as error:
-        why = (str(error).splitlines() or [""])[0]
-        raise ModelError(f"{file} is not what byod wrote ({why})") from error
 
+    def line(row: dict[str, str]) -> PredictionRow:
+        both = {
+            way: tuple(float(row[f"{way}({name})"] or "nan") for name in points.names)
+            for way in ("crop", "pipeline")
+        }
+        known = {name: row[name] for name in COLUMNS} | {"confidence": row["confidence"] or None}
+        return PredictionRow.model_validate({**known, **both})
 
-def _line(row: dict[str, str], points: KeypointSet) -> PredictionRow:
-    errors = {
-        way: tuple(float(row[f"{way}({name})"] or "nan") for name in points.names)
-        for way in ("crop", "pipeline")
-    }
-    return PredictionRow.model_validate(
-        {**{name: row[name] for name in COLUMNS}, "confidence": row["confidence"] or None, **errors}
-    )
+    return read_lines(run, line)
 
 
 def errors_of(lines: Sequence[PredictionRow], points: KeypointSet, *, crops: bool) -> Errors:

@@ -7,13 +7,13 @@ from enum import StrEnum
 
 import numpy as np
 
-from byod.images.keypoint_crops import Numbers
 from byod.schema.keypoints import KeypointSet
 from byod.schema.model_card import HeadFound
 from byod.schema.records import Record, Sha256
 from byod.tasks.keypoints import evaluate
 from byod.tasks.keypoints.evaluate import EvaluatedExample, EvaluatedHead
 from byod.tasks.keypoints.geometry import metrics
+from byod.tasks.keypoints.geometry.crops import Numbers
 from byod.tasks.keypoints.geometry.targets import TrueHead
 from byod.training.run_folder import short_path
 

@@ -32,7 +32,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from byod.images.decode import open_picture
-from byod.images.keypoint_crops import Bytes, Frame, Numbers, cut, of_box, of_eyes, whole
 from byod.images.resize import as_input
 from byod.schema.errors import ModelError, PictureError, TrainerError
 from byod.schema.keypoints import Box, KeypointSet
@@ -45,9 +44,12 @@ from byod.schema.model_card import (
     Stage,
     Unreadable,
 )
+from byod.schema.task_learning import Table
+from byod.tasks.keypoints.geometry.crops import Bytes, Frame, Numbers, cut, of_box, of_eyes, whole
 from byod.tasks.keypoints.geometry.targets import PROFILE, eyes_of
+from byod.tasks.keypoints.run import MODELS, WEIGHTS, keypoints_card
 from byod.training import onnx_model
-from byod.training.run_folder import keypoints_card, model_file
+from byod.training.run_folder import model_file
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -227,6 +229,30 @@ class KeypointsPredictor:
                 continue
             height, width = found.shape[:2]
             yield KeypointsPrediction(path=name, width=width, height=height, heads=tuple(self.find(found)))
+
+
+def predictor(run: Path) -> KeypointsPredictor:
+    """The model of a run."""
+    return KeypointsPredictor(run)
+
+
+def files(card: KeypointsCard) -> list[tuple[str, str]]:
+    """Its two model files, and those of their weights."""
+    return [(MODELS[stage], WEIGHTS[stage]) for stage in (Stage.POINTS, Stage.HEADS)]
+
+
+def table(predictions: Sequence[KeypointsPrediction]) -> Table:
+    """A line for each head: how sure, and where its box and points are, in pixels."""
+    names = list(dict.fromkeys(name for one in predictions for head in one.heads for name in head.points))
+    rows: list[tuple[str, ...]] = []
+    for one in predictions:
+        for number, head in enumerate(one.heads, start=1):
+            box = " ".join(f"{side:.0f}" for side in head.box)
+            places = (f"{x:.0f} {y:.0f}" for x, y in (head.points[name] for name in names))
+            rows.append((one.path, str(number), f"{head.confidence:.0%}", box, *places))
+        if not one.heads:
+            rows.append((one.path, "none", "", "", *("" for _ in names)))
+    return ("picture", "head", "sure", "box (pixels)", *names), rows
 
 
 def overlap(one: Numbers, other: Numbers) -> float:

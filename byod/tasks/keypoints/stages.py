@@ -64,7 +64,7 @@ def _fit(
         valid=valid,
         stage=stage,
         points=marked.points,
-        keypoints=marked.of((*train, *valid)),
+        keypoints=marked.keypoints_of((*train, *valid)),
     )
 
     def finish(trained: Trained, run: Run, target: Path) -> Finished:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from pydantic import JsonValue
 
 from byod.schema import recipe
 from byod.schema.errors import DatasetError, TrainerError
@@ -14,6 +15,7 @@ from byod.schema.progress import Say
 from byod.schema.records import Example, Sha256, Snapshot
 from byod.tasks.keypoints.geometry.metrics import measurable
 from byod.tasks.keypoints.geometry.targets import eyes_of, true_heads
+from byod.training.train import digest
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,15 @@ class TrainingSet:
     keypoints: Mapping[Sha256, Keypoints]
     points: KeypointSet
 
-    def of(self, examples: Iterable[Example]) -> dict[Sha256, Keypoints]:
-        """The marks of some pictures alone."""
-        return {example.sha256: self.keypoints[example.sha256] for example in examples}
+    def of(self, examples: Iterable[Example]) -> TrainingSet:
+        """The same points with these pictures alone."""
+        kept = tuple(examples)
+        return replace(self, examples=kept, keypoints=self.keypoints_of(kept))
+
+    def keypoints_of(self, examples: Iterable[Example]) -> dict[Sha256, Keypoints]:
+        """The keypoints of those of some pictures that are marked."""
+        shas = (example.sha256 for example in examples)
+        return {sha256: self.keypoints[sha256] for sha256 in shas if sha256 in self.keypoints}
 
     def measured(self, examples: Sequence[Example]) -> int:
         """Count the heads of some pictures with both eyes marked, and so a size to measure errors by."""
@@ -37,22 +45,23 @@ class TrainingSet:
         heads = [len(self.keypoints[example.sha256].heads) for example in examples]
         return {"pictures": len(heads), "heads": sum(heads), "empty": heads.count(0)} if heads else {}
 
-    def digest(self) -> str:
-        """A hash of all that is learned from and measured on."""
-        lines = sorted(
-            f"{e.sha256} {e.split} {e.group} {self.keypoints[e.sha256].digest}" for e in self.examples
-        )
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    def plan(self) -> dict[str, JsonValue]:
+        """The points, and every picture with its part, group and keypoints."""
+        lines = [f"{e.sha256} {e.split} {e.group} {self.keypoints[e.sha256].digest}" for e in self.examples]
+        return {
+            "points": list(self.points.names),
+            "flips": [list(pair) for pair in self.points.flips],
+            "examples": digest(lines),
+        }
 
 
-def usable_set(
-    examples: Sequence[Example], keypoints: Mapping[Sha256, Keypoints], known: KeypointSet, say: Say
-) -> TrainingSet:
+def usable(labelled: TrainingSet, say: Say) -> TrainingSet:
     """The pictures that are marked; says of the others why they are left out.
 
     Raises:
         TrainerError: no pair of eyes is among the points, or there is nothing to learn from.
     """
+    examples, keypoints, known = labelled.examples, labelled.keypoints, labelled.points
     eyes_of(known)
     kept = tuple(example for example in examples if example.sha256 in keypoints)
     if left_out := len(examples) - len(kept):
@@ -76,8 +85,8 @@ def usable_set(
     return marked
 
 
-def read_training_set(snapshot: Snapshot) -> tuple[KeypointSet, dict[Sha256, Keypoints]]:
-    """The points of a dataset, and what is marked in its kept pictures.
+def labelled(snapshot: Snapshot, examples: Sequence[Example]) -> TrainingSet:
+    """Some pictures of a dataset with its points, and what is marked in them.
 
     Raises:
         DatasetError: its recipe names no points, or a file of points is damaged or of a picture of another size.
@@ -99,4 +108,4 @@ def read_training_set(snapshot: Snapshot) -> tuple[KeypointSet, dict[Sha256, Key
                 f"{sample.width} x {sample.height}; mark it again, or remove that file"
             )
         found[sample.sha256] = keypoints
-    return known, found
+    return TrainingSet(tuple(examples), found, known)

@@ -2,7 +2,7 @@
  * Where things lie: square frames cut out of pictures, and glasses laid over two eyes.
  *
  * A picture is {width, height, pixels}: RGB, one byte a value, row by row. The frames and the pixel rule are those of
- * byod/images/keypoint_crops.py, where they are written down; both give the same bytes.
+ * byod/tasks/keypoints/geometry/crops.py, where they are written down; both give the same bytes.
  */
 
 const GREY = 127;

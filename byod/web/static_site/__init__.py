@@ -1,1 +1,1 @@
-"""TODO."""
+"""The page as a folder of plain files."""

@@ -8,19 +8,19 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from byod.collection import local_files
 from byod.report import attribution
 from byod.schema import files
-from byod.schema.errors import ModelError, TrainerError, UsageError
-from byod.schema.model_card import Card, EyesRule, KeypointsCard
+from byod.schema.errors import UsageError
+from byod.schema.model_card import Card
 from byod.schema.records import Record
-from byod.tasks.keypoints import predict
-from byod.tasks.keypoints.geometry.targets import PROFILE, eyes_of
+from byod.schema.serving import About, Serving
+from byod.tasks import of_run
 from byod.training import run_folder
-from byod.training.run_folder import read_card
 from byod.web.assets import STATIC, TYPES
-from byod.web.inference import UNSURE_BELOW, open_model
-from byod.web.schemas import About
+from byod.web.inference import UNSURE_BELOW, about, open_model
 from byod.web.security import POLICY
 from byod.web.static_site import readme
 
@@ -57,27 +57,14 @@ class OfflineNet(Record):
     bytes: int
 
 
-class OfflineFinder(Record):
-    """The constants for finding heads in JavaScript: `FindRule` and those of `predict`. `pair` numbers the eyes."""
-
-    heads_size: int
-    points_size: int
-    threshold: float
-    margin: float
-    refine: int
-    eyes: EyesRule | None
-    pair: tuple[int, int]
-    overlap: float = predict.OVERLAP
-    same: float = predict.SAME
-    grid: int = predict.GRID
-    profile: float = PROFILE
-
-
 class OfflineModel(About):
-    """`model.json` of the folder: what the page is told by a server, and what it needs in order to be its own."""
+    """`model.json` of the folder: what the page is told by a server, and what it needs in order to be its own.
+
+    `finder` is the task's rule by which outputs become answers, where it has one.
+    """
 
     nets: dict[str, OfflineNet]
-    finder: OfflineFinder | None = None
+    finder: dict[str, JsonValue] | None = None
 
 
 def write(run: Path, into: Path, runtime: Mapping[str, bytes], *, unsure_below: float = UNSURE_BELOW) -> Path:
@@ -95,11 +82,12 @@ def write(run: Path, into: Path, runtime: Mapping[str, bytes], *, unsure_below: 
     """
     if into.exists():
         raise UsageError(f"{into} is there already; name another place with --into")
-    card = read_card(run)
-    about = open_model(run, unsure_below=unsure_below).about(bytes=local_files.MAX_BYTES, reports=False)
+    task, card = of_run(run)
+    model = open_model(run, unsure_below=unsure_below)
+    described = about(model, bytes=local_files.MAX_BYTES, reports=False)
     with files.staging(into) as staging:
         _page(staging)
-        _model(staging, run, card, about)
+        _model(staging, run, task.serving, card, described)
         (staging / "runtime").mkdir()
         for name, content in runtime.items():
             (staging / "runtime" / name).write_bytes(content)
@@ -119,36 +107,19 @@ def _page(staging: Path) -> None:
     (staging / PAGE).write_text(text.replace(_SERVED, _ALONE).replace(_NOTICE, _HINT), encoding="utf-8")
 
 
-def _model(staging: Path, run: Path, card: Card, about: About) -> None:
-    files = {"model": "model.onnx"} | ({"heads": "heads.onnx"} if isinstance(card, KeypointsCard) else {})
+def _model(staging: Path, run: Path, serving: Serving, card: Card, about: About) -> None:
+    files = serving.nets(card)
     for file in files.values():
         shutil.copyfile(run / file, staging / file)
     nets = {
         name: OfflineNet(file=file, bytes=(staging / file).stat().st_size) for name, file in files.items()
     }
-    rule = _finding(card) if isinstance(card, KeypointsCard) else None
-    described = OfflineModel(**about.model_dump(), nets=nets, finder=rule).model_dump(
+    finder = serving.page_rule(card)
+    described = OfflineModel(**about.model_dump(), nets=nets, finder=finder).model_dump(
         mode="json", exclude={"takes"}
     )
     text = json.dumps(described, ensure_ascii=False, indent=1, allow_nan=False)
     (staging / CARD).write_text(text, encoding="utf-8")
-
-
-def _finding(card: KeypointsCard) -> OfflineFinder:
-    rule = predict.FindRule.of(card)
-    try:
-        pair = eyes_of(card.points)
-    except TrainerError as error:
-        raise ModelError(str(error)) from error
-    return OfflineFinder(
-        heads_size=rule.heads_size,
-        points_size=rule.points_size,
-        threshold=rule.threshold,
-        margin=rule.margin,
-        refine=rule.refine,
-        eyes=rule.eyes,
-        pair=pair,
-    )
 
 
 def _papers(staging: Path, run: Path, card: Card) -> None:

@@ -51,7 +51,7 @@ class Fastai:
                 belongs to the other task.
         """
         give_way()
-        points = data.task is Task.KEYPOINTS
+        points = data.stage is not None
         wrong = sorted(
             options.model_fields_set & (CLASSES_ONLY | {"class_weights"} if points else POINTS_ONLY)
         )

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import direct_training as training
 import numpy as np
 import pytest
 import torch
@@ -14,7 +15,6 @@ from safetensors import safe_open
 
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.records import Example, Split
-from byod.tasks.classify import train as training
 from byod.tasks.classify.predict import Predictor
 from byod.testing import draw_classes
 from byod.training import protocol

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import direct_training as train
 import numpy as np
 import pytest
 from byod_keras import Keras
@@ -15,7 +16,6 @@ from safetensors import safe_open
 
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.records import Example, Split
-from byod.tasks.classify import train
 from byod.tasks.classify.predict import Predictor
 from byod.training import protocol
 from byod.training.protocol import Run

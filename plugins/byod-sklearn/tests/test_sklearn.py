@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import direct_training as train
 import numpy as np
 import onnx
 import onnxruntime
@@ -16,7 +17,6 @@ from byod.images.resize import as_input
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.model_card import InputRule
 from byod.schema.records import Example, Split
-from byod.tasks.classify import train
 from byod.testing import draw_classes
 from byod.training import protocol
 from byod.training.protocol import Run, TrainingData

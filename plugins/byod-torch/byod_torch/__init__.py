@@ -46,7 +46,7 @@ class Torch:
                 belongs to the other task.
         """
         give_way()
-        points = data.task is Task.KEYPOINTS
+        points = data.stage is not None
         wrong = sorted(options.model_fields_set & (CLASSES_ONLY if points else POINTS_ONLY))
         if wrong:
             raise TrainerError(f"{wrong[0]} says nothing for the task {data.task}; remove it")

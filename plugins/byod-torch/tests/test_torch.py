@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import direct_training as train
 import numpy as np
 import pytest
 import timm
@@ -19,7 +20,6 @@ from PIL import Image
 
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.records import Example, Split
-from byod.tasks.classify import train
 from byod.tasks.classify.predict import Predictor
 from byod.training import protocol
 from byod.training.protocol import Run

@@ -17,15 +17,17 @@ from byod_torch.keypoints.schedule import plan
 from byod_torch.keypoints.train import net
 
 from byod.api import convert
-from byod.collection.importers import archives, cat_dataset
-from byod.collection.importers.cat_file import POINTS
+from byod.collection.importers import archives
 from byod.dataset.dataset_folder import Dataset
 from byod.schema.errors import TrainerError
 from byod.schema.keypoints import KeypointSet
 from byod.schema.records import Example, Split, Task
+from byod.tasks import TASKS
 from byod.tasks.keypoints.geometry import KeypointFeed, Stage
+from byod.tasks.keypoints.importers import cat_dataset
+from byod.tasks.keypoints.importers.cat_file import POINTS
 from byod.tasks.keypoints.stages import difference
-from byod.tasks.keypoints.training_set import read_training_set as read_keypoints
+from byod.tasks.keypoints.training_set import labelled
 from byod.testing import draw_heads
 from byod.training import onnx_model, protocol
 from byod.training.protocol import Run, TrainingData
@@ -184,17 +186,17 @@ def real_cats(real_pictures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("real") / "cats"
     with archives.opened([real_pictures / "cats"]) as stores:
         convert.convert(cat_dataset.read(stores), folder, say=lambda _: None, watch=lambda _: None)
-    with Dataset(folder) as dataset:
+    with Dataset(folder, TASKS) as dataset:
         snapshot = dataset.snapshot()
         examples = dataset.examples(snapshot)
-    points, keypoints = read_keypoints(snapshot)
+    read = labelled(snapshot, examples)
     return TrainingData(
         task=Task.KEYPOINTS,
         train=tuple(examples[:18]),
         valid=tuple(examples[18:]),
         stage=Stage.POINTS,
-        points=points,
-        keypoints=keypoints,
+        points=read.points,
+        keypoints=read.keypoints,
     )
 
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marked_pictures import cat_files, jpeg, laid_out, zipped
 
-from byod.collection.importers import archives, cat_dataset
+from byod.collection.importers import archives
 from byod.schema.errors import ByodError, DatasetError, UsageError
+from byod.tasks.keypoints.importers import cat_dataset
 
 
 def opened(path):

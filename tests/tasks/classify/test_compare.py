@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from colour_trainer import Colour, coloured
+from direct_training import compare, train_classes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,11 +15,10 @@ from byod.schema.errors import ModelError, UsageError
 from byod.schema.model_card import Measured
 from byod.schema.recipe import Recipe
 from byod.schema.records import Split
-from byod.tasks.classify import compare, evaluate
-from byod.tasks.classify.train import train as train_classes
+from byod.tasks.classify import evaluate
+from byod.tasks.classify.run import classifier_card
 from byod.training import statistics
 from byod.training.provenance import Provenance
-from byod.training.run_folder import read_card
 
 
 def trained(examples, folder, classes=("red", "green"), **options):
@@ -40,11 +40,11 @@ def test_two_runs_on_one_split_are_compared_on_its_test_pictures(home):
     """Each contender has the accuracy its own card says, on all test pictures, and the pair is tested."""
     folder, examples = home
     runs = [folder / "runs" / "good", folder / "runs" / "tiny"]
-    found = compare.compare(runs)
+    found = compare(runs)
     test = [e for e in examples if e.split is Split.TEST]
     assert found.pictures == len(test)
     for run, contender in zip(runs, found.runs, strict=True):
-        card = read_card(run)
+        card = classifier_card(run)
         assert contender.accuracy == pytest.approx(card.metrics.accuracy)
         assert contender.interval == pytest.approx(card.metrics.interval)
         assert contender.model_bytes == (run / "model.onnx").stat().st_size
@@ -63,7 +63,7 @@ def test_what_a_later_version_learned_from_is_left_out(tmp_path):
     taken = test[0]
     changed = [e.model_copy(update={"split": Split.TRAIN}) if e is taken else e for e in examples]
     second = trained(changed, tmp_path / "runs" / "second", epochs="2")
-    found = compare.compare([first, second])
+    found = compare([first, second])
     group = [e for e in test if e.group == taken.group]
     assert len(group) == 2
     assert found.pictures == len(test) - 2
@@ -84,10 +84,10 @@ def test_the_latest_labels_count(tmp_path):
         folder=second,
         about=Provenance(fingerprint="new"),
     )
-    found = compare.compare([first, second])
+    found = compare([first, second])
     assert "different versions" in found.note
     assert "1 answer" in found.note
-    card = read_card(first)
+    card = classifier_card(first)
     assert found.runs[0].accuracy < card.metrics.accuracy
 
 
@@ -105,14 +105,14 @@ def test_rounds_are_in_the_order_of_the_verdicts(tmp_path):
     first = trained("b-first", fingerprint="a")
     middle = trained("c-middle", fingerprint="a", reviewed=12)
     again = trained("d-again", fingerprint="a", reviewed=12)
-    found = compare.compare([last, first, again, middle])
+    found = compare([last, first, again, middle])
     assert found.rounds == ("b-first", "c-middle", "d-again", "a-last")
     assert [run.reviewed for run in found.runs] == [30, 0, 12, 12]
-    assert read_card(last).reviewed == 30
-    assert compare.compare([middle, again]).rounds == ()
+    assert classifier_card(last).reviewed == 30
+    assert compare([middle, again]).rounds == ()
     shutil.copytree(tmp_path / "set" / "images", tmp_path / "elsewhere" / "images")
     elsewhere = trained("e-other", home="elsewhere", fingerprint="c", reviewed=99)
-    assert compare.compare([elsewhere, first]).rounds == ()
+    assert compare([elsewhere, first]).rounds == ()
 
 
 def test_a_run_knows_how_many_verdicts_people_had_given(tmp_path, monkeypatch):
@@ -137,7 +137,7 @@ def test_cross_validated_runs_are_compared_on_every_picture(tmp_path):
     """Each answer is by a model that had not seen the picture, so all of them count."""
     examples = coloured(tmp_path / "images", per_class=20)
     runs = [trained(examples, tmp_path / "runs" / name, epochs="2") for name in ("a", "b")]
-    found = compare.compare(runs)
+    found = compare(runs)
     assert found.pictures == 40
     assert "cross-validated" in found.note
     assert found.pairs[0][2].difference == 0
@@ -149,24 +149,24 @@ def test_what_cannot_be_compared_is_refused(home, tmp_path):
     folder, _ = home
     good = folder / "runs" / "good"
     with pytest.raises(UsageError, match="two runs"):
-        compare.compare([good])
+        compare([good])
     with pytest.raises(UsageError, match="named twice"):
-        compare.compare([good, good])
+        compare([good, good])
     others = coloured(tmp_path / "images", ("red", "blue"), per_class=60)
     other = trained(others, tmp_path / "runs" / "other", classes=("red", "blue"), epochs="1")
-    with pytest.raises(ModelError, match="same classes"):
-        compare.compare([good, other])
+    with pytest.raises(ModelError, match="cannot be compared: one tells red, blue apart"):
+        compare([good, other])
     strangers = coloured(tmp_path / "more", per_class=60, seed=5)
     strangers = [e.model_copy(update={"sha256": f"{n:064x}"}) for n, e in enumerate(strangers)]
     stranger = trained(strangers, tmp_path / "runs" / "stranger", epochs="1")
     with pytest.raises(ModelError, match="0 test pictures in common"):
-        compare.compare([good, stranger])
+        compare([good, stranger])
     shutil.copytree(good, tmp_path / "runs" / "old")
     (tmp_path / "runs" / "old" / "examples.csv").unlink()
     with pytest.raises(ModelError, match=r"no examples\.csv"):
-        compare.compare([good, tmp_path / "runs" / "old"])
+        compare([good, tmp_path / "runs" / "old"])
     with pytest.raises(ModelError, match="is not a run"):
-        compare.compare([good, tmp_path])
+        compare([good, tmp_path])
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_damaged_table_of_predictions_is_one_line(home, tmp_path, damage):
     shutil.copytree(folder / "runs" / "good", tmp_path / "runs" / "bad")
     (tmp_path / "runs" / "bad" / "predictions.csv").write_text(damage)
     with pytest.raises(ModelError) as caught:
-        compare.compare([folder / "runs" / "good", tmp_path / "runs" / "bad"])
+        compare([folder / "runs" / "good", tmp_path / "runs" / "bad"])
     assert "\n" not in str(caught.value)
 
 
@@ -194,7 +194,7 @@ def test_predictions_come_back_as_they_were_written(home):
         assert (row["sha256"], row["label"], row["predicted"]) == (line.sha256, line.label, line.predicted)
         assert line.probabilities["green"] == pytest.approx(float(row["p(green)"]))
         assert sum(line.probabilities.values()) == pytest.approx(1, abs=1e-5)
-    assert read_card(run).metrics.measured_on is Measured.TEST
+    assert classifier_card(run).metrics.measured_on is Measured.TEST
 
 
 rights = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 30)), min_size=1, max_size=60)

@@ -10,9 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byod.schema.errors import TrainerError
+from byod.schema.model_card import Prediction
+from byod.schema.progress import silent
 from byod.schema.records import Example, Split
-from byod.tasks.classify import label_errors, train
+from byod.tasks.classify import label_errors, learning
+from byod.tasks.classify.class_set import ClassSet
+from byod.tasks.classify.evaluate import EvaluatedExample
 from byod.training import protocol
+from byod.training import train as training
 
 CLASSES = ("red", "green")
 
@@ -30,6 +35,28 @@ def _plain(count=60, wrong=(), sure=0.95):
     probabilities = np.full((count, 2), 1 - sure)
     probabilities[np.arange(count), truth] = sure
     return probabilities, labels, [_example(at, CLASSES[label]) for at, label in enumerate(labels)]
+
+
+def _said(probabilities, examples):
+    """The same as a model's answers."""
+    return [
+        EvaluatedExample(
+            example,
+            Prediction(
+                path="", label="", probability=0.0, probabilities=dict(zip(CLASSES, row, strict=True))
+            ),
+            1.0,
+            "fold 1/5",
+        )
+        for example, row in zip(examples, probabilities, strict=True)
+    ]
+
+
+def asked_probe(examples, classes, probe, folder, options=None, cache=None):
+    """What a cross-validated probe doubts."""
+    usable = learning.usable(ClassSet(tuple(examples), tuple(classes)), silent)
+    work = training.probe_work(probe, options or {}, folder, 0, cache)
+    return learning.find_issues(usable, (), training.out_of_fold(learning, work, usable), silent).found
 
 
 def test_wrong_labels_are_named_and_no_others():
@@ -107,7 +134,7 @@ def test_the_second_round_learns_without_the_first_ones_suspects():
 
     def ask(issues):
         asked.append({int(sha, 16) for sha in issues})
-        return (second if issues else first), examples
+        return _said(second if issues else first, examples)
 
     found = label_errors.find_label_issues(ask, CLASSES)
     assert asked == [set(), {4}]
@@ -121,7 +148,7 @@ def test_without_a_suspect_there_is_no_second_round():
     def ask(issues):
         asked.append(issues)
         probabilities, _, examples = _plain()
-        return probabilities, examples
+        return _said(probabilities, examples)
 
     assert label_errors.find_label_issues(ask, CLASSES) == ()
     assert len(asked) == 1
@@ -140,9 +167,7 @@ def test_a_trainer_names_the_pictures_under_a_wrong_name(tmp_path):
     wrong = {e.sha256 for e in examples[3:40:10] + examples[45:80:10]}
     other = {"red": "green", "green": "red"}
     mixed = [e.model_copy(update={"label": other[e.label]}) if e.sha256 in wrong else e for e in examples]
-    found = train.find_label_issues(
-        mixed, CLASSES, Colour(), tmp_path / "work", options={}, cache=None, say=lambda line: None
-    )
+    found = asked_probe(mixed, CLASSES, Colour(), tmp_path / "work")
     named = {s.sha256 for s in found}
     assert len(named & wrong) >= 7
     assert len(named - wrong) <= 1
@@ -154,9 +179,7 @@ def test_what_is_doubted_is_not_learned_from(tmp_path):
     wrong = {e.sha256 for e in examples[3:40:10]}
     mixed = [e.model_copy(update={"label": "green"}) if e.sha256 in wrong else e for e in examples]
     trainer = Colour()
-    found = train.find_label_issues(
-        mixed, CLASSES, trainer, tmp_path / "work", options={}, cache=None, say=lambda line: None
-    )
+    found = asked_probe(mixed, CLASSES, trainer, tmp_path / "work")
     rounds = [trainer.seen[:5], trainer.seen[5:]]
     assert [len(each) for each in rounds] == [5, 5]
     learned = [{e.sha256 for seen in each for e in (*seen.train, *seen.valid)} for each in rounds]
@@ -179,14 +202,13 @@ def test_flipped_labels_of_real_vegetables_are_found(real_pictures, tmp_path):
         label = classes[(path.parent.name == classes[1]) ^ (number in flipped)]
         sha256 = f"{number:064x}"
         examples.append(Example(sha256=sha256, path=path, label=label, split=Split.TRAIN, group=sha256))
-    found = train.find_label_issues(
+    found = asked_probe(
         examples,
         classes,
         protocol.load("sklearn"),
         tmp_path / "work",
-        options={"weights": str(real_pictures / "weights" / "squeezenet1_1.pth"), "size": "128"},
-        cache=tmp_path / "cache",
-        say=lambda line: None,
+        {"weights": str(real_pictures / "weights" / "squeezenet1_1.pth"), "size": "128"},
+        tmp_path / "cache",
     )
     named = {int(s.sha256, 16) for s in found}
     assert len(named & flipped) / len(named) >= 0.8

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import direct_training as train
 import numpy as np
 import pytest
 from colour_trainer import Colour, coloured
@@ -12,7 +13,6 @@ from PIL import Image
 from byod.images.resize import as_input, pixels
 from byod.schema.errors import ModelError
 from byod.schema.model_card import Prediction, Unreadable
-from byod.tasks.classify import train
 from byod.tasks.classify.predict import Predictor
 
 

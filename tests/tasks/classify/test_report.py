@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 
+import direct_training as training
 import numpy as np
 import pytest
 import report_material as material
@@ -15,15 +16,14 @@ from colour_trainer import Colour, coloured
 from PIL import Image
 from report_material import HISTORY, HOSTILE
 
-from byod.report import charts, html
+from byod.report import charts, html, overfitting
 from byod.report.i18n import many, number, percent, points, say
 from byod.schema.model_card import InputRule, Measured
 from byod.schema.records import Example, Split
-from byod.tasks.classify import train as training
-from byod.tasks.classify.report import overfitting, page, saliency, wording
+from byod.tasks.classify.report import page, saliency, wording
+from byod.tasks.classify.report.compare_page import page as compare_page
 from byod.tasks.classify.report.contents import ReportContents, ShownPrediction
 from byod.tasks.classify.report.page import render
-from byod.tasks.compare_page import compare_page
 from byod.training import statistics
 
 

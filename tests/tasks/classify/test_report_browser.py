@@ -14,8 +14,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from byod.tasks.classify.report.compare_page import page as compare_page
 from byod.tasks.classify.report.page import render
-from byod.tasks.compare_page import compare_page, compare_points_page
+from byod.tasks.keypoints.report.compare_page import page as compare_points_page
 from byod.tasks.keypoints.report.page import render as render_keypoints
 
 pytestmark = pytest.mark.slow

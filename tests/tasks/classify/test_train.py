@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import direct_training as train
 import numpy as np
 import onnx
 import pytest
@@ -17,7 +18,6 @@ from colour_trainer import Colour, coloured
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.model_card import Measured, ModelCard
 from byod.schema.records import Split
-from byod.tasks.classify import train
 from byod.tasks.classify.predict import Predictor
 from byod.training.provenance import Provenance
 
@@ -201,7 +201,7 @@ def test_a_killed_training_leaves_no_run(tmp_path):
         f"import sys; sys.path.insert(0, {str(FIXTURES)!r})\n"
         "from pathlib import Path\n"
         "from colour_trainer import Colour, coloured\n"
-        "from byod.tasks.classify.train import train\n"
+        "from direct_training import train\n"
         f"examples = coloured(Path({str(tmp_path / 'images')!r}), per_class=60)\n"
         "print('ready', flush=True)\n"
         "train(examples, ('red', 'green'), Colour(), {'epochs': '1000000'}, folder=Path(sys.argv[1]))\n",

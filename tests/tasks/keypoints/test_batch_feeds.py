@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from byod.images.keypoint_crops import Frame, whole
 from byod.schema.errors import TrainerError
 from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
 from byod.schema.records import Example, Split
@@ -23,6 +22,7 @@ from byod.tasks.keypoints.geometry import (
     true_heads,
 )
 from byod.tasks.keypoints.geometry import augment as augmenting
+from byod.tasks.keypoints.geometry.crops import Frame, whole
 
 EYES = KeypointSet(
     names=("eye_image_left", "eye_image_right", "mouth"), flips=(("eye_image_left", "eye_image_right"),)

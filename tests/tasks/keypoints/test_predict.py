@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from keypoint_nets import POINTS, SIZE, heads_net, jpeg, points_net, run_folder, scene
 
-from byod.images.keypoint_crops import Frame
 from byod.schema.errors import ModelError
 from byod.schema.keypoints import KeypointSet
 from byod.schema.model_card import EyesRule, KeypointsPrediction, Unreadable
+from byod.tasks.keypoints.geometry.crops import Frame
 from byod.tasks.keypoints.predict import Finder, FindRule, KeypointsPredictor, overlap
 from byod.training import onnx_model
 

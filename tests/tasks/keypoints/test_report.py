@@ -7,7 +7,7 @@ import pytest
 from report_material import HOSTILE
 
 from byod.schema.model_card import Measured
-from byod.tasks.compare_page import compare_points_page
+from byod.tasks.keypoints.report.compare_page import page as compare_points_page
 from byod.tasks.keypoints.report.page import render as render_keypoints
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from direct_training import compare as compare_keypoints
+from direct_training import evaluate_run, train_keypoints
 from spot_trainer import BESIDE, POINTS, Spot, spotted
 
 from byod.schema.errors import ModelError, TrainerError, UsageError
@@ -17,10 +19,8 @@ from byod.schema.keypoints import Head, KeypointSet
 from byod.schema.model_card import KeypointsCard, KeypointsPrediction, Measured, Stage, Unreadable
 from byod.schema.records import Split, Task
 from byod.tasks.keypoints import calibrate, evaluate, label_errors
-from byod.tasks.keypoints.compare import compare as compare_keypoints
-from byod.tasks.keypoints.evaluate_folder import evaluate_run as evaluate_keypoints
 from byod.tasks.keypoints.predict import KeypointsPredictor
-from byod.tasks.keypoints.train import train as train_keypoints
+from byod.tasks.keypoints.run import keypoints_card
 from byod.tasks.keypoints.training_set import TrainingSet
 from byod.training import run_folder
 from byod.training.provenance import Provenance
@@ -70,14 +70,14 @@ def test_a_run_folder_is_complete(drawn, tmp_path):
     }
     assert [each.name for each in folder.parent.iterdir()] == ["first"]
     assert run_folder.read_card(folder) == card
-    assert card.task is Task.KEYPOINTS
+    assert card.task == Task.KEYPOINTS
     assert card.counts[Split.TEST] == {"pictures": 25, "heads": 25, "empty": 5}
     assert (card.fingerprint, card.command, card.licences) == ("abc", "byod train", {"CC0-1.0": 90})
 
 
 def test_what_is_learned_shows_in_the_numbers(run):
     """The trained points beat the mean face by far, on true crops and through the whole pipeline."""
-    card = run_folder.keypoints_card(run)
+    card = keypoints_card(run)
     metrics = card.metrics
     assert metrics.measured_on is Measured.TEST
     assert (metrics.crops.heads, metrics.pipeline.found, metrics.false_finds) == (25, 25, 0)
@@ -108,7 +108,7 @@ def test_no_trainer_sees_a_test_picture(drawn, tmp_path):
     test = {e.sha256 for e in drawn[0] if e.split is Split.TEST}
     assert [seen.stage for seen in trainer.seen] == [Stage.HEADS, Stage.POINTS]
     for seen in trainer.seen:
-        assert seen.task is Task.KEYPOINTS
+        assert seen.task == Task.KEYPOINTS
         assert seen.points == POINTS
         assert not test & {e.sha256 for e in (*seen.train, *seen.valid)}
         assert not test & set(seen.keypoints)
@@ -172,7 +172,7 @@ def test_a_blind_finder_counts_as_failure_everywhere(drawn, tmp_path):
     assert card.metrics.crops.glasses > 0.9
     assert card.heads.threshold == calibrate.USUAL
     assert json.loads((tmp_path / "run" / "model.json").read_text())["metrics"]["pipeline"]["median"] is None
-    assert run_folder.keypoints_card(tmp_path / "run") == card
+    assert keypoints_card(tmp_path / "run") == card
 
 
 def test_an_unfaithful_export_is_refused(drawn, tmp_path):
@@ -334,7 +334,7 @@ def test_kill_9_in_the_middle_leaves_no_run(tmp_path):
         f"import sys; sys.path.insert(0, {str(FIXTURES)!r})\n"
         "from pathlib import Path\n"
         "from spot_trainer import POINTS, Spot, spotted\n"
-        "from byod.tasks.keypoints.train import train\n"
+        "from direct_training import train_keypoints as train\n"
         f"drawn = spotted(Path({str(tmp_path / 'images')!r}), 90)\n"
         "print('ready', flush=True)\n"
         "train(*drawn, POINTS, Spot(), {'epochs': '1000000'}, folder=Path(sys.argv[1]))\n",
@@ -399,14 +399,14 @@ def test_evaluating_on_other_pictures(drawn, run, tmp_path):
     learned = [e for e in examples if e.split is Split.TRAIN][:3]
     known = {**keypoints, **more}
     del known[others[0].sha256]
-    found, evaluated, _ = evaluate_keypoints(run, [*others, *learned], known, "elsewhere")
+    found, evaluated = evaluate_run(run, TrainingSet((*others, *learned), known, POINTS), "elsewhere")
     assert (found.learned, found.unmarked) == (3, 1)
     assert found.metrics.measured_on is Measured.FOLDER
     assert found.metrics.pictures == len(evaluated) == 29
     assert found.metrics.crops.median < 0.12
     assert found.baseline.median > found.metrics.crops.median
     with pytest.raises(UsageError, match="has learned from all 3 pictures"):
-        evaluate_keypoints(run, learned, known, "there")
+        evaluate_run(run, TrainingSet(tuple(learned), known, POINTS), "there")
 
 
 def test_comparing_runs_on_the_same_heads(drawn, run, tmp_path):
@@ -421,8 +421,8 @@ def test_comparing_runs_on_the_same_heads(drawn, run, tmp_path):
     found = compare_keypoints([home, other])
     first, second = found.runs
     assert found.heads == 25
-    assert first.crops.median == pytest.approx(run_folder.keypoints_card(run).metrics.crops.median, abs=1e-5)
-    assert first.pipeline.glasses == run_folder.keypoints_card(run).metrics.pipeline.glasses
+    assert first.crops.median == pytest.approx(keypoints_card(run).metrics.crops.median, abs=1e-5)
+    assert first.pipeline.glasses == keypoints_card(run).metrics.pipeline.glasses
     assert second.pipeline.found == 0
     ((one, two, pair),) = found.pairs
     assert (one, two) == ("first", "blind")
@@ -461,12 +461,12 @@ def test_the_threshold_is_chosen_on_finds(drawn, run):
     finder.rule = replace(finder.rule, threshold=calibrate.FLOOR)
     found, there = calibrate.scores(finder, marked, valid)
     assert sum(find.hit for find in found) == there == sum(len(keypoints[e.sha256].heads) for e in valid)
-    assert calibrate.choose(found, there) == run_folder.keypoints_card(run).heads.threshold
+    assert calibrate.choose(found, there) == keypoints_card(run).heads.threshold
 
 
 def test_what_predictions_csv_holds_can_be_read_again(run):
     """Errors and glasses read from the file are those of the card."""
-    card = run_folder.keypoints_card(run)
+    card = keypoints_card(run)
     lines = evaluate.read_predictions(run, POINTS)
     errors = evaluate.errors_of(lines, POINTS, crops=True)
     assert float(np.median(errors.nme)) == pytest.approx(card.metrics.crops.median, abs=1e-5)

@@ -63,26 +63,33 @@ class ReportContents:
 
 def build(
     card: ModelCard,
-    model: Model,
+    model: Model | None,
     evaluated: Sequence[EvaluatedExample],
     suspects: Sequence[LabelIssue],
     paths: Mapping[str, Path],
     yields: Sequence[Yield],
 ) -> ReportContents:
-    """Gather the contents of a run's report; `paths` says where the picture of a SHA-256 lies."""
-    opened = onnx_model.session(model.content)
+    """Gather the contents of a run's report; `paths` says where the picture of a SHA-256 lies.
+
+    Without a `model` there are no curves of how it learned, and no occlusion maps.
+    """
+    return ReportContents(
+        card=card,
+        history=() if model is None else model.fitted.history,
+        answers=shown_predictions(evaluated, card.classes),
+        suspects=tuple((suspect, paths[suspect.sha256]) for suspect in suspects),
+        yields=tuple(yields),
+        look=None if model is None else _looking(model.content),
+    )
+
+
+def _looking(content: bytes) -> PredictBatch:
+    opened = onnx_model.session(content)
 
     def look(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         return onnx_model.run(opened, as_input(batch))
 
-    return ReportContents(
-        card=card,
-        history=model.fitted.history,
-        answers=shown_predictions(evaluated, card.classes),
-        suspects=tuple((suspect, paths[suspect.sha256]) for suspect in suspects),
-        yields=tuple(yields),
-        look=look,
-    )
+    return look
 
 
 def shown_predictions(

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from byod.report import charts, html
+from byod.report import charts, run_page
 from byod.report.embedded_images import FULL, Album, Photo
-from byod.report.i18n import Phrase
-from byod.schema.model_card import Measured
-from byod.schema.records import Record, Split
-from byod.tasks.classify.report import overfitting, saliency, wording
+from byod.report.i18n import percent, say
+from byod.report.run_page import ACCURACY, LOSS, Curve, PictureRow, RunPage
+from byod.schema.records import Record
+from byod.tasks.classify.report import saliency, wording
 from byod.tasks.classify.report.contents import ReportContents, ShownPrediction
 from byod.training import statistics
 
@@ -19,7 +19,6 @@ WORST, UNSURE, SUSPECTS = 12, 12, 24
 MAPS_RIGHT, MAPS_WRONG = 2, 4
 CELL = (6, 48)  # at least and at most so many pictures behind a cell of the confusion matrix
 ALL_CELLS = 240
-YIELDS = 60
 
 
 class WallPicture(Record):
@@ -59,15 +58,6 @@ class Cell(Record):
     pictures: tuple[WallPicture, ...] = ()
 
 
-class Curve(Record):
-    """A drawing of the training: its caption, the SVG, and the names of its lines."""
-
-    key: str
-    caption: Phrase
-    svg: str
-    names: tuple[Phrase, ...]
-
-
 def render(contents: ReportContents) -> str:
     """The whole page as text, below 3 MB: pictures stand in it once, and in bounded number."""
     card = contents.card
@@ -76,34 +66,45 @@ def render(contents: ReportContents) -> str:
     unsure = sorted(contents.answers, key=lambda a: (a.probability, a.file))[:UNSURE]
     # the album fills up in this order: what matters most comes first
     maps = _maps(contents, album)
-    content = {
-        "card": card,
-        "metrics": card.metrics,
-        "origin": wording.origin(card),
-        "headline": wording.headline(card),
-        "crossed": wording.crossed(card),
+    own = {
         "worth": wording.worth(card),
         "calibration": wording.calibration(card),
-        "finding": overfitting.finding(contents.history, _kept_epoch(contents)),
-        "rule": overfitting.rule(),
         "mistakes": _wall(mistakes[:WORST], album),
         "mistakes_in_all": len(mistakes),
         "unsure": _wall(unsure, album),
         "doubts": _issues(contents, album),
         "maps": maps,
-        "curves": _curves(contents),
-        "finder": _finder(contents),
         "drawn": _drawn(contents),
         "scores": [(name, card.metrics.per_class[name]) for name in card.classes],
         "matrix": _matrix(contents, album),
-        "totals": {split: sum(card.counts.get(split, {}).values()) for split in Split},
-        "tested": card.metrics.measured_on is Measured.CROSS_VALIDATION,
-        "yields": contents.yields[:YIELDS],
-        "yields_in_all": len(contents.yields),
-        "kept": album.kept,
-        "split": Split,
     }
-    return html.page("report.html", content)
+    shown = ", ".join(card.classes[:6]) + (" …" if len(card.classes) > 6 else "")
+    shown_page = RunPage(
+        card=card,
+        title=f"{percent(card.metrics.accuracy).en} · {shown}",
+        number_on_top=percent(card.metrics.accuracy),
+        headline=wording.headline(card),
+        crossed=wording.crossed(card),
+        history=contents.history,
+        curves=_curves(contents),
+        rows=_picture_rows(contents),
+        yields=contents.yields,
+    )
+    return run_page.render("report.html", shown_page, album, own)
+
+
+def _picture_rows(contents: ReportContents) -> list[PictureRow]:
+    """The pictures by class, and all together."""
+    card = contents.card
+    tested = {name: card.metrics.per_class[name].pictures for name in card.classes}
+    rows = run_page.picture_rows(card, {name: name for name in card.classes}, tested)
+    together = PictureRow(
+        name=say("together", "zusammen"),
+        train=sum(row.train for row in rows),
+        valid=sum(row.valid for row in rows),
+        test=sum(row.test for row in rows),
+    )
+    return [*rows, together]
 
 
 def _wall(answers: Sequence[ShownPrediction], album: Album) -> list[WallPicture]:
@@ -179,40 +180,14 @@ def _cell(
     )
 
 
-def _kept_epoch(contents: ReportContents) -> int | None:
-    best = contents.card.notes.get("best_epoch")
-    return best if isinstance(best, int) else None
-
-
-_TRAINING = Phrase(en="training", de="Training")
-_VALIDATION = Phrase(en="validation", de="Validierung")
-
-
 def _curves(contents: ReportContents) -> list[Curve]:
     """Loss and accuracy over the epochs, of training and validation pictures as far as they were logged."""
-    drawn = []
-    for key, caption, keys in (
-        ("loss", Phrase(en="Loss", de="Verlust (loss)"), ("train_loss", "valid_loss")),
-        ("accuracy", Phrase(en="Accuracy", de="Genauigkeit"), ("train_accuracy", "accuracy")),
-    ):
-        train, valid = (overfitting.series(contents.history, name) for name in keys)
-        lines = {"training": train, "validation": valid} if train else {"validation": valid}
-        if valid:
-            svg = charts.lines(
-                lines, named_by=f"curve-{key}", rates=key == "accuracy", marked=_kept_epoch(contents)
-            )
-            names = (_TRAINING, _VALIDATION) if train else (_VALIDATION,)
-            drawn.append(Curve(key=f"curve-{key}", caption=caption, svg=svg, names=names))
-    return drawn
-
-
-def _finder(contents: ReportContents) -> str:
-    found = contents.card.lr_finder
-    if found is None:
-        return ""
-    return charts.finder(
-        found.rates, found.losses, suggested=found.suggested, used=found.used, named_by="finder"
-    )
+    kept = run_page.kept_epoch(contents.card)
+    accuracy = ("train_accuracy", "accuracy")
+    return [
+        *run_page.curve("loss", LOSS, contents.history, marked=kept),
+        *run_page.curve("accuracy", ACCURACY, contents.history, accuracy, kept),
+    ]
 
 
 def _drawn(contents: ReportContents) -> dict[str, str]:

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from byod.report.i18n import Phrase, many, number, percent, points, say
+from byod.report.i18n import Phrase, number, percent, say
+from byod.report.run_wording import CHANCE, PROBE, Finding, difference, of_folds
 from byod.schema.model_card import Measured, ModelCard, Paired
-from byod.schema.records import Record
-
-BAR = "sklearn"  # the trainer whose model is the instant bar
-CHANCE = 0.05  # a difference is called real below this p-value
-
-
-class Finding(Record):
-    """A judgement: `level` is "good", "warn", "bad" or "" (nothing to say), `words` why."""
-
-    level: str
-    words: Phrase
 
 
 def headline(card: ModelCard) -> Phrase:
@@ -41,8 +29,6 @@ def crossed(card: ModelCard) -> Phrase | None:
     metrics = card.metrics
     if metrics.measured_on is not Measured.CROSS_VALIDATION:
         return None
-    parts = " · ".join(percent(fold).en for fold in metrics.folds)
-    teile = " · ".join(percent(fold).de for fold in metrics.folds)
     return say(
         "Cross-validated: there were too few pictures to set enough of them aside for a test. {models} models were "
         "trained, each tested on a part that it had not seen, near-duplicates always on one side. The parts reached "
@@ -52,14 +38,14 @@ def crossed(card: ModelCard) -> Phrase | None:
         "Seite. Die Teile erreichten {parts}. Das Modell in diesem Ordner ist ein weiteres, aus allen Teilen bis auf "
         "einen.",
         models=len(metrics.folds),
-        parts=Phrase(en=parts, de=teile),
+        parts=of_folds(metrics.folds),
     )
 
 
 def worth(card: ModelCard) -> Finding:
     """Say whether the model beats the instant bar on the same pictures."""
     if card.probe is None:
-        if card.plugin == BAR:
+        if card.plugin == PROBE:
             return Finding(
                 level="",
                 words=say(
@@ -86,12 +72,12 @@ def worth(card: ModelCard) -> Finding:
         own=number(card.seconds, 0 if card.seconds >= 10 else 1),
     )
     return Finding(
-        level=_level(against), words=_worth_it(against) + difference(against, _MODEL, _PROBE) + times
+        level=_level(against), words=_worth_it(against) + difference(against, _MODEL, _BAR) + times
     )
 
 
 _MODEL = Phrase(en="the model", de="das Modell")
-_PROBE = Phrase(en="the probe", de="die Probe")
+_BAR = Phrase(en="the probe", de="die Probe")
 
 
 def _level(against: Paired) -> str:
@@ -113,57 +99,6 @@ def _worth_it(against: Paired) -> Phrase:
         "Nein: Die schnelle Probe ist besser. Nimm sie, oder trainiere länger oder mit besseren vortrainierten "
         "Gewichten.",
     )
-
-
-def difference(
-    pair: Paired, first: Phrase | str, second: Phrase | str, counted: Literal["picture", "head"] = "picture"
-) -> Phrase:
-    """Explain the difference of two models on the same pictures, or heads in pictures, in one or two sentences."""
-    low, high = pair.interval
-    nouns = ("picture", "pictures", "Bild", "Bildern")
-    if counted == "head":
-        nouns = ("head", "heads", "Kopf", "Köpfen")
-    return say(
-        "{difference} percentage points (95 %: {low} to {high}) on the same {pictures}: {only_first} only {first} got "
-        "right, {only_second} only {second}. {chance}",
-        "{difference} Prozentpunkte (95 %: {low} bis {high}) auf denselben {pictures}: {only_first} erkannte nur "
-        "{first}, {only_second} nur {second}. {chance}",
-        difference=points(pair.difference),
-        low=points(low),
-        high=points(high),
-        pictures=many(pair.pictures, *nouns),
-        only_first=pair.only_first,
-        only_second=pair.only_second,
-        first=first,
-        second=second,
-        chance=chance(pair),
-    )
-
-
-def chance(pair: Paired) -> Phrase:
-    """Say how likely such a difference is by chance alone."""
-    if pair.p_value < 0.001:
-        shown = Phrase(en="p < 0.001", de="p < 0,001")
-    else:
-        value = number(pair.p_value, 3 if pair.p_value < 0.1 else 2)
-        shown = Phrase(en=f"p = {value.en}", de=f"p = {value.de}")
-    if pair.p_value < CHANCE:
-        return say("Chance alone hardly gives this ({p}).", "Zufall allein ergibt das kaum ({p}).", p=shown)
-    return say("Chance alone may well give this ({p}).", "Das kann gut Zufall sein ({p}).", p=shown)
-
-
-def origin(card: ModelCard) -> Phrase:
-    """Say what the model is and how it came about, for the line below the title."""
-    if card.pretrained == "scratch":
-        en, de = (
-            "{arch}, trained from random weights with {plugin}",
-            "{arch}, von Grund auf trainiert mit {plugin}",
-        )
-    elif card.pretrained == "none" or card.plugin == BAR:
-        en, de = "{arch}, trained with {plugin}", "{arch}, trainiert mit {plugin}"
-    else:
-        en, de = "{arch}, fine-tuned with {plugin}", "{arch}, nachtrainiert mit {plugin}"
-    return say(en, de, arch=card.arch, plugin=card.plugin)
 
 
 def calibration(card: ModelCard) -> Phrase:

@@ -3,7 +3,6 @@
 Trainers get what they need of it through `byod.plugin`; `metrics` measures, `byod.tasks.keypoints.predict` predicts.
 """
 
-from byod.images.keypoint_crops import Frame, cut, of_box, of_eyes, whole
 from byod.tasks.keypoints.geometry.batch_feeds import (
     MARGIN,
     HeadBatch,
@@ -13,6 +12,7 @@ from byod.tasks.keypoints.geometry.batch_feeds import (
     KeypointFeed,
     Stage,
 )
+from byod.tasks.keypoints.geometry.crops import Frame, cut, of_box, of_eyes, whole
 from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of, eyes_rule, true_heads
 
 __all__ = [

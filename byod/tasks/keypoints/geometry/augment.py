@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from byod.images.keypoint_crops import Bytes, Frame, Numbers, cut, of_box, of_eyes, whole
 from byod.schema.errors import TrainerError
 from byod.schema.keypoints import KeypointSet
 from byod.schema.model_card import EyesRule
+from byod.tasks.keypoints.geometry.crops import Bytes, Frame, Numbers, cut, of_box, of_eyes, whole
 from byod.tasks.keypoints.geometry.targets import PROFILE
 
 LUMA = np.array((0.299, 0.587, 0.114), np.float32)

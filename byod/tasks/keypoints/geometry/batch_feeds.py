@@ -16,7 +16,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from byod.images.keypoint_crops import GREY, Bytes, Frame, Numbers, Pair, of_box, whole
 from byod.images.pixel_cache import MEGABYTES, Blocks
 from byod.schema.errors import TrainerError
 from byod.schema.keypoints import Keypoints, KeypointSet, box_of
@@ -25,6 +24,7 @@ from byod.schema.progress import Say, silent
 from byod.schema.records import Example, Sha256
 from byod.tasks.keypoints.geometry import augment
 from byod.tasks.keypoints.geometry.augment import Jitter, Random
+from byod.tasks.keypoints.geometry.crops import GREY, Bytes, Frame, Numbers, Pair, of_box, whole
 from byod.tasks.keypoints.geometry.regions import Keeping, Square
 from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of, eyes_rule, true_heads
 

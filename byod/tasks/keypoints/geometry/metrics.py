@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from byod.images.keypoint_crops import Numbers, of_box
 from byod.schema.keypoints import KeypointSet
 from byod.schema.model_card import HeadFound, KeypointScore, KeypointsScore
+from byod.tasks.keypoints.geometry.crops import Numbers, of_box
 from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of
 from byod.training import statistics
 

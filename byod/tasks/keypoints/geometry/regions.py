@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from byod.images.decode import open_picture
-from byod.images.keypoint_crops import Bytes, Frame, cut
 from byod.images.pixel_cache import MEGABYTES, Blocks, PixelCache
 from byod.schema.errors import PictureError, TrainerError
 from byod.schema.progress import Say, silent
 from byod.schema.records import Example
+from byod.tasks.keypoints.geometry.crops import Bytes, Frame, cut
 
 KIND = "frame-1"
 """The number is that of the pixel rule's code; another one makes new files."""

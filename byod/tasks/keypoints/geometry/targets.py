@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from byod.images.keypoint_crops import Numbers, of_box
 from byod.schema.errors import TrainerError
 from byod.schema.keypoints import Keypoints, KeypointSet, box_of
 from byod.schema.model_card import EyesRule
 from byod.schema.records import Example, Sha256
+from byod.tasks.keypoints.geometry.crops import Numbers, of_box
 
 PROFILE = 0.36
 """The least distance of two eyes, in longer sides of the head's box: below, the head is taken to be in profile."""

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from byod.images.decode import open_picture
-from byod.images.keypoint_crops import Bytes, Frame, cut, of_box
-from byod.report import charts, html
-from byod.report.embedded_images import Album, Photo
-from byod.report.i18n import Phrase, say
+from byod.report import charts, run_page
+from byod.report.embedded_images import Album, Photo, cannot_be_shown
+from byod.report.i18n import Phrase, percent, say
+from byod.report.run_page import PictureRow, RunPage
 from byod.schema.errors import PictureError
 from byod.schema.keypoints import Box
-from byod.schema.model_card import KeypointsScore, Measured
+from byod.schema.model_card import KeypointsScore
 from byod.schema.records import Record, Split
-from byod.tasks.classify.report import overfitting
+from byod.tasks.keypoints.geometry.crops import Bytes, Frame, cut, of_box
 from byod.tasks.keypoints.report import wording
 from byod.tasks.keypoints.report.contents import Place, ReportContents, ShownHead, ShownIssue, ShownPicture
 from byod.training.protocol import Stage
 
-BEST, WORST, PICTURES, DOUBTS, YIELDS = 6, 12, 12, 24, 60
+BEST, WORST, PICTURES, DOUBTS = 6, 12, 12, 24
 SIDE = 168
 WIDER = 1.8
 """The side of the square shown around a head, in longer sides of its box."""
@@ -64,14 +63,6 @@ class Row(Record):
     score: KeypointsScore
 
 
-class Curve(Record):
-    """A drawing of one stage's training."""
-
-    key: str
-    caption: Phrase
-    svg: str
-
-
 def render(contents: ReportContents) -> str:
     """The whole page as text, below 3 MB: pictures stand in it once, and in bounded number."""
     card = contents.card
@@ -88,27 +79,49 @@ def render(contents: ReportContents) -> str:
         "best": [_closeup(head, album) for head in worst_first[::-1][:BEST]],
     }
     rows = _rows(contents)
-    content = {
+    own = {
         **shown,
-        "card": card,
-        "metrics": card.metrics,
-        "origin": wording.origin(card),
-        "headline": wording.headline(card),
-        "crossed": wording.crossed(card),
         "bar": wording.bar(card),
-        "rows": rows,
+        "results": rows,
         "forest": charts.forest([_bar(row) for row in rows], named_by="glasses"),
-        "curves": _curves(contents),
-        "finding": overfitting.finding(contents.histories.get(Stage.POINTS, ()), _kept_epoch(contents)),
-        "rule": overfitting.rule(),
         "missed_in_all": sum(len(each.missed) for each in contents.pictures),
         "doubts_in_all": len(contents.issues),
-        "tested": card.metrics.measured_on is Measured.CROSS_VALIDATION,
-        "split": Split,
-        "yields": contents.yields[:YIELDS],
-        "kept": album.kept,
     }
-    return html.page("points.html", content)
+    names = ", ".join(card.points.names[:4]) + (" …" if len(card.points.names) > 4 else "")
+    shown_page = RunPage(
+        card=card,
+        title=f"{percent(card.metrics.pipeline.glasses).en} · {names}",
+        number_on_top=percent(card.metrics.pipeline.glasses),
+        headline=wording.headline(card),
+        crossed=wording.crossed(card),
+        history=contents.histories.get(Stage.POINTS, ()),
+        curves=[
+            each
+            for stage, history in contents.histories.items()
+            for each in run_page.curve(stage, _CAPTIONS[stage], history)
+        ],
+        rows=_picture_rows(contents),
+        yields=contents.yields,
+        model_files=[
+            ("model.onnx", card.model_sha256, card.parity),
+            ("heads.onnx", card.heads.sha256, card.heads.parity),
+        ],
+    )
+    return run_page.render("points.html", shown_page, album, own)
+
+
+def _picture_rows(contents: ReportContents) -> list[PictureRow]:
+    """Pictures, heads, and pictures without one."""
+    card = contents.card
+    names = {
+        "pictures": say("pictures", "Bilder"),
+        "heads": say("heads", "Köpfe"),
+        "empty": say("without a head", "ohne Kopf"),
+    }
+    # cross-validated, every head that was learned from was tested as well
+    heads = sum(card.counts.get(Split(side), {}).get("heads", 0) for side in ("train", "valid"))
+    tested = {"pictures": card.metrics.pictures, "heads": heads, "empty": card.metrics.empty}
+    return run_page.picture_rows(card, names, tested)
 
 
 def _rows(contents: ReportContents) -> list[Row]:
@@ -151,9 +164,7 @@ def _around(
     try:
         pixels = np.asarray(open_picture(path))
     except PictureError as error:
-        reason = error.reason.value
-        gone = Phrase(en=f"cannot be shown: {reason}", de=f"lässt sich nicht zeigen: {reason}")
-        return Photo(instead=gone), ()
+        return Photo(instead=cannot_be_shown(error.reason)), ()
     photo = album.add(_jpeg(cut(pixels, around, SIDE)), "jpeg")
     keypoints = [_keypoint(name, place, around, said=False) for name, place in truth.items()]
     keypoints += [_keypoint(name, place, around, said=True) for name, place in said.items()]
@@ -194,24 +205,7 @@ def _boxed(picture: ShownPicture, album: Album, *, missed: bool) -> Boxed:
     )
 
 
-def _kept_epoch(contents: ReportContents) -> int | None:
-    best = contents.card.notes.get("best_epoch")
-    return best if isinstance(best, int) else None
-
-
 _CAPTIONS = {
     Stage.HEADS: Phrase(en="Finding heads: loss", de="Köpfe finden: Verlust (loss)"),
     Stage.POINTS: Phrase(en="Finding points: loss", de="Punkte finden: Verlust (loss)"),
 }
-
-
-def _curves(contents: ReportContents) -> Sequence[Curve]:
-    """The losses of both stages over their epochs."""
-    drawn = []
-    for stage, history in contents.histories.items():
-        train, valid = (overfitting.series(history, key) for key in ("train_loss", "valid_loss"))
-        if train and valid:
-            key = f"curve-{stage}"
-            svg = charts.lines({"training": train, "validation": valid}, named_by=key)
-            drawn.append(Curve(key=key, caption=_CAPTIONS[stage], svg=svg))
-    return drawn

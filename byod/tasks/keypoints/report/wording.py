@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from byod.report.i18n import Phrase, percent, say
+from byod.report.i18n import Phrase, many, percent, say
+from byod.report.run_wording import Finding, of_folds
 from byod.schema.model_card import KeypointsCard, Measured
-from byod.tasks.classify.report.wording import Finding
+
+
+def heads(count: int) -> Phrase:
+    """A number of heads, after "on" ("3 heads", "3 Köpfen")."""
+    return many(count, "head", "heads", "Kopf", "Köpfen")
 
 
 def headline(card: KeypointsCard) -> Phrase:
@@ -29,7 +34,6 @@ def crossed(card: KeypointsCard) -> Phrase | None:
     metrics = card.metrics
     if metrics.measured_on is not Measured.CROSS_VALIDATION:
         return None
-    folds = [percent(fold) for fold in metrics.folds]
     return say(
         "Cross-validated: {models} models were trained, each tested on a part that it had not seen, near-duplicates "
         "always on one side. The median errors of the parts are {parts}. The model in this folder is one more, trained "
@@ -37,8 +41,8 @@ def crossed(card: KeypointsCard) -> Phrase | None:
         "Kreuzvalidiert: {models} Modelle wurden trainiert und jedes an einem Teil geprüft, den es nicht gesehen "
         "hatte; fast gleiche Bilder stets auf einer Seite. Die mittleren Fehler (Median) der Teile sind {parts}. Das "
         "Modell in diesem Ordner ist ein weiteres, aus allen Teilen bis auf einen.",
-        models=len(folds),
-        parts=Phrase(en=" · ".join(f.en for f in folds), de=" · ".join(f.de for f in folds)),
+        models=len(metrics.folds),
+        parts=of_folds(metrics.folds),
     )
 
 
@@ -70,18 +74,6 @@ def bar(card: KeypointsCard) -> Finding:
             ),
         )
     return Finding(level=level, words=words + more)
-
-
-def origin(card: KeypointsCard) -> Phrase:
-    """Say what the model is and how it came about, for the line below the title."""
-    if card.pretrained in ("scratch", "none"):
-        en, de = (
-            "{arch}, trained from random weights with {plugin}",
-            "{arch}, von Grund auf trainiert mit {plugin}",
-        )
-    else:
-        en, de = "{arch}, fine-tuned with {plugin}", "{arch}, nachtrainiert mit {plugin}"
-    return say(en, de, arch=card.arch, plugin=card.plugin)
 
 
 def issue(why: str, point: str, error: float) -> Phrase:

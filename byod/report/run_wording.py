@@ -1,0 +1,89 @@
+"""Explain what every run has in common to readers without statistics, in English and German."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from byod.report.i18n import Phrase, many, number, percent, points, say
+from byod.schema.model_card import Card, Paired
+from byod.schema.records import Record
+
+PROBE = "sklearn"  # the trainer whose model is the instant bar
+CHANCE = 0.05  # a difference is called real below this p-value
+
+
+class Finding(Record):
+    """A judgement: `level` is "good", "warn", "bad" or "" (nothing to say), `words` why."""
+
+    level: str
+    words: Phrase
+
+
+def origin(card: Card) -> Phrase:
+    """Say what the model is and how it came about, for the line below the title."""
+    if card.pretrained == "scratch":
+        en, de = (
+            "{arch}, trained from random weights with {plugin}",
+            "{arch}, von Grund auf trainiert mit {plugin}",
+        )
+    elif card.pretrained == "none" or card.plugin == PROBE:
+        en, de = "{arch}, trained with {plugin}", "{arch}, trainiert mit {plugin}"
+    else:
+        en, de = "{arch}, fine-tuned with {plugin}", "{arch}, nachtrainiert mit {plugin}"
+    return say(en, de, arch=card.arch, plugin=card.plugin)
+
+
+def weights(card: Card) -> Phrase:
+    """Say which weights training began with."""
+    if card.pretrained == "none":
+        return say("none pretrained", "keine vortrainierten")
+    if card.pretrained == "scratch":
+        return say("random", "zufällig")
+    if card.pretrained == "hub":
+        return say("pretrained, from their hub", "vortrainiert, von ihrem Hub")
+    return say("{name}", "{name}", name=card.pretrained)
+
+
+def pictures(count: int) -> Phrase:
+    """A number of pictures, after "in" or "on" ("3 pictures", "3 Bildern")."""
+    return many(count, "picture", "pictures", "Bild", "Bildern")
+
+
+def difference(
+    pair: Paired, first: Phrase | str, second: Phrase | str, counted: Callable[[int], Phrase] = pictures
+) -> Phrase:
+    """Explain the difference of two models on the same pictures (or what is `counted`) in one or two sentences."""
+    low, high = pair.interval
+    return say(
+        "{difference} percentage points (95 %: {low} to {high}) on the same {counted}: {only_first} only {first} got "
+        "right, {only_second} only {second}. {chance}",
+        "{difference} Prozentpunkte (95 %: {low} bis {high}) auf denselben {counted}: {only_first} erkannte nur "
+        "{first}, {only_second} nur {second}. {chance}",
+        difference=points(pair.difference),
+        low=points(low),
+        high=points(high),
+        counted=counted(pair.pictures),
+        only_first=pair.only_first,
+        only_second=pair.only_second,
+        first=first,
+        second=second,
+        chance=chance(pair),
+    )
+
+
+def chance(pair: Paired) -> Phrase:
+    """Say how likely such a difference is by chance alone."""
+    if pair.p_value < 0.001:
+        shown = Phrase(en="p < 0.001", de="p < 0,001")
+    else:
+        value = number(pair.p_value, 3 if pair.p_value < 0.1 else 2)
+        shown = Phrase(en=f"p = {value.en}", de=f"p = {value.de}")
+    if pair.p_value < CHANCE:
+        return say("Chance alone hardly gives this ({p}).", "Zufall allein ergibt das kaum ({p}).", p=shown)
+    return say("Chance alone may well give this ({p}).", "Das kann gut Zufall sein ({p}).", p=shown)
+
+
+def of_folds(folds: tuple[float | None, ...]) -> Phrase:
+    """The parts of a cross-validation one after the other: "91.0 % · 88.5 %"."""
+    shown = [percent(fold) for fold in folds]
+    return Phrase(en=" · ".join(each.en for each in shown), de=" · ".join(each.de for each in shown))

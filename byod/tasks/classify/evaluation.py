@@ -1,0 +1,127 @@
+"""A classifier on labelled pictures from elsewhere: class folders, or its dataset's test pictures as they are now."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from byod.collection.sources import folder as class_folders
+from byod.schema import recipe
+from byod.schema.errors import UsageError
+from byod.schema.model_card import Metrics, ModelCard
+from byod.schema.records import Example, Split
+from byod.schema.task_learning import Table
+from byod.tasks.classify.class_set import ClassSet
+from byod.tasks.classify.evaluate import EvaluatedExample, LoadedModel
+from byod.tasks.classify.predict import read_model
+from byod.training.run_evaluation import RunEvaluation
+
+
+class Evaluation(RunEvaluation):
+    """An evaluation of a run for classes.
+
+    `unknown` counts the pictures of folders whose names are none of the model's classes, which are left out; `absent`
+    are its classes that no folder shows.
+    """
+
+    metrics: Metrics
+    unknown: dict[str, int]
+    absent: tuple[str, ...]
+
+
+def pictures_in(place: Path) -> ClassSet:
+    """The pictures of class folders, each its own group, named by its bytes.
+
+    Raises:
+        UsageError: there is no such folder, or no class folder in it.
+    """
+    if not place.is_dir():
+        raise UsageError(
+            f"{place} is not a folder; byod evaluate takes a folder with a folder for each class"
+        )
+    found = []
+    for candidate in class_folders.pictures(place):
+        if candidate.path is not None:
+            with candidate.path.open("rb") as content:
+                sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+            found.append(
+                Example(
+                    sha256=sha256,
+                    path=candidate.path,
+                    label=candidate.label,
+                    split=Split.TEST,
+                    group=sha256,
+                )
+            )
+    if not found:
+        raise UsageError(f"{place} holds no class folders with pictures (a folder for each class)")
+    return ClassSet(tuple(found), tuple(dict.fromkeys(example.label for example in found)))
+
+
+def known_to(card: ModelCard, labelled: ClassSet) -> tuple[ClassSet, dict[str, Any]]:
+    """The pictures whose folders are classes of the model, by name or as a safe folder name; others are `unknown`."""
+    named = {name: name for name in card.classes} | {recipe.safe_folder(name): name for name in card.classes}
+    unknown = Counter(e.label for e in labelled.examples if e.label not in named)
+    kept = tuple(
+        example.model_copy(update={"label": named[example.label]})
+        for example in labelled.examples
+        if example.label in named
+    )
+    return ClassSet(kept, card.classes), {"unknown": dict(unknown)}
+
+
+def nothing_left(
+    card: ModelCard, labelled: ClassSet, left_out: Mapping[str, Any], on: str, learned: int
+) -> str:
+    """Why no picture is left to measure on."""
+    where = on or "the dataset"
+    if left_out["unknown"]:
+        return (
+            f"no folder of {where} is called {' or '.join(card.classes)}; it has "
+            f"{', '.join(sorted(left_out['unknown']))}"
+        )
+    if learned:
+        return f"the model has learned from all {learned} pictures of {where}; it takes others to measure it"
+    return f"{where} has no test pictures; name a folder with a folder for each class"
+
+
+def loaded(run: Path, card: ModelCard) -> LoadedModel:
+    """The run's model file."""
+    card, content = read_model(run)
+    return LoadedModel(content, card.input, card.classes, card.temperature)
+
+
+def evaluation(
+    fields: Mapping[str, Any], metrics: Metrics, labelled: ClassSet, evaluated: Sequence[EvaluatedExample]
+) -> Evaluation:
+    """The record of an evaluation."""
+    absent = tuple(name for name in labelled.classes if not metrics.per_class[name].pictures)
+    return Evaluation(**fields, metrics=metrics, absent=absent)
+
+
+def shown_card(card: ModelCard, evaluation: Evaluation) -> ModelCard:
+    """The run's card with the metrics of the evaluation in place of its own."""
+    return card.model_copy(update={"metrics": evaluation.metrics, "probe": None, "suspects": None})
+
+
+def table(evaluation: Evaluation) -> tuple[str, Table, list[str]]:
+    """Recall and precision by class, and what was left out."""
+    rows = [
+        (
+            name,
+            score.pictures,
+            *("–" if rate is None else f"{rate:.1%}" for rate in (score.recall, score.precision)),
+        )
+        for name, score in evaluation.metrics.per_class.items()
+    ]
+    remarks = [
+        f"{number} pictures of {name!r} are left out: the model has no such class"
+        for name, number in evaluation.unknown.items()
+    ]
+    if evaluation.absent:
+        remarks.append(f"no picture of {', '.join(evaluation.absent)} is there: nothing is said of it")
+    head = ("class", "pictures", "found (recall)", "right when called (precision)")
+    return "Classes", (head, rows), remarks

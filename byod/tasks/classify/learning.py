@@ -1,0 +1,154 @@
+"""How classes are learned: `byod.schema.task_learning.Learning` for the task classify."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from byod.report.run_wording import PROBE
+from byod.schema.model_card import LabelIssue, Measured, Metrics, ModelCard, Paired, Probe, Unreadable
+from byod.schema.progress import Say
+from byod.schema.records import Example, Task, Yield
+from byod.schema.task_learning import Issues, ModelFile, Outcome, OutOfFold, Table
+from byod.tasks.classify import calibrate, class_set, evaluate, label_errors
+from byod.tasks.classify.class_set import ClassSet, see_all_classes
+from byod.tasks.classify.evaluate import EvaluatedExample, LoadedModel
+from byod.tasks.classify.report import contents, page
+from byod.training import cross_validation
+from byod.training.cross_validation import FOLDS, Part
+from byod.training.fit import Model, Work
+from byod.training.run_folder import WEIGHTS
+
+task = Task.CLASSIFY.value
+counted = "pictures"
+probe = PROBE
+labelled = class_set.labelled
+usable = class_set.usable
+
+
+def fit(
+    work: Work, labelled: ClassSet, train: tuple[Example, ...], valid: tuple[Example, ...], part: str
+) -> Model:
+    """One classifier, with its temperature."""
+    see_all_classes(train, valid, labelled.classes)
+    return calibrate.fit(work, labelled.classes, train, valid, part)
+
+
+def folds(labelled: ClassSet, seed: int) -> tuple[Part, ...]:
+    """Parts for a cross-validation: whole duplicate groups, no more than the rarest class has."""
+    groups = Counter(label for label, _ in {(e.label, e.group) for e in labelled.examples})
+    count = min(FOLDS, *(groups[name] for name in labelled.classes))
+    return cross_validation.folds(labelled.examples, lambda example: example.label, count, seed)
+
+
+def loaded(labelled: ClassSet, model: Model, train: Sequence[Example]) -> LoadedModel:
+    """The exported file, ready to be asked."""
+    return LoadedModel(model.content, model.fitted.input, labelled.classes, model.fitted.temperature)
+
+
+def evaluate_on(
+    labelled: ClassSet, loaded: LoadedModel, test: Sequence[Example], part: str
+) -> tuple[list[EvaluatedExample], list[Unreadable]]:
+    """Ask the exported file about every picture of `test`."""
+    return evaluate.evaluate(loaded, test, part)
+
+
+def metrics(
+    labelled: ClassSet,
+    evaluated: Sequence[EvaluatedExample],
+    unreadable: Sequence[Unreadable],
+    *,
+    seed: int,
+    measured_on: Measured,
+) -> Metrics:
+    """Accuracy and its interval, calibration, confusions."""
+    return evaluate.metrics(evaluated, unreadable, labelled.classes, seed=seed, measured_on=measured_on)
+
+
+def paired(
+    labelled: ClassSet, first: Sequence[EvaluatedExample], second: Sequence[EvaluatedExample], *, seed: int
+) -> Paired:
+    """Two models on the same pictures."""
+    return evaluate.paired(first, second, seed=seed)
+
+
+def find_issues(
+    labelled: ClassSet, evaluated: Sequence[EvaluatedExample], probe: OutOfFold | None, say: Say
+) -> Issues | None:
+    """Pictures whose labels the others speak against, by what the probe says of each from outside its fold."""
+    if probe is None:
+        return None
+    found = label_errors.find_label_issues(probe, labelled.classes)
+    if found:
+        say(f"{len(found)} labels look wrong; the report shows them, byod check --suspects lists them")
+    return Issues(LabelIssue, found)
+
+
+def card(
+    fields: Mapping[str, Any],
+    labelled: ClassSet,
+    outcome: Outcome,
+    probe: tuple[str, Outcome, Paired] | None,
+) -> ModelCard:
+    """The model card."""
+    return ModelCard(
+        **fields,
+        classes=labelled.classes,
+        temperature=outcome.model.fitted.temperature,
+        metrics=outcome.metrics,
+        probe=None if probe is None else _probe(*probe),
+    )
+
+
+def _probe(plugin: str, outcome: Outcome, against: Paired) -> Probe:
+    fitted = outcome.model.fitted
+    return Probe(
+        plugin=plugin,
+        arch=fitted.arch,
+        pretrained=fitted.pretrained,
+        metrics=outcome.metrics,
+        seconds=fitted.seconds,
+        against=against,
+    )
+
+
+def models(model: Model) -> tuple[ModelFile, ...]:
+    """The one model file."""
+    return (ModelFile("model.onnx", WEIGHTS, model),)
+
+
+def predictions(labelled: ClassSet, evaluated: Sequence[EvaluatedExample]) -> Table:
+    """A line a picture: what it is, what was said, and the probability of each class."""
+    return evaluate.predictions(evaluated, labelled.classes)
+
+
+def report(
+    card: ModelCard,
+    labelled: ClassSet,
+    evaluated: Sequence[EvaluatedExample],
+    *,
+    outcome: Outcome | None = None,
+    issues: Sequence[LabelIssue] = (),
+    yields: Sequence[Yield] = (),
+) -> str:
+    """The page of a run or an evaluation."""
+    model = None if outcome is None else outcome.model
+    paths = {example.sha256: example.path for example in labelled.examples}
+    return page.render(contents.build(card, model, evaluated, issues, paths, yields))
+
+
+def summary(metrics: Metrics) -> str:
+    """A model's accuracy in one line."""
+    low, high = metrics.interval
+    return (
+        f"accuracy {metrics.accuracy:.1%} (95 %: {low:.1%} to {high:.1%}) on {metrics.pictures} "
+        f"{_MEASURED_ON[metrics.measured_on]}"
+    )
+
+
+_MEASURED_ON = {
+    Measured.TEST: "test pictures",
+    Measured.CROSS_VALIDATION: "pictures, cross-validated",
+    Measured.FOLDER: "pictures",
+}

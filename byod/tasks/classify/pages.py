@@ -1,0 +1,18 @@
+"""What the pages of a dataset of classes say: `byod.schema.task.Pages` for the task classify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from byod.schema.records import Snapshot
+
+hub = "image-classification"
+least_classes = 2
+
+
+def label_count(snapshot: Snapshot) -> None:
+    """Nothing more than the class folders say."""
+
+
+def drawing(folder: Path) -> None:
+    """Nothing: the label of a picture is not in it."""

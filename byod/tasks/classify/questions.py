@@ -1,0 +1,125 @@
+"""What people are asked about classes: `byod.schema.review.Reviewing` for the task classify."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from byod.schema.progress import Say
+from byod.schema.records import Snapshot
+from byod.schema.review_tasks import FOLDER, LabelConcern, Purpose, ReviewContext, ReviewTask, RunPrediction
+
+
+def questions(context: ReviewContext, say: Say) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
+    """Labels or suspects; conflicts always go along, since nothing trains on them until somebody decides."""
+    snapshot, last = context.snapshot, context.last_verdict
+    undecided = conflicts(snapshot, context.claimed, last_verdict=last)
+    if context.issues is not None:
+        yield Purpose.SUSPECTS, suspects(snapshot, context.issues, last_verdict=last)
+    if undecided:
+        yield Purpose.CONFLICTS, undecided
+    if context.only_conflicts and not undecided:
+        say("no picture is in conflict: there is nothing to decide")
+    if context.issues is None and not context.only_conflicts:
+        yield (
+            Purpose.LABELS,
+            labels(snapshot, last_verdict=last, answers=context.answers, run=context.run),
+        )
+
+
+def labels(
+    snapshot: Snapshot,
+    *,
+    last_verdict: int,
+    answers: Mapping[str, Mapping[str, float]] | None = None,
+    run: str = "",
+) -> list[ReviewTask]:
+    """Is the label right? All kept pictures, the most suspicious first.
+
+    `answers` are what the run says: SHA-256 → class folder → probability. Suspicion is then the best other class
+    against the picture's own, as for suspects.
+    """
+    asked = []
+    names = {folder: name for name, folder in snapshot.classes.items()}
+    for sample in snapshot.kept:
+        label = snapshot.classes[sample.label]
+        opinions = [RunPrediction(by=FOLDER, label=label)]
+        suspicion, text = 0.0, f"Stands in {sample.label}"
+        if answers is not None and sample.sha256 in answers:
+            said = answers[sample.sha256]
+            best = max(said, key=lambda name: said[name])
+            opinions.append(RunPrediction(by=run, label=best, score=min(1.0, max(0.0, said[best]))))
+            suspicion = _suspicion(said, label)
+            text += f"; {run} says {names[best]} ({said[best]:.0%})"
+        asked.append(
+            ReviewTask(
+                sample=sample,
+                label=label,
+                suspicion=suspicion,
+                text=text,
+                opinions=tuple(opinions),
+                last_verdict=last_verdict,
+            )
+        )
+    return sorted(
+        asked, key=lambda question: -question.suspicion
+    )  # stable: else as they stand in the dataset
+
+
+def _suspicion(said: Mapping[str, float], label: str) -> float:
+    own = said.get(label, 0.0)
+    rival = max((p for name, p in said.items() if name != label), default=0.0)
+    return rival / max(own + rival, 1e-12)
+
+
+def suspects(snapshot: Snapshot, issues: Sequence[LabelConcern], *, last_verdict: int) -> list[ReviewTask]:
+    """Is this doubted label wrong? In the order of doubt."""
+    kept = {sample.sha256: sample for sample in snapshot.kept}
+    names = {folder: name for name, folder in snapshot.classes.items()}
+    asked = []
+    for doubt in issues:
+        if (sample := kept.get(doubt.sha256)) is None:
+            continue
+        asked.append(
+            ReviewTask(
+                sample=sample,
+                label=snapshot.classes[sample.label],
+                suspicion=1.0 - doubt.quality,
+                text=f"Stands in {sample.label}; the other pictures speak for {names[doubt.suggested]}",
+                opinions=(
+                    RunPrediction(by=FOLDER, label=snapshot.classes[sample.label]),
+                    RunPrediction(by="other pictures", label=doubt.suggested, score=1.0 - doubt.quality),
+                ),
+                last_verdict=last_verdict,
+            )
+        )
+    return asked
+
+
+def conflicts(
+    snapshot: Snapshot, claimed: Mapping[str, Sequence[str]], *, last_verdict: int
+) -> list[ReviewTask]:
+    """Make a task for each picture whose class nobody has decided: which of the claimed ones is it?
+
+    `claimed` gives the class folders that a picture was offered for or said to be: SHA-256 → folders.
+    """
+    by_hash = {sample.sha256: sample for sample in snapshot.samples}
+    names = {folder: name for name, folder in snapshot.classes.items()}
+    asked = []
+    for sha256 in dict.fromkeys(sha256 for conflict in snapshot.conflicts for sha256 in conflict):
+        sample = by_hash.get(sha256)
+        if sample is None or not sample.path:
+            continue
+        folders = [folder for folder in claimed.get(sha256, ()) if folder in names]
+        asked.append(
+            ReviewTask(
+                sample=sample,
+                label=snapshot.classes.get(sample.label, ""),
+                suspicion=1.0,
+                text="Claimed to be: "
+                + " / ".join(names[folder] for folder in folders)
+                + (f" ({sample.detail})" if sample.detail else ""),
+                opinions=tuple(RunPrediction(by=f"{names[f]}?", label=f) for f in folders),
+                last_verdict=last_verdict,
+            )
+        )
+    return asked

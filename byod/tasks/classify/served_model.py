@@ -1,0 +1,106 @@
+"""A served classifier, which says when it is unsure: `byod.schema.serving.Serving` for the task classify."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+
+from byod.images import decode, resize
+from byod.schema.keypoints import Box
+from byod.schema.model_card import InputRule, ModelCard, Resize
+from byod.schema.serving import ClassesSaid, Look, Truth
+from byod.tasks.classify.predict import Predictor
+from byod.tasks.classify.report import saliency
+
+
+class ServedClassifier:
+    """A model of classes; `byod.schema.serving.ServedModel`."""
+
+    said = ClassesSaid
+
+    def __init__(self, run: Path, unsure_below: float, threads: int) -> None:
+        self._predictor = Predictor(run, threads=threads)
+        self.card, self._unsure_below = self._predictor.card, unsure_below
+
+    def facts(self) -> Mapping[str, object]:
+        """Its classes, and how good it is."""
+        shown = {"measured_on", "pictures", "accuracy", "interval", "ece"}
+        return {
+            "classes": self.card.classes,
+            "unsure_below": self._unsure_below,
+            "look": True,
+            "metrics": self.card.metrics.model_dump(mode="json", include=shown),
+        }
+
+    def answer(self, content: bytes, *, look: bool) -> ClassesSaid:
+        """Predict a picture; see `ServedModel`."""
+        card = self.card
+        block = resize.pixels(content, card.input)
+        width, height = upright_size(content)
+        row = self._predictor.probabilities(block[None])[0]
+        best = int(row.argmax())
+        shown = None
+        if look:
+            seen = saliency.seen(block, self._predictor.probabilities)
+            veil = f"data:image/png;base64,{base64.b64encode(seen.veil).decode('ascii')}"
+            area = area_of(card.input, width, height)
+            shown = Look(
+                label=card.classes[seen.which], veil=veil, area=area, least=seen.least, clear=seen.clear
+            )
+        return ClassesSaid(
+            width=width,
+            height=height,
+            label=card.classes[best],
+            probability=float(row[best]),
+            probabilities={label: float(p) for label, p in zip(card.classes, row, strict=True)},
+            unsure=float(row[best]) < self._unsure_below,
+            look=shown,
+        )
+
+    def truth(self, truth: Truth) -> tuple[str | None, None]:
+        """The class that a person says it is."""
+        if "label" not in truth.model_fields_set or truth.heads is not None:
+            raise ValueError("this model is about classes: send label, null for none of them")
+        if truth.label is not None and truth.label not in self.card.classes:
+            raise ValueError("label is none of the model's classes; send null for none of them")
+        return truth.label, None
+
+
+def opened(run: Path, *, unsure_below: float, threads: int) -> ServedClassifier:
+    """The model of a run."""
+    return ServedClassifier(run, unsure_below, threads)
+
+
+def nets(card: ModelCard) -> dict[str, str]:
+    """The one net."""
+    return {"model": "model.onnx"}
+
+
+def page_rule(card: ModelCard) -> None:
+    """Nothing: classes, input and temperature say it all."""
+
+
+def upright_size(content: bytes) -> tuple[int, int]:
+    """Width and height of a picture in pixels, once it stands upright.
+
+    Raises:
+        PictureError: it cannot be opened.
+    """
+    width, height, orientation = decode.stored(content)
+    return (height, width) if orientation >= 5 else (width, height)
+
+
+def area_of(rule: InputRule, width: int, height: int) -> Box:
+    """The box of a picture (x0, y0, x1, y1 in its pixels) that the net's input shows; `pad` shows more than it."""
+    if rule.resize is Resize.SQUISH:
+        return 0.0, 0.0, float(width), float(height)
+    across, down = width / rule.width, height / rule.height  # pixels of the picture to one of the input
+    scale = min(across, down) if rule.resize is Resize.CROP else max(across, down)
+    half_width, half_height = scale * rule.width / 2, scale * rule.height / 2
+    return (
+        width / 2 - half_width,
+        height / 2 - half_height,
+        width / 2 + half_width,
+        height / 2 + half_height,
+    )

@@ -1,0 +1,1 @@
+"""Datasets of keypoints for other programs."""

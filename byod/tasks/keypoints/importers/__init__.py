@@ -1,0 +1,1 @@
+"""Annotations of others as keypoints."""

@@ -1,0 +1,77 @@
+"""What the pages of a dataset of keypoints say: `byod.schema.task.Pages` for the task keypoints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from byod.report import dataset_statistics
+from byod.schema.keypoints import keypoints_file, read_keypoints
+from byod.schema.records import Snapshot
+from byod.schema.task import Drawing, LabelCount
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+hub = "keypoint-detection"
+least_classes = 1
+
+
+def label_count(snapshot: Snapshot) -> LabelCount:
+    """Count the keypoints of the usable pictures: how many heads have each point marked, and where.
+
+    Raises:
+        DatasetError: a file of points cannot be read.
+    """
+    everything = dataset_statistics.usable(snapshot)
+    files = (read_keypoints(snapshot.folder / keypoints_file(sample.path)) for sample in everything)
+    keypoints = [found for found in files if found is not None]
+    heads = [head for one in keypoints for head in one.heads]
+    counts = Counter(name for head in heads for name in head.marked)
+    outside = sum(not point.inside for head in heads for point in head.marked.values())
+    unmarked = len(everything) - len(keypoints)
+    beyond = f" ({outside} points lie outside the frame)" if outside else ""
+    return LabelCount(
+        heading="Points",
+        words=(
+            f"{_many(len(keypoints), 'picture is', 'pictures are')} marked, with {_many(len(heads), 'head', 'heads')}"
+            f"{beyond}; {_many(unmarked, 'is', 'are')} not marked yet."
+        ),
+        where=(
+            "The points of `images/<class>/<name>.jpg` lie in `points/<name>.json`, in pixels of the upright picture; "
+            "left and right are the viewer's."
+        ),
+        unlabelled=unmarked,
+        head=("point", "marked in heads"),
+        rows=tuple(counts.items()),
+        facts={
+            "marked": len(keypoints),
+            "unmarked": unmarked,
+            "heads": len(heads),
+            "points": dict(counts),
+            "outside": outside,
+        },
+    )
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
+
+
+def drawing(folder: Path) -> Drawing:
+    """Draws the points that are marked in a picture of the dataset at `folder`."""
+    from PIL import ImageDraw
+
+    def draw(name: str, image: Image) -> None:
+        keypoints = read_keypoints(folder / keypoints_file(name))
+        if keypoints is None:
+            return
+        across, down = image.width / keypoints.width, image.height / keypoints.height
+        pen = ImageDraw.Draw(image)
+        for head in keypoints.heads:
+            for point in head.marked.values():
+                x, y = point.x * across, point.y * down
+                pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill="#00e5ff", outline="#003b46")
+
+    return draw

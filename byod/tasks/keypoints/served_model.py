@@ -1,0 +1,119 @@
+"""A served model of keypoints: `byod.schema.serving.Serving` for the task keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from pydantic import JsonValue
+
+from byod.images import decode
+from byod.schema.errors import ModelError, TrainerError
+from byod.schema.keypoints import Head, Keypoint, Keypoints, is_inside
+from byod.schema.model_card import EyesRule, KeypointsCard, KeypointsPrediction
+from byod.schema.records import Record
+from byod.schema.serving import NO_PATH, HeadTruth, Truth
+from byod.tasks.keypoints import predict
+from byod.tasks.keypoints.geometry.targets import PROFILE, eyes_of
+from byod.tasks.keypoints.predict import KeypointsPredictor
+
+_SCORES = {"heads", "found", "median", "interval", "glasses", "glasses_interval"}
+
+
+class ServedKeypoints:
+    """A model of points: it finds heads, and the points of each; `byod.schema.serving.ServedModel`."""
+
+    said = KeypointsPrediction
+
+    def __init__(self, run: Path, threads: int) -> None:
+        self._predictor = KeypointsPredictor(run, threads=threads)
+        self.card = self._predictor.card
+
+    def facts(self) -> Mapping[str, object]:
+        """Its points, and how good it is."""
+        metrics = self.card.metrics
+        return {
+            "points": self.card.points,
+            "look": False,
+            "metrics": {
+                "measured_on": metrics.measured_on,
+                "pictures": metrics.pictures,
+                "crops": metrics.crops.model_dump(mode="json", include=_SCORES),
+                "pipeline": metrics.pipeline.model_dump(mode="json", include=_SCORES),
+            },
+        }
+
+    def answer(self, content: bytes, *, look: bool) -> KeypointsPrediction:
+        """The heads in a picture; see `ServedModel`."""
+        block = np.asarray(decode.open_picture(content))
+        height, width = block.shape[:2]
+        heads = tuple(self._predictor.find(block))
+        return KeypointsPrediction(path=NO_PATH, width=width, height=height, heads=heads)
+
+    def truth(self, truth: Truth) -> tuple[None, Keypoints]:
+        """The heads that a person marked."""
+        if truth.heads is None or truth.width is None or truth.height is None or truth.label is not None:
+            raise ValueError("this model is about points: send heads, and the picture's width and height")
+        names = self.card.points.names
+        heads = tuple(_head(head, names, truth.width, truth.height) for head in truth.heads)
+        return None, Keypoints(width=truth.width, height=truth.height, heads=heads)
+
+
+def _head(head: HeadTruth, names: tuple[str, ...], width: int, height: int) -> Head:
+    if not set(head.points) <= set(names):
+        raise ValueError("a head has a point that the model does not know")
+    points = {name: _point(head.points.get(name), width, height) for name in names}
+    if not any(points.values()) and head.box is None:
+        raise ValueError("a head has neither a point nor a box")
+    return Head(points=points, box=head.box)
+
+
+def _point(place: tuple[float, float] | None, width: int, height: int) -> Keypoint | None:
+    return (
+        None if place is None else Keypoint(x=place[0], y=place[1], inside=is_inside(*place, width, height))
+    )
+
+
+def opened(run: Path, *, unsure_below: float, threads: int) -> ServedKeypoints:
+    """The model of a run; it has a threshold of its own."""
+    return ServedKeypoints(run, threads)
+
+
+def nets(card: KeypointsCard) -> dict[str, str]:
+    """Both nets."""
+    return {"model": "model.onnx", "heads": "heads.onnx"}
+
+
+class OfflineFinder(Record):
+    """The constants for finding heads in JavaScript: `FindRule` and those of `predict`. `pair` numbers the eyes."""
+
+    heads_size: int
+    points_size: int
+    threshold: float
+    margin: float
+    refine: int
+    eyes: EyesRule | None
+    pair: tuple[int, int]
+    overlap: float = predict.OVERLAP
+    same: float = predict.SAME
+    grid: int = predict.GRID
+    profile: float = PROFILE
+
+
+def page_rule(card: KeypointsCard) -> dict[str, JsonValue]:
+    """The rule by which the nets' outputs become heads and their points."""
+    rule = predict.FindRule.of(card)
+    try:
+        pair = eyes_of(card.points)
+    except TrainerError as error:
+        raise ModelError(str(error)) from error
+    return OfflineFinder(
+        heads_size=rule.heads_size,
+        points_size=rule.points_size,
+        threshold=rule.threshold,
+        margin=rule.margin,
+        refine=rule.refine,
+        eyes=rule.eyes,
+        pair=pair,
+    ).model_dump(mode="json")

@@ -1,0 +1,231 @@
+"""The order of a training, whatever is learned: check, fit, measure on unseen pictures, explain, leave a run folder.
+
+What differs from task to task is `byod.schema.task_learning.Learning`, handed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from byod.schema.errors import TrainerError
+from byod.schema.model_card import Card, Measured, Unreadable
+from byod.schema.progress import Say, never, silent
+from byod.schema.records import Sha256, Split
+from byod.schema.task_learning import Issues, LabelledSet, Learning, Outcome, OutOfFold
+from byod.training import cross_validation, protocol, run_files, run_folder
+from byod.training.cross_validation import MIN_TEST, Part
+from byod.training.fit import Log, Work
+from byod.training.protocol import Trainer
+from byod.training.provenance import UNKNOWN, Provenance, card_fields
+from byod.training.run_folder import TEST
+
+SHARED = ("arch", "weights", "normalise", "from_scratch")
+"""Options that a probe takes over from the training it stands beside, so that both begin with the same weights."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The probe's training: what the real one has to beat."""
+
+    work: Work
+    outcome: Outcome
+
+
+def train(
+    learning: Learning,
+    labelled: LabelledSet,
+    trainer: Trainer,
+    options: Mapping[str, str],
+    *,
+    folder: Path,
+    seed: int = 0,
+    device: str | None = None,
+    gpus: int = 1,
+    cache: Path | None = None,
+    probe: Trainer | None = None,
+    crossed: bool = False,
+    fresh: bool = False,
+    about: Provenance = UNKNOWN,
+    say: Say = silent,
+    log: Log = lambda epoch: None,
+    should_stop: Callable[[], bool] = never,
+) -> Card:
+    """Train, check, calibrate and measure; `folder` appears when all of it is done, and not before.
+
+    Measured is on the test part, or by cross-validation where that holds too little or `crossed` asks for it. A `probe`
+    trains first, on the same split. `log` takes one epoch at a time: the trainer's numbers and `part` ("", "fold 2/5",
+    or with a stage: "heads", "fold 2/5 heads"). A run that was killed is resumed when it is started again with the same
+    pictures, labels, options, seed and devices. What the folder then holds: `byod.training.run_files.write`.
+
+    Raises:
+        TrainerError: there is too little to train on, or the trainer cannot train it.
+        UsageError: an option is unknown or does not fit.
+    """
+    usable = learning.usable(labelled, say)
+    protocol.check_task(trainer, learning.task)
+    checked = protocol.options(trainer, options)
+    how = {"task": learning.task, "crossed": crossed, "probe": None if probe is None else probe.name}
+    plan = run_folder.plan(trainer.name, options, seed, device, gpus) | usable.plan() | how
+    with run_folder.unfinished(folder, plan, fresh=fresh, say=say) as part:
+        place = part / run_folder.WORK
+        work = Work(trainer, checked, place, seed, device, gpus, cache, say, log, should_stop)
+        bar = None if probe is None else _train_probe(learning, work, usable, probe, options)
+        outcome = train_and_evaluate(learning, work, usable, crossed=crossed)
+        asked = None if bar is None else out_of_fold(learning, bar.work, usable, bar.outcome)
+        issues = learning.find_issues(usable, outcome.evaluated, asked, say)
+        card = _card(learning, work, usable, outcome, bar, folder.name, about, issues)
+        _write(learning, part, usable, outcome, issues, card, about)
+    say(learning.summary(outcome.metrics))
+    return card
+
+
+def _write(
+    learning: Learning,
+    part: Path,
+    labelled: LabelledSet,
+    outcome: Outcome,
+    issues: Issues | None,
+    card: Card,
+    about: Provenance,
+) -> None:
+    """All files of the run, into its folder while that has another name."""
+    doubted = issues.found if issues else ()
+    report = learning.report(
+        card, labelled, outcome.evaluated, outcome=outcome, issues=doubted, yields=about.yields
+    )
+    predictions = learning.predictions(labelled, outcome.evaluated)
+    run_files.write(part, card, learning.models(outcome.model), predictions, outcome.sides, issues, report)
+
+
+def train_and_evaluate(
+    learning: Learning, work: Work, labelled: LabelledSet, *, crossed: bool = False
+) -> Outcome:
+    """Train, and evaluate on unseen pictures: the test part, or each part of a cross-validation in turn."""
+    train, valid, test = (tuple(e for e in labelled.examples if e.split is side) for side in Split)
+    if (count := labelled.measured(test)) >= MIN_TEST and not crossed:
+        model = learning.fit(work, labelled, train, valid, "")
+        evaluated, unreadable = learning.evaluate_on(
+            labelled, learning.loaded(labelled, model, train), test, TEST
+        )
+    else:
+        parts = learning.folds(labelled, work.seed)
+        few = f"only {count} test {learning.counted} (fewer than {MIN_TEST}): "
+        work.say(
+            f"{'' if crossed else few}cross-validating in {len(parts)} parts, each picture tested once; the model kept "
+            "is one more, trained on all parts but one"
+        )
+        evaluated, unreadable = cross_validate(learning, work, labelled, parts)
+        train, valid = cross_validation.last_model(parts)
+        model, test = learning.fit(work, labelled, train, valid, ""), ()
+    metrics = learning.metrics(
+        labelled,
+        evaluated,
+        unreadable,
+        seed=work.seed,
+        measured_on=Measured.TEST if test else Measured.CROSS_VALIDATION,
+    )
+    sides = (("train", train), ("valid", valid), ("test", test))
+    return Outcome(model, sides, evaluated, unreadable, metrics)
+
+
+def cross_validate(
+    learning: Learning,
+    work: Work,
+    labelled: LabelledSet,
+    parts: Sequence[Part],
+    leave_out: Collection[Sha256] = (),
+) -> tuple[list[Any], list[Unreadable]]:
+    """Test each part once with a model that was trained on the others, of which the next one validates.
+
+    Pictures to `leave_out` are tested, and nothing is learned from them.
+    """
+
+    def fold(train: Part, valid: Part, test: Part, name: str) -> tuple[list[Any], list[Unreadable]]:
+        model = learning.fit(work, labelled, train, valid, name)
+        return learning.evaluate_on(labelled, learning.loaded(labelled, model, train), test, name)
+
+    return cross_validation.cross_validate(parts, fold, leave_out)
+
+
+def out_of_fold(
+    learning: Learning, work: Work, labelled: LabelledSet, known: Outcome | None = None
+) -> OutOfFold:
+    """Asks a probe about all pictures, each from outside its fold; `known` is what it said before."""
+    parts = learning.folds(labelled, work.seed)
+    crossed = known is not None and known.metrics.measured_on is Measured.CROSS_VALIDATION
+
+    def ask(leave_out: Collection[Sha256]) -> list[Any]:
+        if known is not None and crossed and not leave_out:
+            return known.evaluated
+        quiet = replace(work, folder=work.folder / f"without-{len(leave_out)}", say=silent)
+        return cross_validate(learning, quiet, labelled, parts, leave_out)[0]
+
+    return ask
+
+
+def probe_work(
+    probe: Trainer, options: Mapping[str, str], folder: Path, seed: int, cache: Path | None
+) -> Work:
+    """Work that becomes no run: a probe asked in silence, since it would say the same for each fold."""
+    checked = protocol.options(probe, options)
+    return Work(probe, checked, folder, seed, None, 1, cache, silent, lambda epoch: None, never)
+
+
+def _train_probe(
+    learning: Learning, work: Work, labelled: LabelledSet, probe: Trainer, options: Mapping[str, str]
+) -> Bar | None:
+    """The instant bar, on the same split; where it cannot begin with the same weights, it says so and takes its own."""
+    work.say(f"first the probe ({probe.name}): the bar that training has to clear")
+    shared = {k: v for k, v in options.items() if k in SHARED and k in probe.Options.model_fields}
+    for given in (shared, {}) if shared else ({},):
+        bar = replace(
+            work,
+            trainer=probe,
+            options=protocol.options(probe, given),
+            folder=work.folder / "probe",
+            gpus=1,
+            log=lambda epoch: None,
+        )
+        try:
+            outcome = train_and_evaluate(learning, bar, labelled)
+        except TrainerError as error:
+            work.say(f"the probe cannot be trained{' with the same weights' if given else ''}: {error}")
+            continue
+        arch = learning.models(outcome.model)[-1].model.fitted.arch
+        work.say(f"the probe ({arch}): {learning.summary(outcome.metrics)}")
+        return Bar(bar, outcome)
+    return None
+
+
+def _card(
+    learning: Learning,
+    work: Work,
+    labelled: LabelledSet,
+    outcome: Outcome,
+    bar: Bar | None,
+    run: str,
+    about: Provenance,
+    issues: Any,
+) -> Card:
+    """The model card: what every run says of itself, and what the task adds."""
+    models = [each.model.fitted for each in learning.models(outcome.model)]
+    fields = {
+        **card_fields(work, models[-1], run, about),
+        "task": learning.task,
+        "counts": {Split(name): labelled.count(side) for name, side in outcome.sides},
+        "seconds": sum(fitted.seconds for fitted in models),
+        "suspects": None if issues is None else len(issues.found),
+    }
+    if bar is None:
+        return learning.card(fields, labelled, outcome, None)
+    against = learning.paired(labelled, outcome.evaluated, bar.outcome.evaluated, seed=work.seed)
+    return learning.card(fields, labelled, outcome, (bar.work.trainer.name, bar.outcome, against))
+
+
+def digest(lines: Sequence[str]) -> str:
+    """A hash of what is learned from and measured on: equal for equal lines, in any order."""
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
