@@ -24,7 +24,7 @@ MinSide = Annotated[
     typer.Option(
         min=1,
         metavar="PIXELS",
-        help=f"Refuse pictures whose shorter side is below this (default {defaults.MIN_SIDE}).",
+        help=f"Refuse pictures whose shorter side is below this (default: {defaults.MIN_SIDE}).",
     ),
 ]
 MaxSide = Annotated[
@@ -52,7 +52,7 @@ def collect(
     per_class: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help=f"Pictures to keep of each class (default {defaults.PER_CLASS})."
+            min=1, metavar="N", help=f"Pictures to keep of each class (default: {defaults.PER_CLASS})."
         ),
     ] = None,
     source: Annotated[
@@ -71,9 +71,9 @@ def collect(
     license: Annotated[
         str | None,
         typer.Option(
-            metavar="POLICY",
-            help="Which licences are accepted: any (the default), open (it must allow changes) or commercial (and "
-            "commercial use); the last two refuse pictures whose licence is not stated.",
+            metavar="any|open|commercial",
+            help="Accept pictures of any licence, of an open one (which allows changes), or of one that also allows "
+            "commercial use; the last two refuse pictures whose licence is not stated (default: any).",
         ),
     ] = None,
     languages: Annotated[

@@ -173,7 +173,8 @@ def export(
     named: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DATASET|RUN]", help="Default: the dataset byod last wrote to, or its latest run."
+            metavar="[DATASET|RUN]",
+            help="A dataset or a run; default: the dataset byod last wrote to, or its latest run.",
         ),
     ] = None,
     format: Annotated[

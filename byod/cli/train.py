@@ -61,7 +61,9 @@ def train(
     setting: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Any option of the trainer (byod plugins NAME); repeat it."
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any option of the trainer (byod plugins NAME); repeat for several.",
         ),
     ] = None,
     seed: Annotated[

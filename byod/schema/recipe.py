@@ -69,7 +69,7 @@ class Recipe(Record):
     max_aspect: float = Field(
         defaults.MAX_ASPECT,
         ge=1,
-        description="refuse pictures whose longer side is more times the shorter one",
+        description="refuse pictures whose longer side is more than so many times the shorter one",
     )
     refuse_animated: bool = Field(False, description="refuse animations; else their first picture counts")
     split: Literal["folders"] | None = Field(
