@@ -8,6 +8,7 @@ trainers, the lists of sources and of export formats. The text around the parts 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import sys
@@ -62,9 +63,15 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def prose(text: str) -> str:
     """A help text as Markdown: nothing in it is taken for a tag, and options stand out."""
     text = " ".join(text.split()).replace("<", "&lt;")
+    return _typed().sub(r"`\1`", text)
+
+
+@functools.cache
+def _typed() -> re.Pattern[str]:
+    """What is to be typed, as it stands in help texts: a command with what follows it, an option, a variable."""
     named = "|".join(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    typed = rf"byod (?:{named})(?: --[a-z-]+| [A-Z]{{2,}}| [a-z]+(?=\)))*|--[a-z][a-z-]+|BYOD_\w+"
-    return re.sub(rf"(?<![\w`-])({typed})", r"`\1`", text)
+    command = rf"byod (?:{named})(?: --[a-z-]+| [A-Z]{{2,}}| [a-z]+(?=\)))*"
+    return re.compile(rf"(?<![\w`-])({command}|--[a-z][a-z-]+|BYOD_\w+)")
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -157,7 +164,7 @@ def sources() -> str:
 def refused_sources() -> str:
     """The names that are no sources, and why."""
     return "\n".join(
-        f"- `{name}`{prose(line.removeprefix(name))}" for name, line in (REFUSED | ELSEWHERE).items()
+        f"- `{name}` {prose(line.removeprefix(name))}" for name, line in (REFUSED | ELSEWHERE).items()
     )
 
 
