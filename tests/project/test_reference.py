@@ -258,7 +258,7 @@ def test_settings_that_pages_name_exist():
 # trainers
 
 
-@pytest.mark.parametrize("trainer", generated().trainers())
+@pytest.mark.parametrize("trainer", sorted(path.name[5:] for path in (ROOT / "plugins").glob("byod-*")))
 def test_every_option_of_a_trainer_is_on_its_pages(trainer: str):
     """docs/trainers.md and the plugin's README have a row for each option, and none for another."""
     known = set(generated().trainers()[trainer].Options.model_fields)
