@@ -182,7 +182,7 @@ def recipe(part: str) -> str:
     for key, said in schema["properties"].items():
         default = said.get("default")
         shown = "" if default is None or key == "classes" else f"`{tomlkit.item(default).as_string()}`"
-        rows.append((f"`{key}`", _value(said, schema), shown, prose(said["description"])))
+        rows.append((f"`{key}`", _value(said, schema), shown, prose(said.get("description", ""))))
     return table(("key", "value", "default", "what it is"), rows)
 
 
@@ -214,7 +214,7 @@ def trainer(name: str) -> str:
         shown = (
             "" if default is None else f"`{str(default).lower() if isinstance(default, bool) else default}`"
         )
-        told = prose(said["description"].removeprefix("points: "))
+        told = prose(said.get("description", "").removeprefix("points: "))
         rows.append((f"`{key}`", _value(said, schema), shown, told, f"`{task}`" if task else ""))
     head = ("option", "value", "default", "what it does", "only for")
     width = 5 if any(row[4] for row in rows) else 4

@@ -255,6 +255,18 @@ def test_settings_that_pages_name_exist():
         assert named - {"resumes"} <= keys, name(page)
 
 
+def test_every_key_and_option_says_what_it_is():
+    """Each field of byod.toml and of the trainers' options has a description, from which its row is made."""
+    models = [Recipe, ClassRecipe, KeypointSet, *(each.Options for each in generated().trainers().values())]
+    missing = [
+        f"{model.__module__}.{key}"
+        for model in models
+        for key, field in model.model_fields.items()
+        if not field.description
+    ]
+    assert not missing
+
+
 # trainers
 
 
