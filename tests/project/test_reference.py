@@ -355,7 +355,8 @@ def test_every_importer_is_on_its_pages_and_tested():
     tests = [path.stem for path in TESTED if path.parent.name == "importers"]
     for reader in readers:
         assert any(reader in test for test in tests), f"no test module names {reader}"
-        assert reader in code(ROOT / "byod" / "cli" / "convert.py")
+        faces = (path for path in CODE if path.parent.name in ("api", "cli"))
+        assert any(re.search(rf"\b{reader}\b", code(path)) for path in faces), f"no command calls {reader}"
 
 
 def test_every_export_format_is_on_its_pages_and_tested():
