@@ -16,7 +16,24 @@ if TYPE_CHECKING:
     from byod.schema.config import Settings
 
 Into = Annotated[
-    Path | None, typer.Option("--into", help="The dataset folder; default: ./datasets/<classes>.")
+    Path | None,
+    typer.Option("--into", metavar="FOLDER", help="The dataset folder; default: ./datasets/<classes>."),
+]
+MinSide = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="PIXELS",
+        help=f"Refuse pictures whose shorter side is below this (default: {defaults.MIN_SIDE}).",
+    ),
+]
+MaxSide = Annotated[
+    int | None,
+    typer.Option(
+        min=32,
+        metavar="PIXELS",
+        help="Make pictures smaller whose longer side is above this (default: files stay as they come).",
+    ),
 ]
 
 
@@ -34,29 +51,50 @@ def collect(
     into: Into = None,
     per_class: Annotated[
         int | None,
-        typer.Option(min=1, help=f"Pictures to keep of each class (default {defaults.PER_CLASS})."),
+        typer.Option(
+            min=1, metavar="N", help=f"Pictures to keep of each class (default: {defaults.PER_CLASS})."
+        ),
     ] = None,
     source: Annotated[
         list[str] | None,
-        typer.Option(help=f"Search this source; repeat for several. Default: {', '.join(defaults.SOURCES)}."),
+        typer.Option(
+            metavar="NAME",
+            help=f"Search this source; repeat for several (default: {', '.join(defaults.SOURCES)}).",
+        ),
     ] = None,
     query: Annotated[
         list[str] | None,
-        typer.Option(metavar="CLASS=TERMS", help="Search terms of a class; repeat for several."),
+        typer.Option(
+            metavar="CLASS=TERMS", help="Search terms of a class; repeat for several (default: its name)."
+        ),
     ] = None,
     license: Annotated[
-        str | None, typer.Option(help="any (default), open or commercial; the last two refuse unknown ones.")
+        str | None,
+        typer.Option(
+            metavar="any|open|commercial",
+            help="Accept pictures of any licence, of an open one (which allows changes), or of one that also allows "
+            "commercial use; the last two refuse pictures whose licence is not stated (default: any).",
+        ),
     ] = None,
     languages: Annotated[
-        str | None, typer.Option(help="Languages to go on in when a class falls short: de,en,fr or none.")
+        str | None,
+        typer.Option(
+            metavar="CODES",
+            help="Languages to go on in when a class falls short, like de,en,fr; or none "
+            f"(default: {','.join(defaults.LANGUAGES)}).",
+        ),
     ] = None,
-    min_side: Annotated[int | None, typer.Option(min=1, help="Refuse pictures with a shorter side.")] = None,
-    max_side: Annotated[int | None, typer.Option(min=32, help="Keep pictures no larger than this.")] = None,
+    min_side: MinSide = None,
+    max_side: MaxSide = None,
     from_urls: Annotated[
-        Path | None, typer.Option(help="Take addresses and labels from a csv, jsonl or parquet file.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Take addresses and labels from a csv, jsonl or parquet file."),
     ] = None,
     recipe: Annotated[
-        Path | None, typer.Option(help="Run the recipe of this dataset folder again: top up, never twice.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Run the recipe of this dataset folder again: top up, never twice."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Search only; show what would be fetched.")
@@ -68,14 +106,25 @@ def collect(
             help="Fetch also what its owners do not want used for training (robots.txt, noai, TDM).",
         ),
     ] = False,
-    deadline: Annotated[float, typer.Option(help="Seconds for one whole request.")] = defaults.DEADLINE,
-    max_bytes: Annotated[int, typer.Option(help="Bytes of one body.")] = defaults.MAX_BYTES,
-    redirects: Annotated[int, typer.Option(min=0, help="Redirects to follow.")] = defaults.REDIRECTS,
-    per_host: Annotated[int, typer.Option(min=1, help="Requests to one host at once.")] = defaults.PER_HOST,
+    deadline: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", help="Give up a download after this time, redirects and all."),
+    ] = defaults.DEADLINE,
+    max_bytes: Annotated[
+        int, typer.Option(metavar="BYTES", help="Refuse files that are larger than this.")
+    ] = defaults.MAX_BYTES,
+    redirects: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Follow at most so many redirects of one address.")
+    ] = defaults.REDIRECTS,
+    per_host: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Ask one host for so many pictures at once.")
+    ] = defaults.PER_HOST,
     delay: Annotated[
-        float, typer.Option(min=0, help="Seconds between requests to one host.")
+        float, typer.Option(min=0, metavar="SECONDS", help="Wait so long between two requests to one host.")
     ] = defaults.DELAY,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Requests at once in all.")] = defaults.WORKERS,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, metavar="N", help="Ask for so many pictures at once in all.")
+    ] = defaults.WORKERS,
     as_json: Json = False,
 ) -> None:
     """Search, download, check, de-duplicate and fill class folders."""
@@ -119,20 +168,26 @@ def add(
     paths: Annotated[
         list[Path] | None, typer.Argument(metavar="PATH…", help="Pictures, folders or class folders.")
     ] = None,
-    label: Annotated[str | None, typer.Option(help="Their class; without it, folders are classes.")] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS", help="Their class; without it, the names of folders are classes."),
+    ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Their labels, as a CSV file with the columns file and label."),
     ] = None,
     task: Annotated[
         str | None,
+        typer.Option(metavar="TASK", help="With --labels: what a new dataset is for; default: classify."),
+    ] = None,
+    into: Annotated[
+        Path | None,
         typer.Option(
-            help="With --labels: what a new dataset is for; default: what the dataset is for, or classify."
+            "--into", metavar="FOLDER", help="The dataset folder; default: the one byod last wrote to."
         ),
     ] = None,
-    into: Into = None,
-    min_side: Annotated[int | None, typer.Option(min=1, help="Refuse pictures with a shorter side.")] = None,
-    max_side: Annotated[int | None, typer.Option(min=32, help="Keep pictures no larger than this.")] = None,
+    min_side: MinSide = None,
+    max_side: MaxSide = None,
     reports: Annotated[
         bool,
         typer.Option("--reports", help="Take up what people reported to byod serve --allow-reports."),

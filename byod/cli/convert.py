@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from byod.api.convert import Converted
     from byod.tasks.keypoints.importers.annotated import Annotations
 
-Into = Annotated[Path | None, typer.Option("--into", help="The dataset folder.")]
+Into = Annotated[Path | None, typer.Option("--into", metavar="FOLDER", help="The dataset folder; needed.")]
 Coordinates = Annotated[
     str,
     typer.Option(
-        help="Of pictures with an EXIF orientation: are points those of the pixels as stored, or as shown upright?"
+        metavar="stored|shown",
+        help="Of pictures with an EXIF orientation: are points those of the pixels as stored, or as shown upright? "
+        "Asked only where the annotated size does not tell.",
     ),
 ]
-Label = Annotated[str | None, typer.Option(help="The class of the heads.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +43,8 @@ def cats(
         ),
     ] = None,
     into: Annotated[
-        Path | None, typer.Option("--into", help="The dataset folder; default: ./datasets/cats.")
+        Path | None,
+        typer.Option("--into", metavar="FOLDER", help="The dataset folder; default: ./datasets/cats."),
     ] = None,
     kaggle: Annotated[
         bool, typer.Option("--kaggle", help="Fetch it from Kaggle (needs kagglehub and your token).")
@@ -89,8 +91,18 @@ def voc(
             help="Boxes whose centres are points, from left to right: cat_eyes=eye_image_left,eye_image_right.",
         ),
     ],
-    head: Annotated[str | None, typer.Option(metavar="BOX", help="Boxes around heads: cat_face.")] = None,
-    label: Label = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BOX", help="Boxes around heads, like cat_face; default: a picture shows one head."
+        ),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS", help="The class of the heads; default: the dataset's, else that of --head."
+        ),
+    ] = None,
     into: Into = None,
     coordinates: Coordinates = "stored",
     as_json: Json = False,
@@ -110,8 +122,16 @@ def voc(
 def coco(
     annotations: Annotated[Path, typer.Argument(metavar="JSON", help="The file of annotations.")],
     paths: Annotated[list[Path], typer.Argument(metavar="ARCHIVE|FOLDER…", help="The pictures.")],
-    category: Annotated[str | None, typer.Option(help="The category whose points are meant.")] = None,
-    label: Label = None,
+    category: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The category whose points are meant; needed where several have points."
+        ),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS", help="The class of the heads; default: the category's name."),
+    ] = None,
     into: Into = None,
     coordinates: Coordinates = "stored",
     as_json: Json = False,

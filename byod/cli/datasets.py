@@ -11,7 +11,11 @@ from byod.cli.output import Json, Named, errors_in_one_line, print_result, print
 
 Options = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Any option of the probe (byod plugins sklearn)."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any option of the probe (byod plugins sklearn); repeat for several.",
+    ),
 ]
 
 
@@ -23,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 @errors_in_one_line
 def status(named: Named = None, as_json: Json = False) -> None:
-    """Counts per class, yield, reasons, conflicts and licences."""
+    """Show counts per class, what each source brought, why pictures were not kept, conflicts and licences."""
     from byod.api import datasets
     from byod.cli import tables
     from byod.dataset import dataset_folder, feedback_inbox
@@ -44,7 +48,8 @@ def status(named: Named = None, as_json: Json = False) -> None:
 def check(
     named: Named = None,
     into: Annotated[
-        Path | None, typer.Option(help="The page to write; default: check.html beside it.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The page to write; default: check.html in the dataset folder."),
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     suspects: Annotated[
@@ -145,7 +150,10 @@ def restore(
         list[str], typer.Argument(metavar="REASON|FILE…", help="duplicate, surplus, … or files in rejected/.")
     ],
     dataset_name: Annotated[
-        str | None, typer.Option("--dataset", help="The dataset; default: the one byod last wrote to.")
+        str | None,
+        typer.Option(
+            "--dataset", metavar="DATASET", help="The dataset folder; default: the one byod last wrote to."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -165,20 +173,29 @@ def export(
     named: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DATASET|RUN]", help="Default: the dataset byod last wrote to, or its latest run."
+            metavar="[DATASET|RUN]",
+            help="A dataset or a run; default: the dataset byod last wrote to, or its latest run.",
         ),
     ] = None,
     format: Annotated[
         str,
         typer.Option(
+            metavar="FORMAT",
             help="folders, hf, webdataset, croissant; of points: cat, coco, yolo-pose; of a run: onnx, safetensors, "
-            "web (a page that runs it in the browser)."
+            "web (a page that runs it in the browser).",
         ),
     ] = "folders",
     into: Annotated[
-        Path | None, typer.Option(help="Where to; default: ./exports/<dataset>-<format>.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where to; default: ./exports/<dataset or run>-<format>."),
     ] = None,
-    links: Annotated[bool, typer.Option("--links", help="Hard links instead of copies.")] = False,
+    links: Annotated[
+        bool,
+        typer.Option(
+            "--links",
+            help="Hard links to the dataset's own files instead of copies: quick, and no disk is used.",
+        ),
+    ] = False,
     runtime: Annotated[
         Path | None,
         typer.Option(

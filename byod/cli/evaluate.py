@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 def predict(
     images: Annotated[list[str], typer.Argument(metavar="IMAGE…", help="Pictures, folders, or - for stdin.")],
     run: Annotated[
-        str | None, typer.Option(help="A run's folder, or a dataset; default: the latest run.")
+        str | None,
+        typer.Option(
+            metavar="RUN", help="A run's folder, or a dataset (its latest run); default: the latest run."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -57,7 +60,7 @@ def predict(
 
 @errors_in_one_line
 def evaluate(
-    run: Annotated[str, typer.Argument(help="A run's folder, or a dataset (its latest run).")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or a dataset (its latest run).")],
     place: Annotated[
         Path | None,
         typer.Argument(
@@ -65,7 +68,10 @@ def evaluate(
             help="Class folders (a run for points: a dataset); default: the dataset's test pictures.",
         ),
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="Also write a page to this file.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write a page to this file (default: none is written)."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure a model on other people's pictures, in folders named after its classes."""
@@ -97,7 +103,7 @@ def compare(
             metavar="[RUN]…", help="Runs, or datasets (all their runs); default: all runs there are."
         ),
     ] = None,
-    into: Annotated[Path, typer.Option(help="The page to write.")] = Path("compare.html"),
+    into: Annotated[Path, typer.Option(metavar="FILE", help="The page to write.")] = Path("compare.html"),
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     as_json: Json = False,
 ) -> None:

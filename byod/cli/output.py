@@ -20,15 +20,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout.")]
 Named = Annotated[
-    str | None, typer.Argument(metavar="[DATASET]", help="A dataset; default: the one byod last wrote to.")
+    str | None,
+    typer.Argument(metavar="[DATASET]", help="A dataset folder; default: the one byod last wrote to."),
 ]
 
 StudioUrl = Annotated[
-    str | None, typer.Option("--url", help="A Label Studio that runs already (or BYOD_LABEL_STUDIO_URL).")
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="ADDRESS",
+        help="A Label Studio that runs already (or BYOD_LABEL_STUDIO_URL); default: byod's own, on this machine.",
+    ),
 ]
 StudioToken = Annotated[
     str | None,
-    typer.Option("--token", help="Your token there (better: BYOD_LABEL_STUDIO_TOKEN, which nobody sees)."),
+    typer.Option(
+        "--token",
+        metavar="TOKEN",
+        help="Your token there (better: BYOD_LABEL_STUDIO_TOKEN, which nobody sees).",
+    ),
 ]
 
 

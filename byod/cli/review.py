@@ -44,12 +44,25 @@ def review(
     ] = False,
     run: Annotated[
         str | None,
-        typer.Option(help="Show what this run says of each picture (a run's folder, or a dataset)."),
+        typer.Option(
+            metavar="RUN",
+            help="Show what this run says of each picture (a run's folder, or a dataset); default: no run is asked.",
+        ),
     ] = None,
     sample: Annotated[
-        int | None, typer.Option(min=1, help="Ask about so many pictures, drawn at random.")
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Ask about so many pictures, drawn at random (default: about all of them).",
+        ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Ask about the first so many.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Ask only about the first so many (default: about all of them)."
+        ),
+    ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Also ask about pictures that somebody reviewed already.")
     ] = False,
@@ -58,7 +71,8 @@ def review(
     files_root: Annotated[
         Path | None,
         typer.Option(
-            help="The folder that server shows local files from; without it, previews are uploaded."
+            metavar="FOLDER",
+            help="The folder that server shows local files from; without it, previews are uploaded.",
         ),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the browser.")] = False,

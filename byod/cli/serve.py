@@ -25,15 +25,18 @@ def serve(
     ] = None,
     label_studio: Annotated[
         bool,
-        typer.Option("--label-studio", help="Show the run's opinion to people who label in Label Studio."),
+        typer.Option(
+            "--label-studio", help="No page: show what the run thinks to people who label in Label Studio."
+        ),
     ] = False,
     url: StudioUrl = None,
     token: StudioToken = None,
     host: Annotated[
         str,
         typer.Option(
+            metavar="ADDRESS",
             help="Where the page listens. Another address than this one, like 0.0.0.0 for all of this machine's, lets"
-            " in everybody who can reach it: without a password, and unencrypted."
+            " in everybody who can reach it: without a password, and unencrypted.",
         ),
     ] = "127.0.0.1",
     port: Annotated[
@@ -41,12 +44,16 @@ def serve(
         typer.Option(
             min=1,
             max=65535,
+            metavar="PORT",
             help="Which port; default: 8000 (9090 for Label Studio), or any that is free.",
         ),
     ] = None,
     name: Annotated[
         list[str] | None,
-        typer.Option(help="A name by which others call this machine (its address always works with --host)."),
+        typer.Option(
+            metavar="NAME",
+            help="A name by which others call this machine; repeat for several (its address always works with --host).",
+        ),
     ] = None,
     allow_reports: Annotated[
         bool,
@@ -57,7 +64,9 @@ def serve(
     ] = False,
     unsure_below: Annotated[
         float,
-        typer.Option(min=0, max=1, help='Below this probability the page says "none of these".'),
+        typer.Option(
+            min=0, max=1, metavar="PROBABILITY", help='Below this probability the page says "none of these".'
+        ),
     ] = 0.7,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     as_json: Json = False,

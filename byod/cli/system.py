@@ -36,17 +36,22 @@ def doctor(as_json: Json = False) -> None:
 
 @errors_in_one_line
 def demo(
-    folder: Annotated[Path, typer.Option("--into", help="Where the demo leaves its dataset.")] = Path(
-        "byod-demo"
-    ),
+    folder: Annotated[
+        Path, typer.Option("--into", metavar="FOLDER", help="Where the demo leaves its dataset.")
+    ] = Path("byod-demo"),
     pictures: Annotated[
         Path | None,
-        typer.Option(help="Real class folders to plant the trouble among, instead of drawn ones."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Class folders of your own to plant the trouble among (default: pictures are drawn).",
+        ),
     ] = None,
-    only: Annotated[str | None, typer.Option(help="collect: stop before training.")] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="STEP", help="Stop after this step: collect (default: go on).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """The whole road, offline: plant trouble, serve it on loopback, collect, train, predict, compare."""
+    """Walk the whole road, offline: plant trouble, serve it on loopback, collect, train, predict, compare."""
     from byod.cli.demo import demo as show
 
     show(folder, pictures, only, as_json)

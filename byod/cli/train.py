@@ -21,33 +21,76 @@ def register(app: typer.Typer) -> None:
 @errors_in_one_line
 def train(
     named: Named = None,
-    plugin: Annotated[str, typer.Option(help="The trainer; byod plugins lists them.")] = "fastai",
+    plugin: Annotated[
+        str, typer.Option(metavar="NAME", help="The trainer; byod plugins lists them.")
+    ] = "fastai",
     task: Annotated[
-        str | None, typer.Option(help="classify or keypoints; default: what the dataset is for.")
+        str | None,
+        typer.Option(metavar="TASK", help="classify or keypoints; default: what the dataset is for."),
     ] = None,
     arch: Annotated[
-        str | None, typer.Option(help="The net's name; byod plugins --architectures lists them.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The net; byod plugins --architectures lists them (default: the trainer's, resnet18 for most).",
+        ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs after the head was trained.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Epochs of the whole net, after its head was trained (default: the trainer's).",
+        ),
+    ] = None,
     size: Annotated[
-        int | None, typer.Option(min=32, help="Side of the pictures the net sees, in pixels.")
+        int | None,
+        typer.Option(
+            min=32, metavar="PIXELS", help="Side of the pictures the net sees (default: the trainer's)."
+        ),
     ] = None,
     from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="Begin with no weights at all.")
+        bool, typer.Option("--from-scratch", help="Begin with random weights instead of pretrained ones.")
     ] = False,
-    weights: Annotated[Path | None, typer.Option(help="Begin with the weights of this file.")] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Begin with the weights of this file (default: pretrained ones, downloaded)."
+        ),
+    ] = None,
     setting: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any option of the trainer (byod plugins NAME)."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any option of the trainer (byod plugins NAME); repeat for several.",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same training.")] = 0,
-    device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; default: the best there is.")] = None,
-    gpus: Annotated[int, typer.Option(min=1, help="Train on so many GPUs of this machine.")] = 1,
+    seed: Annotated[
+        int,
+        typer.Option(metavar="N", help="The seed of all random numbers: the same seed, the same training."),
+    ] = 0,
+    device: Annotated[
+        str | None, typer.Option(metavar="DEVICE", help="cuda, mps or cpu; default: the best there is.")
+    ] = None,
+    gpus: Annotated[int, typer.Option(min=1, metavar="N", help="Train on so many GPUs of this machine.")] = 1,
     python: Annotated[
-        Path | None, typer.Option(help="The Python of another environment, in which the trainer lives.")
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="The Python of another environment, in which the trainer lives (default: this one).",
+        ),
     ] = None,
-    no_probe: Annotated[bool, typer.Option("--no-probe", help="Do not train the probe first.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Do not take up an unfinished run.")] = False,
+    no_probe: Annotated[
+        bool,
+        typer.Option(
+            "--no-probe",
+            help="Do not train the probe first; the report then says nothing of what it would reach.",
+        ),
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin anew where an unfinished run could be continued.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fine-tune a model on the pictures that survived, and measure it on ones it never saw.
@@ -119,12 +162,19 @@ def epoch(numbers: Mapping[str, object]) -> None:
 
 @errors_in_one_line
 def plugins(
-    name: Annotated[str | None, typer.Argument(help="A trainer: show its options.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A trainer: show its options; default: list all trainers."),
+    ] = None,
     architectures: Annotated[
         bool, typer.Option("--architectures", help="The nets that can be trained, by name.")
     ] = False,
     python: Annotated[
-        Path | None, typer.Option(help="With a trainer's name: the Python of the environment it lives in.")
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="With a trainer's name: the Python of the environment it lives in (default: this one).",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -38,7 +38,10 @@ class Settings(Record):
         config_file = Path(
             environment.get("BYOD_CONFIG") or platformdirs.user_config_path("byod") / "config.toml"
         )
-        values = {f"BYOD_{name.upper()}": str(value) for name, value in _read(config_file).items()}
+        values = {
+            f"BYOD_{name.upper()}": "1" if value is True else str(value)
+            for name, value in _read(config_file).items()
+        }
         values |= {name: value for name, value in environment.items() if name.startswith("BYOD_") and value}
         cache = Path(values.get("BYOD_CACHE") or platformdirs.user_cache_path("byod"))
         return cls(

@@ -31,8 +31,10 @@ _SIDES = ("left", "right")
 class KeypointSet(Record):
     """The points of a head, in order, and which of them change places in a mirror image."""
 
-    names: tuple[str, ...] = Field(min_length=1)
-    flips: tuple[tuple[str, str], ...] = ()
+    names: tuple[str, ...] = Field(min_length=1, description="the points of a head, in order")
+    flips: tuple[tuple[str, str], ...] = Field(
+        (), description="pairs of points that a mirror image exchanges"
+    )
 
     @field_validator("names")
     @classmethod

@@ -39,29 +39,46 @@ _WINDOWS_DEVICES = {
 class ClassRecipe(Record):
     """One class: the name people see and the terms its sources are asked."""
 
-    name: str
-    queries: tuple[str, ...] = ()
+    name: str = Field(description="the name people see; the table's own name is that of the folder")
+    queries: tuple[str, ...] = Field((), description="search terms, asked in turn; none: the name itself")
 
 
 class Recipe(Record):
-    """All of `byod.toml`; `classes` is keyed by folder name. Lengths are in pixels.
+    """All of `byod.toml`; `classes` is keyed by folder name. The descriptions stand in docs/recipe.md."""
 
-    `points` are those of the task keypoints. `split` names a fixed split (`byod.dataset.splits.FIXED`); None: by
-    duplicate group.
-    """
-
-    task: TaskName = Task.CLASSIFY.value
-    per_class: int = Field(defaults.PER_CLASS, ge=1)
-    sources: tuple[str, ...] = defaults.SOURCES
-    license: Policy = Policy.ANY
-    languages: tuple[str, ...] = defaults.LANGUAGES
-    min_side: int = Field(defaults.MIN_SIDE, ge=1)
-    max_side: int | None = Field(None, ge=32)
-    max_aspect: float = Field(defaults.MAX_ASPECT, ge=1)
-    refuse_animated: bool = False
-    split: Literal["folders"] | None = None
-    points: KeypointSet | None = None
-    classes: dict[str, ClassRecipe] = {}
+    task: TaskName = Field(Task.CLASSIFY.value, description="what the dataset is for")
+    per_class: int = Field(defaults.PER_CLASS, ge=1, description="pictures to keep of each class")
+    sources: tuple[str, ...] = Field(defaults.SOURCES, description="the sources to ask, in turn")
+    license: Policy = Field(
+        Policy.ANY,
+        description="which pictures may be kept: all, those whose licence allows changes, or those whose licence also "
+        "allows commercial use; the last two refuse pictures whose licence is not stated",
+    )
+    languages: tuple[str, ...] = Field(
+        defaults.LANGUAGES,
+        description="codes of the languages to go on in, by Wikidata's names, when a class falls short; `[]`: none",
+    )
+    min_side: int = Field(
+        defaults.MIN_SIDE, ge=1, description="refuse pictures whose shorter side has fewer pixels"
+    )
+    max_side: int | None = Field(
+        None,
+        ge=32,
+        description="make pictures smaller whose longer side has more pixels; left out: files stay as they come",
+    )
+    max_aspect: float = Field(
+        defaults.MAX_ASPECT,
+        ge=1,
+        description="refuse pictures whose longer side is more than so many times the shorter one",
+    )
+    refuse_animated: bool = Field(False, description="refuse animations; else their first picture counts")
+    split: Literal["folders"] | None = Field(
+        None,
+        description="a fixed split: `folders` is that of the Cat Dataset, by the folders its pictures came from; left "
+        "out: by duplicate group",
+    )
+    points: KeypointSet | None = Field(None, description="the points of a head; needed by the task keypoints")
+    classes: dict[str, ClassRecipe] = Field({}, description="a table for each class, named like its folder")
 
     def folder_of(self, name: str) -> str | None:
         """The folder of the class people see as `name`, or None."""

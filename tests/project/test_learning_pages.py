@@ -1,4 +1,4 @@
-"""The pages for learners: their commands exist, the offline ones run as they stand, and no link leads nowhere."""
+"""The pages for learners: their offline commands run as they stand, and what they promise of copied datasets holds."""
 
 import re
 import shlex
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from documented import known, shown
+from documented import section
 
 from byod.dataset.dataset_folder import Dataset
 from byod.tasks import TASKS
@@ -18,38 +18,12 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 FIRST_STEPS = ROOT / "docs" / "erste-schritte.md"
-PAGES = [FIRST_STEPS, ROOT / "docs" / "training-elsewhere.md"]
 OFFLINE = "## 2. Üben ohne Internet"
-
-
-def section(page: Path, heading: str) -> str:
-    """What stands under a heading, up to the next one."""
-    return page.read_text(encoding="utf-8").partition(f"{heading}\n")[2].partition("\n## ")[0]
 
 
 def blocks(text: str) -> list[str]:
     """The lines of indented blocks: what is to be typed."""
     return re.findall(r"^ {4}(\S.*)$", text, flags=re.MULTILINE)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_command_on_a_page_exists_with_its_options(page):
-    """A command or option that was renamed is found on the page that still shows it."""
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    commands = [line for line in shown(page) if line.startswith("byod")]
-    assert len(commands) > 5
-    assert not [line for line in commands if not known(line)]
-    for line in shown(page):
-        if line.startswith("make "):
-            assert re.search(rf"^{line.split()[1]}:", makefile, flags=re.MULTILINE), line
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_link_of_a_page_leads_somewhere(page):
-    """Files that are linked to are there."""
-    links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
-    assert links
-    assert not [link for link in links if "://" not in link and not (page.parent / link).exists()]
 
 
 @pytest.mark.long

@@ -7,11 +7,10 @@ from typing import ClassVar
 
 from byod_torch import environment_check
 from byod_torch.architectures import TABLE
-from byod_torch.options import CLASSES_ONLY, POINTS_ONLY
 from pydantic import BaseModel
 
 from byod.plugin import Architecture, Run, Task, Trained, TrainerError, TrainingData, give_way
-from byod_fastai.options import Options
+from byod_fastai.options import CLASSES_ONLY, POINTS_ONLY, Options
 
 __all__ = ["Fastai", "Options"]
 
@@ -52,9 +51,7 @@ class Fastai:
         """
         give_way()
         points = data.stage is not None
-        wrong = sorted(
-            options.model_fields_set & (CLASSES_ONLY | {"class_weights"} if points else POINTS_ONLY)
-        )
+        wrong = sorted(options.model_fields_set & (CLASSES_ONLY if points else POINTS_ONLY))
         if wrong:
             raise TrainerError(f"{wrong[0]} says nothing for the task {data.task}; remove it")
         with warnings.catch_warnings():

@@ -5,6 +5,10 @@ from __future__ import annotations
 from byod_torch import options
 from pydantic import Field
 
+CLASSES_ONLY = {*options.CLASSES_ONLY, "class_weights"}
+POINTS_ONLY = options.POINTS_ONLY
+"""Options that belong to one task alone."""
+
 
 class Options(options.Options):
     """The options of `--set KEY=VALUE`: byod-torch's, and what this trainer does otherwise."""

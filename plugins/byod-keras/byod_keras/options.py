@@ -36,7 +36,7 @@ class Options(BaseModel):
         le=10,
         description="highest rate of the cycle (0.002; pretrained 0.005, the whole net a tenth)",
     )
-    weight_decay: float = Field(0.01, ge=0, le=1)
+    weight_decay: float = Field(0.01, ge=0, le=1, description="how strongly weights are drawn to zero")
     patience: int = Field(8, ge=1, description="stop after so many epochs without a better validation loss")
     augment: bool = Field(True, description="mirror, turn, zoom and change the light of training pictures")
     from_scratch: bool = Field(False, description="random weights (small and lenet have no others)")
