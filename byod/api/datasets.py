@@ -56,6 +56,10 @@ def opened(folder: Path, say: Say) -> Iterator[Dataset]:
 
 def sync_folders(dataset: Dataset, say: Say) -> None:
     """Take up what people did to the folders of an open dataset."""
+    if dataset.recipe.unknown:
+        say(
+            f"byod.toml: {', '.join(dataset.recipe.unknown)}: nothing that this byod knows; kept, and not used"
+        )
     changes = sync(dataset)
     say_changes(changes, say)
     if changes.any or dataset.catalog.samples.waiting():

@@ -43,7 +43,7 @@ def assign(dataset: Dataset) -> SplitDone:
     samples, name = dataset.catalog.samples, dataset.recipe.split
     everything, origins, previous = samples.all(), dataset.catalog.candidates.origins(), samples.splits()
     undecided = {sha256 for conflict in samples.conflicts() for sha256 in conflict}
-    kept = [sample for sample in everything if sample.status is Status.KEPT]
+    kept = [sample for sample in everything if sample.status is Status.KEPT and _assignable(sample, previous)]
     groups = grouping.groups(kept, samples.groups(), origins)
     items = [
         splits.Item(sha256=sample.sha256, label=sample.label, group=groups[sample.sha256])
@@ -66,6 +66,12 @@ def assign(dataset: Dataset) -> SplitDone:
         samples.set_splits(plan.assigned)
     counts = _counts(dataset, items, plan.assigned)
     return SplitDone(counts=counts, moved=plan.moved, name=used, leaks=leaks, note=note)
+
+
+def _assignable(sample: Sample, previous: Mapping[str, Split]) -> bool:
+    """True unless a newer byod put it into a part that this one does not know; there it stays."""
+    part = previous.get(sample.sha256)
+    return part is None or part.known
 
 
 def _counts(

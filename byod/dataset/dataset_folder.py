@@ -23,9 +23,8 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from byod.dataset import grouping
-from byod.dataset.catalog import Catalog
-from byod.dataset.label_log import LabelLog
+from byod.dataset import grouping, label_log
+from byod.dataset.catalog import Catalog, check_version
 from byod.schema import files
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, DatasetLocked, UsageError
@@ -41,7 +40,7 @@ INCOMING = ".byod/incoming"
 # what byod writes to, moves or clears by a name that everybody knows: none of it may be a link
 _OWN_FILES = (
     recipes.FILE,
-    "labels.jsonl",
+    label_log.FILE,
     "catalog.db",
     "catalog.db-wal",
     "catalog.db-shm",
@@ -58,8 +57,6 @@ _OWN_ROOMS = (
     ".byod/lock",
     ".byod/written",
 )
-
-
 _ABANDONED = 60.0
 """Seconds after which a temporary file is nobody's any more, where people without the lock may write."""
 
@@ -73,7 +70,7 @@ class Dataset:
 
     Raises:
         DatasetLocked: another byod is at work on it.
-        DatasetError: the folder is not a dataset, or its catalog cannot be read.
+        DatasetError: the folder is not a dataset, its catalog cannot be read, or a newer byod wrote in it.
         RecipeError: `byod.toml` cannot be read.
     """
 
@@ -81,8 +78,9 @@ class Dataset:
         self.folder = folder.resolve()
         _check_own(self.folder)
         self.recipe = recipes.read(self.folder)
-        hidden = self.folder / ".byod"
-        hidden.mkdir(exist_ok=True)
+        check_version(self.folder / "catalog.db")
+        label_log.check_format(self.folder / label_log.FILE)
+        (hidden := self.folder / ".byod").mkdir(exist_ok=True)
         self._lock = FileLock(hidden / "lock")
         if lock:
             try:
@@ -103,7 +101,7 @@ class Dataset:
             self.lost = self.catalog.blank()
             if astray := self.catalog.samples.astray():
                 raise files.leads_out(self.folder, astray)
-            self.log = LabelLog(self.files, "labels.jsonl", self.catalog)
+            self.log = label_log.LabelLog(self.files, self.catalog)
             if lock:
                 self._finish_moves()
                 self._clear_incoming()
@@ -312,11 +310,13 @@ class Dataset:
                 sha256=sample.sha256,
                 path=self.folder / sample.path,
                 label=sample.label,
-                split=snapshot.splits[sample.sha256],
+                split=part,
                 group=groups[sample.sha256],
             )
             for sample in snapshot.kept
-            if sample.sha256 not in conflicting and sample.sha256 in snapshot.splits
+            if sample.sha256 not in conflicting
+            and (part := snapshot.splits.get(sample.sha256))
+            and part.known
         ]
 
 

@@ -17,7 +17,7 @@ from byod.exports.keypoint_labels import is_marked
 from byod.exports.selection import Leaving, selected
 from byod.report.attribution import FILE as CREDITS
 from byod.report.attribution import to_csv
-from byod.schema import files
+from byod.schema import file_formats, files
 from byod.schema.errors import DatasetError, UsageError
 from byod.schema.records import Record, Snapshot, Task
 
@@ -111,6 +111,7 @@ def _check_place(snapshot: Snapshot, format: str, into: Path) -> None:
     if not into.exists() or not any(into.iterdir()):
         return
     before = _marked(into)
+    file_formats.check(into / MARK, before.get("format_version", 1), DatasetError)
     if before.get("dataset") != snapshot.name or before.get("format") != format:
         raise DatasetError(
             f"{into} is not empty and no earlier {format} export of {snapshot.name}; choose another folder"
@@ -140,6 +141,7 @@ def _finish(
     (staging / CREDITS).write_text(to_csv(rows), encoding="utf-8", newline="")
     written = (path.relative_to(staging).as_posix() for path in staging.rglob("*") if not path.is_dir())
     mark = {
+        "format_version": file_formats.FIRST,  # `format` is the name of the layout
         "dataset": snapshot.name,
         "format": format,
         "fingerprint": snapshot.fingerprint,

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import JsonValue, ValidationError
 
 from byod import __version__
-from byod.schema import files
+from byod.schema import file_formats, files
 from byod.schema.errors import ByodError, ModelError, TrainerError
 from byod.schema.model_card import Card, KeypointsCard, ModelCard
 from byod.schema.progress import Say, silent
@@ -110,12 +110,19 @@ def write_examples(part: Path, sides: Sequence[tuple[str, Sequence[Example]]]) -
 
 
 def read_examples(run: Path) -> dict[str, tuple[str, str]]:
-    """Read which part of the split each picture of a finished run stood on: SHA-256 → (part, group)."""
+    """Read which part of the split each picture of a finished run stood on: SHA-256 → (part, group).
+
+    Raises:
+        ModelError: the table has not these columns.
+    """
     file = run / "examples.csv"
     if not file.is_file():
         return {}
     with file.open(encoding="utf-8", newline="") as lines:
-        return {row["sha256"]: (row["part"], row["group"]) for row in csv.DictReader(lines)}
+        table = csv.DictReader(lines)
+        if missing := {"sha256", "part", "group"} - set(table.fieldnames or ()):
+            raise ModelError(f"{file} is not what byod wrote (it has no column {min(missing)})")
+        return {row["sha256"]: (row["part"], row["group"]) for row in table}
 
 
 def trained_on(sides: Mapping[str, tuple[str, str]]) -> frozenset[str]:
@@ -145,7 +152,7 @@ def read_card(run: Path) -> ModelCard | KeypointsCard:
     """`model.json` of a run folder, checked: a `KeypointsCard` for the task keypoints, else a `ModelCard`.
 
     Raises:
-        ModelError: it is missing, or not what byod writes.
+        ModelError: it is missing, not what byod writes, or what a newer byod writes.
     """
     file = run / "model.json"
     if not file.is_file():
@@ -153,35 +160,19 @@ def read_card(run: Path) -> ModelCard | KeypointsCard:
     if file.stat().st_size > MAX_CARD_BYTES:
         raise ModelError(f"{file} is too large to be a model card")
     content = file.read_bytes()
-    kind: type[ModelCard | KeypointsCard] = KeypointsCard if _task(content) == Task.KEYPOINTS else ModelCard
+    kind: type[ModelCard | KeypointsCard] = (
+        KeypointsCard if file_formats.stated(content).task == Task.KEYPOINTS else ModelCard
+    )
     try:
-        card = kind.model_validate_json(content)
+        card = file_formats.read(kind, content, file, ModelError)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ModelError(
-            f"{file} is not a byod model card ({where + ': ' if where else ''}{first['msg']})"
-        ) from error
+        raise ModelError(f"{file} is not a byod model card ({file_formats.fault(error)})") from error
     if isinstance(card, ModelCard):
         if len(set(card.classes)) != len(card.classes):
             raise ModelError(f"{file} names a class twice")
         if card.task is not Task.CLASSIFY:
             raise ModelError(f"{file} is not a byod model card (task: {card.task})")
     return card
-
-
-class _Kind(BaseModel):
-    """Of a card, what it is for."""
-
-    task: Any = None
-
-
-def _task(content: bytes) -> object:
-    """The task that a card names; None where it cannot be read that far (its check will say why)."""
-    try:
-        return _Kind.model_validate_json(content).task
-    except ValidationError:
-        return None
 
 
 def classifier_card(run: Path) -> ModelCard:

@@ -12,6 +12,7 @@ from byod.collection import local_files
 from byod.report import attribution
 from byod.schema import files
 from byod.schema.errors import ModelError, TrainerError, UsageError
+from byod.schema.file_formats import Format
 from byod.schema.model_card import Card, EyesRule, KeypointsCard
 from byod.schema.records import Record
 from byod.tasks.keypoints import predict
@@ -76,6 +77,7 @@ class OfflineFinder(Record):
 class OfflineModel(About):
     """`model.json` of the folder: what the page is told by a server, and what it needs in order to be its own."""
 
+    format: Format = 1
     nets: dict[str, OfflineNet]
     finder: OfflineFinder | None = None
 
@@ -127,9 +129,7 @@ def _model(staging: Path, run: Path, card: Card, about: About) -> None:
         name: OfflineNet(file=file, bytes=(staging / file).stat().st_size) for name, file in files.items()
     }
     rule = _finding(card) if isinstance(card, KeypointsCard) else None
-    described = OfflineModel(**about.model_dump(), nets=nets, finder=rule).model_dump(
-        mode="json", exclude={"takes"}
-    )
+    described = OfflineModel(**dict(about), nets=nets, finder=rule).model_dump(mode="json", exclude={"takes"})
     text = json.dumps(described, ensure_ascii=False, indent=1, allow_nan=False)
     (staging / CARD).write_text(text, encoding="utf-8")
 
