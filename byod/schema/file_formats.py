@@ -57,9 +57,10 @@ def check(
     """
     if (major(stated) or 0) <= known:
         return
-    wanted = writer if isinstance(writer, str) and re.fullmatch(r"[\w.+!-]{1,40}", writer) else None
+    told = isinstance(writer, str) and re.fullmatch(r"[\w.+!-]{1,40}", writer) and writer != __version__
+    wanted = writer if told else "the one that wrote it"
     raise error(
-        f"{file} was written by a newer byod (format {stated}); it needs byod >= {wanted or 'the one that wrote it'}"
+        f"{file} was written by a newer byod (format {stated}); it needs byod >= {wanted}"
         f" (this is {__version__}): update byod (pip install --upgrade byod-toolkit)"
     )
 
