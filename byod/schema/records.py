@@ -37,10 +37,11 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # no return type: in JSON schemas it would take the place of the fields
     @model_serializer(mode="wrap")
-    def _with_unknown(
+    def _with_unknown(  # type: ignore[no-untyped-def]
         self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
-    ) -> dict[str, Any]:
+    ):
         values: dict[str, Any] = handler(self)
         unknown = self.__pydantic_extra__
         if not unknown or info.include is not None:
