@@ -234,10 +234,7 @@ def test_reports_and_points_keep_what_is_new_in_them(home):
 
 
 def _newer_recipe(folder: Path) -> None:
-    file = folder / recipes.FILE
-    file.write_text(
-        f"format = 2\nclasses = 'elsewhere'\n{file.read_text(encoding='utf-8')}", encoding="utf-8"
-    )
+    (folder / recipes.FILE).write_text("format = 2\nclasses = 'elsewhere'\n", encoding="utf-8")
 
 
 def _newer_catalog(folder: Path) -> None:
@@ -296,7 +293,7 @@ def test_a_run_of_a_newer_format_is_refused_and_nothing_is_written(home):
 
 
 def test_single_files_of_a_newer_format_are_left_where_they_lie(home):
-    """Points and reports of a newer byod are said in a line, and the rest of the dataset goes on."""
+    """Points and reports of a newer byod are refused in one line where they are needed, and stay as they are."""
     folder = home / "spots"
     sample = datasets.status(folder, say=quiet).kept[0]
     points = folder / keypoints_file(sample.path)
@@ -304,10 +301,7 @@ def test_single_files_of_a_newer_format_are_left_where_they_lie(home):
     edited(points, format=2, heads="elsewhere")
     edited(report, format=2, marks="elsewhere")
     before = points.read_bytes(), report.read_bytes()
-    (folder / "catalog.db").unlink()  # so that every file is looked at
-    said: list[str] = []
-    datasets.status(folder, say=said.append)
-    assert [line for line in said if f"{points.name} was written by a newer byod (format 2)" in line]
+    assert len(datasets.status(folder, say=quiet).kept) == 24
     with pytest.raises(DatasetError, match=rf"{report.name} was written by a newer byod \(format 2\)"):
         feedback.import_feedback(folder, say=quiet, watch=quiet)
     with pytest.raises(DatasetError, match=rf"{points.name} was written by a newer byod \(format 2\)"):
