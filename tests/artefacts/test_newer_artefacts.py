@@ -319,6 +319,7 @@ def test_an_export_of_a_newer_format_is_not_replaced(home):
     assert contents(place) == before
 
 
+@pytest.mark.slow
 def test_a_table_with_further_columns_is_read_by_its_header(home):
     """Columns of a newer byod are passed over, also when they come first."""
     run = run_of(home / "shapes")

@@ -115,6 +115,7 @@ def test_an_old_run_of_points_finds_what_it_found(home):
     assert sum(len(each.heads) for each in said) >= 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["shapes", "spots"])
 def test_old_runs_are_compared(home, name):
     """A comparison reads the cards and the tables of two runs."""
