@@ -99,6 +99,16 @@ def test_an_unknown_word_is_shown_as_it_is(home, column):
         assert not (folder / path).exists()
 
 
+def test_a_lost_catalog_takes_unknown_reasons_from_the_folders(home):
+    """A picture in `rejected/` under a word that is not known stays there, under that word."""
+    folder = home / "shapes"
+    (folder / "rejected" / "duplicate").rename(folder / "rejected" / WORD)
+    (folder / "catalog.db").unlink()
+    for _ in range(2):
+        assert tables.counts(datasets.status(folder, say=quiet))["rejected"][WORD] == 1
+        assert len(list((folder / "rejected" / WORD).iterdir())) == 1
+
+
 def test_a_licence_that_is_not_known_is_named(home):
     """A licence word of a newer byod counts as one that is stated, and is refused where the policy asks for more."""
     folder = home / "shapes"
