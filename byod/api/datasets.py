@@ -156,10 +156,12 @@ def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]
 def export(folder: Path, format: str, into: Path, *, links: bool, say: Say) -> Path:
     """Write the dataset in another format, with its split."""
     with opened(folder, say) as dataset:
-        say_split(assign(dataset), say)
+        done = assign(dataset)
+        say_split(done, say)
         snapshot = dataset.snapshot()
         written = exports.export(snapshot, format, into, links=links)
-        if unmarked := len(dataset_statistics.usable(snapshot)) - len(exports.leaving(snapshot)):
+        staying = len(dataset_statistics.usable(snapshot)) - len(exports.leaving(snapshot))
+        if (unmarked := staying - done.elsewhere) > 0:
             say(f"{unmarked} pictures have no points yet and stay here")
         return written
 

@@ -99,6 +99,20 @@ def test_an_unknown_word_is_shown_as_it_is(home, column):
         assert not (folder / path).exists()
 
 
+def test_an_unknown_part_of_the_split_is_left_out_and_said(home):
+    """Pictures in it are neither learned from nor exported, and a line says how many they are."""
+    folder = home / "shapes"
+    where = "sha256 IN (SELECT sha256 FROM samples WHERE status = 'kept' LIMIT 3)"
+    sql(folder, f"UPDATE samples SET split = ? WHERE {where}", WORD)
+    said: list[str] = []
+    out = datasets.export(folder, "folders", home / "out", links=False, say=said.append)
+    assert len(list(out.rglob("*.jpg"))) == 17
+    assert said == ["3 pictures are in parts of the split that only a newer byod knows: they are left out"]
+    with datasets.opened(folder, quiet) as dataset:
+        assert len(dataset.examples(dataset.snapshot())) == 17
+        assert datasets.assign(dataset).elsewhere == 3
+
+
 def test_a_lost_catalog_takes_unknown_reasons_from_the_folders(home):
     """A picture in `rejected/` under a word that is not known stays there, under that word."""
     folder = home / "shapes"
