@@ -60,6 +60,10 @@ def opened(folder: Path, say: Say) -> Iterator[Dataset]:
 
 def sync_folders(dataset: Dataset, say: Say) -> None:
     """Take up what people did to the folders of an open dataset."""
+    if dataset.recipe.unknown:
+        say(
+            f"byod.toml: {', '.join(dataset.recipe.unknown)}: nothing that this byod knows; kept, and not used"
+        )
     changes = sync(dataset)
     say_changes(changes, say)
     if changes.any or dataset.catalog.samples.waiting():
@@ -201,11 +205,12 @@ def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]
 def export(folder: Path, format: str, into: Path, *, links: bool, say: Say) -> Path:
     """Write the dataset in another format, with its split."""
     with opened(folder, say) as dataset:
-        say_split(assign(dataset), say)
+        done = assign(dataset)
+        say_split(done, say)
         snapshot = dataset.snapshot()
         written = exports.export(snapshot, dataset.task, format, into, links=links)
-        leaving = exports.leaving(snapshot, dataset.task)
-        if left := len(dataset_statistics.usable(snapshot)) - len(leaving):
+        staying = len(dataset_statistics.usable(snapshot)) - len(exports.leaving(snapshot, dataset.task))
+        if (left := staying - done.elsewhere) > 0:
             say(f"{left} pictures have no {dataset.task.exchange.holds} yet and stay here")
         return written
 

@@ -65,7 +65,9 @@ def plan_add(label: str | None, into: Path | None, changes: Mapping[str, object]
 def _changed(planned: Recipe, changes: Mapping[str, object]) -> Recipe:
     given = {key: value for key, value in changes.items() if value is not None}
     try:
-        return Recipe.model_validate({**planned.model_dump(), **given})
+        return Recipe.model_validate(
+            {**planned.model_dump(), **given}, extra="allow"
+        )  # it may hold unknown keys
     except ValidationError as error:
         raise _out_of_range(error) from error
 

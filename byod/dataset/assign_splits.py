@@ -25,7 +25,7 @@ class SplitDone(Record):
     """The split of a dataset: pictures by part and class, and how many had to change sides.
 
     `name` is that of a fixed split; `leaks` are the near-duplicates on both sides of it; `note` says why a fixed
-    split that was asked for was not used.
+    split that was asked for was not used; `elsewhere` counts the pictures in parts that only a newer byod knows.
     """
 
     counts: dict[Split, dict[str, int]]
@@ -33,6 +33,7 @@ class SplitDone(Record):
     name: str | None = None
     leaks: tuple[SplitLeakage, ...] = ()
     note: str = ""
+    elsewhere: int = 0
 
 
 def assign(dataset: Dataset) -> SplitDone:
@@ -43,7 +44,9 @@ def assign(dataset: Dataset) -> SplitDone:
     samples, name = dataset.catalog.samples, dataset.recipe.split
     everything, origins, previous = samples.all(), dataset.catalog.candidates.origins(), samples.splits()
     undecided = {sha256 for conflict in samples.conflicts() for sha256 in conflict}
-    kept = [sample for sample in everything if sample.status is Status.KEPT]
+    everywhere = [sample for sample in everything if sample.status is Status.KEPT]
+    # where a newer byod put a picture into a part that this one does not know, there it stays
+    kept = [sample for sample in everywhere if previous.get(sample.sha256, Split.TRAIN).known]
     groups = grouping.groups(kept, samples.groups(), origins)
     items = [
         splits.Item(sha256=sample.sha256, label=sample.label, group=groups[sample.sha256])
@@ -65,7 +68,8 @@ def assign(dataset: Dataset) -> SplitDone:
     with dataset.catalog.transaction():
         samples.set_splits(plan.assigned)
     counts = _counts(dataset, items, plan.assigned)
-    return SplitDone(counts=counts, moved=plan.moved, name=used, leaks=leaks, note=note)
+    elsewhere = len(everywhere) - len(kept)
+    return SplitDone(counts=counts, moved=plan.moved, name=used, leaks=leaks, note=note, elsewhere=elsewhere)
 
 
 def _counts(
@@ -109,6 +113,10 @@ def say_split(done: SplitDone, say: Say) -> None:
     """Say which pictures are no longer on the side they were on, and what a fixed split leaks."""
     if done.note:
         say(done.note)
+    if done.elsewhere:
+        say(
+            f"{done.elsewhere} pictures are in parts of the split that only a newer byod knows: they are left out"
+        )
     if done.name and done.leaks:
         say(f"the split {done.name!r} has {len(done.leaks)} pairs of near-duplicates on both sides:")
         for leak in done.leaks:

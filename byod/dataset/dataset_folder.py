@@ -23,9 +23,8 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from byod.dataset import grouping
-from byod.dataset.catalog import Catalog
-from byod.dataset.label_log import LabelLog
+from byod.dataset import grouping, label_log
+from byod.dataset.catalog import Catalog, check_version
 from byod.schema import files
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, DatasetLocked, UsageError
@@ -39,7 +38,7 @@ REJECTED = "rejected"
 INCOMING = ".byod/incoming"
 # what byod writes to, moves or clears by a name that everybody knows: none of it may be a link
 _CATALOG = ("catalog.db", "catalog.db-wal", "catalog.db-shm")
-_OWN_FILES = (recipes.FILE, "labels.jsonl", *_CATALOG, "CREDITS.csv", "README.md")
+_OWN_FILES = (recipes.FILE, label_log.FILE, *_CATALOG, "CREDITS.csv", "README.md")
 _OWN_ROOMS = (IMAGES, REJECTED, "runs", INCOMING, ".byod/reports", ".byod/lock", ".byod/written")
 
 _ABANDONED = 60.0
@@ -56,7 +55,7 @@ class Dataset:
 
     Raises:
         DatasetLocked: another byod is at work on it.
-        DatasetError: the folder is not a dataset, or its catalog cannot be read.
+        DatasetError: the folder is not a dataset, its catalog cannot be read, or a newer byod wrote in it.
         RecipeError: `byod.toml` cannot be read, or is for a task that there is not.
     """
 
@@ -67,8 +66,9 @@ class Dataset:
         self.task = task_of(self.recipe, self.folder / recipes.FILE, tasks)
         if self.task.storage is not None:
             files.inside(self.folder, self.task.storage.folder)
-        hidden = self.folder / ".byod"
-        hidden.mkdir(exist_ok=True)
+        check_version(self.folder / "catalog.db")
+        label_log.check_format(self.folder / label_log.FILE)
+        (hidden := self.folder / ".byod").mkdir(exist_ok=True)
         self._lock = FileLock(hidden / "lock")
         if lock:
             try:
@@ -89,7 +89,7 @@ class Dataset:
             self.lost = self.catalog.blank()
             if astray := self.catalog.samples.astray():
                 raise files.leads_out(self.folder, astray)
-            self.log = LabelLog(self.files, "labels.jsonl", self.catalog)
+            self.log = label_log.LabelLog(self.files, self.catalog)
             if lock:
                 self._finish_moves()
                 self._clear_incoming()
@@ -304,11 +304,13 @@ class Dataset:
                 sha256=sample.sha256,
                 path=self.folder / sample.path,
                 label=sample.label,
-                split=snapshot.splits[sample.sha256],
+                split=part,
                 group=groups[sample.sha256],
             )
             for sample in snapshot.kept
-            if sample.sha256 not in conflicting and sample.sha256 in snapshot.splits
+            if sample.sha256 not in conflicting
+            and (part := snapshot.splits.get(sample.sha256))
+            and part.known
         ]
 
 

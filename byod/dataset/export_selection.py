@@ -53,7 +53,7 @@ def selected(snapshot: Snapshot) -> tuple[Leaving, ...]:
     Raises:
         DatasetError: there are none, or some have no part of the split yet.
     """
-    samples = dataset_statistics.usable(snapshot)
+    samples = [s for s in dataset_statistics.usable(snapshot) if _has_a_place(snapshot, s)]
     if not samples:
         raise DatasetError(f"{snapshot.name} has no pictures that can leave; `byod status` says why")
     unsplit = sum(sample.sha256 not in snapshot.splits for sample in samples)
@@ -79,6 +79,12 @@ def selected(snapshot: Snapshot) -> tuple[Leaving, ...]:
         for sample in samples
     )
     return tuple(sorted(leaving, key=lambda item: (parts[item.split], item.number, item.sample.sha256)))
+
+
+def _has_a_place(snapshot: Snapshot, sample: Sample) -> bool:
+    """True unless it is in a part of the split that only a newer byod knows."""
+    part = snapshot.splits.get(sample.sha256)
+    return part is None or part.known
 
 
 def content(snapshot: Snapshot, item: Leaving) -> Content:

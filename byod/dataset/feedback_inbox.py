@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from byod.images.decode import ANY_PICTURE, QUALITY, inspect, open_picture
-from byod.schema import files
+from byod.schema import file_formats, files
 from byod.schema.errors import DatasetError
 from byod.schema.keypoints import MAX_BYTES, Keypoints
 from byod.schema.records import Record, Sha256
@@ -30,6 +30,7 @@ MAX_SIDE = 2048
 class Feedback(Record):
     """A person's word on a picture: a class (None: none of the model's), or its keypoints in pixels of the file."""
 
+    format: file_formats.Format = 1
     sha256: Sha256
     run: str
     when: datetime
@@ -97,14 +98,12 @@ def waiting(dataset: Path) -> Iterator[Feedback]:
     """The corrections that wait, oldest name first.
 
     Raises:
-        DatasetError: one of the files is none of byod's.
+        DatasetError: one of the files is none of byod's, or a newer byod wrote it.
     """
     for file in sorted((dataset / ROOM).glob("[!.]*.json")):
         try:
             if file.stat().st_size > MAX_BYTES:
                 raise DatasetError(f"{file} is too large for a report; remove it")
-            yield Feedback.model_validate_json(file.read_bytes())
+            yield file_formats.read(Feedback, file.read_bytes(), file, DatasetError)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DatasetError(f"{file}: {where}: {first['msg']}; fix or remove that file") from error
+            raise DatasetError(f"{file}: {file_formats.fault(error)}; fix or remove that file") from error

@@ -2,26 +2,51 @@
 
 With the folders and `byod.toml` it is enough to rebuild a lost catalog. The catalog is written first; whatever
 the text lacks of it is appended when the dataset is closed or opened, so a kill between the two loses nothing.
+
+A line is of format 1 unless it says `"format": N`: byod 0.1 reads no line with another key, so that format 1 has to go
+without saying. What a newer byod adds to a line stays there, since lines are never written again.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from byod.dataset.catalog import Catalog
+from byod.schema import file_formats
 from byod.schema.errors import DatasetError
 from byod.schema.files import Folder
 from byod.schema.records import Verdict
+
+FILE = "labels.jsonl"
+_STATED = re.compile(rb'(?<!\\)"format"\s*:')
+
+
+def check_format(file: Path) -> None:
+    """Refuse a log with a line of a format that only a newer byod knows.
+
+    Raises:
+        DatasetError: there is one.
+    """
+    if not file.is_file():
+        return
+    content = file.read_bytes()
+    if _STATED.search(content) is None:  # as nearly always; 100,000 lines are looked through at once
+        return
+    for line in content.splitlines():
+        if _STATED.search(line) is not None:
+            file_formats.check(file, file_formats.stated(line).format, DatasetError)
 
 
 class LabelLog:
     """The text copy of one dataset's label log."""
 
-    def __init__(self, folder: Folder, name: str, catalog: Catalog) -> None:
-        self.file = folder.path / name
-        self._folder, self._name = folder, name
+    def __init__(self, folder: Folder, catalog: Catalog) -> None:
+        self.file = folder.path / FILE
+        self._folder = folder
         self._catalog = catalog
 
     def write(self) -> None:
@@ -30,7 +55,7 @@ class LabelLog:
         new = self._catalog.verdicts.after(written)
         if new:
             lines = [json.dumps({"id": n, **v.model_dump(mode="json")}, ensure_ascii=False) for n, v in new]
-            self._folder.append(self._name, ("\n".join(lines) + "\n").encode())
+            self._folder.append(FILE, ("\n".join(lines) + "\n").encode())
 
     def restore(self) -> int:
         """Take the verdicts of the text into an empty catalog; return how many.
@@ -45,8 +70,10 @@ class LabelLog:
         for row, line in enumerate(self.file.read_text(encoding="utf-8").splitlines(), start=1):
             try:
                 values = json.loads(line)
-                number = int(values.pop("id"))
-                numbered.append((number, Verdict.model_validate(values)))
+                values.pop("format", None)
+                if values:  # a line may say the format alone
+                    number = int(values.pop("id"))
+                    numbered.append((number, Verdict.model_validate(values, extra="allow")))
             except (ValueError, KeyError, AttributeError, TypeError, ValidationError) as error:
                 raise DatasetError(
                     f"{self.file}, line {row} is not a verdict; fix or remove the line"
@@ -67,10 +94,10 @@ class LabelLog:
             if start + whole < end:
                 text.truncate(start + whole)
             lines = tail[:whole].splitlines()
-        if not lines:
-            return 0
         try:
-            return int(json.loads(lines[-1])["id"])
+            said = (json.loads(line) for line in reversed(lines))
+            last = next((values for values in said if set(values) != {"format"}), {"id": 0})
+            return int(last["id"])
         except (ValueError, KeyError, TypeError) as error:
             raise DatasetError(
                 f"{self.file}: its last line is not a verdict; fix or remove that line"

@@ -114,8 +114,11 @@ def _related(dataset: Dataset, around: Collection[str]) -> set[str] | None:
 
 
 def _comparable(sample: Sample, decided: bool) -> bool:
-    """True if placing has a say: not where the picture itself is unfit, nor where its file is gone unjudged."""
-    if (
+    """True if placing has a say: not where the picture itself is unfit, nor where its file is gone unjudged.
+
+    It has none either where a newer byod placed the sample with a status that this one does not know.
+    """
+    if not sample.status.known or (
         sample.status is Status.REJECTED
         and sample.reason is not None
         and sample.reason.traits.when is When.OPENED

@@ -41,9 +41,10 @@ def restore(dataset: Dataset, wanted: Sequence[str], say: Say) -> int:
 
 def _named(rejected: Iterable[Sample], name: str) -> list[Sample]:
     wanted = name.removeprefix("./").removesuffix("/")
-    if wanted.removeprefix("rejected/") in set(Reason):
-        reason = Reason(wanted.removeprefix("rejected/"))
-        return [sample for sample in rejected if sample.reason is reason]
+    reason = wanted.removeprefix("rejected/")
+    for_it = [sample for sample in rejected if sample.reason == reason]
+    if for_it or reason in set(Reason):
+        return for_it
     found = [
         sample
         for sample in rejected

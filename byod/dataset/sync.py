@@ -253,7 +253,7 @@ class _FolderScan:
         sha256 = file.sha256
         if room == REJECTED and not self.dataset.lost:
             return  # somebody's own file, or a spare copy: none of the dataset's pictures
-        reason = Reason(folder) if room == REJECTED and folder in set(Reason) else None
+        reason = Reason(folder) if room == REJECTED else None  # a newer byod knows more of them
         logged = self.logged.get(sha256, [])
         named = label or next((said for said in reversed(logged) if said), "")
         values = {"sha256": sha256, "label": named, "size": file.size, "path": file.path}

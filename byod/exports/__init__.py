@@ -16,7 +16,7 @@ from typing import Any
 from byod.dataset.export_selection import Leaving, selected
 from byod.report.attribution import FILE as CREDITS
 from byod.report.attribution import to_csv
-from byod.schema import files
+from byod.schema import file_formats, files
 from byod.schema.errors import DatasetError, UsageError
 from byod.schema.records import Snapshot
 from byod.schema.task import TaskDefinition, Tasks
@@ -83,6 +83,7 @@ def _check_place(snapshot: Snapshot, task: TaskDefinition, format: str, into: Pa
     if not into.exists() or not any(into.iterdir()):
         return
     before = _marked(into)
+    file_formats.check(into / MARK, before.get("format_version", 1), DatasetError)
     if before.get("dataset") != snapshot.name or before.get("format") != format:
         raise DatasetError(
             f"{into} is not empty and no earlier {format} export of {snapshot.name}; choose another folder"
@@ -112,6 +113,7 @@ def _finish(
     (staging / CREDITS).write_text(to_csv(rows), encoding="utf-8", newline="")
     written = (path.relative_to(staging).as_posix() for path in staging.rglob("*") if not path.is_dir())
     mark = {
+        "format_version": file_formats.FIRST,  # `format` is the name of the layout
         "dataset": snapshot.name,
         "format": format,
         "fingerprint": snapshot.fingerprint,

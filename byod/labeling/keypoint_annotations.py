@@ -27,13 +27,7 @@ def reviewed_keypoints(
     frame was not shown and stays. A new point goes to the nearest head that has none of its name, else to a new one.
     """
     old = before.heads if before is not None else ()
-    points: list[dict[str, Keypoint | None]] = [
-        {
-            name: point if point is not None and not is_inside(point.x, point.y, width, height) else None
-            for name, point in head.points.items()
-        }
-        for head in old
-    ]
+    points = [_unshown(head, width, height) for head in old]
     new: list[tuple[str, Keypoint]] = []
     for keypoint in keypoints:
         placed = Keypoint(
@@ -54,14 +48,25 @@ def reviewed_keypoints(
         else:
             points.append({name: point})
     heads = [
-        Head(
-            points={name: head.get(name) for name in (*names, *(n for n in head if n not in names))},
-            box=old[number].box if number < len(old) else None,
+        # a copy, so that what a newer byod noted of the head stays with it
+        (old[number] if number < len(old) else Head(points={})).model_copy(
+            update={
+                "points": {name: head.get(name) for name in (*names, *(n for n in head if n not in names))}
+            }
         )
         for number, head in enumerate(points)
         if any(head.values()) or (number < len(old) and old[number].box is not None)
     ]
-    return Keypoints(sha256=sha256, width=width, height=height, heads=tuple(heads))
+    changed = {"sha256": sha256, "width": width, "height": height, "heads": tuple(heads)}
+    return (before or Keypoints(width=width, height=height)).model_copy(update=changed)
+
+
+def _unshown(head: Head, width: int, height: int) -> dict[str, Keypoint | None]:
+    """The points of a head outside of the frame; the others are unmarked until somebody says where they are."""
+    return {
+        name: point if point is not None and not is_inside(point.x, point.y, width, height) else None
+        for name, point in head.points.items()
+    }
 
 
 def apart(one: Keypoints, other: Keypoints) -> float:
@@ -81,10 +86,12 @@ def apart(one: Keypoints, other: Keypoints) -> float:
 
 
 def _unmoved(old: Keypoint | None, new: Keypoint) -> Keypoint:
-    """The old point where nobody dragged it: percents are not exact to the last digit."""
-    if old is not None and math.hypot(old.x - new.x, old.y - new.y) < _SAME_PIXELS:
+    """The old point where nobody dragged it (percents are not exact to the last digit), else at its new place."""
+    if old is None:
+        return new
+    if math.hypot(old.x - new.x, old.y - new.y) < _SAME_PIXELS:
         return old
-    return new
+    return old.model_copy(update={"x": new.x, "y": new.y, "inside": new.inside})
 
 
 def _distance(head: dict[str, Keypoint | None], point: Keypoint) -> float:

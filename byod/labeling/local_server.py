@@ -145,13 +145,18 @@ def serving(settings: Settings, say: Say) -> Iterator[Running]:
 
 
 def _running(folder: Path, known: SavedServer, keys: Keys) -> Running:
-    return Running(url=known.url, pid=known.pid, files=folder / "files", **keys.model_dump())
+    return Running(
+        url=known.url,
+        pid=known.pid,
+        files=folder / "files",
+        **keys.model_dump(include=set(Keys.model_fields)),
+    )
 
 
 def _saved(folder: Path) -> SavedServer | None:
     text = _text(folder / "server.json")
     try:
-        return SavedServer.model_validate_json(text) if text else None
+        return SavedServer.model_validate_json(text, extra="allow") if text else None
     except ValidationError:
         raise ReviewError(f"{folder / 'server.json'} is damaged; remove it") from None
 
@@ -159,7 +164,7 @@ def _saved(folder: Path) -> SavedServer | None:
 def _keys(folder: Path) -> Keys | None:
     text = _text(folder / "keys.json")
     try:
-        return Keys.model_validate_json(text) if text else None
+        return Keys.model_validate_json(text, extra="allow") if text else None
     except ValidationError:
         raise ReviewError(
             f"{folder / 'keys.json'} is damaged; put back its token, email and password"

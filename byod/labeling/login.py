@@ -63,7 +63,7 @@ def regain(url: str, keys: Keys) -> Keys | None:
         answer = _read(session, f"{url}/api/current-user/token")
     if not isinstance(answer, dict) or not isinstance(answer.get("token"), str):
         return None
-    again = Keys(token=answer["token"], email=keys.email, password=keys.password)
+    again = keys.model_copy(update={"token": answer["token"]})
     return again if accepts(url, again) else None
 
 

@@ -56,7 +56,7 @@ class Credit(Record):
 
 
 COLUMNS = tuple(Credit.model_fields)
-_ROWS = TypeAdapter(list[Credit])
+_MOMENT = TypeAdapter(datetime)
 
 
 def credit(sample: Sample, origin: Origin | None, file: str) -> Credit:
@@ -113,7 +113,10 @@ def to_csv(rows: Iterable[Credit]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for values in _ROWS.dump_python(list(rows), mode="json"):
+    for row in rows:
+        values = vars(row)  # several times as fast as pydantic's own, for as many lines as there are pictures
+        if row.fetched_at is not None:
+            values = values | {"fetched_at": _MOMENT.dump_python(row.fetched_at, mode="json")}
         writer.writerow([encode(cell) if (cell := values[column]) else "" for column in COLUMNS])
     return text.getvalue()
 

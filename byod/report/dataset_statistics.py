@@ -149,8 +149,9 @@ def refusals(snapshot: Snapshot) -> tuple[Refusal, ...]:
     """The refused pictures, set aside or not even fetched, by reason, most first."""
     aside: dict[str, list[Sample]] = {}
     for sample in snapshot.samples:
-        if sample.status is Status.REJECTED and sample.reason is not None:
-            aside.setdefault(sample.reason.value, []).append(sample)
+        word = sample.reason if sample.status.known else sample.status
+        if sample.status is not Status.KEPT and word is not None:
+            aside.setdefault(word.value, []).append(sample)
     found = [
         Refusal(
             reason=reason,

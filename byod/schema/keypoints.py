@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from byod.schema import files
+from byod.schema import file_formats, files
 from byod.schema.errors import DatasetError
 from byod.schema.records import Record, Sha256
 
@@ -91,6 +91,7 @@ class Head(Record):
 class Keypoints(Record):
     """All that is marked in one picture of `width` x `height` pixels; `sha256` names the picture."""
 
+    format: file_formats.Format = 1
     sha256: Sha256 | None = None
     width: int = Field(ge=1)
     height: int = Field(ge=1)
@@ -102,13 +103,14 @@ class Keypoints(Record):
         heads = []
         for head in self.heads:
             moved = {
-                name: None if p is None else Keypoint(x=p.x * across, y=p.y * down, inside=p.inside)
+                name: None if p is None else p.model_copy(update={"x": p.x * across, "y": p.y * down})
                 for name, p in head.points.items()
             }
             x0, y0, x1, y1 = head.box or (0.0, 0.0, 0.0, 0.0)
             box = (x0 * across, y0 * down, x1 * across, y1 * down) if head.box is not None else None
-            heads.append(Head(points=moved, box=box))
-        return Keypoints(sha256=sha256, width=width, height=height, heads=tuple(heads))
+            heads.append(head.model_copy(update={"points": moved, "box": box}))
+        changed = {"sha256": sha256, "width": width, "height": height, "heads": tuple(heads)}
+        return self.model_copy(update=changed)
 
     def fits(self, width: int, height: int) -> bool:
         """True if they can be those of an upright picture of that size in pixels."""
@@ -196,18 +198,16 @@ def read_keypoints(file: Path) -> Keypoints | None:
     """The keypoints in a file; None when there is no such file.
 
     Raises:
-        DatasetError: it is not a file of keypoints.
+        DatasetError: it is not a file of keypoints, or a newer byod wrote it.
     """
     try:
         if file.stat().st_size > MAX_BYTES:
             raise DatasetError(f"{file} is too large for a file of points; fix or remove it")
-        return Keypoints.model_validate_json(file.read_bytes())
+        return file_formats.read(Keypoints, file.read_bytes(), file, DatasetError)
     except FileNotFoundError:
         return None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DatasetError(f"{file}: {where}: {first['msg']}; fix or remove that file") from error
+        raise DatasetError(f"{file}: {file_formats.fault(error)}; fix or remove that file") from error
 
 
 def write_keypoints(folder: files.Folder, name: str, keypoints: Keypoints) -> None:

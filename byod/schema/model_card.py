@@ -7,7 +7,9 @@ from enum import StrEnum
 
 from pydantic import Field, JsonValue, field_validator
 
+from byod.schema.file_formats import Format
 from byod.schema.keypoints import KeypointSet
+from byod.schema.open_enum import OpenEnum
 from byod.schema.reasons import Reason
 from byod.schema.records import Record, Sha256, Split, TaskName
 
@@ -93,7 +95,7 @@ class ClassScore(Record):
     pictures: int
 
 
-class Measured(StrEnum):
+class Measured(OpenEnum):
     """The pictures that a run's metrics were measured on."""
 
     TEST = "test"
@@ -237,7 +239,7 @@ class Card(Record):
     `suspects` counts the pictures whose labels are doubted (None: nobody looked).
     """
 
-    format: int = 1
+    format: Format = 1
     run: str
     created: datetime
     task: TaskName

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from byod.schema.open_enum import OpenEnum
 
-class Reason(StrEnum):
-    """The reasons why an offered picture is not among the kept ones: the whole, fixed list."""
+
+class Reason(OpenEnum):
+    """The reasons why an offered picture is not among the kept ones: the whole list of this byod."""
 
     # before fetching
     LICENCE_UNKNOWN = "licence-unknown"
@@ -52,8 +54,8 @@ class Reason(StrEnum):
 
     @property
     def traits(self) -> Traits:
-        """All that follows from the reason."""
-        return TRAITS[self]
+        """All that follows from the reason; one of a newer byod stands as if the picture itself were to blame."""
+        return TRAITS.get(self) or Traits(When.OPENED, self.value)
 
     @property
     def transient(self) -> bool:

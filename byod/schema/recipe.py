@@ -6,18 +6,19 @@ folder's name, which is safe on every system; the name people see stands beside 
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tomlkit
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from byod.schema import defaults, files
+from byod.schema import defaults, file_formats, files
 from byod.schema.errors import RecipeError, UsageError
 from byod.schema.keypoints import KeypointSet
 from byod.schema.records import Policy, Record, Task, TaskName
@@ -26,6 +27,8 @@ FILE = "byod.toml"
 _HEAD = """\
 Made by byod and meant to be edited: `byod collect --recipe FOLDER` runs it again.
 A table [classes.FOLDER] per class: `name` is what people see, `queries` what the sources are asked."""
+_NEAR = 0.85
+"""How like a known key an unknown one is to be a slip: 0.86 for `licence`, 0.94 for `per_clas`."""
 _WINDOWS_DEVICES = {
     "con",
     "prn",
@@ -46,6 +49,7 @@ class ClassRecipe(Record):
 class Recipe(Record):
     """All of `byod.toml`; `classes` is keyed by folder name. The descriptions stand in docs/recipe.md."""
 
+    format: file_formats.Format = Field(file_formats.FIRST, description="the format of this file")
     task: TaskName = Field(Task.CLASSIFY.value, description="what the dataset is for")
     per_class: int = Field(defaults.PER_CLASS, ge=1, description="pictures to keep of each class")
     sources: tuple[str, ...] = Field(defaults.SOURCES, description="the sources to ask, in turn")
@@ -79,6 +83,11 @@ class Recipe(Record):
     )
     points: KeypointSet | None = Field(None, description="the points of a head; needed by the task keypoints")
     classes: dict[str, ClassRecipe] = Field({}, description="a table for each class, named like its folder")
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The keys that a newer byod, or somebody's slip, put there: kept and not used."""
+        return tuple(key for key, _ in _unknown(self))
 
     def folder_of(self, name: str) -> str | None:
         """The folder of the class people see as `name`, or None."""
@@ -144,11 +153,12 @@ def read(folder: Path) -> Recipe:
     """Read the recipe of a dataset folder.
 
     Raises:
-        RecipeError: it is missing, is not TOML, or says something byod does not know.
+        RecipeError: it is missing, is not TOML, says something that cannot be, or a newer byod wrote it.
     """
     file = folder / FILE
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
+        file_formats.check(file, values.get("format", file_formats.FIRST), RecipeError)
     except FileNotFoundError:
         raise RecipeError(f"{folder} has no {FILE}: it is not a byod dataset") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -156,13 +166,34 @@ def read(folder: Path) -> Recipe:
     return _checked(values, file)
 
 
+def _unknown(recipe: Recipe) -> list[tuple[str, tuple[str, ...]]]:
+    """The unknown keys with their tables' names, and the keys that their tables may have."""
+    tables: dict[str, BaseModel | None] = {"": recipe, "points.": recipe.points}
+    tables |= {f"classes.{folder}.": entry for folder, entry in recipe.classes.items()}
+    return [
+        (f"{name}{key}", tuple(type(table).model_fields))
+        for name, table in tables.items()
+        if table is not None
+        for key in table.model_extra or ()
+    ]
+
+
+def _check_slips(recipe: Recipe, file: Path) -> None:
+    """Refuse a key that is nearly one of byod's: a slip of the pen, unless a newer byod says that it wrote it."""
+    if str(recipe.format) != str(file_formats.FIRST):
+        return
+    for key, known in _unknown(recipe):
+        near = difflib.get_close_matches(key.rpartition(".")[2], known, n=1, cutoff=_NEAR)
+        if near:
+            raise RecipeError(f"{file}: {key}: did you mean {near[0]}? fix that line")
+
+
 def _checked(values: dict[str, object], file: Path) -> Recipe:
     try:
-        recipe = Recipe.model_validate(values)
+        recipe = Recipe.model_validate(values, extra="allow")
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"{file}: {where}: {first['msg']}; fix that line") from error
+        raise RecipeError(f"{file}: {file_formats.fault(error)}; fix that line") from error
+    _check_slips(recipe, file)
     used: dict[str, str] = {}
     for folder in recipe.classes:
         key = unicodedata.normalize("NFC", folder).casefold()
@@ -184,9 +215,9 @@ def write(folder: Path, recipe: Recipe) -> None:
     else:
         for line in _HEAD.splitlines():
             document.add(tomlkit.comment(line))
-    values = recipe.model_dump(mode="json", exclude={"classes"}, exclude_none=True)
-    for key, value in values.items():
-        if not file.exists() or getattr(before, key) != getattr(recipe, key):
+    was = _values(before) if file.exists() else {}
+    for key, value in _values(recipe).items():
+        if key not in was or was[key] != value:
             document[key] = value
     for key in ("max_side", "split", "points"):
         if key in document and getattr(recipe, key) is None:
@@ -194,7 +225,13 @@ def write(folder: Path, recipe: Recipe) -> None:
     classes = document.setdefault("classes", tomlkit.table(is_super_table=True))
     for folder_name, entry in recipe.classes.items():
         table = classes.setdefault(folder_name, tomlkit.table())
-        for key, value in entry.model_dump(mode="json").items():
+        for key, value in {**entry.model_dump(mode="json"), **(entry.model_extra or {})}.items():
             if table.get(key) != value:
                 table[key] = value
     files.replace(file, tomlkit.dumps(document).encode())
+
+
+def _values(recipe: Recipe) -> dict[str, Any]:
+    """The keys of the file but for its classes; what a newer byod put there as TOML has it."""
+    values = recipe.model_dump(mode="json", exclude={"classes"}, exclude_none=True)
+    return values | (recipe.model_extra or {})

@@ -11,9 +11,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from byod.schema import defaults
+from byod.schema.open_enum import OpenEnum
 from byod.schema.reasons import Reason
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -21,9 +29,25 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Record(BaseModel):
-    """Base of all records: frozen, and no field that is not named."""
+    """Base of all records: frozen, and no field that is not named.
+
+    Only a file that outlives a version is read with `extra="allow"` (`byod.schema.file_formats`): then the fields of a
+    newer byod stay in the record, at any depth, and are written again with it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # no return type: in JSON schemas it would take the place of the fields
+    @model_serializer(mode="wrap")
+    def _with_unknown(  # type: ignore[no-untyped-def]
+        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
+    ):
+        values: dict[str, Any] = handler(self)
+        unknown = self.__pydantic_extra__
+        if not unknown or info.include is not None:
+            return values
+        left = {name: value for name, value in unknown.items() if name not in (info.exclude or ())}
+        return values | left
 
     @classmethod
     def unchecked(cls, values: dict[str, Any]) -> Self:
@@ -181,7 +205,7 @@ class Inspected(Record):
     fingerprint: Fingerprint
 
 
-class Status(StrEnum):
+class Status(OpenEnum):
     """The place of a sample: in a class folder, in `rejected/<reason>/`, or waiting to be placed."""
 
     WAITING = "waiting"
@@ -262,7 +286,7 @@ class DuplicateGroup(Record):
     members: tuple[Sha256, ...]
 
 
-class Split(StrEnum):
+class Split(OpenEnum):
     """The three parts of a dataset."""
 
     TRAIN = "train"

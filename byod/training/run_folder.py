@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from byod import __version__
-from byod.schema import files
+from byod.schema import file_formats, files
 from byod.schema.errors import ByodError, ModelError, TrainerError
 from byod.schema.model_card import Card
 from byod.schema.progress import Say, silent
@@ -113,12 +113,19 @@ def write_examples(part: Path, sides: Sequence[tuple[str, Sequence[Example]]]) -
 
 
 def read_examples(run: Path) -> dict[str, tuple[str, str]]:
-    """Read which part of the split each picture of a finished run stood on: SHA-256 → (part, group)."""
+    """Read which part of the split each picture of a finished run stood on: SHA-256 → (part, group).
+
+    Raises:
+        ModelError: the table has not these columns.
+    """
     file = run / "examples.csv"
     if not file.is_file():
         return {}
     with file.open(encoding="utf-8", newline="") as lines:
-        return {row["sha256"]: (row["part"], row["group"]) for row in csv.DictReader(lines)}
+        table = csv.DictReader(lines)
+        if missing := {"sha256", "part", "group"} - set(table.fieldnames or ()):
+            raise ModelError(f"{file} is not what byod wrote (it has no column {min(missing)})")
+        return {row["sha256"]: (row["part"], row["group"]) for row in table}
 
 
 def trained_on(sides: Mapping[str, tuple[str, str]]) -> frozenset[str]:
@@ -165,7 +172,7 @@ def task_of(run: Path) -> str:
     """The task that a run is for, as its model.json says.
 
     Raises:
-        ModelError: it is missing, or not what byod writes.
+        ModelError: it is missing, not what byod writes, or what a newer byod writes.
     """
     return _validated(run, _Kind).task
 
@@ -191,14 +198,11 @@ def _validated(run: Path, kind: type[Model]) -> Model:
         raise ModelError(f"{run} is not a run: it has no model.json (a run is a folder in a dataset's runs/)")
     if file.stat().st_size > MAX_CARD_BYTES:
         raise ModelError(f"{file} is too large to be a model card")
+    content = file.read_bytes()
     try:
-        return kind.model_validate_json(file.read_bytes())
+        return file_formats.read(kind, content, file, ModelError)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ModelError(
-            f"{file} is not a byod model card ({where + ': ' if where else ''}{first['msg']})"
-        ) from error
+        raise ModelError(f"{file} is not a byod model card ({file_formats.fault(error)})") from error
 
 
 def model_file(file: Path, sha256: str) -> bytes:

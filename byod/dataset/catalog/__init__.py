@@ -14,10 +14,10 @@ from pathlib import Path
 from byod.dataset.catalog.candidates import Candidates
 from byod.dataset.catalog.reviews import Reviews
 from byod.dataset.catalog.samples import Samples
-from byod.dataset.catalog.sql_schema import connect
+from byod.dataset.catalog.sql_schema import check_version, connect
 from byod.dataset.catalog.verdicts import Verdicts
 
-__all__ = ["Catalog"]
+__all__ = ["Catalog", "check_version"]
 
 
 class Catalog:

@@ -76,7 +76,7 @@ class Candidates:
             " (SELECT MIN(id) AS id FROM candidates JOIN addresses USING (url)"
             " WHERE outcome IS NULL AND refused IS NULL GROUP BY url) USING (id) ORDER BY c.id"
         )
-        return [(number, Candidate.model_validate_json(record)) for number, record in rows]
+        return [(number, _candidate(record)) for number, record in rows]
 
     def retry(self, when: Retry) -> int:
         """Put the addresses that were refused for a reason to be tried again then back in the queue; say how many."""
@@ -117,12 +117,17 @@ class Candidates:
     def stopped(self, label: str, source: str, terms: str, word: str, detail: str = "") -> None:
         """Note how a query ended: one word, and a line for people."""
         self._sql.execute(
-            "INSERT OR REPLACE INTO queries VALUES (?, ?, ?, ?, ?)", (label, source, terms, word, detail)
+            "INSERT OR REPLACE INTO queries (label, source, terms, stopped_by, detail) VALUES (?, ?, ?, ?, ?)",
+            (label, source, terms, word, detail),
         )
 
     def endings(self) -> list[tuple[str, str, str, str, str]]:
         """The end of each query: (class folder, source, terms, word, detail)."""
-        return list(self._sql.execute("SELECT * FROM queries ORDER BY label, source, terms"))
+        return list(
+            self._sql.execute(
+                "SELECT label, source, terms, stopped_by, detail FROM queries ORDER BY label, source, terms"
+            )
+        )
 
     def yields(self) -> tuple[Yield, ...]:
         """The yield of each (class, source, query); a picture counts as unique for the candidate that came first."""
@@ -199,7 +204,7 @@ class Candidates:
     def forget(self, acceptable: Callable[[Candidate], bool]) -> int:
         """Forget the candidates that were refused unfetched and would not be now; they may be offered again."""
         rows = self._sql.execute("SELECT id, record FROM candidates WHERE refused IS NOT NULL").fetchall()
-        ids = [(n,) for n, record in rows if acceptable(Candidate.model_validate_json(record))]
+        ids = [(n,) for n, record in rows if acceptable(_candidate(record))]
         self._sql.executemany("DELETE FROM candidates WHERE id = ?", ids)
         return len(ids)
 
@@ -223,6 +228,10 @@ class Candidates:
 
 
 _TOLD = tuple(set(Origin.model_fields) & set(Candidate.model_fields))
+
+
+def _candidate(record: str) -> Candidate:
+    return Candidate.model_validate_json(record, extra="allow")
 
 
 def _of(among: Collection[str] | None) -> tuple[str, tuple[str, ...]]:

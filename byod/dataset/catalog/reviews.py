@@ -99,7 +99,7 @@ class Reviews:
         return [
             Before(
                 sha256=sha256,
-                placement=Placement.model_validate_json(placement),
+                placement=Placement.model_validate_json(placement, extra="allow"),
                 keypoints=keypoints,
                 verdict=verdict,
                 last=last,

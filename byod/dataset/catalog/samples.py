@@ -175,10 +175,10 @@ class Samples:
         )
         here = "" if among is None else f" WHERE a IN {LISTED}"
         self._sql.execute(f"DELETE FROM lookalikes{here}", told)
-        self._sql.executemany("INSERT OR IGNORE INTO lookalikes VALUES (?, ?, ?)", lookalikes)
+        self._sql.executemany("INSERT OR IGNORE INTO lookalikes (a, b, rule) VALUES (?, ?, ?)", lookalikes)
         self._sql.execute("DELETE FROM conflicts")
         self._sql.executemany(
-            "INSERT OR IGNORE INTO conflicts VALUES (?, ?)",
+            "INSERT OR IGNORE INTO conflicts (number, sha256) VALUES (?, ?)",
             (
                 (number, sha256)
                 for number, members in enumerate(sorted(map(tuple, conflicts)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from byod.schema import file_formats
 from byod.schema.errors import DatasetError
 
 MIGRATIONS = (
@@ -84,6 +85,7 @@ def connect(file: Path) -> sqlite3.Connection:
     Raises:
         DatasetError: the file is not a catalog, is damaged, or was made by a newer byod.
     """
+    check_version(file)
     try:
         connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=30)
         connection.execute("PRAGMA journal_mode=WAL")
@@ -98,9 +100,29 @@ def connect(file: Path) -> sqlite3.Connection:
     return connection
 
 
+def check_version(file: Path) -> None:
+    """Refuse a catalog of a newer byod, before anything is written: its version stands in the file's head.
+
+    Source: https://www.sqlite.org/fileformat.html (the 100 bytes of the header; bytes 60 to 63 are `user_version`).
+
+    Raises:
+        DatasetError: it is newer.
+    """
+    try:
+        with file.open("rb") as content:
+            head = content.read(64)
+    except OSError:
+        return  # it is made, or its fault is said, when it is opened
+    if len(head) == 64 and head.startswith(b"SQLite format 3\0"):
+        _check(file, int.from_bytes(head[60:], "big", signed=True))
+
+
+def _check(file: Path, version: int) -> None:
+    file_formats.check(file, version, DatasetError, known=len(MIGRATIONS))
+
+
 def _migrate(connection: sqlite3.Connection, file: Path) -> None:
     done = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if done > len(MIGRATIONS):
-        raise DatasetError(f"{file} was made by a newer byod; update byod to use it")
+    _check(file, done)  # once more: what a killed byod wrote may not have reached the head
     for number, script in enumerate(MIGRATIONS[done:], start=done + 1):
         connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {number}; COMMIT;")

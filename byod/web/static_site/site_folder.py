@@ -14,6 +14,7 @@ from byod.collection import local_files
 from byod.report import attribution
 from byod.schema import files
 from byod.schema.errors import UsageError
+from byod.schema.file_formats import Format
 from byod.schema.model_card import Card
 from byod.schema.records import Record
 from byod.schema.serving import About, Serving
@@ -63,6 +64,7 @@ class OfflineModel(About):
     `finder` is the task's rule by which outputs become answers, where it has one.
     """
 
+    format: Format = 1
     nets: dict[str, OfflineNet]
     finder: dict[str, JsonValue] | None = None
 
@@ -115,7 +117,7 @@ def _model(staging: Path, run: Path, serving: Serving, card: Card, about: About)
         name: OfflineNet(file=file, bytes=(staging / file).stat().st_size) for name, file in files.items()
     }
     finder = serving.page_rule(card)
-    described = OfflineModel(**about.model_dump(), nets=nets, finder=finder).model_dump(
+    described = OfflineModel(**dict(about), nets=nets, finder=finder).model_dump(
         mode="json", exclude={"takes"}
     )
     text = json.dumps(described, ensure_ascii=False, indent=1, allow_nan=False)

@@ -130,7 +130,7 @@ def _change(run, **values):
         {"model_sha256": "0" * 64},
         {"model_sha256": "../model"},
         {"task": "keypoints"},
-        {"surprise": 1},
+        {"format": 2},
         {"metrics": None},
     ],
 )
