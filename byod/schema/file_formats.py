@@ -61,7 +61,7 @@ def check(
     wanted = writer if told else "the one that wrote it"
     raise error(
         f"{file} was written by a newer byod (format {stated}); it needs byod >= {wanted}"
-        f" (this is {__version__}): update byod (pip install --upgrade byod-toolkit)"
+        f" (this is {__version__}): update byod (git pull in its clone)"
     )
 
 

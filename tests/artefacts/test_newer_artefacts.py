@@ -67,12 +67,15 @@ ONE = "(SELECT sha256 FROM samples WHERE reason = 'duplicate')"
         ("candidates", "refused", "id = 3"),
         ("candidates", "source", "id < 9"),
         ("verdicts", "who", "who = 'folder'"),
+        ("verdicts", "note", "who = 'folder'"),
     ],
 )
 def test_a_word_that_is_not_known_is_kept_in_the_catalog(home, table, column, where):
     """Whatever is done with the dataset, the word stays where it stands."""
     folder = home / "shapes"
     sql(folder, f"UPDATE {table} SET {column} = ? WHERE {where}", WORD)
+    if column == "note":
+        sql(folder, f"UPDATE verdicts SET who = 'undo' WHERE {where}")
     asked = f"SELECT COUNT(*) FROM {table} WHERE {column} = ?"
     before = sql(folder, asked, WORD)
     assert before != [(0,)]

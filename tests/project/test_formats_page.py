@@ -8,6 +8,7 @@ import pytest
 from format_tables import MARKED, PAGE, fields, made, records
 from old_artefacts import FORMATS, KEPT
 
+from byod.dataset.catalog.sql_schema import MIGRATIONS
 from byod.exports import MARK, export
 
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -23,6 +24,11 @@ def test_the_page_has_every_record_once():
     """No record that stands in a file is missing, and none is there that no file holds."""
     shown = [name for what, name, _ in MARKED.findall(TEXT) if what == "record"]
     assert sorted(shown) == sorted(records())
+
+
+def test_the_page_knows_the_version_of_the_catalog():
+    """It says how many migrations there are."""
+    assert f"; {len(MIGRATIONS)} at present" in TEXT
 
 
 def test_every_link_to_a_record_leads_somewhere():

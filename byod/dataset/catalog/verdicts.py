@@ -49,7 +49,11 @@ class Verdicts:
             (SEARCH, *values),
         )
         newest = {row[1]: (int(row[0]), _verdict(row[1:])) for row in rows}
-        taken_back = {sha: int(said.note[1:]) for sha, (_, said) in newest.items() if said.who == UNDO}
+        taken_back = {
+            sha: int(said.note[1:])
+            for sha, (_, said) in newest.items()
+            if said.who == UNDO and said.note[1:].isdecimal()  # else a newer byod says it in another way
+        }
         for sha256, number in taken_back.items():
             row = self._sql.execute(f"SELECT {_ROW} FROM verdicts WHERE id = ?", (number,)).fetchone()
             if row is None:
