@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from pydantic import JsonValue
 
+from byod import __version__
 from byod.schema.errors import RecipeError, UsageError
 from byod.schema.model_card import Card
 from byod.schema.recipe import Recipe
@@ -253,6 +254,12 @@ Tasks = Mapping[str, TaskDefinition]
 """The tasks by name."""
 
 
+def unknown_task(name: str, tasks: Tasks) -> str:
+    """What to say of a file that is for a task that there is not."""
+    known = ", ".join(tasks)
+    return f"byod {__version__} knows no {name!r} (it knows {known}); if it is right, update byod"
+
+
 def task_of(recipe: Recipe, file: Path, tasks: Tasks) -> TaskDefinition:
     """The task that a recipe is for; `file` is where it stands.
 
@@ -260,7 +267,7 @@ def task_of(recipe: Recipe, file: Path, tasks: Tasks) -> TaskDefinition:
         RecipeError: there is no such task, or the recipe lacks what it needs.
     """
     if recipe.task not in tasks:
-        raise RecipeError(f"{file}: task: no task is called {recipe.task!r}; there are {', '.join(tasks)}")
+        raise RecipeError(f"{file}: task: {unknown_task(recipe.task, tasks)}")
     task = tasks[recipe.task]
     if wrong := task.wrong_recipe(recipe):
         raise RecipeError(f"{file}: {wrong}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from byod.schema.errors import ModelError
 from byod.schema.model_card import Card
-from byod.schema.task import TaskDefinition
+from byod.schema.task import TaskDefinition, unknown_task
 from byod.tasks.classify import CLASSIFY
 from byod.tasks.keypoints import KEYPOINTS
 
@@ -24,5 +24,5 @@ def of_run(run: Path) -> tuple[TaskDefinition, Card]:
 
     name = run_folder.task_of(run)
     if name not in TASKS:
-        raise ModelError(f"{run} is a model for the task {name}, and byod knows {', '.join(TASKS)}")
+        raise ModelError(f"{run / 'model.json'}: task: {unknown_task(name, TASKS)}")
     return TASKS[name], run_folder.read_card(run, TASKS[name].card)

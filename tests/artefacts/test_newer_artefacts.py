@@ -12,12 +12,14 @@ from old_artefacts import FORMATS, run_of, unpacked
 from byod.api import datasets, evaluate, feedback, runs
 from byod.cli import tables
 from byod.dataset.catalog.sql_schema import MIGRATIONS
+from byod.dataset.dataset_folder import Dataset
 from byod.exports import MARK
 from byod.report.check_page import write_check
 from byod.schema import recipe as recipes
 from byod.schema.config import Settings
 from byod.schema.errors import ByodError, DatasetError, RecipeError, UsageError
 from byod.schema.keypoints import keypoints_file, read_keypoints
+from byod.tasks import TASKS
 
 WORD = "zukunft-42"
 
@@ -132,7 +134,9 @@ def test_a_licence_that_is_not_known_is_named(home):
     sql(folder, "UPDATE candidates SET record = json_set(record, '$.licence', ?) WHERE id < 12", WORD)
     snapshot = datasets.status(folder, say=quiet)
     assert {origin.licence for found in snapshot.origins.values() for origin in found} == {WORD, None}
-    assert WORD in write_check(snapshot, home / "check.html").read_text(encoding="utf-8")
+    assert WORD in write_check(snapshot, TASKS["classify"].pages, home / "check.html").read_text(
+        encoding="utf-8"
+    )
     recipes.write(folder, recipes.read(folder).model_copy(update={"license": recipes.Policy.OPEN}))
     datasets.dedupe(folder, say=quiet)
     assert tables.counts(datasets.status(folder, say=quiet))["rejected"]["licence-unknown"] > 0
@@ -224,7 +228,7 @@ def test_a_word_of_the_recipe_that_is_not_known_is_refused_in_one_line(tmp_path)
         with pytest.raises(
             RecipeError, match=r"byod \S+ knows no '[a-z-]+' .*; if it is right, update byod"
         ) as caught:
-            recipes.read(tmp_path)
+            Dataset(tmp_path, TASKS)
         assert "\n" not in str(caught.value)
 
 

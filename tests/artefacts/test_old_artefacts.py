@@ -45,7 +45,7 @@ def test_a_dataset_of_classes_stands_as_it_stood(home):
     said: list[str] = []
     snapshot = datasets.status(home / "shapes", say=said.append)
     assert said == []
-    assert snapshot.task is Task.CLASSIFY
+    assert snapshot.task == Task.CLASSIFY
     assert Counter(sample.label for sample in snapshot.kept) == {"circle": 8, "Quadrat (eckig)": 12}
     reasons = {one.reason: len(one.samples) + one.addresses for one in dataset_statistics.refusals(snapshot)}
     assert reasons == {
@@ -61,7 +61,7 @@ def test_a_dataset_of_classes_stands_as_it_stood(home):
 def test_a_dataset_of_points_stands_as_it_stood(home):
     """Every picture has its points, in pixels of the picture."""
     snapshot = datasets.status(home / "spots", say=quiet)
-    assert snapshot.task is Task.KEYPOINTS
+    assert snapshot.task == Task.KEYPOINTS
     assert len(snapshot.kept) == 24
     marks = [read_keypoints(home / "spots" / keypoints_file(sample.path)) for sample in snapshot.kept]
     assert sum(len(each.heads) for each in marks) == 24

@@ -10,6 +10,7 @@ from old_artefacts import FORMATS, KEPT
 
 from byod.dataset.catalog.sql_schema import MIGRATIONS
 from byod.exports import MARK, export
+from byod.tasks import TASKS
 
 TEXT = PAGE.read_text(encoding="utf-8")
 
@@ -40,7 +41,9 @@ def test_every_link_to_a_record_leads_somewhere():
 
 def test_the_mark_of_an_export_is_as_the_page_says(tmp_path, drawn_snapshot):
     """Its keys are those of the page."""
-    place = export(drawn_snapshot(tmp_path / "set", {"a": "a", "b": "b"}), "folders", tmp_path / "out")
+    place = export(
+        drawn_snapshot(tmp_path / "set", {"a": "a", "b": "b"}), TASKS["classify"], "folders", tmp_path / "out"
+    )
     section = TEXT.split(f"## {MARK}\n")[1].split("\n## ")[0]
     keys = json.loads((place / MARK).read_text(encoding="utf-8"))
     assert re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE) == list(keys)

@@ -21,7 +21,7 @@ from byod.schema.errors import DatasetError, ModelError
 from byod.schema.keypoints import Keypoints, read_keypoints
 from byod.schema.model_card import KeypointsCard, ModelCard
 from byod.schema.records import Record, Verdict
-from byod.training.run_folder import read_card
+from byod.tasks import of_run
 
 CARDS = sorted(KEPT.glob("*/*/runs/*/model.json"))
 NAMES = ("licences", "counts", "options", "notes", "versions")
@@ -66,7 +66,7 @@ def test_a_card_keeps_the_fields_of_a_newer_byod(tmp_path_factory, file, fields,
     (run / "model.json").write_text(json.dumps(card), encoding="utf-8")
     for net in file.parent.glob("*.onnx"):
         shutil.copyfile(net, run / net.name)
-    read = read_card(run)
+    read = of_run(run)[1]
     assert isinstance(read, KeypointsCard if card["task"] == "keypoints" else ModelCard)
     assert json.loads(read.model_dump_json()) == card
     assert json.loads(read.model_copy(update={"reviewed": 7}).model_dump_json()) == {**card, "reviewed": 7}
@@ -80,7 +80,7 @@ def test_a_card_says_what_it_was_measured_on_whatever_that_is(file, tmp_path):
     card = json.loads(file.read_text(encoding="utf-8"))
     card["metrics"]["measured_on"] = "the moon"
     (tmp_path / "model.json").write_text(json.dumps(card), encoding="utf-8")
-    read = read_card(tmp_path)
+    read = of_run(tmp_path)[1]
     assert f"{read.metrics.measured_on}" == "the moon"
     assert json.loads(read.model_dump_json()) == card
 
@@ -99,7 +99,7 @@ def test_a_card_of_a_newer_format_is_refused(file, stated, tmp_path):
     card = {"format": stated, "task": "segment", "versions": {"byod": "3.1.0"}}
     (tmp_path / "model.json").write_text(json.dumps(card), encoding="utf-8")
     with pytest.raises(ModelError) as caught:
-        read_card(tmp_path)
+        of_run(tmp_path)[1]
     line = str(caught.value)
     assert line.startswith(f"{tmp_path / 'model.json'} was written by a newer byod (format {stated}); ")
     assert f"it needs byod >= 3.1.0 (this is {__version__}): update byod" in line
@@ -111,7 +111,7 @@ def test_what_stands_after_the_point_does_not_matter(stated, tmp_path):
     """A minor version of the same format is read."""
     card = json.loads(CARDS[0].read_text(encoding="utf-8"))
     (tmp_path / "model.json").write_text(json.dumps({**card, "format": stated}), encoding="utf-8")
-    assert read_card(tmp_path).format == stated
+    assert of_run(tmp_path)[1].format == stated
 
 
 @pytest.mark.parametrize("stated", [None, 0, -1, "", "one", "1,5", [], {}, "9" * 5000, 1e999])
@@ -120,7 +120,7 @@ def test_a_format_that_is_no_number_is_refused_in_one_line(stated, tmp_path):
     card = json.loads(CARDS[0].read_text(encoding="utf-8"))
     (tmp_path / "model.json").write_text(json.dumps({**card, "format": stated}), encoding="utf-8")
     with pytest.raises(ModelError, match="is not a byod model card") as caught:
-        read_card(tmp_path)
+        of_run(tmp_path)[1]
     assert "\n" not in str(caught.value)
 
 
@@ -139,7 +139,7 @@ def test_a_card_of_an_unknown_task_is_refused_in_one_line(tmp_path):
     card = json.loads(CARDS[0].read_text(encoding="utf-8"))
     (tmp_path / "model.json").write_text(json.dumps({**card, "task": "segment"}), encoding="utf-8")
     with pytest.raises(ModelError, match=r"task: byod \S+ knows no 'segment'.*update byod") as caught:
-        read_card(tmp_path)
+        of_run(tmp_path)[1]
     assert "\n" not in str(caught.value)
 
 
