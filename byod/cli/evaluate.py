@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import byod
 from byod.cli.output import Json, errors_in_one_line, print_result, print_table, say
 
 if TYPE_CHECKING:
@@ -38,18 +39,14 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Say what pictures show, or where heads and their points are; runs on onnxruntime alone."""
-    from byod.api import evaluate
-    from byod.api.runs import find_run
-    from byod.dataset import dataset_folder
     from byod.schema.model_card import KeypointsPrediction, Prediction, Unreadable
 
-    folder = find_run(run, dataset_folder.ROOT)
-    given: list[Path | tuple[str, bytes]] = [
-        ("-", sys.stdin.buffer.read(200_000_000)) if name == "-" else Path(name) for name in images
-    ]
+    opened = byod.Run(run)
+    folder = opened.folder
+    given = [("-", sys.stdin.buffer.read(200_000_000)) if name == "-" else name for name in images]
     found = []
     failed = 0
-    for one in evaluate.predict(folder, given):
+    for one in opened.predict(given):
         if isinstance(one, Unreadable):
             failed += 1
             say(f"byod: {one.path}: {one.error}")
@@ -97,12 +94,9 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a model on other people's pictures, in folders named after its classes."""
-    from byod.api import evaluate
-    from byod.api.runs import find_run
-    from byod.dataset import dataset_folder
     from byod.tasks.classify.evaluate_folder import Evaluation
 
-    found = evaluate.evaluate(find_run(run, dataset_folder.ROOT), place, report, say=say)
+    found = byod.Run(run).evaluate(place, report=report)
     if as_json:
         print_result(found.model_dump(mode="json"))
     elif isinstance(found, Evaluation):
@@ -200,13 +194,9 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Put runs side by side on the same pictures, and say which differences are real."""
-    from byod.api import evaluate
-    from byod.api.runs import find_runs
-    from byod.dataset import dataset_folder
     from byod.schema.model_card import Comparison
 
-    folders = [run for name in (runs or (None,)) for run in find_runs(name, dataset_folder.ROOT)]
-    comparison = evaluate.compare(list(dict.fromkeys(folders)), into)
+    comparison = byod.compare(*(runs or ()), into=into)
     if as_json:
         print_result({**comparison.model_dump(mode="json"), "page": str(into)})
     else:

@@ -7,9 +7,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from pydantic.json_schema import models_json_schema
 
-from byod import __version__
 from byod.schema.model_card import KeypointsPrediction
 from byod.schema.records import Record, Task
+from byod.schema.version import VERSION
 from byod.web.schemas import About, ClassesSaid, Fault, Kept, Truth
 
 _FAULTS = {
@@ -43,7 +43,7 @@ def document(about: About) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": f"byod: {about.run}",
-            "version": __version__,
+            "version": VERSION,
             "description": "Pictures in, answers out. Nothing that is sent is written to disk, but for reports.",
         },
         "paths": paths,
