@@ -168,15 +168,20 @@ def review_dataset(
     folder: Path, action: str, options: ReviewOptions
 ) -> list[Pushed] | Pulled | review.Standing | Undone | ReviewOpened | None:
     """One action of a review, or the whole until Ctrl-C where none is named."""
-    if action and action not in ACTIONS:
+    if action not in ("", *ACTIONS):
         raise UsageError(f"{action!r} is no action of a review; there are: {', '.join(ACTIONS)}")
     with progress_display(options.get("progress", True)) as display:
         chosen = Review(folder, options, display)
         if not action:
             chosen.whole()
             return None
-        done: list[Pushed] | Pulled | review.Standing | Undone | ReviewOpened = getattr(chosen, action)()
-        return done
+        if action == "open":
+            return chosen.open()
+        if action == "push":
+            return chosen.push()
+        if action == "pull":
+            return chosen.pull()
+        return chosen.status() if action == "status" else chosen.undo()
 
 
 def close_review(*, progress: bool = True) -> bool:

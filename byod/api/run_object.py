@@ -15,6 +15,7 @@ from byod.dataset import dataset_folder
 from byod.schema.config import Settings
 from byod.schema.errors import ModelError, PictureError, UsageError
 from byod.schema.model_card import Unreadable
+from byod.schema.progress import Say
 from byod.training.run_folder import read_card
 
 if TYPE_CHECKING:
@@ -208,9 +209,8 @@ class Run:
         """Show a web page on which the run says what it thinks of pictures, until it is interrupted.
 
         Args:
-            label_studio: show the run's opinion to people who label in Label Studio, in place of the page.
-            url: that Label Studio, where it is not byod's own.
-            token: your token there.
+            label_studio: show the run's opinion to people who label in Label Studio, in place of the page; `url` and
+                `token` name one that is not byod's own.
             host: where the page listens; another address than this one lets in everybody who can reach it.
             port: which port; by default 8000 (9090 for Label Studio), or any that is free.
             names: names by which others call this machine.
@@ -224,22 +224,11 @@ class Run:
         """
         from byod.api import serve
 
-        at_least("--port", port, 1)
-        if not 0 <= unsure_below <= 1 or (port is not None and port > 65_535):
-            raise UsageError("--unsure-below is between 0 and 1, --port between 1 and 65535")
-        if not label_studio and (url or token):
-            raise UsageError("--url and --token are about --label-studio; say that as well")
+        others = host != LOOPBACK or bool(names) or allow_reports
+        _check_serving(label_studio, port, unsure_below, server=url or token, others=others)
         with progress_display(progress) as display:
             if label_studio:
-                if host != LOOPBACK or names or allow_reports:
-                    raise UsageError(
-                        "--host, --name and --allow-reports are about the page, not --label-studio"
-                    )
-                from byod.api import review
-
-                where = review.ServerChoice(url=url, token=token)
-                with review.at(where, Settings.load(), display.say) as session:
-                    serve.label_studio(self.folder, session.studio, port=port, say=display.say, ready=ready)
+                _answer_label_studio(self.folder, url, token, port, ready, display.say)
             serve.page(
                 self.folder,
                 host=host,
@@ -250,6 +239,34 @@ class Run:
                 say=display.say,
                 ready=ready,
             )
+
+
+def _check_serving(
+    label_studio: bool, port: int | None, unsure_below: float, *, server: str | None, others: bool
+) -> None:
+    """Refuse what does not go together; `others` is true if an option of the page was given."""
+    at_least("--port", port, 1)
+    if not 0 <= unsure_below <= 1 or (port is not None and port > 65_535):
+        raise UsageError("--unsure-below is between 0 and 1, --port between 1 and 65535")
+    if not label_studio and server:
+        raise UsageError("--url and --token are about --label-studio; say that as well")
+    if label_studio and others:
+        raise UsageError("--host, --name and --allow-reports are about the page, not --label-studio")
+
+
+def _answer_label_studio(
+    run: Path,
+    url: str | None,
+    token: str | None,
+    port: int | None,
+    ready: Callable[[Place], object],
+    say: Say,
+) -> NoReturn:
+    from byod.api import review, serve
+
+    where = review.ServerChoice(url=url, token=token)
+    with review.at(where, Settings.load(), say) as session:
+        serve.label_studio(run, session.studio, port=port, say=say, ready=ready)
 
 
 def _number(text: str) -> float | str:
