@@ -4,6 +4,7 @@
 #   make test    set up, then the tests; PYTEST="-m 'not slow'" for the quick ones
 #   make test-long             the tests that take long: power cuts, kills, random walks, real servers at length
 #   make setup   .venv with byod and its trainers      make lint    ruff, mypy, import rules
+#   make docs    docs/api.md, from the code
 #   make bench   the scripts of benchmarks/            make dist    wheels of byod and its trainers, into dist/
 #   make clean   remove .venv and caches (no dataset)
 #
@@ -37,7 +38,7 @@ CHOOSE_TORCH = \
   else echo "torch: with CUDA (about 3 GB), although no NVIDIA driver was found: the index with the smaller one does not answer."; fi
 INSTALL_FAILED := { echo "byod: installing failed, the lines above say why. If they speak of a compiler (gcc, cc, cl): a package has no ready wheel for this Python; use Python 3.11, 3.12 or 3.13 on a 64-bit system." >&2; exit 1; }
 
-.PHONY: help setup demo test test-long lint bench dist clean
+.PHONY: help setup demo test test-long lint docs bench dist clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -82,6 +83,9 @@ lint: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(DEV)
+	$(BIN)/python docs/make_api.py
 
 bench: $(DEV)
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done

@@ -52,7 +52,8 @@ class Dataset:
     """A dataset folder: its counts, and the verbs that work on it.
 
     Each call opens the dataset, takes up what people did to its folders, and closes it again; nothing is locked
-    between two calls.
+    between two calls. `folder` is where it lies; `result` is the record of the call that returned this object (of
+    `convert` the pictures and heads it found, say), None if it was opened by its folder.
 
     Args:
         folder: the folder, or its name below `datasets/`; by default the dataset that byod last wrote to.
@@ -61,9 +62,9 @@ class Dataset:
         DatasetError: there is none.
 
     Examples:
-        >>> dataset = byod.Dataset("datasets/vegetables")
+        >>> dataset = byod.Dataset("datasets/shapes")
         >>> dataset.counts
-        {'brokkoli': 30, 'blumenkohl': 30}
+        {'circle': 30, 'square': 30}
     """
 
     result: Snapshot | Converted | ImportedFeedback | None = None
@@ -115,6 +116,10 @@ class Dataset:
         """The dataset as it stands: its samples, their origins and splits, conflicts, and what each query brought.
 
         While another byod is at work on it, as far as that one has come.
+
+        Examples:
+            >>> len(dataset.status(progress=False).kept)
+            60
         """
         with progress_display(progress) as display:
             return datasets.status(self.folder, say=display.say)
@@ -152,7 +157,12 @@ class Dataset:
             return CheckPage(page=written, snapshot=snapshot, suspects=found)
 
     def dedupe(self, *, progress: bool = True) -> Deduplicated:
-        """Decide again which pictures are copies, and set them aside."""
+        """Decide again which pictures are copies, and set them aside.
+
+        Examples:
+            >>> dataset.dedupe(progress=False).changed
+            0
+        """
         with progress_display(progress) as display:
             done, snapshot = datasets.dedupe(self.folder, say=display.say)
             return Deduplicated(changed=done.changed, moved=done.moved, snapshot=snapshot)
@@ -161,8 +171,8 @@ class Dataset:
         """Assign pictures to train, valid and test, with copies on one side and each where it was if it can stay.
 
         Examples:
-            >>> {part.value: sum(classes.values()) for part, classes in dataset.split(progress=False).counts.items()}
-            {'train': 42, 'valid': 9, 'test': 9}
+            >>> dataset.split(progress=False).counts["train"]
+            {'circle': 20, 'square': 20}
         """
         with progress_display(progress) as display:
             done = datasets.split(self.folder, say=display.say)
@@ -175,6 +185,11 @@ class Dataset:
         Args:
             options: options of the probe.
             progress: show what is being done.
+
+        Examples:
+            >>> found = dataset.leak(options={"from_scratch": True}, progress=False)
+            >>> found.pictures
+            60
         """
         from byod.api import train
 
@@ -190,6 +205,10 @@ class Dataset:
 
         Raises:
             UsageError: nothing rejected goes by one of these names.
+
+        Examples:
+            >>> dataset.restore("duplicate", progress=False)
+            0
         """
         if not wanted:
             raise UsageError("say which pictures: a reason, or files in rejected/")
@@ -268,9 +287,9 @@ class Dataset:
             TrainerError: the trainer is missing, or cannot train on this dataset.
 
         Examples:
-            >>> run = dataset.train("sklearn", progress=False)
+            >>> run = dataset.train("sklearn", from_scratch=True, progress=False)
             >>> run.metrics.pictures
-            9
+            60
         """
         from byod.api import train
 
@@ -338,7 +357,7 @@ class Dataset:
         Examples:
             >>> table = dataset.to_pandas()
             >>> table[table.status == "kept"].groupby("label").size().to_dict()
-            {'blumenkohl': 30, 'brokkoli': 30}
+            {'circle': 30, 'square': 30}
         """
         try:
             import pandas

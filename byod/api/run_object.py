@@ -34,7 +34,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class Run:
-    """A run's folder: its model card, its metrics, and what can be done with its model.
+    """A run's folder: its model card, its metrics, and what can be done with its model. `folder` is where it lies.
 
     Args:
         folder: the folder, or a dataset (its latest run); by default the latest run of all.
@@ -43,7 +43,7 @@ class Run:
         ModelError: there is none.
 
     Examples:
-        >>> run = byod.Run(dataset.folder)
+        >>> run = byod.Run("datasets/shapes")
         >>> run.card.plugin
         'sklearn'
     """
@@ -112,10 +112,10 @@ class Run:
             ModelError: the run cannot be used.
 
         Examples:
-            >>> run.predict("photos/brokkoli.jpg").label
-            'brokkoli'
-            >>> [one.label for one in run.predict(["photos/brokkoli.jpg", "photos/blumenkohl.jpg"])]
-            ['brokkoli', 'blumenkohl']
+            >>> run.predict("photos/circle.jpg").label
+            'circle'
+            >>> [one.label for one in run.predict(["photos/circle.jpg", "photos/square.jpg"])]
+            ['circle', 'square']
         """
         from byod.api import evaluate
 
@@ -149,7 +149,7 @@ class Run:
 
         Examples:
             >>> run.evaluate("others", progress=False).metrics.pictures
-            20
+            10
         """
         from byod.api import evaluate
 
@@ -203,7 +203,7 @@ class Run:
         names: Sequence[str] = (),
         allow_reports: bool = False,
         unsure_below: float = 0.7,
-        ready: Callable[[Page | Place], object] = lambda page: None,
+        ready: Callable[[Page | Place], object] | None = None,
         progress: bool = True,
     ) -> NoReturn:
         """Show a web page on which the run says what it thinks of pictures, until it is interrupted.
@@ -225,10 +225,11 @@ class Run:
         from byod.api import serve
 
         others = host != LOOPBACK or bool(names) or allow_reports
+        told = ready or (lambda page: None)
         _check_serving(label_studio, port, unsure_below, server=url or token, others=others)
         with progress_display(progress) as display:
             if label_studio:
-                _answer_label_studio(self.folder, url, token, port, ready, display.say)
+                _answer_label_studio(self.folder, url, token, port, told, display.say)
             serve.page(
                 self.folder,
                 host=host,
@@ -237,7 +238,7 @@ class Run:
                 allow_reports=allow_reports,
                 unsure_below=unsure_below,
                 say=display.say,
-                ready=ready,
+                ready=told,
             )
 
 

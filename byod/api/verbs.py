@@ -35,6 +35,11 @@ class Preview(Record):
     """A collection that was only searched: its recipe, and the candidates of its first round.
 
     Each candidate stands beside the reason for which it would be refused, None where it would be fetched.
+
+    Examples:
+        >>> found = byod.collect("blumenkohl", sources="openverse", languages="none", dry_run=True, progress=False)
+        >>> isinstance(found, byod.Preview), len(found.candidates)
+        (True, 5)
     """
 
     recipe: Recipe
@@ -180,8 +185,8 @@ def add(
         DatasetError: the folder holds something else, or another byod is at work on it.
 
     Examples:
-        >>> drawn = byod.draw_classes("photos", classes=("circle", "square"), per_class=3)
-        >>> byod.add("photos", into="shapes", progress=False).counts
+        >>> drawn = byod.draw_classes("mine", classes=("circle", "square"), per_class=3)
+        >>> byod.add("mine", into="shapes", progress=False).counts
         {'circle': 3, 'square': 3}
     """
     with progress_display(progress) as display:
@@ -221,8 +226,8 @@ def compare(*runs: str | Path | Run, into: str | Path = "compare.html") -> Compa
         ModelError: there is no run, or some are for classes and some for points.
 
     Examples:
-        >>> first, second = dataset.train("sklearn", progress=False), dataset.train("sklearn", seed=1, progress=False)
-        >>> [one.plugin for one in byod.compare(first, second).runs]
+        >>> other = dataset.train("sklearn", from_scratch=True, seed=1, progress=False)
+        >>> [one.plugin for one in byod.compare(run, other).runs]
         ['sklearn', 'sklearn']
     """
     from byod.api import evaluate
