@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -205,10 +206,13 @@ class ProgressDisplay:
 def progress_display(progress: bool) -> Iterator[ProgressDisplay]:
     """The display of one call of a verb: as fits where it runs, or none."""
     display = ProgressDisplay(_screen() if progress else Log())
-    try:
-        yield display
-    finally:
-        display.close()
+    with warnings.catch_warnings():
+        # what Pillow thinks of a stranger's metadata is nobody's concern: each picture is judged by its reason
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        try:
+            yield display
+        finally:
+            display.close()
 
 
 def _screen() -> Lines | Terminal | Notebook:

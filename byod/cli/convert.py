@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -123,11 +123,9 @@ def _kinds(typed: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _converted(dataset: byod.Dataset, as_json: bool) -> None:
-    from byod.api.convert import Converted
     from byod.cli import tables
 
-    done = dataset.result
-    assert isinstance(done, Converted)
+    done = cast("Converted", dataset.result)  # a conversion made it
     if as_json:
         print_result(
             {

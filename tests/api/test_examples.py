@@ -6,10 +6,9 @@ import doctest
 import inspect
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from library_place import lay_out, sources
+from library_place import sources
 
 import byod
 
@@ -39,23 +38,6 @@ def parameters() -> Iterator[object]:
         if examples(name, found):
             slow = name.startswith(TRAINS)
             yield pytest.param(name, found, id=name, marks=[pytest.mark.slow] if slow else [])
-
-
-@pytest.fixture(scope="module")
-def place(once) -> Path:
-    """A folder with a dataset and pictures, made once."""
-    return once("library", lay_out)
-
-
-@pytest.fixture(scope="module")
-def trained(once, place) -> Path:
-    """The same with a run in the dataset."""
-
-    def train(folder: Path) -> None:
-        shutil.copytree(place, folder, dirs_exist_ok=True)
-        byod.Dataset(folder / "datasets" / "shapes").train("sklearn", from_scratch=True, progress=False)
-
-    return once("library-trained", train)
 
 
 @pytest.mark.parametrize(("name", "found"), list(parameters()))
