@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from byod.api import datasets
+from byod.api.picture_table import COLUMNS, picture_rows
 from byod.api.plan import at_least, folder_given, texts
 from byod.api.progress_display import progress_display
 from byod.api.run_object import Run
@@ -365,29 +365,7 @@ class Dataset:
             raise ByodError(
                 "to_pandas needs pandas, which is not installed here: pip install pandas"
             ) from None
-        return pandas.DataFrame(picture_rows(self.status(progress=False)), columns=list(COLUMNS))
-
-
-_SAMPLE = ("sha256", "path", "label", "status", "reason", "format", "width", "height", "size", "keeper")
-_ORIGIN = ("source", "url", "page", "title", "creator", "licence", "licence_url")
-COLUMNS = (*_SAMPLE, "split", *_ORIGIN)
-"""The columns of a dataset's table: a sample's own, its part of the split, and where it came from first."""
-
-
-def picture_rows(snapshot: Snapshot) -> list[list[object]]:
-    """The rows of a dataset's table; paths are relative to the dataset, None is what is not known."""
-    rows = []
-    for sample in snapshot.samples:
-        origin = dataset_statistics.origin_of(snapshot, sample)
-        values = [_plain(getattr(sample, name)) for name in _SAMPLE]
-        split = snapshot.splits.get(sample.sha256)
-        rows.append([*values, _plain(split), *(getattr(origin, name, None) for name in _ORIGIN)])
-    return rows
-
-
-def _plain(value: object) -> object:
-    """A word of a fixed list as a plain string."""
-    return value.value if isinstance(value, StrEnum) else value
+        return pandas.DataFrame(picture_rows(self.status(progress=False)), columns=COLUMNS)
 
 
 def dataset_with(folder: Path, result: Snapshot | Converted | ImportedFeedback) -> Dataset:

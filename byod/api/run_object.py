@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-from byod.api import runs
 from byod.api.plan import at_least, folder_given
 from byod.api.progress_display import progress_display
 from byod.dataset import dataset_folder
@@ -48,10 +47,12 @@ class Run:
         'sklearn'
     """
 
-    FORMATS = (*runs.RUN_FORMATS, runs.WEB)
-    """What a run can be exported as."""
+    FORMATS = ("onnx", "safetensors", "web")
+    """What a run can be exported as; here as plain words, since what exports takes long to load."""
 
     def __init__(self, folder: str | Path | None = None) -> None:
+        from byod.api import runs
+
         self.folder = runs.find_run(None if folder is None else str(folder), dataset_folder.ROOT)
 
     def __repr__(self) -> str:
@@ -181,6 +182,8 @@ class Run:
             >>> sorted(path.name for path in run.export("onnx", into="given-away").iterdir())
             ['model.json', 'model.onnx']
         """
+        from byod.api import runs
+
         if runtime is not None and format != runs.WEB:
             raise UsageError("--runtime is about --format web")
         place = folder_given(into) or Path("exports") / f"{self.folder.resolve().name}-{format}"

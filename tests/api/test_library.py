@@ -15,6 +15,8 @@ from library_place import sources
 from loopback_sources import LoopbackSources, Work
 
 import byod
+from byod import exports
+from byod.api import runs
 from byod.cli import app
 from byod.dataset import dataset_folder
 
@@ -196,6 +198,12 @@ def test_without_pandas_one_line_says_what_is_missing(here, monkeypatch):
     with pytest.raises(byod.errors.ByodError, match="pip install pandas") as missing:
         byod.Dataset(SHAPES).to_pandas()
     assert "\n" not in str(missing.value)
+
+
+def test_a_run_can_be_exported_as_what_byod_writes():
+    """The words by which the command line tells a run's formats from a dataset's are those that are written."""
+    assert (*runs.RUN_FORMATS, runs.WEB) == byod.Run.FORMATS
+    assert not set(byod.Run.FORMATS) & set(exports.FORMATS)
 
 
 def test_status_says_what_the_command_line_prints(here):
