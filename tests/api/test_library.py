@@ -17,6 +17,8 @@ from loopback_sources import LoopbackSources, Work
 import byod
 from byod import exports
 from byod.api import runs
+from byod.api.plan import LimitOptions
+from byod.api.review_actions import ReviewOptions
 from byod.cli import app
 from byod.dataset import dataset_folder
 
@@ -91,33 +93,42 @@ TERMINAL = {"json", "open", "help", "run", "dataset", "no_browser", "show_leak"}
 
 
 @pytest.mark.parametrize(
-    ("command", "function"),
+    ("command", "functions"),
     [
-        ("collect", "collect"),
-        ("add", "add"),
-        ("check", "Dataset.check"),
-        ("train", "Dataset.train"),
-        ("evaluate", "Run.evaluate"),
-        ("compare", "compare"),
-        ("serve", "Run.serve"),
-        ("dedupe", "Dataset.dedupe"),
-        ("split", "Dataset.leak"),
-        ("restore", "Dataset.restore"),
+        ("collect", [byod.collect, LimitOptions]),
+        ("add", [byod.add]),
+        ("convert cats", [byod.convert]),
+        ("convert voc", [byod.convert]),
+        ("convert coco", [byod.convert]),
+        ("check", [byod.Dataset.check]),
+        ("dedupe", [byod.Dataset.dedupe]),
+        ("split", [byod.Dataset.leak]),
+        ("restore", [byod.Dataset.restore]),
+        ("review", [ReviewOptions]),
+        ("export", [byod.Dataset.export, byod.Run.export]),
+        ("train", [byod.Dataset.train]),
+        ("evaluate", [byod.Run.evaluate]),
+        ("compare", [byod.compare]),
+        ("serve", [byod.Run.serve]),
     ],
 )
-def test_a_keyword_is_called_like_its_option(command, function):
+def test_a_keyword_is_called_like_its_option(command, functions):
     """Every option of a command is a keyword of the function behind it, by the same name or in the plural."""
-    found = byod
-    for part in function.split("."):
-        found = getattr(found, part)
-    keywords = set(inspect.signature(found).parameters) | set(byod.api.plan.LimitOptions.__annotations__)
+    keywords = {
+        name
+        for each in functions
+        for name in (each.__annotations__ if inspect.isclass(each) else inspect.signature(each).parameters)
+    }
+    found = typer.main.get_command(app)
+    for word in command.split():
+        found = found.commands[word]
     options = {
         name.removeprefix("--").replace("-", "_")
-        for option in typer.main.get_command(app).commands[command].params
+        for option in found.params
         for name in option.opts
         if name.startswith("--")
     }
-    assert {RENAMED.get(name, name) for name in options - TERMINAL} <= keywords | {"plugin"}
+    assert {RENAMED.get(name, name) for name in options - TERMINAL} <= keywords
 
 
 WRONG = {
