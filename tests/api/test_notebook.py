@@ -9,10 +9,13 @@ from collections import Counter
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import points_material
 import pytest
+from marked_pictures import cat_files, laid_out
 from report_material import card
 from rich.console import Console
 
+import byod
 from byod.api import notebook, progress_display
 from byod.collection.pipeline import ClassTally
 from byod.schema.recipe import Recipe
@@ -180,3 +183,17 @@ def test_the_display_fits_where_it_runs(progress, kind):
     """Where nobody looks on (a test) it is lines, and none without progress."""
     with progress_display.progress_display(progress) as display:
         assert type(display.screen).__name__ == kind
+
+
+def test_a_dataset_and_a_run_of_points_are_shown(tmp_path):
+    """Marked pictures have their points drawn on them, and a run for points shows its parts without a confusion."""
+    files = laid_out(tmp_path / "found", cat_files({"CAT_00": 3}))
+    cats = byod.convert("cats", files, into=tmp_path / "cats", progress=False)
+    seen = Seen(cats._repr_html_())
+    assert seen.text.count("cat") >= 2
+    assert cats._repr_html_().count("data:image/jpeg;base64,") == 3
+    assert len(cats.to_pandas()) == 3
+    made = points_material.card()
+    shown = Seen(notebook.run_html(tmp_path, made))
+    assert f"{made.metrics.pictures} pictures" in shown.text
+    assert "Learned from" in shown.text
