@@ -86,6 +86,7 @@ lint: $(DEV)
 
 docs: $(ALL)
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/make_api.py
 
 bench: $(DEV)
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done

@@ -3,6 +3,10 @@
 A trainer is a class that keeps to `Trainer`: it is given `TrainingData` and a `Run`, and gives back a `Trained` with
 one ONNX file, whose input is what its `InputRule` says. docs/writing-a-trainer.md has a whole plugin on one page;
 `byod.testing` checks one. What stands here stays as it is; everything else in byod may move.
+
+Examples:
+    >>> byod.plugin.InputRule(width=64, height=64).resize.value
+    'squish'
 """
 
 from byod.images.resize import as_input

@@ -36,7 +36,7 @@ from byod.schema.progress import Say
 from byod.schema.reasons import Reason, Retry
 from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Fetched, Miss, Record, SearchOptions, Snapshot
-from byod.schema.task import LabelCount, Labels
+from byod.schema.task import Labels
 from byod.tasks import TASKS
 
 __all__ = ["SplitDone", "assign", "say_split"]
@@ -187,11 +187,6 @@ def status(folder: Path, *, say: Say) -> Snapshot:
         say("another byod is at work on it; this is how far it has come")
         with Dataset(folder, TASKS, lock=False) as dataset:
             return dataset.snapshot()
-
-
-def label_count(snapshot: Snapshot) -> LabelCount | None:
-    """How many pictures of a dataset are labelled, and how; None where the class folders say it all."""
-    return TASKS[snapshot.task].pages.label_count(snapshot)
 
 
 def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]:

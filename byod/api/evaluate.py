@@ -14,7 +14,7 @@ from byod.schema.files import replace
 from byod.schema.progress import Say
 from byod.schema.records import Record, Split
 from byod.schema.task import TaskDefinition
-from byod.schema.task_learning import LabelledSet, Table
+from byod.schema.task_learning import LabelledSet
 from byod.tasks import of_run
 from byod.training import comparison
 from byod.training.run_evaluation import RunEvaluation, evaluate_run
@@ -53,19 +53,6 @@ def _of_dataset(task: TaskDefinition, run: Path, place: Path | None, say: Say) -
     return labelled
 
 
-def evaluation_table(run: Path, evaluation: RunEvaluation) -> tuple[str, str, Table, tuple[str, ...]]:
-    """An evaluation for people: a summary in one line, a title, a table, and remarks."""
-    task, _ = of_run(run)
-    title, table, remarks = task.evaluating.table(evaluation)
-    metrics: Any = evaluation
-    learned = (
-        [f"{evaluation.learned} pictures are left out: the model was trained on them"]
-        if evaluation.learned
-        else []
-    )
-    return task.learning.summary(metrics.metrics), title, table, (*remarks, *learned)
-
-
 def compare(runs: Sequence[Path], page: Path) -> Record:
     """Measure runs on what they were all asked about, and draw the page.
 
@@ -85,35 +72,10 @@ def compare(runs: Sequence[Path], page: Path) -> Record:
     return found
 
 
-def comparison_table(runs: Sequence[Path], found: Any) -> tuple[str, Table]:
-    """A comparison of these runs for people: a title, and a table with what each achieves and costs."""
-    task, _ = of_run(runs[0])
-    number, (head, rows) = task.comparing.table(found)
-    table = [
-        (
-            one.run,
-            one.arch,
-            *row,
-            f"{one.model_bytes / 1e6:.1f} MB",
-            f"{one.seconds:.1f} s",
-            f"{one.milliseconds:.1f} ms",
-        )
-        for one, row in zip(found.runs, rows, strict=True)
-    ]
-    columns = ("run", "net", *head, "size", "trained in", "a picture in")
-    return f"{number}: {found.note}", (columns, table)
-
-
 def predict(run: Path, images: Sequence[Path | tuple[str, bytes]]) -> Iterator[Any]:
     """Predict with a run's model: files, all below folders, or (name, bytes) pairs; some may be `Unreadable`."""
     task, _ = of_run(run)
     return task.predicting.predictor(run).predict(_pictures(images))
-
-
-def predictions_table(run: Path, predictions: Sequence[Any]) -> Table:
-    """Predictions of a run for people."""
-    task, _ = of_run(run)
-    return task.predicting.table(predictions)
 
 
 def _pictures(images: Iterable[Path | tuple[str, bytes]]) -> Iterator[Path | tuple[str, bytes]]:

@@ -71,7 +71,7 @@ def train(
         yields=snapshot.yields,
         command=command,
     )
-    run = snapshot.folder / "runs" / f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{wanted.plugin}"
+    run = _new_run(snapshot.folder / "runs", wanted.plugin)
     learning = TASKS[snapshot.task].learning
     card = training.train(
         learning,
@@ -90,6 +90,15 @@ def train(
         log=log,
     )
     return run, card
+
+
+def _new_run(runs: Path, plugin: str) -> Path:
+    """A folder of a run that is not there yet: when it was, and by which trainer."""
+    name = f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{plugin}"
+    number, run = 2, runs / name
+    while run.exists():
+        number, run = number + 1, runs / f"{name}-{number}"
+    return run
 
 
 def _right_task(folder: Path, wanted: str | None) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from byod.cli.output import Json, ProgressDisplay, errors_in_one_line, print_result, say
+import byod
+from byod.cli.output import Json, errors_in_one_line, say
 from byod.schema import defaults
-
-if TYPE_CHECKING:
-    from byod.schema.config import Settings
 
 Into = Annotated[
     Path | None,
@@ -128,37 +126,34 @@ def collect(
     as_json: Json = False,
 ) -> None:
     """Search, download, check, de-duplicate and fill class folders."""
-    from byod.api import datasets
-    from byod.cli import plan, tables
-    from byod.schema.config import Settings
+    from byod.cli import tables
 
-    changes = {
+    options: dict[str, Any] = {
+        "into": into,
         "per_class": per_class,
-        "sources": tuple(source) if source else None,
+        "sources": source or None,
+        "queries": _terms(query or []),
         "license": license,
-        "languages": plan.languages(languages),
+        "languages": languages,
         "min_side": min_side,
         "max_side": max_side,
+        "from_urls": from_urls,
+        "recipe": recipe,
+        "ignore_optout": ignore_optout,
+        "deadline": deadline,
+        "max_bytes": max_bytes,
+        "redirects": redirects,
+        "per_host": per_host,
+        "delay": delay,
+        "workers": workers,
     }
-    folder, planned = plan.plan(classes or [], into, recipe, query or [], changes, from_urls is not None)
-    settings = Settings.load()
     if dry_run:
-        tables.preview(planned, datasets.preview(planned, settings), as_json)
+        tables.preview(byod.collect(*(classes or ()), dry_run=True, **options), as_json)
         return
-    if ignore_optout:
-        say("opt-outs are ignored: robots.txt, noai/noimageai/noml and TDM reservations are not looked at")
-    limits = plan.limits(deadline, max_bytes, redirects, per_host, delay, workers)
-    web = datasets.Web(settings=_with_contact(settings), limits=limits, ignore_optout=ignore_optout)
-    shown = {label: entry.name for label, entry in planned.classes.items()}
-    with ProgressDisplay(lambda label: shown.get(label, label)) as watch:
-        if from_urls is not None:
-            snapshot = datasets.collect_list(from_urls, folder, planned, web, say=say, watch=watch)
-        else:
-            snapshot = datasets.collect(folder, planned, web, say=say, watch=watch)
-    if as_json:
-        print_result(tables.counts(snapshot))
-    else:
-        tables.collected(snapshot, planned, again=_again(sys.argv[1:]))
+    if classes or recipe or from_urls:
+        _ask_for_contact()
+    dataset = byod.collect(*(classes or ()), **options)
+    snapshot = tables.collected(dataset, as_json, again=_again(sys.argv[1:]))
     if not snapshot.kept:
         raise typer.Exit(1)
 
@@ -195,83 +190,41 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add pictures of your own, or those that people reported."""
-    from byod.api import datasets
-    from byod.cli import plan, tables
-    from byod.schema.errors import UsageError
-
-    if reports:
-        if paths or label or labels or min_side or max_side:
-            raise UsageError("--reports adds what waits in the dataset; remove all but --into")
-        _take_up(into, as_json)
-        return
-    if not paths:
-        raise UsageError("say which pictures: byod add PATH… --label CLASS")
-    if labels is not None:
-        if label or min_side or max_side:
-            raise UsageError("--labels says what each picture is; remove --label, --min-side and --max-side")
-        _add_labelled(labels, paths, into, task, as_json)
-        return
-    if task is not None:
-        raise UsageError("--task goes with --labels")
-    folder, planned = plan.plan_add(label, into, {"min_side": min_side, "max_side": max_side})
-    shown = {name: entry.name for name, entry in planned.classes.items()}
-    with ProgressDisplay(lambda name: shown.get(name, name)) as watch:
-        snapshot = datasets.add(paths, label, folder, planned, say=say, watch=watch)
-    if as_json:
-        print_result(tables.counts(snapshot))
-    else:
-        tables.collected(snapshot, planned, again=None)
-
-
-def _add_labelled(
-    labels: Path, paths: Sequence[Path], into: Path | None, task: str | None, as_json: bool
-) -> None:
-    from byod.api import datasets
-    from byod.cli import plan, tables
-    from byod.schema import recipe
-
-    folder, _ = plan.plan_add(None, into, {})
-    with ProgressDisplay(str) as watch:
-        snapshot = datasets.add_labelled(labels, paths, folder, task, say=say, watch=watch)
-    if as_json:
-        print_result(tables.counts(snapshot))
-    else:
-        tables.collected(snapshot, recipe.read(folder), again=None)
-
-
-def _take_up(into: Path | None, as_json: bool) -> None:
-    from byod.api import feedback
     from byod.cli import tables
-    from byod.dataset import dataset_folder
-    from byod.schema import recipe
 
-    folder = into or dataset_folder.find(None)
-    planned = recipe.read(folder)
-    shown = {name: entry.name for name, entry in planned.classes.items()}
-    with ProgressDisplay(lambda name: shown.get(name, name)) as watch:
-        done = feedback.import_feedback(folder, say=say, watch=watch)
-    if as_json:
-        print_result({**tables.counts(done.snapshot), "taken": done.taken, "left": done.left})
-    else:
-        tables.collected(done.snapshot, planned, again=None)
-        typer.echo(f"{done.taken} reports were added, {done.left} wait; look at them: byod review")
-
-
-def _with_contact(settings: Settings) -> Settings:
-    """The settings with somebody to turn to: asked for once on a terminal, else a line says what is missing."""
-    if settings.contact:
-        return settings
-    if sys.stdin.isatty() and sys.stderr.isatty() and not settings.asked_for_contact:
-        say("The servers you collect from want to know whom to turn to: a mail address or a page of yours.")
-        contact = typer.prompt("Contact (Enter for none)", default="", show_default=False, err=True).strip()
-        settings.remember_contact(contact)
-        say(f"kept in {settings.config_file}")
-        if contact:
-            return settings.model_copy(update={"contact": contact})
-    say(
-        "no contact is set: servers may slow byod down; set BYOD_CONTACT to a mail address or a page of yours"
+    dataset = byod.add(
+        *(paths or ()),
+        label=label,
+        labels=labels,
+        task=task,
+        into=into,
+        min_side=min_side,
+        max_side=max_side,
+        reports=reports,
     )
-    return settings
+    tables.collected(dataset, as_json, again=None)
+
+
+def _terms(typed: Sequence[str]) -> dict[str, list[str]]:
+    """The values of --query, by class."""
+    found: dict[str, list[str]] = {}
+    for text in typed:
+        name, _, terms = text.partition("=")
+        found.setdefault(name, []).append(terms)
+    return found
+
+
+def _ask_for_contact() -> None:
+    """Ask once on a terminal whom servers can turn to, and keep the answer."""
+    from byod.schema.config import Settings
+
+    settings = Settings.load()
+    if settings.contact or settings.asked_for_contact or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    say("The servers you collect from want to know whom to turn to: a mail address or a page of yours.")
+    contact = typer.prompt("Contact (Enter for none)", default="", show_default=False, err=True).strip()
+    settings.remember_contact(contact)
+    say(f"kept in {settings.config_file}")
 
 
 def _again(arguments: Sequence[str]) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from byod.cli.output import Json, ProgressDisplay, errors_in_one_line, print_result, print_table, say
+import byod
+from byod.cli.output import Json, errors_in_one_line, print_result, print_table
 
 if TYPE_CHECKING:
     from byod.api.convert import Converted
-    from byod.tasks.keypoints.importers.annotated import Annotations
 
 Into = Annotated[Path | None, typer.Option("--into", metavar="FOLDER", help="The dataset folder; needed.")]
 Coordinates = Annotated[
@@ -61,24 +61,12 @@ def cats(
     as_json: Json = False,
 ) -> None:
     """Convert the Cat Dataset: nine points in a .cat file beside each picture."""
-    from byod.collection.importers import archives
-    from byod.collection.importers import kaggle as download
-    from byod.dataset import dataset_folder
-    from byod.schema.errors import UsageError
-    from byod.tasks.keypoints.importers import cat_dataset
-
-    if kaggle == bool(paths):
-        raise UsageError("name the archive or folder of the Cat Dataset, or say --kaggle to fetch it")
-    unwanted = cat_dataset.cleaning_list(leave_out) if leave_out is not None else frozenset[str]()
-    page = None
-    if kaggle:
-        say("asking Kaggle for the Cat Dataset (4.3 GB) …")
-        folder, page = download.download()
-        say(f"fetched: {page}")
-        paths = [folder]
-    with archives.opened(paths or []) as stores:
-        found = cat_dataset.read(stores, leave_out=unwanted, page=page)
-        _convert(found, into or dataset_folder.ROOT / "cats", coordinates, as_json)
+    _converted(
+        byod.convert(
+            "cats", *(paths or ()), into=into, kaggle=kaggle, clean=leave_out, coordinates=coordinates
+        ),
+        as_json,
+    )
 
 
 @errors_in_one_line
@@ -108,14 +96,11 @@ def voc(
     as_json: Json = False,
 ) -> None:
     """Convert Pascal VOC boxes whose centres are points."""
-    from byod.collection.importers import archives
-    from byod.tasks.keypoints.importers import voc
-
     kinds = _kinds(points)
-    folder = _place(into)
-    with archives.opened(paths) as stores:
-        found = voc.read(stores, kinds, head, label or _only_class(folder) or head or "head")
-        _convert(found, folder, coordinates, as_json)
+    made = byod.convert(
+        "voc", *paths, points=kinds, head=head, label=label, into=into, coordinates=coordinates
+    )
+    _converted(made, as_json)
 
 
 @errors_in_one_line
@@ -137,31 +122,10 @@ def coco(
     as_json: Json = False,
 ) -> None:
     """Convert COCO keypoints."""
-    from byod.collection.importers import archives
-    from byod.tasks.keypoints.importers import coco
-
-    folder = _place(into)
-    with archives.opened(paths) as stores:
-        found = coco.read(annotations, stores, category, label)
-        _convert(found, folder, coordinates, as_json)
-
-
-def _place(into: Path | None) -> Path:
-    from byod.schema.errors import UsageError
-
-    if into is None:
-        raise UsageError("say where the dataset belongs: --into datasets/NAME")
-    return into
-
-
-def _only_class(folder: Path) -> str | None:
-    """The class of the dataset that is there, when it has just one."""
-    from byod.schema import recipe
-
-    if not (folder / recipe.FILE).exists():
-        return None
-    names = [entry.name for entry in recipe.read(folder).classes.values()]
-    return names[0] if len(names) == 1 else None
+    made = byod.convert(
+        "coco", annotations, *paths, category=category, label=label, into=into, coordinates=coordinates
+    )
+    _converted(made, as_json)
 
 
 def _kinds(typed: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -175,37 +139,30 @@ def _kinds(typed: Sequence[str]) -> dict[str, tuple[str, ...]]:
         if not kind.strip() or not all(points) or kind.strip() in kinds:
             raise UsageError(f"--points {text!r}: write BOX=POINT,POINT with each kind of box once")
         kinds[kind.strip()] = points
-    everything = [name for points in kinds.values() for name in points]
-    if len(set(everything)) != len(everything):
-        raise UsageError("--points names a point twice")
     return kinds
 
 
-def _convert(found: Annotations, folder: Path, coordinates: str, as_json: bool) -> None:
-    from byod.api import convert
+def _converted(dataset: byod.Dataset, as_json: bool) -> None:
+    from byod.cli import tables
 
-    with ProgressDisplay(str) as watch:
-        done = convert.convert(found, folder, coordinates=coordinates, say=say, watch=watch)
+    done = cast("Converted", dataset.result)  # a conversion made it
     if as_json:
-        from byod.cli import tables
-
-        split = done.split.model_dump(mode="json")
         print_result(
             {
                 **tables.counts(done.snapshot),
                 "pictures": done.pictures,
                 "heads": done.heads,
                 "notes": list(done.lines),
-                "split": split,
+                "split": done.split.model_dump(mode="json"),
             }
         )
     else:
-        _converted(done)
+        _print_converted(done)
     if not done.snapshot.kept:
         raise typer.Exit(1)
 
 
-def _converted(done: Converted) -> None:
+def _print_converted(done: Converted) -> None:
     from byod.cli import tables
 
     tables.status(done.snapshot)

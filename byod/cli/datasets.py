@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import byod
 from byod.cli.output import Json, Named, errors_in_one_line, print_result, print_table, say
 
 Options = Annotated[
@@ -28,20 +29,16 @@ def register(app: typer.Typer) -> None:
 @errors_in_one_line
 def status(named: Named = None, as_json: Json = False) -> None:
     """Show counts per class, what each source brought, why pictures were not kept, conflicts and licences."""
-    from byod.api import datasets
     from byod.cli import tables
-    from byod.dataset import dataset_folder, feedback_inbox
-    from byod.schema import recipe
 
-    folder = dataset_folder.find(named)
-    snapshot = datasets.status(folder, say=say)
-    reports = feedback_inbox.count(folder)
+    dataset = byod.Dataset(named)
+    snapshot, reports = dataset.status(), dataset.reports
     if as_json:
         print_result({**tables.counts(snapshot), "reports": reports})
         return
-    tables.status(snapshot, recipe.read(folder))
+    tables.status(snapshot, dataset.recipe)
     if reports:
-        say(f"{reports} reports wait; take them up: byod add --reports --into {folder}")
+        say(f"{reports} reports wait; take them up: byod add --reports --into {dataset.folder}")
 
 
 @errors_in_one_line
@@ -59,42 +56,29 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Write a page of thumbnails: imbalance, copies, conflicts, placeholders, near-empty classes."""
-    from byod.api import datasets, train
     from byod.cli import tables
     from byod.cli.train import pairs
-    from byod.dataset import dataset_folder
-    from byod.schema.config import Settings
 
-    if suspects:
-        page, snapshot, issues = train.suspects(
-            dataset_folder.find(named),
-            pairs(setting or []),
-            into,
-            cache=Settings.load().cache / "pixels",
-            say=say,
-        )
-    else:
-        page, snapshot = datasets.check(dataset_folder.find(named), into, say=say)
-        issues = ()
+    done = byod.Dataset(named).check(into=into, suspects=suspects, options=pairs(setting or []))
     if as_json:
-        found = {"suspects": [one.model_dump(mode="json") for one in issues]} if suspects else {}
-        print_result({**tables.counts(snapshot), "page": str(page), **found})
+        doubted = [one.model_dump(mode="json") for one in done.suspects or ()]
+        found = {"suspects": doubted} if suspects else {}
+        print_result({**tables.counts(done.snapshot), "page": str(done.page), **found})
     else:
-        if suspects:
-            tables.suspects(issues, snapshot)
-        typer.echo(f"Look at {page}")
+        if done.suspects is not None:
+            tables.suspects(done.suspects)
+        typer.echo(f"Look at {done.page}")
     if open_it:
-        typer.launch(page.resolve().as_uri())
+        typer.launch(done.page.resolve().as_uri())
 
 
 @errors_in_one_line
 def dedupe(named: Named = None, as_json: Json = False) -> None:
     """Decide again which pictures are copies, and set them aside."""
-    from byod.api import datasets
     from byod.cli import tables
-    from byod.dataset import dataset_folder
 
-    done, snapshot = datasets.dedupe(dataset_folder.find(named), say=say)
+    done = byod.Dataset(named).dedupe()
+    snapshot = done.snapshot
     if as_json:
         print_result({**tables.counts(snapshot), "changed": done.changed, "moved": done.moved})
         return
@@ -114,18 +98,12 @@ def split(
     as_json: Json = False,
 ) -> None:
     """Assign pictures to train, valid and test, with copies on one side."""
-    from byod.api import datasets, train
     from byod.cli import tables
     from byod.cli.train import pairs
-    from byod.dataset import dataset_folder
-    from byod.schema.config import Settings
 
-    folder = dataset_folder.find(named)
-    done = datasets.split(folder, say=say)
-    leak = None
-    if show_leak:
-        cache = Settings.load().cache / "pixels"
-        leak = train.leak(folder, pairs(setting or []), cache=cache, say=say)
+    dataset = byod.Dataset(named)
+    done = dataset.split()
+    leak = dataset.leak(options=pairs(setting or [])) if show_leak else None
     if as_json:
         print_result(
             {**done.model_dump(mode="json"), **({"leak": leak.model_dump(mode="json")} if leak else {})}
@@ -139,7 +117,6 @@ def split(
         [(name, *(done.counts[part].get(name, 0) for part in parts)) for name in names],
         numbers=len(parts),
     )
-    datasets.say_split(done, say)
     if leak is not None:
         tables.leak(leak)
 
@@ -158,10 +135,7 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Bring rejected pictures back; they are never dropped again."""
-    from byod.api import datasets
-    from byod.dataset import dataset_folder
-
-    number = datasets.restore(dataset_folder.find(dataset_name), wanted, say=say)
+    number = byod.Dataset(dataset_name).restore(*wanted)
     if as_json:
         print_result({"restored": number})
     else:
@@ -206,28 +180,14 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a dataset, or a run's model, in a format other tools read."""
-    from byod.api import datasets, runs
-    from byod.dataset import dataset_folder
-    from byod.schema.config import Settings
     from byod.schema.errors import UsageError
 
-    if runtime is not None and format != runs.WEB:
+    if format in byod.Run.FORMATS:
+        written = byod.Run(named).export(format, into=into, runtime=runtime)
+    elif runtime is not None:
         raise UsageError("--runtime is about --format web")
-    if format in (*runs.RUN_FORMATS, runs.WEB):
-        run = runs.find_run(named, dataset_folder.ROOT)
-        place = into or Path("exports") / f"{run.resolve().name}-{format}"
-        if format == runs.WEB:
-            cache = Settings.load().cache
-            written = runs.export_page(run, place, cache=cache, runtime=runtime, say=say)
-        else:
-            written = runs.export_run(run, format, place)
-        print_result({"format": format, "path": str(written)}) if as_json else typer.echo(
-            f"Written: {written}"
-        )
-        return
-    folder = dataset_folder.find(named)
-    target = into or Path("exports") / f"{folder.resolve().name}-{format}"
-    written = datasets.export(folder, format, target, links=links, say=say)
+    else:
+        written = byod.Dataset(named).export(format, into=into, links=links)
     if as_json:
         print_result({"format": format, "path": str(written)})
     else:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import typer
 
-from byod.cli.output import ProgressDisplay, print_result, print_table, say
-from byod.cli.train import epoch
+from byod.cli.output import print_result, print_table
 
 
 def demo(folder: Path, pictures: Path | None, only: str | None, as_json: bool) -> None:
     """Collect, then train and predict unless only collecting is asked for; print what came of it."""
+    from byod.api.progress_display import progress_display
     from byod.demo import walkthrough
     from byod.schema.config import Settings
     from byod.schema.errors import UsageError
@@ -19,8 +19,8 @@ def demo(folder: Path, pictures: Path | None, only: str | None, as_json: bool) -
 
     if only not in (None, "collect"):
         raise UsageError(f"--only {only}: the demo can stop after: collect")
-    with ProgressDisplay(str) as watch:
-        found = walkthrough.collect(folder, pictures, Settings.load(), say=say, watch=watch)
+    with progress_display(True) as display:
+        found = walkthrough.collect(folder, pictures, Settings.load(), say=display.say, watch=display.watch())
     if not as_json:
         rows = [(line.kind, line.planted, line.found, line.note) for line in found.lines]
         print_table("Planted, and found", ("what", "planted", "found", "how"), rows)
@@ -28,7 +28,8 @@ def demo(folder: Path, pictures: Path | None, only: str | None, as_json: bool) -
     learned = None
     if only is None:
         protocol.load("fastai")  # a missing trainer is said now, in one line
-        learned = walkthrough.train_model(found.dataset, say=say, log=epoch)
+        with progress_display(True) as display:
+            learned = walkthrough.train_model(found.dataset, say=display.say, log=display.epoch)
     if as_json:
         document = {"collected": found.model_dump(mode="json")}
         if learned is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import byod
 from byod.cli.output import Json, errors_in_one_line, print_result, print_table, say
 
 if TYPE_CHECKING:
@@ -32,18 +33,15 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Say what pictures show, or where heads and their points are; runs on onnxruntime alone."""
-    from byod.api import evaluate
-    from byod.api.runs import find_run
-    from byod.dataset import dataset_folder
+    from byod.cli import result_tables
     from byod.schema.model_card import Unreadable
 
-    folder = find_run(run, dataset_folder.ROOT)
-    given: list[Path | tuple[str, bytes]] = [
-        ("-", sys.stdin.buffer.read(200_000_000)) if name == "-" else Path(name) for name in images
-    ]
+    opened = byod.Run(run)
+    folder = opened.folder
+    given = [("-", sys.stdin.buffer.read(200_000_000)) if name == "-" else name for name in images]
     found = []
     failed = 0
-    for one in evaluate.predict(folder, given):
+    for one in opened.predict(given):
         if isinstance(one, Unreadable):
             failed += 1
             say(f"byod: {one.path}: {one.error}")
@@ -52,7 +50,7 @@ def predict(
     if as_json:
         print_result([one.model_dump(mode="json") for one in found])
     elif found:
-        head, rows = evaluate.predictions_table(folder, found)
+        head, rows = result_tables.predictions_table(folder, found)
         print_table(f"Model: {folder}", head, rows)
     if failed:
         raise typer.Exit(1)
@@ -75,16 +73,14 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a model on other people's pictures, in folders named after its classes."""
-    from byod.api import evaluate
-    from byod.api.runs import find_run
-    from byod.dataset import dataset_folder
+    from byod.cli import result_tables
 
-    folder = find_run(run, dataset_folder.ROOT)
-    found = evaluate.evaluate(folder, place, report, say=say)
+    opened = byod.Run(run)
+    found = opened.evaluate(place, report=report)
     if as_json:
         print_result(found.model_dump(mode="json"))
     else:
-        summary, title, (head, rows), remarks = evaluate.evaluation_table(folder, found)
+        summary, title, (head, rows), remarks = result_tables.evaluation_table(opened.folder, found)
         typer.echo(f"{found.run}: {summary}")
         print_table(title, head, rows, numbers=len(head) - 1)
         for line in remarks:
@@ -108,17 +104,13 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Put runs side by side on the same pictures, and say which differences are real."""
-    from byod.api import evaluate
-    from byod.api.runs import find_runs
-    from byod.dataset import dataset_folder
+    from byod.cli import result_tables
 
-    named = [run for name in (runs or (None,)) for run in find_runs(name, dataset_folder.ROOT)]
-    folders = list(dict.fromkeys(named))
-    found: Any = evaluate.compare(folders, into)
+    found: Any = byod.compare(*(runs or ()), into=into)
     if as_json:
         print_result({**found.model_dump(mode="json"), "page": str(into)})
     else:
-        title, (head, rows) = evaluate.comparison_table(folders, found)
+        title, (head, rows) = result_tables.comparison_table(found)
         print_table(title, head, rows, numbers=len(head) - 2)
         by_name = {one.run: (one, row[2]) for one, row in zip(found.runs, rows, strict=True)}
         for one, achieved in (by_name[name] for name in found.rounds):

@@ -6,7 +6,7 @@ import errno
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -100,67 +100,3 @@ def print_table(
         console = Console(width=200)  # whoever reads a file or a pipe does not want columns folded
     console.print(Text(title, style="bold"))
     console.print(drawn)
-
-
-class ProgressDisplay:
-    """Progress of a collection on stderr: a live table on a terminal, a line now and then without one."""
-
-    def __init__(self, shown: Callable[[str], str]) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
-        self._shown = shown
-        self._console = Console(stderr=True)
-        self._live = Live(console=self._console, refresh_per_second=8) if self._console.is_terminal else None
-        self._last = 0.0
-        self._tallies: Mapping[str, Any] | None = None
-
-    def __enter__(self) -> ProgressDisplay:
-        """Begin to draw."""
-        if self._live is not None:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave the last state standing."""
-        if self._live is not None:
-            if self._tallies is not None:
-                self._live.update(self._drawn(self._tallies))
-            self._live.stop()
-
-    def __call__(self, tallies: Mapping[str, Any]) -> None:
-        """Show the tallies: at most a few times a second on a terminal, every ten seconds without one."""
-        import time
-
-        now = time.monotonic()
-        self._tallies = tallies
-        if now - self._last < (0.1 if self._live is not None else 10.0):
-            return
-        if self._live is not None:
-            self._live.update(self._drawn(tallies))
-        elif self._last:
-            say(
-                " · ".join(
-                    f"{self._shown(label)}: {t.fetched} fetched, {t.kept} kept"
-                    for label, t in tallies.items()
-                )
-            )
-        self._last = now
-
-    def _drawn(self, tallies: Mapping[str, Any]) -> Any:
-        from rich import box
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in ("class", "", "offered", "fetched", "kept", "refused"):
-            drawn.add_column(column, justify="right" if column in ("offered", "fetched", "kept") else "left")
-        for label, t in tallies.items():
-            refused = ", ".join(f"{number} {reason}" for reason, number in t.refused.most_common(4))
-            so_far = t.kept if t.wanted else t.fetched  # without a limit, nothing is kept until all are here
-            bar = ProgressBar(total=max(1, t.wanted or t.offered), completed=so_far, width=24)
-            drawn.add_row(
-                Text(self._shown(label)), bar, str(t.offered), str(t.fetched), str(t.kept), Text(refused)
-            )
-        return drawn

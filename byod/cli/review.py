@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import byod
 from byod.cli.output import Json, StudioToken, StudioUrl, errors_in_one_line, print_result, print_table, say
 
 if TYPE_CHECKING:
-    from byod.api.review import ReviewRequest, ReviewSession, ServerChoice, Standing
+    from byod.api.review import Standing
+    from byod.api.review_actions import ReviewOpened
     from byod.labeling.pull import Pulled
     from byod.labeling.push import Pushed
-    from byod.schema.config import Settings
 
 ACTIONS = ("open", "push", "pull", "status", "undo", "close")
 
@@ -79,41 +80,43 @@ def review(
     as_json: Json = False,
 ) -> None:
     """Put labels in front of people in Label Studio, and bring their verdicts back into the class folders."""
-    from byod.api.review import ReviewRequest, ServerChoice
-    from byod.dataset import dataset_folder
-    from byod.schema.config import Settings
-    from byod.schema.errors import UsageError
-
     verb, named = _split(words or [])
-    settings = Settings.load()
-    where = ServerChoice(url=url, token=token, files=files_root)
-    asked = ReviewRequest(
-        suspects=suspects,
-        conflicts=conflicts,
-        uncertain=uncertain,
-        run=run,
-        sample=sample,
-        limit=limit,
-        again=again,
-    )
-    if suspects and (conflicts or uncertain or run):
-        raise UsageError("--suspects goes alone: it brings its own order and opinions")
+    options: dict[str, Any] = {
+        "suspects": suspects,
+        "conflicts": conflicts,
+        "uncertain": uncertain,
+        "run": run,
+        "sample": sample,
+        "limit": limit,
+        "again": again,
+        "url": url,
+        "token": token,
+        "files_root": files_root,
+        "browser": not no_browser and not (as_json and verb == "open"),
+        "tell": _print_told,
+    }
     if verb == "close":
-        _close(settings, as_json)
+        _print_closed(byod.close_review(), as_json)
         return
-    folder = dataset_folder.find(named)
+    dataset = byod.Dataset(named)
     if verb == "":
-        _whole(folder, where, asked, settings, no_browser)
+        dataset.review(**options)
     elif verb == "open":
-        _open(folder, where, settings, no_browser, as_json)
+        _print_opened(dataset.review("open", **options), as_json)
     elif verb == "push":
-        _push(folder, where, asked, settings, as_json)
+        _print_push(dataset.review("push", **options), as_json)
     elif verb == "pull":
-        _pull(folder, where, settings, as_json)
+        _print_pull(dataset.review("pull", **options), as_json)
     elif verb == "status":
-        _status(folder, where, settings, as_json)
+        _print_status(dataset.review("status", **options), as_json)
     else:
-        _undo(folder, as_json)
+        undone = dataset.review("undo", **options)
+        if as_json:
+            print_result(undone.model_dump(mode="json"))
+        else:
+            typer.echo(
+                f"{undone.pictures} pictures stand again as before the pull of {undone.at.astimezone():%c}"
+            )
 
 
 def _split(words: Sequence[str]) -> tuple[str, str | None]:
@@ -127,98 +130,51 @@ def _split(words: Sequence[str]) -> tuple[str, str | None]:
     return verb, rest[0] if rest else None
 
 
-def _whole(
-    folder: Path, where: ServerChoice, asked: ReviewRequest, settings: Settings, no_browser: bool
-) -> None:
-    """Open, push, and pull until Ctrl-C."""
-    from byod.api import review
-
-    with review.at(where, settings, say) as session:
-        pushed = _pushed(folder, session, asked, settings)
-        _print_pushed(pushed)
-        projects = [one.project for one in pushed] or review.addresses(folder, session, say=say)
-        address = projects[0].stream if projects else session.studio.url
-        _enter(session, address, no_browser)
-        say("verdicts come back into the class folders every few seconds; Ctrl-C ends it")
-        review.watch(folder, session, say=say, tell=_print_pulled)
+def _print_told(done: list[Pushed] | Pulled) -> None:
+    """What was pushed, and what each pull brought, while people review."""
+    if isinstance(done, list):
+        _print_pushed(done)
+    else:
+        _print_pulled(done)
 
 
-def _open(folder: Path, where: ServerChoice, settings: Settings, no_browser: bool, as_json: bool) -> None:
-    from byod.api import review
+def _print_opened(opened: ReviewOpened, as_json: bool) -> None:
+    if as_json:
+        print_result(
+            {
+                **opened.model_dump(mode="json", exclude={"projects"}),
+                "projects": [one.model_dump(mode="json", exclude={"config"}) for one in opened.projects],
+            }
+        )
+        return
+    for one in opened.projects:
+        typer.echo(f"{one.purpose}: {one.url} ({one.tasks} pictures)")
+    if not opened.projects:
+        typer.echo("nothing is asked there yet: byod review push")
 
-    with review.at(where, settings, say, stay=True) as session:
-        projects = review.addresses(folder, session, say=say)
-        address = projects[0].stream if projects else session.studio.url
-        if as_json:
-            document = {"url": session.studio.url, "email": session.email, "password": session.password}
-            print_result(
+
+def _print_push(pushed: Sequence[Pushed], as_json: bool) -> None:
+    if as_json:
+        print_result(
+            [
                 {
-                    **document,
-                    "projects": [one.model_dump(mode="json", exclude={"config"}) for one in projects],
+                    **one.model_dump(mode="json", exclude={"project"}),
+                    **one.project.model_dump(mode="json", include={"number", "purpose", "url"}),
                 }
-            )
-        else:
-            for one in projects:
-                typer.echo(f"{one.purpose}: {one.url} ({one.tasks} pictures)")
-            if not projects:
-                typer.echo("nothing is asked there yet: byod review push")
-        _enter(session, address, no_browser or as_json)
-        if session.server == review.OWN:
-            say("it stays until you stop it: byod review close")
-
-
-def _enter(session: ReviewSession, address: str, no_browser: bool) -> None:
-    """Say where to go and how to enter; open the browser there."""
-    say(f"Look at {address}")
-    if session.password:
-        say(f"Log in as {session.email} with the password {session.password}")
-    if not no_browser:
-        typer.launch(address)
-
-
-def _pushed(folder: Path, session: ReviewSession, asked: ReviewRequest, settings: Settings) -> list[Pushed]:
-    from byod.api import review
-
-    with _Bar() as progress:
-        return review.push(folder, session, asked, settings.cache / "pixels", say=say, progress=progress)
-
-
-def _push(folder: Path, where: ServerChoice, asked: ReviewRequest, settings: Settings, as_json: bool) -> None:
-    from byod.api import review
-
-    with review.at(where, settings, say) as session:
-        pushed = _pushed(folder, session, asked, settings)
-        if as_json:
-            print_result(
-                [
-                    {
-                        **one.model_dump(mode="json", exclude={"project"}),
-                        **one.project.model_dump(mode="json", include={"number", "purpose", "url"}),
-                    }
-                    for one in pushed
-                ]
-            )
-        else:
-            _print_pushed(pushed)
-            say("people answer in the browser: byod review open; their verdicts come back: byod review pull")
+                for one in pushed
+            ]
+        )
+        return
+    _print_pushed(pushed)
+    say("people answer in the browser: byod review open; their verdicts come back: byod review pull")
 
 
 def _print_pushed(pushed: Sequence[Pushed]) -> None:
-    for one in pushed:
-        unshown = f", {one.unshown} cannot be shown" if one.unshown else ""
-        typer.echo(
-            f"{one.project.purpose}: {one.added} pictures added, {one.already} were there already{unshown}: "
-            f"{one.project.url}"
-        )
-    if not pushed:
-        typer.echo("nothing to ask")
+    for line in [one.summary for one in pushed] or ["nothing to ask"]:
+        typer.echo(line)
 
 
-def _pull(folder: Path, where: ServerChoice, settings: Settings, as_json: bool) -> None:
-    from byod.api import review
-
-    with review.at(where, settings, say) as session:
-        pulled = review.pull(folder, session, say=say)
+def _print_pull(pulled: Pulled, as_json: bool) -> None:
     if as_json:
         print_result(pulled.model_dump(mode="json"))
     else:
@@ -226,52 +182,19 @@ def _pull(folder: Path, where: ServerChoice, settings: Settings, as_json: bool) 
 
 
 def _print_pulled(pulled: Pulled) -> None:
-    people = ", ".join(f"{number} by {who}" for who, number in pulled.by.items())
-    points = f", points of {pulled.points} changed" if pulled.points else ""
-    typer.echo(
-        f"{pulled.answers} verdicts{f' ({people})' if people else ''}: {pulled.relabelled} relabelled, "
-        f"{pulled.rejected} rejected{points}, {len(pulled.conflicts)} in conflict"
-    )
-    for clash in pulled.conflicts:
-        say(f"conflict: {clash.file}: {clash.why}")
-    for name, number in pulled.waiting.items():
-        say(
-            f"{number} verdicts name the class {name!r}, which byod.toml does not have; they wait until it is back: "
-            f'[classes."{name}"] with name = "…"'
-        )
-    if pulled.unreadable:
-        say(
-            f"{pulled.unreadable} answers name no class or several; they are left out until somebody mends them"
-        )
+    typer.echo(pulled.summary)
+    for line in pulled.concerns:
+        say(line)
 
 
-def _undo(folder: Path, as_json: bool) -> None:
-    from byod.api import review
-
-    undone = review.undo(folder, say=say)
-    if as_json:
-        print_result(undone.model_dump(mode="json"))
-    else:
-        typer.echo(
-            f"{undone.pictures} pictures stand again as before the pull of {undone.at.astimezone():%c}"
-        )
-
-
-def _close(settings: Settings, as_json: bool) -> None:
-    from byod.api import review
-
-    stopped = review.close(settings, say=say)
+def _print_closed(stopped: bool, as_json: bool) -> None:
     if as_json:
         print_result({"stopped": stopped})
     else:
         typer.echo("Label Studio is stopped" if stopped else "Label Studio does not run")
 
 
-def _status(folder: Path, where: ServerChoice, settings: Settings, as_json: bool) -> None:
-    from byod.api import review
-
-    with review.at(where, settings, say) as session:
-        standing = review.status(folder, session, say=say)
+def _print_status(standing: Standing, as_json: bool) -> None:
     if as_json:
         print_result(standing.model_dump(mode="json"))
     else:
@@ -301,30 +224,3 @@ def _print_standing(standing: Standing) -> None:
             for p in pairs
         ]
         print_table("Agreement", ("", "and", "pictures", "agree", "Cohen's kappa"), rows_of, numbers=3)
-
-
-class _Bar:
-    """Progress of a push on stderr: a bar on a terminal, a line now and then without one."""
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        console = Console(stderr=True)
-        self._progress = Progress(console=console, transient=True) if console.is_terminal else None
-        if self._progress is not None:
-            self._progress.start()
-        return self._show
-
-    def __exit__(self, *_: object) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-
-    def _show(self, done: int, total: int) -> None:
-        if self._progress is None:
-            if done and total > 1000:
-                say(f"{done} of {total} pictures are in Label Studio")
-            return
-        if done == 0:
-            self._task = self._progress.add_task("to Label Studio", total=total)
-        self._progress.update(self._task, completed=done)

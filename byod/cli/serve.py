@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from byod.cli.output import Json, StudioToken, StudioUrl, errors_in_one_line, print_result, say
+import byod
+from byod.cli.output import Json, StudioToken, StudioUrl, errors_in_one_line, print_result
+
+if TYPE_CHECKING:
+    from byod.api.serve import Page, Place
 
 
 def register(app: typer.Typer) -> None:
@@ -72,50 +75,25 @@ def serve(
     as_json: Json = False,
 ) -> None:
     """Show a web page on which a run says what it thinks of pictures, until Ctrl-C; or let it answer a Label Studio."""
-    from byod.api import runs, serve
-    from byod.dataset.dataset_folder import ROOT
     from byod.schema.errors import UsageError
 
-    chosen = runs.find_run(run, ROOT)
-    if label_studio:
-        if host != "127.0.0.1" or name or allow_reports or open_it:
-            raise UsageError(
-                "--host, --name, --allow-reports and --open are about the page, not --label-studio"
-            )
-        _beside_label_studio(chosen, url, token, port, as_json)
-    elif url or token:
-        raise UsageError("--url and --token are about --label-studio; say that as well")
+    if label_studio and open_it:
+        raise UsageError("--open is about the page, not --label-studio")
 
-    def ready(page: serve.Page) -> None:
+    def ready(page: Page | Place) -> None:
         if as_json:
             print_result(page.model_dump(mode="json"))
         if open_it:
             typer.launch(page.url)
 
-    serve.page(
-        chosen,
+    byod.Run(run).serve(
+        label_studio=label_studio,
+        url=url,
+        token=token,
         host=host,
         port=port,
         names=name or (),
         allow_reports=allow_reports,
         unsure_below=unsure_below,
-        say=say,
         ready=ready,
     )
-
-
-def _beside_label_studio(
-    run: Path, url: str | None, token: str | None, port: int | None, as_json: bool
-) -> NoReturn:
-    from byod.api import review, serve
-    from byod.schema.config import Settings
-
-    where = review.ServerChoice(url=url, token=token)
-    with review.at(where, Settings.load(), say) as desk:
-        serve.label_studio(
-            run,
-            desk.studio,
-            port=port,
-            say=say,
-            ready=lambda place: print_result(place.model_dump(mode="json")) if as_json else None,
-        )

@@ -8,27 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from byod.api import datasets
 from byod.cli.output import print_result, print_table, say
 from byod.report import dataset_statistics
-from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
-from byod.schema.records import Candidate, Snapshot
+from byod.schema.records import Snapshot
+from byod.tasks import TASKS
 
 if TYPE_CHECKING:
+    from byod import Dataset, Preview
     from byod.schema.model_card import LabelIssue
     from byod.tasks.classify.leakage import Leakage
 
 
 def counts(snapshot: Snapshot) -> dict[str, Any]:
     """The JSON of `collect` and `status`."""
-    kept = Counter(sample.label for sample in snapshot.kept)
-    labelled = datasets.label_count(snapshot)
+    labelled = TASKS[snapshot.task].pages.label_count(snapshot)
     return {
         "dataset": str(snapshot.folder),
         "task": snapshot.task,
-        "classes": {name: kept[name] for name in snapshot.classes},
-        "rejected": dict(rejected(snapshot)),
+        "classes": dataset_statistics.kept_counts(snapshot),
+        "rejected": dataset_statistics.rejected_counts(snapshot),
         "conflicts": len(snapshot.conflicts),
         "lookalikes": len(snapshot.lookalikes),
         "yield": [
@@ -45,30 +44,36 @@ def counts(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def rejected(snapshot: Snapshot) -> list[tuple[str, int]]:
-    """Count the refused candidates and samples by reason, the commonest first."""
-    return [
-        (each.reason, len(each.samples) + each.addresses) for each in dataset_statistics.refusals(snapshot)
-    ]
-
-
 def licences(snapshot: Snapshot) -> dict[str, int]:
     """Count the pictures under each licence; "unknown" where no source states one."""
     return {licence or "unknown": number for licence, number in dataset_statistics.licence_counts(snapshot)}
 
 
-def collected(snapshot: Snapshot, recipe: Recipe, again: str | None) -> None:
-    """The end summary of a collection."""
+def collected(dataset: Dataset, as_json: bool, again: str | None) -> Snapshot:
+    """Print the result of a collection as JSON, or as tables, and return the dataset as it stands."""
+    result = dataset.result
+    assert result is not None  # a verb made it
+    snapshot = result if isinstance(result, Snapshot) else result.snapshot
+    reports = {} if isinstance(result, Snapshot) else result.model_dump(include={"taken", "left"})
+    if as_json:
+        print_result({**counts(snapshot), **reports})
+        return snapshot
+    recipe = dataset.recipe
     status(snapshot, recipe)
     unknown = licences(snapshot).get("unknown", 0)
     if unknown and again is not None and recipe.license == "any":
         say(f"{unknown} pictures have no stated licence. To refuse such ones: {again}")
     if not snapshot.kept:
         say("no picture was kept; the lines above say why")
-        return
-    typer.echo(
-        f"Pictures: {snapshot.folder}/images   look at them: byod check   train: byod train --plugin fastai"
-    )
+    else:
+        typer.echo(
+            f"Pictures: {snapshot.folder}/images   look at them: byod check   train: byod train --plugin fastai"
+        )
+    if reports:
+        typer.echo(
+            f"{reports['taken']} reports were added, {reports['left']} wait; look at them: byod review"
+        )
+    return snapshot
 
 
 def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
@@ -88,8 +93,8 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
             ],
             numbers=5,
         )
-    if refused := rejected(snapshot):
-        print_table("Not kept", ("reason", "number"), refused, numbers=1)
+    if refused := dataset_statistics.rejected_counts(snapshot):
+        print_table("Not kept", ("reason", "number"), refused.items(), numbers=1)
     if kept.total():
         print_table("Licences", ("licence", "pictures"), list(licences(snapshot).items()), numbers=1)
     _labels(snapshot)
@@ -101,7 +106,7 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
 
 
 def _labels(snapshot: Snapshot) -> None:
-    found = datasets.label_count(snapshot)
+    found = TASKS[snapshot.task].pages.label_count(snapshot)
     if found is not None:
         print_table(f"{found.heading}: {found.words}", found.head, found.rows, numbers=1)
 
@@ -138,8 +143,9 @@ def _conflicts(snapshot: Snapshot) -> None:
         say(f"and {len(rows) - 20} more conflicts; byod check shows them all")
 
 
-def preview(recipe: Recipe, drawn: Sequence[tuple[Candidate, Reason | None]], as_json: bool) -> None:
+def preview(found: Preview, as_json: bool) -> None:
     """Print what a dry run found."""
+    recipe, drawn = found.recipe, found.candidates
     total: Counter[tuple[str, str, str]] = Counter()
     refused: Counter[tuple[str, str, str]] = Counter()
     for candidate, reason in drawn:
@@ -162,7 +168,7 @@ def preview(recipe: Recipe, drawn: Sequence[tuple[Candidate, Reason | None]], as
     )
 
 
-def suspects(found: Sequence[LabelIssue], snapshot: Snapshot) -> None:
+def suspects(found: Sequence[LabelIssue]) -> None:
     """The labels that a probe doubts, the likeliest to be wrong first."""
     if not found:
         say("the probe doubts no label")

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from byod.cli.output import Json, Named, errors_in_one_line, print_result, print_table, say
+import byod
+from byod.cli.output import Json, Named, errors_in_one_line, print_result, print_table
 
 
 def register(app: typer.Typer) -> None:
@@ -100,38 +101,28 @@ def train(
     """
     import shlex
 
-    from byod.api import train
-    from byod.dataset import dataset_folder
-    from byod.schema.config import Settings
-
-    typed = {"arch": arch, "epochs": epochs, "size": size, "weights": weights}
-    options = {key: str(value) for key, value in typed.items() if value is not None}
-    if from_scratch:
-        options["from_scratch"] = "true"
-    wanted = train.TrainRequest(
-        plugin=plugin,
+    run = byod.Dataset(named).train(
+        plugin,
         task=task,
-        options=options | pairs(setting or []),
+        arch=arch,
+        epochs=epochs,
+        size=size,
+        from_scratch=from_scratch,
+        weights=weights,
+        options=pairs(setting or []),
         seed=seed,
         device=device,
         gpus=gpus,
         python=python,
         probe=not no_probe,
         fresh=fresh,
-    )
-    run, card = train.train(
-        dataset_folder.find(named),
-        wanted,
-        cache=Settings.load().cache / "pixels",
         command=shlex.join(["byod", *sys.argv[1:]]),
-        say=say,
-        log=epoch,
     )
     if as_json:
-        print_result({**card.model_dump(mode="json"), "run": str(run)})
+        print_result({**run.card.model_dump(mode="json"), "run": str(run.folder)})
         return
-    typer.echo(f"Run: {run}")
-    typer.echo(f"Report: {run / 'report.html'}   use it: byod predict PHOTO")
+    typer.echo(f"Run: {run.folder}")
+    typer.echo(f"Report: {run.report}   use it: byod predict PHOTO")
 
 
 def pairs(settings: Sequence[str]) -> dict[str, str]:
@@ -145,19 +136,6 @@ def pairs(settings: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--set {text!r}: write KEY=VALUE")
         found[key.strip()] = value.strip()
     return found
-
-
-def epoch(numbers: Mapping[str, object]) -> None:
-    """One epoch, one line, with fastai's own numbers."""
-    parts = [str(numbers["part"])] if numbers.get("part") else []
-    parts.append(f"epoch {numbers.get('epoch')}")
-    for key in ("train_loss", "valid_loss", "accuracy"):
-        value = numbers.get(key)
-        if isinstance(value, float | int):
-            parts.append(f"{key} {value:.4f}")
-    if isinstance(seconds := numbers.get("seconds"), float | int):
-        parts.append(f"{seconds:.1f} s")
-    say("  ".join(parts))
 
 
 @errors_in_one_line

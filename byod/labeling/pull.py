@@ -64,6 +64,31 @@ class Pulled(Record):
     waiting: dict[str, int] = {}
     unreadable: int = 0
 
+    @property
+    def summary(self) -> str:
+        """The result in one line."""
+        people = ", ".join(f"{number} by {who}" for who, number in self.by.items())
+        points = f", points of {self.points} changed" if self.points else ""
+        return (
+            f"{self.answers} verdicts{f' ({people})' if people else ''}: {self.relabelled} relabelled, "
+            f"{self.rejected} rejected{points}, {len(self.conflicts)} in conflict"
+        )
+
+    @property
+    def concerns(self) -> list[str]:
+        """What needs somebody, a line each."""
+        lines = [f"conflict: {clash.file}: {clash.why}" for clash in self.conflicts]
+        lines += [
+            f"{number} verdicts name the class {name!r}, which byod.toml does not have; they wait until it is back: "
+            f'[classes."{name}"] with name = "…"'
+            for name, number in self.waiting.items()
+        ]
+        if self.unreadable:
+            lines.append(
+                f"{self.unreadable} answers name no class or several; they are left out until somebody mends them"
+            )
+        return lines
+
 
 def fetch(studio: LabelStudio, wanted: Sequence[Remembered]) -> list[FetchedAnnotations]:
     """Read what was said in all projects since the last pull; does not look into the dataset.

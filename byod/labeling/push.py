@@ -39,6 +39,15 @@ class Pushed(Record):
     already: int
     unshown: int = 0
 
+    @property
+    def summary(self) -> str:
+        """The result in one line."""
+        unshown = f", {self.unshown} cannot be shown" if self.unshown else ""
+        return (
+            f"{self.project.purpose}: {self.added} pictures added, {self.already} were there already{unshown}: "
+            f"{self.project.url}"
+        )
+
 
 def push(
     dataset: Dataset,

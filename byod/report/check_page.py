@@ -13,7 +13,6 @@ from shlex import quote
 from statistics import median
 from typing import Any
 
-from byod import __version__
 from byod.report import dataset_statistics
 from byod.report.thumbnails import Thumbnail, Tile, Tray, drawn_jpeg
 from byod.schema import licences
@@ -22,6 +21,7 @@ from byod.schema.model_card import LabelIssue
 from byod.schema.reasons import Reason, meaning
 from byod.schema.records import Record, Sample, Sha256, Snapshot, Status
 from byod.schema.task import Pages
+from byod.schema.version import VERSION
 
 ROOM = 11_000_000
 """How many bytes the small pictures of a page may take together."""
@@ -110,7 +110,7 @@ def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[La
     usable = dataset_statistics.usable(snapshot)
     content: dict[str, Any] = {
         "name": snapshot.name,
-        "version": __version__,
+        "version": VERSION,
         "fingerprint": snapshot.fingerprint,
         "counts": counts,
         "most": max((count.usable for count in counts), default=0),

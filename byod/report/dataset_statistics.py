@@ -90,6 +90,17 @@ def class_counts(snapshot: Snapshot) -> tuple[ClassCount, ...]:
     )
 
 
+def kept_counts(snapshot: Snapshot) -> dict[str, int]:
+    """The number of kept pictures of each class, those in conflict too; in the order of the recipe."""
+    kept = Counter(sample.label for sample in snapshot.kept)
+    return {name: kept[name] for name in snapshot.classes}
+
+
+def rejected_counts(snapshot: Snapshot) -> dict[str, int]:
+    """The number of refused pictures for each reason, set aside or not even fetched, the commonest first."""
+    return {each.reason: len(each.samples) + each.addresses for each in refusals(snapshot)}
+
+
 def balance(counts: tuple[ClassCount, ...], least_classes: int) -> Balance:
     """The evenness of the classes, in words; below `least_classes` of them there is nothing to learn."""
     if not counts:

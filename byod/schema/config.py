@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import platformdirs
 import tomlkit
 
-from byod import __version__
 from byod.schema.errors import ByodError
 from byod.schema.files import replace
 from byod.schema.records import Record
+from byod.schema.version import VERSION
 
 
 class Settings(Record):
@@ -55,7 +55,7 @@ class Settings(Record):
     def user_agent(self) -> str:
         """The honest name byod gives itself, with the contact of whoever runs it."""
         where = self.contact or "no contact given"
-        return f"byod-toolkit/{__version__} ({where}) python-requests"
+        return f"byod-toolkit/{VERSION} ({where}) python-requests"
 
     @property
     def allow_private_hosts(self) -> bool:

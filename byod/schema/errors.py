@@ -18,6 +18,13 @@
     └── ModelError            a run or model file cannot be used
 
 A failed picture in a collection is never an exception to the user: it is a row with a reason (`records.Miss`).
+
+Examples:
+    >>> try:
+    ...     byod.Dataset("nowhere")
+    ... except byod.errors.DatasetError as error:
+    ...     print(error)
+    nowhere is not a dataset (a folder with byod.toml); `byod collect` makes one
 """
 
 from __future__ import annotations

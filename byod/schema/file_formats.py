@@ -14,8 +14,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 
-from byod import __version__
 from byod.schema.errors import ByodError
+from byod.schema.version import VERSION
 
 FIRST = 1
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -57,11 +57,11 @@ def check(
     """
     if (major(stated) or 0) <= known:
         return
-    told = isinstance(writer, str) and re.fullmatch(r"[\w.+!-]{1,40}", writer) and writer != __version__
+    told = isinstance(writer, str) and re.fullmatch(r"[\w.+!-]{1,40}", writer) and writer != VERSION
     wanted = writer if told else "the one that wrote it"
     raise error(
         f"{file} was written by a newer byod (format {stated}); it needs byod >= {wanted}"
-        f" (this is {__version__}): update byod (git pull in its clone)"
+        f" (this is {VERSION}): update byod (git pull in its clone)"
     )
 
 
@@ -99,7 +99,7 @@ def fault(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] in ("enum", "literal_error"):
-        told = f"byod {__version__} knows no {first['input']!r} ({first['msg']}); if it is right, update byod"
+        told = f"byod {VERSION} knows no {first['input']!r} ({first['msg']}); if it is right, update byod"
     else:
         told = first["msg"]
     return f"{where}: {told}" if where else told

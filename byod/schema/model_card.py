@@ -11,7 +11,7 @@ from byod.schema.file_formats import Format
 from byod.schema.keypoints import KeypointSet
 from byod.schema.open_enum import OpenEnum
 from byod.schema.reasons import Reason
-from byod.schema.records import Record, Sha256, Split, TaskName
+from byod.schema.records import Record, Sha256, Split, Task, TaskName
 
 
 class Stage(StrEnum):
@@ -355,6 +355,7 @@ class Comparison(Record):
     runs of the latest run's dataset if people changed it between them.
     """
 
+    task: TaskName = Task.CLASSIFY.value
     runs: tuple[Contender, ...] = Field(min_length=1)
     classes: tuple[str, ...]
     pictures: int
@@ -376,6 +377,7 @@ class KeypointsContender(Entrant):
 class KeypointsComparison(Record):
     """Runs for points side by side on the same heads; `pairs` compare where glasses would sit (whole pipeline)."""
 
+    task: TaskName = Task.KEYPOINTS.value
     runs: tuple[KeypointsContender, ...] = Field(min_length=1)
     points: tuple[str, ...]
     heads: int

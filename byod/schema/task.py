@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from pydantic import JsonValue
 
-from byod import __version__
 from byod.schema.errors import RecipeError, UsageError
 from byod.schema.model_card import Card
 from byod.schema.recipe import Recipe
@@ -23,6 +22,7 @@ from byod.schema.records import Record, Sample, Sha256, Snapshot
 from byod.schema.review_tasks import Reviewing
 from byod.schema.serving import Serving
 from byod.schema.task_learning import Comparing, Evaluating, Learning, Predicting
+from byod.schema.version import VERSION
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -257,7 +257,7 @@ Tasks = Mapping[str, TaskDefinition]
 def unknown_task(name: str, tasks: Tasks) -> str:
     """What to say of a file that is for a task that there is not."""
     known = ", ".join(tasks)
-    return f"byod {__version__} knows no {name!r} (it knows {known}); if it is right, update byod"
+    return f"byod {VERSION} knows no {name!r} (it knows {known}); if it is right, update byod"
 
 
 def task_of(recipe: Recipe, file: Path, tasks: Tasks) -> TaskDefinition:

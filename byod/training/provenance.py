@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
-from byod import __version__
 from byod.schema.records import Yield
+from byod.schema.version import VERSION
 from byod.training.fit import Fitted, Work
 
 
@@ -62,7 +62,7 @@ def card_fields(work: Work, fitted: Fitted, run: str, about: Provenance) -> dict
 def _versions(trainers_own: Mapping[str, str]) -> dict[str, str]:
     """The versions a run was made with: byod, Python, what byod measures with, and what the trainer names."""
     own = {name: version(name) for name in ("numpy", "onnxruntime", "pillow")}
-    return {"byod": __version__, "python": platform.python_version(), **own, **trainers_own}
+    return {"byod": VERSION, "python": platform.python_version(), **own, **trainers_own}
 
 
 def _given(options: BaseModel) -> dict[str, JsonValue]:

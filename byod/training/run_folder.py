@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from byod import __version__
 from byod.schema import file_formats, files
 from byod.schema.errors import ByodError, ModelError, TrainerError
 from byod.schema.model_card import Card
 from byod.schema.progress import Say, silent
 from byod.schema.records import Example, Record
+from byod.schema.version import VERSION
 
 LEFTOVER_DAYS = 7
 
@@ -41,7 +41,7 @@ def plan(
 ) -> dict[str, JsonValue]:
     """The plan of a run: all that decides how a training turns out; each task adds what it trains on."""
     return {
-        "byod": __version__,
+        "byod": VERSION,
         "plugin": trainer,
         "options": dict(options),
         "seed": seed,

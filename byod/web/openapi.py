@@ -7,9 +7,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from pydantic.json_schema import models_json_schema
 
-from byod import __version__
 from byod.schema.records import Record
 from byod.schema.serving import About, Truth
+from byod.schema.version import VERSION
 from byod.web.schemas import Fault, Kept
 
 _FAULTS = {
@@ -42,7 +42,7 @@ def document(about: About, said: type[Record]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": f"byod: {about.run}",
-            "version": __version__,
+            "version": VERSION,
             "description": "Pictures in, answers out. Nothing that is sent is written to disk, but for reports.",
         },
         "paths": paths,

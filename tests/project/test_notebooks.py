@@ -1,10 +1,13 @@
 """The learners' notebooks: committed without outputs, and each runs to its end with its claims holding."""
 
 import os
+import re
 from pathlib import Path
 
 import nbformat
 import pytest
+
+import byod
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
@@ -60,6 +63,18 @@ def test_a_notebook_is_committed_without_outputs(path):
     assert notebook.metadata.kernelspec.name == "python3"
     assert not [cell.id for cell in notebook.cells if cell.metadata]
     assert any(line.startswith("assert ") for cell in code for line in cell.source.splitlines())
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_uses_what_is_public(path):
+    """It imports byod itself, nothing below it, and uses only names of `byod.__all__`."""
+    code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    imported = [
+        line for source in code for line in source.splitlines() if re.match(r"\s*(from|import) byod", line)
+    ]
+    assert imported == ["import byod"]
+    used = {name for source in code for name in re.findall(r"\bbyod\.(\w+)", source)}
+    assert used <= set(byod.__all__)
 
 
 @pytest.mark.long

@@ -12,6 +12,7 @@ from brightness.trainer import Line
 from PIL import Image
 
 from byod.api import datasets, evaluate, train
+from byod.cli import result_tables
 from byod.schema.errors import UsageError
 from byod.schema.task import Exchange, Pages, Storage
 from byod.schema.task_learning import Learning, Predicting
@@ -77,7 +78,7 @@ def test_a_third_task_goes_the_whole_road(third_task, measured, tmp_path):
     said = list(evaluate.predict(run, [tmp_path / "photos" / "000.png"]))
     rows = list(csv.DictReader(measured.open(encoding="utf-8")))
     assert said[0].value == pytest.approx(float(rows[0]["value"]), abs=0.05)
-    assert evaluate.predictions_table(run, said)[0] == ("picture", "value")
+    assert result_tables.predictions_table(run, said)[0] == ("picture", "value")
     out = datasets.export(folder, "csv", tmp_path / "out", links=False, say=quiet)
     assert len(list(csv.reader((out / "values.csv").open(encoding="utf-8")))) == 59
     assert json.loads((out / ".byod-export.json").read_text("utf-8"))["format"] == "csv"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from byod import __version__
 from byod.images.resize import as_input
 from byod.schema.errors import TrainerError
 from byod.schema.records import Example
+from byod.schema.version import VERSION
 from byod.training import onnx_model, statistics
 from byod.training.fit import Finished, Model, Work, name_of
 from byod.training.fit import fit as fit_model
@@ -30,7 +30,7 @@ def fit(
         logits, parity = _exported_logits(trained, data, run)
         truth = statistics.class_numbers([e.label for e in valid], classes)
         temperature = statistics.temperature(logits, truth)
-        metadata = {"byod": __version__, "classes": "\n".join(classes)}
+        metadata = {"byod": VERSION, "classes": "\n".join(classes)}
         sha256 = onnx_model.finish(trained.onnx, target, temperature=temperature, metadata=metadata)
         return Finished(sha256=sha256, temperature=temperature, parity=parity)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from byod import __version__
 from byod.images.resize import as_input
 from byod.schema.errors import TrainerError
 from byod.schema.records import Example, Task
+from byod.schema.version import VERSION
 from byod.tasks.keypoints.geometry.batch_feeds import HeadFeed, KeypointFeed
 from byod.tasks.keypoints.training_set import TrainingSet
 from byod.training import onnx_model
@@ -69,7 +69,7 @@ def _fit(
 
     def finish(trained: Trained, run: Run, target: Path) -> Finished:
         worst = parity(trained, data, run)
-        metadata = {"byod": __version__, "stage": stage.value, "points": "\n".join(marked.points.names)}
+        metadata = {"byod": VERSION, "stage": stage.value, "points": "\n".join(marked.points.names)}
         return Finished(sha256=onnx_model.finish_stage(trained.onnx, target, metadata=metadata), parity=worst)
 
     called = f"{part} {stage}".strip()

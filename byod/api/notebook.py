@@ -1,0 +1,160 @@
+"""What a notebook shows of a dataset or a run: counts, small pictures, and what is taken for what."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from byod.dataset.dataset_folder import IMAGES
+from byod.report import dataset_statistics, html
+from byod.report.thumbnails import Tile, Tray, drawn_jpeg, small_jpeg
+from byod.schema.records import Record, Sample, Snapshot, Status
+from byod.tasks import TASKS
+
+if TYPE_CHECKING:
+    from byod.schema.model_card import Card
+
+SHOWN = 6
+"""How many pictures of a class are shown."""
+CLASSES = 12
+"""How many classes show pictures, so that a cell stays small."""
+ROOM = 1_000_000
+"""Bytes that the small pictures of one cell may take."""
+
+
+class Cell(Record):
+    """One number of a table; `shade` is the share (0..1) of its row, where it is to be seen."""
+
+    text: str
+    shade: float | None = None
+
+
+class Row(Record):
+    """One line of a table."""
+
+    name: str
+    cells: tuple[Cell, ...]
+
+
+class Table(Record):
+    """A table with its title and the names of its columns."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+class Strip(Record):
+    """A few small pictures with what they have in common."""
+
+    name: str
+    tiles: tuple[Tile, ...]
+
+
+def dataset_html(snapshot: Snapshot) -> str:
+    """The counts of each class and a few of its pictures; all that strangers wrote is escaped."""
+    counts = dataset_statistics.class_counts(snapshot)
+    rows = [_row(each.label, (each.usable, each.train, each.valid, each.test)) for each in counts]
+    tables = [
+        Table(title="Pictures", head=("class", "kept", "train", "valid", "test"), rows=tuple(rows)),
+    ]
+    if refused := dataset_statistics.rejected_counts(snapshot):
+        lines = tuple(_row(reason, (number,)) for reason, number in refused.items())
+        tables.append(Table(title="Not kept", head=("reason", "pictures"), rows=lines))
+    by_class: dict[str, list[Sample]] = {label: [] for label in snapshot.classes}
+    for sample in dataset_statistics.usable(snapshot):
+        by_class[sample.label].append(sample)
+    words = (f"{len(snapshot.kept)} pictures", f"{len(snapshot.conflicts)} conflicts")
+    return _fragment(snapshot.name, words, tables, _strips(snapshot, by_class))
+
+
+def run_html(run: Path, card: Card) -> str:
+    """What a run achieves, what it takes for what, and pictures it was wrong about; all of it escaped.
+
+    Any card will do: what it has is shown.
+    """
+    values: Mapping[str, Any] = card.model_dump(mode="json")
+    metrics: Mapping[str, Any] = values["metrics"]
+    words = [str(values["plugin"]), str(values["arch"]), f"{metrics['pictures']} pictures"]
+    if "accuracy" in metrics:
+        low, high = metrics["interval"]
+        words.append(f"accuracy {metrics['accuracy']:.1%} (95 %: {low:.1%} to {high:.1%})")
+    tables = [_parts(values["counts"])]
+    if "confusion" in metrics:
+        tables.append(_confusion(values["classes"], metrics["confusion"]))
+    return _fragment(str(values["run"]), words, tables, _mistakes(run))
+
+
+def _fragment(title: str, words: Sequence[str], tables: Sequence[Table], strips: Sequence[Strip]) -> str:
+    content = {"title": title, "words": words, "tables": tables, "strips": strips}
+    return html.page("notebook.html", content)
+
+
+def _row(name: str, numbers: Sequence[object]) -> Row:
+    return Row(name=name, cells=tuple(Cell(text=str(number)) for number in numbers))
+
+
+def _parts(counts: Mapping[str, Mapping[str, int]]) -> Table:
+    """The pictures that a run learned from and was measured on."""
+    names = tuple(dict.fromkeys(name for part in counts.values() for name in part))
+    rows = tuple(_row(name, [part.get(name, 0) for part in counts.values()]) for name in names)
+    return Table(title="Learned from", head=("", *counts), rows=rows)
+
+
+def _confusion(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> Table:
+    rows = []
+    for name, numbers in zip(classes, confusion, strict=True):
+        total = max(1, sum(numbers))
+        cells = tuple(Cell(text=str(n), shade=round(0.6 * n / total, 2)) for n in numbers)
+        rows.append(Row(name=name, cells=cells))
+    return Table(
+        title="A row: what it is; a column: what the model says", head=("", *classes), rows=tuple(rows)
+    )
+
+
+def _strips(snapshot: Snapshot, groups: Mapping[str, Sequence[Sample]]) -> list[Strip]:
+    """The first few pictures of each group."""
+    small = drawn_jpeg(TASKS[snapshot.task].pages.drawing(snapshot.folder))
+    tray = Tray(snapshot.folder, snapshot.folder / "notebook.html", small, ROOM)
+    chosen = [(name, samples) for name, samples in groups.items() if samples][:CLASSES]
+    return [
+        Strip(
+            name=name,
+            tiles=tuple(tray.tile(sample, (sample.label, sample.path)) for sample in samples[:SHOWN]),
+        )
+        for name, samples in chosen
+    ]
+
+
+def _mistakes(run: Path) -> list[Strip]:
+    """The pictures that a run for classes was surest about and wrong; none where its dataset is gone."""
+    file = run / "predictions.csv"
+    dataset = run.resolve().parent.parent
+    if not file.is_file():
+        return []
+    with file.open(encoding="utf-8", newline="") as lines:
+        wrong = [
+            row for row in csv.DictReader(lines) if "predicted" in row and row["predicted"] != row["label"]
+        ]
+    wrong.sort(key=lambda row: float(row["probability"]), reverse=True)
+    tray = Tray(dataset, dataset / "notebook.html", small_jpeg, ROOM)
+    tiles = [
+        tray.tile(_sample(row), (f"{row['label']}, taken for {row['predicted']}",))
+        for row in [row for row in wrong if _in_images(row["file"])][: 2 * SHOWN]
+    ]
+    return [Strip(name="Wrong, the surest first", tiles=tuple(tiles))] if tiles else []
+
+
+def _sample(row: Mapping[str, str]) -> Sample:
+    """As much of a sample as a line of predictions.csv knows."""
+    return Sample.model_construct(
+        sha256=row["sha256"], label=row["label"], path=row["file"], status=Status.KEPT, size=0
+    )
+
+
+def _in_images(file: str) -> bool:
+    """True if a path from a file that anybody may have written leads into the class folders, and not elsewhere."""
+    parts = PurePosixPath(file).parts
+    return len(parts) == 3 and parts[0] == IMAGES and ".." not in parts

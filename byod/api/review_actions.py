@@ -1,0 +1,195 @@
+"""The review as one call: labels in front of people in Label Studio, and their verdicts back."""
+
+from __future__ import annotations
+
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypedDict
+
+from byod.api import review
+from byod.api.plan import at_least, folder_given
+from byod.api.progress_display import ProgressDisplay, progress_display
+from byod.api.review import ReviewRequest, ReviewSession, ServerChoice
+from byod.labeling.projects import Project
+from byod.labeling.pull import Pulled, Undone
+from byod.labeling.push import Pushed
+from byod.schema.config import Settings
+from byod.schema.errors import UsageError
+from byod.schema.records import Record
+
+ACTIONS = ("open", "push", "pull", "status", "undo")
+
+Told = Callable[[list[Pushed] | Pulled], None]
+"""Is told what was pushed, and then what each pull brought."""
+
+
+class ReviewOptions(TypedDict, total=False):
+    """Options of a review: which pictures to ask about, on which server.
+
+    `suspects` asks about labels that a cross-validated probe doubts, `conflicts` only about pictures claimed by
+    several classes. `run` shows what a run (or a dataset's latest) says of each picture, `uncertain` puts first what
+    it is least sure of. `sample` asks about a random few, `limit` about the first ones, `again` also about what was
+    reviewed before. `url` and `token` name a Label Studio that runs already, `files_root` the folder it shows local
+    files from. `browser` opens the browser. `tell` is told what was pushed and pulled while people review.
+    """
+
+    suspects: bool
+    conflicts: bool
+    uncertain: bool
+    run: str | Path | None
+    sample: int | None
+    limit: int | None
+    again: bool
+    url: str | None
+    token: str | None
+    files_root: str | Path | None
+    browser: bool
+    tell: Told | None
+    progress: bool
+
+
+class ReviewOpened(Record):
+    """A Label Studio with the projects of a dataset, and how people enter it (empty: as they always do)."""
+
+    url: str
+    email: str
+    password: str
+    projects: tuple[Project, ...]
+
+
+class Review:
+    """One review of a dataset, with its options checked.
+
+    Raises:
+        TypeError: there is no such option.
+        UsageError: what is asked for does not go together.
+    """
+
+    def __init__(self, folder: Path, options: ReviewOptions, display: ProgressDisplay) -> None:
+        if unknown := options.keys() - ReviewOptions.__annotations__.keys():
+            raise TypeError(f"review() got an unexpected keyword argument {sorted(unknown)[0]!r}")
+        run = options.get("run")
+        self.request = ReviewRequest(
+            suspects=options.get("suspects", False),
+            conflicts=options.get("conflicts", False),
+            uncertain=options.get("uncertain", False),
+            run=None if run is None else str(run),
+            sample=options.get("sample"),
+            limit=options.get("limit"),
+            again=options.get("again", False),
+        )
+        if self.request.suspects and (self.request.conflicts or self.request.uncertain or self.request.run):
+            raise UsageError("--suspects goes alone: it brings its own order and opinions")
+        at_least("--sample", self.request.sample, 1)
+        at_least("--limit", self.request.limit, 1)
+        files = folder_given(options.get("files_root"))
+        self.where = ServerChoice(url=options.get("url"), token=options.get("token"), files=files)
+        self.browser = options.get("browser", True)
+        self.tell = options.get("tell") or self._say
+        self.settings = Settings.load()
+        self.folder, self.display = folder, display
+
+    def whole(self) -> None:
+        """Open, push, and pull until Ctrl-C."""
+        with self._session() as session:
+            pushed = self._push(session)
+            self.tell(pushed)
+            projects = [one.project for one in pushed] or self._projects(session)
+            self._enter(session, projects)
+            self.display.say("verdicts come back into the class folders every few seconds; Ctrl-C ends it")
+            review.watch(self.folder, session, say=self.display.say, tell=self.tell)
+
+    def open(self) -> ReviewOpened:
+        """Start the server and leave it running; open the browser there."""
+        with self._session(stay=True) as session:
+            projects = self._projects(session)
+            self._enter(session, projects)
+            if session.server == review.OWN:
+                self.display.say("it stays until you stop it: byod review close")
+            return ReviewOpened(
+                url=session.studio.url,
+                email=session.email,
+                password=session.password,
+                projects=tuple(projects),
+            )
+
+    def push(self) -> list[Pushed]:
+        """Ask people about the dataset's pictures."""
+        with self._session() as session:
+            return self._push(session)
+
+    def pull(self) -> Pulled:
+        """Bring the verdicts back into the class folders."""
+        with self._session() as session:
+            return review.pull(self.folder, session, say=self.display.say)
+
+    def status(self) -> review.Standing:
+        """Count what was pushed, answered and pulled, and how far people and models agree."""
+        with self._session() as session:
+            return review.status(self.folder, session, say=self.display.say)
+
+    def undo(self) -> Undone:
+        """Take the last pull back."""
+        return review.undo(self.folder, say=self.display.say)
+
+    @contextmanager
+    def _session(self, *, stay: bool = False) -> Iterator[ReviewSession]:
+        with review.at(self.where, self.settings, self.display.say, stay=stay) as session:
+            yield session
+
+    def _push(self, session: ReviewSession) -> list[Pushed]:
+        cache, display = self.settings.cache / "pixels", self.display
+        return review.push(self.folder, session, self.request, cache, say=display.say, progress=display.share)
+
+    def _projects(self, session: ReviewSession) -> list[Project]:
+        return review.addresses(self.folder, session, say=self.display.say)
+
+    def _enter(self, session: ReviewSession, projects: list[Project]) -> None:
+        """Say where to go and how to enter; open the browser there."""
+        address = projects[0].stream if projects else session.studio.url
+        self.display.say(f"Look at {address}")
+        if session.password:
+            self.display.say(f"Log in as {session.email} with the password {session.password}")
+        if self.browser:
+            webbrowser.open(address)
+
+    def _say(self, done: list[Pushed] | Pulled) -> None:
+        if isinstance(done, Pulled):
+            lines = [done.summary, *done.concerns]
+        else:
+            lines = [one.summary for one in done] or ["nothing to ask"]
+        for line in lines:
+            self.display.say(line)
+
+
+def review_dataset(
+    folder: Path, action: str, options: ReviewOptions
+) -> list[Pushed] | Pulled | review.Standing | Undone | ReviewOpened | None:
+    """One action of a review, or the whole until Ctrl-C where none is named."""
+    if action not in ("", *ACTIONS):
+        raise UsageError(f"{action!r} is no action of a review; there are: {', '.join(ACTIONS)}")
+    with progress_display(options.get("progress", True)) as display:
+        chosen = Review(folder, options, display)
+        if not action:
+            chosen.whole()
+            return None
+        if action == "open":
+            return chosen.open()
+        if action == "push":
+            return chosen.push()
+        if action == "pull":
+            return chosen.pull()
+        return chosen.status() if action == "status" else chosen.undo()
+
+
+def close_review(*, progress: bool = True) -> bool:
+    """Stop byod's own Label Studio, and return False if it did not run.
+
+    Examples:
+        >>> byod.close_review(progress=False)
+        False
+    """
+    with progress_display(progress) as display:
+        return review.close(Settings.load(), say=display.say)

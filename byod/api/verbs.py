@@ -1,0 +1,258 @@
+"""The verbs that make a dataset out of the web or of files, and the one that puts runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, Unpack, overload
+
+from byod.api import datasets
+from byod.api import plan as plans
+from byod.api.dataset_object import Dataset, dataset_with
+from byod.api.plan import LimitOptions, Terms, folder_given
+from byod.api.progress_display import ProgressDisplay, progress_display
+from byod.api.run_object import Run
+from byod.dataset import dataset_folder
+from byod.schema import recipe as recipes
+from byod.schema.config import Settings
+from byod.schema.errors import UsageError
+from byod.schema.reasons import Reason
+from byod.schema.recipe import Recipe
+from byod.schema.records import Candidate, Record
+
+NO_CONTACT = (
+    "no contact is set: servers may slow byod down; set BYOD_CONTACT to a mail address or a page of yours"
+)
+OPTOUTS_IGNORED = (
+    "opt-outs are ignored: robots.txt, noai/noimageai/noml and TDM reservations are not looked at"
+)
+
+
+class Preview(Record):
+    """A collection that was only searched: its recipe, and the candidates of its first round.
+
+    Each candidate stands beside the reason for which it would be refused, None where it would be fetched.
+
+    Examples:
+        >>> found = byod.collect("blumenkohl", sources="openverse", languages="none", dry_run=True, progress=False)
+        >>> isinstance(found, byod.Preview), len(found.candidates)
+        (True, 5)
+    """
+
+    recipe: Recipe
+    candidates: tuple[tuple[Candidate, Reason | None], ...]
+
+
+@overload
+def collect(
+    *classes: str,
+    dry_run: Literal[True],
+    into: str | Path | None = None,
+    per_class: int | None = None,
+    sources: str | Iterable[str] | None = None,
+    queries: Terms | None = None,
+    license: str | None = None,
+    languages: str | Iterable[str] | None = None,
+    min_side: int | None = None,
+    max_side: int | None = None,
+    recipe: str | Path | None = None,
+    progress: bool = True,
+    **limits: Unpack[LimitOptions],
+) -> Preview: ...
+@overload
+def collect(
+    *classes: str,
+    into: str | Path | None = None,
+    per_class: int | None = None,
+    sources: str | Iterable[str] | None = None,
+    queries: Terms | None = None,
+    license: str | None = None,
+    languages: str | Iterable[str] | None = None,
+    min_side: int | None = None,
+    max_side: int | None = None,
+    from_urls: str | Path | None = None,
+    recipe: str | Path | None = None,
+    dry_run: Literal[False] = False,
+    ignore_optout: bool = False,
+    progress: bool = True,
+    **limits: Unpack[LimitOptions],
+) -> Dataset: ...
+def collect(
+    *classes: str,
+    into: str | Path | None = None,
+    per_class: int | None = None,
+    sources: str | Iterable[str] | None = None,
+    queries: Terms | None = None,
+    license: str | None = None,
+    languages: str | Iterable[str] | None = None,
+    min_side: int | None = None,
+    max_side: int | None = None,
+    from_urls: str | Path | None = None,
+    recipe: str | Path | None = None,
+    dry_run: bool = False,
+    ignore_optout: bool = False,
+    progress: bool = True,
+    **limits: Unpack[LimitOptions],
+) -> Dataset | Preview:
+    """Search, download, check and de-duplicate pictures of classes, and fill class folders with them.
+
+    Interrupted at any point, the same call goes on where it was; what is there is never fetched twice.
+
+    Args:
+        classes: the classes, by name.
+        into: the dataset's folder; by default `datasets/<classes>`. One that is there is added to.
+        per_class: how many pictures to keep of each class (default 200).
+        sources: what to search, one name or several; by default openverse, commons and duckduckgo.
+        queries: search terms by class, where they are to be others than its name.
+        license: `any` (default), `open` or `commercial`; the last two refuse pictures without a stated licence.
+        languages: what to go on searching in when a class falls short, like `("de", "en")`; none of them: `()`.
+        min_side: refuse pictures with a shorter side, in pixels (default 200).
+        max_side: keep pictures no larger than this, in pixels.
+        from_urls: a csv, jsonl or parquet file with addresses and labels, in place of a search.
+        recipe: a dataset's folder, whose recipe is run again.
+        dry_run: search only, and return what would be fetched; nothing is written.
+        ignore_optout: fetch also what its owners do not want used for training.
+        progress: show lines and a live table; False sends the lines to the logger `byod`.
+        limits: `deadline` (seconds for a request), `max_bytes`, `redirects`, `per_host`, `delay` (seconds between
+            requests to one host) and `workers` of the download.
+
+    Returns:
+        The dataset, or with `dry_run` a `Preview`.
+
+    Raises:
+        UsageError: what was given does not go together, or is out of range.
+        DatasetError: the folder holds something else, or another byod is at work on it.
+
+    Examples:
+        >>> dataset = byod.collect("brokkoli", "blumenkohl", per_class=4, sources="openverse", progress=False)
+        >>> dataset.counts
+        {'brokkoli': 4, 'blumenkohl': 4}
+        >>> found = byod.collect("brokkoli", sources="openverse", languages="none", dry_run=True, progress=False)
+        >>> found.candidates[0][0].licence
+        'CC-BY-4.0'
+    """
+    changes = {
+        "per_class": per_class,
+        "sources": None if sources is None else plans.several(sources),
+        "license": license,
+        "languages": plans.languages(languages),
+        "min_side": min_side,
+        "max_side": max_side,
+    }
+    again, listed = folder_given(recipe), folder_given(from_urls)
+    folder, planned = plans.plan(
+        classes, folder_given(into), again, queries or {}, changes, listed is not None
+    )
+    allowed, settings = plans.limits(limits), Settings.load()
+    with progress_display(progress) as display:
+        if dry_run:
+            return Preview(recipe=planned, candidates=tuple(datasets.preview(planned, settings)))
+        for line in (OPTOUTS_IGNORED if ignore_optout else "", "" if settings.contact else NO_CONTACT):
+            if line:
+                display.say(line)
+        web = datasets.Web(settings=settings, limits=allowed, ignore_optout=ignore_optout)
+        shown: dict[str, Any] = {"say": display.say, "watch": display.watch(planned)}
+        if listed is not None:
+            return dataset_with(folder, datasets.collect_list(listed, folder, planned, web, **shown))
+        return dataset_with(folder, datasets.collect(folder, planned, web, **shown))
+
+
+def add(
+    *paths: str | Path,
+    label: str | None = None,
+    labels: str | Path | None = None,
+    task: str | None = None,
+    into: str | Path | None = None,
+    min_side: int | None = None,
+    max_side: int | None = None,
+    reports: bool = False,
+    progress: bool = True,
+) -> Dataset:
+    """Add pictures of this machine to a dataset, or those that people reported to a served model.
+
+    Args:
+        paths: pictures, folders of pictures (with `label`), or folders of class folders.
+        label: the class of the pictures; without it, folders are classes.
+        labels: a file that says what each picture is: a CSV with the columns file and label.
+        task: with `labels`, what a new dataset is for (default classify).
+        into: the dataset's folder, which is made where it is missing; by default the one byod last wrote to.
+        min_side: refuse pictures with a shorter side, in pixels (default 200).
+        max_side: keep pictures no larger than this, in pixels.
+        reports: take up what waits in the dataset, and nothing else.
+        progress: show lines and a live table; False sends the lines to the logger `byod`.
+
+    Raises:
+        UsageError: there is no picture at a path, or what was given does not go together.
+        DatasetError: the folder holds something else, or another byod is at work on it.
+
+    Examples:
+        >>> drawn = byod.draw_classes("mine", classes=("circle", "square"), per_class=3)
+        >>> byod.add("mine", into="shapes", progress=False).counts
+        {'circle': 3, 'square': 3}
+    """
+    with progress_display(progress) as display:
+        if reports:
+            if paths or label or labels or min_side or max_side:
+                raise UsageError("--reports adds what waits in the dataset; remove all but --into")
+            return _add_reports(folder_given(into), display)
+        if not paths:
+            raise UsageError("say which pictures: byod add PATH… --label CLASS")
+        files = [Path(path) for path in paths]
+        if labels is not None:
+            if label or min_side or max_side:
+                raise UsageError(
+                    "--labels says what each picture is; remove --label, --min-side and --max-side"
+                )
+            return _add_labelled(Path(labels), files, folder_given(into), task, display)
+        if task is not None:
+            raise UsageError("--task goes with --labels")
+        folder, planned = plans.plan_add(
+            label, folder_given(into), {"min_side": min_side, "max_side": max_side}
+        )
+        done = datasets.add(files, label, folder, planned, say=display.say, watch=display.watch(planned))
+        return dataset_with(folder, done)
+
+
+def _add_labelled(
+    labels: Path, files: list[Path], into: Path | None, task: str | None, display: ProgressDisplay
+) -> Dataset:
+    folder, planned = plans.plan_add(None, into, {})
+    watch = display.watch(planned)
+    return dataset_with(
+        folder, datasets.add_labelled(labels, files, folder, task, say=display.say, watch=watch)
+    )
+
+
+def _add_reports(into: Path | None, display: ProgressDisplay) -> Dataset:
+    from byod.api import feedback
+
+    folder = into or dataset_folder.find(None)
+    watch = display.watch(recipes.read(folder))
+    return dataset_with(folder, feedback.import_feedback(folder, say=display.say, watch=watch))
+
+
+def compare(*runs: str | Path | Run, into: str | Path = "compare.html") -> Any:
+    """Measure runs on the pictures they share, say which differences are real, and draw a page of it.
+
+    Args:
+        runs: runs, their folders, or datasets (all their runs); by default all runs there are.
+        into: the page to write.
+
+    Returns:
+        A record of the task: the runs with what each achieves, and for each pair of them how sure their difference is.
+
+    Raises:
+        ModelError: there is no run, or some are for classes and some for points.
+
+    Examples:
+        >>> other = dataset.train("sklearn", from_scratch=True, seed=1, progress=False)
+        >>> [one.plugin for one in byod.compare(run, other).runs]
+        ['sklearn', 'sklearn']
+    """
+    from byod.api import evaluate
+    from byod.api.runs import find_runs
+
+    given = [str(run.folder if isinstance(run, Run) else run) for run in runs]
+    named: list[str | None] = [*given] or [None]
+    folders = [folder for one in named for folder in find_runs(one, dataset_folder.ROOT)]
+    return evaluate.compare(list(dict.fromkeys(folders)), Path(into))
