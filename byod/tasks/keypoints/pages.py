@@ -19,7 +19,7 @@ least_classes = 1
 
 
 def label_count(snapshot: Snapshot) -> LabelCount:
-    """Count the keypoints of the usable pictures: how many heads have each point marked, and where.
+    """Count the keypoints of the usable pictures: how many objects have each point marked, and where.
 
     Raises:
         DatasetError: a file of points cannot be read.
@@ -27,15 +27,16 @@ def label_count(snapshot: Snapshot) -> LabelCount:
     everything = dataset_statistics.usable(snapshot)
     files = (read_keypoints(snapshot.folder / keypoints_file(sample.path)) for sample in everything)
     keypoints = [found for found in files if found is not None]
-    heads = [head for one in keypoints for head in one.heads]
-    counts = Counter(name for head in heads for name in head.marked)
-    outside = sum(not point.inside for head in heads for point in head.marked.values())
+    instances = [instance for one in keypoints for instance in one.heads]
+    counts = Counter(name for instance in instances for name in instance.marked)
+    outside = sum(not point.inside for instance in instances for point in instance.marked.values())
     unmarked = len(everything) - len(keypoints)
     beyond = f" ({outside} points lie outside the frame)" if outside else ""
     return LabelCount(
         heading="Points",
         words=(
-            f"{_many(len(keypoints), 'picture is', 'pictures are')} marked, with {_many(len(heads), 'head', 'heads')}"
+            f"{_many(len(keypoints), 'picture is', 'pictures are')} marked,"
+            f" with {_many(len(instances), 'object', 'objects')}"
             f"{beyond}; {_many(unmarked, 'is', 'are')} not marked yet."
         ),
         where=(
@@ -43,12 +44,12 @@ def label_count(snapshot: Snapshot) -> LabelCount:
             "left and right are the viewer's."
         ),
         unlabelled=unmarked,
-        head=("point", "marked in heads"),
+        head=("point", "marked in objects"),
         rows=tuple(counts.items()),
         facts={
             "marked": len(keypoints),
             "unmarked": unmarked,
-            "heads": len(heads),
+            "heads": len(instances),
             "points": dict(counts),
             "outside": outside,
         },
@@ -69,8 +70,8 @@ def drawing(folder: Path) -> Drawing:
             return
         across, down = image.width / keypoints.width, image.height / keypoints.height
         pen = ImageDraw.Draw(image)
-        for head in keypoints.heads:
-            for point in head.marked.values():
+        for instance in keypoints.heads:
+            for point in instance.marked.values():
                 x, y = point.x * across, point.y * down
                 pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill="#00e5ff", outline="#003b46")
 
