@@ -22,7 +22,6 @@ from byod.tasks.keypoints import calibrate, evaluate, label_errors
 from byod.tasks.keypoints.predict import KeypointsPredictor
 from byod.tasks.keypoints.run import keypoints_card
 from byod.tasks.keypoints.training_set import TrainingSet
-from byod.training import run_folder
 from byod.training.provenance import Provenance
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
