@@ -69,7 +69,7 @@ def home(tmp_path_factory):
 
 
 def test_train_says_what_it_reached(home):
-    """The card names run, points, both measurements and the mean face; progress and verdict go to stderr."""
+    """The card names run, points, both measurements and the mean places; progress and verdict go to stderr."""
     folder, runs, _ = home
     card = runs[1]
     run = Path(card["run"])
@@ -88,7 +88,7 @@ def test_without_a_task_the_datasets_decides(home):
     """A dataset of keypoints is trained for points; a contradiction is refused in one line."""
     folder, _, path = home
     done = byod("train", "--plugin", "spot", "--epochs", "1", folder=folder, **path)
-    assert "glasses sit on" in done.stderr
+    assert "are found so well that glasses sit" in done.stderr
     refused = byod("train", "--task", "classify", "--plugin", "nosuch", folder=folder, check=2, **path)
     assert "is a dataset for the task keypoints: remove --task classify" in refused.stderr
     unknown = byod("train", "--task", "boxes", folder=folder, check=2, **path)
@@ -128,7 +128,7 @@ def test_evaluate_measures_on_the_test_pictures_and_on_other_datasets(home, tmp_
     )
     page = tmp_path / "page.html"
     done = byod("evaluate", run, str(tmp_path / "other"), "--report", str(page), folder=folder, **path)
-    assert "mean face" in done.stdout
+    assert "mean places" in done.stdout
     assert "whole pictures" in done.stdout
     assert page.read_text("utf-8").count("<svg") > 5
     refused = byod("evaluate", run, str(tmp_path / "pictures"), folder=folder, check=2, **path)

@@ -39,7 +39,7 @@ def test_a_trainer_that_resumes_passes():
         (broken.Wavering, "patient.resumes must be True or False, not None"),
         (
             broken.Pointing,
-            "patient.tasks must be a tuple of at least one byod.schema.records.Task, not ()",
+            "patient.tasks must be a tuple of the names of at least one task, not ()",
         ),
         (
             broken.Lenient,

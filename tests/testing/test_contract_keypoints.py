@@ -27,11 +27,11 @@ class Unseeded(Spot):
 def discs(monkeypatch):
     """The contract draws discs with spots instead of cats, which Spot can learn."""
 
-    def drawn(folder, number, size, seed):
+    def drawn(folder, names, per_class, size, seed):
         examples, keypoints = spotted(folder, 75, parts=(0.4, 0.3, 0.3), seed=seed, beside=BESIDE)
         return Drawn(Task.KEYPOINTS, tuple(examples), keypoints=keypoints, points=spot_trainer.POINTS)
 
-    monkeypatch.setattr(drawn_sets, "heads", drawn)
+    monkeypatch.setitem(drawn_sets.OF_TASK, Task.KEYPOINTS.value, drawn)
 
 
 @pytest.mark.long

@@ -28,7 +28,7 @@ SHORT = {**LITE, "epochs": "1", "lr": "0.001"}
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     """Sixty drawn pictures with their marks."""
-    return drawn_sets.heads(tmp_path_factory.mktemp("heads"), 80, (160, 120), seed=0)
+    return drawn_sets.heads(tmp_path_factory.mktemp("heads"), ("cat",), 80, (160, 120), seed=0)
 
 
 def _data(drawn, stage, train=40, valid=16, points=None):
