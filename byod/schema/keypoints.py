@@ -26,14 +26,19 @@ WIDER = 0.1
 Pixels = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 Box = tuple[Pixels, Pixels, Pixels, Pixels]
 _SIDES = ("left", "right")
+_CAT_EYES = ("eye_image_left", "eye_image_right")
 
 
 class KeypointSet(Record):
-    """The points of a head, in order, and which of them change places in a mirror image."""
+    """The points of an object, in order, and which of them change places in a mirror image."""
 
-    names: tuple[str, ...] = Field(min_length=1, description="the points of a head, in order")
+    names: tuple[str, ...] = Field(min_length=1, description="the points of an object, in order")
     flips: tuple[tuple[str, str], ...] = Field(
         (), description="pairs of points that a mirror image exchanges"
+    )
+    scale: tuple[str, str] | None = Field(
+        None,
+        description="two points whose distance errors are divided by; left out: the diagonal of the object's box",
     )
 
     @field_validator("names")
@@ -52,7 +57,20 @@ class KeypointSet(Record):
             raise ValueError(f"flips name {unknown[0]!r}, which is none of the points")
         if len(set(paired)) != len(paired):
             raise ValueError("flips name a point twice")
+        if self.scale is not None and (len(set(self.scale)) != 2 or not set(self.scale) <= set(self.names)):
+            raise ValueError(
+                "scale names two different points of the set, whose distance errors are divided by"
+            )
         return self
+
+    @property
+    def measured_by(self) -> tuple[int, int] | None:
+        """The numbers of the two points whose distance errors are divided by; None: the diagonal of the object's box.
+
+        They are those of `scale`. Sets with the eyes of the Cat Dataset, made before there was such a key, have them.
+        """
+        pair = self.scale or (_CAT_EYES if set(_CAT_EYES) <= set(self.names) else None)
+        return None if pair is None else (self.names.index(pair[0]), self.names.index(pair[1]))
 
     @property
     def permutation(self) -> tuple[int, ...]:

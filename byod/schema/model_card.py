@@ -126,9 +126,9 @@ class Metrics(Record):
 
 
 class KeypointScore(Record):
-    """The errors of one point, in inter-ocular distances, None where nothing was there to measure.
+    """The errors of one point, in sizes of the object, None where nothing was there to measure.
 
-    `heads` counts the heads that have the point marked, `median` and `mean` are over those that were found, `pck` is
+    `heads` counts the objects that have the point marked, `median` and `mean` are over those that were found, `pck` is
     the share (0..1) of all of them that lie within 0.1.
     """
 
@@ -139,14 +139,16 @@ class KeypointScore(Record):
 
 
 class KeypointsScore(Record):
-    """The errors of all points, counted over heads whose eyes are both marked.
+    """The errors of all points, counted over the objects that have a size to measure by.
 
-    Errors are in inter-ocular distances (IOD): the error of a head is the mean over its marked points (NME). A head
-    that was missed has an infinite error: it counts as a failure in `median` (None: infinite), `pck` (share of points
-    within 0.1), `fr` (share of heads with an error above 0.1), `auc` (area under the cumulated errors up to 0.08,
-    0..1) and `glasses`, and not in `mean` and `worst_eye` (median of the worse eye's error), which are over the
-    `found` ones. `glasses` is the share of heads on which glasses would sit: centre of the eyes within 0.1 IOD, angle
-    within 5 degrees, scale within 15 %. Intervals are 95 % (bootstrap over duplicate groups).
+    Errors are in sizes of the object: the distance of the two points that the set names for it, else the diagonal of
+    its box. The error of an object is the mean over its marked points (NME). One that was missed has an infinite error:
+    it counts as a failure in `median` (None: infinite), `pck` (share of points within 0.1), `fr` (share of objects with
+    an error above 0.1), `within` (the others), `auc` (area under the cumulated errors up to 0.08, 0..1), `oks` and
+    `glasses`, and not in `mean` and `worst_eye` (median of the worse eye's error), which are over the `found` ones.
+    `oks` is COCO's object keypoint similarity, the mean over objects. `glasses` is the share of objects on which
+    glasses would sit: centre of the eyes within 0.1 of their distance, angle within 5 degrees, scale within 15 %; None
+    where the points have no eyes. Intervals are 95 % (bootstrap over duplicate groups).
     """
 
     heads: int
@@ -157,10 +159,21 @@ class KeypointsScore(Record):
     pck: float
     fr: float
     auc: float
-    worst_eye: float | None
-    glasses: float
-    glasses_interval: tuple[float, float]
+    oks: float | None = None
+    within: float | None = None
+    within_interval: tuple[float, float] | None = None
+    worst_eye: float | None = None
+    glasses: float | None = None
+    glasses_interval: tuple[float, float] | None = None
     per_point: dict[str, KeypointScore] = {}
+
+    @property
+    def achieved(self) -> tuple[float, tuple[float, float]]:
+        """The share by which models are ranked, with its interval: glasses sit, or the error is within 0.1."""
+        if self.glasses is not None and self.glasses_interval is not None:
+            return self.glasses, self.glasses_interval
+        share = 1 - self.fr if self.within is None else self.within
+        return share, self.within_interval or (share, share)
 
 
 class KeypointsMetrics(Record):

@@ -81,7 +81,9 @@ class Recipe(Record):
         description="a fixed split: `folders` is that of the Cat Dataset, by the folders its pictures came from; left "
         "out: by duplicate group",
     )
-    points: KeypointSet | None = Field(None, description="the points of a head; needed by the task keypoints")
+    points: KeypointSet | None = Field(
+        None, description="the points of an object; needed by the task keypoints"
+    )
     classes: dict[str, ClassRecipe] = Field({}, description="a table for each class, named like its folder")
 
     @property

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from json_documents import holds
 from old_artefacts import KEPT
 from pydantic import ValidationError
 
@@ -68,8 +69,9 @@ def test_a_card_keeps_the_fields_of_a_newer_byod(tmp_path_factory, file, fields,
         shutil.copyfile(net, run / net.name)
     read = of_run(run)[1]
     assert isinstance(read, KeypointsCard if card["task"] == "keypoints" else ModelCard)
-    assert json.loads(read.model_dump_json()) == card
-    assert json.loads(read.model_copy(update={"reviewed": 7}).model_dump_json()) == {**card, "reviewed": 7}
+    assert holds(json.loads(read.model_dump_json()), card)
+    changed = json.loads(read.model_copy(update={"reviewed": 7}).model_dump_json())
+    assert holds(changed, {**card, "reviewed": 7})
     copied = runs.export_run(run, "onnx", run.with_name("out")) / "model.json"
     assert copied.read_bytes() == (run / "model.json").read_bytes()
 
@@ -82,7 +84,7 @@ def test_a_card_says_what_it_was_measured_on_whatever_that_is(file, tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(card), encoding="utf-8")
     read = of_run(tmp_path)[1]
     assert f"{read.metrics.measured_on}" == "the moon"
-    assert json.loads(read.model_dump_json()) == card
+    assert holds(json.loads(read.model_dump_json()), card)
 
 
 @pytest.mark.parametrize("kind", [Keypoints, Feedback, Verdict, ModelCard])

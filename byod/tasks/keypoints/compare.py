@@ -15,7 +15,7 @@ from byod.tasks.keypoints.geometry import metrics
 from byod.tasks.keypoints.report import compare_page
 from byod.training import statistics
 
-counted = "heads"
+counted = "objects"
 page = compare_page.page
 
 
@@ -56,8 +56,8 @@ def contender(
 
 
 def paired(card: KeypointsCard, first: Sequence[PredictionRow], second: Sequence[PredictionRow]) -> Paired:
-    """Test whether glasses sit on more heads of whole pictures with one model than with the other."""
-    one, other = (evaluate.errors_of(some, card.points, crops=False).glasses for some in (first, second))
+    """Test whether one model finds more objects of whole pictures well than the other."""
+    one, other = (evaluate.errors_of(some, card.points, crops=False).achieved for some in (first, second))
     return statistics.paired(one, other, [line.group for line in first])
 
 
@@ -67,16 +67,17 @@ def comparison(card: KeypointsCard, number: int, fields: Mapping[str, Any]) -> K
 
 
 def table(comparison: KeypointsComparison) -> tuple[str, Table]:
-    """On how many heads glasses would sit with each run, and how far points are off."""
+    """How many objects each run finds well, and how far points are off."""
     rows = [
         (
-            rate(one.pipeline.glasses),
-            "–".join(rate(end) for end in one.pipeline.glasses_interval),
-            rate(one.crops.glasses),
+            rate(one.pipeline.achieved[0]),
+            "–".join(rate(end) for end in one.pipeline.achieved[1]),
+            rate(one.crops.achieved[0]),
             rate(one.crops.median),
             "–".join(rate(end) for end in one.crops.interval),
         )
         for one in comparison.runs
     ]
-    head = ("glasses, whole pictures", "95 %", "glasses, true crops", "error, true crops", "95 %")
-    return f"{comparison.heads} heads", (head, rows)
+    well = "found within 0.1" if comparison.runs[0].pipeline.glasses is None else "glasses"
+    head = (f"{well}, whole pictures", "95 %", f"{well}, true crops", "error, true crops", "95 %")
+    return f"{comparison.heads} objects", (head, rows)

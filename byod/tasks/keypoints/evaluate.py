@@ -19,7 +19,7 @@ from byod.tasks.keypoints.geometry.crops import Bytes, Numbers, of_box
 from byod.tasks.keypoints.geometry.metrics import Errors
 from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of, true_heads
 from byod.tasks.keypoints.predict import Finder
-from byod.tasks.keypoints.training_set import TrainingSet
+from byod.tasks.keypoints.training_set import TrainingSet, unmeasured
 from byod.training import statistics
 from byod.training.run_folder import TEST, read_lines, short_path
 
@@ -160,7 +160,7 @@ def measure(
     """
     heads = heads_of(evaluated)
     if not heads:
-        raise TrainerError("no test picture has a head with both eyes marked; there is nothing to measure on")
+        raise TrainerError(unmeasured("the test pictures", points))
     groups = [h.truth.example.group for h in heads]
     crops, pipeline = on_crops(heads, points), through_pipeline(heads, points)
     alone = np.array([h.alone for h in heads], np.bool_)
@@ -197,10 +197,10 @@ def paired(
     *,
     seed: int = 0,
 ) -> Paired:
-    """Two models compared on the heads that both were measured on: with which of them do glasses sit on more?"""
+    """Two models compared on the heads that both were measured on: which of them finds more of them well?"""
     one, other = ({(h.truth.example.sha256, h.truth.number): h for h in heads_of(s)} for s in (first, second))
     both = [key for key in one if key in other]
-    sit, also = (through_pipeline([heads[key] for key in both], points).glasses for heads in (one, other))
+    sit, also = (through_pipeline([heads[key] for key in both], points).achieved for heads in (one, other))
     return statistics.paired(sit, also, [one[key].truth.example.group for key in both], seed=seed)
 
 
@@ -211,7 +211,7 @@ def _median(errors: Errors, chosen: Sequence[bool]) -> float | None:
 
 
 class PredictionRow(Record):
-    """One line of a run's predictions.csv: a head, and the errors of its points in inter-ocular distances.
+    """One line of a run's predictions.csv: a head, and the errors of its points in sizes of the head.
 
     An error is nan where a point does not count, infinite where the head was missed. `confidence` is the find's.
     """
@@ -223,9 +223,11 @@ class PredictionRow(Record):
     head: int
     alone: bool
     confidence: float | None
-    crop_glasses: bool
-    pipeline_glasses: bool
+    crop_glasses: bool | None
+    pipeline_glasses: bool | None
     mean_face_error: float
+    crop_oks: float | None = None
+    pipeline_oks: float | None = None
     crop: tuple[float, ...]
     pipeline: tuple[float, ...]
 
@@ -243,11 +245,17 @@ def predictions(evaluated: Sequence[EvaluatedExample], points: KeypointSet) -> T
         example = head.truth.example
         row = [short_path(example.path), example.sha256, example.group, head.part, head.truth.number]
         row += [int(head.alone), "" if head.found is None else f"{head.found.confidence:.6f}"]
-        row += [int(crops.glasses[at]), int(pipeline.glasses[at]), _written(mean.nme[at])]
+        row += [_flag(crops, at), _flag(pipeline, at), _written(mean.nme[at])]
+        row += [f"{crops.oks[at]:.6f}", f"{pipeline.oks[at]:.6f}"]
         row += [_written(crops.nme[at]), _written(pipeline.nme[at])]
         rows.append([*row, *(_written(e) for e in (*crops.points[at], *pipeline.points[at]))])
     named = [f"{way}({name})" for way in ("crop", "pipeline") for name in points.names]
     return [*COLUMNS, "crop_error", "pipeline_error", *named], rows
+
+
+def _flag(errors: Errors, at: int) -> int | str:
+    """Whether glasses would sit on a head, as 0 or 1; nothing where there are no eyes."""
+    return "" if errors.glasses is None else int(errors.glasses[at])
 
 
 def _written(error: float) -> str:
@@ -266,7 +274,8 @@ def read_predictions(run: Path, points: KeypointSet) -> list[PredictionRow]:
             way: tuple(float(row[f"{way}({name})"] or "nan") for name in points.names)
             for way in ("crop", "pipeline")
         }
-        known = {name: row[name] for name in COLUMNS} | {"confidence": row["confidence"] or None}
+        # an empty cell is nothing, and so is a column that an older byod did not write
+        known = {name: row[name] or None for name in COLUMNS if name in row}
         return PredictionRow.model_validate({**known, **both})
 
     return read_lines(run, line)
@@ -276,7 +285,12 @@ def errors_of(lines: Sequence[PredictionRow], points: KeypointSet, *, crops: boo
     """The errors that a run wrote down, on true crops or through the whole pipeline."""
     each = np.array([line.crop if crops else line.pipeline for line in lines], np.float64)
     each = each.reshape(-1, len(points.names))
-    flags = [line.crop_glasses if crops else line.pipeline_glasses for line in lines]
     counted = np.maximum((~np.isnan(each)).sum(axis=1), 1)
-    worst = each[:, list(eyes_of(points))].max(axis=1)
-    return Errors(each, np.nansum(each, axis=1) / counted, worst, np.array(flags, np.bool_))
+    nme = np.nansum(each, axis=1) / counted
+    alike = [line.crop_oks if crops else line.pipeline_oks for line in lines]
+    oks = np.array([np.nan if one is None else one for one in alike])
+    pair = eyes_of(points)
+    if pair is None:
+        return Errors(each, nme, oks)
+    flags = [line.crop_glasses if crops else line.pipeline_glasses for line in lines]
+    return Errors(each, nme, oks, each[:, list(pair)].max(axis=1), np.array(flags, np.bool_))

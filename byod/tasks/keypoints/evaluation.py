@@ -13,12 +13,12 @@ from byod.schema.task_learning import Table
 from byod.tasks.keypoints import evaluate
 from byod.tasks.keypoints.evaluate import EvaluatedExample, LoadedModel
 from byod.tasks.keypoints.predict import KeypointsPredictor
-from byod.tasks.keypoints.training_set import TrainingSet
+from byod.tasks.keypoints.training_set import TrainingSet, unmeasured
 from byod.training.run_evaluation import RunEvaluation
 
 
 class KeypointsEvaluation(RunEvaluation):
-    """An evaluation of a run for points; `baseline` is its mean face on the same pictures.
+    """An evaluation of a run for points; `baseline` is its mean places on the same pictures.
 
     `unmarked` counts the pictures whose points nobody marked, which are left out.
     """
@@ -45,7 +45,7 @@ def nothing_left(
     """Why no picture is left to measure on."""
     where = on or "the dataset"
     if labelled.examples:
-        return f"no head in {where} has both its eyes marked; there is nothing to measure errors by"
+        return unmeasured(where, card.points)
     if learned:
         return f"the model has learned from all {learned} pictures of {where}; it takes others to measure it"
     if on:
@@ -54,7 +54,7 @@ def nothing_left(
 
 
 def loaded(run: Path, card: KeypointsCard) -> LoadedModel:
-    """The run's two model files, and its mean face."""
+    """The run's two model files, and the mean places of its points."""
     return LoadedModel(KeypointsPredictor(run).finder, np.array(card.mean_face))
 
 
@@ -80,29 +80,30 @@ def table(evaluation: KeypointsEvaluation) -> tuple[str, Table, list[str]]:
     ways = {
         "true crops": metrics.crops,
         "whole pictures": metrics.pipeline,
-        "mean face, true crops": evaluation.baseline,
+        "mean places, true crops": evaluation.baseline,
     }
     rows = [(name, *_scored(score)) for name, score in ways.items()]
     head = (
         "measured on",
-        "heads",
+        "objects",
         "found",
         "error (median)",
         "95 %",
         "FR@0.10",
         "PCK@0.1",
         "AUC@0.08",
-        "glasses",
+        "OKS",
+        "glasses" if metrics.pipeline.glasses is not None else "within 0.1",
     )
-    remarks = [f"{metrics.false_finds} heads found where none is marked, in {metrics.pictures} pictures"]
+    remarks = [f"{metrics.false_finds} objects found where none is marked, in {metrics.pictures} pictures"]
     if evaluation.unmarked:
         remarks.append(f"{evaluation.unmarked} pictures are left out: their points are not marked")
-    return "Errors in distances of the eyes", (head, rows), remarks
+    return "Errors in sizes of the object", (head, rows), remarks
 
 
 def _scored(score: KeypointsScore) -> tuple[str | int, ...]:
     low, high = score.interval
-    rates = (score.fr, score.pck, score.auc, score.glasses)
+    rates = (score.fr, score.pck, score.auc, score.oks, score.achieved[0])
     return (
         score.heads,
         score.found,

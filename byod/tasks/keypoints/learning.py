@@ -25,7 +25,7 @@ from byod.training.cross_validation import FOLDS, MIN_GROUPS, Part
 from byod.training.fit import Work
 
 task = Task.KEYPOINTS.value
-counted = "heads"
+counted = "objects"
 probe = None
 labelled = training_set.labelled
 usable = training_set.usable
@@ -37,22 +37,22 @@ def fit(
     """One model: both nets, and the rule that joins them.
 
     Raises:
-        TrainerError: a part holds no head with both eyes marked, or the trainer cannot train this.
+        TrainerError: a part holds no object to measure, or the trainer cannot train this.
     """
     for name, side in (("training", train), ("validation", valid)):
         if not labelled.measured(side):
             raise TrainerError(
-                f"no head with both eyes marked is in the {name} part{f' ({part})' if part else ''}; mark more "
-                "pictures, or split again (byod split)"
+                f"{training_set.unmeasured(f'the {name} part', labelled.points)}{f' ({part})' if part else ''}; mark "
+                "more pictures, or split again (byod split)"
             )
     return calibrate.calibrate(stages.fit(work, labelled, train, valid, part), labelled, train, valid)
 
 
 def folds(labelled: TrainingSet, seed: int) -> tuple[Part, ...]:
-    """Parts for a cross-validation: whole duplicate groups, pictures with heads and without spread alike.
+    """Parts for a cross-validation: whole duplicate groups, pictures with objects and without spread alike.
 
     Raises:
-        TrainerError: there are fewer than three different pictures with heads.
+        TrainerError: there are fewer than three different pictures with objects.
     """
 
     def label(example: Example) -> str:
@@ -61,14 +61,14 @@ def folds(labelled: TrainingSet, seed: int) -> tuple[Part, ...]:
     groups = len({example.group for example in labelled.examples if label(example) == "heads"})
     if groups < MIN_GROUPS:
         raise TrainerError(
-            f"{groups} different pictures with heads are too few: it takes {MIN_GROUPS} at least, one each "
+            f"{groups} different pictures with objects are too few: it takes {MIN_GROUPS} at least, one each "
             "to learn from, to validate and to test"
         )
     return cross_validation.folds(labelled.examples, label, min(FOLDS, groups), seed)
 
 
 def loaded(labelled: TrainingSet, model: KeypointModel, train: Sequence[Example]) -> LoadedModel:
-    """The exported files, and the mean face of the heads that they learned from."""
+    """The exported files, and the mean places of the points that they learned from."""
     return LoadedModel(model.finder, _mean(labelled, model, train))
 
 
@@ -105,7 +105,7 @@ def paired(
 def find_issues(
     labelled: TrainingSet, evaluated: Sequence[EvaluatedExample], probe: OutOfFold | None, say: Say
 ) -> Issues:
-    """Heads on which a model that never saw them is far off."""
+    """Objects on which a model that never saw them is far off."""
     return Issues(KeypointIssue, label_errors.find_issues(evaluated, labelled.points))
 
 
@@ -160,7 +160,7 @@ def models(model: KeypointModel) -> tuple[ModelFile, ...]:
 
 
 def predictions(labelled: TrainingSet, evaluated: Sequence[EvaluatedExample]) -> Table:
-    """A line a head: how far each of its points is off."""
+    """A line an object: how far each of its points is off."""
     return evaluate.predictions(evaluated, labelled.points)
 
 
@@ -182,8 +182,9 @@ def summary(metrics: KeypointsMetrics) -> str:
     """Summarise a model in one line."""
     crops, pipeline = metrics.crops, metrics.pipeline
     median = "none" if crops.median is None else f"{crops.median:.1%}"
-    low, high = pipeline.glasses_interval
+    share, (low, high) = pipeline.achieved
+    well = "are found within 0.1" if pipeline.glasses is None else "are found so well that glasses sit"
     return (
-        f"points are off by {median} of the distance of the eyes (median, {crops.heads} true crops); glasses sit on "
-        f"{pipeline.glasses:.1%} of the heads in whole pictures (95 %: {low:.1%} to {high:.1%})"
+        f"points are off by {median} of the object's size (median, {crops.heads} true crops); {share:.1%} of the "
+        f"objects in whole pictures {well} (95 %: {low:.1%} to {high:.1%})"
     )

@@ -1,18 +1,18 @@
-"""Finding heads and their points in a picture, by onnxruntime alone.
+"""Finding objects and their points in a picture, by onnxruntime alone.
 
 The steps, which the page in the browser repeats:
 
-1. The whole picture, letterboxed (`keypoint_crops.whole`) and cut at the size of `heads.onnx`, gives boxes and scores.
+1. The whole picture, letterboxed (`crops.whole`) and cut at the size of `heads.onnx`, gives boxes and scores.
    A box counts from the threshold on; it becomes pixels of the picture, cut at the picture's border.
 2. Best first, a box that overlaps a better one by more than 0.4 (intersection over union) is dropped.
 3. The square around each box, `margin` times its longer side, cut at the size of `model.onnx`, gives points.
-4. `refine` times: the upright frame around the two eyes (`keypoint_crops.of_eyes`; their distance counts as at least
-   PROFILE times the first frame's side divided by `margin`) gives the points anew. This is left out where the middle
-   between the eyes lies outside the last frame.
-5. A head's confidence is the score of its box times the mean confidence of its two eyes: both nets have to see it. It
-   counts from the same threshold on.
-6. Best first, a head whose eyes' middle is closer to that of a better head than a quarter of that head's longer side is
-   dropped: two boxes found the same eyes.
+4. Where the points have eyes, `refine` times: the upright frame around them (`crops.of_eyes`; their distance counts as
+   at least PROFILE times the first frame's side divided by `margin`) gives the points anew. This is left out where the
+   middle between the eyes lies outside the last frame.
+5. An object's confidence is the score of its box times the mean confidence of its two eyes (of all points, where there
+   are none): both nets have to see it. It counts from the same threshold on.
+6. Best first, an object whose middle (of the eyes, else of all points) is closer to that of a better one than a quarter
+   of that one's longer side is dropped: two boxes found the same points.
 
 Frames are laid around boxes and eyes rounded to a sixteenth of a pixel (floor(16 x + 0.5) / 16): two onnxruntimes
 differ in the last bits, and in a frame that differs by as little some pixels would already come out one level higher.
@@ -33,7 +33,7 @@ import numpy as np
 
 from byod.images.decode import open_picture
 from byod.images.resize import as_input
-from byod.schema.errors import ModelError, PictureError, TrainerError
+from byod.schema.errors import PictureError
 from byod.schema.keypoints import Box, KeypointSet
 from byod.schema.model_card import (
     EyesRule,
@@ -93,7 +93,7 @@ class Finder:
         """See that the nets are what the rule says.
 
         Raises:
-            ModelError: they are not, or the points have no pair of eyes.
+            ModelError: they are not.
         """
         count = len(rule.points.names)
         for opened, size, stage in (
@@ -101,10 +101,9 @@ class Finder:
             (points, rule.points_size, Stage.POINTS),
         ):
             onnx_model.check_stage(opened, InputRule(width=size, height=size), stage, count)
-        try:
-            self._pair = eyes_of(rule.points)
-        except TrainerError as error:
-            raise ModelError(str(error)) from error
+        pair = eyes_of(rule.points)
+        self._seen = list(pair or range(count))
+        self._pair = pair
         self._heads, self._points, self.rule = heads, points, rule
 
     def find(self, pixels: Bytes) -> list[HeadFound]:
@@ -112,7 +111,7 @@ class Finder:
         boxes, scores = self.boxes(pixels, self.rule.threshold)
         frames = [of_box([_rounded(side) for side in box], self.rule.margin) for box in boxes]
         places, sure = self.points_in(pixels, frames)
-        confidences = np.array(scores) * sure[:, list(self._pair)].mean(axis=1)
+        confidences = np.array(scores) * sure[:, self._seen].mean(axis=1)
         found = []
         for number in self._distinct(boxes, places, confidences):
             both = zip(self.rule.points.names, places[number], sure[number], strict=True)
@@ -175,6 +174,8 @@ class Finder:
 
     def _upright(self, frame: Frame, places: Numbers, least: float) -> Frame | None:
         """The next frame of a head; None where the eyes cannot be right."""
+        if self._pair is None:
+            return None
         left, right = places[self._pair[0]], places[self._pair[1]]
         middle = frame.to_unit((left + right) / 2)
         if self.rule.eyes is None or not ((middle >= 0) & (middle <= 1)).all():
@@ -184,7 +185,7 @@ class Finder:
 
     def _distinct(self, boxes: Sequence[Box], places: Numbers, confidences: Numbers) -> list[int]:
         """Steps 5 and 6: the numbers of the heads to keep, the best first."""
-        middles = places[:, list(self._pair)].mean(axis=1)
+        middles = places[:, self._seen].mean(axis=1)
         order = np.argsort(-confidences, kind="stable")
         kept: list[int] = []
         for number in (int(each) for each in order if confidences[each] >= self.rule.threshold):

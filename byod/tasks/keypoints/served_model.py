@@ -9,7 +9,6 @@ import numpy as np
 from pydantic import JsonValue
 
 from byod.images import decode
-from byod.schema.errors import ModelError, TrainerError
 from byod.schema.keypoints import Head, Keypoint, Keypoints, is_inside
 from byod.schema.model_card import EyesRule, KeypointsCard, KeypointsPrediction
 from byod.schema.records import Record
@@ -18,7 +17,7 @@ from byod.tasks.keypoints import predict
 from byod.tasks.keypoints.geometry.targets import PROFILE, eyes_of
 from byod.tasks.keypoints.predict import KeypointsPredictor
 
-_SCORES = {"heads", "found", "median", "interval", "glasses", "glasses_interval"}
+_SCORES = {"heads", "found", "median", "interval", "within", "glasses", "glasses_interval"}
 
 
 class ServedKeypoints:
@@ -86,7 +85,7 @@ def nets(card: KeypointsCard) -> dict[str, str]:
 
 
 class OfflineFinder(Record):
-    """The constants for finding heads in JavaScript: `FindRule` and those of `predict`. `pair` numbers the eyes."""
+    """The constants for finding objects in JavaScript: `FindRule` and those of `predict`; `pair` numbers the eyes."""
 
     heads_size: int
     points_size: int
@@ -94,7 +93,7 @@ class OfflineFinder(Record):
     margin: float
     refine: int
     eyes: EyesRule | None
-    pair: tuple[int, int]
+    pair: tuple[int, int] | None
     overlap: float = predict.OVERLAP
     same: float = predict.SAME
     grid: int = predict.GRID
@@ -104,10 +103,6 @@ class OfflineFinder(Record):
 def page_rule(card: KeypointsCard) -> dict[str, JsonValue]:
     """The rule by which the nets' outputs become heads and their points."""
     rule = predict.FindRule.of(card)
-    try:
-        pair = eyes_of(card.points)
-    except TrainerError as error:
-        raise ModelError(str(error)) from error
     return OfflineFinder(
         heads_size=rule.heads_size,
         points_size=rule.points_size,
@@ -115,5 +110,5 @@ def page_rule(card: KeypointsCard) -> dict[str, JsonValue]:
         margin=rule.margin,
         refine=rule.refine,
         eyes=rule.eyes,
-        pair=pair,
+        pair=eyes_of(card.points),
     ).model_dump(mode="json")

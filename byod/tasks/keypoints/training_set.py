@@ -14,7 +14,7 @@ from byod.schema.keypoints import Keypoints, KeypointSet, keypoints_file, read_k
 from byod.schema.progress import Say
 from byod.schema.records import Example, Sha256, Snapshot
 from byod.tasks.keypoints.geometry.metrics import measurable
-from byod.tasks.keypoints.geometry.targets import eyes_of, true_heads
+from byod.tasks.keypoints.geometry.targets import true_heads
 from byod.training.train import digest
 
 
@@ -37,7 +37,7 @@ class TrainingSet:
         return {sha256: self.keypoints[sha256] for sha256 in shas if sha256 in self.keypoints}
 
     def measured(self, examples: Sequence[Example]) -> int:
-        """Count the heads of some pictures with both eyes marked, and so a size to measure errors by."""
+        """Count the objects in some pictures with a size to measure errors by."""
         return len(measurable(true_heads(examples, self.keypoints, self.points), self.points))
 
     def count(self, examples: Sequence[Example]) -> dict[str, int]:
@@ -59,10 +59,9 @@ def usable(labelled: TrainingSet, say: Say) -> TrainingSet:
     """The pictures that are marked; says of the others why they are left out.
 
     Raises:
-        TrainerError: no pair of eyes is among the points, or there is nothing to learn from.
+        TrainerError: there is nothing to learn from, or nothing to measure.
     """
     examples, keypoints, known = labelled.examples, labelled.keypoints, labelled.points
-    eyes_of(known)
     kept = tuple(example for example in examples if example.sha256 in keypoints)
     if left_out := len(examples) - len(kept):
         say(f"{left_out} pictures have no file of points and are left out")
@@ -72,10 +71,7 @@ def usable(labelled: TrainingSet, say: Say) -> TrainingSet:
         )
     marked = TrainingSet(kept, keypoints, known)
     if not marked.measured(kept):
-        raise TrainerError(
-            "no head has both its eyes marked inside the picture, and errors are measured by the distance of the eyes; "
-            "mark them first"
-        )
+        raise TrainerError(f"{unmeasured('the dataset', known)}; mark them first")
     counts = Counter(name for e in kept for head in keypoints[e.sha256].heads for name in head.marked)
     if unmarked := [name for name in known.names if not counts[name]]:
         raise TrainerError(
@@ -83,6 +79,18 @@ def usable(labelled: TrainingSet, say: Say) -> TrainingSet:
             "byod.toml"
         )
     return marked
+
+
+def unmeasured(where: str, points: KeypointSet) -> str:
+    """Why nothing can be measured: no object is marked with what errors are divided by."""
+    pair = points.measured_by
+    if pair is None:
+        return f"no object in {where} has a point marked inside the picture, so there is nothing to measure"
+    one, other = (points.names[at] for at in pair)
+    return (
+        f"no object in {where} has both {one} and {other} marked inside the picture, and errors are measured by the "
+        "distance between them"
+    )
 
 
 def labelled(snapshot: Snapshot, examples: Sequence[Example]) -> TrainingSet:

@@ -98,10 +98,14 @@ export class Finder {
     return values.map((value) => Math.floor(grid * value + 0.5) / grid);
   }
 
+  /** The numbers of the points that stand for a head: its eyes, or all where there are none. */
+  get seen() {
+    return this.rule.pair ?? [...this.names.keys()];
+  }
+
   /** Step 5: both nets have to see a head. */
   confidence({ score }, { sure }) {
-    const [left, right] = this.rule.pair.map((at) => sure[at]);
-    return score * ((left + right) / 2);
+    return score * mean(this.seen.map((at) => sure[at]));
   }
 
   /** Steps 5 and 6: the heads to keep, the best first. */
@@ -109,7 +113,8 @@ export class Finder {
     const sure = heads.filter(({ confidence }) => confidence >= this.rule.threshold);
     const kept = [];
     for (const head of sure.sort((a, b) => b.confidence - a.confidence)) {
-      const at = middle(...this.rule.pair.map((point) => head.points[point]));
+      const points = this.seen.map((point) => head.points[point]);
+      const at = [0, 1].map((axis) => mean(points.map((point) => point[axis])));
       const far = ({ at: other, box }) => Math.hypot(at[0] - other[0], at[1] - other[1]) >= this.rule.same * longer(box);
       if (kept.every(far)) kept.push({ ...head, at });
     }
@@ -123,6 +128,10 @@ function square(picture, frame, size) {
 
 function middle(left, right) {
   return [(left[0] + right[0]) / 2, (left[1] + right[1]) / 2];
+}
+
+function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function real(value, otherwise = 0) {

@@ -7,7 +7,6 @@ import pytest
 from keypoint_nets import POINTS, SIZE, heads_net, jpeg, points_net, run_folder, scene
 
 from byod.schema.errors import ModelError
-from byod.schema.keypoints import KeypointSet
 from byod.schema.model_card import EyesRule, KeypointsPrediction, Unreadable
 from byod.tasks.keypoints.geometry.crops import Frame
 from byod.tasks.keypoints.predict import Finder, FindRule, KeypointsPredictor, overlap
@@ -179,13 +178,11 @@ def test_numbers_that_are_none_find_nothing():
 
 
 def test_nets_that_are_not_what_the_rule_says_are_refused():
-    """Exchanged nets, another size, or points without eyes are one line each."""
+    """Exchanged nets, or another size, are one line each."""
     with pytest.raises(ModelError, match="boxes"):
         finder(heads=points_net())
     with pytest.raises(ModelError, match="image"):
         finder(FindRule(POINTS, SIZE, SIZE // 2, 0.05, 1.2))
-    with pytest.raises(ModelError, match="eyes"):
-        finder(FindRule(KeypointSet(names=("a", "b", "c")), SIZE, SIZE, 0.05, 1.2))
 
 
 def test_a_run_predicts_pictures(tmp_path):

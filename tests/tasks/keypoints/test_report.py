@@ -34,8 +34,8 @@ def test_the_headline_is_the_whole_pipeline(page):
     assert '<p class="number">80.0 %</p>' in re.sub(
         r"<span lang=.de.>.*?</span>|<span lang=.en.>|</span>", "", page
     )
-    assert any("40 heads in whole pictures" in text for text in texts(page, "en"))
-    assert any("40 Köpfe in ganzen Bildern" in text for text in texts(page, "de"))
+    assert any("40 objects in whole pictures" in text for text in texts(page, "en"))
+    assert any("40 Objekte in ganzen Bildern" in text for text in texts(page, "de"))
 
 
 def test_both_tables_and_the_baseline_stand_side_by_side(page):
@@ -44,7 +44,7 @@ def test_both_tables_and_the_baseline_stand_side_by_side(page):
         r'<tr><th scope="row">(.*?)</tr>', page.split('class="results"')[1].split("</table>")[0]
     )
     assert len(rows) == 4
-    for row, name in zip(rows, ("true crops", "whole pictures", "one head", "mean face"), strict=True):
+    for row, name in zip(rows, ("true crops", "whole pictures", "one object", "mean places"), strict=True):
         assert name in row
     assert "<b>–</b>" in rows[1]
     assert "3.4 %" in rows[0]
@@ -149,5 +149,5 @@ def test_the_comparison_names_the_best_and_the_pairs():
     """The run with the most glasses is marked, and differences are told of heads."""
     text = compare_points_page(material.comparison())
     assert re.search(r'class="n best"><span lang="en">90\.0 %', text)
-    assert any("6 only A got right, 2 only B" in each and "40 heads" in each for each in texts(text, "en"))
-    assert any("40 Köpfen" in each for each in texts(text, "de"))
+    assert any("6 only A got right, 2 only B" in each and "40 objects" in each for each in texts(text, "en"))
+    assert any("40 Objekten" in each for each in texts(text, "de"))

@@ -1,7 +1,8 @@
 """COCO keypoints: `images/<part>/` and `annotations/<part>.json`.
 
 A point outside the frame is v = 1 with its true coordinates, one inside v = 2, one nobody marked v = 0. Besides what
-COCO defines, the category carries `flip_pairs`, the points that change places in a mirror image.
+COCO defines, the category carries `flip_pairs`, the points that change places in a mirror image, and `scale_pair`,
+those whose distance errors are divided by.
 Source: https://cocodataset.org/#format-data
 """
 
@@ -61,7 +62,8 @@ def _image(number: int, name: str, keypoints: Keypoints, item: Leaving) -> dict[
 
 def _category(number: int, label: str, known: KeypointSet) -> dict[str, Any]:
     pairs = [list(pair) for pair in known.flips]
-    return {"id": number, "name": label, "keypoints": list(known.names), "skeleton": [], "flip_pairs": pairs}
+    said = {"id": number, "name": label, "keypoints": list(known.names), "skeleton": [], "flip_pairs": pairs}
+    return said | ({} if known.scale is None else {"scale_pair": list(known.scale)})
 
 
 def _annotation(

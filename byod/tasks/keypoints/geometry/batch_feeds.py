@@ -105,7 +105,7 @@ class KeypointFeed:
             say: takes lines for the user.
 
         Raises:
-            TrainerError: the points have no pair of eyes, or would be mislabelled by mirroring.
+            TrainerError: the points would be mislabelled by mirroring.
         """
         augment.check_mirror(points, jitter)
         self.points, self.size, self.margin, self.jitter = points, size, margin, jitter
@@ -184,6 +184,8 @@ class KeypointFeed:
         return image, _placed(head, frame, self.points.permutation if frame.mirrored else None)
 
     def _eyes(self, head: TrueHead) -> tuple[Pair, Pair] | None:
+        if self._pair is None:
+            return None
         left, right = self._pair
         if not (head.known[left] and head.known[right]):
             return None

@@ -1,8 +1,9 @@
-"""Measure how well heads and their points are found: errors in distances of the eyes, and what follows from them.
+"""Measure how well objects and their points are found: errors in sizes of the object, and what follows from them.
 
-Throughout, N heads and K points; places are pixels of the upright picture. The error of a point is its distance from
-the true one, divided by the distance of the true eyes (inter-ocular distance, IOD). Only points that are marked and
-inside the picture count, and only heads of which both eyes are. A head that was missed has infinite errors.
+Throughout, N objects and K points; places are pixels of the upright picture. The error of a point is its distance from
+the true one, divided by the size of the object: the true distance of the two points that the set names
+(`KeypointSet.measured_by`), else the diagonal of its box. Only points that are marked and inside the picture count, and
+only objects that have a size. An object that was missed has infinite errors.
 """
 
 from __future__ import annotations
@@ -20,38 +21,62 @@ from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of
 from byod.training import statistics
 
 FAILED = 0.1
-"""An error beyond which a point, or a head on the mean of its points, is a failure."""
+"""An error beyond which a point, or an object on the mean of its points, is a failure."""
 
 AREA = 0.08
 """The error up to which the area under the cumulated errors is taken."""
 
 CENTRE, DEGREES, SCALE = 0.1, 5.0, 0.15
-"""What glasses may be off by: in IOD, in degrees, and as a share of their size."""
+"""What glasses may be off by: in distances of the eyes, in degrees, and as a share of their size."""
 
 REACH = 0.5
-"""A find belongs to a true head if their centres are closer than this, in longer sides of the true head's box."""
+"""A find belongs to a true object if their centres are closer than this, in longer sides of the true one's box."""
+
+SIGMAS = {
+    "nose": 0.026,
+    **dict.fromkeys(("left_eye", "right_eye"), 0.025),
+    **dict.fromkeys(("left_ear", "right_ear"), 0.035),
+    **dict.fromkeys(("left_shoulder", "right_shoulder"), 0.079),
+    **dict.fromkeys(("left_elbow", "right_elbow"), 0.072),
+    **dict.fromkeys(("left_wrist", "right_wrist"), 0.062),
+    **dict.fromkeys(("left_hip", "right_hip"), 0.107),
+    **dict.fromkeys(("left_knee", "right_knee"), 0.087),
+    **dict.fromkeys(("left_ankle", "right_ankle"), 0.089),
+}
+"""How far apart people mark COCO's points, in roots of the object's area (https://cocodataset.org/#keypoints-eval)."""
+SIGMA = 0.05
+"""The same of all other points, for which nobody has measured it."""
 
 Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """The errors of each head.
+    """The errors of each object.
 
-    `points` float64 [N, K]: errors in IOD, nan where a point does not count, inf for a missed head; `nme` [N] their
-    mean over the points that count; `worst_eye` [N] the larger error of the two eyes; `glasses` bool [N]: whether
-    glasses would sit, that is the middle of the eyes is within 0.1 IOD, their angle within 5 degrees, and their
-    distance within 15 %.
+    `points` float64 [N, K]: errors in sizes of the object, nan where a point does not count, inf for a missed object;
+    `nme` [N] their mean over the points that count. `oks` [N] is COCO's object keypoint similarity, 0..1. Where the
+    points have eyes, `worst_eye` [N] is the larger error of the two, and `glasses` bool [N] says whether glasses would
+    sit: the middle of the eyes is within 0.1 of their distance, their angle within 5 degrees, and their distance within
+    15 %; else both are None.
     """
 
     points: Numbers
     nme: Numbers
-    worst_eye: Numbers
-    glasses: Flags
+    oks: Numbers
+    worst_eye: Numbers | None = None
+    glasses: Flags | None = None
+
+    @property
+    def achieved(self) -> Flags:
+        """Bool [N]: whether an object is found well: glasses would sit, or (without eyes) its error is within 0.1."""
+        return self.nme <= FAILED if self.glasses is None else self.glasses
 
     def of(self, chosen: NDArray[np.int64] | Flags) -> Errors:
-        """Some of the heads, by number or by flag."""
-        return Errors(self.points[chosen], self.nme[chosen], self.worst_eye[chosen], self.glasses[chosen])
+        """Some of the objects, by number or by flag."""
+        worst = None if self.worst_eye is None else self.worst_eye[chosen]
+        sit = None if self.glasses is None else self.glasses[chosen]
+        return Errors(self.points[chosen], self.nme[chosen], self.oks[chosen], worst, sit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +91,54 @@ class Matched:
 
 
 def measurable(heads: Sequence[TrueHead], points: KeypointSet) -> tuple[TrueHead, ...]:
-    """The heads whose eyes are both marked, inside the picture, and at least a pixel apart."""
-    left, right = eyes_of(points)
+    """The objects that have a point to measure, and a size to measure it by: at least a pixel."""
     return tuple(
-        head
-        for head in heads
-        if head.known[left]
-        and head.known[right]
-        and float(np.hypot(*(head.points[left] - head.points[right]))) >= 1
+        head for head, size in zip(heads, sizes(heads, points), strict=True) if size >= 1 and head.known.any()
     )
 
 
+def sizes(heads: Sequence[TrueHead], points: KeypointSet) -> Numbers:
+    """What the errors of each object are divided by, in pixels: float64 [N]; nan where it is not known."""
+    pair = points.measured_by
+    if pair is None:
+        boxes = np.array([head.box for head in heads], np.float64).reshape(-1, 4)
+        return np.asarray(np.hypot(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]))
+    known = np.array([head.known[list(pair)].all() for head in heads], np.bool_)
+    ends = np.array([head.points[list(pair)] for head in heads], np.float64).reshape(-1, 2, 2)
+    return np.where(known, np.hypot(*(ends[:, 1] - ends[:, 0]).T), np.nan)
+
+
 def measured(heads: Sequence[TrueHead], found: Numbers, points: KeypointSet) -> Errors:
-    """Compare measurable heads with what was found: float64 [N, K, 2], nan all over for a missed head."""
-    left, right = eyes_of(points)
+    """Compare measurable objects with what was found: float64 [N, K, 2], nan all over for a missed one."""
     count = len(points.names)
     truth = np.array([head.points for head in heads], np.float64).reshape(-1, count, 2)
     known = np.array([head.known for head in heads], np.bool_).reshape(-1, count)
     missed = np.isnan(found).all(axis=(1, 2))
-    apart = np.hypot(*(truth[:, right] - truth[:, left]).T)
-    away = np.hypot(*np.moveaxis(found - truth, -1, 0)) / apart[:, None]
+    away = np.hypot(*np.moveaxis(found - truth, -1, 0))
+    parts = away / sizes(heads, points)[:, None]
     # what counts and has no number was missed
-    errors = np.where(known, np.where(np.isnan(away), np.inf, away), np.nan)
+    errors = np.where(known, np.where(np.isnan(parts), np.inf, parts), np.nan)
     nme = np.where(missed, np.inf, np.nansum(errors, axis=1) / np.maximum(known.sum(axis=1), 1))
-    eyes = errors[:, [left, right]]
-    return Errors(
-        errors, nme, eyes.max(axis=1), glasses_sit(truth[:, [left, right]], found[:, [left, right]])
-    )
+    alike = similarity(heads, np.where(np.isnan(away), np.inf, away), known, points)
+    pair = eyes_of(points)
+    if pair is None:
+        return Errors(errors, nme, alike)
+    eyes = list(pair)
+    sit = glasses_sit(truth[:, eyes], found[:, eyes])
+    return Errors(errors, nme, alike, errors[:, eyes].max(axis=1), sit)
+
+
+def similarity(heads: Sequence[TrueHead], away: Numbers, known: Flags, points: KeypointSet) -> Numbers:
+    """COCO's object keypoint similarity of each object, 0..1: float64 [N]; `away` [N, K] are distances in pixels.
+
+    The mean over the points that count of exp(-d² / (2 s² k²)), with s² the area of the object's box and k twice the
+    point's sigma (https://cocodataset.org/#keypoints-eval).
+    """
+    boxes = np.array([head.box for head in heads], np.float64).reshape(-1, 4)
+    area = np.maximum((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), 1e-9)
+    spread = 2 * np.array([SIGMAS.get(name, SIGMA) for name in points.names])
+    near = np.exp(-(away**2) / (2 * area[:, None] * spread**2))
+    return np.asarray((near * known).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
 
 
 def glasses_sit(truth: Numbers, found: Numbers) -> Flags:
@@ -108,10 +154,11 @@ def glasses_sit(truth: Numbers, found: Numbers) -> Flags:
 
 
 def score(errors: Errors, groups: Sequence[str], points: KeypointSet, *, seed: int = 0) -> KeypointsScore:
-    """Sum up the errors of at least one head; `groups` [N] are the heads' duplicate groups."""
+    """Sum up the errors of at least one object; `groups` [N] are their duplicate groups."""
     nme, found = errors.nme, np.isfinite(errors.nme)
     counted = ~np.isnan(errors.points)
     low, high = median_interval(nme, groups, seed=seed)
+    worst, sit = errors.worst_eye, errors.glasses
     return KeypointsScore(
         heads=len(nme),
         found=int(found.sum()),
@@ -121,9 +168,12 @@ def score(errors: Errors, groups: Sequence[str], points: KeypointSet, *, seed: i
         pck=float((errors.points[counted] <= FAILED).mean()),
         fr=float((nme > FAILED).mean()),
         auc=float(np.clip(1 - nme / AREA, 0, 1).mean()),
-        worst_eye=_finite(_median(errors.worst_eye[found])),
-        glasses=float(errors.glasses.mean()),
-        glasses_interval=statistics.interval(errors.glasses, groups, seed=seed),
+        oks=None if np.isnan(errors.oks).any() else float(errors.oks.mean()),
+        within=float((nme <= FAILED).mean()),
+        within_interval=statistics.interval(nme <= FAILED, groups, seed=seed),
+        worst_eye=None if worst is None else _finite(_median(worst[found])),
+        glasses=None if sit is None else float(sit.mean()),
+        glasses_interval=None if sit is None else statistics.interval(sit, groups, seed=seed),
         per_point={
             name: _point_score(errors.points[counted[:, number], number])
             for number, name in enumerate(points.names)
@@ -163,21 +213,19 @@ def mean_faces(heads: Sequence[TrueHead], mean: Numbers, margin: float) -> Numbe
 
 
 def matched(heads: Sequence[TrueHead], found: Sequence[HeadFound], points: KeypointSet) -> Matched:
-    """Give each true head of one picture the find that is nearest to it, nearest pairs first.
+    """Give each true object of one picture the find that is nearest to it, nearest pairs first.
 
-    The centre of a head is the middle between its eyes; that of its box where its true eyes are not both known. A find
-    further away than half the longer side of the head's box is not of that head.
+    The centre of an object is the middle between its eyes, where the points have some; else, or where the true ones are
+    not both known, that of its box. A find further away than half the longer side of the box is not of that object.
     """
     pair = eyes_of(points)
-    names = [points.names[number] for number in pair]
     distances = []
     for number, head in enumerate(heads):
         x0, y0, x1, y1 = head.box
-        known = head.known[list(pair)].all()
-        centre = head.points[list(pair)].mean(axis=0) if known else np.array(((x0 + x1) / 2, (y0 + y1) / 2))
+        eyes = list(pair) if pair is not None and head.known[list(pair)].all() else []
+        centre = head.points[eyes].mean(axis=0) if eyes else np.array(((x0 + x1) / 2, (y0 + y1) / 2))
         for other, find in enumerate(found):
-            middle = np.array([find.points[name] for name in names]).mean(axis=0)
-            distance = float(np.hypot(*(middle - centre)))
+            distance = float(np.hypot(*(_centre(find, pair, points) - centre)))
             if distance <= REACH * max(x1 - x0, y1 - y0):
                 distances.append((distance, number, other))
     given: dict[int, int] = {}
@@ -186,6 +234,16 @@ def matched(heads: Sequence[TrueHead], found: Sequence[HeadFound], points: Keypo
             given[number] = other
     extra = tuple(other for other in range(len(found)) if other not in given.values())
     return Matched(tuple(given.get(number) for number in range(len(heads))), extra)
+
+
+def _centre(find: HeadFound, pair: tuple[int, int] | None, points: KeypointSet) -> Numbers:
+    """The middle between the eyes of a find; that of its box where the points have none."""
+    corners: Numbers
+    if pair is None:
+        corners = np.array(find.box, np.float64).reshape(2, 2)
+    else:
+        corners = np.array([find.points[points.names[at]] for at in pair], np.float64)
+    return np.asarray(corners.mean(axis=0))
 
 
 def places(found: HeadFound | None, points: KeypointSet) -> Numbers:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from byod.schema.errors import TrainerError
 from byod.schema.keypoints import Keypoints, KeypointSet, box_of
 from byod.schema.model_card import EyesRule
 from byod.schema.records import Example, Sha256
@@ -61,21 +60,15 @@ def true_heads(
     return tuple(heads)
 
 
-def eyes_of(points: KeypointSet) -> tuple[int, int]:
-    """The numbers of the two eyes in the point set, the one that stands left for the viewer first.
+def eyes_of(points: KeypointSet) -> tuple[int, int] | None:
+    """The numbers of the two eyes in the point set, the one that stands left for the viewer first; None without eyes.
 
-    They are the flip pair with "eye" in its names. A side is the viewer's where the name says "image"
-    (`eye_image_left`), else the head's own, as in COCO, whose left eye the viewer sees on the right.
-
-    Raises:
-        TrainerError: there is not exactly one such pair.
+    They are the flip pair with "eye" in its names, if there is just one. A side is the viewer's where the name says
+    "image" (`eye_image_left`), else the animal's own, as in COCO, whose left eye the viewer sees on the right.
     """
     pairs = [pair for pair in points.flips if all("eye" in re.split(r"[^a-z]+", n.lower()) for n in pair)]
     if len(pairs) != 1:
-        raise TrainerError(
-            f"points are measured by the distance of the eyes, and byod.toml names {len(pairs)} pairs of them; "
-            "give [points] one flip pair such as eye_image_left and eye_image_right"
-        )
+        return None
     first, second = sorted(pairs[0], key=lambda name: "left" not in name.lower())
     places = points.names.index(first), points.names.index(second)
     return places if "image" in first.lower() else places[::-1]
@@ -86,7 +79,10 @@ def eyes_rule(heads: Sequence[TrueHead], points: KeypointSet, margin: float) -> 
 
     It is measured on training heads whose eyes are both marked (medians); None without any.
     """
-    left, right = eyes_of(points)
+    pair = eyes_of(points)
+    if pair is None:
+        return None
+    left, right = pair
     sides, downs = [], []
     for head in heads:
         if not (head.known[left] and head.known[right]):

@@ -37,6 +37,7 @@ POINTS = KeypointSet(
         ("ear_image_left_tip", "ear_image_right_tip"),
         ("ear_image_left_inner", "ear_image_right_inner"),
     ),
+    scale=("eye_image_left", "eye_image_right"),
 )
 
 _NUMBER = re.compile(rb"-?[0-9]{1,9}")

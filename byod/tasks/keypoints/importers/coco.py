@@ -2,7 +2,7 @@
 
 A point with v = 0 is not marked; v = 1 (hidden) and v = 2 are both marked. Crowds (`iscrowd`) mark no single head.
 COCO states no flip pairs; names that differ only in "left" and "right" are taken for pairs, unless the category has
-`flip_pairs`, as byod's own export does.
+`flip_pairs`, as byod's own export does; so does `scale_pair`, the two points whose distance errors are divided by.
 Source: https://cocodataset.org/#format-data
 """
 
@@ -45,6 +45,7 @@ class _Category(_Part):
     name: str
     keypoints: tuple[str, ...] = ()
     flip_pairs: tuple[tuple[str, str], ...] | None = None
+    scale_pair: tuple[str, str] | None = None
 
 
 class _Annotation(_Part):
@@ -133,7 +134,7 @@ def _category(categories: Sequence[_Category], wanted: str | None, file: Path) -
 def _points(kind: _Category, file: Path) -> KeypointSet:
     flips = mirrored_pairs(kind.keypoints) if kind.flip_pairs is None else kind.flip_pairs
     try:
-        return KeypointSet(names=kind.keypoints, flips=flips)
+        return KeypointSet(names=kind.keypoints, flips=flips, scale=kind.scale_pair)
     except ValidationError as error:
         raise UsageError(f"{file}: the points of {kind.name!r}: {error.errors()[0]['msg']}") from error
 

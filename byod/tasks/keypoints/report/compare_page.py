@@ -5,22 +5,23 @@ from __future__ import annotations
 from byod.report import comparison_page
 from byod.report.comparison_page import Achieved, Cell, Column
 from byod.report.i18n import Phrase, percent, say
-from byod.schema.model_card import KeypointsComparison
-from byod.tasks.keypoints.report.wording import heads
+from byod.schema.model_card import KeypointsComparison, KeypointsScore
+from byod.tasks.keypoints.report.wording import achieved, objects
 
 
 def page(comparison: KeypointsComparison) -> str:
     """The whole page as text."""
     runs = comparison.runs
     crops, pipeline = [run.crops for run in runs], [run.pipeline for run in runs]
+    well = (say("found within 0.1", "auf 0,1 genau"), say("glasses", "Brille"))[
+        pipeline[0].glasses is not None
+    ]
     columns = (
         _column(
-            say("glasses, whole pictures", "Brille, ganze Bilder"),
-            [Cell(value=percent(s.glasses), interval=s.glasses_interval) for s in pipeline],
+            say("{well}, whole pictures", "{well}, ganze Bilder", well=well), [_share(s) for s in pipeline]
         ),
         _column(
-            say("glasses, true crops", "Brille, wahre Ausschnitte"),
-            [Cell(value=percent(s.glasses), interval=s.glasses_interval) for s in crops],
+            say("{well}, true crops", "{well}, wahre Ausschnitte", well=well), [_share(s) for s in crops]
         ),
         _column(
             say("error, true crops (median)", "Fehler, wahre Ausschnitte (Median)"),
@@ -30,6 +31,7 @@ def page(comparison: KeypointsComparison) -> str:
             say("error, whole pictures", "Fehler, ganze Bilder"),
             [Cell(value=percent(s.median), interval=s.interval) for s in pipeline],
         ),
+        _column(say("OKS", "OKS"), [Cell(value=percent(s.oks)) for s in pipeline]),
         _column(
             say("found", "gefunden"), [Cell(value=say("{n}", "{n}", n=score.found)) for score in pipeline]
         ),
@@ -38,20 +40,22 @@ def page(comparison: KeypointsComparison) -> str:
         comparison,
         told=comparison.points,
         number=comparison.heads,
-        counted=heads,
-        named=say(
-            "Heads in whole pictures on which glasses would sit",
-            "Köpfe in ganzen Bildern, auf denen eine Brille säße,",
-        ),
+        counted=objects,
+        named=achieved(pipeline[0]),
         achieved=[
-            Achieved(value=s.glasses, low=s.glasses_interval[0], high=s.glasses_interval[1]) for s in pipeline
+            Achieved(value=s.achieved[0], low=s.achieved[1][0], high=s.achieved[1][1]) for s in pipeline
         ],
         columns=columns,
         remark=say(
-            "Errors in distances of the eyes; a head that was missed is infinitely wrong.",
-            "Fehler in Augenabständen; ein übersehener Kopf ist unendlich falsch.",
+            "An object that was missed is infinitely wrong. OKS: COCO's object keypoint similarity.",
+            "Ein übersehenes Objekt ist unendlich falsch. OKS: COCOs Ähnlichkeit der Punkte eines Objekts.",
         ),
     )
+
+
+def _share(score: KeypointsScore) -> Cell:
+    value, interval = score.achieved
+    return Cell(value=percent(value), interval=interval)
 
 
 def _column(head: Phrase, cells: list[Cell]) -> Column:

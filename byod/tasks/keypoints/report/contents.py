@@ -116,8 +116,8 @@ def _shown_heads(card: KeypointsCard, evaluated: Sequence[EvaluatedExample]) -> 
             said=_said(card, head),
             error=float(crops.nme[at]),
             whole=float(whole.nme[at]) if np.isfinite(whole.nme[at]) else None,
-            glasses=bool(crops.glasses[at]),
-            whole_glasses=bool(whole.glasses[at]),
+            glasses=bool(crops.achieved[at]),
+            whole_glasses=bool(whole.achieved[at]),
             part=head.part,
         )
         for at, head in enumerate(heads)

@@ -83,15 +83,19 @@ def render(contents: ReportContents) -> str:
         **shown,
         "bar": wording.bar(card),
         "results": rows,
-        "forest": charts.forest([_bar(row) for row in rows], named_by="glasses"),
+        "forest": charts.forest([_bar(row) for row in rows], named_by="achieved"),
+        "eyes": card.metrics.pipeline.glasses is not None,
+        "achieved": wording.achieved(card.metrics.pipeline),
+        "achieved_column": _achieved_column(card.metrics.pipeline),
+        "unit": wording.unit(card.points),
         "missed_in_all": sum(len(each.missed) for each in contents.pictures),
         "doubts_in_all": len(contents.issues),
     }
     names = ", ".join(card.points.names[:4]) + (" …" if len(card.points.names) > 4 else "")
     shown_page = RunPage(
         card=card,
-        title=f"{percent(card.metrics.pipeline.glasses).en} · {names}",
-        number_on_top=percent(card.metrics.pipeline.glasses),
+        title=f"{percent(card.metrics.pipeline.achieved[0]).en} · {names}",
+        number_on_top=percent(card.metrics.pipeline.achieved[0]),
         headline=wording.headline(card),
         crossed=wording.crossed(card),
         history=contents.histories.get(Stage.POINTS, ()),
@@ -115,8 +119,8 @@ def _picture_rows(contents: ReportContents) -> list[PictureRow]:
     card = contents.card
     names = {
         "pictures": say("pictures", "Bilder"),
-        "heads": say("heads", "Köpfe"),
-        "empty": say("without a head", "ohne Kopf"),
+        "heads": say("objects", "Objekte"),
+        "empty": say("without an object", "ohne Objekt"),
     }
     # cross-validated, every head that was learned from was tested as well
     heads = sum(card.counts.get(Split(side), {}).get("heads", 0) for side in ("train", "valid"))
@@ -132,18 +136,24 @@ def _rows(contents: ReportContents) -> list[Row]:
         Row(name=say("whole pictures", "ganze Bilder"), score=metrics.pipeline),
     ]
     if metrics.single is not None and metrics.single.heads < metrics.pipeline.heads:
-        name = say("… with one head", "… mit einem Kopf")
+        name = say("… with one object", "… mit einem Objekt")
         rows.append(Row(name=name, score=metrics.single))
     return [
         *rows,
-        Row(name=say("mean face (crops)", "mittleres Gesicht (Ausschnitte)"), score=contents.card.baseline),
+        Row(name=say("mean places (crops)", "mittlere Lage (Ausschnitte)"), score=contents.card.baseline),
     ]
 
 
+def _achieved_column(score: KeypointsScore) -> Phrase:
+    if score.glasses is None:
+        return say("within 0.1", "auf 0,1 genau")
+    return say("glasses sit", "Brille sitzt")
+
+
 def _bar(row: Row) -> charts.Bar:
-    low, high = row.score.glasses_interval
+    value, (low, high) = row.score.achieved
     shown = row.name.en if row.name.en == row.name.de else f"{row.name.en} · {row.name.de}"
-    return charts.Bar(name=shown, value=row.score.glasses, low=low, high=high)
+    return charts.Bar(name=shown, value=value, low=low, high=high)
 
 
 def _closeup(head: ShownHead, album: Album) -> Closeup:
@@ -206,6 +216,6 @@ def _boxed(picture: ShownPicture, album: Album, *, missed: bool) -> Boxed:
 
 
 _CAPTIONS = {
-    Stage.HEADS: Phrase(en="Finding heads: loss", de="Köpfe finden: Verlust (loss)"),
+    Stage.HEADS: Phrase(en="Finding objects: loss", de="Objekte finden: Verlust (loss)"),
     Stage.POINTS: Phrase(en="Finding points: loss", de="Punkte finden: Verlust (loss)"),
 }

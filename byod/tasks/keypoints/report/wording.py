@@ -4,26 +4,64 @@ from __future__ import annotations
 
 from byod.report.i18n import Phrase, many, percent, say
 from byod.report.run_wording import Finding, of_folds
-from byod.schema.model_card import KeypointsCard, Measured
+from byod.schema.keypoints import KeypointSet
+from byod.schema.model_card import KeypointsCard, KeypointsScore, Measured
 
 
-def heads(count: int) -> Phrase:
-    """A number of heads, after "on" ("3 heads", "3 Köpfen")."""
-    return many(count, "head", "heads", "Kopf", "Köpfen")
+def objects(count: int) -> Phrase:
+    """A number of objects, after "on" ("3 objects", "3 Objekten")."""
+    return many(count, "object", "objects", "Objekt", "Objekten")
+
+
+def achieved(score: KeypointsScore) -> Phrase:
+    """Name the share by which models are ranked."""
+    if score.glasses is not None:
+        return say(
+            "Objects in whole pictures on which glasses would sit",
+            "Objekte in ganzen Bildern, auf denen eine Brille säße",
+        )
+    return say(
+        "Objects in whole pictures whose points are found within 0.1",
+        "Objekte in ganzen Bildern, deren Punkte auf 0,1 genau gefunden sind",
+    )
+
+
+def unit(points: KeypointSet) -> Phrase:
+    """Say what errors are divided by."""
+    pair = points.measured_by
+    if pair is None:
+        return say(
+            "Errors are in diagonals of the object's box.", "Fehler in Diagonalen des Kastens um das Objekt."
+        )
+    one, other = (points.names[at] for at in pair)
+    return say(
+        "Errors are in distances of {one} and {other}.",
+        "Fehler in Abständen von {one} und {other}.",
+        one=one,
+        other=other,
+    )
 
 
 def headline(card: KeypointsCard) -> Phrase:
     """Say what the number on top stands for."""
     score = card.metrics.pipeline
-    low, high = score.glasses_interval
+    _, (low, high) = score.achieved
+    if score.glasses is not None:
+        well = say(
+            "glasses would sit: centre within 0.1 of the distance of the eyes, angle within 5°, size within 15 %",
+            "eine Brille säße: Mitte auf 0,1 Augenabstände, Winkel auf 5°, Größe auf 15 % genau",
+        )
+    else:
+        well = say("their points are off by at most 0.1", "ihre Punkte höchstens 0,1 danebenliegen")
     return say(
-        "of the {heads} heads in whole pictures that the model had never seen were found so well that glasses would "
-        "sit: centre within 0.1 of the distance of the eyes, angle within 5°, size within 15 %. A head that was missed "
-        "counts as a failure. With as many heads as these, the true share lies between {low} and {high} (95 %).",
-        "der {heads} Köpfe in ganzen Bildern, die das Modell nie gesehen hatte, wurden so gut gefunden, dass eine "
-        "Brille säße: Mitte auf 0,1 Augenabstände, Winkel auf 5°, Größe auf 15 % genau. Ein übersehener Kopf zählt als "
-        "Fehler. Bei so vielen Köpfen liegt der wahre Anteil zwischen {low} und {high} (95 %).",
-        heads=score.heads,
+        "of the {objects} objects in whole pictures that the model had never seen were found so well that {well}. One "
+        "that was missed counts as a failure. With as many as these, the true share lies between {low} and {high} "
+        "(95 %).",
+        "der {objects} Objekte in ganzen Bildern, die das Modell nie gesehen hatte, wurden so gut gefunden, dass "
+        "{well}. Ein übersehenes zählt als Fehler. Bei so vielen liegt der wahre Anteil zwischen {low} und {high} "
+        "(95 %).",
+        objects=score.heads,
+        well=well,
         low=percent(low),
         high=percent(high),
     )
@@ -50,10 +88,10 @@ def bar(card: KeypointsCard) -> Finding:
     """Say whether the net sees more than the crop alone tells."""
     own, mean = card.metrics.crops, card.baseline
     words = say(
-        "The bar: the mean face of the training heads, laid into each true crop without looking at it, is off by "
-        "{mean} (median); the model by {own}.",
-        "Die Messlatte: Das mittlere Gesicht der Trainingsköpfe, ungesehen in jeden wahren Ausschnitt gelegt, liegt um "
-        "{mean} daneben (Median), das Modell um {own}.",
+        "The bar: the mean places of the points in training, laid into each true crop without looking at it, are off "
+        "by {mean} (median); the model by {own}.",
+        "Die Messlatte: Die mittlere Lage der Punkte im Training, ungesehen in jeden wahren Ausschnitt gelegt, liegt "
+        "um {mean} daneben (Median), das Modell um {own}.",
         mean=percent(mean.median),
         own=percent(own.median),
     )
@@ -82,8 +120,8 @@ def issue(why: str, point: str, error: float) -> Phrase:
         return say("left and right look exchanged", "links und rechts wohl vertauscht")
     if why == "not marked":
         return say(
-            "a head that is not marked? ({sure} sure)",
-            "ein nicht markierter Kopf? ({sure} sicher)",
+            "an object that is not marked? ({sure} sure)",
+            "ein nicht markiertes Objekt? ({sure} sicher)",
             sure=percent(error, 0),
         )
     return say(

@@ -103,7 +103,8 @@ def net(options: Choice, planned: Plan, points: KeypointSet) -> Net:
 def loss(planned: Plan, points: KeypointSet, device: torch.device) -> Loss:
     """The loss of the stage."""
     eyes = eyes_of(points)
-    share = torch.tensor([1.0 if at in eyes else BESIDE for at in range(len(points.names))], device=device)
+    wanted = range(len(points.names)) if eyes is None else eyes
+    share = torch.tensor([1.0 if at in wanted else BESIDE for at in range(len(points.names))], device=device)
     one = losses.of_numbers if planned.direct else losses.of_heatmaps
 
     def value(said: torch.Tensor, batch: Batch) -> torch.Tensor:
