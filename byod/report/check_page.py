@@ -158,8 +158,16 @@ def _conflict(
     tiles = tuple(
         tray.tile(sample, (_facts(sample), _name(sample)), badge=sample.label) for sample in samples[:_COPIES]
     )
-    title: Phrase = joined(claimed, " / ") if claimed else say("the same picture under several names")
+    title = _one_of(claimed) if claimed else say("the same picture under several names")
     return Group(title=title, tiles=tiles, more=len(samples) - len(tiles), commands=commands)
+
+
+def _one_of(labels: Sequence[str]) -> Phrase:
+    """The labels, with "or" between them."""
+    title = verbatim(labels[0])
+    for label in labels[1:]:
+        title = say("{one} or {other}", one=title, other=label)
+    return title
 
 
 def _suspect(snapshot: Snapshot, tray: Tray, suspect: LabelIssue, sample: Sample) -> Group:

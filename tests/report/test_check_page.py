@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from loopback_proxy import proxy
+from page_languages import Reading
 from PIL import Image
 
 from byod.report import check_page
@@ -54,23 +55,17 @@ def dom(chromium, page: Path, folder: Path, port: int = 9) -> str:
 
 
 class Elements(HTMLParser):
-    """Counts the elements of a page and gathers its attributes and texts."""
+    """Counts the elements of a page and gathers its attributes, and its words in English."""
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.attributes, self.text = Counter(), [], []
+        self.tags, self.attributes = Counter(), []
+        self.words = Reading(text).words
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.tags[tag] += 1
         self.attributes += [(tag, *pair) for pair in attrs]
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-    @property
-    def words(self):
-        return " ".join(" ".join(self.text).split())
 
 
 def troubled(drawn_snapshot, folder, name="Möhre", other="Kohl", creator="Jörg", safe=("moehre", "kohl")):
@@ -133,8 +128,8 @@ def test_it_says_what_is_wrong(tmp_path, drawn_snapshot):
         "The largest class (“Möhre”, 19) has 2.4 times the pictures of the smallest (“Kohl”, 8).",
         "“Kohl” has 8 pictures: too few to learn from",
         "2 conflicts : the same picture under different class names",
-        "Möhre or Kohl?",
-        "1 copy of 1 picture lies in rejected/duplicate/",
+        "Möhre or Kohl ?",
+        "rejected/duplicate/ has 1 copy of 1 picture.",
         "Möhre: one mirrors the other",
         "1 placeholder was set aside",
         "the file is gone",
@@ -191,7 +186,7 @@ def test_strangers_text_stays_text(tmp_path, drawn_snapshot):
     before, after = (Elements(page.read_text("utf-8")) for page in (plain, hostile))
     assert after.tags == before.tags
     assert [(t, k) for t, k, _ in after.attributes] == [(t, k) for t, k, _ in before.attributes]
-    assert after.tags["script"] == 0
+    assert after.tags["script"] == 1
     assert "document.title='pwned'" in after.words
     assert "{{ 7*7 }}" in after.words
 
@@ -203,7 +198,7 @@ def test_a_browser_runs_nothing_and_asks_for_nothing(tmp_path, drawn_snapshot, c
     page = write_check(snapshot.model_copy(update={"name": "name " + HOSTILE}), PAGES, tmp_path / "set")
     seen = dom(chromium, page, tmp_path, port)
     elements = Elements(seen)
-    assert elements.tags["script"] == 0
+    assert elements.tags["script"] == 1  # the page's own, which its policy names
     assert elements.tags["section"] >= 8
     assert f"<title>{html.escape('name ' + HOSTILE, quote=False)}".encode() in seen.encode()
     pictures = [value for tag, key, value in elements.attributes if (tag, key) == ("img", "src")]

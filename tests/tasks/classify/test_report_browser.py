@@ -85,7 +85,7 @@ def test_the_reader_chooses_the_language(browser, pages, name):
     browser.get(pages[name].as_uri())
     for choice, language in ((None, "en"), ("de", "de"), ("en", "en")):
         if choice:
-            browser.find_element(By.CSS_SELECTOR, f"label[for={choice}]").click()
+            browser.find_element(By.CSS_SELECTOR, f"label[for=language-{choice}]").click()
         shown = browser.execute_script(f"return [{ENGLISH}, {GERMAN}, document.documentElement.lang]")
         assert (shown[0] > 10, shown[1] > 10, shown[2]) == (language == "en", language == "de", language)
         other = 1 if language == "en" else 0
