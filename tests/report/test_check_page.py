@@ -14,11 +14,12 @@ import pytest
 from loopback_proxy import proxy
 from page_languages import Reading
 from PIL import Image
+from troubled_dataset import troubled
 
 from byod.report import check_page
 from byod.report.check_page import write_check
 from byod.schema.reasons import Reason
-from byod.schema.records import DuplicateGroup, Sample, Status, Yield
+from byod.schema.records import Sample, Status
 from byod.tasks import TASKS
 
 PAGES = TASKS["classify"].pages
@@ -66,56 +67,6 @@ class Elements(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags[tag] += 1
         self.attributes += [(tag, *pair) for pair in attrs]
-
-
-def troubled(drawn_snapshot, folder, name="Möhre", other="Kohl", creator="Jörg", safe=("moehre", "kohl")):
-    """A dataset with one of everything the page has a section for, named as given."""
-    made = drawn_snapshot(folder, dict(zip((name, other), safe, strict=True)), per_class=24)
-    samples = list(made.samples)
-    keeper = samples[0]
-
-    def aside(number, reason, **fields):
-        sample = samples[number]
-        path = f"rejected/{reason}/{Path(sample.path).name}"
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / sample.path).rename(folder / path)
-        values = {"status": Status.REJECTED, "reason": reason, "path": path} | fields
-        samples[number] = sample.model_copy(update=values)
-        return samples[number]
-
-    aside(1, Reason.DUPLICATE, keeper=keeper.sha256)
-    aside(2, Reason.PLACEHOLDER, detail=creator)
-    aside(3, Reason.TOO_SMALL, detail=creator)
-    conflict = aside(4, Reason.CONFLICT), aside(30, Reason.CONFLICT)
-    alone = aside(5, Reason.CONFLICT)
-    for number in range(33, 48):
-        aside(number, Reason.SURPLUS)
-    samples[11] = samples[11].model_copy(update={"path": "images/moehre/gone.jpg"})
-    [origin] = made.origins[samples[7].sha256]
-    origins = dict(made.origins)
-    origins[samples[7].sha256] = (
-        origin.model_copy(update={"licence": creator, "creator": creator, "title": creator, "page": creator}),
-    )
-    origins[samples[8].sha256] = (origin.model_copy(update={"licence": None}),)
-    [other_origin] = made.origins[samples[40].sha256]
-    origins[alone.sha256] = (*made.origins[alone.sha256], other_origin.model_copy(update={"terms": "q2"}))
-    lines = [
-        Yield(source="openverse", query="q1", label=name, offered=30, fetched=20, stopped_by=creator),
-        Yield(source="openverse", query="q2", label=other, offered=40, kept=3),
-    ]
-    return made.model_copy(
-        update={
-            "samples": tuple(samples),
-            "origins": origins,
-            "conflicts": (tuple(sample.sha256 for sample in conflict), (alone.sha256,)),
-            "lookalikes": ((samples[10].sha256, samples[11].sha256, "mirrored"),),
-            "groups": (
-                DuplicateGroup(key=samples[10].sha256, members=(samples[10].sha256, samples[11].sha256)),
-            ),
-            "yields": tuple(lines),
-            "misses": {"not-found": 3, "robots": 2},
-        }
-    )
 
 
 def test_it_says_what_is_wrong(tmp_path, drawn_snapshot):
