@@ -3,7 +3,7 @@
     python docs/generate.py
 
 Every part is made from the code itself: the commands, the reasons, the fields of the recipe, the options of the
-trainers, the lists of sources and of export formats. The text around the parts is written by hand.
+trainers, the lists of sources and of export formats, the parts of a task. The text around the parts is written by hand.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ from byod.plugin import Task
 from byod.schema.keypoints import KeypointSet
 from byod.schema.reasons import Reason, Retry, When
 from byod.schema.recipe import ClassRecipe, Recipe
+from byod.schema.review_tasks import Reviewing
+from byod.schema.serving import Serving
+from byod.schema.task import Exchange, Labels, Pages, Storage
+from byod.schema.task_learning import Comparing, Evaluating, LabelledSet, Learning, Predicting
 from byod.tasks import TASKS
 
 DOCS = Path(__file__).parent
@@ -260,6 +264,35 @@ def plugin_names() -> str:
     return table(("name", "what it is"), rows)
 
 
+PROTOCOLS = {
+    protocol.__name__: protocol
+    for protocol in (
+        *(Storage, Labels, Pages, Exchange, Learning, LabelledSet),
+        *(Evaluating, Predicting, Comparing, Serving, Reviewing),
+    )
+}
+
+
+def protocol(name: str) -> str:
+    """What a part of a task has: each name with its arguments, and what it is."""
+    rows = []
+    for member, made in vars(PROTOCOLS[name]).items():
+        if member.startswith("_"):
+            continue
+        words = inspect.getdoc(made) or ""
+        given = ""
+        if not isinstance(made, property):
+            given = f"({', '.join(p for p in inspect.signature(made).parameters if p != 'self')})"
+        rows.append((f"`{member}{given}`", prose(words.split("\n\n")[0])))
+    return table(("name", "what it is"), rows)
+
+
+def source(name: str) -> str:
+    """A file of the third task in the tests, as it is."""
+    text = (DOCS.parent / "tests" / "fixtures" / name).read_text(encoding="utf-8")
+    return f"```python\n{text.rstrip()}\n```"
+
+
 PARTS: dict[str, Callable[..., str]] = {
     "command": command,
     "reasons": reasons,
@@ -269,6 +302,8 @@ PARTS: dict[str, Callable[..., str]] = {
     "recipe": recipe,
     "trainer": trainer,
     "plugin-names": plugin_names,
+    "protocol": protocol,
+    "source": source,
 }
 
 

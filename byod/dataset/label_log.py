@@ -3,8 +3,8 @@
 With the folders and `byod.toml` it is enough to rebuild a lost catalog. The catalog is written first; whatever
 the text lacks of it is appended when the dataset is closed or opened, so a kill between the two loses nothing.
 
-A line is of format 1 unless it says `"format": N`: byod 0.1 reads no line with another key, so that format 1 has to go
-without saying. What a newer byod adds to a line stays there, since lines are never written again.
+Each line says its format, since logs are put together from lines of several versions; one that does not is of format 1.
+What a newer byod adds to a line stays there, since lines are never written again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from byod.schema.files import Folder
 from byod.schema.records import Verdict
 
 FILE = "labels.jsonl"
+FORMAT = 1
 _STATED = re.compile(rb'(?<!\\)"format"\s*:')
+_OTHER = re.compile(_STATED.pattern + rb"(?!\s*1\s*[,}])")
 
 
 def check_format(file: Path) -> None:
@@ -34,7 +36,7 @@ def check_format(file: Path) -> None:
     if not file.is_file():
         return
     content = file.read_bytes()
-    if _STATED.search(content) is None:  # as nearly always; 100,000 lines are looked through at once
+    if _OTHER.search(content) is None:  # as nearly always; 100,000 lines are looked through at once
         return
     for line in content.splitlines():
         if _STATED.search(line) is not None:
@@ -54,7 +56,8 @@ class LabelLog:
         written = self._last_number()
         new = self._catalog.verdicts.after(written)
         if new:
-            lines = [json.dumps({"id": n, **v.model_dump(mode="json")}, ensure_ascii=False) for n, v in new]
+            known = ({"format": FORMAT, "id": n, **v.model_dump(mode="json")} for n, v in new)
+            lines = [json.dumps(each, ensure_ascii=False) for each in known]
             self._folder.append(FILE, ("\n".join(lines) + "\n").encode())
 
     def restore(self) -> int:

@@ -105,10 +105,9 @@ def test_the_label_log_is_completed_and_a_torn_line_is_cut(tmp_path: Path):
     with Dataset(tmp_path / "d", TASKS) as dataset:
         dataset.catalog.verdicts.add(verdicts[3:])
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    assert [line["id"] for line in lines] == [1, 2, 3, 4, 5]
-    assert [
-        Verdict.model_validate({k: v for k, v in line.items() if k != "id"}) for line in lines
-    ] == verdicts
+    assert [line.pop("id") for line in lines] == [1, 2, 3, 4, 5]
+    assert {line.pop("format") for line in lines} == {1}
+    assert [Verdict.model_validate(line) for line in lines] == verdicts
 
 
 def test_a_damaged_catalog_is_named_with_a_way_out(tmp_path: Path):

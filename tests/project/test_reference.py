@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from brightness import interchange
+from brightness.trainer import Line
 from documented import ROOT, name, options, pages, section, spans, text
 
 import byod.plugin
@@ -282,11 +284,11 @@ def test_every_option_of_a_trainer_is_on_its_pages(trainer: str):
 
 
 def test_every_option_that_is_set_on_a_page_exists():
-    """`--set KEY=…` and `--plugin NAME` on pages name options and trainers there are."""
+    """`--set KEY=…` and `--plugin NAME` on pages name options and trainers there are, or those of the examples."""
     trainers = generated().trainers()
     known = {option for trainer in trainers.values() for option in trainer.Options.model_fields}
     assert words_after("--set ") - {"KEY"} <= known
-    assert words_after("--plugin ") - {"NAME", "nearest"} <= set(trainers)
+    assert words_after("--plugin ") - {"NAME", "nearest", Line.name} <= set(trainers)
     headings = re.findall(r"^## (.+)$", text(TRAINERS), flags=re.MULTILINE)
     assert set(headings) == set(trainers)
 
@@ -361,11 +363,11 @@ def test_every_importer_is_on_its_pages_and_tested():
 
 
 def test_every_export_format_is_on_its_pages_and_tested():
-    """README.md and docs/commands.md name each format, pages name no other, and a test writes each of a dataset's."""
+    """README.md and docs/commands.md name each, pages no other (but the third task's), a test writes a dataset's."""
     formats = {*FORMATS, *runs.RUN_FORMATS, runs.WEB}
     for told in (section(README, "## Commands"), section(COMMANDS, "### byod export")):
         assert not [format for format in formats if not re.search(rf"[` ]{format}`", told)]
-    assert words_after("--format ") - {"FORMAT"} <= formats
+    assert words_after("--format ") - {"FORMAT", *interchange.exports} <= formats
     written = {
         argument.value
         for path in TESTED
