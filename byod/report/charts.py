@@ -352,7 +352,7 @@ def _text(x: float, y: float, words: Phrase, anchor: str) -> str:
 
 
 def _title(words: Phrase) -> str:
-    """What a browser shows beside the pointer, in all languages: that cannot be switched."""
+    """The words a browser shows beside the pointer, in all languages: they cannot be switched."""
     return f"<title>{escape(words.together())}</title>"
 
 

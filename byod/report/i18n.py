@@ -81,7 +81,7 @@ def many(count: int, one: str, more: str, *, context: str | None = None, **parts
 
 
 def verbatim(text: str) -> Phrase:
-    """What is the same in every language: the name of a class, a file, a number that is written already."""
+    """The same in every language: the name of a class, a file, a number that is written already."""
     return Phrase(write=lambda _: text)
 
 

@@ -48,7 +48,7 @@ class Language:
 
     @property
     def name(self) -> str:
-        """What it calls itself: "English", "Deutsch"; its code where its catalogue does not say."""
+        """Its own name: "English", "Deutsch"; its code where its catalogue does not say."""
         context = "the language's own name"
         english = CONVENTIONS[context] if self.code == "en" else self.code
         return self.texts.get((context, CONVENTIONS[context]), (english,))[0]
@@ -74,7 +74,7 @@ class Language:
         return found[self.plural(count)]
 
     def convention(self, name: str) -> str:
-        """How it writes one of the `CONVENTIONS`."""
+        """Its way of writing one of the `CONVENTIONS`."""
         return self.said(CONVENTIONS[name], name)
 
     def decimal(self, digits: str) -> str:
@@ -116,13 +116,18 @@ def _read(locale: Path) -> tuple[Language, ...]:
     return (ENGLISH, *(read(file, file.parents[1].name) for file in files))
 
 
+def is_code(code: str) -> bool:
+    """True for the code of a language that can have a catalogue: "fr", "pt_BR"; English has none."""
+    return _CODE.fullmatch(code) is not None and code != "en"
+
+
 def read(file: Path, code: str) -> Language:
     """The language in a catalogue.
 
     Raises:
         ByodError: it is damaged, or a translation has other places for values than its text.
     """
-    if not _CODE.fullmatch(code) or code == "en":
+    if not is_code(code):
         raise ByodError(f"{file}: {code!r} is no code of a language to translate into, as de or pt_BR are")
     try:
         entries = po_file.read(file.read_text(encoding="utf-8"), str(file))

@@ -44,7 +44,7 @@ class Entry(Record):
 
     @property
     def key(self) -> tuple[str | None, str]:
-        """What no two messages of a file share."""
+        """Context and text, which no two messages of a file share."""
         return self.context, self.msgid
 
 

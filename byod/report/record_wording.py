@@ -1,4 +1,4 @@
-"""What records hold in a word of their own, said to people: how a search ended, why a picture was refused, licences."""
+"""Say to people what records hold in one word: the end of a search, a reason for refusing, a licence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ENDED = {
 
 
 def ended(word: str) -> Phrase:
-    """How a search ended; a word of a source that is not known stays as it is."""
+    """Say how a search ended; a word that is not known stays as it is."""
     return _ENDED.get(word) or verbatim(word)
 
 
@@ -40,7 +40,7 @@ def licence_name(code: str | None) -> Phrase:
 
 
 def licence_terms(code: str | None, known: Licence | None) -> Phrase:
-    """What a licence allows, in a word or two."""
+    """Say what a licence allows, in a word or two."""
     if known is None:
         return say("not stated", context="licence") if code is None else say("not known to byod")
     if known.commercial:

@@ -117,7 +117,7 @@ class Tray:
 
 
 def cannot_be_shown(reason: str) -> Phrase:
-    """What stands in the place of a picture that cannot be opened."""
+    """The words in the place of a picture that cannot be opened."""
     return say("cannot be shown: {reason}", reason=reason)
 
 

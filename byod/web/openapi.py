@@ -86,7 +86,7 @@ def page(about: About, said: type[Record], language: str) -> str:
 
 
 def record_words(schema: dict[str, Any]) -> Phrase:
-    """What a record is, as its docstring says: a text for people like any other."""
+    """Say what a record is, as its docstring does: a text for people like any other."""
     description = " ".join(schema.get("description", "").split())
     return say(description, context="record of the API") if description else verbatim("")
 

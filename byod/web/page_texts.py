@@ -1,4 +1,4 @@
-"""What the page in the browser says, and which language a browser asks for."""
+"""The texts of the page in the browser, and the language that a browser asks for."""
 
 from __future__ import annotations
 

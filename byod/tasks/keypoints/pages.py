@@ -53,7 +53,7 @@ def label_count(snapshot: Snapshot) -> LabelCount:
 
 
 def _words(marked: int, heads: int, outside: int, unmarked: int) -> Phrase:
-    """How far the marking has come."""
+    """Say how far the marking has come."""
     counted = many(heads, "{count} head", "{count} heads", context="after with")
     if outside:
         counted += many(
