@@ -11,10 +11,17 @@ Examples:
 
 from byod.images.resize import as_input
 from byod.schema.errors import TrainerError, UsageError
-from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
+from byod.schema.keypoints import Instance, Keypoint, Keypoints, KeypointSet
 from byod.schema.model_card import InputRule, LrFinder, Resize, Stage
 from byod.schema.records import Example, Split, Task
-from byod.tasks.keypoints.geometry import HeadBatch, HeadFeed, Jitter, KeypointBatch, KeypointFeed, eyes_of
+from byod.tasks.keypoints.geometry import (
+    DetectionBatch,
+    DetectionFeed,
+    Jitter,
+    KeypointBatch,
+    KeypointFeed,
+    eyes_of,
+)
 from byod.training.protocol import (
     Architecture,
     Checking,
@@ -34,12 +41,12 @@ __all__ = [
     "Architecture",
     "Checking",
     "Checkpoint",
+    "DetectionBatch",
+    "DetectionFeed",
     "Example",
     "Floats",
-    "Head",
-    "HeadBatch",
-    "HeadFeed",
     "InputRule",
+    "Instance",
     "Jitter",
     "Keypoint",
     "KeypointBatch",

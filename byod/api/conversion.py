@@ -53,13 +53,13 @@ def convert(
         kaggle: of `cats`: fetch it from Kaggle (needs kagglehub and your token).
         clean: of `cats`: a cleaning list, a file with the names of pictures to leave out.
         points: of `voc`: for each class of boxes whose centres are points, the names of these from left to right.
-        head: of `voc`: the class of the boxes around heads.
+        head: of `voc`: the class of the boxes around objects.
         category: of `coco`: the category whose points are meant.
-        label: of `voc` and `coco`: the class of the heads.
+        label: of `voc` and `coco`: the class of the objects.
         progress: show lines and a live table; False sends the lines to the logger `byod`.
 
     Returns:
-        The dataset; its `result` says how many pictures and heads were found, how they were split, and what was
+        The dataset; its `result` says how many pictures and objects were found, how they were split, and what was
         passed over.
 
     Raises:

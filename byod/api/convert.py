@@ -23,7 +23,7 @@ from byod.tasks.keypoints.importers.annotating import SHOWN, STORED, Annotating,
 
 
 class Converted(Record):
-    """The result of a conversion: the dataset as it stands, its split, and the number of pictures and heads found."""
+    """The result of a conversion: the dataset as it stands, its split, and the number of pictures and objects found."""
 
     snapshot: Snapshot
     split: SplitDone
@@ -49,14 +49,14 @@ def convert(
         UsageError: the dataset is for something else, or has not these points.
         DatasetError: nothing was found, or an archive is damaged; what was read until then stays.
     """
-    heads = sum(len(picture.heads) for picture in found.pictures)
+    instances = sum(len(picture.heads) for picture in found.pictures)
     for line in found.lines:
         say(line)
     if coordinates not in (STORED, SHOWN):
         raise UsageError(f"--coordinates {coordinates}: say {STORED} or {SHOWN}")
     if not found.pictures:
         raise DatasetError("no picture with points was found; the lines above say why")
-    say(f"{len(found.pictures)} pictures with {heads} heads were found{_by_folder(found)}")
+    say(f"{len(found.pictures)} pictures with {instances} objects were found{_by_folder(found)}")
     with Dataset.create(folder, plan(folder, found), TASKS) as dataset:
         say_changes(sync(dataset), say)
         marking = Annotating(dataset, found, coordinates)
@@ -71,7 +71,9 @@ def convert(
         say_split(done, say)
         snapshot = finish(dataset)
     lines = (*found.lines, *marking.lines)
-    return Converted(snapshot=snapshot, split=done, pictures=len(found.pictures), heads=heads, lines=lines)
+    return Converted(
+        snapshot=snapshot, split=done, pictures=len(found.pictures), heads=instances, lines=lines
+    )
 
 
 def _by_folder(found: Annotations) -> str:

@@ -53,7 +53,7 @@ class Dataset:
 
     Each call opens the dataset, takes up what people did to its folders, and closes it again; nothing is locked
     between two calls. `folder` is where it lies; `result` is the record of the call that returned this object (of
-    `convert` the pictures and heads it found, say), None if it was opened by its folder.
+    `convert` the pictures and objects it found, say), None if it was opened by its folder.
 
     Args:
         folder: the folder, or its name below `datasets/`; by default the dataset that byod last wrote to.

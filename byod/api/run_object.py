@@ -100,7 +100,7 @@ class Run:
             ]
 
     def predict(self, pictures: Picture | list[Any]) -> Any:
-        """Say what pictures show, or where heads and their points are; runs on onnxruntime alone.
+        """Say what pictures show, or where objects and their points are; runs on onnxruntime alone.
 
         The model is opened once a call: give it many pictures at once where there are many.
 

@@ -82,13 +82,13 @@ def voc(
     head: Annotated[
         str | None,
         typer.Option(
-            metavar="BOX", help="Boxes around heads, like cat_face; default: a picture shows one head."
+            metavar="BOX", help="Boxes around objects, like cat_face; default: a picture shows one object."
         ),
     ] = None,
     label: Annotated[
         str | None,
         typer.Option(
-            metavar="CLASS", help="The class of the heads; default: the dataset's, else that of --head."
+            metavar="CLASS", help="The class of the objects; default: the dataset's, else that of --head."
         ),
     ] = None,
     into: Into = None,
@@ -115,7 +115,7 @@ def coco(
     ] = None,
     label: Annotated[
         str | None,
-        typer.Option(metavar="CLASS", help="The class of the heads; default: the category's name."),
+        typer.Option(metavar="CLASS", help="The class of the objects; default: the category's name."),
     ] = None,
     into: Into = None,
     coordinates: Coordinates = "stored",

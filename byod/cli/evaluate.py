@@ -32,7 +32,7 @@ def predict(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what pictures show, or where heads and their points are; runs on onnxruntime alone."""
+    """Say what pictures show, or where objects and their points are; runs on onnxruntime alone."""
     from byod.cli import result_tables
     from byod.schema.model_card import Unreadable
 

@@ -96,7 +96,7 @@ def train(
 ) -> None:
     """Fine-tune a model on the pictures that survived, and measure it on ones it never saw.
 
-    A dataset of keypoints gets two nets: one finds heads, the other the points of a head. A training that was killed or
+    A dataset of keypoints gets two nets: one finds objects, the other the points of each. A training that was killed or
     stopped goes on where it was when the same command is given again.
     """
     import shlex

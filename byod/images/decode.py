@@ -102,7 +102,7 @@ def inspect(
         rules: what it must be like.
         max_side: None keeps the file as it is; otherwise a picture whose longer side is more pixels than this
             becomes a JPEG of that size, upright, without metadata. Nothing is ever enlarged.
-        fast: decode no more pixels than are needed (hashes move by two bits at most); False decodes them all.
+        fast: decode no more pixels than needed (a hash moves by two bits, hardly ever more); False decodes all.
 
     Returns:
         What the picture is, its type and size being those of the bytes to keep, and these bytes.

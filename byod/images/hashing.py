@@ -1,8 +1,8 @@
 """Hash a picture: a few hundred bytes by which copies of it are found.
 
 `phash` and `dhash` are those of the imagehash package, bit for bit, for the upright picture; scipy and
-imagehash are not needed to compute them. `byod.images.decode` calls this with a reduced picture, which moves a
-hash by two bits at most.
+imagehash are not needed to compute them. `byod.images.decode` calls this with a reduced picture, which moves the
+pHash by two bits at most in nearly all pictures, and bits of the dHash where two neighbours are nearly the same grey.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ BY_HAND = frozenset({"folder", "restore"})
 
 
 class ReviewedKeypoint(Record):
-    """A point as a reviewer left it: in percent of the picture; `key` tells which head it belonged to, if any."""
+    """A point as a reviewer left it: in percent of the picture; `key` tells which object it belonged to, if any."""
 
     key: str
     name: str

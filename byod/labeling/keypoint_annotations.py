@@ -1,4 +1,4 @@
-"""Points as a reviewer left them, back as marks of the picture: which head each belongs to, in pixels."""
+"""Points as a reviewer left them, back as marks of the picture: which object each belongs to, in pixels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from byod.labeling.annotations import ReviewedKeypoint
-from byod.schema.keypoints import Head, Keypoint, Keypoints, is_inside
+from byod.schema.keypoints import Instance, Keypoint, Keypoints, is_inside
 
 _KEY = re.compile(r"h(\d{1,4})\.")
 _SAME_PIXELS = 0.01
@@ -23,11 +23,11 @@ def reviewed_keypoints(
 ) -> Keypoints:
     """The marks of the picture `sha256` of `width` x `height` pixels after a review.
 
-    A point that was asked about keeps its head by its key; one that was taken away is unmarked; one outside of the
-    frame was not shown and stays. A new point goes to the nearest head that has none of its name, else to a new one.
+    A point that was asked about keeps its object by its key; one that was taken away is unmarked; one outside of the
+    frame was not shown and stays. A new point goes to the nearest object that has none of its name, else to a new one.
     """
     old = before.heads if before is not None else ()
-    points = [_unshown(head, width, height) for head in old]
+    points = [_unshown(instance, width, height) for instance in old]
     new: list[tuple[str, Keypoint]] = []
     for keypoint in keypoints:
         placed = Keypoint(
@@ -42,35 +42,37 @@ def reviewed_keypoints(
         else:
             new.append((keypoint.name, placed))
     for name, point in new:
-        free = [head for head in points if head.get(name) is None]
+        free = [instance for instance in points if instance.get(name) is None]
         if free:
-            min(free, key=lambda head: _distance(head, point))[name] = point
+            min(free, key=lambda instance: _distance(instance, point))[name] = point
         else:
             points.append({name: point})
-    heads = [
-        # a copy, so that what a newer byod noted of the head stays with it
-        (old[number] if number < len(old) else Head(points={})).model_copy(
+    instances = [
+        # a copy, so that what a newer byod noted of the object stays with it
+        (old[number] if number < len(old) else Instance(points={})).model_copy(
             update={
-                "points": {name: head.get(name) for name in (*names, *(n for n in head if n not in names))}
+                "points": {
+                    name: instance.get(name) for name in (*names, *(n for n in instance if n not in names))
+                }
             }
         )
-        for number, head in enumerate(points)
-        if any(head.values()) or (number < len(old) and old[number].box is not None)
+        for number, instance in enumerate(points)
+        if any(instance.values()) or (number < len(old) and old[number].box is not None)
     ]
-    changed = {"sha256": sha256, "width": width, "height": height, "heads": tuple(heads)}
+    changed = {"sha256": sha256, "width": width, "height": height, "heads": tuple(instances)}
     return (before or Keypoints(width=width, height=height)).model_copy(update=changed)
 
 
-def _unshown(head: Head, width: int, height: int) -> dict[str, Keypoint | None]:
-    """The points of a head outside of the frame; the others are unmarked until somebody says where they are."""
+def _unshown(instance: Instance, width: int, height: int) -> dict[str, Keypoint | None]:
+    """The points of an object outside of the frame; the others are unmarked until somebody says where they are."""
     return {
         name: point if point is not None and not is_inside(point.x, point.y, width, height) else None
-        for name, point in head.points.items()
+        for name, point in instance.points.items()
     }
 
 
 def apart(one: Keypoints, other: Keypoints) -> float:
-    """The distance of two people's keypoints, in parts of the head's size; infinite where one lacks a point."""
+    """The distance of two people's keypoints, in parts of the object's size; infinite where one lacks a point."""
     if len(one.heads) != len(other.heads):
         return math.inf
     worst = 0.0
@@ -94,17 +96,18 @@ def _unmoved(old: Keypoint | None, new: Keypoint) -> Keypoint:
     return old.model_copy(update={"x": new.x, "y": new.y, "inside": new.inside})
 
 
-def _distance(head: dict[str, Keypoint | None], point: Keypoint) -> float:
-    """From a point to the nearest one of a head; a head without points is as far as can be."""
+def _distance(instance: dict[str, Keypoint | None], point: Keypoint) -> float:
+    """From a point to the nearest one of an object; an object without points is as far as can be."""
     return min(
-        (math.hypot(p.x - point.x, p.y - point.y) for p in head.values() if p is not None), default=math.inf
+        (math.hypot(p.x - point.x, p.y - point.y) for p in instance.values() if p is not None),
+        default=math.inf,
     )
 
 
-def _size(head: Head) -> float:
-    there = list(head.marked.values())
-    if head.box is not None:
-        x0, y0, x1, y1 = head.box
+def _size(instance: Instance) -> float:
+    there = list(instance.marked.values())
+    if instance.box is not None:
+        x0, y0, x1, y1 = instance.box
         return max(1.0, math.hypot(x1 - x0, y1 - y0))
     if len(there) < 2:
         return 50.0

@@ -29,7 +29,7 @@ from byod.schema.records import Placement, Record, Sample, Status, Verdict
 OVERLAP = timedelta(seconds=30)
 """How far back a pull reads again: a change is stamped before it can be seen."""
 APART = 0.1
-"""Two people's points differ when they lie further apart than this part of the head's size."""
+"""Two people's points differ when they lie further apart than this part of the object's size."""
 _STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"  # the only form Label Studio's filter takes without an error
 _SAID = ("id", "data", "updated_at", "annotations", "result", "was_cancelled", "completed_by", "updated_by")
 _ANSWERED = passes("total_annotations", "greater", "Number", 0)

@@ -155,10 +155,10 @@ def task(question: ReviewTask, image: str) -> Any:
 def points_result(keypoints: Keypoints) -> Iterator[dict[str, Any]]:
     """Points as Label Studio draws them, in percent of the picture; those outside of the frame are not drawn.
 
-    The number of a point's head stands in its id, which stays when somebody drags it.
+    The number of a point's object stands in its id, which stays when somebody drags it.
     """
-    for number, head in enumerate(keypoints.heads):
-        for name, point in head.points.items():
+    for number, instance in enumerate(keypoints.heads):
+        for name, point in instance.points.items():
             if point is None or not is_inside(point.x, point.y, keypoints.width, keypoints.height):
                 continue
             yield {

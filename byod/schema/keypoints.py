@@ -1,6 +1,6 @@
 """Marked points, the truth of a keypoints dataset: `points/<stem>.json` beside the pictures, one file a picture.
 
-A file lists the heads of its picture. A point's x and y are pixels of the upright picture, from the left and the
+A file lists the objects of its picture. A point's x and y are pixels of the upright picture, from the left and the
 top edge; `inside` is False where it lies outside the frame (kept, never clipped); a point nobody marked is null.
 """
 
@@ -74,7 +74,7 @@ class KeypointSet(Record):
 
     @property
     def permutation(self) -> tuple[int, ...]:
-        """For each point of a mirrored head, the number (from 0) of the point that it was before."""
+        """For each point of a mirrored object, the number (from 0) of the point that it was before."""
         partner = {a: b for pair in self.flips for a, b in (pair, pair[::-1])}
         return tuple(self.names.index(partner.get(name, name)) for name in self.names)
 
@@ -94,8 +94,8 @@ class Keypoint(Record):
     inside: bool = True
 
 
-class Head(Record):
-    """One head: its points by name (null: not marked), and its box (x0, y0, x1, y1) where somebody drew one."""
+class Instance(Record):
+    """One object: its points by name (null: not marked), and its box (x0, y0, x1, y1) where somebody drew one."""
 
     points: Mapping[str, Keypoint | None]
     box: Box | None = None
@@ -113,21 +113,21 @@ class Keypoints(Record):
     sha256: Sha256 | None = None
     width: int = Field(ge=1)
     height: int = Field(ge=1)
-    heads: tuple[Head, ...] = ()
+    heads: tuple[Instance, ...] = ()
 
     def scaled(self, sha256: str, width: int, height: int) -> Keypoints:
         """The same marks in pixels of a larger or smaller copy of the picture, which `sha256` names."""
         across, down = width / self.width, height / self.height
-        heads = []
-        for head in self.heads:
+        instances = []
+        for instance in self.heads:
             moved = {
                 name: None if p is None else p.model_copy(update={"x": p.x * across, "y": p.y * down})
-                for name, p in head.points.items()
+                for name, p in instance.points.items()
             }
-            x0, y0, x1, y1 = head.box or (0.0, 0.0, 0.0, 0.0)
-            box = (x0 * across, y0 * down, x1 * across, y1 * down) if head.box is not None else None
-            heads.append(head.model_copy(update={"points": moved, "box": box}))
-        changed = {"sha256": sha256, "width": width, "height": height, "heads": tuple(heads)}
+            x0, y0, x1, y1 = instance.box or (0.0, 0.0, 0.0, 0.0)
+            box = (x0 * across, y0 * down, x1 * across, y1 * down) if instance.box is not None else None
+            instances.append(instance.model_copy(update={"points": moved, "box": box}))
+        changed = {"sha256": sha256, "width": width, "height": height, "heads": tuple(instances)}
         return self.model_copy(update=changed)
 
     def fits(self, width: int, height: int) -> bool:
@@ -140,9 +140,9 @@ class Keypoints(Record):
 
     @property
     def digest(self) -> str:
-        """A short name for the marks: equal for equal heads."""
-        heads = ",".join(head.model_dump_json() for head in self.heads)
-        return hashlib.sha256(heads.encode()).hexdigest()[:16]
+        """A short name for the marks: equal for equal objects."""
+        instances = ",".join(instance.model_dump_json() for instance in self.heads)
+        return hashlib.sha256(instances.encode()).hexdigest()[:16]
 
 
 def mirrored_pairs(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
@@ -186,16 +186,16 @@ def upright(x: float, y: float, width: int, height: int, orientation: int) -> tu
     return (y, x) if orientation >= 5 else (x, y)
 
 
-def box_of(head: Head, width: int, height: int) -> Box | None:
-    """The head's box within the frame: the one somebody drew, else its points made wider; None without either.
+def box_of(instance: Instance, width: int, height: int) -> Box | None:
+    """The object's box within the frame: the one somebody drew, else its points made wider; None without either.
 
     A derived box leaves a tenth of its longer side around the points, and is nowhere less than half as high as wide
     (or as wide as high) before that: two eyes lie on one line.
     """
-    if head.box is not None:
-        x0, y0, x1, y1 = head.box
-    elif head.marked:
-        xs, ys = [p.x for p in head.marked.values()], [p.y for p in head.marked.values()]
+    if instance.box is not None:
+        x0, y0, x1, y1 = instance.box
+    elif instance.marked:
+        xs, ys = [p.x for p in instance.marked.values()], [p.y for p in instance.marked.values()]
         x0, y0, x1, y1 = min(xs), min(ys), max(xs), max(ys)
         longer = max(x1 - x0, y1 - y0, 1.0)
         across, down = (max(0.0, longer / 2 - (high - low)) / 2 for low, high in ((x0, x1), (y0, y1)))

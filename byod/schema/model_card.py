@@ -15,9 +15,9 @@ from byod.schema.records import Record, Sha256, Split, Task, TaskName
 
 
 class Stage(StrEnum):
-    """The task of one of the two nets for points: where heads are, or where the points of one head are."""
+    """The task of one of the two nets for points: where objects are, or where the points of one object are."""
 
-    HEADS = "heads"
+    DETECTION = "heads"
     POINTS = "points"
 
 
@@ -40,7 +40,7 @@ class InputRule(Record):
 class EyesRule(Record):
     """An upright frame around two eyes, in distances of the eyes.
 
-    `side` is the frame's, `down` how far its centre lies below the middle between the eyes (as an upright head has it).
+    `side` is the frame's, `down` how far its centre lies below the middle between the eyes (of an upright object).
     """
 
     side: float = Field(gt=0)
@@ -64,8 +64,8 @@ class Unreadable(Record):
     error: str
 
 
-class HeadFound(Record):
-    """One head that was found: all in pixels of the upright picture, confidences in 0..1.
+class FoundInstance(Record):
+    """One object that was found: all in pixels of the upright picture, confidences in 0..1.
 
     `confidence` is the score of the box times the mean confidence of the two eyes. `box` is x0, y0, x1, y1; a point may
     lie outside the frame.
@@ -78,12 +78,12 @@ class HeadFound(Record):
 
 
 class KeypointsPrediction(Record):
-    """The heads found in one picture of `width` x `height` pixels (upright), the surest first."""
+    """The objects found in one picture of `width` x `height` pixels (upright), the surest first."""
 
     path: str
     width: int
     height: int
-    heads: tuple[HeadFound, ...]
+    heads: tuple[FoundInstance, ...]
 
 
 class ClassScore(Record):
@@ -179,9 +179,9 @@ class KeypointsScore(Record):
 class KeypointsMetrics(Record):
     """Metrics of the exported files on pictures they have never seen.
 
-    `crops` is measured on crops around the true heads, `pipeline` on whole pictures, `single` on the pictures of
-    `pipeline` that hold one head (None: there are none). `empty` counts the pictures without a head, `false_finds` the
-    heads found where none is. `folds` are the medians on true crops of the parts of a cross-validation.
+    `crops` is measured on crops around the true objects, `pipeline` on whole pictures, `single` on the pictures of
+    `pipeline` that hold one object (None: there are none). `empty` counts the pictures without an object, `false_finds`
+    the objects found where none is. `folds` are the medians on true crops of the parts of a cross-validation.
     """
 
     measured_on: Measured
@@ -294,12 +294,12 @@ class ModelCard(Card):
         return classes
 
 
-class HeadsStage(Record):
-    """The net that finds heads, `heads.onnx`: its input, and how what it says becomes frames for the points' net.
+class DetectionStage(Record):
+    """The net that finds objects, `heads.onnx`: its input, and how what it says becomes frames for the points' net.
 
     A find counts from the confidence `threshold` (0..1) on: the score of its box, times the mean confidence of its two
     eyes in the points' net. `margin` is the side of the frame that is cut for the points,
-    in longer sides of the head's box.
+    in longer sides of the object's box.
     """
 
     input: InputRule
@@ -315,16 +315,16 @@ class HeadsStage(Record):
 
 
 class KeypointsCard(Card):
-    """`model.json` of a model for points: its `model.onnx` says where the points of one head are.
+    """`model.json` of a model for points: its `model.onnx` says where the points of one object are.
 
     `input` is that of `model.onnx`, a square; `refine` is how often the points are looked for again in a frame that
     stands upright on the eyes found before, as `eyes` says (None: never). `mean_face` is where the points of the
-    training heads lie on the mean, 0..1 of their frames; `baseline` is what it achieves on the same true crops as
-    `metrics.crops`. `counts` are pictures, heads and empty pictures of each part of the split.
+    training objects lie on the mean, 0..1 of their frames; `baseline` is what it achieves on the same true crops as
+    `metrics.crops`. `counts` are pictures, objects and empty pictures of each part of the split.
     """
 
     points: KeypointSet
-    heads: HeadsStage
+    heads: DetectionStage
     refine: int = Field(ge=0, le=5)
     eyes: EyesRule | None = None
     metrics: KeypointsMetrics
@@ -378,9 +378,9 @@ class Comparison(Record):
 
 
 class KeypointsContender(Entrant):
-    """One run for points in a comparison, measured on the heads that all of its runs can be judged by.
+    """One run for points in a comparison, measured on the objects that all of its runs can be judged by.
 
-    `crops` is on crops around the true heads, `pipeline` through the whole pipeline.
+    `crops` is on crops around the true objects, `pipeline` through the whole pipeline.
     """
 
     crops: KeypointsScore
@@ -388,7 +388,7 @@ class KeypointsContender(Entrant):
 
 
 class KeypointsComparison(Record):
-    """Runs for points side by side on the same heads; `pairs` compare where glasses would sit (whole pipeline)."""
+    """Runs for points side by side on the same objects; `pairs` compare where glasses would sit (whole pipeline)."""
 
     task: TaskName = Task.KEYPOINTS.value
     runs: tuple[KeypointsContender, ...] = Field(min_length=1)

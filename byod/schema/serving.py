@@ -78,8 +78,8 @@ class About(Record):
     metrics: dict[str, object]
 
 
-class HeadTruth(Record):
-    """One head as a person sees it: its points (x, y; null: cannot be seen) and, if drawn, its box."""
+class InstanceTruth(Record):
+    """One object as a person sees it: its points (x, y; null: cannot be seen) and, if drawn, its box."""
 
     points: dict[str, tuple[Pixels, Pixels] | None]
     box: Box | None = None
@@ -94,7 +94,7 @@ class Truth(Record):
     label: str | None = None
     width: int | None = Field(default=None, ge=1)
     height: int | None = Field(default=None, ge=1)
-    heads: tuple[HeadTruth, ...] | None = Field(default=None, max_length=50)
+    heads: tuple[InstanceTruth, ...] | None = Field(default=None, max_length=50)
 
 
 class ServedModel(Protocol):

@@ -97,7 +97,7 @@ class Learning(Protocol):
 
     @property
     def counted(self) -> str:
-        """What is counted when it is measured, in the plural: "pictures", "heads"."""
+        """What is counted when it is measured, in the plural: "pictures", "objects"."""
         ...
 
     def labelled(self, snapshot: Snapshot, examples: Sequence[Example]) -> Any:

@@ -29,7 +29,7 @@ from typing import Literal
 import numpy as np
 
 from byod.schema.errors import UsageError
-from byod.schema.keypoints import Head, Keypoint, Keypoints
+from byod.schema.keypoints import Instance, Keypoint, Keypoints
 from byod.schema.model_card import Stage
 from byod.schema.records import Example, Split
 from byod.testing import drawn_sets, edge_cases
@@ -200,7 +200,7 @@ def _odd_marks(odd: Sequence[Example], drawn: Drawn) -> dict[str, Keypoints]:
             names[0]: Keypoint(x=width * 0.4, y=height / 2),
             names[1]: Keypoint(x=width * 0.6, y=height / 2),
         }
-        heads = (Head(points={name: eyes.get(name) for name in names}),) if min(width, height) > 1 else ()
+        heads = (Instance(points={name: eyes.get(name) for name in names}),) if min(width, height) > 1 else ()
         found[example.sha256] = Keypoints(sha256=example.sha256, width=width, height=height, heads=heads)
     return found
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from byod.demo.vegetables import background
 from byod.schema.errors import UsageError
-from byod.schema.keypoints import Head, Keypoint, Keypoints, is_inside
+from byod.schema.keypoints import Instance, Keypoint, Keypoints, is_inside
 from byod.tasks.keypoints.importers.cat_file import POINTS
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def draw_heads(
 
 def _draw(
     size: tuple[int, int], count: int, rng: np.random.Generator
-) -> tuple[Image.Image, tuple[Head, ...]]:
+) -> tuple[Image.Image, tuple[Instance, ...]]:
     """One picture, drawn at twice its size and scaled down."""
     from PIL import Image, ImageEnhance
 
@@ -93,7 +93,7 @@ def _draw(
             name: Keypoint(x=round(px, 3), y=round(py, 3), inside=is_inside(px, py, *size))
             for name, (px, py) in spots.items()
         }
-        found.append(Head(points={name: points[name] for name in POINTS.names}))
+        found.append(Instance(points={name: points[name] for name in POINTS.names}))
     small = picture.resize(size, Image.Resampling.BOX)
     return ImageEnhance.Brightness(small).enhance(float(rng.uniform(0.75, 1.2))), tuple(found)
 

@@ -10,7 +10,7 @@ from byod.schema.model_card import Unreadable
 from byod.schema.records import Example, Sha256
 
 MIN_TEST = 20
-"""With fewer test pictures (or heads) than this, a set is cross-validated."""
+"""With fewer test pictures (or objects) than this, a set is cross-validated."""
 MIN_GROUPS = 3
 """Different pictures that a class needs: one each to train on, to validate and to test."""
 FOLDS = 5

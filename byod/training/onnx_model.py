@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 
 PARITY = 1e-4
 OUTPUTS: Mapping[Stage, tuple[str, str]] = {
-    Stage.HEADS: ("boxes", "scores"),
+    Stage.DETECTION: ("boxes", "scores"),
     Stage.POINTS: ("points", "confidence"),
 }
 """What the model file of each stage gives, in this order."""

@@ -53,9 +53,9 @@ class TrainingData(Record):
     Test pictures are never in here. Pictures are read with `Run.pixels`, so that every trainer sees the same upright
     RGB pixels and each is decoded once.
 
-    For the task keypoints `classes` is empty, `stage` says which of the two nets to train, `points` which points a head
-    has, and `marks` what is marked in each picture of `train` and `valid` (by its SHA-256; a picture without a head has
-    marks without heads). Pictures are then read with the feeds of `byod.tasks.keypoints.geometry`.
+    For the task keypoints `classes` is empty, `stage` says which of the two nets to train, `points` which points an
+    object has, and `keypoints` what is marked in each picture of `train` and `valid` (by its SHA-256; a picture without
+    an object has keypoints without any). Pictures are then read with the feeds of `byod.tasks.keypoints.geometry`.
 
     `labels` are those of a task that byod does not bring along: whatever it says of each picture.
     """
@@ -166,8 +166,8 @@ class Trained:
     was trained with. `logits` is the trained model itself, called with the same arrays: byod compares the two.
 
     For the task keypoints the input is a square and the file has two outputs, float32, all coordinates in
-    0..1 of the input. Stage heads: `boxes` [N, Q, 4] (x0, y0, x1, y1) and `scores` [N, Q] in 0..1, the best first, with
-    peaks picked inside the graph. Stage points: `points` [N, K, 2] (x, y) and `confidence` [N, K] in 0..1. In place of
+    0..1 of the input. Detection: `boxes` [N, Q, 4] (x0, y0, x1, y1) and `scores` [N, Q] in 0..1, the best first, with
+    peaks picked inside the graph. Points: `points` [N, K, 2] (x, y) and `confidence` [N, K] in 0..1. In place of
     `logits` the trained model is `outputs`: the same arrays by name.
 
     `weights` are the trained tensors by name as .safetensors, where the trainer keeps them. `lr_finder` is the

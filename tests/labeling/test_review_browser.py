@@ -17,7 +17,7 @@ from reviewed_datasets import added, logged, named, pulled, pushed, said, sample
 
 from byod.api import review
 from byod.schema.keypoints import (
-    Head,
+    Instance,
     Keypoint,
     Keypoints,
     KeypointSet,
@@ -226,7 +226,7 @@ def faces(tmp_path: Path) -> Path:
     names = KeypointSet(names=("left eye", "right eye", "nose", "tail"), flips=(("left eye", "right eye"),))
     recipe = Recipe(task=Task.KEYPOINTS, points=names, min_side=1)
     folder = added(tmp_path / "datasets" / f"faces-{tmp_path.name}", tmp_path / "own", recipe)
-    head = Head(points={**FACE, "tail": Keypoint(x=-12.5, y=40.0, inside=False)})
+    head = Instance(points={**FACE, "tail": Keypoint(x=-12.5, y=40.0, inside=False)})
     for sample in samples(folder).values():
         keypoints = Keypoints(sha256=sample.sha256, width=sample.width, height=sample.height, heads=(head,))
         (folder / keypoints_file(sample.path)).write_text(keypoints.model_dump_json())

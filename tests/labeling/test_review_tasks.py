@@ -15,7 +15,7 @@ from byod.labeling.annotations import Annotation, Decision
 from byod.labeling.keypoint_annotations import ReviewedKeypoint
 from byod.schema import recipe as recipes
 from byod.schema import review_tasks as reviews
-from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
+from byod.schema.keypoints import Instance, Keypoint, Keypoints, KeypointSet
 from byod.schema.recipe import ClassRecipe, Recipe
 from byod.schema.records import Sample, Status, Task, Verdict
 from byod.schema.review_tasks import Purpose
@@ -285,7 +285,7 @@ def marked(draw):
             else:
                 points[name] = Keypoint(x=draw(numbers) * width, y=draw(numbers) * height)
         if any(points.values()):
-            heads.append(Head(points=points))
+            heads.append(Instance(points=points))
     return Keypoints(sha256=SHA, width=width, height=height, heads=tuple(heads))
 
 
@@ -331,7 +331,7 @@ def test_a_dragged_point_moves_by_as_much_and_no_other_does(keypoints, right, do
 
 
 def test_a_point_that_was_taken_away_is_unmarked_and_one_out_of_the_frame_stays():
-    head = Head(
+    head = Instance(
         points={NAMES[0]: Keypoint(x=5, y=5), NAMES[1]: Keypoint(x=-3, y=5, inside=False), NAMES[2]: None}
     )
     keypoints = Keypoints(sha256=SHA, width=10, height=10, heads=(head,))
@@ -345,7 +345,7 @@ def test_a_point_that_was_taken_away_is_unmarked_and_one_out_of_the_frame_stays(
 
 def test_a_new_point_goes_to_the_nearest_head_that_lacks_it_else_to_a_new_one():
     heads = tuple(
-        Head(points={NAMES[0]: Keypoint(x=x, y=50), NAMES[1]: None, NAMES[2]: None}) for x in (10, 90)
+        Instance(points={NAMES[0]: Keypoint(x=x, y=50), NAMES[1]: None, NAMES[2]: None}) for x in (10, 90)
     )
     keypoints = Keypoints(sha256=SHA, width=100, height=100, heads=heads)
     new = [
@@ -367,14 +367,14 @@ def test_points_put_on_a_picture_without_any_make_a_head():
     ]
     after = keypoint_annotations.reviewed_keypoints(new, None, NAMES, SHA, 200, 100)
     assert after.heads == (
-        Head(points={NAMES[0]: Keypoint(x=20, y=20), NAMES[1]: Keypoint(x=60, y=20), NAMES[2]: None}),
+        Instance(points={NAMES[0]: Keypoint(x=20, y=20), NAMES[1]: Keypoint(x=60, y=20), NAMES[2]: None}),
     )
 
 
 def test_people_differ_when_a_point_lies_elsewhere_or_is_missing():
     def of(x, second=True):
         points = {NAMES[0]: Keypoint(x=x, y=0), NAMES[1]: Keypoint(x=100, y=0) if second else None}
-        return Keypoints(width=200, height=200, heads=(Head(points=points),))
+        return Keypoints(width=200, height=200, heads=(Instance(points=points),))
 
     assert keypoint_annotations.apart(of(0), of(0)) == 0
     assert keypoint_annotations.apart(of(0), of(5)) == pytest.approx(0.05)

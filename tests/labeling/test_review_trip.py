@@ -14,7 +14,7 @@ from byod.labeling.client import LabelStudio
 from byod.schema import recipe as recipes
 from byod.schema.errors import UsageError
 from byod.schema.keypoints import (
-    Head,
+    Instance,
     Keypoint,
     Keypoints,
     KeypointSet,
@@ -335,7 +335,7 @@ def cats(tmp_path):
     for sample in datasets.status(folder, say=quiet).kept:
         eyes = {NAMES[0]: Keypoint(x=10.25, y=20.5), NAMES[1]: Keypoint(x=-4, y=20, inside=False)}
         keypoints = Keypoints(
-            sha256=sample.sha256, width=sample.width, height=sample.height, heads=(Head(points=eyes),)
+            sha256=sample.sha256, width=sample.width, height=sample.height, heads=(Instance(points=eyes),)
         )
         (folder / keypoints_file(sample.path)).write_text(keypoints.model_dump_json())
     return folder

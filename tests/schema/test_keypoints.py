@@ -13,7 +13,7 @@ from byod.images import decode
 from byod.schema import files
 from byod.schema.errors import DatasetError
 from byod.schema.keypoints import (
-    Head,
+    Instance,
     Keypoint,
     Keypoints,
     KeypointSet,
@@ -28,7 +28,7 @@ from byod.tasks.keypoints.importers.cat_file import POINTS
 
 coordinates = st.floats(-2000, 2000, allow_nan=False).map(lambda x: round(x, 3))
 heads = st.builds(
-    Head,
+    Instance,
     points=st.dictionaries(
         st.sampled_from(POINTS.names),
         st.none() | st.builds(Keypoint, x=coordinates, y=coordinates, inside=st.booleans()),
@@ -133,6 +133,6 @@ def test_boxes_hold_their_points_and_stay_in_the_frame(head, width, height):
 
 def test_a_drawn_box_goes_before_a_derived_one():
     """The box that somebody drew is the head's box; without points and box there is none."""
-    drawn = Head(points={"a": Keypoint(x=5, y=5)}, box=(1, 2, 30, 40))
+    drawn = Instance(points={"a": Keypoint(x=5, y=5)}, box=(1, 2, 30, 40))
     assert box_of(drawn, 100, 100) == (1, 2, 30, 40)
-    assert box_of(Head(points={"a": None}), 100, 100) is None
+    assert box_of(Instance(points={"a": None}), 100, 100) is None

@@ -40,7 +40,7 @@ from web_page import (
     until,
 )
 
-from byod.schema.model_card import HeadFound
+from byod.schema.model_card import FoundInstance
 from byod.tasks.keypoints.importers.cat_file import POINTS
 from byod.web.limits import QueueFull
 from byod.web.uploads import UploadLimits
@@ -372,7 +372,7 @@ def test_a_large_photo_is_sent_smaller_and_saved_whole(browser, address, cats, t
         said = KnowsCats.answer(cats, content, look=look)
         widths.append(said.width)
         points, box = head((0.4 * said.width, 0.5 * said.height), (0.6 * said.width, 0.5 * said.height))
-        found = HeadFound(confidence=0.9, box=box, points=points, point_confidence={})
+        found = FoundInstance(confidence=0.9, box=box, points=points, point_confidence={})
         return said.model_copy(update={"heads": (found,)})
 
     cats.answer = answer

@@ -16,7 +16,7 @@ from byod.tasks.keypoints.geometry.batch_feeds import MARGIN
 from byod.tasks.keypoints.geometry.crops import Bytes, cut
 from byod.tasks.keypoints.geometry.metrics import matched
 from byod.tasks.keypoints.geometry.regions import opened
-from byod.tasks.keypoints.geometry.targets import eyes_rule, true_heads
+from byod.tasks.keypoints.geometry.targets import eyes_rule, true_instances
 from byod.tasks.keypoints.predict import Finder, FindRule
 from byod.tasks.keypoints.stages import StageModels
 from byod.tasks.keypoints.training_set import TrainingSet
@@ -29,16 +29,16 @@ FLOOR, CEILING = 0.05, 0.95
 USUAL = 0.5
 """The threshold where no validation picture says anything."""
 NEARBY = 1.25
-"""A threshold is as good as those are, on the mean, that differ from it by up to this factor: a few dozen heads leave
+"""A threshold is as good as those are, on the mean, that differ from it by up to this factor: a few dozen objects leave
 the best single one to chance."""
 PARTS = 4
-"""So many parts without a head are looked for in each validation picture."""
+"""So many parts without an object are looked for in each validation picture."""
 AS_IT_IS = Jitter(rotation=0, mirror=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """A find in a validation picture: how sure, whether it is a head's, and how much it counts."""
+    """A find in a validation picture: how sure, whether it is an object's, and how much it counts."""
 
     confidence: float
     hit: bool
@@ -55,19 +55,19 @@ class KeypointModel:
     @cached_property
     def finder(self) -> Finder:
         """The exported files at work."""
-        heads, points = (onnx_model.session(model.content) for _, model in self.pair.parts)
-        return Finder(heads, points, self.rule)
+        instances, points = (onnx_model.session(model.content) for _, model in self.pair.parts)
+        return Finder(instances, points, self.rule)
 
 
 def calibrate(
     pair: StageModels, marked: TrainingSet, train: Sequence[Example], valid: Sequence[Example]
 ) -> KeypointModel:
-    """Choose the threshold on the validation pictures, and measure the upright frame on the training heads."""
-    heads, points = pair.heads.fitted.input, pair.points.fitted.input
-    learned = true_heads(train, marked.keypoints, marked.points)
+    """Choose the threshold on the validation pictures, and measure the upright frame on the training objects."""
+    instances, points = pair.heads.fitted.input, pair.points.fitted.input
+    learned = true_instances(train, marked.keypoints, marked.points)
     rule = FindRule(
         points=marked.points,
-        heads_size=heads.width,
+        heads_size=instances.width,
         points_size=points.width,
         threshold=FLOOR,
         margin=MARGIN,
@@ -79,7 +79,7 @@ def calibrate(
 
 
 def scores(finder: Finder, marked: TrainingSet, valid: Sequence[Example]) -> tuple[list[Find], int]:
-    """The finds in the validation pictures, and in parts of them that show no head; and the number of heads.
+    """The finds in the validation pictures, and in parts of them that show no object; and the number of objects.
 
     The parts stand for the pictures without a cat that such a set hardly ever has: together they count as much as the
     pictures themselves.
@@ -92,21 +92,21 @@ def scores(finder: Finder, marked: TrainingSet, valid: Sequence[Example]) -> tup
     there = parts = 0
     for number, example in enumerate(valid):
         keypoints = marked.keypoints[example.sha256]
-        truth = true_heads([example], marked.keypoints, marked.points)
+        truth = true_instances([example], marked.keypoints, marked.points)
         there += len(truth)
         pixels = opened(example, keypoints.width, keypoints.height)
         finds = finder.find(pixels)
         extra = matched(truth, finds, marked.points).extra
         found += [Find(find.confidence, number not in extra) for number, find in enumerate(finds)]
         if len(truth) == len(keypoints.heads):
-            for part in _parts(pixels, [head.box for head in truth], np.random.default_rng(number)):
+            for part in _parts(pixels, [instance.box for instance in truth], np.random.default_rng(number)):
                 parts += 1
                 false += [find.confidence for find in finder.find(part)]
     return found + [Find(each, False, len(valid) / parts) for each in false], there
 
 
 def _parts(pixels: Bytes, boxes: Sequence[Box], random: Random) -> Iterator[Bytes]:
-    """Squares of a picture in which hardly anything of a head is to be seen."""
+    """Squares of a picture in which hardly anything of an object is to be seen."""
     height, width = pixels.shape[:2]
     for _ in range(PARTS):
         frame = beside(np.array(boxes, np.float64).reshape(-1, 4), width, height, AS_IT_IS, random)
@@ -115,7 +115,7 @@ def _parts(pixels: Bytes, boxes: Sequence[Box], random: Random) -> Iterator[Byte
 
 
 def choose(found: Sequence[Find], there: int) -> float:
-    """The threshold with the best F1 (heads found, nothing else found); in the middle of those that are as good."""
+    """The threshold with the best F1 (objects found, nothing else found); in the middle of those that are as good."""
     if not there or not any(find.hit for find in found):
         return USUAL
     sure = np.array([find.confidence for find in found])

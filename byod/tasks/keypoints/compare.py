@@ -27,7 +27,7 @@ def unlike(card: KeypointsCard, other: KeypointsCard) -> str:
 
 
 def lines(run: Path, card: KeypointsCard) -> dict[tuple[str, int], PredictionRow]:
-    """The lines of a run by picture, and the number of the head in it."""
+    """The lines of a run by picture, and the number of the object in it."""
     return {(line.sha256, line.head): line for line in evaluate.read_predictions(run, card.points)}
 
 

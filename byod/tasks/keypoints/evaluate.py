@@ -1,4 +1,4 @@
-"""Evaluate the exported files on heads their trainer never saw."""
+"""Evaluate the exported files on objects their trainer never saw."""
 
 from __future__ import annotations
 
@@ -11,13 +11,20 @@ import numpy as np
 from byod.images.decode import open_picture
 from byod.schema.errors import PictureError, TrainerError
 from byod.schema.keypoints import KeypointSet
-from byod.schema.model_card import HeadFound, KeypointsMetrics, KeypointsScore, Measured, Paired, Unreadable
+from byod.schema.model_card import (
+    FoundInstance,
+    KeypointsMetrics,
+    KeypointsScore,
+    Measured,
+    Paired,
+    Unreadable,
+)
 from byod.schema.records import Example, Record, Sha256
 from byod.schema.task_learning import Table
 from byod.tasks.keypoints.geometry import metrics
 from byod.tasks.keypoints.geometry.crops import Bytes, Numbers, of_box
 from byod.tasks.keypoints.geometry.metrics import Errors
-from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of, true_heads
+from byod.tasks.keypoints.geometry.targets import TrueInstance, eyes_of, true_instances
 from byod.tasks.keypoints.predict import Finder
 from byod.tasks.keypoints.training_set import TrainingSet, unmeasured
 from byod.training import statistics
@@ -25,26 +32,26 @@ from byod.training.run_folder import TEST, read_lines, short_path
 
 
 @dataclass(frozen=True)
-class EvaluatedHead:
-    """A measurable head and what was said of it: points float64 [K, 2] in pixels of the picture.
+class EvaluatedInstance:
+    """A measurable object and what was said of it: points float64 [K, 2] in pixels of the picture.
 
     `crop` are those found on the true crop, with their confidence `sure` [K]; `mean` those of the mean face there;
-    `found` is what the whole pipeline found (None: missed it). `alone` says that the picture holds no other head;
+    `found` is what the whole pipeline found (None: missed it). `alone` says that the picture holds no other object;
     `part` names the fold, or "test".
     """
 
-    truth: TrueHead
+    truth: TrueInstance
     crop: Numbers
     sure: Numbers
     mean: Numbers
-    found: HeadFound | None
+    found: FoundInstance | None
     alone: bool
     part: str
 
 
 @dataclass(frozen=True)
 class EvaluatedExample:
-    """A test picture: its measurable heads, what was found beside its heads, and whether it holds none at all.
+    """A test picture: its measurable objects, what was found beside its objects, and whether it holds none at all.
 
     `width` and `height` are the upright picture's, in pixels.
     """
@@ -52,15 +59,15 @@ class EvaluatedExample:
     example: Example
     width: int
     height: int
-    heads: tuple[EvaluatedHead, ...]
-    extra: tuple[HeadFound, ...]
+    heads: tuple[EvaluatedInstance, ...]
+    extra: tuple[FoundInstance, ...]
     empty: bool
     part: str
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to be asked, and the mean face of its training heads, [K, 2] in 0..1."""
+    """A model ready to be asked, and the mean face of its training objects, [K, 2] in 0..1."""
 
     finder: Finder
     mean: Numbers
@@ -100,19 +107,21 @@ def _evaluate(
             f"{keypoints.width} x {keypoints.height}; fix its file in points/, or move the picture away"
         )
     margin = finder.rule.margin
-    heads = true_heads([example], marked.keypoints, marked.points)
+    instances = true_instances([example], marked.keypoints, marked.points)
     found = finder.find(pixels)
-    pairs = metrics.matched(heads, found, marked.points)
-    given = {head.number: number for head, number in zip(heads, pairs.numbers, strict=True)}
-    chosen = metrics.measurable(heads, marked.points)
-    places, sure = finder.points_in(pixels, [of_box(head.box, margin) for head in chosen])
+    pairs = metrics.matched(instances, found, marked.points)
+    given = {instance.number: number for instance, number in zip(instances, pairs.numbers, strict=True)}
+    chosen = metrics.measurable(instances, marked.points)
+    places, sure = finder.points_in(pixels, [of_box(instance.box, margin) for instance in chosen])
     means = metrics.mean_faces(chosen, mean, margin)
     answers = []
-    for at, head in enumerate(chosen):
-        number = given[head.number]
+    for at, instance in enumerate(chosen):
+        number = given[instance.number]
         find = None if number is None else found[number]
         answers.append(
-            EvaluatedHead(head, places[at], sure[at], means[at], find, len(keypoints.heads) == 1, part)
+            EvaluatedInstance(
+                instance, places[at], sure[at], means[at], find, len(keypoints.heads) == 1, part
+            )
         )
     extra = tuple(found[number] for number in pairs.extra)
     return EvaluatedExample(
@@ -120,25 +129,29 @@ def _evaluate(
     )
 
 
-def heads_of(evaluated: Sequence[EvaluatedExample]) -> list[EvaluatedHead]:
-    """All heads in order."""
-    return [head for each in evaluated for head in each.heads]
+def instances_of(evaluated: Sequence[EvaluatedExample]) -> list[EvaluatedInstance]:
+    """All objects in order."""
+    return [instance for each in evaluated for instance in each.heads]
 
 
-def on_crops(heads: Sequence[EvaluatedHead], points: KeypointSet) -> Errors:
+def on_crops(instances: Sequence[EvaluatedInstance], points: KeypointSet) -> Errors:
     """The errors on true crops."""
-    return metrics.measured([h.truth for h in heads], _stacked([h.crop for h in heads], points), points)
+    return metrics.measured(
+        [h.truth for h in instances], _stacked([h.crop for h in instances], points), points
+    )
 
 
-def through_pipeline(heads: Sequence[EvaluatedHead], points: KeypointSet) -> Errors:
+def through_pipeline(instances: Sequence[EvaluatedInstance], points: KeypointSet) -> Errors:
     """The errors of the whole pipeline; a miss is infinitely wrong."""
-    found = [metrics.places(h.found, points) for h in heads]
-    return metrics.measured([h.truth for h in heads], _stacked(found, points), points)
+    found = [metrics.places(h.found, points) for h in instances]
+    return metrics.measured([h.truth for h in instances], _stacked(found, points), points)
 
 
-def of_mean_face(heads: Sequence[EvaluatedHead], points: KeypointSet) -> Errors:
+def of_mean_face(instances: Sequence[EvaluatedInstance], points: KeypointSet) -> Errors:
     """The errors of the mean face on true crops."""
-    return metrics.measured([h.truth for h in heads], _stacked([h.mean for h in heads], points), points)
+    return metrics.measured(
+        [h.truth for h in instances], _stacked([h.mean for h in instances], points), points
+    )
 
 
 def _stacked(places: Sequence[Numbers], points: KeypointSet) -> Numbers:
@@ -156,14 +169,14 @@ def measure(
     """All that is measured of a model.
 
     Raises:
-        TrainerError: no head is there to measure on.
+        TrainerError: no object is there to measure on.
     """
-    heads = heads_of(evaluated)
-    if not heads:
+    instances = instances_of(evaluated)
+    if not instances:
         raise TrainerError(unmeasured("the test pictures", points))
-    groups = [h.truth.example.group for h in heads]
-    crops, pipeline = on_crops(heads, points), through_pipeline(heads, points)
-    alone = np.array([h.alone for h in heads], np.bool_)
+    groups = [h.truth.example.group for h in instances]
+    crops, pipeline = on_crops(instances, points), through_pipeline(instances, points)
+    alone = np.array([h.alone for h in instances], np.bool_)
     parts = list(dict.fromkeys(each.part for each in evaluated))
     crossed = measured_on is Measured.CROSS_VALIDATION
     return KeypointsMetrics(
@@ -179,15 +192,15 @@ def measure(
         )
         if alone.any()
         else None,
-        folds=tuple(_median(crops, [h.part == part for h in heads]) for part in parts) if crossed else (),
+        folds=tuple(_median(crops, [h.part == part for h in instances]) for part in parts) if crossed else (),
     )
 
 
 def baseline(evaluated: Sequence[EvaluatedExample], points: KeypointSet, *, seed: int) -> KeypointsScore:
     """What the mean face achieves on the same true crops."""
-    heads = heads_of(evaluated)
-    groups = [h.truth.example.group for h in heads]
-    return metrics.score(of_mean_face(heads, points), groups, points, seed=seed)
+    instances = instances_of(evaluated)
+    groups = [h.truth.example.group for h in instances]
+    return metrics.score(of_mean_face(instances, points), groups, points, seed=seed)
 
 
 def paired(
@@ -197,10 +210,14 @@ def paired(
     *,
     seed: int = 0,
 ) -> Paired:
-    """Two models compared on the heads that both were measured on: which of them finds more of them well?"""
-    one, other = ({(h.truth.example.sha256, h.truth.number): h for h in heads_of(s)} for s in (first, second))
+    """Two models compared on the objects that both were measured on: which of them finds more of them well?"""
+    one, other = (
+        {(h.truth.example.sha256, h.truth.number): h for h in instances_of(s)} for s in (first, second)
+    )
     both = [key for key in one if key in other]
-    sit, also = (through_pipeline([heads[key] for key in both], points).achieved for heads in (one, other))
+    sit, also = (
+        through_pipeline([instances[key] for key in both], points).achieved for instances in (one, other)
+    )
     return statistics.paired(sit, also, [one[key].truth.example.group for key in both], seed=seed)
 
 
@@ -211,9 +228,9 @@ def _median(errors: Errors, chosen: Sequence[bool]) -> float | None:
 
 
 class PredictionRow(Record):
-    """One line of a run's predictions.csv: a head, and the errors of its points in sizes of the head.
+    """One line of a run's predictions.csv: an object, and the errors of its points in sizes of the object.
 
-    An error is nan where a point does not count, infinite where the head was missed. `confidence` is the find's.
+    An error is nan where a point does not count, infinite where the object was missed. `confidence` is the find's.
     """
 
     file: str
@@ -237,14 +254,14 @@ COLUMNS = tuple(name for name in PredictionRow.model_fields if name not in ("cro
 
 def predictions(evaluated: Sequence[EvaluatedExample], points: KeypointSet) -> Table:
     """The table predictions.csv: what a PredictionRow has, the mean error of either way, and those of each point."""
-    heads = heads_of(evaluated)
-    crops, pipeline = on_crops(heads, points), through_pipeline(heads, points)
-    mean = of_mean_face(heads, points)
+    instances = instances_of(evaluated)
+    crops, pipeline = on_crops(instances, points), through_pipeline(instances, points)
+    mean = of_mean_face(instances, points)
     rows = []
-    for at, head in enumerate(heads):
-        example = head.truth.example
-        row = [short_path(example.path), example.sha256, example.group, head.part, head.truth.number]
-        row += [int(head.alone), "" if head.found is None else f"{head.found.confidence:.6f}"]
+    for at, instance in enumerate(instances):
+        example = instance.truth.example
+        row = [short_path(example.path), example.sha256, example.group, instance.part, instance.truth.number]
+        row += [int(instance.alone), "" if instance.found is None else f"{instance.found.confidence:.6f}"]
         row += [_flag(crops, at), _flag(pipeline, at), _written(mean.nme[at])]
         row += [f"{crops.oks[at]:.6f}", f"{pipeline.oks[at]:.6f}"]
         row += [_written(crops.nme[at]), _written(pipeline.nme[at])]
@@ -254,7 +271,7 @@ def predictions(evaluated: Sequence[EvaluatedExample], points: KeypointSet) -> T
 
 
 def _flag(errors: Errors, at: int) -> int | str:
-    """Whether glasses would sit on a head, as 0 or 1; nothing where there are no eyes."""
+    """Whether glasses would sit on an object, as 0 or 1; nothing where there are no eyes."""
     return "" if errors.glasses is None else int(errors.glasses[at])
 
 

@@ -26,7 +26,7 @@ exports = {
 
 
 def leaves(snapshot: Snapshot, sample: Sample) -> bool:
-    """Only a picture with a file of points: one without is not marked yet, and says nothing of heads."""
+    """Only a picture with a file of points: one without is not marked yet, and says nothing of objects."""
     return (snapshot.folder / keypoints_file(sample.path)).is_file()
 
 

@@ -1,4 +1,4 @@
-"""Marks that look wrong: heads on which a model that never saw them is far off, more than it is on others."""
+"""Marks that look wrong: objects on which a model that never saw them is far off, more than it is on others."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import StrEnum
 import numpy as np
 
 from byod.schema.keypoints import KeypointSet
-from byod.schema.model_card import HeadFound
+from byod.schema.model_card import FoundInstance
 from byod.schema.records import Record, Sha256
 from byod.tasks.keypoints import evaluate
-from byod.tasks.keypoints.evaluate import EvaluatedExample, EvaluatedHead
+from byod.tasks.keypoints.evaluate import EvaluatedExample, EvaluatedInstance
 from byod.tasks.keypoints.geometry import metrics
 from byod.tasks.keypoints.geometry.crops import Numbers
-from byod.tasks.keypoints.geometry.targets import TrueHead
+from byod.tasks.keypoints.geometry.targets import TrueInstance
 from byod.training.run_folder import short_path
 
 LEAST = 0.1
@@ -24,7 +24,7 @@ SPREADS = 6.0
 
 
 class IssueKind(StrEnum):
-    """The reason that a head's keypoints look wrong."""
+    """The reason that an object's keypoints look wrong."""
 
     FAR = "far off"
     EXCHANGED = "sides exchanged"
@@ -35,7 +35,7 @@ _ORDER = (IssueKind.EXCHANGED, IssueKind.FAR, IssueKind.UNMARKED)
 
 
 class KeypointIssue(Record):
-    """A head whose marks are probably wrong, or a sure find where no head is marked (then `head` is None).
+    """An object whose marks are probably wrong, or a sure find where no object is marked (then `head` is None).
 
     `file` is the end of the picture's path. `point` is the worst point and `error` its distance from where the model
     sees it, in inter-ocular distances; for a find that is not marked they are empty and its confidence.
@@ -50,47 +50,51 @@ class KeypointIssue(Record):
 
 
 def find_issues(evaluated: Sequence[EvaluatedExample], points: KeypointSet) -> tuple[KeypointIssue, ...]:
-    """The suspects among unseen heads: those exchanged first, then the furthest off, then finds that are not marked."""
-    heads = evaluate.heads_of(evaluated)
-    found = [each for head, error in _outliers(heads, points) if (each := _issue(head, error, points))]
-    sure = sorted(head.found.confidence for head in heads if head.found is not None)
+    """The suspects among unseen objects: exchanged ones first, then the furthest off, then unmarked finds."""
+    instances = evaluate.instances_of(evaluated)
+    found = [
+        each for instance, error in _outliers(instances, points) if (each := _issue(instance, error, points))
+    ]
+    sure = sorted(instance.found.confidence for instance in instances if instance.found is not None)
     for picture in evaluated if sure else ():
-        # as sure as of half of the marked heads
+        # as sure as of half of the marked objects
         found += [_unmarked(picture, f) for f in picture.extra if f.confidence >= sure[len(sure) // 2]]
     return tuple(sorted(found, key=lambda s: (_ORDER.index(s.why), -s.error)))
 
 
-def _outliers(heads: Sequence[EvaluatedHead], points: KeypointSet) -> list[tuple[EvaluatedHead, Numbers]]:
-    """Heads with a point further from where the model sees it on the true crop than that point is on others.
+def _outliers(
+    instances: Sequence[EvaluatedInstance], points: KeypointSet
+) -> list[tuple[EvaluatedInstance, Numbers]]:
+    """Objects with a point further from where the model sees it on the true crop than that point is on others.
 
     Beside each stand the errors of its points [K], nan where a point is no outlier: some are harder than others.
     """
-    if not heads:
+    if not instances:
         return []
-    errors = evaluate.on_crops(heads, points).points
+    errors = evaluate.on_crops(instances, points).points
     for number in range(len(points.names)):
         known = errors[~np.isnan(errors[:, number]), number]
         middle = float(np.median(known)) if len(known) else 0.0
         spread = float(np.median(np.abs(known - middle))) if len(known) else 0.0
         usual = errors[:, number] <= max(LEAST, middle + SPREADS * spread)
         errors[usual, number] = np.nan
-    return [(heads[at], errors[at]) for at in np.flatnonzero(~np.isnan(errors).all(axis=1))]
+    return [(instances[at], errors[at]) for at in np.flatnonzero(~np.isnan(errors).all(axis=1))]
 
 
-def _issue(head: EvaluatedHead, errors: Numbers, points: KeypointSet) -> KeypointIssue:
+def _issue(instance: EvaluatedInstance, errors: Numbers, points: KeypointSet) -> KeypointIssue:
     number = int(np.nanargmax(errors))
-    example = head.truth.example
+    example = instance.truth.example
     return KeypointIssue(
         sha256=example.sha256,
         file=short_path(example.path),
-        head=head.truth.number,
-        why=IssueKind.EXCHANGED if _is_exchanged(head.truth, head.crop, points) else IssueKind.FAR,
+        head=instance.truth.number,
+        why=IssueKind.EXCHANGED if _is_exchanged(instance.truth, instance.crop, points) else IssueKind.FAR,
         point=points.names[number],
         error=float(errors[number]),
     )
 
 
-def _is_exchanged(truth: TrueHead, crop: Numbers, points: KeypointSet) -> bool:
+def _is_exchanged(truth: TrueInstance, crop: Numbers, points: KeypointSet) -> bool:
     """True if what was found fits the marks once the two sides change places, and does not as they are."""
     as_marked, other = (
         metrics.measured([truth], places[None], points).nme[0]
@@ -99,7 +103,7 @@ def _is_exchanged(truth: TrueHead, crop: Numbers, points: KeypointSet) -> bool:
     return bool(other <= LEAST and other < as_marked / 3)
 
 
-def _unmarked(evaluated: EvaluatedExample, find: HeadFound) -> KeypointIssue:
+def _unmarked(evaluated: EvaluatedExample, find: FoundInstance) -> KeypointIssue:
     example = evaluated.example
     return KeypointIssue(
         sha256=example.sha256,

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from byod.schema.errors import TrainerError
-from byod.schema.model_card import HeadsStage, KeypointsCard, KeypointsMetrics, Measured, Paired, Unreadable
+from byod.schema.model_card import (
+    DetectionStage,
+    KeypointsCard,
+    KeypointsMetrics,
+    Measured,
+    Paired,
+    Unreadable,
+)
 from byod.schema.progress import Say
 from byod.schema.records import Example, Task, Yield
 from byod.schema.task_learning import Issues, ModelFile, Outcome, OutOfFold, Table
@@ -15,7 +22,7 @@ from byod.tasks.keypoints.calibrate import KeypointModel
 from byod.tasks.keypoints.evaluate import EvaluatedExample, LoadedModel
 from byod.tasks.keypoints.geometry.crops import Numbers
 from byod.tasks.keypoints.geometry.metrics import mean_face
-from byod.tasks.keypoints.geometry.targets import true_heads
+from byod.tasks.keypoints.geometry.targets import true_instances
 from byod.tasks.keypoints.label_errors import KeypointIssue
 from byod.tasks.keypoints.report import contents, page
 from byod.tasks.keypoints.run import MODELS, WEIGHTS
@@ -98,7 +105,7 @@ def paired(
     *,
     seed: int,
 ) -> Paired:
-    """Two models on the same heads of whole pictures."""
+    """Two models on the same objects of whole pictures."""
     return evaluate.paired(first, second, labelled.points, seed=seed)
 
 
@@ -131,24 +138,24 @@ def card(
 
 
 def _mean(labelled: TrainingSet, model: KeypointModel, train: Sequence[Example]) -> Numbers:
-    heads = true_heads(train, labelled.keypoints, labelled.points)
-    return mean_face(heads, labelled.points, model.rule.margin)
+    instances = true_instances(train, labelled.keypoints, labelled.points)
+    return mean_face(instances, labelled.points, model.rule.margin)
 
 
-def _heads(model: KeypointModel) -> HeadsStage:
-    """The card's entry on the net that finds heads."""
-    heads = model.pair.heads.fitted
-    return HeadsStage(
-        input=heads.input,
-        sha256=heads.sha256,
-        arch=heads.arch,
-        pretrained=heads.pretrained,
-        parameters=heads.parameters,
-        parity=heads.parity,
+def _heads(model: KeypointModel) -> DetectionStage:
+    """The card's entry on the net that finds objects."""
+    instances = model.pair.heads.fitted
+    return DetectionStage(
+        input=instances.input,
+        sha256=instances.sha256,
+        arch=instances.arch,
+        pretrained=instances.pretrained,
+        parameters=instances.parameters,
+        parity=instances.parity,
         threshold=model.rule.threshold,
         margin=model.rule.margin,
-        seconds=heads.seconds,
-        notes=heads.notes,
+        seconds=instances.seconds,
+        notes=instances.notes,
     )
 
 

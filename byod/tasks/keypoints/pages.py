@@ -20,7 +20,7 @@ least_classes = 1
 
 
 def label_count(snapshot: Snapshot) -> LabelCount:
-    """Count the keypoints of the usable pictures: how many heads have each point marked, and where.
+    """Count the keypoints of the usable pictures: how many objects have each point marked, and where.
 
     Raises:
         DatasetError: a file of points cannot be read.
@@ -28,33 +28,33 @@ def label_count(snapshot: Snapshot) -> LabelCount:
     everything = dataset_statistics.usable(snapshot)
     files = (read_keypoints(snapshot.folder / keypoints_file(sample.path)) for sample in everything)
     keypoints = [found for found in files if found is not None]
-    heads = [head for one in keypoints for head in one.heads]
-    counts = Counter(name for head in heads for name in head.marked)
-    outside = sum(not point.inside for head in heads for point in head.marked.values())
+    instances = [instance for one in keypoints for instance in one.heads]
+    counts = Counter(name for instance in instances for name in instance.marked)
+    outside = sum(not point.inside for instance in instances for point in instance.marked.values())
     unmarked = len(everything) - len(keypoints)
     return LabelCount(
         heading=say("Points"),
-        words=_words(len(keypoints), len(heads), outside, unmarked),
+        words=_words(len(keypoints), len(instances), outside, unmarked),
         where=say(
             "The points of `images/<class>/<name>.jpg` lie in `points/<name>.json`, in pixels of the upright picture; "
             "left and right are the viewer's."
         ),
         unlabelled=unmarked,
-        head=(say("point"), say("marked in heads")),
+        head=(say("point"), say("marked in objects")),
         rows=tuple(counts.items()),
         facts={
             "marked": len(keypoints),
             "unmarked": unmarked,
-            "heads": len(heads),
+            "heads": len(instances),
             "points": dict(counts),
             "outside": outside,
         },
     )
 
 
-def _words(marked: int, heads: int, outside: int, unmarked: int) -> Phrase:
+def _words(marked: int, instances: int, outside: int, unmarked: int) -> Phrase:
     """Say how far the marking has come."""
-    counted = many(heads, "{count} head", "{count} heads", context="after with")
+    counted = many(instances, "{count} object", "{count} objects", context="after in")
     if outside:
         counted += many(
             outside,
@@ -63,9 +63,9 @@ def _words(marked: int, heads: int, outside: int, unmarked: int) -> Phrase:
         )
     done = many(
         marked,
-        "{count} picture is marked, with {heads};",
-        "{count} pictures are marked, with {heads};",
-        heads=counted,
+        "{count} picture is marked, with {objects};",
+        "{count} pictures are marked, with {objects};",
+        objects=counted,
     )
     return done + many(unmarked, "{count} is not marked yet.", "{count} are not marked yet.")
 
@@ -80,8 +80,8 @@ def drawing(folder: Path) -> Drawing:
             return
         across, down = image.width / keypoints.width, image.height / keypoints.height
         pen = ImageDraw.Draw(image)
-        for head in keypoints.heads:
-            for point in head.marked.values():
+        for instance in keypoints.heads:
+            for point in instance.marked.values():
                 x, y = point.x * across, point.y * down
                 pen.ellipse((x - 3, y - 3, x + 3, y + 3), fill="#00e5ff", outline="#003b46")
 

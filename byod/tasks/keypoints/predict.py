@@ -37,7 +37,7 @@ from byod.schema.errors import PictureError
 from byod.schema.keypoints import Box, KeypointSet
 from byod.schema.model_card import (
     EyesRule,
-    HeadFound,
+    FoundInstance,
     InputRule,
     KeypointsCard,
     KeypointsPrediction,
@@ -62,7 +62,7 @@ IN_FLIGHT = 4
 
 @dataclass(frozen=True, slots=True)
 class FindRule:
-    """The rule that makes heads of two nets' outputs; sizes are pixels a side of the inputs, the rest as in a card."""
+    """The rule that makes objects of two nets' outputs; sizes are sides of inputs in pixels, the rest as in a card."""
 
     points: KeypointSet
     heads_size: int
@@ -89,7 +89,7 @@ class FindRule:
 class Finder:
     """Two opened nets and the rule that joins them."""
 
-    def __init__(self, heads: InferenceSession, points: InferenceSession, rule: FindRule) -> None:
+    def __init__(self, instances: InferenceSession, points: InferenceSession, rule: FindRule) -> None:
         """See that the nets are what the rule says.
 
         Raises:
@@ -97,17 +97,17 @@ class Finder:
         """
         count = len(rule.points.names)
         for opened, size, stage in (
-            (heads, rule.heads_size, Stage.HEADS),
+            (instances, rule.heads_size, Stage.DETECTION),
             (points, rule.points_size, Stage.POINTS),
         ):
             onnx_model.check_stage(opened, InputRule(width=size, height=size), stage, count)
         pair = eyes_of(rule.points)
         self._seen = list(pair or range(count))
         self._pair = pair
-        self._heads, self._points, self.rule = heads, points, rule
+        self._heads, self._points, self.rule = instances, points, rule
 
-    def find(self, pixels: Bytes) -> list[HeadFound]:
-        """All heads in an upright picture uint8 [height, width, 3], the surest first."""
+    def find(self, pixels: Bytes) -> list[FoundInstance]:
+        """All objects in an upright picture uint8 [height, width, 3], the surest first."""
         boxes, scores = self.boxes(pixels, self.rule.threshold)
         frames = [of_box([_rounded(side) for side in box], self.rule.margin) for box in boxes]
         places, sure = self.points_in(pixels, frames)
@@ -117,7 +117,7 @@ class Finder:
             both = zip(self.rule.points.names, places[number], sure[number], strict=True)
             named = [(name, (float(x), float(y)), float(confidence)) for name, (x, y), confidence in both]
             found.append(
-                HeadFound(
+                FoundInstance(
                     confidence=float(confidences[number]),
                     box=boxes[number],
                     points={name: place for name, place, _ in named},
@@ -173,7 +173,7 @@ class Finder:
         return places, np.clip(np.nan_to_num(said["confidence"].astype(np.float64)), 0, 1)
 
     def _upright(self, frame: Frame, places: Numbers, least: float) -> Frame | None:
-        """The next frame of a head; None where the eyes cannot be right."""
+        """The next frame of an object; None where the eyes cannot be right."""
         if self._pair is None:
             return None
         left, right = places[self._pair[0]], places[self._pair[1]]
@@ -184,7 +184,7 @@ class Finder:
         return of_eyes(one, other, self.rule.eyes, at_least=least)
 
     def _distinct(self, boxes: Sequence[Box], places: Numbers, confidences: Numbers) -> list[int]:
-        """Steps 5 and 6: the numbers of the heads to keep, the best first."""
+        """Steps 5 and 6: the numbers of the objects to keep, the best first."""
         middles = places[:, self._seen].mean(axis=1)
         order = np.argsort(-confidences, kind="stable")
         kept: list[int] = []
@@ -204,23 +204,25 @@ class KeypointsPredictor:
             ModelError: one is missing, damaged, or they do not belong together.
         """
         self.card = keypoints_card(run)
-        heads = onnx_model.session(model_file(run / "heads.onnx", self.card.heads.sha256), threads=threads)
+        instances = onnx_model.session(
+            model_file(run / "heads.onnx", self.card.heads.sha256), threads=threads
+        )
         points = onnx_model.session(model_file(run / "model.onnx", self.card.model_sha256), threads=threads)
-        self.finder = Finder(heads, points, FindRule.of(self.card))
+        self.finder = Finder(instances, points, FindRule.of(self.card))
 
-    def find(self, pixels: Bytes) -> list[HeadFound]:
-        """All heads in an upright picture uint8 [height, width, 3], the surest first."""
+    def find(self, pixels: Bytes) -> list[FoundInstance]:
+        """All objects in an upright picture uint8 [height, width, 3], the surest first."""
         return self.finder.find(pixels)
 
     def points_in(self, pixels: Bytes, frame: Frame) -> tuple[Numbers, Numbers]:
-        """The points of a head known to be in a frame: float64 [K, 2] in pixels, and their confidence [K] in 0..1."""
+        """The points of an object known to be in a frame: float64 [K, 2] in pixels; their confidence [K] in 0..1."""
         places, sure = self.finder.points_in(pixels, [frame])
         return places[0], sure[0]
 
     def predict(
         self, pictures: Iterable[Path | tuple[str, bytes]]
     ) -> Iterator[KeypointsPrediction | Unreadable]:
-        """Say of each picture, in order, which heads are in it; one that cannot be opened becomes an `Unreadable`.
+        """Say of each picture, in order, which objects are in it; one that cannot be opened becomes an `Unreadable`.
 
         A picture is a path, or a name with the bytes themselves. A few are decoded ahead on threads.
         """
@@ -239,21 +241,23 @@ def predictor(run: Path) -> KeypointsPredictor:
 
 def files(card: KeypointsCard) -> list[tuple[str, str]]:
     """Its two model files, and those of their weights."""
-    return [(MODELS[stage], WEIGHTS[stage]) for stage in (Stage.POINTS, Stage.HEADS)]
+    return [(MODELS[stage], WEIGHTS[stage]) for stage in (Stage.POINTS, Stage.DETECTION)]
 
 
 def table(predictions: Sequence[KeypointsPrediction]) -> Table:
-    """A line for each head: how sure, and where its box and points are, in pixels."""
-    names = list(dict.fromkeys(name for one in predictions for head in one.heads for name in head.points))
+    """A line for each object: how sure, and where its box and points are, in pixels."""
+    names = list(
+        dict.fromkeys(name for one in predictions for instance in one.heads for name in instance.points)
+    )
     rows: list[tuple[str, ...]] = []
     for one in predictions:
-        for number, head in enumerate(one.heads, start=1):
-            box = " ".join(f"{side:.0f}" for side in head.box)
-            places = (f"{x:.0f} {y:.0f}" for x, y in (head.points[name] for name in names))
-            rows.append((one.path, str(number), f"{head.confidence:.0%}", box, *places))
+        for number, instance in enumerate(one.heads, start=1):
+            box = " ".join(f"{side:.0f}" for side in instance.box)
+            places = (f"{x:.0f} {y:.0f}" for x, y in (instance.points[name] for name in names))
+            rows.append((one.path, str(number), f"{instance.confidence:.0%}", box, *places))
         if not one.heads:
             rows.append((one.path, "none", "", "", *("" for _ in names)))
-    return ("picture", "head", "sure", "box (pixels)", *names), rows
+    return ("picture", "object", "sure", "box (pixels)", *names), rows
 
 
 def overlap(one: Numbers, other: Numbers) -> float:

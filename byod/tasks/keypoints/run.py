@@ -10,9 +10,9 @@ from byod.schema.records import Task
 from byod.training import run_folder
 from byod.training.protocol import Stage
 
-MODELS = {Stage.POINTS: "model.onnx", Stage.HEADS: "heads.onnx"}
+MODELS = {Stage.POINTS: "model.onnx", Stage.DETECTION: "heads.onnx"}
 """The model file of each stage."""
-WEIGHTS = {Stage.POINTS: run_folder.WEIGHTS, Stage.HEADS: "heads.safetensors"}
+WEIGHTS = {Stage.POINTS: run_folder.WEIGHTS, Stage.DETECTION: "heads.safetensors"}
 """The trained tensors of each stage, where the trainer kept them."""
 
 

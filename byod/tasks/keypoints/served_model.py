@@ -9,10 +9,10 @@ import numpy as np
 from pydantic import JsonValue
 
 from byod.images import decode
-from byod.schema.keypoints import Head, Keypoint, Keypoints, is_inside
+from byod.schema.keypoints import Instance, Keypoint, Keypoints, is_inside
 from byod.schema.model_card import EyesRule, KeypointsCard, KeypointsPrediction
 from byod.schema.records import Record
-from byod.schema.serving import NO_PATH, HeadTruth, Truth
+from byod.schema.serving import NO_PATH, InstanceTruth, Truth
 from byod.tasks.keypoints import predict
 from byod.tasks.keypoints.geometry.targets import PROFILE, eyes_of
 from byod.tasks.keypoints.predict import KeypointsPredictor
@@ -21,7 +21,7 @@ _SCORES = {"heads", "found", "median", "interval", "within", "glasses", "glasses
 
 
 class ServedKeypoints:
-    """A model of points: it finds heads, and the points of each; `byod.schema.serving.ServedModel`."""
+    """A model of points: it finds objects, and the points of each; `byod.schema.serving.ServedModel`."""
 
     said = KeypointsPrediction
 
@@ -44,28 +44,28 @@ class ServedKeypoints:
         }
 
     def answer(self, content: bytes, *, look: bool) -> KeypointsPrediction:
-        """The heads in a picture; see `ServedModel`."""
+        """The objects in a picture; see `ServedModel`."""
         block = np.asarray(decode.open_picture(content))
         height, width = block.shape[:2]
-        heads = tuple(self._predictor.find(block))
-        return KeypointsPrediction(path=NO_PATH, width=width, height=height, heads=heads)
+        instances = tuple(self._predictor.find(block))
+        return KeypointsPrediction(path=NO_PATH, width=width, height=height, heads=instances)
 
     def truth(self, truth: Truth) -> tuple[None, Keypoints]:
-        """The heads that a person marked."""
+        """The objects that a person marked."""
         if truth.heads is None or truth.width is None or truth.height is None or truth.label is not None:
             raise ValueError("this model is about points: send heads, and the picture's width and height")
         names = self.card.points.names
-        heads = tuple(_head(head, names, truth.width, truth.height) for head in truth.heads)
-        return None, Keypoints(width=truth.width, height=truth.height, heads=heads)
+        instances = tuple(_head(instance, names, truth.width, truth.height) for instance in truth.heads)
+        return None, Keypoints(width=truth.width, height=truth.height, heads=instances)
 
 
-def _head(head: HeadTruth, names: tuple[str, ...], width: int, height: int) -> Head:
-    if not set(head.points) <= set(names):
-        raise ValueError("a head has a point that the model does not know")
-    points = {name: _point(head.points.get(name), width, height) for name in names}
-    if not any(points.values()) and head.box is None:
-        raise ValueError("a head has neither a point nor a box")
-    return Head(points=points, box=head.box)
+def _head(instance: InstanceTruth, names: tuple[str, ...], width: int, height: int) -> Instance:
+    if not set(instance.points) <= set(names):
+        raise ValueError("an object has a point that the model does not know")
+    points = {name: _point(instance.points.get(name), width, height) for name in names}
+    if not any(points.values()) and instance.box is None:
+        raise ValueError("an object has neither a point nor a box")
+    return Instance(points=points, box=instance.box)
 
 
 def _point(place: tuple[float, float] | None, width: int, height: int) -> Keypoint | None:
@@ -101,7 +101,7 @@ class OfflineFinder(Record):
 
 
 def page_rule(card: KeypointsCard) -> dict[str, JsonValue]:
-    """The rule by which the nets' outputs become heads and their points."""
+    """The rule by which the nets' outputs become objects and their points."""
     rule = predict.FindRule.of(card)
     return OfflineFinder(
         heads_size=rule.heads_size,

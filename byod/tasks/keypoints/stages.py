@@ -12,7 +12,7 @@ from byod.images.resize import as_input
 from byod.schema.errors import TrainerError
 from byod.schema.records import Example, Task
 from byod.schema.version import VERSION
-from byod.tasks.keypoints.geometry.batch_feeds import HeadFeed, KeypointFeed
+from byod.tasks.keypoints.geometry.batch_feeds import DetectionFeed, KeypointFeed
 from byod.tasks.keypoints.training_set import TrainingSet
 from byod.training import onnx_model
 from byod.training.fit import Finished, Model, Work, name_of
@@ -35,7 +35,7 @@ class StageModels:
     @property
     def parts(self) -> tuple[tuple[Stage, Model], ...]:
         """In the order in which they learned."""
-        return (Stage.HEADS, self.heads), (Stage.POINTS, self.points)
+        return (Stage.DETECTION, self.heads), (Stage.POINTS, self.points)
 
 
 def fit(
@@ -46,8 +46,8 @@ def fit(
     Raises:
         TrainerError: the trainer cannot train this, or what it exports is not what it trained.
     """
-    heads, points = (_fit(work, marked, train, valid, part, stage) for stage in Stage)
-    return StageModels(heads, points)
+    instances, points = (_fit(work, marked, train, valid, part, stage) for stage in Stage)
+    return StageModels(instances, points)
 
 
 def _fit(
@@ -102,12 +102,14 @@ def parity(trained: Trained, data: TrainingData, run: Run) -> float:
 def valid_images(data: TrainingData, size: int, run: Run) -> Iterator[Floats]:
     """The validation pictures of a stage as its net sees them: float32 [N, 3, size, size] in batches."""
     assert data.points is not None
-    if data.stage is Stage.HEADS:
-        for whole in HeadFeed(data.valid, data.keypoints, size, cache=run.cache).plain(32):
+    if data.stage is Stage.DETECTION:
+        for whole in DetectionFeed(data.valid, data.keypoints, size, cache=run.cache).plain(32):
             yield as_input(whole.images)
     else:
-        for heads in KeypointFeed(data.valid, data.keypoints, data.points, size, cache=run.cache).plain(32):
-            yield as_input(heads.images)
+        for instances in KeypointFeed(data.valid, data.keypoints, data.points, size, cache=run.cache).plain(
+            32
+        ):
+            yield as_input(instances.images)
 
 
 def difference(stage: Stage, trained: Mapping[str, Floats], exported: Mapping[str, Floats]) -> float:
@@ -125,7 +127,7 @@ def difference(stage: Stage, trained: Mapping[str, Floats], exported: Mapping[st
         )
     first, second = (np.asarray(trained[name], np.float32) for name in names)
     others = exported[names[0]], exported[names[1]]
-    if stage is Stage.HEADS and first.shape == others[0].shape:
+    if stage is Stage.DETECTION and first.shape == others[0].shape:
         told = _distinct(second)
         first, others = first * told[..., None], (others[0] * told[..., None], others[1])
     return max(onnx_model.difference(a, b) for a, b in zip((first, second), others, strict=True))

@@ -14,13 +14,13 @@ from byod.schema.keypoints import Keypoints, KeypointSet, keypoints_file, read_k
 from byod.schema.progress import Say
 from byod.schema.records import Example, Sha256, Snapshot
 from byod.tasks.keypoints.geometry.metrics import measurable
-from byod.tasks.keypoints.geometry.targets import true_heads
+from byod.tasks.keypoints.geometry.targets import true_instances
 from byod.training.train import digest
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Pictures whose heads are marked (or that are marked as having none), and which points a head has."""
+    """Pictures whose objects are marked (or that are marked as having none), and which points an object has."""
 
     examples: tuple[Example, ...]
     keypoints: Mapping[Sha256, Keypoints]
@@ -38,12 +38,16 @@ class TrainingSet:
 
     def measured(self, examples: Sequence[Example]) -> int:
         """Count the objects in some pictures with a size to measure errors by."""
-        return len(measurable(true_heads(examples, self.keypoints, self.points), self.points))
+        return len(measurable(true_instances(examples, self.keypoints, self.points), self.points))
 
     def count(self, examples: Sequence[Example]) -> dict[str, int]:
-        """Pictures, heads and empty pictures, for a card."""
-        heads = [len(self.keypoints[example.sha256].heads) for example in examples]
-        return {"pictures": len(heads), "heads": sum(heads), "empty": heads.count(0)} if heads else {}
+        """Pictures, objects and empty pictures, for a card."""
+        instances = [len(self.keypoints[example.sha256].heads) for example in examples]
+        return (
+            {"pictures": len(instances), "heads": sum(instances), "empty": instances.count(0)}
+            if instances
+            else {}
+        )
 
     def plan(self) -> dict[str, JsonValue]:
         """The points, and every picture with its part, group and keypoints."""
@@ -72,7 +76,7 @@ def usable(labelled: TrainingSet, say: Say) -> TrainingSet:
     marked = TrainingSet(kept, keypoints, known)
     if not marked.measured(kept):
         raise TrainerError(f"{unmeasured('the dataset', known)}; mark them first")
-    counts = Counter(name for e in kept for head in keypoints[e.sha256].heads for name in head.marked)
+    counts = Counter(name for e in kept for instance in keypoints[e.sha256].heads for name in instance.marked)
     if unmarked := [name for name in known.names if not counts[name]]:
         raise TrainerError(
             f"{unmarked[0]} is marked in no picture and cannot be learned; mark it, or take it out of [points] in "

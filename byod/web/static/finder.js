@@ -1,8 +1,8 @@
-/** Finding heads and their points: the steps of byod/tasks/keypoints/predict.py, where they are written down. */
+/** Finding objects and their points: the steps of byod/tasks/keypoints/predict.py, where they are written down. */
 
 import { cut, ofBox, ofEyes, whole } from "./geometry.js";
 
-const TOGETHER = 32; // heads shown to the net at one time
+const TOGETHER = 32; // objects shown to the net at one time
 
 export class Finder {
   /** @param model its `finder`: {overlap, same, grid, profile, pair, threshold, margin, refine, eyes, heads_size, points_size} */
@@ -12,12 +12,12 @@ export class Finder {
     this.names = model.points.names;
   }
 
-  /** All heads in a picture {width, height, pixels}, the surest first. */
+  /** All objects in a picture {width, height, pixels}, the surest first. */
   async find(picture) {
     const found = await this.boxes(picture);
     const placed = await this.pointsIn(picture, found.map(({ box }) => ofBox(this.rounded(box), this.rule.margin)));
-    const heads = found.map((head, at) => ({ ...head, ...placed[at], confidence: this.confidence(head, placed[at]) }));
-    return this.distinct(heads).map(({ confidence, box, points, sure }) => ({
+    const instances = found.map((instance, at) => ({ ...instance, ...placed[at], confidence: this.confidence(instance, placed[at]) }));
+    return this.distinct(instances).map(({ confidence, box, points, sure }) => ({
       confidence,
       box,
       points: Object.fromEntries(this.names.map((name, at) => [name, points[at]])),
@@ -39,8 +39,8 @@ export class Finder {
     });
     const sure = all.filter(({ score, box }) => score >= this.rule.threshold && area(box) > 0);
     const kept = [];
-    for (const head of sure.sort((a, b) => b.score - a.score)) {
-      if (kept.every((better) => overlap(head.box, better.box) <= this.rule.overlap)) kept.push(head);
+    for (const instance of sure.sort((a, b) => b.score - a.score)) {
+      if (kept.every((better) => overlap(instance.box, better.box) <= this.rule.overlap)) kept.push(instance);
     }
     return kept.map(({ score, box }) => ({ score: Math.min(1, score), box }));
   }
@@ -84,7 +84,7 @@ export class Finder {
     return placed;
   }
 
-  /** The next frame of a head; null where the eyes cannot be right. */
+  /** The next frame of an object; null where the eyes cannot be right. */
   upright(frame, points, least) {
     const [left, right] = this.rule.pair.map((at) => points[at]);
     const unit = frame.toUnit(middle(left, right));
@@ -98,25 +98,25 @@ export class Finder {
     return values.map((value) => Math.floor(grid * value + 0.5) / grid);
   }
 
-  /** The numbers of the points that stand for a head: its eyes, or all where there are none. */
+  /** The numbers of the points that stand for an object: its eyes, or all where there are none. */
   get seen() {
     return this.rule.pair ?? [...this.names.keys()];
   }
 
-  /** Step 5: both nets have to see a head. */
+  /** Step 5: both nets have to see an object. */
   confidence({ score }, { sure }) {
     return score * mean(this.seen.map((at) => sure[at]));
   }
 
-  /** Steps 5 and 6: the heads to keep, the best first. */
-  distinct(heads) {
-    const sure = heads.filter(({ confidence }) => confidence >= this.rule.threshold);
+  /** Steps 5 and 6: the objects to keep, the best first. */
+  distinct(instances) {
+    const sure = instances.filter(({ confidence }) => confidence >= this.rule.threshold);
     const kept = [];
-    for (const head of sure.sort((a, b) => b.confidence - a.confidence)) {
-      const points = this.seen.map((point) => head.points[point]);
+    for (const instance of sure.sort((a, b) => b.confidence - a.confidence)) {
+      const points = this.seen.map((point) => instance.points[point]);
       const at = [0, 1].map((axis) => mean(points.map((point) => point[axis])));
       const far = ({ at: other, box }) => Math.hypot(at[0] - other[0], at[1] - other[1]) >= this.rule.same * longer(box);
-      if (kept.every(far)) kept.push({ ...head, at });
+      if (kept.every(far)) kept.push({ ...instance, at });
     }
     return kept;
   }

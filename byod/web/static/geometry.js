@@ -34,7 +34,7 @@ export class Frame {
   }
 }
 
-/** The square around a whole picture: the letterbox in which heads are found. */
+/** The square around a whole picture: the letterbox in which objects are found. */
 export function whole(width, height) {
   return new Frame(width / 2, height / 2, Math.max(width, height));
 }

@@ -88,7 +88,7 @@ class Shown:
 class PointsWatch(Watch):
     """Has every epoch drawn by its number, and keeps the last one's weights.
 
-    The rate has fallen to nothing by then, and a few dozen validation heads cannot tell better from luckier.
+    The rate has fallen to nothing by then, and a few dozen validation objects cannot tell better from luckier.
     """
 
     def __init__(self, task: LearningTask[Plan], average: Average | None) -> None:
@@ -136,7 +136,10 @@ def train(data: TrainingData, options: Options, run: Run) -> Trained:
     chosen = Plan(**vars(schedule.plan(options, data.stage, len(data.train))))
     feed = Feed(data, chosen, run)
     task = LearningTask(data, options, run, team, recipe.net(options, chosen, data.points), chosen)
-    counts, of = (len(feed.train), len(feed.valid)), "pictures" if data.stage is Which.HEADS else "heads"
+    counts, of = (
+        (len(feed.train), len(feed.valid)),
+        "pictures" if data.stage is Which.DETECTION else "objects",
+    )
     run.say(training_loop.introduction(task, counts, of=of, does=f"finds {data.stage}, "))
     batches = DataLoaders(
         Shown(feed.epoch, feed.steps, counts[0], team.device),

@@ -14,7 +14,7 @@ from byod_torch.keypoints.networks import Decoder, Direct
 from byod.schema.errors import TrainerError
 from byod.schema.keypoints import KeypointSet
 from byod.schema.records import Split, Task
-from byod.tasks.keypoints.geometry import HeadFeed, KeypointFeed
+from byod.tasks.keypoints.geometry import DetectionFeed, KeypointFeed
 from byod.testing import check_trainer, drawn_sets
 from byod.training import onnx_model, protocol
 from byod.training.protocol import Run, Stage, TrainingData, checkpoint
@@ -76,10 +76,10 @@ def test_it_learns_where_points_are(drawn, tmp_path):
 @pytest.mark.long
 def test_it_learns_where_heads_are(drawn, tmp_path):
     """On most of the drawn pictures it has not seen, the best box lies on a head."""
-    data = _data(drawn, Stage.HEADS)
+    data = _data(drawn, Stage.DETECTION)
     trained, _, _ = _train(data, tmp_path / "run", {**LITE, "epochs": "30"})
     hits = []
-    for batch in HeadFeed(data.valid, data.keypoints, 96).plain(32):
+    for batch in DetectionFeed(data.valid, data.keypoints, 96).plain(32):
         said = _said(trained, batch.images)["boxes"]
         for best, boxes in zip(said[:, 0], batch.boxes, strict=True):
             middle = (best[:2] + best[2:]) / 2
@@ -95,7 +95,7 @@ def test_the_export_is_what_was_trained(drawn, tmp_path, stage, given):
     trained, epochs, _ = _train(_data(drawn, stage, 4, 4), tmp_path / "run", SHORT | given)
     opened = onnx_model.session(trained.onnx.read_bytes())
     onnx_model.check_stage(opened, trained.input, stage, 9)
-    assert trained.input.width == (96 if stage is Stage.HEADS else 64)
+    assert trained.input.width == (96 if stage is Stage.DETECTION else 64)
     images = np.random.default_rng(0).random((3, 3, *(trained.input.width,) * 2), np.float32)
     said = trained.outputs(images)
     for name, exported in onnx_model.outputs(opened, images).items():
@@ -193,7 +193,7 @@ def _child(folder, data, options, dies):
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("stage", "dies", "given"),
-    [(Stage.HEADS, 2, {}), (Stage.POINTS, 3, {}), (Stage.POINTS, 1, {"ema": "false", "lr": "0.003"})],
+    [(Stage.DETECTION, 2, {}), (Stage.POINTS, 3, {}), (Stage.POINTS, 1, {"ema": "false", "lr": "0.003"})],
 )
 def test_killed_and_resumed_bit_for_bit(drawn, tmp_path, stage, dies, given):
     """A training that is killed and started again logs each epoch once and ends with the very weights of another."""

@@ -57,7 +57,7 @@ class Options(BaseModel):
         None,
         ge=64,
         le=1024,
-        description="points: side in pixels of the pictures in which heads are found (160)",
+        description="points: side in pixels of the pictures in which objects are found (160)",
     )
     mirror: bool = Field(
         True, description="points: learn from mirror images too, and answer with the mean of both"

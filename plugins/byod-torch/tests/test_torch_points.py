@@ -99,16 +99,16 @@ def test_heatmaps_learn_points_better_than_numbers(marked, tmp_path):
 @pytest.mark.long
 def test_it_learns_where_heads_are(marked, tmp_path):
     """On most of the drawn pictures it has not seen, the best box lies on a head."""
-    learning = marked(Stage.HEADS, 48, 12)
+    learning = marked(Stage.DETECTION, 48, 12)
     epochs = []
     trained = _train(learning, tmp_path / "run", {**LITE, "epochs": "40"}, log=epochs.append)
     assert [epoch["epoch"] for epoch in epochs] == list(range(40))
     assert epochs[-1]["valid_loss"] < epochs[0]["valid_loss"]
     opened = onnx_model.session(trained.onnx.read_bytes())
-    from byod.tasks.keypoints.geometry import HeadFeed
+    from byod.tasks.keypoints.geometry import DetectionFeed
 
     hits = []
-    for batch in HeadFeed(learning.valid, learning.keypoints, 96).plain(32):
+    for batch in DetectionFeed(learning.valid, learning.keypoints, 96).plain(32):
         said = onnx_model.outputs(opened, np.moveaxis(batch.images, 3, 1).astype(np.float32) / 255)
         for best, boxes in zip(said["boxes"][:, 0], batch.boxes, strict=True):
             if len(boxes):
@@ -319,14 +319,14 @@ def test_peaks_become_boxes_best_first():
         def forward(self, image):
             return maps
 
-    said, scores = outputs.HeadAnswer(Known(), mirror=False)(torch.zeros(1, 3, 160, 160))
+    said, scores = outputs.DetectionAnswer(Known(), mirror=False)(torch.zeros(1, 3, 160, 160))
     assert said.shape == (1, 20, 4)
     assert (scores[0, :2] > 0.99).all()
     assert (scores[0, 2:] < 0.01).all()
     found = sorted(said[0, :2].tolist())
     assert np.allclose(found, boxes, atol=1e-5)
     empty = torch.zeros(1, 5, 40, 40)
-    assert losses.of_heads(maps, [boxes]) < 0.05 * losses.of_heads(empty, [boxes])
+    assert losses.of_instances(maps, [boxes]) < 0.05 * losses.of_instances(empty, [boxes])
 
 
 def test_even_areas_hold_no_peaks():
@@ -338,7 +338,7 @@ def test_even_areas_hold_no_peaks():
             maps[:, 0] = -3 + torch.rand(20, 20) * 1e-6
             return maps
 
-    _, scores = outputs.HeadAnswer(Even(), mirror=False)(torch.zeros(1, 3, 160, 160))
+    _, scores = outputs.DetectionAnswer(Even(), mirror=False)(torch.zeros(1, 3, 160, 160))
     assert scores.max() == 0
 
 

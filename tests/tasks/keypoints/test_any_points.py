@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from spot_trainer import AS_WHEELS, Spot, spotted
 
 from byod.schema import recipe as recipes
-from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
-from byod.schema.model_card import HeadFound
+from byod.schema.keypoints import Instance, Keypoint, Keypoints, KeypointSet
+from byod.schema.model_card import FoundInstance
 from byod.schema.records import Example, Split
 from byod.tasks import TASKS, of_run
 from byod.tasks.keypoints import served_model
 from byod.tasks.keypoints.geometry import metrics
-from byod.tasks.keypoints.geometry.targets import eyes_of, true_heads
+from byod.tasks.keypoints.geometry.targets import eyes_of, true_instances
 from byod.tasks.keypoints.training_set import TrainingSet
 
 WHEELS = KeypointSet(names=tuple(AS_WHEELS.values()))
@@ -30,13 +30,13 @@ def example(number: int) -> Example:
 
 def marked(points: dict[str, tuple[float, float]], box=None, size=(400, 300)) -> Keypoints:
     known = {name: Keypoint(x=x, y=y) for name, (x, y) in points.items()}
-    return Keypoints(width=size[0], height=size[1], heads=(Head(points=known, box=box),))
+    return Keypoints(width=size[0], height=size[1], heads=(Instance(points=known, box=box),))
 
 
 def errors(points: KeypointSet, places: dict, said: dict, box=(100, 100, 140, 130)):
     """The errors of one object, found where `said` says."""
     one = example(1)
-    heads = true_heads([one], {one.sha256: marked(places, box)}, points)
+    heads = true_instances([one], {one.sha256: marked(places, box)}, points)
     found = np.array([[said[name] for name in points.names]], np.float64)
     return metrics.measured(metrics.measurable(heads, points), found, points)
 
@@ -66,7 +66,7 @@ def test_an_object_without_its_scale_is_not_measured():
     one, places = example(1), {"wheel_front": (110.0, 120.0), "saddle": (120.0, 105.0)}
     named = WHEELS.model_copy(update={"scale": ("wheel_front", "wheel_back")})
     for points, count in ((named, 0), (WHEELS, 1)):
-        heads = true_heads([one], {one.sha256: marked(places)}, points)
+        heads = true_instances([one], {one.sha256: marked(places)}, points)
         assert len(metrics.measurable(heads, points)) == count
 
 
@@ -79,7 +79,7 @@ def test_oks_is_that_of_coco():
     expected = (np.exp(-25 / (2 * area * (2 * 0.026) ** 2)) + 1) / 2
     assert off.oks[0] == pytest.approx(expected)
     gone = metrics.measured(
-        true_heads([example(1)], {example(1).sha256: marked(places, (100, 100, 140, 130))}, points),
+        true_instances([example(1)], {example(1).sha256: marked(places, (100, 100, 140, 130))}, points),
         np.full((1, 2, 2), np.nan),
         points,
     )
@@ -111,12 +111,12 @@ def test_finds_belong_to_the_nearest_box_where_there_are_no_eyes():
     two = Keypoints(
         width=400,
         height=300,
-        heads=(Head(points={}, box=(10, 10, 60, 60)), Head(points={}, box=(200, 100, 280, 180))),
+        heads=(Instance(points={}, box=(10, 10, 60, 60)), Instance(points={}, box=(200, 100, 280, 180))),
     )
-    heads = true_heads([one], {one.sha256: two}, WHEELS)
+    heads = true_instances([one], {one.sha256: two}, WHEELS)
     places = dict.fromkeys(WHEELS.names, (0.0, 0.0))
     finds = [
-        HeadFound(confidence=0.9, box=box, points=places, point_confidence=dict.fromkeys(places, 1.0))
+        FoundInstance(confidence=0.9, box=box, points=places, point_confidence=dict.fromkeys(places, 1.0))
         for box in ((205, 105, 285, 185), (300, 10, 340, 40), (12, 8, 62, 58))
     ]
     found = metrics.matched(heads, finds, WHEELS)

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from byod.schema.errors import TrainerError
-from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet
+from byod.schema.keypoints import Instance, Keypoint, Keypoints, KeypointSet
 from byod.schema.records import Example, Split
 from byod.tasks.keypoints.geometry import (
-    HeadFeed,
+    DetectionFeed,
     Jitter,
     KeypointFeed,
     eyes_of,
     eyes_rule,
     of_eyes,
     regions,
-    true_heads,
+    true_instances,
 )
 from byod.tasks.keypoints.geometry import augment as augmenting
 from byod.tasks.keypoints.geometry.crops import Frame, whole
@@ -49,7 +49,7 @@ def picture(folder, number, size=(160, 120), heads=1, marked=EYES.names):
         for (px, py), colour in zip(places.values(), (RED, GREEN, BLUE), strict=True):
             image[np.hypot(xs - px, ys - py) < 4] = colour
         points = {n: Keypoint(x=p[0], y=p[1]) if n in marked else None for n, p in places.items()}
-        found.append(Head(points=points, box=(x - 25, y - 25, x + 25, y + 30)))
+        found.append(Instance(points=points, box=(x - 25, y - 25, x + 25, y + 30)))
     path = folder / f"{number}.png"
     Image.fromarray(image).save(path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -180,7 +180,7 @@ def test_epochs_repeat_and_differ(tmp_path):
 
     def images(seed, epoch, size):
         feed = KeypointFeed(examples, keypoints, EYES, 32, seed=seed)
-        heads = HeadFeed(examples, keypoints, 32, seed=seed)
+        heads = DetectionFeed(examples, keypoints, 32, seed=seed)
         return np.concatenate(
             [b.images for b in feed.epoch(epoch, size)] + [b.images for b in heads.epoch(epoch, size)]
         )
@@ -231,7 +231,7 @@ def test_which_eye_stands_left():
 def test_the_rule_of_the_eyes_gives_frames_like_those_of_boxes(tmp_path):
     """Measured on heads of one shape, the frame around the eyes of an upright head is the frame around its box."""
     examples, keypoints = drawn(tmp_path, 9)
-    heads = true_heads(examples, keypoints, EYES)
+    heads = true_instances(examples, keypoints, EYES)
     rule = eyes_rule(heads, EYES, 1.3)
     frame = of_eyes((28, 50), (52, 50), rule)
     assert frame.side == pytest.approx(1.3 * 55, rel=0.02)
@@ -246,7 +246,7 @@ def discs(folder, number, size=(240, 160)):
     heads = []
     for x, y, a, b in ((50, 60 + number, 26, 30), (130 + number, 90, 22, 16)):
         image[((xs - x) / a) ** 2 + ((ys - y) / b) ** 2 < 1] = 255
-        heads.append(Head(points={}, box=(x - a, y - b, x + a, y + b)))
+        heads.append(Instance(points={}, box=(x - a, y - b, x + a, y + b)))
     path = folder / f"disc{number}.png"
     Image.fromarray(image).save(path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -258,7 +258,7 @@ def test_boxes_stay_on_their_heads(tmp_path):
     """In augmented pictures each box is filled by a head, hardly anything of a head is outside, some have none."""
     both = [discs(tmp_path, number) for number in range(8)]
     examples, keypoints = [e for e, _ in both], {e.sha256: m for e, m in both}
-    feed = HeadFeed(examples, keypoints, 128, jitter=PLAIN)
+    feed = DetectionFeed(examples, keypoints, 128, jitter=PLAIN)
     counts: list[int] = []
     lit = outside = 0
     for epoch in range(8):
@@ -285,9 +285,9 @@ def test_pictures_without_heads_are_learned_as_such(tmp_path):
     examples, keypoints = drawn(tmp_path, 4)
     keypoints[examples[0].sha256] = Keypoints(width=160, height=120)
     del keypoints[examples[1].sha256]
-    nothing = Head(points=dict.fromkeys(EYES.names))
+    nothing = Instance(points=dict.fromkeys(EYES.names))
     keypoints[examples[2].sha256] = Keypoints(width=160, height=120, heads=(nothing,))
-    feed = HeadFeed(examples, keypoints, 64)
+    feed = DetectionFeed(examples, keypoints, 64)
     assert feed.examples == [examples[0], examples[3]]
     (batch,) = feed.plain(8)
     assert [len(boxes) for boxes in batch.boxes] == [0, 1]
@@ -302,8 +302,8 @@ def test_nothing_to_learn_is_said(tmp_path):
     examples, keypoints = drawn(tmp_path, 2, heads=0)
     with pytest.raises(TrainerError, match="no point is marked"):
         KeypointFeed(examples, keypoints, EYES, 32).epoch(0, 4)
-    with pytest.raises(TrainerError, match="no head is marked"):
-        HeadFeed(examples, keypoints, 32).epoch(0, 4)
+    with pytest.raises(TrainerError, match="no object is marked"):
+        DetectionFeed(examples, keypoints, 32).epoch(0, 4)
     assert list(KeypointFeed(examples, keypoints, EYES, 32).plain(4)) == []
 
 
@@ -314,7 +314,7 @@ def test_a_cache_changes_nothing_but_the_decoding(tmp_path, monkeypatch):
     def bytes_of(**where):
         feed, heads = (
             KeypointFeed(examples, keypoints, EYES, 32, **where),
-            HeadFeed(examples, keypoints, 32, **where),
+            DetectionFeed(examples, keypoints, 32, **where),
         )
         parts = [feed.plain(4), feed.epoch(0, 4), heads.plain(4), heads.epoch(0, 4)]
         return np.concatenate([batch.images for part in parts for batch in part])

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byod.schema.keypoints import KeypointSet
-from byod.schema.model_card import HeadFound
+from byod.schema.model_card import FoundInstance
 from byod.schema.records import Example, Split
 from byod.tasks.keypoints.geometry import metrics
-from byod.tasks.keypoints.geometry.targets import TrueHead
+from byod.tasks.keypoints.geometry.targets import TrueInstance
 
 POINTS = KeypointSet(
     names=("eye_image_left", "eye_image_right", "mouth"), flips=(("eye_image_left", "eye_image_right"),)
@@ -28,7 +28,7 @@ def head(left=(100, 100), right=(200, 100), mouth=(150, 180), known=(True, True,
         points[:, 1].max() + 50,
     )
     example = Example(sha256="0" * 64, path="/x.jpg", label="cat", split=Split.TEST, group="0" * 64)
-    return TrueHead(example, 0, box, points, np.array(known), 400, 300)
+    return TrueInstance(example, 0, box, points, np.array(known), 400, 300)
 
 
 def said(dx=0.0, dy=0.0, **moved):
@@ -39,7 +39,7 @@ def said(dx=0.0, dy=0.0, **moved):
 
 def find(places, confidence=0.9):
     points = dict(zip(POINTS.names, (tuple(map(float, p)) for p in places), strict=True))
-    return HeadFound(confidence=confidence, box=(0, 0, 1, 1), points=points, point_confidence={})
+    return FoundInstance(confidence=confidence, box=(0, 0, 1, 1), points=points, point_confidence={})
 
 
 def test_errors_are_distances_of_the_eyes():

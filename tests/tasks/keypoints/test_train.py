@@ -15,14 +15,13 @@ from direct_training import evaluate_run, train_keypoints
 from spot_trainer import BESIDE, POINTS, Spot, spotted
 
 from byod.schema.errors import ModelError, TrainerError, UsageError
-from byod.schema.keypoints import Head, KeypointSet
+from byod.schema.keypoints import Instance, KeypointSet
 from byod.schema.model_card import KeypointsCard, KeypointsPrediction, Measured, Stage, Unreadable
 from byod.schema.records import Split, Task
 from byod.tasks.keypoints import calibrate, evaluate, label_errors
 from byod.tasks.keypoints.predict import KeypointsPredictor
 from byod.tasks.keypoints.run import keypoints_card
 from byod.tasks.keypoints.training_set import TrainingSet
-from byod.training import run_folder
 from byod.training.provenance import Provenance
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -69,7 +68,7 @@ def test_a_run_folder_is_complete(drawn, tmp_path):
         "suspects.csv",
     }
     assert [each.name for each in folder.parent.iterdir()] == ["first"]
-    assert run_folder.read_card(folder) == card
+    assert keypoints_card(folder) == card
     assert card.task == Task.KEYPOINTS
     assert card.counts[Split.TEST] == {"pictures": 25, "heads": 25, "empty": 5}
     assert (card.fingerprint, card.command, card.licences) == ("abc", "byod train", {"CC0-1.0": 90})
@@ -106,7 +105,7 @@ def test_no_trainer_sees_a_test_picture(drawn, tmp_path):
     trainer = Spot()
     train(drawn, tmp_path / "run", trainer=trainer)
     test = {e.sha256 for e in drawn[0] if e.split is Split.TEST}
-    assert [seen.stage for seen in trainer.seen] == [Stage.HEADS, Stage.POINTS]
+    assert [seen.stage for seen in trainer.seen] == [Stage.DETECTION, Stage.POINTS]
     for seen in trainer.seen:
         assert seen.task == Task.KEYPOINTS
         assert seen.points == POINTS
@@ -123,7 +122,7 @@ def test_few_test_heads_lead_to_cross_validation(tmp_path):
     rows = table(tmp_path / "run" / "predictions.csv")
     assert card.metrics.measured_on is Measured.CROSS_VALIDATION
     assert len(card.metrics.folds) == 5
-    assert any("only 10 test heads" in line and "cross-validating" in line for line in said)
+    assert any("only 10 test objects" in line and "cross-validating" in line for line in said)
     assert len(rows) == card.metrics.crops.heads == 40
     for number, seen in enumerate(trainer.seen[0:10:2], start=1):
         tested = {row["group"] for row in rows if row["part"] == f"fold {number}/5"}
@@ -198,7 +197,7 @@ def test_a_trainer_of_classes_is_refused(drawn, tmp_path):
         (lambda e, m: (e, {}), "no picture has its points marked"),
         (
             lambda e, m: (e, {s: each.model_copy(update={"heads": ()}) for s, each in m.items()}),
-            "no head has both",
+            "no object in the dataset has both",
         ),
         (lambda e, m: ([x for x in e if x.split is not Split.TEST][:2], m), "too few"),
         (lambda e, m: ([x for x in e if x.split is not Split.VALID], m), "in the validation part"),
@@ -212,9 +211,9 @@ def test_too_little_is_said_in_one_line(drawn, tmp_path, change, line):
     assert not (tmp_path / "run").exists()
 
 
-def test_points_without_a_pair_of_eyes_are_refused(drawn, tmp_path):
-    """Errors are measured by the distance of the eyes, so there must be two."""
-    with pytest.raises(TrainerError, match="distance of the eyes"):
+def test_objects_without_a_known_point_are_refused(drawn, tmp_path):
+    """Where none of the recipe's points is marked there is nothing to measure."""
+    with pytest.raises(TrainerError, match="no object in the dataset has a point marked inside the picture"):
         train_keypoints(*drawn, KeypointSet(names=("nose",)), Spot(), {}, folder=tmp_path / "run")
 
 
@@ -253,7 +252,7 @@ def test_exchanged_sides_and_moved_marks_are_suspected(drawn, tmp_path):
 
     def changed(example, **points):
         (head,) = keypoints[example.sha256].heads
-        other = Head(points={**head.points, **points}, box=head.box)
+        other = Instance(points={**head.points, **points}, box=head.box)
         return keypoints[example.sha256].model_copy(update={"heads": (other,)})
 
     points = keypoints[swapped.sha256].heads[0].points

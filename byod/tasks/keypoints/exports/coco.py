@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from byod.dataset.export_selection import Leaving, place
-from byod.schema.keypoints import Head, Keypoints, KeypointSet, box_of
+from byod.schema.keypoints import Instance, Keypoints, KeypointSet, box_of
 from byod.schema.records import Snapshot, Split
 from byod.tasks.keypoints.exports.labels import marks_of, point_set, triples
 
@@ -31,9 +31,9 @@ def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: boo
             path, _ = place(snapshot, item, root, PurePosixPath("images") / split, links)
             files[item.sample.sha256] = path
             images.append(_image(number, PurePosixPath(path).name, keypoints, item))
-            for head in keypoints.heads:
+            for instance in keypoints.heads:
                 annotations.append(
-                    _annotation(len(annotations) + 1, number, item.number + 1, head, keypoints, known)
+                    _annotation(len(annotations) + 1, number, item.number + 1, instance, keypoints, known)
                 )
         document = {
             "info": {"description": f"{snapshot.name}, part {Split(split).value}, exported by byod"},
@@ -67,10 +67,10 @@ def _category(number: int, label: str, known: KeypointSet) -> dict[str, Any]:
 
 
 def _annotation(
-    number: int, image: int, category: int, head: Head, keypoints: Keypoints, known: KeypointSet
+    number: int, image: int, category: int, instance: Instance, keypoints: Keypoints, known: KeypointSet
 ) -> dict[str, Any]:
     numbers: list[float] = []
-    for point in triples(head, known.names):
+    for point in triples(instance, known.names):
         numbers += (
             (0, 0, 0) if point is None else (round(point[0], 3), round(point[1], 3), 2 if point[2] else 1)
         )
@@ -80,10 +80,10 @@ def _annotation(
         "category_id": category,
         "iscrowd": 0,
         "keypoints": numbers,
-        "num_keypoints": len(head.marked),
+        "num_keypoints": len(instance.marked),
         "area": 0,
     }
-    box = box_of(head, keypoints.width, keypoints.height)
+    box = box_of(instance, keypoints.width, keypoints.height)
     if box is not None:
         width, height = box[2] - box[0], box[3] - box[1]
         said["bbox"] = [round(value, 3) for value in (box[0], box[1], width, height)]

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from byod.dataset.export_selection import Leaving
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError
-from byod.schema.keypoints import Head, Keypoints, KeypointSet, keypoints_file, read_keypoints
+from byod.schema.keypoints import Instance, Keypoints, KeypointSet, keypoints_file, read_keypoints
 from byod.schema.records import Snapshot
 
 
@@ -47,7 +47,7 @@ def name_of(item: Leaving) -> str:
     return item.credit.title or PurePosixPath(item.sample.path).name
 
 
-def triples(head: Head, names: tuple[str, ...]) -> list[tuple[float, float, bool] | None]:
-    """The points of a head in order, as x, y and whether it lies inside; None for one nobody marked."""
-    found = (head.points.get(name) for name in names)
+def triples(instance: Instance, names: tuple[str, ...]) -> list[tuple[float, float, bool] | None]:
+    """The points of an object in order, as x, y and whether it lies inside; None for one nobody marked."""
+    found = (instance.points.get(name) for name in names)
     return [None if point is None else (point.x, point.y, point.inside) for point in found]

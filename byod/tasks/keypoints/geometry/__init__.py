@@ -5,31 +5,31 @@ Trainers get what they need of it through `byod.plugin`; `metrics` measures, `by
 
 from byod.tasks.keypoints.geometry.batch_feeds import (
     MARGIN,
-    HeadBatch,
-    HeadFeed,
+    DetectionBatch,
+    DetectionFeed,
     Jitter,
     KeypointBatch,
     KeypointFeed,
     Stage,
 )
 from byod.tasks.keypoints.geometry.crops import Frame, cut, of_box, of_eyes, whole
-from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of, eyes_rule, true_heads
+from byod.tasks.keypoints.geometry.targets import TrueInstance, eyes_of, eyes_rule, true_instances
 
 __all__ = [
     "MARGIN",
+    "DetectionBatch",
+    "DetectionFeed",
     "Frame",
-    "HeadBatch",
-    "HeadFeed",
     "Jitter",
     "KeypointBatch",
     "KeypointFeed",
     "Stage",
-    "TrueHead",
+    "TrueInstance",
     "cut",
     "eyes_of",
     "eyes_rule",
     "of_box",
     "of_eyes",
-    "true_heads",
+    "true_instances",
     "whole",
 ]

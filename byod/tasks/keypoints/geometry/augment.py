@@ -21,9 +21,9 @@ from byod.tasks.keypoints.geometry.targets import PROFILE
 LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 TRIES = 8
 THERE, GONE = 0.6, 0.15
-"""A head of which this share is in the frame is there; below the other it is not; between them nobody can say."""
+"""An object of which this share is in the frame is there; below the other it is not; between them nobody can say."""
 FILLED = 0.2
-"""The share of a frame without heads that one may fill at most."""
+"""The share of a frame without objects that one may fill at most."""
 
 Box = tuple[float, float, float, float]
 Random = np.random.Generator
@@ -49,7 +49,7 @@ class Jitter:
 
 
 def check_mirror(points: KeypointSet, jitter: Jitter) -> None:
-    """Refuse to mirror heads whose points would change their meaning.
+    """Refuse to mirror objects whose points would change their meaning.
 
     Raises:
         TrainerError: a point has a side and no partner to change places with.
@@ -75,7 +75,7 @@ def moved(frame: Frame, jitter: Jitter, random: Random, *, share: float = 1.0) -
     )
 
 
-def of_head(
+def of_instance(
     box: Box,
     eyes: tuple[tuple[float, float], tuple[float, float]] | None,
     rule: EyesRule | None,
@@ -83,7 +83,7 @@ def of_head(
     jitter: Jitter,
     random: Random,
 ) -> Frame:
-    """A frame for the points of one head: near its box, or near the frame that its eyes (left, right) define."""
+    """A frame for the points of one object: near its box, or near the frame that its eyes (left, right) define."""
     if eyes is None or rule is None or random.random() >= jitter.upright:
         return moved(of_box(box, margin), jitter, random)
     longer = max(box[2] - box[0], box[3] - box[1])
@@ -125,7 +125,7 @@ def taken(pixels: Bytes, frame: Frame, size: int, jitter: Jitter, random: Random
 def seen(boxes: Numbers, frame: Frame) -> tuple[Numbers, Numbers]:
     """Boxes [n, 4] in pixels as boxes of a frame (0..1, cut at its border), and the share (0..1) of each that is in it.
 
-    In a turned frame a box is that of the ellipse that filled it: a head is round rather than square.
+    In a turned frame a box is that of the ellipse that filled it: an object is round rather than square.
     """
     centre = frame.to_unit((boxes[:, :2] + boxes[:, 2:]) / 2)
     half = (boxes[:, 2:] - boxes[:, :2]) / 2
@@ -142,10 +142,10 @@ def seen(boxes: Numbers, frame: Frame) -> tuple[Numbers, Numbers]:
 def of_picture(
     boxes: Numbers, width: int, height: int, jitter: Jitter, random: Random, *, sizes: tuple[float, float]
 ) -> tuple[Frame, Numbers]:
-    """A frame for finding heads, and the boxes float64 [n, 4] (0..1) of the heads that are in it.
+    """A frame for finding objects, and the boxes float64 [n, 4] (0..1) of the objects that are in it.
 
-    Half of the frames lie near the whole picture; the others are laid around one of the heads, which then takes any
-    share of the side within `sizes`, anywhere. No head is cut so that nobody could say whether it is there.
+    Half of the frames lie near the whole picture; the others are laid around one of the objects, which then takes any
+    share of the side within `sizes`, anywhere. No object is cut so that nobody could say whether it is there.
     """
     near = random.random() < 0.5 or not len(boxes)
     for _ in range(TRIES):
@@ -161,18 +161,18 @@ def of_picture(
 
 
 def _around(box: Numbers, frame: Frame, longer: int, sizes: tuple[float, float], random: Random) -> Frame:
-    head = float(max(box[2] - box[0], box[3] - box[1]))
+    instance = float(max(box[2] - box[0], box[3] - box[1]))
     share = math.exp(float(random.uniform(math.log(sizes[0]), math.log(sizes[1]))))
-    side = min(max(head / share, 0.4 * longer), 1.6 * longer)
-    room = max(0.0, 1 - head / side) / 2
+    side = min(max(instance / share, 0.4 * longer), 1.6 * longer)
+    room = max(0.0, 1 - instance / side) / 2
     dx, dy = random.uniform(-1, 1, 2) * room * side
     return replace(frame, cx=(box[0] + box[2]) / 2 + dx, cy=(box[1] + box[3]) / 2 + dy, side=side)
 
 
 def beside(boxes: Numbers, width: int, height: int, jitter: Jitter, random: Random) -> Frame | None:
-    """A frame of the picture in which hardly anything of a head is to be seen; None where none was found.
+    """A frame of the picture in which hardly anything of an object is to be seen; None where none was found.
 
-    Nor does a head fill more than a fifth of it: an eye alone is not nothing.
+    Nor does an object fill more than a fifth of it: an eye alone is not nothing.
     """
     for _ in range(TRIES):
         side = float(random.uniform(0.25, 0.5 if len(boxes) else 1)) * max(width, height)

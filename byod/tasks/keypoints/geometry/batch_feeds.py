@@ -26,26 +26,26 @@ from byod.tasks.keypoints.geometry import augment
 from byod.tasks.keypoints.geometry.augment import Jitter, Random
 from byod.tasks.keypoints.geometry.crops import GREY, Bytes, Frame, Numbers, Pair, of_box, whole
 from byod.tasks.keypoints.geometry.regions import Keeping, Square
-from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of, eyes_rule, true_heads
+from byod.tasks.keypoints.geometry.targets import TrueInstance, eyes_of, eyes_rule, true_instances
 
-__all__ = ["MARGIN", "HeadBatch", "HeadFeed", "Jitter", "KeypointBatch", "KeypointFeed", "Stage"]
+__all__ = ["MARGIN", "DetectionBatch", "DetectionFeed", "Jitter", "KeypointBatch", "KeypointFeed", "Stage"]
 
 MARGIN = 1.3
-"""The side of the frame in which points are looked for, in longer sides of the head's box."""
+"""The side of the frame in which points are looked for, in longer sides of the object's box."""
 
 WIDER = 1.9
-"""The side of what is kept of a picture around a head, in sides of that frame: room to turn and move."""
+"""The side of what is kept of a picture around an object, in sides of that frame: room to turn and move."""
 
 LARGEST = 320
-"""Pixels a side of what is kept of a head or of a whole picture, at most; else twice the size of the input."""
+"""Pixels a side of what is kept of an object or of a whole picture, at most; else twice the size of the input."""
 
 USUAL = Jitter()
 
 EMPTY, MOSAIC = 0.1, 0.1
-"""The shares of pictures without a head, and of those put together from four."""
+"""The shares of pictures without an object, and of those put together from four."""
 
 ABSENT = 0.2
-"""So many frames without a head are shown for each head, that points are not found where there is none."""
+"""So many frames without an object are shown for each object, that points are not found where there is none."""
 
 Floats = NDArray[np.float32]
 Placed = tuple[Numbers, Numbers]
@@ -54,10 +54,10 @@ Batch = TypeVar("Batch")
 
 @dataclass(frozen=True, slots=True)
 class KeypointBatch:
-    """Heads: `images` uint8 [B, S, S, 3]; `points` float32 [B, K, 2] in 0..1 of the frame, possibly outside.
+    """Objects: `images` uint8 [B, S, S, 3]; `points` float32 [B, K, 2] in 0..1 of the frame, possibly outside.
 
     `known` is float32 [B, K]: 1 where a point is marked and lies inside both picture and frame, else 0, and then its
-    place means nothing. `there` is float32 [B]: 0 where the frame shows no head at all, else 1.
+    place means nothing. `there` is float32 [B]: 0 where the frame shows no object at all, else 1.
     """
 
     images: Bytes
@@ -67,15 +67,15 @@ class KeypointBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class HeadBatch:
-    """Pictures: `images` uint8 [B, S, S, 3], and for each the boxes of its heads: float32 [n, 4] in 0..1, n from 0."""
+class DetectionBatch:
+    """Pictures: `images` uint8 [B, S, S, 3], and the boxes of the objects of each: float32 [n, 4] in 0..1, n from 0."""
 
     images: Bytes
     boxes: list[Floats]
 
 
 class KeypointFeed:
-    """The heads of some examples that have at least one point to learn from."""
+    """The objects of some examples that have at least one point to learn from."""
 
     def __init__(
         self,
@@ -96,10 +96,10 @@ class KeypointFeed:
         Args:
             examples: pictures; those without keypoints, or without a marked point, are passed over.
             keypoints: those of the pictures, by SHA-256.
-            points: which points a head has; its order is that of the batches.
+            points: which points an object has; its order is that of the batches.
             size: pixels a side of the net's input.
             seed: of all chance.
-            margin: the side of the true frame, in longer sides of the head's box.
+            margin: the side of the true frame, in longer sides of the object's box.
             jitter: how far training moves frames and colours.
             cache, cache_mb: a folder for decoded pixels (None: memory), and its bound in megabytes.
             say: takes lines for the user.
@@ -109,12 +109,14 @@ class KeypointFeed:
         """
         augment.check_mirror(points, jitter)
         self.points, self.size, self.margin, self.jitter = points, size, margin, jitter
-        self.heads = tuple(head for head in true_heads(examples, keypoints, points) if head.known.any())
+        self.heads = tuple(
+            instance for instance in true_instances(examples, keypoints, points) if instance.known.any()
+        )
         self.eyes = eyes_rule(self.heads, points, margin)
         self._pair = eyes_of(points)
         self._seed, self._keeping = seed, Keeping(cache, cache_mb, say)
         self._region = min(2 * size, LARGEST)
-        self._beside = HeadFeed(
+        self._beside = DetectionFeed(
             examples, keypoints, size, jitter=jitter, cache=cache, cache_mb=cache_mb, say=say
         )
         self._absent = round(ABSENT * len(self.heads)) if len(self._beside) else 0
@@ -123,7 +125,7 @@ class KeypointFeed:
         return len(self.heads)
 
     def frame(self, number: int) -> Frame:
-        """The true frame of a head: `margin` times the longer side of its box, upright."""
+        """The true frame of an object: `margin` times the longer side of its box, upright."""
         return of_box(self.heads[number].box, self.margin)
 
     def steps(self, batch_size: int) -> int:
@@ -131,10 +133,10 @@ class KeypointFeed:
         return -(-(len(self) + self._absent) // batch_size)
 
     def epoch(self, number: int, batch_size: int) -> Iterator[KeypointBatch]:
-        """All heads once, and some frames beside them, shuffled and augmented; the same for the same number.
+        """All objects once, and some frames beside them, shuffled and augmented; the same for the same number.
 
         Raises:
-            TrainerError: there is no head, or a picture cannot be opened any more.
+            TrainerError: there is no object, or a picture cannot be opened any more.
         """
         if not len(self):
             raise TrainerError("no point is marked in the training pictures; there is nothing to learn")
@@ -142,12 +144,12 @@ class KeypointFeed:
         return _ahead(lambda some: self._augmented(some, number), _parts(order, batch_size))
 
     def plain(self, batch_size: int) -> Iterator[KeypointBatch]:
-        """All heads once, in order, in their true frames and colours."""
+        """All objects once, in order, in their true frames and colours."""
         return _ahead(self._true, _parts(np.arange(len(self)), batch_size))
 
     @cached_property
     def _wide(self) -> tuple[tuple[Frame, ...], Blocks]:
-        frames = tuple(of_box(head.box, self.margin * WIDER) for head in self.heads)
+        frames = tuple(of_box(instance.box, self.margin * WIDER) for instance in self.heads)
         return frames, self._keeping.squares(self._squares(frames), self._region)
 
     @cached_property
@@ -168,33 +170,33 @@ class KeypointFeed:
         return _points(np.stack(images), placed, len(self.points.names))
 
     def _shown(self, number: int, epoch: int) -> tuple[Bytes, Placed | None]:
-        """A head; or, from so many on as there are heads, a frame without one, if any is found."""
+        """An object; or, from so many on as there are objects, a frame without one, if any is found."""
         random = np.random.default_rng((self._seed, epoch, number))
-        image = self._beside.without_heads(random) if number >= len(self) else None
+        image = self._beside.without_instances(random) if number >= len(self) else None
         return (image, None) if image is not None else self._one(number % len(self), random)
 
     def _one(self, number: int, random: Random) -> tuple[Bytes, Placed]:
-        """One head, augmented, and its points in the frame."""
+        """One object, augmented, and its points in the frame."""
         frames, blocks = self._wide
-        head = self.heads[number]
-        eyes = self._eyes(head)
-        frame = augment.of_head(head.box, eyes, self.eyes, self.margin, self.jitter, random)
+        instance = self.heads[number]
+        eyes = self._eyes(instance)
+        frame = augment.of_instance(instance.box, eyes, self.eyes, self.margin, self.jitter, random)
         near = frame.within(frames[number], self._region)
         image = augment.taken(blocks.rows([number])[0], near, self.size, self.jitter, random)
-        return image, _placed(head, frame, self.points.permutation if frame.mirrored else None)
+        return image, _placed(instance, frame, self.points.permutation if frame.mirrored else None)
 
-    def _eyes(self, head: TrueHead) -> tuple[Pair, Pair] | None:
+    def _eyes(self, instance: TrueInstance) -> tuple[Pair, Pair] | None:
         if self._pair is None:
             return None
         left, right = self._pair
-        if not (head.known[left] and head.known[right]):
+        if not (instance.known[left] and instance.known[right]):
             return None
-        (x0, y0), (x1, y1) = head.points[left], head.points[right]
+        (x0, y0), (x1, y1) = instance.points[left], instance.points[right]
         return (float(x0), float(y0)), (float(x1), float(y1))
 
 
-class HeadFeed:
-    """The whole pictures of some examples with the boxes of their heads; those with no head are kept as such."""
+class DetectionFeed:
+    """The whole pictures of some examples with the boxes of their objects; those with no object are kept as such."""
 
     def __init__(
         self,
@@ -210,8 +212,8 @@ class HeadFeed:
     ) -> None:
         """See what there is to learn from; pictures are opened with the first batch.
 
-        Args: as for `KeypointFeed`; pictures without keypoints, and those with a head of which nothing is marked, not
-            even a box, are passed over.
+        Args: as for `KeypointFeed`; pictures without keypoints, and those with an object of which nothing is marked,
+            not even a box, are passed over.
         """
         self.size, self.jitter = size, jitter
         self._seed, self._keeping = seed, Keeping(cache, cache_mb, say)
@@ -225,25 +227,25 @@ class HeadFeed:
         """Batches of an epoch."""
         return -(-len(self) // batch_size)
 
-    def epoch(self, number: int, batch_size: int) -> Iterator[HeadBatch]:
+    def epoch(self, number: int, batch_size: int) -> Iterator[DetectionBatch]:
         """All pictures once, shuffled and augmented; the same for the same number.
 
-        A tenth of them shows no head, and a tenth is put together from four.
+        A tenth of them shows no object, and a tenth is put together from four.
 
         Raises:
-            TrainerError: there is no head, or a picture cannot be opened any more.
+            TrainerError: there is no object, or a picture cannot be opened any more.
         """
         if not any(len(boxes) for boxes in self.boxes):
-            raise TrainerError("no head is marked in the training pictures; there is nothing to learn")
+            raise TrainerError("no object is marked in the training pictures; there is nothing to learn")
         order = _order(len(self), self._seed, number)
         return _ahead(lambda some: self._augmented(some, number), _parts(order, batch_size))
 
-    def plain(self, batch_size: int) -> Iterator[HeadBatch]:
+    def plain(self, batch_size: int) -> Iterator[DetectionBatch]:
         """All pictures once, in order, whole and in their own colours."""
         return _ahead(self._true, _parts(np.arange(len(self)), batch_size))
 
-    def without_heads(self, random: Random) -> Bytes | None:
-        """A frame of any picture that shows no head, augmented: uint8 [S, S, 3]; None where none was found."""
+    def without_instances(self, random: Random) -> Bytes | None:
+        """A frame of any picture that shows no object, augmented: uint8 [S, S, 3]; None where none was found."""
         for number in random.integers(0, len(self), augment.TRIES):
             marked = self.keypoints[number]
             frame = augment.beside(self.boxes[number], marked.width, marked.height, self.jitter, random)
@@ -263,12 +265,12 @@ class HeadFeed:
         both = zip(self.examples, self.keypoints, strict=True)
         return [Square(e, whole(m.width, m.height), m.width, m.height) for e, m in both]
 
-    def _true(self, numbers: NDArray[np.int64]) -> HeadBatch:
+    def _true(self, numbers: NDArray[np.int64]) -> DetectionBatch:
         sizes = [(self.keypoints[n].width, self.keypoints[n].height) for n in numbers]
         boxes = [augment.seen(self.boxes[n], whole(*s))[0] for n, s in zip(numbers, sizes, strict=True)]
-        return HeadBatch(self._plain.rows(numbers), [each.astype(np.float32) for each in boxes])
+        return DetectionBatch(self._plain.rows(numbers), [each.astype(np.float32) for each in boxes])
 
-    def _augmented(self, numbers: NDArray[np.int64], epoch: int) -> HeadBatch:
+    def _augmented(self, numbers: NDArray[np.int64], epoch: int) -> DetectionBatch:
         images, boxes = [], []
         for number in numbers:
             random = np.random.default_rng((self._seed, epoch, int(number)))
@@ -278,12 +280,12 @@ class HeadFeed:
                 image, found = self._one(int(number), random, self.size, (0.12, 0.8))
             images.append(image)
             boxes.append(found.astype(np.float32))
-        return HeadBatch(np.stack(images), boxes)
+        return DetectionBatch(np.stack(images), boxes)
 
     def _one(
         self, number: int, random: Random, size: int, sizes: tuple[float, float]
     ) -> tuple[Bytes, Numbers]:
-        """One picture's frame and the boxes in it; a head takes a share within `sizes` of it."""
+        """One picture's frame and the boxes in it; an object takes a share within `sizes` of it."""
         marked, boxes = self.keypoints[number], self.boxes[number]
         seen: Numbers = np.empty((0, 4))
         frame = None
@@ -301,7 +303,7 @@ class HeadFeed:
         return augment.taken(self._blocks.rows([number])[0], near, size, self.jitter, random)
 
     def _mosaic(self, number: int, random: Random) -> tuple[Bytes, Numbers]:
-        """Four pictures in one, some of them left out: several heads, and borders within the picture."""
+        """Four pictures in one, some of them left out: several objects, and borders within the picture."""
         half = self.size // 2
         image = np.full((self.size, self.size, 3), GREY, np.uint8)
         found: list[Numbers] = []
@@ -319,7 +321,7 @@ class HeadFeed:
 def _pictures(
     examples: Sequence[Example], keypoints: Mapping[Sha256, Keypoints]
 ) -> tuple[list[Example], list[Keypoints], list[Numbers]]:
-    """The pictures of which every head is marked, their marks, and the heads' boxes in pixels [n, 4]."""
+    """The pictures of which every object is marked, their marks, and the objects' boxes in pixels [n, 4]."""
     kept: list[Example] = []
     texts: list[Keypoints] = []
     numbers: list[Numbers] = []
@@ -327,8 +329,8 @@ def _pictures(
         marked = keypoints.get(example.sha256)
         if marked is None:
             continue
-        boxes = [box_of(head, marked.width, marked.height) for head in marked.heads]
-        if None in boxes:  # a head that is there and must not be learned as none
+        boxes = [box_of(instance, marked.width, marked.height) for instance in marked.heads]
+        if None in boxes:  # an object that is there and must not be learned as none
             continue
         kept.append(example)
         texts.append(marked)
@@ -336,9 +338,9 @@ def _pictures(
     return kept, texts, numbers
 
 
-def _placed(head: TrueHead, frame: Frame, permutation: tuple[int, ...] | None) -> Placed:
-    """A head's points in a frame, [K, 2] and known [K]; `permutation` in a mirrored one."""
-    unit, known = frame.to_unit(head.points), head.known
+def _placed(instance: TrueInstance, frame: Frame, permutation: tuple[int, ...] | None) -> Placed:
+    """An object's points in a frame, [K, 2] and known [K]; `permutation` in a mirrored one."""
+    unit, known = frame.to_unit(instance.points), instance.known
     if permutation is not None:
         unit, known = augment.exchanged(unit, known, permutation)
     with np.errstate(invalid="ignore"):
@@ -347,7 +349,7 @@ def _placed(head: TrueHead, frame: Frame, permutation: tuple[int, ...] | None) -
 
 
 def _points(images: Bytes, placed: Sequence[Placed | None], count: int) -> KeypointBatch:
-    """A batch of so many points; None is a frame without a head."""
+    """A batch of so many points; None is a frame without an object."""
     nowhere = np.full((count, 2), 0.5), np.zeros(count)
     points, known = (
         np.stack(each).astype(np.float32) for each in zip(*(p or nowhere for p in placed), strict=True)

@@ -77,7 +77,7 @@ class Frame:
 
 
 def whole(width: int, height: int) -> Frame:
-    """The square around a whole picture: the letterbox in which heads are found."""
+    """The square around a whole picture: the letterbox in which objects are found."""
     return Frame(width / 2, height / 2, float(max(width, height)))
 
 
@@ -93,7 +93,7 @@ def of_eyes(left: Pair, right: Pair, rule: EyesRule, *, at_least: float = 0.0) -
     Args:
         left, right: the eyes in pixels of the picture.
         rule: how large the frame is and where the eyes lie in it.
-        at_least: what the distance of the eyes is taken for when it is smaller, in pixels (a head in profile).
+        at_least: what the distance of the eyes is taken for when it is smaller, in pixels (an object in profile).
     """
     x, y = right[0] - left[0], right[1] - left[1]
     angle = math.atan2(y, x)

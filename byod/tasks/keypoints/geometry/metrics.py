@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byod.schema.keypoints import KeypointSet
-from byod.schema.model_card import HeadFound, KeypointScore, KeypointsScore
+from byod.schema.model_card import FoundInstance, KeypointScore, KeypointsScore
 from byod.tasks.keypoints.geometry.crops import Numbers, of_box
-from byod.tasks.keypoints.geometry.targets import TrueHead, eyes_of
+from byod.tasks.keypoints.geometry.targets import TrueInstance, eyes_of
 from byod.training import statistics
 
 FAILED = 0.1
@@ -81,45 +81,47 @@ class Errors:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The finds that belong to the true heads of one picture.
+    """The finds that belong to the true objects of one picture.
 
-    `numbers` gives for each true head that of its find (None: missed); `extra` the numbers of the finds of no head.
+    `numbers` gives for each true object that of its find (None: missed); `extra` the numbers of the finds of no object.
     """
 
     numbers: tuple[int | None, ...]
     extra: tuple[int, ...]
 
 
-def measurable(heads: Sequence[TrueHead], points: KeypointSet) -> tuple[TrueHead, ...]:
+def measurable(instances: Sequence[TrueInstance], points: KeypointSet) -> tuple[TrueInstance, ...]:
     """The objects that have a point to measure, and a size to measure it by: at least a pixel."""
     return tuple(
-        head for head, size in zip(heads, sizes(heads, points), strict=True) if size >= 1 and head.known.any()
+        instance
+        for instance, size in zip(instances, sizes(instances, points), strict=True)
+        if size >= 1 and instance.known.any()
     )
 
 
-def sizes(heads: Sequence[TrueHead], points: KeypointSet) -> Numbers:
+def sizes(instances: Sequence[TrueInstance], points: KeypointSet) -> Numbers:
     """What the errors of each object are divided by, in pixels: float64 [N]; nan where it is not known."""
     pair = points.measured_by
     if pair is None:
-        boxes = np.array([head.box for head in heads], np.float64).reshape(-1, 4)
+        boxes = np.array([instance.box for instance in instances], np.float64).reshape(-1, 4)
         return np.asarray(np.hypot(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]))
-    known = np.array([head.known[list(pair)].all() for head in heads], np.bool_)
-    ends = np.array([head.points[list(pair)] for head in heads], np.float64).reshape(-1, 2, 2)
+    known = np.array([instance.known[list(pair)].all() for instance in instances], np.bool_)
+    ends = np.array([instance.points[list(pair)] for instance in instances], np.float64).reshape(-1, 2, 2)
     return np.where(known, np.hypot(*(ends[:, 1] - ends[:, 0]).T), np.nan)
 
 
-def measured(heads: Sequence[TrueHead], found: Numbers, points: KeypointSet) -> Errors:
+def measured(instances: Sequence[TrueInstance], found: Numbers, points: KeypointSet) -> Errors:
     """Compare measurable objects with what was found: float64 [N, K, 2], nan all over for a missed one."""
     count = len(points.names)
-    truth = np.array([head.points for head in heads], np.float64).reshape(-1, count, 2)
-    known = np.array([head.known for head in heads], np.bool_).reshape(-1, count)
+    truth = np.array([instance.points for instance in instances], np.float64).reshape(-1, count, 2)
+    known = np.array([instance.known for instance in instances], np.bool_).reshape(-1, count)
     missed = np.isnan(found).all(axis=(1, 2))
     away = np.hypot(*np.moveaxis(found - truth, -1, 0))
-    parts = away / sizes(heads, points)[:, None]
+    parts = away / sizes(instances, points)[:, None]
     # what counts and has no number was missed
     errors = np.where(known, np.where(np.isnan(parts), np.inf, parts), np.nan)
     nme = np.where(missed, np.inf, np.nansum(errors, axis=1) / np.maximum(known.sum(axis=1), 1))
-    alike = similarity(heads, np.where(np.isnan(away), np.inf, away), known, points)
+    alike = similarity(instances, np.where(np.isnan(away), np.inf, away), known, points)
     pair = eyes_of(points)
     if pair is None:
         return Errors(errors, nme, alike)
@@ -128,13 +130,15 @@ def measured(heads: Sequence[TrueHead], found: Numbers, points: KeypointSet) -> 
     return Errors(errors, nme, alike, errors[:, eyes].max(axis=1), sit)
 
 
-def similarity(heads: Sequence[TrueHead], away: Numbers, known: Flags, points: KeypointSet) -> Numbers:
+def similarity(
+    instances: Sequence[TrueInstance], away: Numbers, known: Flags, points: KeypointSet
+) -> Numbers:
     """COCO's object keypoint similarity of each object, 0..1: float64 [N]; `away` [N, K] are distances in pixels.
 
     The mean over the points that count of exp(-d² / (2 s² k²)), with s² the area of the object's box and k twice the
     point's sigma (https://cocodataset.org/#keypoints-eval).
     """
-    boxes = np.array([head.box for head in heads], np.float64).reshape(-1, 4)
+    boxes = np.array([instance.box for instance in instances], np.float64).reshape(-1, 4)
     area = np.maximum((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]), 1e-9)
     spread = 2 * np.array([SIGMAS.get(name, SIGMA) for name in points.names])
     near = np.exp(-(away**2) / (2 * area[:, None] * spread**2))
@@ -147,7 +151,7 @@ def glasses_sit(truth: Numbers, found: Numbers) -> Flags:
     apart, said = np.hypot(true_x, true_y), np.hypot(x, y)
     off = np.hypot(*(found.mean(axis=1) - truth.mean(axis=1)).T)
     turned = np.degrees(np.abs(np.arctan2(true_x * y - true_y * x, true_x * x + true_y * y)))
-    # comparisons with nan (a missed head) are false
+    # comparisons with nan (a missed object) are false
     return np.asarray(
         (off <= CENTRE * apart) & (turned <= DEGREES) & (np.abs(said - apart) <= SCALE * apart), np.bool_
     )
@@ -197,22 +201,26 @@ def median_interval(errors: Numbers, groups: Sequence[str], *, seed: int = 0) ->
     return float(low), float(high)
 
 
-def mean_face(heads: Sequence[TrueHead], points: KeypointSet, margin: float) -> Numbers:
-    """The mean place of each point in the true frames of training heads: [K, 2] in 0..1; 0.5 without any."""
+def mean_face(instances: Sequence[TrueInstance], points: KeypointSet, margin: float) -> Numbers:
+    """The mean place of each point in the true frames of training objects: [K, 2] in 0..1; 0.5 without any."""
     total, count = np.zeros((len(points.names), 2)), np.zeros((len(points.names), 1))
-    for head in heads:
-        unit = of_box(head.box, margin).to_unit(head.points)
-        total += np.where(head.known[:, None], np.nan_to_num(unit), 0)
-        count += head.known[:, None]
+    for instance in instances:
+        unit = of_box(instance.box, margin).to_unit(instance.points)
+        total += np.where(instance.known[:, None], np.nan_to_num(unit), 0)
+        count += instance.known[:, None]
     return np.where(count > 0, total / np.maximum(count, 1), 0.5)
 
 
-def mean_faces(heads: Sequence[TrueHead], mean: Numbers, margin: float) -> Numbers:
+def mean_faces(instances: Sequence[TrueInstance], mean: Numbers, margin: float) -> Numbers:
     """The mean face laid into each true frame, in pixels [N, K, 2]: what the crop alone already tells."""
-    return np.array([of_box(head.box, margin).to_picture(mean) for head in heads]).reshape(-1, *mean.shape)
+    return np.array([of_box(instance.box, margin).to_picture(mean) for instance in instances]).reshape(
+        -1, *mean.shape
+    )
 
 
-def matched(heads: Sequence[TrueHead], found: Sequence[HeadFound], points: KeypointSet) -> Matched:
+def matched(
+    instances: Sequence[TrueInstance], found: Sequence[FoundInstance], points: KeypointSet
+) -> Matched:
     """Give each true object of one picture the find that is nearest to it, nearest pairs first.
 
     The centre of an object is the middle between its eyes, where the points have some; else, or where the true ones are
@@ -220,10 +228,10 @@ def matched(heads: Sequence[TrueHead], found: Sequence[HeadFound], points: Keypo
     """
     pair = eyes_of(points)
     distances = []
-    for number, head in enumerate(heads):
-        x0, y0, x1, y1 = head.box
-        eyes = list(pair) if pair is not None and head.known[list(pair)].all() else []
-        centre = head.points[eyes].mean(axis=0) if eyes else np.array(((x0 + x1) / 2, (y0 + y1) / 2))
+    for number, instance in enumerate(instances):
+        x0, y0, x1, y1 = instance.box
+        eyes = list(pair) if pair is not None and instance.known[list(pair)].all() else []
+        centre = instance.points[eyes].mean(axis=0) if eyes else np.array(((x0 + x1) / 2, (y0 + y1) / 2))
         for other, find in enumerate(found):
             distance = float(np.hypot(*(_centre(find, pair, points) - centre)))
             if distance <= REACH * max(x1 - x0, y1 - y0):
@@ -233,10 +241,10 @@ def matched(heads: Sequence[TrueHead], found: Sequence[HeadFound], points: Keypo
         if number not in given and other not in given.values():
             given[number] = other
     extra = tuple(other for other in range(len(found)) if other not in given.values())
-    return Matched(tuple(given.get(number) for number in range(len(heads))), extra)
+    return Matched(tuple(given.get(number) for number in range(len(instances))), extra)
 
 
-def _centre(find: HeadFound, pair: tuple[int, int] | None, points: KeypointSet) -> Numbers:
+def _centre(find: FoundInstance, pair: tuple[int, int] | None, points: KeypointSet) -> Numbers:
     """The middle between the eyes of a find; that of its box where the points have none."""
     corners: Numbers
     if pair is None:
@@ -246,8 +254,8 @@ def _centre(find: HeadFound, pair: tuple[int, int] | None, points: KeypointSet) 
     return np.asarray(corners.mean(axis=0))
 
 
-def places(found: HeadFound | None, points: KeypointSet) -> Numbers:
-    """The points of a find in their order, float64 [K, 2]; nan all over for a missed head."""
+def places(found: FoundInstance | None, points: KeypointSet) -> Numbers:
+    """The points of a find in their order, float64 [K, 2]; nan all over for a missed object."""
     if found is None:
         return np.full((len(points.names), 2), np.nan)
     return np.array([found.points[name] for name in points.names], np.float64)

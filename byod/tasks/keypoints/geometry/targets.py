@@ -1,4 +1,4 @@
-"""The marked heads of a dataset as numbers: what feeds train on, and what metrics measure against."""
+"""The marked objects of a dataset as numbers: what feeds train on, and what metrics measure against."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from byod.schema.records import Example, Sha256
 from byod.tasks.keypoints.geometry.crops import Numbers, of_box
 
 PROFILE = 0.36
-"""The least distance of two eyes, in longer sides of the head's box: below, the head is taken to be in profile."""
+"""The least distance of two eyes, in longer sides of the object's box: below, the object is taken to be in profile."""
 
 
 @dataclass(frozen=True, slots=True)
-class TrueHead:
-    """One marked head: the example it is in, its number there (from 0), and its box x0, y0, x1, y1.
+class TrueInstance:
+    """One marked object: the example it is in, its number there (from 0), and its box x0, y0, x1, y1.
 
     `points` are float64 [K, 2] in the order of the point set, nan where nobody marked them; `known` says which are
     marked and inside the picture. All in pixels of the upright picture, which is `width` x `height`.
@@ -35,19 +35,19 @@ class TrueHead:
     height: int
 
 
-def true_heads(
+def true_instances(
     examples: Sequence[Example], keypoints: Mapping[Sha256, Keypoints], points: KeypointSet
-) -> tuple[TrueHead, ...]:
-    """The heads of some examples in their order; a head of which nothing at all is marked, not even a box, is none."""
-    heads = []
+) -> tuple[TrueInstance, ...]:
+    """The objects of some examples in their order; one of which nothing at all is marked, not even a box, is none."""
+    instances = []
     for example in examples:
         marked = keypoints.get(example.sha256)
-        for number, head in enumerate(marked.heads if marked else ()):
-            if marked is None or (box := box_of(head, marked.width, marked.height)) is None:
+        for number, instance in enumerate(marked.heads if marked else ()):
+            if marked is None or (box := box_of(instance, marked.width, marked.height)) is None:
                 continue
-            places = [head.points.get(name) for name in points.names]
-            heads.append(
-                TrueHead(
+            places = [instance.points.get(name) for name in points.names]
+            instances.append(
+                TrueInstance(
                     example,
                     number,
                     box,
@@ -57,7 +57,7 @@ def true_heads(
                     marked.height,
                 )
             )
-    return tuple(heads)
+    return tuple(instances)
 
 
 def eyes_of(points: KeypointSet) -> tuple[int, int] | None:
@@ -74,23 +74,23 @@ def eyes_of(points: KeypointSet) -> tuple[int, int] | None:
     return places if "image" in first.lower() else places[::-1]
 
 
-def eyes_rule(heads: Sequence[TrueHead], points: KeypointSet, margin: float) -> EyesRule | None:
+def eyes_rule(instances: Sequence[TrueInstance], points: KeypointSet, margin: float) -> EyesRule | None:
     """The upright frame around the eyes that is on the whole as large, and lies as, the frames around boxes do.
 
-    It is measured on training heads whose eyes are both marked (medians); None without any.
+    It is measured on training objects whose eyes are both marked (medians); None without any.
     """
     pair = eyes_of(points)
     if pair is None:
         return None
     left, right = pair
     sides, downs = [], []
-    for head in heads:
-        if not (head.known[left] and head.known[right]):
+    for instance in instances:
+        if not (instance.known[left] and instance.known[right]):
             continue
-        across = head.points[right] - head.points[left]
-        frame = of_box(head.box, margin)
+        across = instance.points[right] - instance.points[left]
+        frame = of_box(instance.box, margin)
         apart = max(float(np.hypot(*across)), PROFILE * frame.side / margin)
-        centre = np.array((frame.cx, frame.cy)) - (head.points[left] + head.points[right]) / 2
+        centre = np.array((frame.cx, frame.cy)) - (instance.points[left] + instance.points[right]) / 2
         downwards = np.array((-across[1], across[0])) / max(float(np.hypot(*across)), 1e-9)
         sides.append(frame.side / apart)
         downs.append(float(centre @ downwards) / apart)

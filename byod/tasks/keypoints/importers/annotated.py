@@ -1,4 +1,4 @@
-"""The annotated pictures that a reader found, each with its heads, and lines to be said aloud."""
+"""The annotated pictures that a reader found, each with its objects, and lines to be said aloud."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from byod.collection.importers.archives import Store
-from byod.schema.keypoints import Head, KeypointSet
+from byod.schema.keypoints import Instance, KeypointSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class AnnotatedImage:
     url: str
     store: Store
     entry: str
-    heads: tuple[Head, ...]
+    heads: tuple[Instance, ...]
     size: tuple[int, int] | None = None
 
 
@@ -33,7 +33,7 @@ class AnnotatedImage:
 class Annotations:
     """All that a reader found.
 
-    `source` is the reader's name, `label` the class the heads belong to, `lines` what was passed over and why.
+    `source` is the reader's name, `label` the class the objects belong to, `lines` what was passed over and why.
     `page` is where the collection came from, when that is known. `ordered` are names that were given to points by
     their order from left to right, which must hold in the upright picture.
     """

@@ -14,7 +14,15 @@ from byod.dataset.dataset_folder import Dataset
 from byod.images import decode
 from byod.schema import recipe as recipes
 from byod.schema.errors import UsageError
-from byod.schema.keypoints import Head, Keypoint, Keypoints, KeypointSet, is_inside, keypoints_file, upright
+from byod.schema.keypoints import (
+    Instance,
+    Keypoint,
+    Keypoints,
+    KeypointSet,
+    is_inside,
+    keypoints_file,
+    upright,
+)
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Miss, Task
@@ -135,8 +143,8 @@ class Annotating:
         shown = stored[1::-1] if stored[2] >= 5 else stored[:2]
         scale = size[0] / shown[0], size[1] / shown[1]
         place = partial(_placed, size=stored[:2], turn=turn, scale=scale, frame=size)
-        heads = tuple(self._head(head, place) for head in picture.heads)
-        return Keypoints(sha256=sha256, width=size[0], height=size[1], heads=heads)
+        instances = tuple(self._head(instance, place) for instance in picture.heads)
+        return Keypoints(sha256=sha256, width=size[0], height=size[1], heads=instances)
 
     def _turn(self, picture: AnnotatedImage, width: int, height: int, orientation: int) -> int | None:
         """The EXIF orientation by which its points are turned; None where the annotation is of another size."""
@@ -157,18 +165,18 @@ class Annotating:
         )
         return 1 if told == SHOWN else orientation
 
-    def _head(self, head: Head, place: Callable[[float, float], Keypoint]) -> Head:
-        said = {name: place(point.x, point.y) for name, point in head.marked.items()}
+    def _head(self, instance: Instance, place: Callable[[float, float], Keypoint]) -> Instance:
+        said = {name: place(point.x, point.y) for name, point in instance.marked.items()}
         for names in self.found.ordered:  # again, since the picture may have been turned
             if all(name in said for name in names):
                 said |= zip(
                     names, sorted((said[name] for name in names), key=lambda p: (p.x, p.y)), strict=True
                 )
-        box = head.box
+        box = instance.box
         if box is not None:
             one, other = place(box[0], box[1]), place(box[2], box[3])
             box = min(one.x, other.x), min(one.y, other.y), max(one.x, other.x), max(one.y, other.y)
-        return Head(points={name: said.get(name) for name in self.names.names}, box=box)
+        return Instance(points={name: said.get(name) for name in self.names.names}, box=box)
 
 
 def _placed(

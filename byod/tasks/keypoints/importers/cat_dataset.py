@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from byod.collection.importers.archives import Store, is_picture, same
 from byod.schema.errors import KeypointsError, UsageError
-from byod.schema.keypoints import Head, Keypoint
+from byod.schema.keypoints import Instance, Keypoint
 from byod.tasks.keypoints.importers import cat_file
 from byod.tasks.keypoints.importers.annotated import AnnotatedImage, Annotations, address, some
 
@@ -145,10 +145,10 @@ def _pairs(listing: _Listing) -> Iterator[tuple[str, tuple[_File, _File]]]:
         )
 
 
-def _head(content: bytes, where: str) -> Head:
+def _head(content: bytes, where: str) -> Instance:
     points = cat_file.parse(content, where)
     named = zip(cat_file.POINTS.names, points, strict=True)
-    return Head(points={name: Keypoint(x=x, y=y) for name, (x, y) in named})
+    return Instance(points={name: Keypoint(x=x, y=y) for name, (x, y) in named})
 
 
 def _listed(key: str, leave_out: Collection[str]) -> bool:

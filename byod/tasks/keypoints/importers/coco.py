@@ -1,6 +1,6 @@
 """COCO keypoints: one JSON for many pictures, three numbers a point (x, y, and whether it is marked).
 
-A point with v = 0 is not marked; v = 1 (hidden) and v = 2 are both marked. Crowds (`iscrowd`) mark no single head.
+A point with v = 0 is not marked; v = 1 (hidden) and v = 2 are both marked. Crowds (`iscrowd`) mark no single object.
 COCO states no flip pairs; names that differ only in "left" and "right" are taken for pairs, unless the category has
 `flip_pairs`, as byod's own export does; so does `scale_pair`, the two points whose distance errors are divided by.
 Source: https://cocodataset.org/#format-data
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from byod.collection.importers.archives import MAX_MEMBER, Store
 from byod.schema.errors import KeypointsError, UsageError
-from byod.schema.keypoints import Head, Keypoint, KeypointSet, Pixels, mirrored_pairs
+from byod.schema.keypoints import Instance, Keypoint, KeypointSet, Pixels, mirrored_pairs
 from byod.tasks.keypoints.importers.annotated import AnnotatedImage, Annotations, address, some
 
 NAME = "coco"
@@ -63,13 +63,13 @@ P = TypeVar("P", bound=_Part)
 def read(file: Path, stores: Sequence[Store], category: str | None, label: str | None) -> Annotations:
     """Find the pictures of an annotation file; whatever is malformed, missing or passed over becomes a line.
 
-    A picture without annotations is one without heads.
+    A picture without annotations is one without objects.
 
     Args:
         file: the JSON with images, annotations and categories.
         stores: folders or archives with the pictures.
         category: the category whose points are meant, when several have any.
-        label: the class the heads belong to; None: the category's name.
+        label: the class the objects belong to; None: the category's name.
 
     Raises:
         UsageError: the file is no such JSON, or it is not clear which category is meant.
@@ -79,7 +79,7 @@ def read(file: Path, stores: Sequence[Store], category: str | None, label: str |
     kind = _category(list(_parts(values, "categories", _Category, lines)), category, file)
     points = _points(kind, file)
     images = {image.id: image for image in _parts(values, "images", _Image, lines)}
-    heads: defaultdict[_Key, list[Head]] = defaultdict(list)
+    instances: defaultdict[_Key, list[Instance]] = defaultdict(list)
     passed: Counter[str] = Counter()
     for said in _parts(values, "annotations", _Annotation, lines):
         try:
@@ -90,11 +90,11 @@ def read(file: Path, stores: Sequence[Store], category: str | None, label: str |
             elif said.image_id not in images:
                 raise KeypointsError(f"annotation {said.id} names image {said.image_id}, which is not listed")
             else:
-                heads[said.image_id].append(_head(said, points.names))
+                instances[said.image_id].append(_head(said, points.names))
         except KeypointsError as error:
             lines.append(f"{error}; it is left out")
     lines += [f"{number} annotations {what} are passed over" for what, number in sorted(passed.items())]
-    pictures = tuple(_pictures(images.values(), heads, stores, lines))
+    pictures = tuple(_pictures(images.values(), instances, stores, lines))
     return Annotations(NAME, label or kind.name, points, pictures, tuple(lines))
 
 
@@ -139,8 +139,8 @@ def _points(kind: _Category, file: Path) -> KeypointSet:
         raise UsageError(f"{file}: the points of {kind.name!r}: {error.errors()[0]['msg']}") from error
 
 
-def _head(said: _Annotation, names: Sequence[str]) -> Head:
-    """The head of one annotation.
+def _head(said: _Annotation, names: Sequence[str]) -> Instance:
+    """The object of one annotation.
 
     Raises:
         KeypointsError: its numbers are not those of these points.
@@ -159,16 +159,16 @@ def _head(said: _Annotation, names: Sequence[str]) -> Head:
         if seen:
             marked[name] = Keypoint(x=x, y=y)
     if said.bbox is None:
-        return Head(points=marked)
+        return Instance(points=marked)
     x, y, width, height = said.bbox
     if width <= 0 or height <= 0:
         raise KeypointsError(f"annotation {said.id}: its box has no area")
-    return Head(points=marked, box=(x, y, x + width, y + height))
+    return Instance(points=marked, box=(x, y, x + width, y + height))
 
 
 def _pictures(
     images: Iterable[_Image],
-    heads: Mapping[_Key, Sequence[Head]],
+    instances: Mapping[_Key, Sequence[Instance]],
     stores: Sequence[Store],
     lines: list[str],
 ) -> Iterator[AnnotatedImage]:
@@ -191,5 +191,5 @@ def _pictures(
         store, entry = found[0]
         size = (image.width, image.height) if image.width and image.height else None
         folder = entry.rpartition("/")[0].rpartition("/")[2] or store.where.resolve().stem
-        said = tuple(heads.get(image.id, ()))
+        said = tuple(instances.get(image.id, ()))
         yield AnnotatedImage(entry, folder, address(store, entry), store, entry, said, size)

@@ -1,7 +1,7 @@
-"""Pascal VOC boxes whose centres are points: `cat_eyes` boxes become eyes, the `cat_face` box around them a head.
+"""Pascal VOC boxes whose centres are points: `cat_eyes` boxes become eyes, the `cat_face` box around them an object.
 
 A box holds no name of a point, so points of one kind are told apart by their order from left to right, which holds
-for a head that is upright or nearly so. Where a head has another number of them than there are names, they stay
+for an object that is upright or nearly so. Where an object has another number of them than there are names, they stay
 unmarked: which is which would be a guess. Box edges are taken as pixels from the left and top edge, as labelImg writes
 them.
 Source: http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html
@@ -16,7 +16,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from byod.collection.importers.archives import Store, is_picture
 from byod.schema.errors import KeypointsError, UsageError
-from byod.schema.keypoints import Head, Keypoint, KeypointSet, mirrored_pairs
+from byod.schema.keypoints import Instance, Keypoint, KeypointSet, mirrored_pairs
 from byod.tasks.keypoints.importers.annotated import AnnotatedImage, Annotations, address, some
 
 NAME = "voc"
@@ -35,15 +35,15 @@ class VocAnnotation:
 
 
 def read(
-    stores: Sequence[Store], points: Mapping[str, Sequence[str]], head: str | None, label: str
+    stores: Sequence[Store], points: Mapping[str, Sequence[str]], instance: str | None, label: str
 ) -> Annotations:
     """Find annotated pictures; whatever is malformed, missing or unclear becomes a line.
 
     Args:
         stores: folders or archives with XML files and pictures.
         points: for each class of boxes whose centres are points, the names of these from left to right.
-        head: the class of the boxes around heads; None: each picture shows one head without a box.
-        label: the class that the heads belong to.
+        instance: the class of the boxes around objects; None: each picture shows one object without a box.
+        label: the class that the objects belong to.
 
     Raises:
         UsageError: there is no annotation, or none names one of the classes.
@@ -64,16 +64,16 @@ def read(
                 lines.append(f"{error}; it is left out")
                 continue
             classes.update({kind: len(boxes) for kind, boxes in said.boxes.items()})
-            heads = tuple(_heads(said, points, head, names, entry, lines))
+            instances = tuple(_heads(said, points, instance, names, entry, lines))
             folder = PurePosixPath(picture).parent.name or store.where.resolve().stem
             pictures.append(
-                AnnotatedImage(picture, folder, address(store, picture), store, picture, heads, said.size)
+                AnnotatedImage(picture, folder, address(store, picture), store, picture, instances, said.size)
             )
     where = ", ".join(str(store.where) for store in stores)
     if not classes and not pictures:
         raise UsageError(f"{where}: there is no annotated picture in it" + (f": {lines[0]}" if lines else ""))
-    _check_classes(classes, (*points, *([head] if head else [])), where)
-    if unused := sorted(set(classes) - {*points, head}):
+    _check_classes(classes, (*points, *([instance] if instance else [])), where)
+    if unused := sorted(set(classes) - {*points, instance}):
         told = some([f"{kind} ({classes[kind]})" for kind in unused], 8)
         lines.append(f"boxes of other classes are passed over: {told}")
     once = tuple(_once(pictures, lines))
@@ -162,20 +162,20 @@ def _picture(by_name: Mapping[str, list[str]], said: VocAnnotation, entry: str) 
 def _heads(
     said: VocAnnotation,
     points: Mapping[str, Sequence[str]],
-    head: str | None,
+    instance: str | None,
     names: Sequence[str],
     entry: str,
     lines: list[str],
-) -> Iterator[Head]:
-    """The heads of a picture, each with the points that lie in its box."""
-    frames: list[Box | None] = list(said.boxes.get(head, ())) if head is not None else [None]
+) -> Iterator[Instance]:
+    """The objects of a picture, each with the points that lie in its box."""
+    frames: list[Box | None] = list(said.boxes.get(instance, ())) if instance is not None else [None]
     inside: list[dict[str, list[tuple[float, float]]]] = [defaultdict(list) for _ in frames]
     for kind in points:
         for box in said.boxes.get(kind, ()):
             x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
             around = [n for n, frame in enumerate(frames) if frame is None or _within(x, y, frame)]
             if not around:
-                lines.append(f"{entry}: a {kind} at {x:g}, {y:g} lies in no {head}; it is left out")
+                lines.append(f"{entry}: a {kind} at {x:g}, {y:g} lies in no {instance}; it is left out")
                 continue
             inside[min(around, key=lambda n: _area(frames[n]))][kind].append((x, y))
     for frame, found in zip(frames, inside, strict=True):
@@ -186,11 +186,11 @@ def _heads(
                     marked[name] = Keypoint(x=x, y=y)
             elif found[kind]:
                 lines.append(
-                    f"{entry}: a head has {len(found[kind])} {kind} where {len(wanted)} belong: which is which is"
+                    f"{entry}: an object has {len(found[kind])} {kind} where {len(wanted)} belong: which is which is"
                     " unknown, so they stay unmarked"
                 )
         if frame is not None or any(marked.values()):
-            yield Head(points=marked, box=frame)
+            yield Instance(points=marked, box=frame)
 
 
 def _within(x: float, y: float, box: Box) -> bool:

@@ -1,4 +1,4 @@
-"""The contents of a report on points: the card of a run, and the heads and numbers behind it."""
+"""The contents of a report on points: the card of a run, and the objects and numbers behind it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from byod.schema.keypoints import Box
 from byod.schema.model_card import KeypointsCard
 from byod.schema.records import Record, Yield
 from byod.tasks.keypoints import evaluate
-from byod.tasks.keypoints.evaluate import EvaluatedExample, EvaluatedHead
+from byod.tasks.keypoints.evaluate import EvaluatedExample, EvaluatedInstance
 from byod.tasks.keypoints.label_errors import KeypointIssue
 from byod.tasks.keypoints.report.wording import issue
 from byod.tasks.keypoints.stages import StageModels
@@ -23,8 +23,8 @@ from byod.training.run_folder import short_path
 Place = tuple[float, float]
 
 
-class ShownHead(Record):
-    """A head that was measured on; `file` is its picture's name in the report, all places are pixels of the picture.
+class ShownInstance(Record):
+    """An object that was measured on; `file` is its picture's name in the report, all places are pixels of the picture.
 
     `truth` holds the marked points, `said` those found on the true crop. `error` is their mean distance on the crop in
     inter-ocular distances, `whole` the same through the whole pipeline (None: missed); `glasses` and `whole_glasses`
@@ -44,7 +44,7 @@ class ShownHead(Record):
 
 
 class ShownPicture(Record):
-    """A test picture of `width` x `height` pixels with boxes to point out: missed heads, and finds that are none.
+    """A test picture of `width` x `height` pixels with boxes to point out: missed objects, and finds that are none.
 
     A box of a find carries its confidence.
     """
@@ -74,7 +74,7 @@ class ReportContents:
 
     card: KeypointsCard
     histories: Mapping[Stage, tuple[Mapping[str, float], ...]]
-    heads: tuple[ShownHead, ...] = ()
+    heads: tuple[ShownInstance, ...] = ()
     pictures: tuple[ShownPicture, ...] = ()
     issues: tuple[ShownIssue, ...] = ()
     yields: tuple[Yield, ...] = ()
@@ -89,8 +89,8 @@ def build(
 ) -> ReportContents:
     """Gather the contents of a run's report; without a `pair` there are no curves of how it learned."""
     histories = {stage: model.fitted.history for stage, model in pair.parts} if pair else {}
-    answers = _shown_heads(card, evaluated)
-    by_head = {(h.truth.example.sha256, h.truth.number): h for h in evaluate.heads_of(evaluated)}
+    answers = _shown_instances(card, evaluated)
+    by_instance = {(h.truth.example.sha256, h.truth.number): h for h in evaluate.instances_of(evaluated)}
     places = {j.example.sha256: j for j in evaluated}
     return ReportContents(
         card=card,
@@ -98,44 +98,47 @@ def build(
         heads=answers,
         pictures=tuple(each for j in evaluated if (each := _picture(j)) is not None),
         issues=tuple(
-            _issue(card, s, places[s.sha256], by_head.get((s.sha256, s.head or 0))) for s in suspects
+            _issue(card, s, places[s.sha256], by_instance.get((s.sha256, s.head or 0))) for s in suspects
         ),
         yields=tuple(yields),
     )
 
 
-def _shown_heads(card: KeypointsCard, evaluated: Sequence[EvaluatedExample]) -> tuple[ShownHead, ...]:
-    heads = evaluate.heads_of(evaluated)
-    crops, whole = evaluate.on_crops(heads, card.points), evaluate.through_pipeline(heads, card.points)
+def _shown_instances(card: KeypointsCard, evaluated: Sequence[EvaluatedExample]) -> tuple[ShownInstance, ...]:
+    instances = evaluate.instances_of(evaluated)
+    crops, whole = (
+        evaluate.on_crops(instances, card.points),
+        evaluate.through_pipeline(instances, card.points),
+    )
     return tuple(
-        ShownHead(
-            path=head.truth.example.path,
-            file=short_path(head.truth.example.path),
-            box=head.truth.box,
-            truth=_truth(card, head),
-            said=_said(card, head),
+        ShownInstance(
+            path=instance.truth.example.path,
+            file=short_path(instance.truth.example.path),
+            box=instance.truth.box,
+            truth=_truth(card, instance),
+            said=_said(card, instance),
             error=float(crops.nme[at]),
             whole=float(whole.nme[at]) if np.isfinite(whole.nme[at]) else None,
             glasses=bool(crops.achieved[at]),
             whole_glasses=bool(whole.achieved[at]),
-            part=head.part,
+            part=instance.part,
         )
-        for at, head in enumerate(heads)
+        for at, instance in enumerate(instances)
     )
 
 
-def _truth(card: KeypointsCard, head: EvaluatedHead) -> dict[str, tuple[float, float]]:
-    named = zip(card.points.names, head.truth.points, head.truth.known, strict=True)
+def _truth(card: KeypointsCard, instance: EvaluatedInstance) -> dict[str, tuple[float, float]]:
+    named = zip(card.points.names, instance.truth.points, instance.truth.known, strict=True)
     return {name: (float(x), float(y)) for name, (x, y), known in named if known}
 
 
-def _said(card: KeypointsCard, head: EvaluatedHead) -> dict[str, tuple[float, float]]:
-    return {name: (float(x), float(y)) for name, (x, y) in zip(card.points.names, head.crop, strict=True)}
+def _said(card: KeypointsCard, instance: EvaluatedInstance) -> dict[str, tuple[float, float]]:
+    return {name: (float(x), float(y)) for name, (x, y) in zip(card.points.names, instance.crop, strict=True)}
 
 
 def _picture(evaluated: EvaluatedExample) -> ShownPicture | None:
     """The boxes to point out in a whole picture, if any."""
-    missed = tuple(head.truth.box for head in evaluated.heads if head.found is None)
+    missed = tuple(instance.truth.box for instance in evaluated.heads if instance.found is None)
     extra = tuple((find.box, find.confidence) for find in evaluated.extra)
     if not missed and not extra:
         return None
@@ -151,20 +154,23 @@ def _picture(evaluated: EvaluatedExample) -> ShownPicture | None:
 
 
 def _issue(
-    card: KeypointsCard, suspect: KeypointIssue, evaluated: EvaluatedExample, head: EvaluatedHead | None
+    card: KeypointsCard,
+    suspect: KeypointIssue,
+    evaluated: EvaluatedExample,
+    instance: EvaluatedInstance | None,
 ) -> ShownIssue:
     words = issue(suspect.why, suspect.point, suspect.error)
     path = evaluated.example.path
-    if suspect.head is None or head is None:
+    if suspect.head is None or instance is None:
         # the find itself, known again by its confidence
         find = min(evaluated.extra, key=lambda each: abs(each.confidence - suspect.error))
         return ShownIssue(path=path, file=suspect.file, box=find.box, words=words, said=dict(find.points))
-    box: Box = head.truth.box
+    box: Box = instance.truth.box
     return ShownIssue(
         path=path,
         file=suspect.file,
         box=box,
         words=words,
-        truth=_truth(card, head),
-        said=_said(card, head),
+        truth=_truth(card, instance),
+        said=_said(card, instance),
     )

@@ -19,13 +19,19 @@ from byod.schema.model_card import KeypointsScore
 from byod.schema.records import Record, Split
 from byod.tasks.keypoints.geometry.crops import Bytes, Frame, cut, of_box
 from byod.tasks.keypoints.report import wording
-from byod.tasks.keypoints.report.contents import Place, ReportContents, ShownHead, ShownIssue, ShownPicture
+from byod.tasks.keypoints.report.contents import (
+    Place,
+    ReportContents,
+    ShownInstance,
+    ShownIssue,
+    ShownPicture,
+)
 from byod.training.protocol import Stage
 
 BEST, WORST, PICTURES, DOUBTS = 6, 12, 12, 24
 SIDE = 168
 WIDER = 1.8
-"""The side of the square shown around a head, in longer sides of its box."""
+"""The side of the square shown around an object, in longer sides of its box."""
 
 
 class ShownKeypoint(Record):
@@ -38,12 +44,12 @@ class ShownKeypoint(Record):
 
 
 class Closeup(Record):
-    """A head as it is shown: the square around it, and its points."""
+    """An object as it is shown: the square around it, and its points."""
 
     photo: Photo
     keypoints: tuple[ShownKeypoint, ...]
     file: str
-    head: ShownHead | None = None
+    head: ShownInstance | None = None
     words: Phrase | None = None
 
 
@@ -73,11 +79,11 @@ def render(contents: ReportContents) -> str:
     extra = sorted((p for p in contents.pictures if p.extra), key=lambda p: -max(s for _, s in p.extra))
     # the album fills up in this order: what matters most comes first
     shown = {
-        "worst": [_closeup(head, album) for head in worst_first[:WORST]],
+        "worst": [_closeup(instance, album) for instance in worst_first[:WORST]],
         "missed": [_boxed(each, album, missed=True) for each in missed[:PICTURES]],
         "doubts": [_issue(doubt, album) for doubt in contents.issues[:DOUBTS]],
         "extra": [_boxed(each, album, missed=False) for each in extra[:PICTURES]],
-        "best": [_closeup(head, album) for head in worst_first[::-1][:BEST]],
+        "best": [_closeup(instance, album) for instance in worst_first[::-1][:BEST]],
     }
     rows = _rows(contents)
     own = {
@@ -116,16 +122,16 @@ def render(contents: ReportContents) -> str:
 
 
 def _picture_rows(contents: ReportContents) -> list[PictureRow]:
-    """Pictures, heads, and pictures without one."""
+    """Pictures, objects, and pictures without one."""
     card = contents.card
     names = {
         "pictures": say("pictures"),
         "heads": say("objects"),
         "empty": say("without an object"),
     }
-    # cross-validated, every head that was learned from was tested as well
-    heads = sum(card.counts.get(Split(side), {}).get("heads", 0) for side in ("train", "valid"))
-    tested = {"pictures": card.metrics.pictures, "heads": heads, "empty": card.metrics.empty}
+    # cross-validated, every object that was learned from was tested as well
+    instances = sum(card.counts.get(Split(side), {}).get("heads", 0) for side in ("train", "valid"))
+    tested = {"pictures": card.metrics.pictures, "heads": instances, "empty": card.metrics.empty}
     return run_page.picture_rows(card, names, tested)
 
 
@@ -156,9 +162,9 @@ def _bar(row: Row) -> charts.Bar:
     return charts.Bar(name=row.name, value=value, low=low, high=high)
 
 
-def _closeup(head: ShownHead, album: Album) -> Closeup:
-    photo, keypoints = _around(head.path, head.box, head.truth, head.said, album)
-    return Closeup(photo=photo, keypoints=keypoints, file=head.file, head=head)
+def _closeup(instance: ShownInstance, album: Album) -> Closeup:
+    photo, keypoints = _around(instance.path, instance.box, instance.truth, instance.said, album)
+    return Closeup(photo=photo, keypoints=keypoints, file=instance.file, head=instance)
 
 
 def _issue(doubt: ShownIssue, album: Album) -> Closeup:
@@ -169,7 +175,7 @@ def _issue(doubt: ShownIssue, album: Album) -> Closeup:
 def _around(
     path: Path, box: Box, truth: dict[str, Place], said: dict[str, Place], album: Album
 ) -> tuple[Photo, tuple[ShownKeypoint, ...]]:
-    """The square around a head, and its points in it."""
+    """The square around an object, and its points in it."""
     around = of_box(box, WIDER)
     try:
         pixels = np.asarray(open_picture(path))
@@ -216,6 +222,6 @@ def _boxed(picture: ShownPicture, album: Album, *, missed: bool) -> Boxed:
 
 
 _CAPTIONS = {
-    Stage.HEADS: say("Finding objects: loss"),
+    Stage.DETECTION: say("Finding objects: loss"),
     Stage.POINTS: say("Finding points: loss"),
 }

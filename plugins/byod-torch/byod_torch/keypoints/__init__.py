@@ -1,1 +1,1 @@
-"""Nets that find heads and their points, and how they learn it."""
+"""Nets that find objects and their points, and how they learn it."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from byod.plugin import (
+    DetectionBatch,
+    DetectionFeed,
     Example,
-    HeadBatch,
-    HeadFeed,
     Jitter,
     KeypointBatch,
     KeypointFeed,
@@ -21,7 +21,7 @@ from byod_torch.keypoints.schedule import Plan
 STILL = Jitter(rotation=0, zoom=1, shift=0, mirror=0, colour=0, blur=0)
 JUDGED = 32
 
-Batch = KeypointBatch | HeadBatch
+Batch = KeypointBatch | DetectionBatch
 
 
 class Feed:
@@ -54,10 +54,10 @@ class Feed:
 
 def _feed(
     data: TrainingData, part: tuple[Example, ...], planned: Plan, run: Run, jitter: Jitter
-) -> HeadFeed | KeypointFeed:
+) -> DetectionFeed | KeypointFeed:
     cache = run.cache or run.folder / "pixels"
-    if planned.stage is Stage.HEADS:
-        return HeadFeed(
+    if planned.stage is Stage.DETECTION:
+        return DetectionFeed(
             part, data.keypoints, planned.size,
             seed=run.seed, jitter=jitter, cache=cache, cache_mb=run.cache_mb, say=run.say,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The losses: how far points are off, and how heads are missed."""
+"""The losses: how far points are off, and how objects are missed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 from byod_torch.keypoints.outputs import NEAR, boxes_of, centres, places
 
 SPREAD = 0.12
-"""The standard deviation of a head's target, in sides of its box; at least half a cell."""
+"""The standard deviation of an object's target, in sides of its box; at least half a cell."""
 SURE = 0.3
-"""From this height of its target on, a cell also learns the head's box."""
+"""From this height of its target on, a cell also learns the object's box."""
 
 SPOT, ROUND = 0.3, 0.03
 """How much the round spot counts, and its standard deviation in sides of the frame."""
 RARE = -3.0
-"""Where the logit of a head's centre begins: hardly any cell is one."""
+"""Where the logit of an object's centre begins: hardly any cell is one."""
 
 Floats = NDArray[np.float32]
 
@@ -35,8 +35,8 @@ def of_heatmaps(
     """The loss of heatmaps [N, K, h, w] (logits) for points [N, K, 2] in 0..1, over those of weight above 0, [N, K].
 
     The mean absolute error of their places (in tenths of the frame), and the cross-entropy with a small round spot,
-    which tells a new net where to look long before the places mean anything. Where no head is `there` ([N], 0 or 1) the
-    spot is as large as the frame, and no place is right: such a heatmap has no peak, and its point no confidence.
+    which tells a new net where to look long before the places mean anything. Where no object is `there` ([N], 0 or 1)
+    the spot is as large as the frame, and no place is right: such a heatmap has no peak, and its point no confidence.
     """
     found, _ = places(heat)
     off = (found - points).abs().sum(2) * 10 * there[:, None]
@@ -63,25 +63,25 @@ def of_numbers(
     return _mean(apart.abs().sum(2) * 10 + 0.1 * sure, weights)
 
 
-def of_heads(maps: torch.Tensor, boxes: Sequence[Floats]) -> torch.Tensor:
-    """Focal loss of the scores (https://arxiv.org/abs/1904.07850), and absolute errors of the boxes where heads are.
+def of_instances(maps: torch.Tensor, boxes: Sequence[Floats]) -> torch.Tensor:
+    """Focal loss of the scores (https://arxiv.org/abs/1904.07850), and absolute errors of the boxes where objects are.
 
     Args:
-        maps: float32 [N, 5, h, w]: the logit of a head's centre, and the box as `boxes_of` reads it.
-        boxes: the heads' boxes of each picture, float32 [n, 4] in 0..1.
+        maps: float32 [N, 5, h, w]: the logit of an object's centre, and the box as `boxes_of` reads it.
+        boxes: the objects' boxes of each picture, float32 [n, 4] in 0..1.
     """
     height, width = int(maps.shape[2]), int(maps.shape[3])
     made = [_target(each, height, width) for each in boxes]
     heat = torch.stack([each[0] for each in made]).to(maps.device)
     truth = torch.stack([each[1] for each in made]).to(maps.device)
-    heads = sum(len(each) for each in boxes)
+    instances = sum(len(each) for each in boxes)
     logit = maps[:, 0]
     share = logit.detach().sigmoid()
     top = heat >= 1
     there = (1 - share).square() * logsigmoid(logit) * top
     not_there = (1 - heat).pow(4) * share.square() * logsigmoid(-logit) * ~top
-    score = -(there + not_there).sum() / max(heads, 1)
-    # in sides of the box: small heads count as much as large ones
+    score = -(there + not_there).sum() / max(instances, 1)
+    # in sides of the box: small objects count as much as large ones
     side = (truth[:, 2:] - truth[:, :2]).clamp_min(1e-3).repeat(1, 2, 1, 1)
     off = ((boxes_of(maps[:, 1:]) - truth).abs() / side).sum(1)
     return score + _mean(off, heat * (heat >= SURE))

@@ -77,7 +77,7 @@ class PointAnswer(nn.Module):
         return points, near(share, points)
 
 
-class HeadAnswer(nn.Module):
+class DetectionAnswer(nn.Module):
     """`boxes` [N, 20, 4] (x0, y0, x1, y1 in 0..1) and `scores` [N, 20], best first, of float32 images [N, 3, S, S].
 
     A peak is a cell that no neighbour exceeds; with fewer peaks than 20 the last scores and boxes are 0.
@@ -110,7 +110,7 @@ class HeadAnswer(nn.Module):
 def boxes_of(maps: torch.Tensor) -> torch.Tensor:
     """Boxes (x0, y0, x1, y1 in 0..1) from maps [N, 4, h, w]: shift from the cell, and log of the sides.
 
-    The shift of the centre is counted in sides of the box, so that a small head is placed as well as a large one.
+    The shift of the centre is counted in sides of the box, so that a small object is placed as well as a large one.
     """
     width, height = maps[:, 2].clamp(-6, 1).exp(), maps[:, 3].clamp(-6, 1).exp()
     x = centres(int(maps.shape[3]), maps).view(1, 1, -1) + maps[:, 0] * width

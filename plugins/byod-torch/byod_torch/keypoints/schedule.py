@@ -87,7 +87,7 @@ class Plan:
 def plan(options: Choice, stage: Stage, count: int) -> Plan:
     """Choose what was left open; `count` are the heads, or pictures, that one epoch shows."""
     scratch = options.from_scratch
-    heads = stage is Stage.HEADS
+    heads = stage is Stage.DETECTION
     seen = SEEN * (LONGER if scratch else 1)
     return Plan(
         stage=stage,

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from byod.plugin import (
+    DetectionBatch,
     Floats,
-    HeadBatch,
     InputRule,
     KeypointSet,
     Run,
@@ -31,13 +31,13 @@ from byod_torch.keypoints import losses
 from byod_torch.keypoints.encoders import Encoder
 from byod_torch.keypoints.feeds import Batch, Feed
 from byod_torch.keypoints.networks import Decoder, Direct
-from byod_torch.keypoints.outputs import HeadAnswer, PointAnswer
+from byod_torch.keypoints.outputs import DetectionAnswer, PointAnswer
 from byod_torch.keypoints.schedule import OWN, Choice, Plan, plan
 from byod_torch.keypoints.training_loop import Learning, Loss
 
 BESIDE = 0.5
 """How much points count that are no eyes: glasses hang on the eyes, and the others are marked in fewer pictures."""
-OUTPUTS = {Stage.HEADS: ("boxes", "scores"), Stage.POINTS: ("points", "confidence")}
+OUTPUTS = {Stage.DETECTION: ("boxes", "scores"), Stage.POINTS: ("points", "confidence")}
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ def net(options: Choice, planned: Plan, points: KeypointSet) -> Net:
     if planned.direct:
         stands = Direct(encoder, count)
     else:
-        outputs = 5 if planned.stage is Stage.HEADS else count
+        outputs = 5 if planned.stage is Stage.DETECTION else count
         stands = Decoder(encoder, outputs)
-    if planned.stage is Stage.HEADS:
+    if planned.stage is Stage.DETECTION:
         stands.out.bias.data[0] = losses.RARE  # type: ignore[union-attr, operator, index]
     return Net(nn.Sequential(networks.Normalise(start.stats), encoder, stands), start.arch, start.pretrained)
 
@@ -108,8 +108,8 @@ def loss(planned: Plan, points: KeypointSet, device: torch.device) -> Loss:
     one = losses.of_numbers if planned.direct else losses.of_heatmaps
 
     def value(said: torch.Tensor, batch: Batch) -> torch.Tensor:
-        if isinstance(batch, HeadBatch):
-            return losses.of_heads(said, batch.boxes)
+        if isinstance(batch, DetectionBatch):
+            return losses.of_instances(said, batch.boxes)
         truth, known, there = (
             torch.from_numpy(each).to(device) for each in (batch.points, batch.known, batch.there)
         )
@@ -123,8 +123,8 @@ def _introduce(built: Net, planned: Plan, feed: Feed, device: torch.device, run:
     start = {"scratch": "from random weights", "hub": "pretrained"}.get(
         built.pretrained, f"from {built.pretrained}"
     )
-    what = "pictures" if planned.stage is Stage.HEADS else "heads"
-    finds = "finds heads" if planned.stage is Stage.HEADS else "finds points"
+    what = "pictures" if planned.stage is Stage.DETECTION else "objects"
+    finds = "finds objects" if planned.stage is Stage.DETECTION else "finds points"
     run.say(
         f"{built.arch} {finds}, {start}, {planned.size} px, {planned.epochs} epochs on {len(feed.train)} {what} "
         f"({len(feed.valid)} for validation), on {devices.name(device)}"
@@ -149,7 +149,7 @@ def _learn(feed: Feed, learning: Learning, run: Run) -> Progress:
 def _epoch(feed: Feed, learning: Learning, progress: Progress, run: Run) -> None:
     """One epoch more; the last one's weights are kept.
 
-    The rate has fallen to nothing by then, and a few dozen validation heads cannot tell better from luckier.
+    The rate has fallen to nothing by then, and a few dozen validation objects cannot tell better from luckier.
     """
     epoch, started = progress.done, time.perf_counter()
     trained = learning.learn(feed.epoch(epoch), epoch, feed.steps)
@@ -179,8 +179,8 @@ def _finite(value: float, planned: Plan) -> None:
 
 def answer(model: nn.Module, planned: Plan, points: KeypointSet) -> nn.Module:
     """The whole net as it is exported: from pictures to points or boxes."""
-    if planned.stage is Stage.HEADS:
-        return HeadAnswer(model, mirror=planned.mirror)
+    if planned.stage is Stage.DETECTION:
+        return DetectionAnswer(model, mirror=planned.mirror)
     return PointAnswer(model, points.permutation if planned.mirror else None, direct=planned.direct)
 
 

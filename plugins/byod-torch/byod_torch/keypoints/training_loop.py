@@ -1,4 +1,4 @@
-"""A net for heads or points as it learns: one epoch of it, and how good it is by now."""
+"""A net for objects or points as it learns: one epoch of it, and how good it is by now."""
 
 from __future__ import annotations
 

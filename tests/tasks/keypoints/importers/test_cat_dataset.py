@@ -150,7 +150,7 @@ def test_the_known_errata_are_handled_and_said(tmp_path):
     assert "Thumbs.db" in text
     assert "CAT_04/shout_000.jpg.cat is taken for CAT_04/shout_000.JPG" in text
     assert "CAT_04/bad_000.jpg.cat: 3 coordinates where 18 belong" in text
-    assert "9 pictures with 9 heads were found: CAT_00 3, CAT_03 1, CAT_04 1, CAT_05 2, CAT_06 2" in text
+    assert "9 pictures with 9 objects were found: CAT_00 3, CAT_03 1, CAT_04 1, CAT_05 2, CAT_06 2" in text
     (png,) = (sample for sample in done.snapshot.kept if sample.format == "PNG")
     assert png.path.endswith(".png")
 

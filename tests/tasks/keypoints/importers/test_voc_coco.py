@@ -13,7 +13,7 @@ from byod.api import datasets
 from byod.cli import app
 from byod.collection.importers import archives
 from byod.schema.errors import DatasetError, KeypointsError, UsageError
-from byod.schema.keypoints import Head, Keypoint, Keypoints, is_inside, read_keypoints
+from byod.schema.keypoints import Instance, Keypoint, Keypoints, is_inside, read_keypoints
 from byod.tasks.keypoints.importers import cat_dataset, cat_file, coco, voc
 
 EYES = {"cat_eyes": ("eye_image_left", "eye_image_right")}
@@ -295,7 +295,7 @@ def mark(folder, heads):
     file = sorted((folder / "points").iterdir())[0]
     before = read_keypoints(file)
     made = tuple(
-        Head(
+        Instance(
             points={
                 name: None
                 if place is None
