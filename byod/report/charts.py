@@ -128,7 +128,7 @@ def interval(value: float, low: float, high: float, *, named_by: str) -> str:
     anchors = ("start", "middle", "middle", "middle", "end")
     ticks = "".join(
         f'<line x1="{x(t / 4)}" x2="{x(t / 4)}" y1="12" y2="22" class="gridline"/>'
-        f'<text x="{x(t / 4)}" y="38" text-anchor="{anchors[t]}">{25 * t} %</text>'
+        f"{_text(x(t / 4), 38, percent(t / 4, 0), anchors[t])}"
         for t in range(5)
     )
     return (

@@ -609,6 +609,7 @@ def test_numbers_in_two_languages():
     )
     assert many(1, "{count} picture", "{count} pictures").text("de") == "1 Bild"
     assert many(1200, "{count} picture", "{count} pictures").text() == "1,200 pictures"
+    assert many(1200, "{count} picture", "{count} pictures").text("de") == "1.200 Bilder"
     assert many(1200, "{count} picture", "{count} pictures", context="after in").text("de") == "1.200 Bildern"
     assert say("{a}", a="{b}<i>").__html__() == "{b}&lt;i&gt;"
     assert say("class").__html__() == '<span lang="en">class</span><span lang="de">Klasse</span>'
