@@ -13,7 +13,7 @@ from headless import chromium, requested
 from page_server import trained
 from PIL import Image, ImageCms, ImageDraw
 from selenium.webdriver.common.by import By
-from spot_trainer import POINTS, Spot, spotted
+from spot_trainer import POINTS, WHEELS, Spot, spotted, wheels
 from static_host import PAGE, hosting, opened, until
 
 from byod.api import train
@@ -84,6 +84,15 @@ def spots(tmp_path_factory):
     assert card["eyes"]
     (run / "model.json").write_text(json.dumps(card | {"refine": 2}), encoding="utf-8")
     return run, examples
+
+
+@pytest.fixture(scope="module")
+def bikes(tmp_path_factory):
+    """A run for points of what has no eyes, and its pictures."""
+    home = tmp_path_factory.mktemp("bikes")
+    examples, marks = wheels(home / "images" / "bike", 60)
+    train_keypoints(examples, marks, WHEELS, Spot(), {}, folder=home / "runs" / "first")
+    return home / "runs" / "first", examples
 
 
 def asked(browser, pixels):
@@ -219,24 +228,39 @@ def test_the_same_pixels_get_the_same_heads(spots, put, host, browser):
     assert predictor.card.refine == 2
     counts = set()
     for example in examples[::4]:
-        block = np.asarray(decode.open_picture(example.path))
-        own = predictor.find(block)
-        said = asked(browser, block)
-        assert (said["width"], said["height"]) == (block.shape[1], block.shape[0])
-        counts.add(len(own))
-        same_heads(said["heads"], own, 1e-3)
+        counts.add(same_in_both(browser, predictor, example.path))
     assert counts == {0, 1, 2}
     large = np.asarray(decode.open_picture(examples[0].path).resize((1500, 1300)))
     same_heads(asked(browser, large)["heads"], predictor.find(large), 1e-3)
 
 
-def same_heads(said, own, within):
+def test_objects_without_eyes_get_the_same_points(bikes, put, host, browser):
+    """Where nothing has eyes, an object is as sure as all of its points are, here as in Python."""
+    run, examples = bikes
+    put(run)
+    opened(browser, host)
+    predictor = KeypointsPredictor(run, threads=1)
+    assert predictor.card.eyes is None
+    assert {same_in_both(browser, predictor, each.path, WHEELS) for each in examples[::6]} >= {0, 1}
+
+
+def same_in_both(browser, predictor, path, points=POINTS):
+    """How many objects both find in a picture, at the same places."""
+    block = np.asarray(decode.open_picture(path))
+    own = predictor.find(block)
+    said = asked(browser, block)
+    assert (said["width"], said["height"]) == (block.shape[1], block.shape[0])
+    same_heads(said["heads"], own, 1e-3, points)
+    return len(own)
+
+
+def same_heads(said, own, within, points=POINTS):
     assert len(said) == len(own)
     for here, there in zip(said, own, strict=True):
         assert here["confidence"] == pytest.approx(there.confidence, abs=1e-3)
         assert here["box"] == pytest.approx(there.box, abs=within)
-        assert set(here["points"]) == set(here["point_confidence"]) == set(POINTS.names)
-        for name in POINTS.names:
+        assert set(here["points"]) == set(here["point_confidence"]) == set(points.names)
+        for name in points.names:
             assert here["points"][name] == pytest.approx(there.points[name], abs=within)
             assert here["point_confidence"][name] == pytest.approx(there.point_confidence[name], abs=1e-3)
 

@@ -9,7 +9,7 @@ from direct_training import compare, evaluate_run, train_keypoints
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from spot_trainer import AS_WHEELS, Spot, spotted
+from spot_trainer import WHEELS, Spot, wheels
 
 from byod.schema import recipe as recipes
 from byod.schema.keypoints import Instance, Keypoint, Keypoints, KeypointSet
@@ -20,8 +20,6 @@ from byod.tasks.keypoints import served_model
 from byod.tasks.keypoints.geometry import metrics
 from byod.tasks.keypoints.geometry.targets import eyes_of, true_instances
 from byod.tasks.keypoints.training_set import TrainingSet
-
-WHEELS = KeypointSet(names=tuple(AS_WHEELS.values()))
 
 
 def example(number: int) -> Example:
@@ -138,19 +136,10 @@ def test_a_scale_names_two_points_of_the_set(tmp_path):
 def bikes(tmp_path_factory):
     """Pictures with spots that are called wheels, and a run on them."""
     folder = tmp_path_factory.mktemp("bikes")
-    examples, keypoints = spotted(folder / "images" / "bike", 90)
-    renamed = {sha: renamed_points(one) for sha, one in keypoints.items()}
+    examples, keypoints = wheels(folder / "images" / "bike", 90)
     run = folder / "runs" / "wheels"
-    card = train_keypoints(examples, renamed, WHEELS, Spot(), {"epochs": "3"}, folder=run)
-    return run, card, TrainingSet(tuple(examples), renamed, WHEELS)
-
-
-def renamed_points(one: Keypoints) -> Keypoints:
-    heads = [
-        head.model_copy(update={"points": {AS_WHEELS[name]: point for name, point in head.points.items()}})
-        for head in one.heads
-    ]
-    return one.model_copy(update={"heads": tuple(heads)})
+    card = train_keypoints(examples, keypoints, WHEELS, Spot(), {"epochs": "3"}, folder=run)
+    return run, card, TrainingSet(tuple(examples), keypoints, WHEELS)
 
 
 def test_a_set_without_eyes_goes_the_whole_road(bikes, tmp_path):
