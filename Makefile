@@ -5,6 +5,7 @@
 #   make test-long             the tests that take long: power cuts, kills, random walks, real servers at length
 #   make setup   .venv with byod and its trainers      make lint    ruff, mypy, import rules
 #   make docs    the generated parts of the pages in docs/, anew
+#   make texts   the catalogues of languages, in step with the texts in the code; CODE=fr begins one
 #   make bench   the scripts of benchmarks/            make dist    wheels of byod and its trainers, into dist/
 #   make clean   remove .venv and caches (no dataset)
 #
@@ -38,7 +39,7 @@ CHOOSE_TORCH = \
   else echo "torch: with CUDA (about 3 GB), although no NVIDIA driver was found: the index with the smaller one does not answer."; fi
 INSTALL_FAILED := { echo "byod: installing failed, the lines above say why. If they speak of a compiler (gcc, cc, cl): a package has no ready wheel for this Python; use Python 3.11, 3.12 or 3.13 on a 64-bit system." >&2; exit 1; }
 
-.PHONY: help setup demo test test-long lint docs bench dist clean
+.PHONY: help setup demo test test-long lint docs texts bench dist clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -87,6 +88,9 @@ lint: $(DEV)
 docs: $(ALL)
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/make_api.py
+
+texts: $(CORE)
+	$(BIN)/python docs/make_catalogs.py $(CODE)
 
 bench: $(DEV)
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done

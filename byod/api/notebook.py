@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from byod.dataset.dataset_folder import IMAGES
 from byod.report import dataset_statistics, html
+from byod.report.i18n import Phrase, chosen, many, percent, say
 from byod.report.thumbnails import Tile, Tray, drawn_jpeg, small_jpeg
 from byod.schema.records import Record, Sample, Snapshot, Status
 from byod.tasks import TASKS
@@ -27,29 +28,29 @@ ROOM = 1_000_000
 class Cell(Record):
     """One number of a table; `shade` is the share (0..1) of its row, where it is to be seen."""
 
-    text: str
+    text: Phrase | str
     shade: float | None = None
 
 
 class Row(Record):
     """One line of a table."""
 
-    name: str
+    name: Phrase | str
     cells: tuple[Cell, ...]
 
 
 class Table(Record):
     """A table with its title and the names of its columns."""
 
-    title: str
-    head: tuple[str, ...]
+    title: Phrase
+    head: tuple[Phrase | str, ...]
     rows: tuple[Row, ...]
 
 
 class Strip(Record):
     """A few small pictures with what they have in common."""
 
-    name: str
+    name: Phrase | str
     tiles: tuple[Tile, ...]
 
 
@@ -58,15 +59,22 @@ def dataset_html(snapshot: Snapshot) -> str:
     counts = dataset_statistics.class_counts(snapshot)
     rows = [_row(each.label, (each.usable, each.train, each.valid, each.test)) for each in counts]
     tables = [
-        Table(title="Pictures", head=("class", "kept", "train", "valid", "test"), rows=tuple(rows)),
+        Table(
+            title=say("Pictures"),
+            head=(say("class"), say("kept"), say("training"), say("validation"), say("test")),
+            rows=tuple(rows),
+        ),
     ]
     if refused := dataset_statistics.rejected_counts(snapshot):
         lines = tuple(_row(reason, (number,)) for reason, number in refused.items())
-        tables.append(Table(title="Not kept", head=("reason", "pictures"), rows=lines))
+        tables.append(Table(title=say("Not kept"), head=(say("reason"), say("pictures")), rows=lines))
     by_class: dict[str, list[Sample]] = {label: [] for label in snapshot.classes}
     for sample in dataset_statistics.usable(snapshot):
         by_class[sample.label].append(sample)
-    words = (f"{len(snapshot.kept)} pictures", f"{len(snapshot.conflicts)} conflicts")
+    words = (
+        many(len(snapshot.kept), "{count} picture", "{count} pictures"),
+        many(len(snapshot.conflicts), "{count} conflict", "{count} conflicts"),
+    )
     return _fragment(snapshot.name, words, tables, _strips(snapshot, by_class))
 
 
@@ -77,22 +85,32 @@ def run_html(run: Path, card: Card) -> str:
     """
     values: Mapping[str, Any] = card.model_dump(mode="json")
     metrics: Mapping[str, Any] = values["metrics"]
-    words = [str(values["plugin"]), str(values["arch"]), f"{metrics['pictures']} pictures"]
+    pictures = many(metrics["pictures"], "{count} picture", "{count} pictures")
+    words: list[Phrase | str] = [str(values["plugin"]), str(values["arch"]), pictures]
     if "accuracy" in metrics:
         low, high = metrics["interval"]
-        words.append(f"accuracy {metrics['accuracy']:.1%} (95 %: {low:.1%} to {high:.1%})")
+        words.append(
+            say(
+                "accuracy {accuracy} (95 %: {low} to {high})",
+                accuracy=percent(metrics["accuracy"]),
+                low=percent(low),
+                high=percent(high),
+            )
+        )
     tables = [_parts(values["counts"])]
     if "confusion" in metrics:
         tables.append(_confusion(values["classes"], metrics["confusion"]))
     return _fragment(str(values["run"]), words, tables, _mistakes(run))
 
 
-def _fragment(title: str, words: Sequence[str], tables: Sequence[Table], strips: Sequence[Strip]) -> str:
+def _fragment(
+    title: str, words: Sequence[Phrase | str], tables: Sequence[Table], strips: Sequence[Strip]
+) -> str:
     content = {"title": title, "words": words, "tables": tables, "strips": strips}
-    return html.page("notebook.html", content)
+    return html.page("notebook.html", content, language=chosen())
 
 
-def _row(name: str, numbers: Sequence[object]) -> Row:
+def _row(name: Phrase | str, numbers: Sequence[object]) -> Row:
     return Row(name=name, cells=tuple(Cell(text=str(number)) for number in numbers))
 
 
@@ -100,7 +118,11 @@ def _parts(counts: Mapping[str, Mapping[str, int]]) -> Table:
     """The pictures that a run learned from and was measured on."""
     names = tuple(dict.fromkeys(name for part in counts.values() for name in part))
     rows = tuple(_row(name, [part.get(name, 0) for part in counts.values()]) for name in names)
-    return Table(title="Learned from", head=("", *counts), rows=rows)
+    head = tuple(_PARTS.get(part, part) for part in counts)
+    return Table(title=say("Learned from"), head=("", *head), rows=rows)
+
+
+_PARTS = {"train": say("training"), "valid": say("validation"), "test": say("test")}
 
 
 def _confusion(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> Table:
@@ -110,7 +132,7 @@ def _confusion(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> Ta
         cells = tuple(Cell(text=str(n), shade=round(0.6 * n / total, 2)) for n in numbers)
         rows.append(Row(name=name, cells=cells))
     return Table(
-        title="A row: what it is; a column: what the model says", head=("", *classes), rows=tuple(rows)
+        title=say("A row: what it is; a column: what the model says"), head=("", *classes), rows=tuple(rows)
     )
 
 
@@ -141,10 +163,12 @@ def _mistakes(run: Path) -> list[Strip]:
     wrong.sort(key=lambda row: float(row["probability"]), reverse=True)
     tray = Tray(dataset, dataset / "notebook.html", small_jpeg, ROOM)
     tiles = [
-        tray.tile(_sample(row), (f"{row['label']}, taken for {row['predicted']}",))
+        tray.tile(
+            _sample(row), (say("{label}, taken for {said}", label=row["label"], said=row["predicted"]),)
+        )
         for row in [row for row in wrong if _in_images(row["file"])][: 2 * SHOWN]
     ]
-    return [Strip(name="Wrong, the surest first", tiles=tuple(tiles))] if tiles else []
+    return [Strip(name=say("Wrong, the surest first"), tiles=tuple(tiles))] if tiles else []
 
 
 def _sample(row: Mapping[str, str]) -> Sample:

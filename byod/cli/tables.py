@@ -40,7 +40,7 @@ def counts(snapshot: Snapshot) -> dict[str, Any]:
             for row in snapshot.yields
         ],
         "licences": licences(snapshot),
-        **({} if labelled is None else {labelled.heading.lower(): labelled.facts}),
+        **({} if labelled is None else {labelled.heading.text().lower(): labelled.facts}),
     }
 
 
@@ -108,7 +108,8 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
 def _labels(snapshot: Snapshot) -> None:
     found = TASKS[snapshot.task].pages.label_count(snapshot)
     if found is not None:
-        print_table(f"{found.heading}: {found.words}", found.head, found.rows, numbers=1)
+        head = tuple(name.text() for name in found.head)
+        print_table(f"{found.heading.text()}: {found.words.text()}", head, found.rows, numbers=1)
 
 
 def _troubles(snapshot: Snapshot) -> None:

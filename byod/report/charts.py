@@ -1,7 +1,7 @@
 """Small drawings for reports: inline SVG, coloured by the page's own CSS variables, readable without a script.
 
 `named_by` is the id of the element on the page that says what a drawing shows. A text that reads differently in
-English and German stands there twice; the page shows one of them.
+other languages stands there once for each wording; the page shows one of them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
-from byod.report.i18n import Phrase, number, percent, rate, say
+from byod.report.i18n import Phrase, joined, number, percent, rate, say, whole
+from byod.report.languages import Language
 from byod.schema.records import Record
 
 WIDTH, HEIGHT = 460, 220
@@ -23,7 +24,7 @@ _NAME = 46  # characters of a name that fit above a bar
 class Bar(Record):
     """A rate 0..1 with its interval, and whose it is."""
 
-    name: str
+    name: Phrase | str
     value: float
     low: float
     high: float
@@ -78,8 +79,8 @@ def lines(
         parts.append(f'<polyline points="{_path(places)}" class="line{tone}"/>')
         radius = 3 if count <= 40 else 1.5
         parts += [
-            f'<circle cx="{x}" cy="{y}" r="{radius}" class="dot{tone}"><title>{epoch + 1}: '
-            f"{_shown(value, rates).en}</title></circle>"
+            f'<circle cx="{x}" cy="{y}" r="{radius}" class="dot{tone}">'
+            f"{_of_epoch(epoch, _shown(value, rates))}</circle>"
             for (x, y), (epoch, value) in zip(places, known, strict=True)
         ]
     return "".join([*parts, "</svg>"])
@@ -127,7 +128,7 @@ def interval(value: float, low: float, high: float, *, named_by: str) -> str:
     anchors = ("start", "middle", "middle", "middle", "end")
     ticks = "".join(
         f'<line x1="{x(t / 4)}" x2="{x(t / 4)}" y1="12" y2="22" class="gridline"/>'
-        f'<text x="{x(t / 4)}" y="38" text-anchor="{anchors[t]}">{25 * t} %</text>'
+        f"{_text(x(t / 4), 38, percent(t / 4, 0), anchors[t])}"
         for t in range(5)
     )
     return (
@@ -156,9 +157,8 @@ def forest(bars: Sequence[Bar], *, named_by: str) -> str:
         parts.append(_text(x(share), height - 6, percent(share, digits), anchor))
     for row, bar in enumerate(bars):
         y = step * row + 32
-        name = bar.name if len(bar.name) <= _NAME else bar.name[: _NAME - 1] + "…"
         parts += [
-            f'<text x="{right}" y="{y - 14}" class="name">{escape(name)}</text>',
+            *_short(bar.name).elements("text", f' x="{right}" y="{y - 14}" class="name"'),
             _text(WIDTH - right, y - 14, percent(bar.value), "end"),
             f'<line x1="{x(bar.low)}" x2="{x(bar.high)}" y1="{y}" y2="{y}" class="whisker"/>',
             f'<circle cx="{x(bar.value)}" cy="{y}" r="6" class="dot"/>',
@@ -193,8 +193,7 @@ def reliability(bins: Sequence[ReliabilityBin], *, named_by: str) -> str:
         radius = round(2.5 + 11 * math.sqrt(each.share), 1)
         parts += [
             f'<line x1="{x}" x2="{x}" y1="{y}" y2="{on}" class="line narrow"/>',
-            f'<circle cx="{x}" cy="{y}" r="{radius}" class="dot soft"><title>{percent(each.sure).en} → '
-            f"{percent(each.right).en} ({percent(each.share).en})</title></circle>",
+            f'<circle cx="{x}" cy="{y}" r="{radius}" class="dot soft">{_title(_of_bin(each))}</circle>',
         ]
     return "".join([*parts, "</svg>"])
 
@@ -223,7 +222,7 @@ def scatter(spots: Sequence[Spot], *, named_by: str) -> str:
         x, y = place(power, spot.bar.value)
         parts += [
             _upright(x, "whisker", place(power, spot.bar.high)[1], place(power, spot.bar.low)[1]),
-            f'<circle cx="{x}" cy="{y}" r="9" class="dot"><title>{escape(spot.bar.name)}</title></circle>',
+            f'<circle cx="{x}" cy="{y}" r="9" class="dot">{_title(_short(spot.bar.name))}</circle>',
             f'<text x="{x}" y="{y + 4}" text-anchor="middle" class="letter">{escape(spot.letter)}</text>',
         ]
     return "".join([*parts, "</svg>"])
@@ -249,7 +248,7 @@ def rounds(trained: Sequence[Round], *, named_by: str) -> str:
         x = place(tick, 1)[0]
         parts += [
             _upright(x, "gridline"),
-            _text(x, HEIGHT - BOTTOM + 18, say("{n}", "{n}", n=tick), "middle"),
+            _text(x, HEIGHT - BOTTOM + 18, whole(tick), "middle"),
         ]
     spots = [(each, place(each.verdicts, 1)[0] + aside) for each, aside in zip(trained, asides, strict=True)]
     for series in dict.fromkeys(each.series for each in trained):
@@ -258,10 +257,17 @@ def rounds(trained: Sequence[Round], *, named_by: str) -> str:
             parts.append(f'<polyline points="{_path(line)}" class="line narrow"/>')
     for each, x in spots:
         high, y, low = (place(0, share)[1] for share in (each.bar.high, each.bar.value, each.bar.low))
-        title = escape(f"{each.bar.name}: {each.verdicts} → {percent(each.bar.value).en}")
+        title = _title(
+            say(
+                "{name}: {verdicts} → {value}",
+                name=each.bar.name,
+                verdicts=each.verdicts,
+                value=percent(each.bar.value),
+            )
+        )
         parts += [
             _upright(round(x, 1), "whisker", high, low),
-            f'<circle cx="{x:.1f}" cy="{y}" r="9" class="dot"><title>{title}</title></circle>',
+            f'<circle cx="{x:.1f}" cy="{y}" r="9" class="dot">{title}</circle>',
             f'<text x="{x:.1f}" y="{y + 4}" text-anchor="middle" class="letter">{escape(each.letter)}</text>',
         ]
     return "".join([*parts, "</svg>"])
@@ -332,13 +338,34 @@ def _path(places: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x},{y}" for x, y in places)
 
 
+def _short(name: Phrase | str) -> Phrase:
+    def cut(spoken: Language) -> str:
+        text = name if isinstance(name, str) else name.write(spoken)
+        return text if len(text) <= _NAME else text[: _NAME - 1] + "…"
+
+    return Phrase(write=cut)
+
+
 def _text(x: float, y: float, words: Phrase, anchor: str) -> str:
-    """A text, twice where the two languages write it differently."""
-    place = f'x="{x}" y="{round(y, 1)}" text-anchor="{anchor}"'
-    if words.en == words.de:
-        return f"<text {place}>{escape(words.en)}</text>"
-    return (
-        f'<text {place} lang="en">{escape(words.en)}</text><text {place} lang="de">{escape(words.de)}</text>'
+    """A text, once for each way in which languages write it."""
+    return "".join(words.elements("text", f' x="{x}" y="{round(y, 1)}" text-anchor="{anchor}"'))
+
+
+def _title(words: Phrase) -> str:
+    """The words a browser shows beside the pointer, in all languages: they cannot be switched."""
+    return f"<title>{escape(words.together())}</title>"
+
+
+def _of_epoch(epoch: int, value: Phrase) -> str:
+    return _title(joined([f"{epoch + 1}:", value], " "))
+
+
+def _of_bin(each: ReliabilityBin) -> Phrase:
+    return say(
+        "{sure} → {right} ({share})",
+        sure=percent(each.sure),
+        right=percent(each.right),
+        share=percent(each.share),
     )
 
 

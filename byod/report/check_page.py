@@ -1,6 +1,6 @@
 """The page `byod check` writes: one HTML file that shows what is in a dataset and what is wrong with it.
 
-It asks for nothing from outside and runs no script; small pictures stand inside it, in bounded number.
+It asks for nothing from outside; small pictures stand inside it, in bounded number.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from shlex import quote
 from statistics import median
 from typing import Any
 
-from byod.report import dataset_statistics
+from markupsafe import Markup
+
+from byod.report import dataset_statistics, html
+from byod.report.i18n import Phrase, joined, listed, many, percent, say, verbatim
+from byod.report.record_wording import licence_name, licence_terms, meaning
 from byod.report.thumbnails import Thumbnail, Tile, Tray, drawn_jpeg
 from byod.schema import licences
 from byod.schema.files import opened
 from byod.schema.model_card import LabelIssue
-from byod.schema.reasons import Reason, meaning
+from byod.schema.reasons import Reason
 from byod.schema.records import Record, Sample, Sha256, Snapshot, Status
 from byod.schema.task import Pages
 from byod.schema.version import VERSION
@@ -30,26 +34,26 @@ _EXAMPLES = 8
 _CLASSES, _CONFLICTS, _STARS, _COPIES, _PAIRS, _STANDINS, _SUSPECTS = 24, 40, 40, 7, 40, 16, 60
 _SIDES = (0, 150, 200, 300, 400, 600, 800, 1200, 2000, inf)
 _ASPECTS = (
-    (0.0, 0.5, "narrow"),
-    (0.5, 0.7, "2 : 3"),
-    (0.7, 0.9, "3 : 4"),
-    (0.9, 1.12, "square"),
-    (1.12, 1.42, "4 : 3"),
-    (1.42, 2.0, "3 : 2"),
-    (2.0, inf, "wide"),
+    (0.0, 0.5, say("narrow", context="shape")),
+    (0.5, 0.7, verbatim("2 : 3")),
+    (0.7, 0.9, verbatim("3 : 4")),
+    (0.9, 1.12, say("square", context="shape")),
+    (1.12, 1.42, verbatim("4 : 3")),
+    (1.42, 2.0, verbatim("3 : 2")),
+    (2.0, inf, say("wide", context="shape")),
 )
 _RULES = {
-    "near": "almost the same",
-    "alike": "much alike",
-    "inside a border": "alike but for a border",
-    "mirrored": "one mirrors the other",
+    "near": say("almost the same"),
+    "alike": say("much alike"),
+    "inside a border": say("alike but for a border"),
+    "mirrored": say("one mirrors the other"),
 }
 
 
 class Group(Record):
     """Pictures shown side by side, with what to say about them."""
 
-    title: str
+    title: Phrase | str
     tiles: tuple[Tile, ...]
     more: int = 0
     commands: tuple[tuple[str, str], ...] = ()
@@ -58,7 +62,7 @@ class Group(Record):
 class HistogramBin(Record):
     """One column of a histogram."""
 
-    name: str
+    name: Phrase
     number: int
 
 
@@ -85,21 +89,8 @@ def write_check(
     drawn = drawn_jpeg(pages.drawing(snapshot.folder))
     tray = Tray(snapshot.folder, page.absolute(), thumbnail or drawn, ROOM)
     with opened(page.parent) as folder:
-        folder.update(page.name, _rendered(_content(snapshot, pages, tray, suspects)).encode())
+        folder.update(page.name, html.page("check.html", _content(snapshot, pages, tray, suspects)).encode())
     return page
-
-
-def _rendered(content: dict[str, Any]) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=PackageLoader("byod", "report/templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return templates.get_template("check.html").render(content)
 
 
 def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[LabelIssue]) -> dict[str, Any]:
@@ -132,6 +123,7 @@ def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[La
         ],
         "total_conflicts": len(snapshot.conflicts),
         "conflicts": [_conflict(snapshot, tray, m, by_name) for m in snapshot.conflicts[:_CONFLICTS]],
+        "total_standins": _pictures_of(aside, Reason.PLACEHOLDER),
         "standins": _examples(tray, aside, Reason.PLACEHOLDER, _STANDINS),
         "total_pairs": len(snapshot.lookalikes),
         "pairs": [
@@ -146,6 +138,7 @@ def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[La
     content["examples"] = _class_examples(usable, counts[:_CLASSES], tray)
     content["more_classes"] = max(0, len(counts) - _CLASSES)
     content["left_out"] = tray.left_out
+    content["below"] = _below
     return content
 
 
@@ -165,13 +158,25 @@ def _conflict(
     tiles = tuple(
         tray.tile(sample, (_facts(sample), _name(sample)), badge=sample.label) for sample in samples[:_COPIES]
     )
-    title = " or ".join(claimed) if claimed else "the same picture under several names"
+    title = _one_of(claimed) if claimed else say("the same picture under several names")
     return Group(title=title, tiles=tiles, more=len(samples) - len(tiles), commands=commands)
+
+
+def _one_of(labels: Sequence[str]) -> Phrase:
+    """The labels, with "or" between them."""
+    title = verbatim(labels[0])
+    for label in labels[1:]:
+        title = say("{one} or {other}", one=title, other=label)
+    return title
 
 
 def _suspect(snapshot: Snapshot, tray: Tray, suspect: LabelIssue, sample: Sample) -> Group:
     """A doubted picture, and the move that follows the doubt."""
-    words = f"the others speak for {suspect.suggested} (label quality {suspect.quality:.0%})"
+    words = say(
+        "the others speak for {label} (label quality {quality})",
+        label=suspect.suggested,
+        quality=percent(suspect.quality, 0),
+    )
     move = f"mv {quote(sample.path)} {quote(f'images/{snapshot.classes[suspect.suggested]}/')}"
     tile = tray.tile(sample, (words, _name(sample)), badge=sample.label)
     return Group(title=sample.label, tiles=(tile,), commands=((suspect.suggested, move),))
@@ -181,7 +186,9 @@ def _stars(snapshot: Snapshot, tray: Tray) -> dict[str, Any]:
     stars = dataset_statistics.stars(snapshot)
     groups = []
     for star in stars[:_STARS]:
-        keeper = tray.tile(star.keeper, (_facts(star.keeper), _name(star.keeper)), badge="kept", keep=True)
+        keeper = tray.tile(
+            star.keeper, (_facts(star.keeper), _name(star.keeper)), badge=say("kept"), keep=True
+        )
         copies = [
             tray.tile(copy, (_distance(star.keeper, copy), _facts(copy), _name(copy)))
             for copy in star.copies[:_COPIES]
@@ -196,13 +203,13 @@ def _stars(snapshot: Snapshot, tray: Tray) -> dict[str, Any]:
 
 
 def _pair(tray: Tray, first: Sample, second: Sample, rule: str) -> Group:
-    words = _RULES.get(rule, rule)
-    labels = dict.fromkeys((first.label, second.label))
+    words = _RULES.get(rule) or verbatim(rule)
+    labels = " / ".join(dict.fromkeys((first.label, second.label)))
     tiles = (
         tray.tile(first, (_facts(first), _name(first))),
         tray.tile(second, (_facts(second), _name(second))),
     )
-    return Group(title=f"{' / '.join(labels)}: {words}", tiles=tiles)
+    return Group(title=joined([f"{labels}:", words], " "), tiles=tiles)
 
 
 def _examples(
@@ -212,8 +219,12 @@ def _examples(
         if refusal.reason == reason and refusal.samples:
             shown = [tray.tile(s, (s.detail or _facts(s), _name(s))) for s in refusal.samples[:most]]
             more = len(refusal.samples) - len(shown)
-            return Group(title=str(len(refusal.samples)), tiles=tuple(shown), more=more)
+            return Group(title="", tiles=tuple(shown), more=more)
     return None
+
+
+def _pictures_of(aside: Iterable[dataset_statistics.Refusal], reason: Reason) -> int:
+    return sum(len(refusal.samples) for refusal in aside if refusal.reason == reason)
 
 
 def _refusal(tray: Tray, refusal: dataset_statistics.Refusal) -> dict[str, Any]:
@@ -247,15 +258,12 @@ def _licences(snapshot: Snapshot) -> dict[str, Any]:
     rows = []
     for code, number in dataset_statistics.licence_counts(snapshot):
         known = licences.licence(code)
-        terms = "not stated" if code is None else "not known to byod"
-        if known:
-            terms = "any use" if known.commercial else "not for money" if known.open else "ask first"
         rows.append(
             {
-                "name": known.name if known else code or "no licence stated",
+                "name": licence_name(code),
                 "number": number,
                 "url": known.url if known else None,
-                "terms": terms,
+                "terms": licence_terms(code, known),
                 "tone": "" if known and known.commercial else "b" if known and known.open else "w",
             }
         )
@@ -263,23 +271,27 @@ def _licences(snapshot: Snapshot) -> dict[str, Any]:
     return {"licences": rows, "unknown": unknown}
 
 
-def _facts(sample: Sample) -> str:
-    size = f"{sample.size / 1000:,.0f} kB" if sample.size >= 1000 else f"{sample.size} bytes"
-    return f"{sample.width} × {sample.height}, {size}" if sample.width and sample.height else size
+def _facts(sample: Sample) -> Phrase:
+    if sample.size >= 1000:
+        size = say("{number} kB", number=round(sample.size / 1000))
+    else:
+        size = many(sample.size, "{count} byte", "{count} bytes")
+    return listed([f"{sample.width} × {sample.height}", size]) if sample.width and sample.height else size
 
 
 def _name(sample: Sample) -> str:
     return PurePosixPath(sample.path).name
 
 
-def _distance(keeper: Sample, copy: Sample) -> str:
+def _distance(keeper: Sample, copy: Sample) -> Phrase:
     from byod.images.hashing import distance
 
     if keeper.fingerprint is None or copy.fingerprint is None:
-        return copy.detail or "a copy"
-    return (
-        f"distance {distance(keeper.fingerprint.phash, copy.fingerprint.phash)}"
-        f" (dhash {distance(keeper.fingerprint.dhash, copy.fingerprint.dhash)})"
+        return verbatim(copy.detail) if copy.detail else say("a copy")
+    return say(
+        "distance {phash} (dhash {dhash})",
+        phash=distance(keeper.fingerprint.phash, copy.fingerprint.phash),
+        dhash=distance(keeper.fingerprint.dhash, copy.fingerprint.dhash),
     )
 
 
@@ -288,7 +300,7 @@ def _sides(samples: Iterable[Sample]) -> list[HistogramBin]:
     bins = []
     for low, high in pairwise(_SIDES):
         name = f"< {high:.0f}" if low == 0 else f"{low:.0f}+"
-        bins.append(HistogramBin(name=name, number=sum(low <= side < high for side in sides)))
+        bins.append(HistogramBin(name=verbatim(name), number=sum(low <= side < high for side in sides)))
     return bins
 
 
@@ -300,12 +312,27 @@ def _aspects(samples: Iterable[Sample]) -> list[HistogramBin]:
     ]
 
 
-def _size_words(samples: Iterable[Sample]) -> str:
+def _size_words(samples: Iterable[Sample]) -> Phrase:
     sides = sorted(min(s.width, s.height) for s in samples if s.width and s.height)
     if not sides:
-        return "No sizes are known."
-    words = f"Shorter side: {sides[0]} to {sides[-1]} pixels, {median(sides):.0f} in the middle."
+        return say("No sizes are known.")
+    words = say(
+        "Shorter side: {least} to {most} pixels, {median} in the middle.",
+        least=sides[0],
+        most=sides[-1],
+        median=round(median(sides)),
+    )
     small = sum(side < 224 for side in sides)
     if small:
-        words += f" {small} of {len(sides)} are below 224 pixels, what most models look at."
+        words += many(
+            small,
+            "{count} of {all} is below 224 pixels, what most models look at.",
+            "{count} of {all} are below 224 pixels, what most models look at.",
+            all=len(sides),
+        )
     return words
+
+
+def _below(x: float, name: Phrase) -> Markup:
+    """The name of a column of a histogram, in SVG."""
+    return Markup("".join(name.elements("text", f' x="{x}" y="168" text-anchor="middle"')))

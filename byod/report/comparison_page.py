@@ -70,7 +70,7 @@ def render(
         "best": best.run,
         "title": "byod compare · " + ", ".join(told[:6]) + (" …" if len(told) > 6 else ""),
         "told": told,
-        "heading": say("On the same {counted}", "Auf denselben {counted}", counted=counted(number)),
+        "heading": say("On the same {counted}", counted=counted(number)),
         "achieved": named,
         "forest": charts.forest(bars, named_by="achieved"),
         "scatter": charts.scatter(spots, named_by="cost"),
@@ -86,9 +86,7 @@ def _pair(
     letters: dict[str, str], first: str, second: str, pair: Any, *, counted: Callable[[int], Phrase]
 ) -> tuple[Any, ...]:
     """Two runs by letter and name, whether they really differ, and how in words."""
-    words = run_wording.difference(
-        pair, say("{letter}", "{letter}", letter=letters[first]), letters[second], counted
-    )
+    words = run_wording.difference(pair, letters[first], letters[second], counted)
     return letters[first], letters[second], first, second, pair.p_value < run_wording.CHANCE, words
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from byod.report.i18n import Phrase, many, number, say
 from byod.report.markdown import Value
 from byod.schema.reasons import Reason
 from byod.schema.records import Origin, Record, Sample, Sha256, Snapshot, Split, Status
@@ -35,7 +36,7 @@ class Balance(Record):
     """The balance of the classes: `level` is "good", "warn" or "bad", `words` one or two sentences."""
 
     level: str
-    words: str
+    words: Phrase
 
 
 class Refusal(Record):
@@ -104,30 +105,44 @@ def rejected_counts(snapshot: Snapshot) -> dict[str, int]:
 def balance(counts: tuple[ClassCount, ...], least_classes: int) -> Balance:
     """The evenness of the classes, in words; below `least_classes` of them there is nothing to learn."""
     if not counts:
-        return Balance(level="bad", words="There are no classes yet.")
+        return Balance(level="bad", words=say("There are no classes yet."))
     largest = max(counts, key=lambda count: count.usable)
     smallest = min(counts, key=lambda count: count.usable)
     if largest.usable == 0:
-        return Balance(level="bad", words="No class has any pictures yet.")
+        return Balance(level="bad", words=say("No class has any pictures yet."))
     if len(counts) == 1 and least_classes < 2:
-        words = f"There is one class: “{largest.label}”, {largest.usable} pictures."
+        words = many(
+            largest.usable,
+            "There is one class: “{label}”, {count} picture.",
+            "There is one class: “{label}”, {count} pictures.",
+            label=largest.label,
+        )
         return Balance(level="good", words=words)
     if len(counts) == 1:
         return Balance(
-            level="bad", words="There is one class only; a model needs at least two to tell apart."
+            level="bad", words=say("There is one class only; a model needs at least two to tell apart.")
         )
     if smallest.usable == 0:
-        return Balance(level="bad", words=f"“{smallest.label}” has no pictures; a model cannot learn it.")
+        return Balance(
+            level="bad",
+            words=say("“{label}” has no pictures; a model cannot learn it.", label=smallest.label),
+        )
     ratio = largest.usable / smallest.usable
-    words = (
-        f"The largest class (“{largest.label}”, {largest.usable}) has {ratio:.1f} times the pictures of the"
-        f" smallest (“{smallest.label}”, {smallest.usable})."
+    words = say(
+        "The largest class (“{largest}”, {most}) has {ratio} times the pictures of the smallest (“{smallest}”, "
+        "{least}).",
+        largest=largest.label,
+        most=largest.usable,
+        ratio=number(ratio, 1),
+        smallest=smallest.label,
+        least=smallest.usable,
     )
     if ratio >= 10:
-        return Balance(level="bad", words=f"{words} A model would mostly learn to say “{largest.label}”.")
+        more = say("A model would mostly learn to say “{label}”.", label=largest.label)
+        return Balance(level="bad", words=words + more)
     if ratio >= 2:
-        return Balance(level="warn", words=f"{words} More pictures of the small classes would help most.")
-    return Balance(level="good", words=f"The classes are evenly filled. {words}")
+        return Balance(level="warn", words=words + say("More pictures of the small classes would help most."))
+    return Balance(level="good", words=say("The classes are evenly filled.") + words)
 
 
 def near_empty(counts: tuple[ClassCount, ...]) -> tuple[ClassCount, ...]:

@@ -6,17 +6,13 @@ import base64
 import io
 from pathlib import Path
 
-from byod.report.i18n import Phrase, say
-from byod.report.thumbnails import Thumbnail, small_jpeg
+from byod.report.i18n import Phrase
+from byod.report.thumbnails import FULL, GONE, Thumbnail, cannot_be_shown, small_jpeg
 from byod.schema.errors import PictureError
 from byod.schema.records import Record
 
 ROOM = 2_200_000
 """How many bytes the small pictures of a report may take together, written as text."""
-
-_GONE = Phrase(en="the file is gone", de="die Datei ist fort")
-FULL = Phrase(en="left out to keep this page small", de="weggelassen, damit die Seite klein bleibt")
-"""Why a picture is not on the page when there was no room for it."""
 
 
 class Photo(Record):
@@ -75,9 +71,4 @@ class Album:
         except PictureError as error:
             return Photo(instead=cannot_be_shown(error.reason))
         except OSError:
-            return Photo(instead=_GONE)
-
-
-def cannot_be_shown(reason: str) -> Phrase:
-    """What stands in the place of a picture that cannot be opened."""
-    return say("cannot be shown: {reason}", "lässt sich nicht zeigen: {reason}", reason=reason)
+            return Photo(instead=GONE)

@@ -24,7 +24,6 @@ def finding(history: Sequence[Mapping[str, float]], kept: int | None) -> Finding
             level="bad",
             words=say(
                 "The loss became infinite: the learning rate was too high.",
-                "Der Verlust wurde unendlich: Die Lernrate war zu hoch.",
             ),
         )
     found = _risen(train, valid, kept) or _gap(history)
@@ -34,7 +33,6 @@ def finding(history: Sequence[Mapping[str, float]], kept: int | None) -> Finding
         level="",
         words=say(
             "With fewer than {epochs} epochs the curves cannot show overfitting.",
-            "Bei weniger als {epochs} Epochen können die Kurven keine Überanpassung zeigen.",
             epochs=EPOCHS,
         ),
     )
@@ -52,19 +50,15 @@ def _overfitted(best: int, rise: float, kept: int | None) -> Phrase:
     words = say(
         "It overfits: after epoch {best} the loss on validation pictures rose by {rise} while the one on training "
         "pictures went on falling. From there on it learned its training pictures by heart.",
-        "Überanpassung: Nach Epoche {best} stieg der Verlust auf den Validierungsbildern um {rise}, während er auf den "
-        "Trainingsbildern weiter fiel. Von da an lernte das Modell seine Trainingsbilder auswendig.",
         best=best + 1,
         rise=percent(rise, 0),
     )
     if kept == best:
         return words + say(
             "The model in this folder is not harmed: its weights are those of that epoch.",
-            "Dem Modell in diesem Ordner schadet das nicht: Seine Gewichte sind die jener Epoche.",
         )
     return words + say(
         "Fewer epochs, more pictures or stronger augmentation would help.",
-        "Weniger Epochen, mehr Bilder oder stärkere Augmentierung würden helfen.",
     )
 
 
@@ -77,8 +71,6 @@ def _gap(history: Sequence[Mapping[str, float]]) -> Finding | None:
         words=say(
             "It overfits: in the end it recognised {train} of its training pictures, but only {valid} of the "
             "validation pictures. More pictures or stronger augmentation would help.",
-            "Überanpassung: Am Ende erkannte es {train} seiner Trainingsbilder, aber nur {valid} der "
-            "Validierungsbilder. Mehr Bilder oder stärkere Augmentierung würden helfen.",
             train=percent(train[-1]),
             valid=percent(valid[-1]),
         ),
@@ -93,8 +85,6 @@ def _unfinished(valid: Sequence[float]) -> Finding | None:
         words=say(
             "No overfitting: the loss on validation pictures was still falling in the last epoch. More epochs may give "
             "a better model.",
-            "Keine Überanpassung: Der Verlust auf den Validierungsbildern fiel in der letzten Epoche noch. Mehr "
-            "Epochen ergeben vielleicht ein besseres Modell.",
         ),
     )
 
@@ -104,7 +94,6 @@ def _no_sign() -> Finding:
         level="good",
         words=say(
             "No overfitting to be seen: the loss on validation pictures fell and stayed down.",
-            "Keine Überanpassung zu sehen: Der Verlust auf den Validierungsbildern fiel und blieb unten.",
         ),
     )
 
@@ -115,10 +104,6 @@ def rule() -> Phrase:
         "The rule: overfitting is called out when the validation loss ends {rise} or more above its lowest value while "
         "the training loss went on falling, or when the model is {gap} points or more better on training pictures. "
         "The training loss is that of augmented pictures, which are harder, so it may lie above the other.",
-        "Die Regel: Von Überanpassung ist die Rede, wenn der Validierungsverlust am Ende um {rise} oder mehr über "
-        "seinem tiefsten Wert liegt und der Trainingsverlust weiter fiel, oder wenn das Modell auf Trainingsbildern "
-        "{gap} Punkte oder mehr besser ist. Der Trainingsverlust gilt veränderten, also schwereren Bildern und kann "
-        "deshalb über dem anderen liegen.",
         rise=percent(RISE, 0),
         gap=round(100 * GAP),
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from byod.report import charts, html, overfitting, run_wording
 from byod.report.embedded_images import Album
-from byod.report.i18n import Phrase
+from byod.report.i18n import Phrase, say
 from byod.schema.model_card import Card, Measured
 from byod.schema.records import Record, Yield
 
@@ -18,10 +18,10 @@ YIELDS = 60
 
 History = Sequence[Mapping[str, float]]
 
-_TRAINING = Phrase(en="training", de="Training")
-_VALIDATION = Phrase(en="validation", de="Validierung")
-LOSS = Phrase(en="Loss", de="Verlust (loss)")
-ACCURACY = Phrase(en="Accuracy", de="Genauigkeit")
+_TRAINING = say("training")
+_VALIDATION = say("validation")
+LOSS = say("Loss")
+ACCURACY = say("Accuracy")
 
 
 class Curve(Record):

@@ -1,10 +1,10 @@
-"""Explain what every run has in common to readers without statistics, in English and German."""
+"""Explain what every run has in common to readers without statistics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from byod.report.i18n import Phrase, many, number, percent, points, say
+from byod.report.i18n import Phrase, joined, many, number, percent, points, say, verbatim
 from byod.schema.model_card import Card, Paired
 from byod.schema.records import Record
 
@@ -21,32 +21,28 @@ class Finding(Record):
 
 def origin(card: Card) -> Phrase:
     """Say what the model is and how it came about, for the line below the title."""
+    parts = {"arch": card.arch, "plugin": card.plugin}
     if card.pretrained == "scratch":
-        en, de = (
-            "{arch}, trained from random weights with {plugin}",
-            "{arch}, von Grund auf trainiert mit {plugin}",
-        )
-    elif card.pretrained == "none" or card.plugin == PROBE:
-        en, de = "{arch}, trained with {plugin}", "{arch}, trainiert mit {plugin}"
-    else:
-        en, de = "{arch}, fine-tuned with {plugin}", "{arch}, nachtrainiert mit {plugin}"
-    return say(en, de, arch=card.arch, plugin=card.plugin)
+        return say("{arch}, trained from random weights with {plugin}", **parts)
+    if card.pretrained == "none" or card.plugin == PROBE:
+        return say("{arch}, trained with {plugin}", **parts)
+    return say("{arch}, fine-tuned with {plugin}", **parts)
 
 
 def weights(card: Card) -> Phrase:
     """Say which weights training began with."""
     if card.pretrained == "none":
-        return say("none pretrained", "keine vortrainierten")
+        return say("none pretrained")
     if card.pretrained == "scratch":
-        return say("random", "zufällig")
+        return say("random")
     if card.pretrained == "hub":
-        return say("pretrained, from their hub", "vortrainiert, von ihrem Hub")
-    return say("{name}", "{name}", name=card.pretrained)
+        return say("pretrained, from their hub")
+    return verbatim(card.pretrained)
 
 
 def pictures(count: int) -> Phrase:
     """A number of pictures, after "in" or "on" ("3 pictures", "3 Bildern")."""
-    return many(count, "picture", "pictures", "Bild", "Bildern")
+    return many(count, "{count} picture", "{count} pictures", context="after in")
 
 
 def difference(
@@ -57,8 +53,6 @@ def difference(
     return say(
         "{difference} percentage points (95 %: {low} to {high}) on the same {counted}: {only_first} only {first} got "
         "right, {only_second} only {second}. {chance}",
-        "{difference} Prozentpunkte (95 %: {low} bis {high}) auf denselben {counted}: {only_first} erkannte nur "
-        "{first}, {only_second} nur {second}. {chance}",
         difference=points(pair.difference),
         low=points(low),
         high=points(high),
@@ -74,16 +68,14 @@ def difference(
 def chance(pair: Paired) -> Phrase:
     """Say how likely such a difference is by chance alone."""
     if pair.p_value < 0.001:
-        shown = Phrase(en="p < 0.001", de="p < 0,001")
+        shown = say("p < {least}", least=number(0.001, 3))
     else:
-        value = number(pair.p_value, 3 if pair.p_value < 0.1 else 2)
-        shown = Phrase(en=f"p = {value.en}", de=f"p = {value.de}")
+        shown = say("p = {value}", value=number(pair.p_value, 3 if pair.p_value < 0.1 else 2))
     if pair.p_value < CHANCE:
-        return say("Chance alone hardly gives this ({p}).", "Zufall allein ergibt das kaum ({p}).", p=shown)
-    return say("Chance alone may well give this ({p}).", "Das kann gut Zufall sein ({p}).", p=shown)
+        return say("Chance alone hardly gives this ({p}).", p=shown)
+    return say("Chance alone may well give this ({p}).", p=shown)
 
 
 def of_folds(folds: tuple[float | None, ...]) -> Phrase:
     """The parts of a cross-validation one after the other: "91.0 % · 88.5 %"."""
-    shown = [percent(fold) for fold in folds]
-    return Phrase(en=" · ".join(each.en for each in shown), de=" · ".join(each.de for each in shown))
+    return joined([percent(fold) for fold in folds], " · ")

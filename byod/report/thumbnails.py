@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from byod.images.picture_types import SUFFIXES
+from byod.report.i18n import Phrase, say
 from byod.schema.errors import PictureError
 from byod.schema.records import Record, Sample, Sha256
 from byod.schema.task import Drawing
@@ -23,6 +24,10 @@ SIDE = 168
 
 # a browser goes by the ending: no link may lead it to a page in the clothes of a picture
 
+GONE = say("the file is gone")
+FULL = say("left out to keep this page small")
+"""Why a picture is not on the page when there was no room for it."""
+
 Thumbnail = Callable[[Path], bytes]
 """Makes the bytes of a small JPEG of the picture at a path; raises PictureError or OSError when it cannot."""
 
@@ -31,11 +36,11 @@ class Tile(Record):
     """One picture on the page: its `image` (a data: address, or none with the reason in `instead`) and its words."""
 
     image: str = ""
-    instead: str = ""
+    instead: Phrase | None = None
     href: str = ""
     label: str = ""
-    lines: tuple[str, ...] = ()
-    badge: str = ""
+    lines: tuple[Phrase | str, ...] = ()
+    badge: Phrase | str = ""
     keep: bool = False
 
 
@@ -54,11 +59,16 @@ class Tray:
         self._page = page
         self._thumbnail = thumbnail
         self._room = room
-        self._made: dict[Sha256, tuple[str, str]] = {}
+        self._made: dict[Sha256, tuple[str, Phrase | None]] = {}
         self.left_out = 0
 
     def tile(
-        self, sample: Sample, lines: tuple[str, ...] = (), *, badge: str = "", keep: bool = False
+        self,
+        sample: Sample,
+        lines: tuple[Phrase | str, ...] = (),
+        *,
+        badge: Phrase | str = "",
+        keep: bool = False,
     ) -> Tile:
         """The tile of a sample, with a link to its file where it has one."""
         image, instead = self._image(sample)
@@ -72,29 +82,29 @@ class Tray:
             keep=keep,
         )
 
-    def _image(self, sample: Sample) -> tuple[str, str]:
+    def _image(self, sample: Sample) -> tuple[str, Phrase | None]:
         if not sample.path:
-            return "", "bytes not kept"
+            return "", say("bytes not kept")
         if sample.sha256 not in self._made:
             self._made[sample.sha256] = self._small(sample)
         image, instead = self._made[sample.sha256]
         if len(image) > self._room:
             self.left_out += 1
-            return "", "left out to keep this page small"
+            return "", FULL
         self._room -= len(image)
         return image, instead
 
-    def _small(self, sample: Sample) -> tuple[str, str]:
+    def _small(self, sample: Sample) -> tuple[str, Phrase | None]:
         if self._room < 2000:  # nothing more fits: do not open it in vain
-            return "", "left out to keep this page small"
+            return "", FULL
         path = self._folder / PurePosixPath(sample.path)
         try:
             content = self._thumbnail(path)
         except PictureError as error:
-            return "", f"cannot be shown: {error.reason}"
+            return "", cannot_be_shown(error.reason)
         except OSError:
-            return "", "the file is gone"
-        return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii"), ""
+            return "", GONE
+        return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii"), None
 
     def _href(self, path: str) -> str:
         target = self._folder / PurePosixPath(path)
@@ -104,6 +114,11 @@ class Tray:
             return quote(Path(os.path.relpath(target, self._page.parent)).as_posix())
         except ValueError:  # on Windows: the page stands on another drive
             return target.absolute().as_uri()
+
+
+def cannot_be_shown(reason: str) -> Phrase:
+    """The words in the place of a picture that cannot be opened."""
+    return say("cannot be shown: {reason}", reason=reason)
 
 
 def small_jpeg(path: Path) -> bytes:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast, runtime_checkable
 
-from pydantic import JsonValue
+from pydantic import ConfigDict, JsonValue
 
 from byod.schema.errors import RecipeError, UsageError
 from byod.schema.model_card import Card
@@ -74,6 +74,15 @@ def label_file(storage: Storage | None, path: str) -> str | None:
     return None if storage is None else f"{storage.folder}/{PurePosixPath(path).stem}.json"
 
 
+@runtime_checkable
+class Words(Protocol):
+    """Words for people, in any language: a `Phrase` of `byod.report.i18n`."""
+
+    def text(self, code: str = "en") -> str:
+        """The words in one language."""
+        ...
+
+
 class LabelCount(Record):
     """How far the labelling of a dataset has come, for pages and terminals.
 
@@ -81,11 +90,13 @@ class LabelCount(Record):
     says where they lie. `head` and `rows` are a table of names and numbers, `facts` all of it for programs.
     """
 
-    heading: str
-    words: str
-    where: str
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    heading: Words
+    words: Words
+    where: Words
     unlabelled: int
-    head: tuple[str, str]
+    head: tuple[Words, Words]
     rows: tuple[tuple[str, int], ...]
     facts: dict[str, JsonValue]
 

@@ -19,18 +19,20 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from byod.dataset import feedback_inbox
 from byod.images import decode
+from byod.report.languages import languages
 from byod.schema.errors import DatasetError, PictureError
 from byod.schema.serving import ServedModel
 from byod.web import ground_truth, openapi, uploads
-from byod.web.assets import Asset, assets
+from byod.web.assets import Asset, page_files
 from byod.web.inference import THREADS, about
 from byod.web.limits import MemoryBudget, Queue, QueueFull
+from byod.web.page_texts import preferred
 from byod.web.schemas import Kept
 from byod.web.security import Security
 from byod.web.uploads import UploadLimits
@@ -68,6 +70,7 @@ class WebApp:
         self._memory = MemoryBudget(self._limits.bytes_together)
         self._writing = threading.Lock()
         self._document = openapi.document(self.about, model.said)
+        self._documents = {each.code: openapi.page(self.about, model.said, each.code) for each in languages()}
         self.app: ASGIApp = Security(self._starlette(), names, any_address=any_address)
 
     def close(self) -> None:
@@ -83,9 +86,8 @@ class WebApp:
             "/openapi.json": ("GET", self._openapi),
         }
         routes = [Route(path, act, methods=[method]) for path, (method, act) in api.items()]
-        files = assets()
-        files["/docs"] = _page(openapi.page(self._document))
-        routes += [Route(path, partial(_file, asset)) for path, asset in files.items()]
+        routes += [Route(path, partial(_file, asset)) for path, asset in page_files().items()]
+        routes.append(Route("/docs", self._documentation))
         told = {
             HTTPException: _error_reply,
             PictureError: _error_reply,
@@ -101,6 +103,11 @@ class WebApp:
 
     async def _openapi(self, request: Request) -> Response:
         return JSONResponse(self._document, headers=_FRESH)
+
+    async def _documentation(self, request: Request) -> Response:
+        code = preferred(request.query_params.get("lang"), request.headers.get("accept-language", ""))
+        headers = {"Vary": "Accept-Language", "Cache-Control": "no-cache"}
+        return HTMLResponse(self._documents[code], headers=headers)
 
     async def _predict(self, request: Request) -> Response:
         wanted = request.query_params.get("look", "0")
@@ -147,10 +154,6 @@ def _plain(content: bytes) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=decode.QUALITY)
     return stream.getvalue()
-
-
-def _page(text: str) -> Asset:
-    return Asset(text.encode(), "text/html; charset=utf-8", '"docs"')
 
 
 async def _file(asset: Asset, request: Request) -> Response:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+
+from byod.web import page_texts
 
 STATIC = Path(__file__).parent / "static"
 TYPES = {
@@ -32,15 +34,28 @@ class Asset(NamedTuple):
     tag: str
 
 
+def asset(content: bytes, kind: str) -> Asset:
+    """A file of these bytes."""
+    return Asset(content, kind, f'"{hashlib.sha256(content).hexdigest()[:20]}"')
+
+
 def assets(folder: Path = STATIC) -> dict[str, Asset]:
-    """The files of a folder by their addresses; `index.html` is `/` as well."""
+    """The files of a folder by their addresses."""
     found = {}
     for file in sorted(folder.rglob("*")):
         kind = TYPES.get(file.suffix)
         if kind is not None and file.is_file() and not file.is_symlink():
-            content = file.read_bytes()
-            tag = f'"{hashlib.sha256(content).hexdigest()[:20]}"'
-            found[f"/{file.relative_to(folder).as_posix()}"] = Asset(content, kind, tag)
-    if "/index.html" in found:
-        found["/"] = found["/index.html"]
+            found[f"/{file.relative_to(folder).as_posix()}"] = asset(file.read_bytes(), kind)
     return found
+
+
+def page_files() -> dict[str, Asset]:
+    """The files of the page by their addresses, with what is made of the catalogues of languages."""
+    found = assets()
+    made = {
+        "/languages.js": page_texts.script(),
+        "/index.html": page_texts.index(found["/index.html"].content.decode()),
+    }
+    for address, text in made.items():
+        found[address] = asset(text.encode(), TYPES[PurePosixPath(address).suffix])
+    return {**found, "/": found["/index.html"]}

@@ -185,6 +185,12 @@ def test_the_installed_byod_loads_nothing_heavy(installed, tmp_path):
     assert run(str(installed / "python"), "-c", program, cwd=tmp_path).split() == []
 
 
+def test_the_installed_byod_speaks_german(installed, tmp_path):
+    """The wheel carries the catalogues of languages, which are read as they stand."""
+    program = "from byod.report.i18n import say; print(say('class').text('de'))"
+    assert run(str(installed / "python"), "-c", program, cwd=tmp_path).strip() == "Klasse"
+
+
 def test_installed_plugins_are_found_without_being_imported(installed, tmp_path):
     """Each plugin is listed by its entry point, also by `byod plugins`, though its requirements are not there."""
     program = "import importlib.metadata as m; print(*sorted(e.name for e in m.entry_points(group='byod.trainers')))"

@@ -198,7 +198,7 @@ def test_the_card_tells_it_all(snapshot):
     assert "| Möhre 🥕 | Möhre 🥕 | 5 | 3 | 1 | 1 | 0 |" in text
     assert "| openverse | carrot | Möhre 🥕 | 9 | 8 | 7 | 6 | 5 |  |" in text
     assert "| CC BY 4.0 | 11 | <https://creativecommons.org/licenses/by/4.0/> |" in text
-    assert "recompressed): 1, of 1 pictures, lie in" in text
+    assert "recompressed): 1, of 1 picture, lie in" in text
     assert "| not-found | 0 | 3 |" in text
     assert "byod collect --recipe" in text
     assert snapshot.fingerprint in text

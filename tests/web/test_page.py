@@ -593,28 +593,6 @@ def test_german_browsers_see_german(cats, address, tmp_path):
         until(browser, lambda: one(browser, "body").text == german)
 
 
-def test_both_languages_say_everything(browser, address):
-    """Every string is there in both languages, is asked for with the same values, and is asked for at all."""
-    opened(browser, address)
-    code = """
-      const {STRINGS} = await import("/strings.js");
-      return Object.fromEntries(Object.entries(STRINGS).map(([language, all]) => [language,
-        Object.fromEntries(Object.entries(all).map(([key, it]) => [key, typeof it]))]));
-    """
-    strings = run(browser, code)
-    assert strings["en"] == strings["de"]
-    static = Path(__file__).parents[2] / "byod" / "web" / "static"
-    scripts = "".join(file.read_text() for file in static.glob("*.js") if file.name != "strings.js")
-    composed = ("title_", "about_", "place_")  # their ends are a task or a place
-    kinds = {file.stem for file in (static / "glasses").glob("*.svg")}
-    unused = [
-        key
-        for key in strings["en"]
-        if f'"{key}"' not in scripts and not key.startswith(composed) and key not in kinds
-    ]
-    assert unused == []
-
-
 def accessible(browser):
     """The roles and names that a screen reader finds."""
     nodes = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]

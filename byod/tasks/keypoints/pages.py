@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from byod.report import dataset_statistics
+from byod.report.i18n import Phrase, many, say
 from byod.schema.keypoints import keypoints_file, read_keypoints
 from byod.schema.records import Snapshot
 from byod.schema.task import Drawing, LabelCount
@@ -31,20 +32,15 @@ def label_count(snapshot: Snapshot) -> LabelCount:
     counts = Counter(name for instance in instances for name in instance.marked)
     outside = sum(not point.inside for instance in instances for point in instance.marked.values())
     unmarked = len(everything) - len(keypoints)
-    beyond = f" ({outside} points lie outside the frame)" if outside else ""
     return LabelCount(
-        heading="Points",
-        words=(
-            f"{_many(len(keypoints), 'picture is', 'pictures are')} marked,"
-            f" with {_many(len(instances), 'object', 'objects')}"
-            f"{beyond}; {_many(unmarked, 'is', 'are')} not marked yet."
-        ),
-        where=(
+        heading=say("Points"),
+        words=_words(len(keypoints), len(instances), outside, unmarked),
+        where=say(
             "The points of `images/<class>/<name>.jpg` lie in `points/<name>.json`, in pixels of the upright picture; "
             "left and right are the viewer's."
         ),
         unlabelled=unmarked,
-        head=("point", "marked in objects"),
+        head=(say("point"), say("marked in objects")),
         rows=tuple(counts.items()),
         facts={
             "marked": len(keypoints),
@@ -56,8 +52,22 @@ def label_count(snapshot: Snapshot) -> LabelCount:
     )
 
 
-def _many(count: int, one: str, more: str) -> str:
-    return f"{count} {one if count == 1 else more}"
+def _words(marked: int, instances: int, outside: int, unmarked: int) -> Phrase:
+    """Say how far the marking has come."""
+    counted = many(instances, "{count} object", "{count} objects", context="after in")
+    if outside:
+        counted += many(
+            outside,
+            "({count} point lies outside the frame)",
+            "({count} points lie outside the frame)",
+        )
+    done = many(
+        marked,
+        "{count} picture is marked, with {objects};",
+        "{count} pictures are marked, with {objects};",
+        objects=counted,
+    )
+    return done + many(unmarked, "{count} is not marked yet.", "{count} are not marked yet.")
 
 
 def drawing(folder: Path) -> Drawing:

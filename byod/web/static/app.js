@@ -1,7 +1,7 @@
 /** The page: a place for pictures to come in, the model they are shown to, and a card for each of them. */
 
 import { Card } from "./card.js";
-import { currentLanguage, hush, make, say, switchLanguage } from "./elements.js";
+import { currentLanguage, hush, languageButtons, make, say } from "./elements.js";
 import { roles } from "./heads.js";
 import { intake } from "./intake.js";
 import { panel } from "./panel.js";
@@ -17,7 +17,7 @@ let working = 0;
 async function begin() {
   document.documentElement.lang = currentLanguage();
   const top = document.querySelector("header.top");
-  top.append(make("button", { type: "button", className: "language", say: "language", on: { click: switchLanguage } }));
+  top.append(languageButtons());
   const notice = document.querySelector("#notice");
   say(notice, "opening");
   const kind = document.querySelector("meta[name=byod-predictor]").content;

@@ -62,7 +62,7 @@ export class Card {
 
   /** What the model says; `how` as a predictor's. */
   ask(how = {}) {
-    const waiting = (seconds) => this.tell("busy_wait", { seconds });
+    const waiting = (seconds) => this.tell("busy_wait", { n: seconds });
     return this.desk.predictor.predict(this.file, { waiting, signal: this.ends.signal, ...how });
   }
 

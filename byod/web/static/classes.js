@@ -105,7 +105,7 @@ export class Classes {
 
   async looked() {
     say(this.note, "looking");
-    const { look } = await this.card.ask({ look: true, waiting: (seconds) => say(this.note, "busy_wait", { seconds }) });
+    const { look } = await this.card.ask({ look: true, waiting: (seconds) => say(this.note, "busy_wait", { n: seconds }) });
     const veil = new Image();
     veil.src = look.veil;
     await veil.decode();

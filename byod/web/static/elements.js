@@ -1,12 +1,12 @@
 /** Making elements, and what is said in them: words are put in by key, so that the language can change at any time. */
 
-import { STRINGS, firstLanguage } from "./strings.js";
+import { LANGUAGES, firstLanguage, wording } from "./strings.js";
 
 let language = firstLanguage();
 const told = new WeakMap(); // element -> {attribute, or "" for its text: [key, values]}
 
 /**
- * An element. `say` and `label` are keys of strings.js for its text and its aria-label (with `values`), `on` its listeners;
+ * An element. `say` and `label` are keys of page_texts.json for its text and its aria-label (with `values`), `on` its listeners;
  * all else becomes properties, or attributes where there is no such property.
  */
 export function make(tag, { say: key, label: named, values, on = {}, ...rest } = {}, ...children) {
@@ -38,18 +38,31 @@ export function hush(element) {
 
 /** The words themselves. */
 export function words(key, values = {}) {
-  const string = STRINGS[language][key];
-  if (string === undefined) throw new Error(`strings.js has no ${key}`);
-  return typeof string === "function" ? string(typeof values === "function" ? values() : values) : string;
+  return wording(language, key, typeof values === "function" ? values() : values);
 }
 
 export function currentLanguage() {
   return language;
 }
 
-/** Say everything in the other language. */
-export function switchLanguage() {
-  language = language === "en" ? "de" : "en";
+/** A button for each language, by its own name; the one that is spoken is hidden. */
+export function languageButtons() {
+  const buttons = Object.entries(LANGUAGES).map(([code, { name }]) =>
+    make("button", { type: "button", className: "language", lang: code, textContent: name, hidden: code === language }),
+  );
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      switchLanguage(button.lang);
+      for (const each of buttons) each.hidden = each === button;
+      buttons.find((each) => !each.hidden).focus();
+    });
+  }
+  return make("div", { className: "languages" }, ...buttons);
+}
+
+/** Say everything in another language. */
+export function switchLanguage(code) {
+  language = code;
   document.documentElement.lang = language;
   for (const element of document.querySelectorAll("[data-said]")) {
     for (const [attribute, [key, values]] of Object.entries(told.get(element) ?? {})) put(element, attribute, key, values);

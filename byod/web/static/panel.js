@@ -1,6 +1,6 @@
 /** Which glasses, how large and how dark: one choice for all pictures of the page. */
 
-import { make } from "./elements.js";
+import { make, percent, say } from "./elements.js";
 import { KINDS, addresses, glasses } from "./glasses.js";
 
 const FIRST = "aviator";
@@ -43,8 +43,9 @@ function slider(key, from, to, value, changed) {
   const shown = make("output", {});
   const range = make("input", { type: "range", min: from * 100, max: to * 100, step: 1, value: value * 100 });
   const tell = () => {
-    shown.textContent = `${range.value} %`;
-    range.setAttribute("aria-valuetext", shown.textContent);
+    const values = () => ({ text: percent(range.valueAsNumber / 100) });
+    say(shown, "number", values);
+    say(range, "number", values, "aria-valuetext");
   };
   range.addEventListener("input", () => {
     tell();

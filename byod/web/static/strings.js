@@ -1,197 +1,35 @@
-/** What the page says, in English and German. A string is words, or a function of the values put into them. */
+/** What the page says: words by key, in every language there is. languages.js is made by byod from page_texts.json. */
 
-const count = (n, one, many) => `${n} ${n === 1 ? one : many}`;
+import { LANGUAGES } from "./languages.js";
 
-export const STRINGS = {
-  en: {
-    title_keypoints: (v) => (v.cats ? "Sunglasses for cats" : "Find the points"),
-    title_classify: "What is in the picture?",
-    about_keypoints: (v) =>
-      v.cats
-        ? "Show it a photo of a cat: it finds the eyes and puts sunglasses on them."
-        : "Show it a photo: it finds heads and their points.",
-    about_classify: (v) => `Show it a photo: it tells ${v.classes} apart.`,
-    language: "Deutsch",
-    opening: "The model is being opened …",
-    no_model: "The model cannot be reached. Is byod serve still running? Reload the page then.",
-    no_model_here: "The model could not be opened in this browser. Reload the page; if that does not help, try a newer browser.",
-    drop: "Drop photos here, paste them, or",
-    choose: "Choose photos",
-    photograph: "Take a photo",
-    place_device: "Your photos never leave this device.",
-    place_computer: "Your photos go to byod on this very computer and nowhere else.",
-    place_host: (v) => `Your photos are sent to ${v.host} and looked at there.`,
-    keeps_nothing: "Nothing is kept.",
-    keeps_reports: "Nothing is kept but what you send with “Report a miss”, for the next training.",
-    glasses: "Glasses",
-    aviator: "Aviator",
-    wayfarer: "Wayfarer",
-    round: "Round",
-    cateye: "Cat-eye",
-    heart: "Hearts",
-    pixel: "Pixels",
-    size: "Size",
-    strength: "Strength of the lenses",
-    looking: "Looking …",
-    busy_wait: (v) => `Many pictures are waiting; again in ${count(v.seconds, "second", "seconds")} …`,
-    found: (v) =>
-      (v.cats ? count(v.n, "cat", "cats") : count(v.n, "head", "heads")) + ` found in ${v.seconds}\u00a0s`,
-    none: (v) => (v.cats ? "No cat found." : "No head found."),
-    none_help: (v) =>
-      v.cats
-        ? "If there is one, place the glasses yourself: “Add glasses”, then drag the two points onto its eyes."
-        : "",
-    by_hand: (v) => (v.n === 0 ? "No glasses." : `Placed by hand: ${count(v.n, "pair of glasses", "pairs of glasses")}.`),
-    drag_help: "Drag a point, or reach it with Tab and move it with the arrow keys (with Shift: further).",
-    picture_of: (v) => `${v.name}, with ${v.n === 0 ? "no glasses" : count(v.n, "pair of sunglasses", "pairs of sunglasses")}`,
-    picture_plain: (v) => v.name,
-    eye_left: (v) => `Left eye (as you see it) of ${v.cats ? "cat" : "head"} ${v.n}`,
-    eye_right: (v) => `Right eye (as you see it) of ${v.cats ? "cat" : "head"} ${v.n}`,
-    point: (v) => `${v.name} of ${v.cats ? "cat" : "head"} ${v.n}`,
-    at: (v) => `${v.x} from the left, ${v.y} from the top`,
-    add: "Add glasses",
-    remove: (v) => `Remove ${v.cats ? "cat" : "head"} ${v.n}`,
-    all_points: "Show all points",
-    play: "Deal with it",
-    save_png: "Save photo (PNG)",
-    save_gif: "Save animation (GIF)",
-    making: (v) => `${v.percent} …`,
-    saved: (v) => `Saved as ${v.name}, ${v.width} × ${v.height} pixels.`,
-    saved_smaller: (v) => `Saved as ${v.name}. This device can draw no more than ${v.width} × ${v.height} pixels of it.`,
-    report: "Report a miss",
-    report_points: "Are the points right now? Then send the photo with them, for the next training.",
-    report_where: (v) => `The photo is kept ${v.place}.`,
-    report_none: (v) => (v.cats ? "You say: there is no cat in this photo." : "You say: there is no head in this photo."),
-    report_class: "What is it really?",
-    where_computer: "in the dataset on this computer",
-    where_host: (v) => `on ${v.host}`,
-    send: "Send",
-    cancel: "Cancel",
-    sent: "Thank you: it is kept for the next training.",
-    none_of_these: "None of these",
-    unsure: "None of these, it seems.",
-    unsure_help: (v) => `It is not sure enough of any of them; the likeliest is ${v.label}.`,
-    says: (v) => `${v.label}, ${v.sure} sure`,
-    took: (v) => `in ${v.seconds}\u00a0s`,
-    look: "What did it look at?",
-    look_warm: (v) => `Warm: it needs this place to say ${v.label}. With the most important place covered it is ${v.least} sure.`,
-    look_cold: "Cold: this place speaks against it.",
-    look_unclear: "No single place mattered much.",
-    look_hide: "Hide what it looked at",
-    number: (v) => v.text,
-    more_classes: (v) => `${v.n} more`,
-    close: (v) => `Remove ${v.name} from the page`,
-    too_many: (v) => `Only the first ${v.most} photos were taken; remove some to make room.`,
-    not_pictures: "That is not a picture file. Save the picture first, then drop the file here.",
-    refused: "byod does not take it",
-    busy: "Too many pictures are waiting; try again later",
-    unreachable: "byod does not answer. Is it still running?",
-    no_picture: "This file cannot be opened as a picture",
-    too_many_pixels: "The picture has more than 100 million pixels",
-    no_room: "This device has not enough memory for it",
-    no_answer: "The model could not be run on it",
-    again: "Try again",
-    model: (v) => `Model: ${v.run} (${v.plugin}, ${v.arch})`,
-    api: "API for programs",
-    paste: "Paste works too: Ctrl+V or ⌘V.",
-  },
-  de: {
-    title_keypoints: (v) => (v.cats ? "Sonnenbrillen für Katzen" : "Finde die Punkte"),
-    title_classify: "Was ist auf dem Bild?",
-    about_keypoints: (v) =>
-      v.cats
-        ? "Zeig ein Foto von einer Katze: Die Augen werden gefunden und bekommen eine Sonnenbrille."
-        : "Zeig ein Foto: Köpfe und ihre Punkte werden gefunden.",
-    about_classify: (v) => `Zeig ein Foto: Das Modell unterscheidet ${v.classes}.`,
-    language: "English",
-    opening: "Das Modell wird geöffnet …",
-    no_model: "Das Modell ist nicht erreichbar. Läuft byod serve noch? Dann die Seite neu laden.",
-    no_model_here: "Das Modell ließ sich in diesem Browser nicht öffnen. Lade die Seite neu; hilft das nicht, nimm einen neueren Browser.",
-    drop: "Fotos hierher ziehen, einfügen oder",
-    choose: "Fotos wählen",
-    photograph: "Foto aufnehmen",
-    place_device: "Deine Fotos verlassen dieses Gerät nicht.",
-    place_computer: "Deine Fotos gehen an byod auf genau diesem Rechner und sonst nirgendwohin.",
-    place_host: (v) => `Deine Fotos werden an ${v.host} geschickt und dort angesehen.`,
-    keeps_nothing: "Nichts wird aufbewahrt.",
-    keeps_reports: "Aufbewahrt wird nur, was du mit „Fehler melden“ schickst, für das nächste Training.",
-    glasses: "Brille",
-    aviator: "Pilot",
-    wayfarer: "Wayfarer",
-    round: "Rund",
-    cateye: "Katzenauge",
-    heart: "Herzen",
-    pixel: "Pixel",
-    size: "Größe",
-    strength: "Tönung der Gläser",
-    looking: "Wird angesehen …",
-    busy_wait: (v) => `Viele Bilder warten; in ${count(v.seconds, "Sekunde", "Sekunden")} noch einmal …`,
-    found: (v) =>
-      (v.cats ? count(v.n, "Katze", "Katzen") : count(v.n, "Kopf", "Köpfe")) + ` in ${v.seconds}\u00a0s gefunden`,
-    none: (v) => (v.cats ? "Keine Katze gefunden." : "Kein Kopf gefunden."),
-    none_help: (v) =>
-      v.cats
-        ? "Ist doch eine da, setz die Brille selbst auf: „Brille hinzufügen“, dann die zwei Punkte auf die Augen ziehen."
-        : "",
-    by_hand: (v) => (v.n === 0 ? "Keine Brille." : `Von Hand aufgesetzt: ${count(v.n, "Brille", "Brillen")}.`),
-    drag_help: "Zieh einen Punkt, oder geh mit Tab zu ihm und beweg ihn mit den Pfeiltasten (mit Umschalt: weiter).",
-    picture_of: (v) => `${v.name}, mit ${v.n === 0 ? "keiner Brille" : count(v.n, "Sonnenbrille", "Sonnenbrillen")}`,
-    picture_plain: (v) => v.name,
-    eye_left: (v) => `Linkes Auge (von dir aus) von ${v.cats ? "Katze" : "Kopf"} ${v.n}`,
-    eye_right: (v) => `Rechtes Auge (von dir aus) von ${v.cats ? "Katze" : "Kopf"} ${v.n}`,
-    point: (v) => `${v.name} von ${v.cats ? "Katze" : "Kopf"} ${v.n}`,
-    at: (v) => `${v.x} von links, ${v.y} von oben`,
-    add: "Brille hinzufügen",
-    remove: (v) => `${v.cats ? "Katze" : "Kopf"} ${v.n} entfernen`,
-    all_points: "Alle Punkte zeigen",
-    play: "Deal with it",
-    save_png: "Foto speichern (PNG)",
-    save_gif: "Animation speichern (GIF)",
-    making: (v) => `${v.percent} …`,
-    saved: (v) => `Gespeichert als ${v.name}, ${v.width} × ${v.height} Pixel.`,
-    saved_smaller: (v) => `Gespeichert als ${v.name}. Mehr als ${v.width} × ${v.height} Pixel davon kann dieses Gerät nicht zeichnen.`,
-    report: "Fehler melden",
-    report_points: "Stimmen die Punkte jetzt? Dann schick das Foto mit ihnen für das nächste Training.",
-    report_where: (v) => `Das Foto wird ${v.place} aufbewahrt.`,
-    report_none: (v) => (v.cats ? "Du sagst: Auf diesem Foto ist keine Katze." : "Du sagst: Auf diesem Foto ist kein Kopf."),
-    report_class: "Was ist es wirklich?",
-    where_computer: "im Datensatz auf diesem Rechner",
-    where_host: (v) => `auf ${v.host}`,
-    send: "Schicken",
-    cancel: "Abbrechen",
-    sent: "Danke: Es ist für das nächste Training aufbewahrt.",
-    none_of_these: "Keins davon",
-    unsure: "Anscheinend keins davon.",
-    unsure_help: (v) => `Es ist sich bei keinem sicher genug; am ehesten ${v.label}.`,
-    says: (v) => `${v.label}, ${v.sure} sicher`,
-    took: (v) => `in ${v.seconds}\u00a0s`,
-    look: "Worauf hat es geschaut?",
-    look_warm: (v) => `Warm: Diese Stelle braucht es, um ${v.label} zu sagen. Ist die wichtigste verdeckt, ist es ${v.least} sicher.`,
-    look_cold: "Kalt: Diese Stelle spricht dagegen.",
-    look_unclear: "Keine einzelne Stelle war besonders wichtig.",
-    look_hide: "Nicht mehr zeigen, worauf es geschaut hat",
-    number: (v) => v.text,
-    more_classes: (v) => `${v.n} weitere`,
-    close: (v) => `${v.name} von der Seite nehmen`,
-    too_many: (v) => `Nur die ersten ${v.most} Fotos wurden genommen; nimm welche weg, um Platz zu machen.`,
-    not_pictures: "Das ist keine Bilddatei. Speichere das Bild zuerst und zieh dann die Datei hierher.",
-    refused: "byod nimmt es nicht an",
-    busy: "Zu viele Bilder warten; versuch es später noch einmal",
-    unreachable: "byod antwortet nicht. Läuft es noch?",
-    no_picture: "Diese Datei lässt sich nicht als Bild öffnen",
-    too_many_pixels: "Das Bild hat mehr als 100 Millionen Pixel",
-    no_room: "Dieses Gerät hat nicht genug Speicher dafür",
-    no_answer: "Das Modell ließ sich darauf nicht anwenden",
-    again: "Noch einmal versuchen",
-    model: (v) => `Modell: ${v.run} (${v.plugin}, ${v.arch})`,
-    api: "API für Programme",
-    paste: "Einfügen geht auch: Strg+V oder ⌘V.",
-  },
-};
+export { LANGUAGES };
 
 /** The language to begin with: the address says one (?lang=de), or the browser does. */
 export function firstLanguage() {
-  const asked = new URLSearchParams(location.search).get("lang");
-  if (asked in STRINGS) return asked;
-  return navigator.language.toLowerCase().startsWith("de") ? "de" : "en";
+  const asked = new URLSearchParams(location.search).get("lang") ?? "";
+  const codes = Object.keys(LANGUAGES);
+  const speaks = (code, tag) => tag === code || tag.startsWith(`${code}-`);
+  for (const tag of [asked, ...navigator.languages]) {
+    const found = codes.find((code) => speaks(code.toLowerCase(), tag.toLowerCase()));
+    if (found) return found;
+  }
+  return "en";
+}
+
+/** The words of a key, with values in their {places}. */
+export function wording(language, key, values) {
+  const { texts, plural } = LANGUAGES[language];
+  if (!(key in texts)) throw new Error(`page_texts.json has no ${key}`);
+  return suited(texts[key], values, plural).replace(/\{(\w+)\}/g, (place, name) => {
+    if (!(name in values)) throw new Error(`${key} is said without ${place}`);
+    return values[name];
+  });
+}
+
+/** The text that fits the values: plural forms count `n`, and some texts tell cats from other heads, or none from some. */
+function suited(text, values, plural) {
+  if (typeof text === "string") return text;
+  if (Array.isArray(text)) return text[plural[values.n < plural.length ? values.n : 100 + (values.n % 100)]];
+  if ("some" in text) return suited(values.n === 0 ? text.none : text.some, values, plural);
+  return suited(values.cats ? text.cats : text.heads, values, plural);
 }

@@ -7,6 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from byod.report import markdown
+from byod.report.i18n import Phrase, chosen, joined, listed, number, say
+from byod.report.languages import Language
+from byod.report.record_wording import licence_name
 from byod.schema import licences
 from byod.schema.model_card import Card
 from byod.web.static_site import runtime
@@ -55,67 +58,91 @@ def licence_texts() -> dict[str, str]:
 
 
 def readme(card: Card, sizes: Mapping[str, int], credited: bool) -> str:
-    """README.md of the folder.
+    """README.md of the folder, in the language that `BYOD_LANGUAGE` says.
 
     Args:
         card: the model's.
         sizes: its largest files in bytes.
         credited: whether the credits of the pictures lie in the folder.
     """
-    largest = ", ".join(f"`{name}` {max(size / 1e6, 0.1):.1f} MB" for name, size in sizes.items())
-    return _TEXT.format(
-        run=markdown.escape(card.run),
-        largest=largest,
-        pictures=_pictures(card, credited),
-        package=runtime.PACKAGE,
-    )
+    run = markdown.escape(card.run)
+    title = say("# A page that runs the model {run} by itself", run=run)
+    parts = [title, _WHERE_IT_RUNS, *_on_the_web(sizes), *_whose_work(card, credited)]
+    return joined(parts, "\n\n").text(chosen()) + "\n"
 
 
-def _pictures(card: Card, credited: bool) -> str:
-    rows: list[tuple[str | int, ...]] = []
-    for code, number in sorted(card.licences.items(), key=lambda item: (-item[1], item[0])):
-        known = licences.licence(code)
-        link = markdown.Markup(f"<{known.url}>") if known and known.url else ""
-        rows.append((known.name if known else code if code != "unknown" else "not stated", number, link))
-    table = (
-        markdown.table(("licence", "pictures", "text"), rows, (1,)) if rows else "The model card names none."
-    )
+_WHERE_IT_RUNS = say(
+    "Everything happens in the browser: no picture leaves the device on which the page is opened, and the page asks "
+    "nobody but the place it came from. Once it was opened over https it also works without a network."
+)
+
+
+def _on_the_web(sizes: Mapping[str, int]) -> list[Phrase | str]:
+    largest = [
+        joined([f"`{name}`", number(max(size / 1e6, 0.1), 1), "MB"], " ") for name, size in sizes.items()
+    ]
+    return [
+        say("## Putting it on the web"),
+        say(
+            "Upload this folder, as it is, to any host of plain files: GitHub Pages, GitLab Pages, Netlify, a folder "
+            "of nginx or Apache, an intranet share with a web server. It may lie in a subfolder, needs no program on "
+            "the server, and no special headers. To try it here, run this, then open http://127.0.0.1:8000:"
+        ),
+        "    python -m http.server --bind 127.0.0.1 8000",
+        say("Opening `index.html` from the file manager does not work: browsers run no modules from there."),
+        say(
+            "What is loaded is mostly {largest}. A host that compresses `.wasm` and `.onnx` (gzip or brotli) shortens "
+            "the first visit.",
+            largest=listed(largest),
+        ),
+        say(
+            "`index.html` carries a Content-Security-Policy that allows the page its own files only. Nobody but the "
+            "host can forbid that other sites show the page in a frame: `Content-Security-Policy: frame-ancestors "
+            "'none'`, where headers can be set."
+        ),
+        say(
+            "A new export replaces the folder as a whole; who had the page open sees the new one after closing it and "
+            "coming back."
+        ),
+    ]
+
+
+def _whose_work(card: Card, credited: bool) -> list[Phrase | str]:
+    lines = [
+        say("- The page: byod, MIT (`licences/byod.txt`)."),
+        say(
+            "- `runtime/`: {package}, unchanged but for one file's ending, Copyright Microsoft Corporation, MIT "
+            "(`licences/onnxruntime-web.txt`; other people's work in it: `licences/onnxruntime-web-notices.txt`).",
+            package=runtime.PACKAGE,
+        ),
+        say("- The model (`model.json` says more of it) learned from pictures under these licences:"),
+    ]
     who = (
-        "`CREDITS.csv` says where each of them comes from."
+        say("`CREDITS.csv` says where each of them comes from.")
         if credited
-        else "Their dataset says where they come from."
+        else say("Their dataset says where they come from.")
     )
-    return f"{table}\n\nNone of these pictures lies in this folder. {who}"
+    return [
+        say("## Whose work this is"),
+        joined(lines, "\n"),
+        _pictures(card),
+        say("None of these pictures lies in this folder.") + who,
+    ]
 
 
-_TEXT = """# A page that runs the model {run} by itself
+def _pictures(card: Card) -> Phrase:
+    """The licences of the pictures, as a table."""
+    found = sorted(card.licences.items(), key=lambda item: (-item[1], item[0]))
+    if not found:
+        return say("The model card names none.")
 
-Everything happens in the browser: no picture leaves the device on which the page is opened, and the page asks nobody
-but the place it came from. Once it was opened over https it also works without a network.
+    def written(spoken: Language) -> str:
+        head = [say("licence"), say("pictures"), say("text")]
+        rows = []
+        for code, pictures in found:
+            known = licences.licence(code)
+            link = markdown.Markup(f"<{known.url}>") if known and known.url else ""
+            rows.append((licence_name(code).write(spoken), pictures, link))
+        return markdown.table([name.write(spoken) for name in head], rows, (1,))
 
-## Putting it on the web
-
-Upload this folder, as it is, to any host of plain files: GitHub Pages, GitLab Pages, Netlify, a folder of nginx or
-Apache, an intranet share with a web server. It may lie in a subfolder, needs no program on the server, and no special
-headers. Here, to try it:
-
-    python -m http.server --bind 127.0.0.1 8000        then open http://127.0.0.1:8000
-
-Opening `index.html` from the file manager does not work: browsers run no modules from there.
-
-What is loaded is mostly {largest}.
-A host that compresses `.wasm` and `.onnx` (gzip or brotli) shortens the first visit.
-`index.html` carries a Content-Security-Policy that allows the page its own files only. Nobody but the host can forbid
-that other sites show the page in a frame: `Content-Security-Policy: frame-ancestors 'none'`, where headers can be set.
-
-A new export replaces the folder as a whole; who had the page open sees the new one after closing it and coming back.
-
-## Whose work this is
-
-- The page: byod, MIT (`licences/byod.txt`).
-- `runtime/`: {package}, unchanged but for one file's ending, Copyright Microsoft Corporation, MIT
-  (`licences/onnxruntime-web.txt`; other people's work in it: `licences/onnxruntime-web-notices.txt`).
-- The model (`model.json` says more of it) learned from pictures under these licences:
-
-{pictures}
-"""
+    return Phrase(write=written)

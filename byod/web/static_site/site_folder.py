@@ -20,12 +20,19 @@ from byod.schema.records import Record
 from byod.schema.serving import About, Serving
 from byod.tasks import of_run
 from byod.training import run_folder
+from byod.web import page_texts
 from byod.web.assets import STATIC, TYPES
 from byod.web.inference import UNSURE_BELOW, about, open_model
 from byod.web.security import POLICY
 from byod.web.static_site import readme
 
-CARD, README, PAGE, KEEPER = "model.json", "README.md", "index.html", "offline.js"
+CARD, README, PAGE, LANGUAGES, KEEPER = (
+    "model.json",
+    "README.md",
+    "index.html",
+    "languages.js",
+    "offline.js",
+)
 KEEPING = STATIC.parent / "templates" / KEEPER
 LEFT_OUT = frozenset({"predictor-server.js", "docs.css", PAGE})
 """What of the served page is of no use without a server, or is written anew."""
@@ -44,11 +51,7 @@ _ALONE = f"""<meta http-equiv="Content-Security-Policy" content="{PAGE_POLICY}">
 
 
 _NOTICE = '<p id="notice" role="status"></p>'
-_HINT = (
-    '<p id="notice" role="status">This page needs a web server, see README.md: browsers run no programs from a folder.'
-    " · Diese Seite braucht einen Webserver, siehe README.md: Aus einem Ordner führen Browser keine Programme aus.</p>"
-)
-"""Stands until the page's program begins, which is at once, or never."""
+"""A hint takes its place, which stands until the page's program begins: at once, or never."""
 
 
 class OfflineNet(Record):
@@ -105,8 +108,10 @@ def _page(staging: Path) -> None:
         if source.suffix in TYPES and source.is_file() and name not in LEFT_OUT:
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, staging / name)
-    text = (STATIC / PAGE).read_text(encoding="utf-8")
-    (staging / PAGE).write_text(text.replace(_SERVED, _ALONE).replace(_NOTICE, _HINT), encoding="utf-8")
+    text = page_texts.index((STATIC / PAGE).read_text(encoding="utf-8"))
+    hint = f'<p id="notice" role="status">{page_texts.side_by_side(page_texts.NEEDS_SERVER)}</p>'
+    (staging / PAGE).write_text(text.replace(_SERVED, _ALONE).replace(_NOTICE, hint), encoding="utf-8")
+    (staging / LANGUAGES).write_text(page_texts.script(), encoding="utf-8")
 
 
 def _model(staging: Path, run: Path, serving: Serving, card: Card, about: About) -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import re
 from collections import Counter
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import direct_training as training
@@ -17,7 +18,7 @@ from PIL import Image
 from report_material import HISTORY, HOSTILE
 
 from byod.report import charts, html, overfitting
-from byod.report.i18n import many, number, percent, points, say
+from byod.report.i18n import many, moment, number, percent, points, say
 from byod.schema.model_card import InputRule, Measured
 from byod.schema.records import Example, Split
 from byod.tasks.classify.report import page, saliency, wording
@@ -43,7 +44,9 @@ class Elements(HTMLParser):
         self.tags[tag] += 1
         self.attributes += [(tag, *pair) for pair in attrs]
         if tag not in self.EMPTY:
-            self.open.append((tag, dict(attrs).get("lang") if tag != "html" else None))
+            found = dict(attrs)
+            only = found.get("data-in") or found.get("lang") if tag in ("span", "text") else None
+            self.open.append((tag, only))
 
     def handle_startendtag(self, tag, attrs):
         self.tags[tag] += 1
@@ -57,7 +60,7 @@ class Elements(HTMLParser):
         if "script" in tags:
             self.scripts.append(data)
         elif "style" not in tags:
-            chosen = {lang for _, lang in self.open if lang}
+            chosen = {language for _, only in self.open if only for language in only.split()}
             for language, texts in self.texts.items():
                 if not chosen or language in chosen:
                     texts.append(data)
@@ -148,6 +151,7 @@ def test_german_says_the_same(tmp_path):
     for text in (render(material.contents(tmp_path)), compare_page(material.comparison())):
         languages = Counter(read(text).values("lang"))
         assert languages["en"] - 1 == languages["de"] > 10  # one more: the page begins in English
+        assert "data-in" not in {name for _, name, _ in read(text).attributes}
 
 
 def test_strangers_text_stays_text(tmp_path):
@@ -251,12 +255,14 @@ def test_whether_it_was_worth_it(difference, p_value, level, words):
     """The verdict follows the sign of the difference, and only where chance hardly explains it."""
     finding = wording.worth(material.card(probe=material.probe(difference, p_value)))
     assert finding.level == level
-    assert finding.words.en.startswith(words)
+    assert finding.words.text().startswith(words)
 
 
 def test_the_bar_is_not_compared_with_itself():
     """A run of the probe's own trainer says that it is the bar."""
-    assert wording.worth(material.card(plugin="sklearn")).words.en == "This model is the instant bar itself."
+    assert (
+        wording.worth(material.card(plugin="sklearn")).words.text() == "This model is the instant bar itself."
+    )
 
 
 def _curve(train, valid, **more):
@@ -299,15 +305,15 @@ def test_overfitting_is_called_out(history, level, words):
     """By the rule on the page: a validation loss that rose while the other fell, or a gap in accuracy."""
     finding = overfitting.finding(history, None)
     assert finding is not None
-    assert (finding.level, finding.words.en[: len(words)]) == (level, words)
+    assert (finding.level, finding.words.text()[: len(words)]) == (level, words)
 
 
 def test_overfitting_that_was_caught_does_no_harm():
     """When the weights kept are those of the best epoch, the page says so; else it says what would help."""
     history = _curve([0.9, 0.5, 0.3, 0.1], [0.9, 0.5, 0.6, 0.8])
     caught, missed = (overfitting.finding(history, kept) for kept in (1, 3))
-    assert "is not harmed" in caught.words.en
-    assert "Fewer epochs" in missed.words.en
+    assert "is not harmed" in caught.words.text()
+    assert "Fewer epochs" in missed.words.text()
 
 
 def test_a_training_without_losses_has_no_verdict():
@@ -585,14 +591,31 @@ def test_a_finder_without_losses_is_not_drawn():
 
 def test_numbers_in_two_languages():
     """Commas and points, thousands, signs, nouns; what reads alike stands once; braces in a name stay braces."""
-    assert (percent(0.975).en, percent(0.975).de, percent(None).en) == ("97.5 %", "97,5 %", "–")
-    assert (number(0.25).de, points(0.032).en, points(-0.0001).en, points(-0.02).de) == (
+    assert (percent(0.975).text(), percent(0.975).text("de"), percent(None).text()) == (
+        "97.5 %",
+        "97,5 %",
+        "–",
+    )
+    assert (
+        number(0.25).text("de"),
+        points(0.032).text(),
+        points(-0.0001).text(),
+        points(-0.02).text("de"),
+    ) == (
         "0,25",
         "+3.2",
         "0.0",
         "−2,0",
     )
-    assert many(1, "picture", "pictures", "Bild", "Bilder").de == "1 Bild"
-    assert many(1200, "picture", "pictures", "Bild", "Bilder").en == "1,200 pictures"
-    assert say("{a}", "{a}", a="{b}<i>").__html__() == "{b}&lt;i&gt;"
-    assert say("yes", "ja").__html__() == '<span lang="en">yes</span><span lang="de">ja</span>'
+    assert many(1, "{count} picture", "{count} pictures").text("de") == "1 Bild"
+    assert many(1200, "{count} picture", "{count} pictures").text() == "1,200 pictures"
+    assert many(1200, "{count} picture", "{count} pictures").text("de") == "1.200 Bilder"
+    assert many(1200, "{count} picture", "{count} pictures", context="after in").text("de") == "1.200 Bildern"
+    assert say("{a}", a="{b}<i>").__html__() == "{b}&lt;i&gt;"
+    assert say("class").__html__() == '<span lang="en">class</span><span lang="de">Klasse</span>'
+    assert say("class").together() == "class · Klasse"
+    noon = datetime(2026, 11, 30, 9, 5, tzinfo=UTC)
+    assert (moment(noon).text(), moment(noon).text("de")) == (
+        "2026-11-30 09:05 UTC",
+        "30.11.2026, 09:05 Uhr UTC",
+    )

@@ -8,12 +8,17 @@ import pytest
 import report_material as material
 from headless import chromium
 from loopback_proxy import proxy
+from made_languages import write
 from report_material import HOSTILE
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
+from troubled_dataset import troubled
 
+from byod.report import languages
+from byod.report.check_page import write_check
+from byod.tasks import TASKS
 from byod.tasks.classify.report.compare_page import page as compare_page
 from byod.tasks.classify.report.page import render
 from byod.tasks.keypoints.report.compare_page import page as compare_points_page
@@ -22,7 +27,9 @@ from byod.tasks.keypoints.report.page import render as render_keypoints
 pytestmark = pytest.mark.slow
 
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenbrokkoli" * 3
-GERMAN = "[...document.querySelectorAll('body [lang=de]')].filter(e => e.checkVisibility()).length"
+GERMAN = (
+    "[...document.querySelectorAll('body :is(span,text)[lang=de]')].filter(e => e.checkVisibility()).length"
+)
 ENGLISH = GERMAN.replace("lang=de", "lang=en")
 
 
@@ -49,7 +56,7 @@ def browser(asked):
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory):
+def pages(tmp_path_factory, drawn_snapshot):
     """The reports and the comparisons, written down; plain, hostile and long."""
     folder = tmp_path_factory.mktemp("pages")
     texts = {
@@ -68,6 +75,9 @@ def pages(tmp_path_factory):
     }
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
+    texts["check"] = write_check(
+        troubled(drawn_snapshot, folder / "set"), TASKS["classify"].pages, folder / "check.html"
+    )
     return {name: folder / f"{name}.html" for name in texts}
 
 
@@ -76,14 +86,14 @@ def wide(browser, width):
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
-@pytest.mark.parametrize("name", ["report", "compare", "points", "points-compare"])
+@pytest.mark.parametrize("name", ["report", "compare", "points", "points-compare", "check"])
 def test_the_reader_chooses_the_language(browser, pages, name):
     """An English browser shows English alone; Deutsch shows German alone, and says so to screen readers; and back."""
     wide(browser, 1200)
     browser.get(pages[name].as_uri())
-    for choice, language in ((None, "en"), ("german", "de"), ("english", "en")):
+    for choice, language in ((None, "en"), ("de", "de"), ("en", "en")):
         if choice:
-            browser.find_element(By.CSS_SELECTOR, f"label[for={choice}]").click()
+            browser.find_element(By.CSS_SELECTOR, f"label[for=language-{choice}]").click()
         shown = browser.execute_script(f"return [{ENGLISH}, {GERMAN}, document.documentElement.lang]")
         assert (shown[0] > 10, shown[1] > 10, shown[2]) == (language == "en", language == "de", language)
         other = 1 if language == "en" else 0
@@ -108,7 +118,7 @@ def test_without_a_script_it_is_english_and_still_switches(browser, pages):
         body = browser.find_element(By.TAG_NAME, "main")
         assert "Was fine-tuning worth it?" in body.text
         assert "Hat sich" not in body.text
-        browser.find_element(By.CSS_SELECTOR, "label[for=german]").click()
+        browser.find_element(By.CSS_SELECTOR, "label[for=language-de]").click()
         assert "Hat sich das Nachtrainieren gelohnt?" in body.text
         assert "Was fine-tuning" not in body.text
     finally:
@@ -167,7 +177,7 @@ def test_nothing_sticks_out(browser, pages, name, width):
     """Both pages fit a phone and a desktop in both languages, long names and all, without scrolling sideways."""
     wide(browser, width)
     browser.get(pages[name].as_uri())
-    for choice in ("german", "english"):
+    for choice in ("language-de", "language-en"):
         browser.execute_script(f"document.getElementById('{choice}').click()")
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
@@ -231,3 +241,22 @@ def test_the_proxy_would_notice(browser, asked, tmp_path):
     page.write_text("<img src=http://leaky.example/x>")
     browser.get(page.as_uri())
     WebDriverWait(browser, 10).until(lambda _: any("leaky.example" in address for address in asked[1]))
+
+
+def test_a_dozen_languages_fit_a_phone(asked, tmp_path, monkeypatch):
+    """With more languages than fit beside the title the switch takes lines of its own; the browser's is chosen."""
+    for code in ("aa", "ab", "af", "ak", "am", "an", "ar", "as", "av", "pt_BR"):
+        name = "The language that is called " + code
+        text = f'msgctxt "the language\'s own name"\nmsgid "English"\nmsgstr "{name}"\n'
+        write(tmp_path / "locale", code, f'{text}\nmsgid "Confusions"\nmsgstr "Said in {code}"\n')
+    monkeypatch.setattr(languages, "LOCALE", tmp_path / "locale")
+    page = tmp_path / "report.html"
+    page.write_text(render(material.contents(tmp_path / "a")), encoding="utf-8")
+    with opened(asked[0], "pt-BR") as made:
+        wide(made, 390)
+        made.get(page.as_uri())
+        assert made.execute_script("return document.documentElement.lang") == "pt-BR"
+        assert "Said in pt_BR" in made.find_element(By.TAG_NAME, "nav").text
+        assert made.execute_script("return document.documentElement.scrollWidth") <= 390
+        made.find_element(By.CSS_SELECTOR, "label[for=language-av]").click()
+        assert "Said in av" in made.find_element(By.TAG_NAME, "nav").text

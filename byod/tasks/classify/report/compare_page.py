@@ -11,16 +11,14 @@ from byod.schema.model_card import Comparison
 def page(comparison: Comparison) -> str:
     """The whole page as text."""
     runs = comparison.runs
-    accuracy = say("Accuracy", "Genauigkeit")
+    accuracy = say("Accuracy")
     columns = (
         Column(
             head=accuracy,
             cells=tuple(Cell(value=percent(run.accuracy), interval=run.interval) for run in runs),
         ),
-        Column(
-            head=say("Macro F1", "Macro-F1"), cells=tuple(Cell(value=percent(run.macro_f1)) for run in runs)
-        ),
-        Column(head=say("ECE", "ECE"), cells=tuple(Cell(value=percent(run.ece)) for run in runs)),
+        Column(head=say("Macro F1"), cells=tuple(Cell(value=percent(run.macro_f1)) for run in runs)),
+        Column(head=say("ECE"), cells=tuple(Cell(value=percent(run.ece)) for run in runs)),
     )
     return comparison_page.render(
         comparison,
@@ -32,6 +30,5 @@ def page(comparison: Comparison) -> str:
         columns=columns,
         remark=say(
             "ECE: by how much the probabilities are off on average.",
-            "ECE: um wie viel die Wahrscheinlichkeiten im Mittel danebenliegen.",
         ),
     )

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from byod.report import charts, run_page
-from byod.report.embedded_images import FULL, Album, Photo
+from byod.report.embedded_images import Album, Photo
 from byod.report.i18n import percent, say
 from byod.report.run_page import ACCURACY, LOSS, Curve, PictureRow, RunPage
+from byod.report.thumbnails import FULL
 from byod.schema.records import Record
 from byod.tasks.classify.report import saliency, wording
 from byod.tasks.classify.report.contents import ReportContents, ShownPrediction
@@ -81,7 +82,7 @@ def render(contents: ReportContents) -> str:
     shown = ", ".join(card.classes[:6]) + (" …" if len(card.classes) > 6 else "")
     shown_page = RunPage(
         card=card,
-        title=f"{percent(card.metrics.accuracy).en} · {shown}",
+        title=f"{percent(card.metrics.accuracy).text()} · {shown}",
         number_on_top=percent(card.metrics.accuracy),
         headline=wording.headline(card),
         crossed=wording.crossed(card),
@@ -99,7 +100,7 @@ def _picture_rows(contents: ReportContents) -> list[PictureRow]:
     tested = {name: card.metrics.per_class[name].pictures for name in card.classes}
     rows = run_page.picture_rows(card, {name: name for name in card.classes}, tested)
     together = PictureRow(
-        name=say("together", "zusammen"),
+        name=say("together"),
         train=sum(row.train for row in rows),
         valid=sum(row.valid for row in rows),
         test=sum(row.test for row in rows),

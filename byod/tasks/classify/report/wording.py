@@ -1,4 +1,4 @@
-"""Explain the numbers of a run to readers without statistics, in English and German."""
+"""Explain the numbers of a run to readers without statistics."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ def headline(card: ModelCard) -> Phrase:
     return say(
         "{right} of {pictures} pictures that the model had never seen were recognised. With as many pictures as "
         "these, its true accuracy lies between {low} and {high} (95 % interval).",
-        "{right} von {pictures} Bildern, die das Modell nie gesehen hatte, wurden erkannt. Bei so vielen Bildern "
-        "liegt die wahre Genauigkeit zwischen {low} und {high} (95-%-Intervall).",
         right=right,
         pictures=metrics.pictures,
         low=percent(low),
@@ -33,10 +31,6 @@ def crossed(card: ModelCard) -> Phrase | None:
         "Cross-validated: there were too few pictures to set enough of them aside for a test. {models} models were "
         "trained, each tested on a part that it had not seen, near-duplicates always on one side. The parts reached "
         "{parts}. The model in this folder is one more, trained on all parts but one.",
-        "Kreuzvalidiert: Es gab zu wenige Bilder, um genug für einen Test beiseitezulegen. {models} Modelle wurden "
-        "trainiert und jedes an einem Teil geprüft, den es nicht gesehen hatte; fast gleiche Bilder stets auf einer "
-        "Seite. Die Teile erreichten {parts}. Das Modell in diesem Ordner ist ein weiteres, aus allen Teilen bis auf "
-        "einen.",
         models=len(metrics.folds),
         parts=of_folds(metrics.folds),
     )
@@ -50,7 +44,6 @@ def worth(card: ModelCard) -> Finding:
                 level="",
                 words=say(
                     "This model is the instant bar itself.",
-                    "Dieses Modell ist selbst die schnelle Messlatte.",
                 ),
             )
         return Finding(
@@ -59,15 +52,11 @@ def worth(card: ModelCard) -> Finding:
                 "Nobody measured it: no probe ran beside this training. The trainer sklearn is one that learns in "
                 "seconds; once it is installed (from a clone of byod: uv pip install -e plugins/byod-sklearn), it runs "
                 "first in every training.",
-                "Das wurde nicht gemessen: Neben diesem Training lief keine Probe. Der Trainer sklearn ist eine, die "
-                "in Sekunden lernt; ist er installiert (in einem Klon von byod: uv pip install -e "
-                "plugins/byod-sklearn), läuft er bei jedem Training zuerst.",
             ),
         )
     against = card.probe.against
     times = say(
         "The probe took {probe} s, this training {own} s.",
-        "Die Probe brauchte {probe} s, dieses Training {own} s.",
         probe=number(card.probe.seconds, 0 if card.probe.seconds >= 10 else 1),
         own=number(card.seconds, 0 if card.seconds >= 10 else 1),
     )
@@ -76,8 +65,8 @@ def worth(card: ModelCard) -> Finding:
     )
 
 
-_MODEL = Phrase(en="the model", de="das Modell")
-_BAR = Phrase(en="the probe", de="die Probe")
+_MODEL = say("the model")
+_BAR = say("the probe")
 
 
 def _level(against: Paired) -> str:
@@ -90,14 +79,11 @@ def _worth_it(against: Paired) -> Phrase:
     if against.p_value >= CHANCE:
         return say(
             "Not shown: the difference may be chance, so the quick probe may do as well.",
-            "Nicht belegt: Der Unterschied kann Zufall sein, die schnelle Probe genügt vielleicht.",
         )
     if against.difference > 0:
-        return say("Yes, the model is better.", "Ja, das Modell ist besser.")
+        return say("Yes, the model is better.")
     return say(
         "No: the quick probe is better. Use it, or train longer, or with better pretrained weights.",
-        "Nein: Die schnelle Probe ist besser. Nimm sie, oder trainiere länger oder mit besseren vortrainierten "
-        "Gewichten.",
     )
 
 
@@ -107,9 +93,6 @@ def calibration(card: ModelCard) -> Phrase:
     words = say(
         "Its probabilities are off by {after} percentage points on average (expected calibration error); {before} "
         "without the temperature of {temperature}, which was fitted on validation pictures.",
-        "Seine Wahrscheinlichkeiten liegen im Mittel um {after} Prozentpunkte daneben (erwarteter "
-        "Kalibrierungsfehler); {before} ohne die Temperatur von {temperature}, die an Validierungsbildern bestimmt "
-        "wurde.",
         after=number(100 * after, 1),
         before=number(100 * before, 1),
         temperature=number(card.temperature, 2),
@@ -118,5 +101,4 @@ def calibration(card: ModelCard) -> Phrase:
         return words
     return words + say(
         "On these test pictures the temperature did not help.",
-        "Auf diesen Testbildern half die Temperatur nicht.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from byod.report import comparison_page
 from byod.report.comparison_page import Achieved, Cell, Column
-from byod.report.i18n import Phrase, percent, say
+from byod.report.i18n import Phrase, percent, say, whole
 from byod.schema.model_card import KeypointsComparison, KeypointsScore
 from byod.tasks.keypoints.report.wording import achieved, objects
 
@@ -13,28 +13,20 @@ def page(comparison: KeypointsComparison) -> str:
     """The whole page as text."""
     runs = comparison.runs
     crops, pipeline = [run.crops for run in runs], [run.pipeline for run in runs]
-    well = (say("found within 0.1", "auf 0,1 genau"), say("glasses", "Brille"))[
-        pipeline[0].glasses is not None
-    ]
+    well = (say("found within 0.1"), say("glasses"))[pipeline[0].glasses is not None]
     columns = (
+        _column(say("{well}, whole pictures", well=well), [_share(s) for s in pipeline]),
+        _column(say("{well}, true crops", well=well), [_share(s) for s in crops]),
         _column(
-            say("{well}, whole pictures", "{well}, ganze Bilder", well=well), [_share(s) for s in pipeline]
-        ),
-        _column(
-            say("{well}, true crops", "{well}, wahre Ausschnitte", well=well), [_share(s) for s in crops]
-        ),
-        _column(
-            say("error, true crops (median)", "Fehler, wahre Ausschnitte (Median)"),
+            say("error, true crops (median)"),
             [Cell(value=percent(s.median), interval=s.interval) for s in crops],
         ),
         _column(
-            say("error, whole pictures", "Fehler, ganze Bilder"),
+            say("error, whole pictures"),
             [Cell(value=percent(s.median), interval=s.interval) for s in pipeline],
         ),
-        _column(say("OKS", "OKS"), [Cell(value=percent(s.oks)) for s in pipeline]),
-        _column(
-            say("found", "gefunden"), [Cell(value=say("{n}", "{n}", n=score.found)) for score in pipeline]
-        ),
+        _column(say("OKS"), [Cell(value=percent(s.oks)) for s in pipeline]),
+        _column(say("found"), [Cell(value=whole(score.found)) for score in pipeline]),
     )
     return comparison_page.render(
         comparison,
@@ -48,7 +40,6 @@ def page(comparison: KeypointsComparison) -> str:
         columns=columns,
         remark=say(
             "An object that was missed is infinitely wrong. OKS: COCO's object keypoint similarity.",
-            "Ein übersehenes Objekt ist unendlich falsch. OKS: COCOs Ähnlichkeit der Punkte eines Objekts.",
         ),
     )
 

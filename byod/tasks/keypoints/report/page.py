@@ -9,9 +9,10 @@ import numpy as np
 
 from byod.images.decode import open_picture
 from byod.report import charts, run_page
-from byod.report.embedded_images import Album, Photo, cannot_be_shown
+from byod.report.embedded_images import Album, Photo
 from byod.report.i18n import Phrase, percent, say
 from byod.report.run_page import PictureRow, RunPage
+from byod.report.thumbnails import cannot_be_shown
 from byod.schema.errors import PictureError
 from byod.schema.keypoints import Box
 from byod.schema.model_card import KeypointsScore
@@ -100,7 +101,7 @@ def render(contents: ReportContents) -> str:
     names = ", ".join(card.points.names[:4]) + (" …" if len(card.points.names) > 4 else "")
     shown_page = RunPage(
         card=card,
-        title=f"{percent(card.metrics.pipeline.achieved[0]).en} · {names}",
+        title=f"{percent(card.metrics.pipeline.achieved[0]).text()} · {names}",
         number_on_top=percent(card.metrics.pipeline.achieved[0]),
         headline=wording.headline(card),
         crossed=wording.crossed(card),
@@ -124,9 +125,9 @@ def _picture_rows(contents: ReportContents) -> list[PictureRow]:
     """Pictures, objects, and pictures without one."""
     card = contents.card
     names = {
-        "pictures": say("pictures", "Bilder"),
-        "heads": say("objects", "Objekte"),
-        "empty": say("without an object", "ohne Objekt"),
+        "pictures": say("pictures"),
+        "heads": say("objects"),
+        "empty": say("without an object"),
     }
     # cross-validated, every object that was learned from was tested as well
     instances = sum(card.counts.get(Split(side), {}).get("heads", 0) for side in ("train", "valid"))
@@ -138,28 +139,27 @@ def _rows(contents: ReportContents) -> list[Row]:
     """True crops, the whole pipeline, and what the crop alone already tells."""
     metrics = contents.card.metrics
     rows = [
-        Row(name=say("true crops", "wahre Ausschnitte"), score=metrics.crops),
-        Row(name=say("whole pictures", "ganze Bilder"), score=metrics.pipeline),
+        Row(name=say("true crops"), score=metrics.crops),
+        Row(name=say("whole pictures"), score=metrics.pipeline),
     ]
     if metrics.single is not None and metrics.single.heads < metrics.pipeline.heads:
-        name = say("… with one object", "… mit einem Objekt")
+        name = say("… with one object")
         rows.append(Row(name=name, score=metrics.single))
     return [
         *rows,
-        Row(name=say("mean places (crops)", "mittlere Lage (Ausschnitte)"), score=contents.card.baseline),
+        Row(name=say("mean places (crops)"), score=contents.card.baseline),
     ]
 
 
 def _achieved_column(score: KeypointsScore) -> Phrase:
     if score.glasses is None:
-        return say("within 0.1", "auf 0,1 genau")
-    return say("glasses sit", "Brille sitzt")
+        return say("within 0.1")
+    return say("glasses sit")
 
 
 def _bar(row: Row) -> charts.Bar:
     value, (low, high) = row.score.achieved
-    shown = row.name.en if row.name.en == row.name.de else f"{row.name.en} · {row.name.de}"
-    return charts.Bar(name=shown, value=value, low=low, high=high)
+    return charts.Bar(name=row.name, value=value, low=low, high=high)
 
 
 def _closeup(instance: ShownInstance, album: Album) -> Closeup:
@@ -222,6 +222,6 @@ def _boxed(picture: ShownPicture, album: Album, *, missed: bool) -> Boxed:
 
 
 _CAPTIONS = {
-    Stage.DETECTION: Phrase(en="Finding objects: loss", de="Objekte finden: Verlust (loss)"),
-    Stage.POINTS: Phrase(en="Finding points: loss", de="Punkte finden: Verlust (loss)"),
+    Stage.DETECTION: say("Finding objects: loss"),
+    Stage.POINTS: say("Finding points: loss"),
 }

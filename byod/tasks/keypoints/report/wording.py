@@ -1,4 +1,4 @@
-"""Explain the numbers of a run for points to readers without statistics, in English and German."""
+"""Explain the numbers of a run for points to readers without statistics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from byod.schema.model_card import KeypointsCard, KeypointsScore, Measured
 
 def objects(count: int) -> Phrase:
     """A number of objects, after "on" ("3 objects", "3 Objekten")."""
-    return many(count, "object", "objects", "Objekt", "Objekten")
+    return many(count, "{count} object", "{count} objects", context="after in")
 
 
 def achieved(score: KeypointsScore) -> Phrase:
@@ -18,11 +18,9 @@ def achieved(score: KeypointsScore) -> Phrase:
     if score.glasses is not None:
         return say(
             "Objects in whole pictures on which glasses would sit",
-            "Objekte in ganzen Bildern, auf denen eine Brille säße",
         )
     return say(
         "Objects in whole pictures whose points are found within 0.1",
-        "Objekte in ganzen Bildern, deren Punkte auf 0,1 genau gefunden sind",
     )
 
 
@@ -30,13 +28,10 @@ def unit(points: KeypointSet) -> Phrase:
     """Say what errors are divided by."""
     pair = points.measured_by
     if pair is None:
-        return say(
-            "Errors are in diagonals of the object's box.", "Fehler in Diagonalen des Kastens um das Objekt."
-        )
+        return say("Errors are in diagonals of the object's box.")
     one, other = (points.names[at] for at in pair)
     return say(
         "Errors are in distances of {one} and {other}.",
-        "Fehler in Abständen von {one} und {other}.",
         one=one,
         other=other,
     )
@@ -49,16 +44,12 @@ def headline(card: KeypointsCard) -> Phrase:
     if score.glasses is not None:
         well = say(
             "glasses would sit: centre within 0.1 of the distance of the eyes, angle within 5°, size within 15 %",
-            "eine Brille säße: Mitte auf 0,1 Augenabstände, Winkel auf 5°, Größe auf 15 % genau",
         )
     else:
-        well = say("their points are off by at most 0.1", "ihre Punkte höchstens 0,1 danebenliegen")
+        well = say("their points are off by at most 0.1")
     return say(
         "of the {objects} objects in whole pictures that the model had never seen were found so well that {well}. One "
         "that was missed counts as a failure. With as many as these, the true share lies between {low} and {high} "
-        "(95 %).",
-        "der {objects} Objekte in ganzen Bildern, die das Modell nie gesehen hatte, wurden so gut gefunden, dass "
-        "{well}. Ein übersehenes zählt als Fehler. Bei so vielen liegt der wahre Anteil zwischen {low} und {high} "
         "(95 %).",
         objects=score.heads,
         well=well,
@@ -76,9 +67,6 @@ def crossed(card: KeypointsCard) -> Phrase | None:
         "Cross-validated: {models} models were trained, each tested on a part that it had not seen, near-duplicates "
         "always on one side. The median errors of the parts are {parts}. The model in this folder is one more, trained "
         "on all parts but one.",
-        "Kreuzvalidiert: {models} Modelle wurden trainiert und jedes an einem Teil geprüft, den es nicht gesehen "
-        "hatte; fast gleiche Bilder stets auf einer Seite. Die mittleren Fehler (Median) der Teile sind {parts}. Das "
-        "Modell in diesem Ordner ist ein weiteres, aus allen Teilen bis auf einen.",
         models=len(metrics.folds),
         parts=of_folds(metrics.folds),
     )
@@ -90,8 +78,6 @@ def bar(card: KeypointsCard) -> Finding:
     words = say(
         "The bar: the mean places of the points in training, laid into each true crop without looking at it, are off "
         "by {mean} (median); the model by {own}.",
-        "Die Messlatte: Die mittlere Lage der Punkte im Training, ungesehen in jeden wahren Ausschnitt gelegt, liegt "
-        "um {mean} daneben (Median), das Modell um {own}.",
         mean=percent(mean.median),
         own=percent(own.median),
     )
@@ -99,16 +85,15 @@ def bar(card: KeypointsCard) -> Finding:
     if not better:
         level, more = (
             "bad",
-            say("The model has learned nothing useful.", "Das Modell hat nichts Brauchbares gelernt."),
+            say("The model has learned nothing useful."),
         )
     elif mean.interval[0] is not None and own.interval[1] is not None and own.interval[1] < mean.interval[0]:
-        level, more = "good", say("The model is clearly better.", "Das Modell ist klar besser.")
+        level, more = "good", say("The model is clearly better.")
     else:
         level, more = (
             "warn",
             say(
                 "Their intervals overlap: more pictures would tell.",
-                "Ihre Intervalle überschneiden sich: Mehr Bilder würden es zeigen.",
             ),
         )
     return Finding(level=level, words=words + more)
@@ -117,13 +102,10 @@ def bar(card: KeypointsCard) -> Finding:
 def issue(why: str, point: str, error: float) -> Phrase:
     """Say why keypoints look wrong."""
     if why == "sides exchanged":
-        return say("left and right look exchanged", "links und rechts wohl vertauscht")
+        return say("left and right look exchanged")
     if why == "not marked":
         return say(
             "an object that is not marked? ({sure} sure)",
-            "ein nicht markiertes Objekt? ({sure} sicher)",
             sure=percent(error, 0),
         )
-    return say(
-        "{point} is off by {error}", "{point} liegt um {error} daneben", point=point, error=percent(error, 0)
-    )
+    return say("{point} is off by {error}", point=point, error=percent(error, 0))
