@@ -31,5 +31,5 @@ function suited(text, values, plural) {
   if (typeof text === "string") return text;
   if (Array.isArray(text)) return text[plural[values.n < plural.length ? values.n : 100 + (values.n % 100)]];
   if ("some" in text) return suited(values.n === 0 ? text.none : text.some, values, plural);
-  return suited(values.cats ? text.cats : text.heads, values, plural);
+  return suited(values.cats ? text.cats : text.objects, values, plural);
 }
