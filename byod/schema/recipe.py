@@ -160,6 +160,11 @@ def read(folder: Path) -> Recipe:
     file = folder / FILE
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
+        if not values:  # as a power cut may leave it: nothing is not "any licence will do"
+            raise RecipeError(
+                f"{file} says nothing: bring back an older copy of it, or write it anew (docs/recipe.md); until then"
+                " nothing is changed here"
+            )
         file_formats.check(file, values.get("format", file_formats.FIRST), RecipeError)
     except FileNotFoundError:
         raise RecipeError(f"{folder} has no {FILE}: it is not a byod dataset") from None

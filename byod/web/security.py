@@ -55,13 +55,14 @@ class Security:
         if scope["type"] != "http":
             return
         request = _Body(scope, receive)
+        ends_twice = _ends_twice(scope)
 
         async def answered(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in CARRIED.items():
                     headers.setdefault(name, value)
-                if message["status"] >= 400 and not await request.swallowed(message["status"]):
+                if ends_twice or message["status"] >= 400 and not await request.swallowed(message["status"]):
                     headers["Connection"] = "close"
             await send(message)
 
@@ -70,6 +71,8 @@ class Security:
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
+        if _ends_twice(scope):
+            return JSONResponse({"error": "Content-Length together with Transfer-Encoding"}, 400)
         if len(headers) > _MOST_HEADERS:
             return JSONResponse({"error": f"more than {_MOST_HEADERS} headers"}, 431)
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
@@ -92,6 +95,15 @@ class Security:
             return False
         name = (match[1] or match[2]).rstrip(".")
         return name in self._names or (self._any_address and _is_address(name))
+
+
+def _ends_twice(scope: Scope) -> bool:
+    """True where two headers say where the body ends: somebody in between may have read a second request into it.
+
+    Such a connection is closed (https://www.rfc-editor.org/rfc/rfc9112#section-6.1).
+    """
+    headers = Headers(scope=scope)
+    return "content-length" in headers and "transfer-encoding" in headers
 
 
 def _is_address(name: str) -> bool:

@@ -83,6 +83,18 @@ def test_a_bad_recipe_is_refused_in_one_line_naming_file_and_key(tmp_path: Path,
     assert "\n" not in str(caught.value).split("is not TOML")[0]
 
 
+@pytest.mark.parametrize("content", ["", "\n \t\n", "# what was here is gone\n"])
+def test_a_recipe_that_says_nothing_is_refused(tmp_path: Path, content: str):
+    """A file that a power cut emptied is not one that allows every licence; writing does not fill it either."""
+    file = tmp_path / recipes.FILE
+    file.write_text(content)
+    with pytest.raises(RecipeError, match="says nothing"):
+        recipes.read(tmp_path)
+    with pytest.raises(RecipeError, match="says nothing"):
+        recipes.write(tmp_path, recipes.Recipe().with_class("cat"))
+    assert file.read_text() == content
+
+
 @pytest.mark.parametrize("name", ["", "  ", "a/b", "a\0b", "__reject__", "a\nb"])
 def test_names_that_cannot_be_classes_are_refused(name: str):
     """Empty names, slashes, control characters and the reserved word cannot name a class."""

@@ -314,6 +314,21 @@ def test_what_is_no_request_is_refused(place, what):
     assert get(place, "/api/model").status == 200
 
 
+def test_a_request_that_ends_twice_closes_the_connection(place):
+    """With Content-Length and Transfer-Encoding what follows may be smuggled: one 400, and nothing more is read."""
+    second = request(place, "GET", "/api/model")
+    for length in (0, 4, len(second) + 5):
+        first = request(place, "POST", "/api/predict", Content_Type="image/jpeg", Transfer_Encoding="chunked")
+        first = first.replace(b"Content-Length: 0", b"Content-Length: %d" % length)
+        assert b"Content-Length" in first
+        with socket.create_connection(("127.0.0.1", place[1]), timeout=20) as line:
+            line.sendall(first + b"0\r\n\r\n" + second)
+            said = b"".join(iter(lambda: line.recv(65536), b""))
+        assert said.count(b"HTTP/1.1 ") == 1
+        assert said.startswith(b"HTTP/1.1 400 ")
+        assert b"\r\nconnection: close\r\n" in said.lower()
+
+
 def chunked(place, pieces):
     head = request(place, "POST", "/api/predict", Content_Type="image/jpeg", Transfer_Encoding="chunked")
     yield head.replace(b"Content-Length: 0\r\n", b"")
