@@ -9,6 +9,7 @@ What a newer byod adds to a line stays there, since lines are never written agai
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -23,6 +24,10 @@ from byod.schema.records import Verdict
 
 FILE = "labels.jsonl"
 FORMAT = 1
+_BAD = (ValueError, KeyError, AttributeError, TypeError, ValidationError)
+"""What a line that is no verdict raises."""
+_SHOWN = 10
+_STEP = 65536
 _STATED = re.compile(rb'(?<!\\)"format"\s*:')
 _OTHER = re.compile(_STATED.pattern + rb"(?!\s*1\s*[,}])")
 
@@ -38,7 +43,7 @@ def check_format(file: Path) -> None:
     content = file.read_bytes()
     if _OTHER.search(content) is None:  # as nearly always; 100,000 lines are looked through at once
         return
-    for line in content.splitlines():
+    for line in content.split(b"\n"):
         if _STATED.search(line) is not None:
             file_formats.check(file, file_formats.stated(line).format, DatasetError)
 
@@ -60,48 +65,78 @@ class LabelLog:
             lines = [json.dumps(each, ensure_ascii=False) for each in known]
             self._folder.append(FILE, ("\n".join(lines) + "\n").encode())
 
-    def restore(self) -> int:
-        """Take the verdicts of the text into an empty catalog; return how many.
+    def restore(self) -> tuple[str, ...]:
+        """Take the verdicts of the text into an empty catalog; say in lines what could not be read.
 
-        Raises:
-            DatasetError: a line is not a verdict.
+        Lines end with a line feed and with nothing else: a note may hold U+2028 or U+0085.
         """
-        self._last_number()
+        self._end_last_line()
         if not self.file.exists():
-            return 0
-        numbered: list[tuple[int, Verdict]] = []
-        for row, line in enumerate(self.file.read_text(encoding="utf-8").splitlines(), start=1):
+            return ()
+        numbered: dict[int, Verdict] = {}
+        bad: list[int] = []
+        for row, line in enumerate(self.file.read_bytes().split(b"\n"), start=1):
             try:
-                values = json.loads(line)
-                values.pop("format", None)
-                if values:  # a line may say the format alone
-                    number = int(values.pop("id"))
-                    numbered.append((number, Verdict.model_validate(values, extra="allow")))
-            except (ValueError, KeyError, AttributeError, TypeError, ValidationError) as error:
-                raise DatasetError(
-                    f"{self.file}, line {row} is not a verdict; fix or remove the line"
-                ) from error
-        self._catalog.verdicts.restore(numbered)
-        return len(numbered)
+                if (found := _verdict(line)) is not None and numbered.setdefault(*found) != found[1]:
+                    bad.append(row)  # another verdict has that number
+            except _BAD:
+                bad.append(row)
+        self._catalog.verdicts.restore(numbered.items())
+        if not bad:
+            return ()
+        shown = ", ".join(map(str, bad[:_SHOWN])) + (
+            f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        )
+        return (
+            f"{FILE}: no verdict could be read from line {shown}; the others were taken, the file stays as it is",
+        )
 
     def _last_number(self) -> int:
+        """The number of the last verdict in the text, from its end; 0 without any."""
+        self._end_last_line()
         if not self.file.exists():
             return 0
-        with self.file.open("rb+") as text:
-            text.seek(0, 2)
-            end = text.tell()
-            start = max(0, end - 65536)
-            text.seek(start)
-            tail = text.read()
-            whole = tail.rfind(b"\n") + 1
-            if start + whole < end:
-                text.truncate(start + whole)
-            lines = tail[:whole].splitlines()
+        tail = b""
+        with self.file.open("rb") as text:
+            start = text.seek(0, 2)
+            while start:
+                step = min(start, _STEP)
+                start -= step
+                text.seek(start)
+                tail = text.read(step) + tail
+                lines = tail.split(b"\n")
+                for line in reversed(lines[1:] if start else lines):
+                    with contextlib.suppress(*_BAD):
+                        if (found := _verdict(line)) is not None:
+                            return found[0]
+                tail = lines[0]
+        return 0
+
+    def _end_last_line(self) -> None:
+        """End the last line, as an editor may not have done; one that is torn, by a kill or a power cut, is cut off."""
+        if not self.file.exists():
+            return
+        content = self.file.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        last = content[whole:]
+        if not last:
+            return
         try:
-            said = (json.loads(line) for line in reversed(lines))
-            last = next((values for values in said if set(values) != {"format"}), {"id": 0})
-            return int(last["id"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise DatasetError(
-                f"{self.file}: its last line is not a verdict; fix or remove that line"
-            ) from error
+            _verdict(last)
+        except _BAD:
+            with self.file.open("rb+") as text:
+                text.truncate(whole)
+        else:
+            self._folder.append(FILE, b"\n")
+
+
+def _verdict(line: bytes) -> tuple[int, Verdict] | None:
+    """The verdict of a line, and its number; None of one that says the format alone, or nothing."""
+    if not line.strip():
+        return None
+    values = json.loads(line.decode())
+    values.pop("format", None)
+    if not values:
+        return None
+    number = int(values.pop("id"))
+    return number, Verdict.model_validate(values, extra="allow")

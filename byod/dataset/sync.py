@@ -67,7 +67,7 @@ def sync(dataset: Dataset) -> Changes:
     look.compare()
     with dataset.changing():
         if dataset.lost:
-            dataset.log.restore()
+            look.lines += dataset.log.restore()
             look.logged = dataset.catalog.verdicts.labels()
         look.take_up()
         if dataset.lost:

@@ -62,7 +62,9 @@ class Security:
                 headers = MutableHeaders(scope=message)
                 for name, value in CARRIED.items():
                     headers.setdefault(name, value)
-                if ends_twice or (message["status"] >= 400 and not await request.swallowed(message["status"])):
+                if ends_twice or (
+                    message["status"] >= 400 and not await request.swallowed(message["status"])
+                ):
                     headers["Connection"] = "close"
             await send(message)
 
