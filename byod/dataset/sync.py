@@ -103,6 +103,7 @@ class _FolderScan:
         self.changed: list[_File] = []
         self.seen: set[str] = set()
         self.now_at: dict[str, str] = {}
+        self.aside: set[str] = set()
         self.logged: dict[str, list[str | None]] = {}  # what the log says, when the catalog was lost
         self.now = datetime.now(UTC)
 
@@ -199,6 +200,11 @@ class _FolderScan:
             previous = before[0] if before is not None else None
             self._new(file, room, folder, label, previous)
             return
+        if room == IMAGES and sample.fingerprint is None:
+            opened = self._opened(file, sample)
+            if opened is None:
+                return
+            sample = opened
         self.samples.touched([(sha256, file.size, file.mtime_ns)])
         old = self.path_of.get(sha256, "")
         if old != file.path and self._still(sha256, old):
@@ -241,12 +247,14 @@ class _FolderScan:
             self.counts["conflicts"] += 1
 
     def _aside(self, file: _File, reason: Reason) -> str:
+        """Where a file can move to in `rejected/<reason>/`: a name that nothing there has, or is about to have."""
         stem, suffix = os.path.splitext(os.path.basename(file.path))
         target = f"{REJECTED}/{reason}/{stem}{suffix}"
         number = 2
-        while (self.dataset.folder / target).exists():
+        while target in self.aside or (self.dataset.folder / target).exists():
             target = f"{REJECTED}/{reason}/{stem}-{number}{suffix}"
             number += 1
+        self.aside.add(target)
         return target
 
     def _new(self, file: _File, room: str, folder: str, label: str, previous: str | None) -> None:
@@ -282,16 +290,34 @@ class _FolderScan:
             self._verdict(sha256, label, "changed by hand" if previous else "put there by hand")
         self.counts["changed" if previous else "rebuilt" if self.dataset.lost else "dropped in"] += 1
 
+    def _opened(self, file: _File, sample: Sample) -> Sample | None:
+        """A sample that never was opened, measured now that it stands in a class folder; None: it is no picture."""
+        try:
+            inspected, _ = decode.inspect((self.dataset.folder / file.path).read_bytes(), ANY_PICTURE)
+        except PictureError as error:
+            path = self._refused(file, error)
+            if not self._still(sample.sha256, self.path_of.get(sample.sha256, "")):
+                self.path_of[sample.sha256] = path
+                self._put(sample, sample.label, Status.REJECTED, error.reason, path, error.detail)
+            return None
+        known = {"format": inspected.format, "width": inspected.width, "height": inspected.height}
+        opened = sample.model_copy(update={**known, "fingerprint": inspected.fingerprint})
+        self.samples.add(opened, position=self.samples.next_position(), mtime_ns=file.mtime_ns)
+        return opened
+
+    def _refused(self, file: _File, error: PictureError) -> str:
+        """Send a file that is no picture out of its class folder; say so, and where it lies then."""
+        path = self._aside(file, error.reason)
+        self.dataset.catalog.promise_move(file.path, path)
+        self.lines.append(
+            f"{file.path} is not a picture byod can use ({error.detail}); it lies in {path} now"
+        )
+        self.counts["set aside"] += 1
+        return path
+
     def _unreadable(self, file: _File, values: dict[str, object], error: PictureError, room: str) -> None:
         reason = error.reason
-        path = file.path
-        if room == IMAGES:
-            path = self._aside(file, reason)
-            self.dataset.catalog.promise_move(file.path, path)
-            self.lines.append(
-                f"{file.path} is not a picture byod can use ({error.detail}); it lies in {path} now"
-            )
-            self.counts["set aside"] += 1
+        path = self._refused(file, error) if room == IMAGES else file.path
         sample = Sample.model_validate(
             {**values, "path": path, "status": Status.REJECTED, "reason": reason, "detail": error.detail}
         )

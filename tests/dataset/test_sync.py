@@ -90,6 +90,52 @@ def test_a_file_that_is_no_picture_is_set_aside_and_named(folder: Path):
     assert (folder / "rejected/not-a-picture/notes.jpg").exists()
 
 
+def test_no_copy_of_what_is_no_picture_comes_to_stand_in_a_class(folder: Path):
+    """The same text twice, in two classes, under one name: each file is set aside, none over another; export works."""
+    for place in ("circle/SOURCE.txt", "circle/SOURCE (2).txt", "square/SOURCE.txt", "square/x.jpg"):
+        (folder / "images" / place).write_text("where these are from")
+    lines: list[str] = []
+    assert len(datasets.status(folder, say=lines.append).kept) == 12
+    assert sum("is not a picture byod can use (it is text)" in line for line in lines) == 4
+    set_aside = files(folder, "rejected/not-a-picture")
+    assert len(set_aside) == 4
+    assert {file.read_text() for file in set_aside} == {"where these are from"}
+    assert kept(folder) == {"circle": 6, "square": 6}
+    datasets.export(folder, "folders", folder.parent / "out", links=False, say=silent)
+
+
+@pytest.mark.parametrize("move", [shutil.move, shutil.copy])
+def test_what_is_no_picture_is_refused_as_often_as_it_is_brought_back(folder: Path, move):
+    """A refused file that is put into a class folder again is looked at again, and no person said anything of it."""
+    (folder / "images/circle/broken.jpg").write_bytes(b"x" * 500)
+    kept(folder)
+    for _ in range(3):
+        before = len(files(folder, "rejected"))
+        move(files(folder, "rejected/not-a-picture")[0], folder / "images/square/back.jpg")
+        assert kept(folder) == {"circle": 6, "square": 6}
+        assert len(files(folder, "rejected")) == before + (move is shutil.copy)
+    assert not (folder / "labels.jsonl").exists() or "moved by hand" not in (
+        folder / "labels.jsonl"
+    ).read_text("utf-8")
+
+
+def test_a_refused_picture_that_can_be_opened_is_measured_when_it_is_brought_back(folder: Path):
+    """One that was refused before it was measured has a size and a fingerprint once it stands in a class."""
+    with Dataset(folder, TASKS) as dataset:
+        sample = next(s for s in dataset.catalog.samples.all() if s.label == "circle")
+        bare = {"fingerprint": None, "width": None, "height": None, "status": Status.REJECTED}
+        aside = {"reason": Reason.TOO_SMALL, "path": "rejected/too-small/a.jpg"}
+        dataset.files.make("rejected/too-small")
+        dataset.files.move(sample.path, "rejected/too-small/a.jpg")
+        dataset.catalog.samples.add(sample.model_copy(update={**bare, **aside}), position=99)
+    assert kept(folder)["circle"] == 5
+    shutil.move(folder / "rejected/too-small/a.jpg", folder / "images/square/a.jpg")
+    snapshot = datasets.status(folder, say=silent)
+    back = next(s for s in snapshot.kept if s.sha256 == sample.sha256)
+    assert (back.label, back.width, back.height) == ("square", sample.width, sample.height)
+    assert back.fingerprint == sample.fingerprint
+
+
 def test_changed_bytes_are_a_new_sample(folder: Path, tmp_path: Path):
     """Editing a picture in place makes a new sample with the label; the old one is remembered as rejected."""
     draw_classes(tmp_path / "more", classes=("circle", "square"), per_class=1, size=(300, 300), seed=78)
