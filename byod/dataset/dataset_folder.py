@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from byod.dataset import grouping, label_log
 from byod.dataset.catalog import Catalog, check_version
-from byod.schema import files
+from byod.schema import files, names
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, DatasetLocked, UsageError
 from byod.schema.recipe import Recipe
@@ -60,6 +60,7 @@ class Dataset:
     """
 
     def __init__(self, folder: Path, tasks: Tasks, *, lock: bool = True) -> None:
+        names.check_file_system()
         self.folder = folder.resolve()
         _check_own(self.folder)
         self.recipe = recipes.read(self.folder)
@@ -130,7 +131,7 @@ class Dataset:
     @property
     def name(self) -> str:
         """The folder's name."""
-        return self.folder.name
+        return names.in_utf8(self.folder.name)
 
     def save_recipe(self, recipe: Recipe) -> None:
         """Write the recipe and make a folder for each class."""

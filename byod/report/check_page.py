@@ -18,6 +18,7 @@ from byod.report.thumbnails import Thumbnail, Tile, Tray, drawn_jpeg
 from byod.schema import licences
 from byod.schema.files import opened
 from byod.schema.model_card import LabelIssue
+from byod.schema.names import in_utf8
 from byod.schema.reasons import Reason, meaning
 from byod.schema.records import Record, Sample, Sha256, Snapshot, Status
 from byod.schema.task import Pages
@@ -99,7 +100,7 @@ def _rendered(content: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return templates.get_template("check.html").render(content)
+    return in_utf8(templates.get_template("check.html").render(content))
 
 
 def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[LabelIssue]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from byod.report.i18n import listed, many, number, percent, rate, say
+from byod.schema.names import in_utf8
 
 SCRIPT = (
     '(()=>{const d=document,g=d.getElementById("german");if(/^de\\b/i.test(navigator.language))g.checked=true;'
@@ -51,4 +52,4 @@ def page(template: str, content: dict[str, Any], *, folder: Path | None = None) 
         "policy": POLICY,
         "script": Markup(SCRIPT),  # our own text, and the policy names its digest
     }
-    return templates.get_template(template).render(content)
+    return in_utf8(templates.get_template(template).render(content))
