@@ -75,6 +75,8 @@ def in_utf8(text: str) -> str:
 
 def hidden(text: str) -> list[int]:
     """The places of all that draws nothing or steers the line in a name: also direction marks and stray joiners."""
+    if text.isascii() and text.isprintable():
+        return []
     places = list(_unseen(text))
     for at, sign in enumerate(text):
         if sign in _BLANK or sign in _MARKS or (sign in _JOINERS and not _joins(text, at)):

@@ -133,6 +133,18 @@ def test_strange_names_pass_through_every_verb(home):
 
 
 @only_linux
+def test_pictures_in_a_table_are_passed_over_too(tmp_path):
+    """Pictures that a table names and that lie below a folder that is not UTF-8 are passed over and counted."""
+    draw_classes(tmp_path / "p\udcff", ("circle", "square"), per_class=2, size=(260, 220))
+    names = sorted(path.name for path in tmp_path.rglob("*.jpg"))
+    (tmp_path / "labels.csv").write_text("file,label\n" + "".join(f"{name},{name[:4]}\n" for name in names))
+    done = byod("add", "p\udcff", "--labels", "labels.csv", "--into", "ds", folder=tmp_path)
+    assert "4 passed over, since their names are not UTF-8" in done.stderr
+    done = byod("train", "ds", "--set", "a=b\udcff", folder=tmp_path, check=2)
+    assert "a=b\\xff is not UTF-8" in done.stderr
+
+
+@only_linux
 @pytest.mark.slow
 def test_a_place_whose_name_is_no_text(home):
     """A dataset below a folder that is not UTF-8 can be trained on and looked at: pages and cards escape its name."""
@@ -142,6 +154,10 @@ def test_a_place_whose_name_is_no_text(home):
     done = byod("train", place, "--plugin", "sklearn", "--set", "from_scratch=true", "--json", folder=home)
     run = json.loads(done.stdout)["run"]
     assert "p\\xff/ds/runs/" in run
+    draw_classes(home / "e\udcff", ("circle", "square", "x\udcfe"), per_class=3, size=(260, 220), seed=7)
+    done = byod("evaluate", place, "e\udcff", "--report", "report.html", folder=home)
+    assert "x\\\\xfe" in done.stderr
+    assert "e\\xff" in (home / "report.html").read_text("utf-8")
     for command in (
         ("check", place),
         ("status", place, "--json"),
