@@ -380,14 +380,16 @@ def find_for_classes(names: Iterable[str], task: str, root: Path = ROOT) -> Path
     for folder in datasets_under(root):
         recipe = recipes.read(folder)
         only_a_recipe = not (folder / "catalog.db").exists() and not has_pictures(folder)
-        if {entry.name for entry in recipe.classes.values()} == wanted and not only_a_recipe:
+        if {recipes.tidy(entry.name) for entry in recipe.classes.values()} == wanted and not only_a_recipe:
             if recipe.task != task:
                 raise UsageError(
                     f"{folder} is for the task {recipe.task}, not {task}; use --into another folder"
                 )
             return folder
     folder = root / recipes.dataset_name(shown)
-    if (folder / recipes.FILE).exists() and {c.name for c in recipes.read(folder).classes.values()} != wanted:
+    if (folder / recipes.FILE).exists() and {
+        recipes.tidy(c.name) for c in recipes.read(folder).classes.values()
+    } != wanted:
         raise DatasetError(
             f"{folder} holds other classes; say --into {folder} to add to it, or name another folder"
         )
