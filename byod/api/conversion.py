@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from byod.schema.progress import Say
 from byod.tasks.keypoints.importers.annotating import STORED
 
 if TYPE_CHECKING:
+    from byod.collection.importers.archives import Store
     from byod.tasks.keypoints.importers.annotated import Annotations
 
 OPTIONS = {
@@ -120,7 +122,7 @@ def _cats(
         say(f"fetched: {page}")
         files = [folder]
     stores = opened.enter_context(archives.opened(files))
-    return cat_dataset.read(stores, leave_out=unwanted, page=page)
+    return _with_passed(cat_dataset.read(stores, leave_out=unwanted, page=page), stores)
 
 
 def _voc(
@@ -139,7 +141,8 @@ def _voc(
         raise UsageError("say which boxes are points: --points BOX=POINT,POINT")
     if len(set(everything)) != len(everything):
         raise UsageError("--points names a point twice")
-    return voc.read(opened.enter_context(archives.opened(files)), kinds, head, label)
+    stores = opened.enter_context(archives.opened(files))
+    return _with_passed(voc.read(stores, kinds, head, label), stores)
 
 
 def _coco(files: Sequence[Path], category: str | None, label: str | None, opened: ExitStack) -> Annotations:
@@ -149,7 +152,13 @@ def _coco(files: Sequence[Path], category: str | None, label: str | None, opened
     if len(files) < 2:
         raise UsageError("name the file of annotations, and then the folders or archives of its pictures")
     annotations, *pictures = files
-    return coco.read(annotations, opened.enter_context(archives.opened(pictures)), category, label)
+    stores = opened.enter_context(archives.opened(pictures))
+    return _with_passed(coco.read(annotations, stores, category, label), stores)
+
+
+def _with_passed(found: Annotations, stores: Iterable[Store]) -> Annotations:
+    """What was found, with a line about the files whose names cannot be used."""
+    return replace(found, lines=(*found.lines, *(line for store in stores for line in store.passed_over)))
 
 
 def _only_class(folder: Path) -> str | None:

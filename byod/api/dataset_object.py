@@ -17,6 +17,7 @@ from byod.report import dataset_statistics
 from byod.schema import recipe as recipes
 from byod.schema.config import Settings
 from byod.schema.errors import ByodError, ModelError, UsageError
+from byod.schema.names import in_utf8
 from byod.schema.recipe import Recipe
 from byod.schema.records import Record, Snapshot
 
@@ -307,7 +308,7 @@ class Dataset:
             probe=probe,
             fresh=fresh,
         )
-        made_with = command or _call(self, plugin, given, seed)
+        made_with = in_utf8(command or _call(self, plugin, given, seed))
         with progress_display(progress) as display:
             run, _ = train.train(
                 self.folder, request, cache=_pixels(), command=made_with, say=display.say, log=display.epoch

@@ -32,6 +32,7 @@ from byod.report import attribution, check_page, dataset_card, dataset_statistic
 from byod.schema import recipe as recipes
 from byod.schema.config import Settings
 from byod.schema.errors import DatasetLocked, UsageError
+from byod.schema.names import PassedOver
 from byod.schema.progress import Say
 from byod.schema.reasons import Reason, Retry
 from byod.schema.recipe import Recipe
@@ -102,9 +103,18 @@ def add(
     paths: Sequence[Path], label: str | None, folder: Path, recipe: Recipe, *, say: Say, watch: Watch
 ) -> Snapshot:
     """Add pictures of this machine: loose ones under a label, or class folders."""
-    found = (candidate for path in paths for candidate in own_pictures.pictures(path, label))
+    passed = PassedOver()
+    found = (
+        candidate
+        for path in paths
+        for candidate in own_pictures.pictures(path, label)
+        if passed.takes(str(candidate.path))
+    )
     with _collecting(folder, recipe, False, say) as dataset:
-        return _take(found, dataset, local_files.read, watch)
+        snapshot = _take(found, dataset, local_files.read, watch)
+        for line in passed.lines():
+            say(line)
+        return snapshot
 
 
 def add_labelled(
@@ -123,7 +133,9 @@ def add_labelled(
     if there is not None and there.task != name:
         raise UsageError(f"{folder} is for the task {there.task}, not {name}; use --into another folder")
     found = TASKS[name].exchange.read(labels, pictures, there)
-    known = {each.path.absolute().as_uri(): each for each in found.pictures}
+    passed = PassedOver()
+    usable = [each for each in found.pictures if passed.takes(str(each.path.absolute()))]
+    known = {each.path.absolute().as_uri(): each for each in usable}
     candidates = [
         Candidate(
             url=url,
@@ -143,6 +155,8 @@ def add_labelled(
     with _collecting(folder, found.recipe, False, say) as dataset:
         reading = LabelledFiles(dataset, known, labels_of)
         Collection(dataset, reading.fetch, watch, per_class=None).take((each, None) for each in candidates)
+        for line in passed.lines():
+            say(line)
         return finish(dataset)
 
 

@@ -15,6 +15,7 @@ from byod.collection.download import Limits
 from byod.dataset import dataset_folder
 from byod.schema import recipe
 from byod.schema.errors import DatasetError, UsageError
+from byod.schema.names import in_utf8, is_utf8
 from byod.schema.recipe import Recipe
 from byod.tasks import TASKS
 
@@ -144,8 +145,18 @@ def folder_given(path: str | Path | None) -> Path | None:
 
 
 def texts(options: Mapping[str, object] | None) -> dict[str, str]:
-    """Options of a trainer as text, as they are typed after `--set`: True is `true`, None is left out."""
+    """Options of a trainer as text, as they are typed after `--set`: True is `true`, None is left out.
+
+    Raises:
+        UsageError: one is not UTF-8, so that no model card could hold it.
+    """
     given = {key: value for key, value in (options or {}).items() if value is not None}
-    return {
+    written = {
         key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in given.items()
     }
+    for key, value in written.items():
+        if not is_utf8(key + value):
+            raise UsageError(
+                f"{in_utf8(key)}={in_utf8(value)} is not UTF-8, and a model card must say it; rename it"
+            )
+    return written

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from byod.schema import names
 from byod.schema.records import Record
 
 if TYPE_CHECKING:
@@ -155,10 +156,13 @@ class ProgressDisplay:
 
     def __init__(self, screen: Log | Lines | Terminal | Notebook) -> None:
         self.screen = screen
-        self.say: Callable[[str], None] = screen.say
         # the first state is worth no line of its own where lines stay
         self._last = time.monotonic() if isinstance(screen, Lines) else 0.0
         self._pending: Sequence[Row] = ()
+
+    def say(self, line: str) -> None:
+        """Show a line, which may hold strangers' words."""
+        self.screen.say(names.shown(line))
 
     def watch(self, recipe: Recipe | None = None) -> Callable[[Mapping[str, ClassTally]], None]:
         """A function that takes the tallies of a collection; classes have the names they have in a recipe."""
@@ -236,12 +240,12 @@ def _in_notebook() -> bool:
 def _row(name: str, tally: ClassTally) -> Row:
     refused = ", ".join(f"{number} {reason}" for reason, number in tally.refused.most_common(4))
     return Row(
-        name=name,
+        name=names.shown(name),
         done=tally.kept
         if tally.wanted
         else tally.fetched,  # without a limit, nothing is kept until all are here
         total=tally.wanted or tally.offered,
-        cells=(str(tally.offered), str(tally.fetched), str(tally.kept), refused),
+        cells=(str(tally.offered), str(tally.fetched), str(tally.kept), names.shown(refused)),
     )
 
 

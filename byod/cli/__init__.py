@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+import io
+import sys
 import warnings
-from typing import Annotated
+from typing import IO, Annotated, Protocol, runtime_checkable
 
 import typer
 
 from byod import __version__
-from byod.cli import collect, convert, datasets, evaluate, review, serve, system, train
+from byod.cli import collect, convert, datasets, evaluate, output, review, serve, system, train
 
 __all__ = ["app", "main"]
 
@@ -26,7 +28,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"byod {__version__}")
+        output.put(f"byod {__version__}")
         raise typer.Exit
 
 
@@ -43,9 +45,39 @@ for room in (collect, convert, datasets, review, train, evaluate, serve, system)
     room.register(app)
 
 
+@runtime_checkable
+class _Mistyped(Protocol):
+    """An error of click, which typer brings along under a name of its own: it shows itself."""
+
+    exit_code: int
+
+    def show(self, file: IO[str] | None = None) -> None:
+        """Write the usage and what is wrong."""
+
+
 def main() -> None:
     """The `byod` command."""
     # what Pillow thinks of a stranger's metadata is nobody's concern: each picture is judged by its reason
     warnings.filterwarnings("ignore", module=r"PIL\.")
     gc.set_threshold(50_000, 20, 20)  # records by the hundred thousand, and hardly a cycle among them
-    app()
+    output.ready_streams()
+    sys.excepthook = output.say_traceback
+    try:
+        code = typer.main.get_command(app)(standalone_mode=False)
+    except typer.Abort:
+        output.say("Aborted!")
+        code = 1
+    except Exception as error:
+        if isinstance(error, _Mistyped):
+            sys.exit(_say_mistyped(error))
+        raise
+    sys.exit(code)
+
+
+def _say_mistyped(error: _Mistyped) -> int:
+    """Say what was typed wrongly, which may be the name of a file; returns the exit code."""
+    said = io.StringIO()
+    error.show(said)
+    for line in said.getvalue().splitlines():
+        output.say(line)
+    return error.exit_code

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 import byod
-from byod.cli.output import Json, errors_in_one_line, print_result, print_table
+from byod.cli.output import Json, errors_in_one_line, print_result, print_table, put
 
 if TYPE_CHECKING:
     from byod.api.convert import Converted
@@ -169,4 +169,4 @@ def _print_converted(done: Converted) -> None:
     parts = list(done.split.counts)
     rows = [tuple(sum(done.split.counts[part].values()) for part in parts)]
     print_table(f"Split: {done.split.name or 'by duplicate group'}", parts, rows, numbers=len(parts))
-    typer.echo(f"Pictures: {done.snapshot.folder}/images   points: {done.snapshot.folder}/points")
+    put(f"Pictures: {done.snapshot.folder}/images   points: {done.snapshot.folder}/points")

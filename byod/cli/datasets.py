@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import byod
-from byod.cli.output import Json, Named, errors_in_one_line, print_result, print_table, say
+from byod.cli.output import Json, Named, errors_in_one_line, print_result, print_table, put, say
 
 Options = Annotated[
     list[str] | None,
@@ -67,7 +67,7 @@ def check(
     else:
         if done.suspects is not None:
             tables.suspects(done.suspects)
-        typer.echo(f"Look at {done.page}")
+        put(f"Look at {done.page}")
     if open_it:
         typer.launch(done.page.resolve().as_uri())
 
@@ -83,8 +83,8 @@ def dedupe(named: Named = None, as_json: Json = False) -> None:
         print_result({**tables.counts(snapshot), "changed": done.changed, "moved": done.moved})
         return
     aside = [sample for sample in snapshot.samples if sample.reason == "duplicate"]
-    typer.echo(f"{done.changed} pictures changed place; {len(aside)} copies lie in rejected/duplicate")
-    typer.echo(f"{len(snapshot.lookalikes)} pairs look alike and were left standing: byod check shows them")
+    put(f"{done.changed} pictures changed place; {len(aside)} copies lie in rejected/duplicate")
+    put(f"{len(snapshot.lookalikes)} pairs look alike and were left standing: byod check shows them")
 
 
 @errors_in_one_line
@@ -139,7 +139,7 @@ def restore(
     if as_json:
         print_result({"restored": number})
     else:
-        typer.echo(f"{number} pictures are back in their class folders")
+        put(f"{number} pictures are back in their class folders")
 
 
 @errors_in_one_line
@@ -191,4 +191,4 @@ def export(
     if as_json:
         print_result({"format": format, "path": str(written)})
     else:
-        typer.echo(f"Written: {written}")
+        put(f"Written: {written}")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
-from byod.cli.output import print_result, print_table
+from byod.cli.output import print_result, print_table, put
 
 
 def demo(folder: Path, pictures: Path | None, only: str | None, as_json: bool) -> None:
@@ -24,7 +22,7 @@ def demo(folder: Path, pictures: Path | None, only: str | None, as_json: bool) -
     if not as_json:
         rows = [(line.kind, line.planted, line.found, line.note) for line in found.lines]
         print_table("Planted, and found", ("what", "planted", "found", "how"), rows)
-        typer.echo(f"Pictures: {found.dataset / 'images'}")
+        put(f"Pictures: {found.dataset / 'images'}")
     learned = None
     if only is None:
         protocol.load("fastai")  # a missing trainer is said now, in one line
@@ -45,8 +43,8 @@ def demo(folder: Path, pictures: Path | None, only: str | None, as_json: bool) -
             rows_of,
         )
         low, high = learned.card.metrics.interval
-        typer.echo(
+        put(
             f"Accuracy on {learned.card.metrics.pictures} unseen pictures: "
             f"{learned.card.metrics.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%})"
         )
-        typer.echo(f"Report: {learned.run / 'report.html'}")
+        put(f"Report: {learned.run / 'report.html'}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import byod
-from byod.cli.output import Json, errors_in_one_line, print_result, print_table, say
+from byod.cli.output import Json, errors_in_one_line, print_result, print_table, put, say
 
 if TYPE_CHECKING:
     from byod.schema.model_card import Paired
@@ -81,7 +81,7 @@ def evaluate(
         print_result(found.model_dump(mode="json"))
     else:
         summary, title, (head, rows), remarks = result_tables.evaluation_table(opened.folder, found)
-        typer.echo(f"{found.run}: {summary}")
+        put(f"{found.run}: {summary}")
         print_table(title, head, rows, numbers=len(head) - 1)
         for line in remarks:
             say(line)
@@ -114,10 +114,10 @@ def compare(
         print_table(title, head, rows, numbers=len(head) - 2)
         by_name = {one.run: (one, row[2]) for one, row in zip(found.runs, rows, strict=True)}
         for one, achieved in (by_name[name] for name in found.rounds):
-            typer.echo(f"after {one.reviewed} verdicts by people: {achieved} ({one.run})")
+            put(f"after {one.reviewed} verdicts by people: {achieved} ({one.run})")
         for first, second, pair in found.pairs:
-            typer.echo(_difference(first, second, pair))
-        typer.echo(f"Look at {into}")
+            put(_difference(first, second, pair))
+        put(f"Look at {into}")
     if open_it:
         typer.launch(into.resolve().as_uri())
 

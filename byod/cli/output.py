@@ -1,20 +1,34 @@
-"""Print results to stdout, everything else to stderr, and errors as one line with an exit code."""
+"""Print results to stdout, everything else to stderr, and errors as one line with an exit code.
+
+All that byod prints goes through here (and progress through `byod.api.progress_display`): names and words of strangers
+are written so that they cannot steer the terminal, whatever the encoding of the stream is.
+"""
 
 from __future__ import annotations
 
 import errno
 import functools
+import io
 import json
+import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, TypeVar
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Annotated, Any, TextIO, TypeVar
 
 import typer
 
+from byod.schema import names
 from byod.schema.errors import ByodError
 
 _OUTSIDE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 """What is wrong with the disk and not with byod: it is full, or not ours to write on."""
+
+_answers: ContextVar[TextIO | None] = ContextVar("_answers", default=None)
+"""Where a JSON document belongs while a command with --json runs."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,11 +57,16 @@ StudioToken = Annotated[
 
 
 def errors_in_one_line(command: F) -> F:
-    """Turn byod's own errors into one line and an exit code, and Ctrl-C into 130; all else keeps its traceback."""
+    """Turn byod's own errors into one line and an exit code, and Ctrl-C into 130; all else keeps its traceback.
+
+    With --json, what others print to stdout meanwhile (a trainer, a client of a hub) goes to stderr.
+    """
 
     @functools.wraps(command)
     def spoken(*args: Any, **kwargs: Any) -> Any:
         try:
+            if kwargs.get("as_json"):
+                return _answering(command, *args, **kwargs)
             return command(*args, **kwargs)
         except ByodError as error:
             say(f"byod: {error}")
@@ -70,14 +89,62 @@ def errors_in_one_line(command: F) -> F:
     return spoken  # type: ignore[return-value]
 
 
+def _answering(command: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    before = _answers.set(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            return command(*args, **kwargs)
+    finally:
+        _answers.reset(before)
+
+
+def ready_streams() -> None:
+    """See that a sign which the encoding of a stream lacks is written out, and never ends a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def say(line: str) -> None:
     """One line to stderr."""
-    typer.echo(line, err=True)
+    _write(sys.stderr, names.shown(line))
+
+
+def put(line: str) -> None:
+    """One line of a result to stdout."""
+    _write(sys.stdout, names.shown(line))
+
+
+def say_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The traceback of a fault in byod to stderr (a `sys.excepthook`)."""
+    _write(
+        sys.stderr, names.shown("".join(traceback.format_exception(kind, error, trace)).rstrip(), lines=True)
+    )
+
+
+def _write(stream: TextIO, text: str) -> None:
+    # not click's echo, which writes UTF-8 where it takes the encoding of the stream for a mistake
+    stream.write(f"{text}\n")
+    stream.flush()
 
 
 def print_result(document: Any) -> None:
-    """One JSON document to stdout."""
-    typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+    """One JSON document to stdout: valid whatever names it holds, and in ASCII where the stream is not UTF-8."""
+    stream = _answers.get() or sys.stdout
+    in_ascii = (stream.encoding or "utf-8").lower().replace("-", "") != "utf8"
+    written = json.dumps(_plain(document), ensure_ascii=in_ascii, indent=2, allow_nan=False)
+    _write(stream, names.shown_json(written))
+
+
+def _plain(value: Any) -> Any:
+    """A value of a document as JSON has it: a number that is none becomes null, a byte that is not UTF-8 is escaped."""
+    if isinstance(value, Mapping):
+        return {names.in_utf8(str(key)): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, int) else names.in_utf8(str(value))
 
 
 def print_table(
@@ -92,11 +159,11 @@ def print_table(
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):
         right = place >= len(columns) - numbers
-        drawn.add_column(Text(column), justify="right" if right else "left", overflow="fold")
+        drawn.add_column(Text(names.shown(column)), justify="right" if right else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text(str(cell)) for cell in row))
+        drawn.add_row(*(Text(names.shown(str(cell))) for cell in row))
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)  # whoever reads a file or a pipe does not want columns folded
-    console.print(Text(title, style="bold"))
+    console.print(Text(names.shown(title), style="bold"))
     console.print(drawn)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import byod
-from byod.cli.output import Json, StudioToken, StudioUrl, errors_in_one_line, print_result, print_table, say
+from byod.cli.output import (
+    Json,
+    StudioToken,
+    StudioUrl,
+    errors_in_one_line,
+    print_result,
+    print_table,
+    put,
+    say,
+)
 
 if TYPE_CHECKING:
     from byod.api.review import Standing
@@ -114,9 +123,7 @@ def review(
         if as_json:
             print_result(undone.model_dump(mode="json"))
         else:
-            typer.echo(
-                f"{undone.pictures} pictures stand again as before the pull of {undone.at.astimezone():%c}"
-            )
+            put(f"{undone.pictures} pictures stand again as before the pull of {undone.at.astimezone():%c}")
 
 
 def _split(words: Sequence[str]) -> tuple[str, str | None]:
@@ -148,9 +155,9 @@ def _print_opened(opened: ReviewOpened, as_json: bool) -> None:
         )
         return
     for one in opened.projects:
-        typer.echo(f"{one.purpose}: {one.url} ({one.tasks} pictures)")
+        put(f"{one.purpose}: {one.url} ({one.tasks} pictures)")
     if not opened.projects:
-        typer.echo("nothing is asked there yet: byod review push")
+        put("nothing is asked there yet: byod review push")
 
 
 def _print_push(pushed: Sequence[Pushed], as_json: bool) -> None:
@@ -171,7 +178,7 @@ def _print_push(pushed: Sequence[Pushed], as_json: bool) -> None:
 
 def _print_pushed(pushed: Sequence[Pushed]) -> None:
     for line in [one.summary for one in pushed] or ["nothing to ask"]:
-        typer.echo(line)
+        put(line)
 
 
 def _print_pull(pulled: Pulled, as_json: bool) -> None:
@@ -182,7 +189,7 @@ def _print_pull(pulled: Pulled, as_json: bool) -> None:
 
 
 def _print_pulled(pulled: Pulled) -> None:
-    typer.echo(pulled.summary)
+    put(pulled.summary)
     for line in pulled.concerns:
         say(line)
 
@@ -191,7 +198,7 @@ def _print_closed(stopped: bool, as_json: bool) -> None:
     if as_json:
         print_result({"stopped": stopped})
     else:
-        typer.echo("Label Studio is stopped" if stopped else "Label Studio does not run")
+        put("Label Studio is stopped" if stopped else "Label Studio does not run")
 
 
 def _print_status(standing: Standing, as_json: bool) -> None:
@@ -203,7 +210,7 @@ def _print_status(standing: Standing, as_json: bool) -> None:
 
 def _print_standing(standing: Standing) -> None:
     if not standing.tallies:
-        typer.echo("nothing was pushed: byod review push")
+        put("nothing was pushed: byod review push")
         return
     rows = [
         (t.purpose, t.project, t.pushed, t.done, t.skipped, t.disagreeing, t.pulled) for t in standing.tallies

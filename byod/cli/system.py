@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from byod.cli.output import Json, errors_in_one_line, print_result
+from byod.cli.output import Json, errors_in_one_line, print_result, put
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +29,7 @@ def doctor(as_json: Json = False) -> None:
         signs = {"ok": "✓", "note": "·", "fault": "✗"}
         for finding in findings:
             remedy = f" — {finding.remedy}" if finding.remedy else ""
-            typer.echo(f"{signs[finding.level]} {finding.what}{remedy}")
+            put(f"{signs[finding.level]} {finding.what}{remedy}")
     if any(finding.level == "fault" for finding in findings):
         raise typer.Exit(1)
 

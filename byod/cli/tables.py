@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from byod.cli.output import print_result, print_table, say
+from byod.cli.output import print_result, print_table, put, say
 from byod.report import dataset_statistics
 from byod.schema.recipe import Recipe
 from byod.schema.records import Snapshot
@@ -66,13 +64,11 @@ def collected(dataset: Dataset, as_json: bool, again: str | None) -> Snapshot:
     if not snapshot.kept:
         say("no picture was kept; the lines above say why")
     else:
-        typer.echo(
+        put(
             f"Pictures: {snapshot.folder}/images   look at them: byod check   train: byod train --plugin fastai"
         )
     if reports:
-        typer.echo(
-            f"{reports['taken']} reports were added, {reports['left']} wait; look at them: byod review"
-        )
+        put(f"{reports['taken']} reports were added, {reports['left']} wait; look at them: byod review")
     return snapshot
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import byod
-from byod.cli.output import Json, Named, errors_in_one_line, print_result, print_table
+from byod.cli.output import Json, Named, errors_in_one_line, print_result, print_table, put
 
 
 def register(app: typer.Typer) -> None:
@@ -121,8 +121,8 @@ def train(
     if as_json:
         print_result({**run.card.model_dump(mode="json"), "run": str(run.folder)})
         return
-    typer.echo(f"Run: {run.folder}")
-    typer.echo(f"Report: {run.report}   use it: byod predict PHOTO")
+    put(f"Run: {run.folder}")
+    put(f"Report: {run.report}   use it: byod predict PHOTO")
 
 
 def pairs(settings: Sequence[str]) -> dict[str, str]:

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from byod.dataset import grouping, label_log
 from byod.dataset.catalog import Catalog, check_version
-from byod.schema import files
+from byod.schema import files, names
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, DatasetLocked, UsageError
 from byod.schema.recipe import Recipe
@@ -60,6 +60,7 @@ class Dataset:
     """
 
     def __init__(self, folder: Path, tasks: Tasks, *, lock: bool = True) -> None:
+        names.check_file_system()
         self.folder = folder.resolve()
         _check_own(self.folder)
         self.recipe = recipes.read(self.folder)
@@ -130,7 +131,7 @@ class Dataset:
     @property
     def name(self) -> str:
         """The folder's name."""
-        return self.folder.name
+        return names.in_utf8(self.folder.name)
 
     def save_recipe(self, recipe: Recipe) -> None:
         """Write the recipe and make a folder for each class."""
@@ -379,14 +380,16 @@ def find_for_classes(names: Iterable[str], task: str, root: Path = ROOT) -> Path
     for folder in datasets_under(root):
         recipe = recipes.read(folder)
         only_a_recipe = not (folder / "catalog.db").exists() and not has_pictures(folder)
-        if {entry.name for entry in recipe.classes.values()} == wanted and not only_a_recipe:
+        if {recipes.tidy(entry.name) for entry in recipe.classes.values()} == wanted and not only_a_recipe:
             if recipe.task != task:
                 raise UsageError(
                     f"{folder} is for the task {recipe.task}, not {task}; use --into another folder"
                 )
             return folder
     folder = root / recipes.dataset_name(shown)
-    if (folder / recipes.FILE).exists() and {c.name for c in recipes.read(folder).classes.values()} != wanted:
+    if (folder / recipes.FILE).exists() and {
+        recipes.tidy(c.name) for c in recipes.read(folder).classes.values()
+    } != wanted:
         raise DatasetError(
             f"{folder} holds other classes; say --into {folder} to add to it, or name another folder"
         )

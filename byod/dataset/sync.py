@@ -27,8 +27,9 @@ from byod.images.decode import ANY_PICTURE
 from byod.report import attribution
 from byod.schema import files
 from byod.schema.errors import DatasetError, PictureError
+from byod.schema.names import PassedOver, is_utf8
 from byod.schema.reasons import Reason
-from byod.schema.recipe import ClassRecipe, safe_folder
+from byod.schema.recipe import ClassRecipe, name_for_folder, safe_folder
 from byod.schema.records import Placement, Record, Sample, Status, Verdict
 
 FOLDER = "folder"
@@ -75,7 +76,9 @@ def sync(dataset: Dataset) -> Changes:
     dataset.lost = False
     before = {path: sha256 for path, (sha256, *_) in look.standing.items()}
     followed = label_files.follow(dataset, before)
-    return Changes(counts={**look.counts, **followed.counts}, lines=(*look.lines, *followed.lines))
+    return Changes(
+        counts={**look.counts, **followed.counts}, lines=(*look.lines, *look.passed.lines(), *followed.lines)
+    )
 
 
 def _restore_origins(dataset: Dataset) -> None:
@@ -98,6 +101,7 @@ class _FolderScan:
         self.samples = dataset.catalog.samples
         self.counts: Counter[str] = Counter()
         self.lines: list[str] = []
+        self.passed = PassedOver()
         self.standing = self.samples.standing()
         self.path_of = {sha256: path for path, (sha256, *_) in self.standing.items()}
         self.changed: list[_File] = []
@@ -119,7 +123,7 @@ class _FolderScan:
         if images.is_dir():
             self._name_classes(images)
         for room in (IMAGES, REJECTED):
-            for file in _files(self.dataset.folder, room):
+            for file in self._files(room):
                 self.seen.add(file.path)
                 known = self.standing.get(file.path)
                 if known is None or known[1:3] != (file.size, file.mtime_ns):
@@ -145,19 +149,25 @@ class _FolderScan:
     def _name_classes(self, images: Path) -> None:
         """Make each folder a class; one whose name another system could not hold gets a safe one."""
         for folder in sorted(path for path in images.iterdir() if _is_folder(path) and path.name[0] != "."):
+            if not is_utf8(folder.name):
+                continue  # its files are passed over one by one
             classes = self.dataset.recipe.classes
             name = unicodedata.normalize("NFC", folder.name)
             if folder.name in classes:
                 continue
             label = name if name in classes else safe_folder(name, classes)
-            if label not in classes and any(_files(self.dataset.folder, IMAGES, folder.name)):
-                entry = ClassRecipe(name=name)
+            if label not in classes and any(self._files(IMAGES, folder.name)):
+                entry = ClassRecipe(name=name_for_folder(name, self.dataset.recipe))
                 self.dataset.save_recipe(
                     self.dataset.recipe.model_copy(update={"classes": {**classes, label: entry}})
                 )
                 self.counts["classes made by hand"] += 1
             if label != folder.name and label in self.dataset.recipe.classes:
                 self._rename(folder, images / label)
+
+    def _files(self, room: str, folder: str | None = None) -> Iterator[_File]:
+        """The files of a room whose names can be written down."""
+        return (file for file in _files(self.dataset.folder, room, folder) if self.passed.takes(file.path))
 
     def _rename(self, folder: Path, target: Path) -> None:
         """Move the files of a class folder into the one of its safe name, overwriting none."""

@@ -19,6 +19,7 @@ import numpy as np
 from byod.demo.vegetables import VEGETABLES, Vegetable, draw
 from byod.images.picture_types import MEDIA_TYPES
 from byod.schema.errors import DatasetError, UsageError
+from byod.schema.recipe import check_class_name
 from byod.schema.records import Record
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ def pictures_from(folder: Path, per_class: int = 180, seed: int = 0) -> Planted:
 
     Raises:
         DatasetError: there are no two class folders with `FEWEST` pictures each, or a picture cannot be opened.
+        UsageError: the name of one of them cannot name a class.
     """
     if not folder.is_dir():
         raise DatasetError(
@@ -153,7 +155,7 @@ def pictures_from(folder: Path, per_class: int = 180, seed: int = 0) -> Planted:
             raise DatasetError(
                 f"{each} holds {len(files)} pictures; the demo needs at least {FEWEST} per class"
             )
-        good[each.name] = [*files[:per_class]]
+        good[check_class_name(each.name)] = [*files[:per_class]]
     if len(good) < 2:
         raise DatasetError(f"{folder} holds {len(good)} class folders; the demo needs at least two")
     first = next(iter(good))

@@ -12,6 +12,7 @@ from typing import Any
 from byod.report.i18n import Phrase, listed, many, moment, number, percent, rate, say, whole
 from byod.report.languages import languages
 from byod.report.record_wording import ended, licence_name
+from byod.schema.names import in_utf8
 
 SCRIPT = (
     '(()=>{const d=document,all=[...d.getElementsByName("language")],'
@@ -80,4 +81,4 @@ def page(
         "policy": POLICY,
         "script": Markup(SCRIPT),  # our own text, and the policy names its digest
     }
-    return templates.get_template(template).render(content)
+    return in_utf8(templates.get_template(template).render(content))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from byod.schema.names import visible
+
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~$&:@]|(?<=www)\.)", re.IGNORECASE)
 _OPENING = re.compile(r"^(\d*)([-+=#.)])")
 _Plain = str | int | float | bool | None
@@ -22,7 +24,7 @@ def escape(text: str) -> str:
     """
     if isinstance(text, Markup):
         return text
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = " ".join(visible(text).split())
     line = _OPENING.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", line))
     return line.replace(r"\<", "&lt;").replace(r"\>", "&gt;").replace(r"\&", "&amp;")
 
@@ -37,7 +39,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str | int]], numbers: Seq
 
 def code(text: str) -> str:
     """The text as one line of inline code, whatever backticks it holds."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    line = " ".join(visible(text).split())
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
     pad = " " if fence != "`" or not line else ""
     return f"{fence}{pad}{line}{pad}{fence}"

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import tomlkit
 from pydantic import BaseModel, Field, ValidationError
 
-from byod.schema import defaults, file_formats, files
+from byod.schema import defaults, file_formats, files, names
 from byod.schema.errors import RecipeError, UsageError
 from byod.schema.keypoints import KeypointSet
 from byod.schema.records import Policy, Record, Task, TaskName
@@ -34,9 +34,14 @@ _WINDOWS_DEVICES = {
     "prn",
     "aux",
     "nul",
-    *(f"com{n}" for n in range(10)),
-    *(f"lpt{n}" for n in range(10)),
+    "conin$",
+    "conout$",
+    *(f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³"),
 }
+"""Names that Windows keeps for itself, with any ending and blanks before it.
+
+Source: https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
+"""
 
 
 class ClassRecipe(Record):
@@ -93,9 +98,9 @@ class Recipe(Record):
 
     def folder_of(self, name: str) -> str | None:
         """The folder of the class people see as `name`, or None."""
-        wanted = unicodedata.normalize("NFC", name)
+        wanted = tidy(name)
         for folder, entry in self.classes.items():
-            if wanted in (entry.name, folder):
+            if wanted in (tidy(entry.name), folder):
                 return folder
         return None
 
@@ -114,27 +119,40 @@ class Recipe(Record):
 
 
 def check_class_name(name: str) -> str:
-    """The name in NFC without outer blanks.
+    """The name in NFC, with single blanks within and none around it; wherever a class gets its name.
 
     Raises:
-        UsageError: it is empty, `__reject__`, or holds `/` or a control character.
+        UsageError: it is empty, `__reject__`, or holds `/` or something that nobody sees.
     """
+    if why := _no_class_name(name):
+        raise UsageError(f"'{names.spelled(name.strip())}' cannot name a class: {why}")
+    return tidy(name)
+
+
+def tidy(name: str) -> str:
+    """The name in NFC, with single blanks within and none around it."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+def _no_class_name(name: str) -> str | None:
+    """The reason why a word can name no class, or None."""
     name = unicodedata.normalize("NFC", name).strip()
-    unwritable = any(unicodedata.category(c) in ("Cc", "Cs") or c in "\ufffe\uffff" for c in name)  # in XML
-    if not name or name == "__reject__" or "/" in name or unwritable:
-        raise UsageError(f"{name!r} cannot name a class: give a word or two without '/'")
-    return name
+    if names.hidden(name):
+        return "it holds what nobody sees, or is not UTF-8; type it anew"
+    if not name or name == "__reject__" or "/" in name:
+        return "give a word or two without '/'"
+    return None
 
 
 def safe_folder(name: str, taken: Iterable[str] = ()) -> str:
     """A folder name for the class: NFC, fit for Linux, macOS and Windows, and unique among `taken` ignoring case."""
-    cleaned = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", unicodedata.normalize("NFC", name))
-    cleaned = cleaned.strip().rstrip(". ")
+    seen = names.visible(unicodedata.normalize("NFC", name), "_")
+    cleaned = re.sub(r'[<>:"/\\|?*]', "_", seen).strip().rstrip(". ")
     while len(cleaned.encode()) > 120:
-        cleaned = cleaned[:-1].rstrip(". ")
+        cleaned = names.visible(cleaned[:-1], "").rstrip(". ")  # an emoji may have been cut in two
     if not cleaned:
         cleaned = "class"
-    if cleaned.startswith(".") or cleaned.split(".")[0].casefold() in _WINDOWS_DEVICES:
+    if cleaned.startswith(".") or cleaned.split(".")[0].rstrip().casefold() in _WINDOWS_DEVICES:
         cleaned = f"_{cleaned}"
     used = {unicodedata.normalize("NFC", other).casefold() for other in taken}
     folder, number = cleaned, 2
@@ -143,9 +161,19 @@ def safe_folder(name: str, taken: Iterable[str] = ()) -> str:
     return folder
 
 
-def dataset_name(names: Iterable[str]) -> str:
+def name_for_folder(folder: str, recipe: Recipe) -> str:
+    """The name of the class that somebody made by making a folder: what is seen of the folder's name, and unique."""
+    seen = tidy(names.visible(folder))
+    seen = "class" if _no_class_name(seen) else seen
+    name, number = seen, 2
+    while recipe.folder_of(name) is not None:
+        name, number = f"{seen}-{number}", number + 1
+    return name
+
+
+def dataset_name(classes: Iterable[str]) -> str:
     """The default folder name of a dataset: its class names joined by `-`, at most 60 characters, then a hash."""
-    joined = "-".join(re.sub(r"\s+", "_", safe_folder(name)) for name in names)
+    joined = "-".join(re.sub(r"\s+", "_", safe_folder(name)) for name in classes)
     if len(joined) <= 60:
         return joined
     return f"{joined[:51].rstrip('-. ')}-{hashlib.sha256(joined.encode()).hexdigest()[:8]}"
@@ -202,10 +230,14 @@ def _checked(values: dict[str, object], file: Path) -> Recipe:
         raise RecipeError(f"{file}: {file_formats.fault(error)}; fix that line") from error
     _check_slips(recipe, file)
     used: dict[str, str] = {}
-    for folder in recipe.classes:
+    for folder, entry in recipe.classes.items():
+        if why := _no_class_name(entry.name):
+            raise RecipeError(f"{file}: [classes.{folder!r}] name '{names.spelled(entry.name)}': {why}")
         key = unicodedata.normalize("NFC", folder).casefold()
         if safe_folder(folder) != folder or key in used:
-            raise RecipeError(f"{file}: [classes.{folder!r}] is no safe or no unique folder name; rename it")
+            raise RecipeError(
+                f"{file}: [classes.{folder!r}] is no safe or no unique folder name; rename it and the folder"
+            )
         used[key] = folder
     return recipe
 

@@ -1,7 +1,9 @@
 """What people do to the folders is taken up: moving is relabelling, and no data was lost."""
 
+import os
 import shutil
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 
 from byod.api import datasets
 from byod.dataset.dataset_folder import Dataset
+from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
@@ -299,3 +302,54 @@ def test_a_deleted_copy_never_takes_the_place_of_the_kept_one(folder: Path, tmp_
     datasets.dedupe(folder, say=silent)
     assert kept(folder)["circle"] == 6
     assert len(files(folder, "images/circle")) == 6
+
+
+def put(folder: Path, name: bytes, size: int) -> None:
+    """A picture of its own under a name that is any bytes."""
+    path = os.fsencode(folder) + b"/" + name
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        Image.effect_noise((size, 250), 90).convert("RGB").save(file, "JPEG")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such names")
+def test_names_that_are_no_text_are_passed_over(folder: Path):
+    """Files whose names are not UTF-8 stay where they lie, and are counted and named; all else is taken up."""
+    strange = [
+        b"images/circle/\xff.jpg",
+        b"images/\xfe/1.jpg",
+        b"rejected/duplicate/\xfd.jpg",
+        b"rejected/\xfc/1.jpg",
+    ]
+    for number, name in enumerate(strange):
+        put(folder, name, 300 + number)
+    put(folder, b"images/circle/new\nline\x1b]0;x.jpg", 320)
+    said: list[str] = []
+    snapshot = datasets.status(folder, say=said.append)
+    assert {name: sum(s.label == name for s in snapshot.kept) for name in snapshot.classes} == {
+        "circle": 7,
+        "square": 6,
+    }
+    (line,) = (line for line in said if "passed over" in line)
+    assert line.startswith("4 passed over, since their names are not UTF-8: images/circle/\\xff.jpg")
+    assert all(os.path.exists(os.fsencode(folder) + b"/" + name) for name in strange)
+    for verb in (datasets.dedupe, datasets.split, datasets.status):
+        verb(folder, say=silent)
+    datasets.check(folder, None, say=silent)
+    datasets.export(folder, "hf", folder.parent / "out", links=False, say=silent)
+
+
+@pytest.mark.parametrize(
+    "name", ["circle\u200b", "a\u202eb", "c\x1b]0;x", "n\nl", "__reject__", "con .x", "COM¹"]
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such names")
+def test_a_class_folder_gets_a_name_to_be_seen(folder: Path, name: str):
+    """A class made by hand whose name hides something or is no safe one gets one, beside those that are there."""
+    put(folder, f"images/{name}/1.jpg".encode(), 300)
+    counts = kept(folder)
+    (new,) = set(counts) - {"circle", "square"}
+    assert counts[new] == 1
+    shown = {entry.name for entry in recipes.read(folder).classes.values()}
+    assert len(shown) == 3
+    assert all(one.isprintable() for one in shown)
+    assert kept(folder) == counts

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from collections import Counter
 from itertools import combinations
 from urllib.error import HTTPError
@@ -120,6 +121,15 @@ def test_the_test_kit_refuses_what_it_cannot_draw(tmp_path, wrong):
     """No class, the same class twice, too many classes and a tiny size are refused in one line."""
     with pytest.raises(UsageError, match="draw_classes"):
         draw_classes(tmp_path, **wrong)
+
+
+@pytest.mark.parametrize("name", ["dog\u200b", "d\udcffg"])
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such names")
+def test_a_folder_that_names_no_class_is_said(tmp_path, name):
+    """Pictures of one's own in a folder whose name cannot name a class end in one line before anything is served."""
+    draw_classes(tmp_path, ("cat", name), per_class=scenes.FEWEST, size=(64, 64))
+    with pytest.raises(UsageError, match="cannot name a class"):
+        scenes.pictures_from(tmp_path)
 
 
 # --- planting ------------------------------------------------------------------------------------

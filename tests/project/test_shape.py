@@ -118,6 +118,18 @@ def test_only_the_command_line_speaks():
     assert not importing(("typer", "click"), [*outside("cli"), *PLUGINS])
 
 
+def test_one_place_cleans_what_is_printed():
+    """Nothing is written to the terminal but by byod/cli/output.py and the progress display, which clean names."""
+    streams = ("sys.stdout.write", "sys.stderr.write", "typer.echo", "typer.secho", "print", "Console")
+    found = {
+        name(path)
+        for path in BYOD
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in streams
+    }
+    assert found == {"byod/cli/output.py", "byod/api/progress_display.py"}
+
+
 def test_only_the_catalog_knows_sql():
     """sqlite3 is imported in byod/dataset/catalog and nowhere else."""
     assert not importing(("sqlite3",), [*outside("dataset/catalog"), *PLUGINS])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from byod.schema import recipe as recipes
 from byod.schema.errors import RecipeError, UsageError
+from byod.schema.names import hidden
 from byod.schema.recipe import Recipe, dataset_name, safe_folder
 
 names = st.text(min_size=1, max_size=60)
@@ -25,6 +26,8 @@ def test_folders_are_safe_everywhere_and_unique_ignoring_case(shown):
         assert folder[-1] not in ". "
         assert not folder.startswith(".")
         assert unicodedata.is_normalized("NFC", folder)
+        assert safe_folder(folder) == folder
+        assert not hidden(folder)
         assert len(folder.encode()) <= 130
         assert folder.casefold() not in {other.casefold() for other in taken}
         taken.append(folder)
@@ -95,11 +98,66 @@ def test_a_recipe_that_says_nothing_is_refused(tmp_path: Path, content: str):
     assert file.read_text() == content
 
 
-@pytest.mark.parametrize("name", ["", "  ", "a/b", "a\0b", "__reject__", "a\nb"])
+HIDDEN = ["a\u200bb", "a\u202eb", "cat\u200d", "a\x1bb", "a\xadb", "a\udcffb", "cat\u2069"]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a/b", "a\0b", "__reject__", "a\nb", *HIDDEN])
 def test_names_that_cannot_be_classes_are_refused(name: str):
-    """Empty names, slashes, control characters and the reserved word cannot name a class."""
-    with pytest.raises(UsageError):
+    """Empty names, slashes, what nobody sees and the reserved word cannot name a class, and the line shows them."""
+    with pytest.raises(UsageError) as caught:
         Recipe().with_class(name)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("name", HIDDEN[:5])
+def test_names_written_by_hand_are_looked_at_as_well(tmp_path: Path, name: str):
+    """In byod.toml a class name with what nobody sees is refused like one that was typed."""
+    quoted = "".join(f"\\u{ord(c):04x}" for c in name)
+    (tmp_path / "byod.toml").write_text(f'[classes.cat]\nname = "{quoted}"\n')
+    with pytest.raises(RecipeError, match="nobody sees"):
+        recipes.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["می\u200cخواهم", "👨\u200d👩\u200d👧", "क्\u200dष", "weißer  Kohl", "a\u3000b"]
+)
+def test_joiners_are_letters_and_blanks_are_blanks(tmp_path: Path, name: str):
+    """Joiners of scripts and emoji stay in a class's name and folder; several blanks are one."""
+    recipe = Recipe().with_class(name)
+    ((folder, entry),) = recipe.classes.items()
+    assert entry.name == " ".join(unicodedata.normalize("NFC", name).split())
+    assert folder == entry.name
+    assert recipe.folder_of(name) == folder
+    recipes.write(tmp_path, recipe)
+    assert recipes.read(tmp_path) == recipe
+
+
+@pytest.mark.parametrize(
+    "name", ["COM¹", "com².txt", "LPT³", "CON .x", "nul", "Aux.tar.gz", "CONIN$", "conout$ .a", "COM0"]
+)
+def test_what_windows_keeps_for_itself_is_no_folder(name: str):
+    """Names of Windows' devices, with superscript digits, endings or blanks before these as well, get a sign before."""
+    assert safe_folder(name) == f"_{name}"
+
+
+@given(names, st.lists(names, max_size=4))
+def test_a_folder_made_by_hand_names_a_class(folder, others):
+    """Any folder's name becomes a class name that is allowed, seen, and that of no other class."""
+    recipe = Recipe()
+    for other in [*others, folder]:
+        name = recipes.name_for_folder(other, recipe)
+        assert recipes.check_class_name(name) == name
+        assert recipe.folder_of(name) is None
+        recipe = recipe.with_class(name)
+
+
+def test_a_long_name_is_cut_to_a_safe_one():
+    """A name that is cut within an emoji of several signs leaves a folder that is safe by itself."""
+    flag = "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+    for length in range(90, 121):
+        folder = safe_folder("a" * length + flag)
+        assert safe_folder(folder) == folder
+        assert not hidden(folder)
 
 
 def test_a_dataset_is_named_after_its_classes():

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from byod.schema import names
 from byod.schema.errors import SourceError
 
 MAX_ADDRESS = 8_000
@@ -68,18 +69,14 @@ def link(value: Any) -> str | None:
 
 
 def text(value: Any, limit: int = MAX_TEXT) -> str | None:
-    """Words without markup, control characters and line breaks, cut at `limit` characters; None for none."""
+    """Words in one line without markup and what nobody sees, cut at `limit` characters; None for none."""
     if not isinstance(value, str):
         return None
     # entities first, so that "&lt;b&gt;" goes as well; cut before, so that a huge value costs nothing
     plain = _TAG.sub(" ", html.unescape(_TAG.sub(" ", value[: 40 * limit])))
-    kept = "".join(" " if sign.isspace() else sign for sign in plain if _shown(sign))
+    spaced = "".join(" " if sign.isspace() else sign for sign in plain if unicodedata.category(sign) != "Co")
+    kept = names.visible(spaced, "")
     return " ".join(unicodedata.normalize("NFC", kept).split())[:limit].strip() or None
-
-
-def _shown(sign: str) -> bool:
-    """True if a character is one to see: no control, no direction override, no lone surrogate, no private use."""
-    return sign.isspace() or unicodedata.category(sign)[0] != "C"
 
 
 def number(value: Any) -> int | None:

@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 
 from byod.images.picture_types import SUFFIXES
 from byod.schema.errors import DatasetError, UsageError
+from byod.schema.names import PassedOver, hidden
 
 MAX_ENTRIES = 2_000_000
 MAX_MEMBER = 1_000_000_000
@@ -48,6 +49,11 @@ class Store(Protocol):
         """The files by name, in order."""
         ...
 
+    @property
+    def passed_over(self) -> tuple[str, ...]:
+        """Lines about files that are there and not among the entries."""
+        ...
+
     def read(self, name: str) -> bytes:
         """The bytes of a file.
 
@@ -62,6 +68,7 @@ class FolderStore:
 
     def __init__(self, where: Path) -> None:
         self.where = where
+        self._passed = PassedOver("their names are not UTF-8 or hold what nobody sees", _plain)
         self.entries = {entry.name: entry for entry in self._found()}
 
     def _found(self) -> Iterator[Entry]:
@@ -73,14 +80,13 @@ class FolderStore:
             for file in sorted(files):
                 path = Path(place, file)
                 name = path.relative_to(self.where).as_posix()
-                try:
-                    name.encode("utf-8")
-                except UnicodeEncodeError as error:
-                    raise DatasetError(f"the name of the file {file!r} in {place} is not UTF-8") from error
-                if not name.isprintable():
-                    raise DatasetError(f"the name {name!r} in {self.where} has control characters; rename it")
-                if not _hidden(file) and path.is_file():
+                if not _hidden(file) and path.is_file() and self._passed.takes(name):
                     yield Entry(name, path.stat().st_size)
+
+    @property
+    def passed_over(self) -> tuple[str, ...]:
+        """A line about the files whose names cannot be used; see `Store`."""
+        return self._passed.lines()
 
     def read(self, name: str) -> bytes:
         """The bytes of a file; see `Store`."""
@@ -101,6 +107,8 @@ class ZipStore:
     Raises:
         DatasetError: it is none, is cut off, encrypted, or not to be trusted; the line says which.
     """
+
+    passed_over = ()
 
     def __init__(self, where: Path) -> None:
         self.where = where
@@ -166,7 +174,7 @@ def _refused(member: zipfile.ZipInfo) -> str | None:
     name = member.filename.replace("\\", "/")
     if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
         return "leads out of the archive"
-    if not name.isprintable():
+    if not _plain(name):
         return "has control characters in its name"
     if member.flag_bits & 0x41:
         return "is encrypted; unpack it with its password and give byod the folder"
@@ -177,6 +185,10 @@ def _refused(member: zipfile.ZipInfo) -> str | None:
     if member.compress_type not in _METHODS:
         return f"is compressed in a way byod does not know (method {member.compress_type})"
     return None
+
+
+def _plain(name: str) -> bool:
+    return not hidden(name)
 
 
 def _hidden(name: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from byod.images.picture_types import NOT_TAKEN_SUFFIXES, SUFFIXES, TYPES
 from byod.schema.errors import ByodError, UsageError
+from byod.schema.names import in_utf8
 from byod.schema.records import Candidate
 
 NAME = "folder"
@@ -21,11 +22,12 @@ def pictures(path: Path, label: str | None = None) -> Iterator[Candidate]:
 
     With a `label`, all below the path (or the one file it names) belong to it; without, the path must hold class
     folders and their names are the labels. A file counts as a picture by its ending or by its first bytes, so
-    broken ones are offered too and end with their reason; hidden files are left out.
+    broken ones are offered too and end with their reason; hidden files are left out. Names that are not UTF-8 are
+    offered as well: a model can be asked about such a picture, though no dataset can take it in.
 
     Raises:
         UsageError: there is nothing at the path, or no class folder and no label.
-        ByodError: a folder cannot be read, or its name is not a text.
+        ByodError: a folder cannot be read.
     """
     path = Path(path)
     if not path.exists():
@@ -51,7 +53,7 @@ def _labelled(path: Path, label: str | None) -> Iterator[tuple[str, Path]]:
             f"{loose} lies beside class folders; move it into one, or name one class for all with --label"
         )
     for folder in folders:
-        name = _label(folder)
+        name = unicodedata.normalize("NFC", in_utf8(folder.name))
         for file in _files(folder):
             yield name, file
 
@@ -89,13 +91,3 @@ def _is_picture(file: Path) -> bool:
         or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
         or start[4:8] == b"ftyp"
     )
-
-
-def _label(folder: Path) -> str:
-    try:
-        folder.name.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ByodError(
-            f"the name of the folder {folder.name!r} in {folder.parent} is not UTF-8; rename it"
-        ) from error
-    return unicodedata.normalize("NFC", folder.name)

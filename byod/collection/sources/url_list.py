@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +15,7 @@ from typing import Any, BinaryIO
 from byod.collection.http import parsing
 from byod.schema import licences
 from byod.schema.errors import ByodError, UsageError
+from byod.schema.recipe import check_class_name
 from byod.schema.records import Candidate
 
 NAME = "urls"
@@ -52,14 +52,15 @@ def listed(path: Path) -> Iterator[Candidate]:
 
 
 def _candidate(path: Path, number: int, row: Mapping[str, Any]) -> Candidate:
-    url, label = parsing.address(row.get("url")), parsing.text(row.get("label"), 200)
+    url, label = parsing.address(row.get("url")), row.get("label")
     if url is None:
         raise _bad(path, number, _why(row.get("url"), "url"))
-    if label is None or not isinstance(row.get("label"), str) or len(row["label"].strip()) > 200:
-        raise _bad(path, number, _why(row.get("label"), "label"))
-    label = unicodedata.normalize("NFC", " ".join(row["label"].split()))
-    if any(unicodedata.category(sign)[0] == "C" for sign in label):
-        raise _bad(path, number, "label holds control characters")
+    if not isinstance(label, str) or not label.strip() or len(label.strip()) > 200:
+        raise _bad(path, number, _why(label, "label"))
+    try:
+        label = check_class_name(label)
+    except UsageError as error:
+        raise _bad(path, number, f"label {error}") from error
     licence = licences.read(row.get("licence") or row.get("license"))
     return Candidate(
         url=url,

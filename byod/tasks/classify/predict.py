@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from byod.images.resize import as_input, pixels
 from byod.schema.errors import PictureError
 from byod.schema.model_card import InputRule, ModelCard, Prediction, Unreadable
+from byod.schema.names import in_utf8
 from byod.schema.task_learning import Table
 from byod.tasks.classify.run import classifier_card
 from byod.training import onnx_model
@@ -105,6 +106,7 @@ def _decoded(pictures: Iterable[Path | tuple[str, bytes]], rule: InputRule) -> I
 
     def open_one(picture: Path | tuple[str, bytes]) -> _Found:
         name, source = (str(picture), picture) if isinstance(picture, Path) else picture
+        name = in_utf8(name)
         try:
             return name, pixels(source, rule)
         except PictureError as error:

@@ -44,6 +44,7 @@ from byod.schema.model_card import (
     Stage,
     Unreadable,
 )
+from byod.schema.names import in_utf8
 from byod.schema.task_learning import Table
 from byod.tasks.keypoints.geometry.crops import Bytes, Frame, Numbers, cut, of_box, of_eyes, whole
 from byod.tasks.keypoints.geometry.targets import PROFILE, eyes_of
@@ -291,6 +292,7 @@ def _opened(pictures: Iterable[Path | tuple[str, bytes]]) -> Iterator[tuple[str,
 
     def open_one(picture: Path | tuple[str, bytes]) -> tuple[str, Bytes | PictureError]:
         name, source = (str(picture), picture) if isinstance(picture, Path) else picture
+        name = in_utf8(name)
         try:
             return name, np.asarray(open_picture(source))
         except PictureError as error:

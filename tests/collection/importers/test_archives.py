@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import sys
 import zipfile
 
 import pytest
@@ -63,6 +64,27 @@ def test_names_that_lead_out_are_refused(tmp_path, name):
 def test_names_that_would_break_a_line_are_refused(tmp_path):
     """A name with a line break could put words into byod's mouth."""
     refused(member(tmp_path / "break.zip", "a\nall is well.jpg"), "control characters")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such names")
+def test_a_folder_passes_over_names_that_cannot_be_used(tmp_path):
+    """In a folder, files whose names are not UTF-8 or hold what nobody sees are passed over, counted and named."""
+    family = "👨\u200d👩\u200d👧.jpg"
+    for name in (b"a.jpg", family.encode(), b"\xff.jpg", b"n\nl.jpg", b"e\x1b.jpg"):
+        with open(os.fsencode(tmp_path) + b"/" + name, "wb") as file:
+            file.write(b"x")
+    with archives.opened([tmp_path]) as (store,):
+        assert set(store.entries) == {"a.jpg", family}
+        (line,) = store.passed_over
+    assert line.startswith("3 passed over")
+    assert "\\xff.jpg" in line
+    assert line.isprintable()
+
+
+def test_emoji_are_names_in_an_archive(tmp_path):
+    """A member named with joined emoji is taken like any other, and an archive passes nothing over."""
+    name = "👨\u200d👩\u200d👧.jpg"
+    assert opened(member(tmp_path / "a.zip", name)) == {name: b"x"}
 
 
 def test_links_are_refused(tmp_path):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from byod.collection.sources import folder, url_list
 from byod.schema.errors import ByodError, UsageError
+from byod.schema.names import hidden
 
 JPEG = b"\xff\xd8\xff\xe0" + b"0" * 20
 
@@ -103,15 +104,14 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such names")
 def test_names_that_are_no_text(tmp_path):
-    """A file whose name is not UTF-8 is offered by its address; a folder's such name can be no label."""
-    (tmp_path / "a").mkdir()
-    with open(os.fsencode(tmp_path / "a") + b"/\xff.jpg", "wb") as file:
-        file.write(JPEG)
-    (candidate,) = folder.pictures(tmp_path)
-    assert candidate.url.endswith("%FF.jpg")
-    os.mkdir(os.fsencode(tmp_path) + b"/\xfe")
-    with pytest.raises(ByodError, match="not UTF-8; rename it"):
-        list(folder.pictures(tmp_path))
+    """A file whose name is not UTF-8 is offered by its address, and one in such a folder under a readable label."""
+    for place in (b"/a", b"/\xfe"):
+        os.mkdir(os.fsencode(tmp_path) + place)
+        with open(os.fsencode(tmp_path) + place + b"/\xff.jpg", "wb") as file:
+            file.write(JPEG)
+    first, second = folder.pictures(tmp_path)
+    assert first.url.endswith("/a/%FF.jpg")
+    assert (second.label, second.path.parent.name) == ("\\xfe", "\udcfe")
 
 
 def test_labels_are_composed(tmp_path):
@@ -252,6 +252,31 @@ def test_hostile_lists_are_refused_with_their_place(tmp_path, name, content, wor
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize(
+    "label", ["a\u200bb", "a\u202eb", "cat\u200d", "a\x1bb", "a\nb", "__reject__", "a/b"]
+)
+def test_labels_are_looked_at_like_names_that_are_typed(tmp_path, suffix, label):
+    """A label that could not be typed as a class is refused with its row, in every form of list."""
+    path = put(tmp_path / f"x{suffix}", FORMS[suffix]([{"url": "https://a.example/1", "label": label}]))
+    with pytest.raises(ByodError, match=r"row \d: label '.*' cannot name a class") as caught:
+        list(url_list.listed(path))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_joiners_in_lists_are_letters(tmp_path, suffix):
+    """Joiners of living scripts and emoji stay in labels and creators' names; else what nobody sees is dropped."""
+    row = {
+        "url": "https://a.example/1",
+        "label": "می\u200cخواهم",
+        "creator": "👨\u200d👩\u200d👧 क्\u200dष \u202ea\u200bb",
+    }
+    (candidate,) = url_list.listed(put(tmp_path / f"x{suffix}", FORMS[suffix]([row])))
+    assert candidate.label == "می\u200cخواهم"
+    assert candidate.creator == "👨\u200d👩\u200d👧 क्\u200dष ab"
+
+
 def test_rows_before_a_bad_one_come(tmp_path):
     """A list is read row by row: what stands before trouble is there."""
     path = put(tmp_path / "x.csv", b"url,label\nhttps://a.example/1,x\n,y\n")
@@ -316,6 +341,7 @@ def test_a_parquet_file_that_would_fill_the_memory(tmp_path, monkeypatch):
 
 
 _word = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=30)
+_label = _word.filter(lambda word: "/" not in word and not hidden(word))
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
@@ -324,7 +350,7 @@ def test_any_addresses_and_labels_come_through(tmp_path, suffix):
     import unicodedata
 
     @settings(max_examples=40, deadline=None)
-    @given(st.lists(st.tuples(_word, _word), min_size=1, max_size=5))
+    @given(st.lists(st.tuples(_word, _label), min_size=1, max_size=5))
     def come_through(pairs):
         rows = [{"url": f"https://a.example/{url}", "label": label} for url, label in pairs]
         path = put(tmp_path / f"list{suffix}", FORMS[suffix](rows))
