@@ -149,7 +149,8 @@ def add_labelled(
 def preview(recipe: Recipe, settings: Settings) -> list[tuple[Candidate, Reason | None]]:
     """Search as a collection would for its first round, with what it would refuse; nothing is written."""
     search = _candidate_search(recipe, settings, {}, lambda *_: None)
-    return search.draw(dict.fromkeys(recipe.classes, recipe.per_class))
+    drawn = search.draw(dict.fromkeys(recipe.classes, recipe.per_class))
+    return [(candidate.shown, refused) for candidate, refused in drawn]
 
 
 def dedupe(folder: Path, *, say: Say) -> tuple[placement.Placements, Snapshot]:
