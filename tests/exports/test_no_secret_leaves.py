@@ -14,6 +14,8 @@ from byod.dataset.dataset_folder import Dataset
 from byod.tasks import TASKS
 from byod.testing import draw_classes
 
+pytestmark = pytest.mark.slow
+
 SECRET = b"5EC2E7"
 OF_LABELS = list(TASKS["classify"].exchange.exports)
 SIGNATURES = (
