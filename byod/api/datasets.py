@@ -198,7 +198,9 @@ def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]
         return check_page.write_check(snapshot, dataset.task.pages, page), snapshot
 
 
-def export(folder: Path, format: str, into: Path, *, links: bool, keep_metadata: bool, say: Say) -> Path:
+def export(
+    folder: Path, format: str, into: Path, *, links: bool, keep_metadata: bool = False, say: Say
+) -> Path:
     """Write the dataset in another format, with its split."""
     with opened(folder, say) as dataset:
         done = assign(dataset)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from byod.images.formats import recognise
 from byod.images.metadata import Blocks, Kept, Uncuttable, read, rewritten
 from byod.images.picture_types import TYPES
 from byod.report import dataset_statistics
@@ -104,12 +105,16 @@ def _from_the_web(snapshot: Snapshot, sample: Sample) -> bool:
 
 
 def positions(snapshot: Snapshot, items: Iterable[Leaving]) -> int:
-    """The number of pictures whose own file says where they were taken.
+    """The number of pictures whose own file says where they were taken."""
+    return sum(_says_where(snapshot.folder / PurePosixPath(item.sample.path)) for item in items)
 
-    Raises:
-        DatasetError: a file is gone or is not the picture that byod knows.
-    """
-    return sum(_looked_at(snapshot, item).blocks.position for item in items)
+
+def _says_where(path: Path) -> bool:
+    try:
+        original = path.read_bytes()
+        return read(original, recognise(original)).position
+    except (OSError, PictureError, Uncuttable):
+        return False  # it has just been exported: whatever hinders reading it was said, or it is damaged
 
 
 class _Original(NamedTuple):
@@ -188,11 +193,10 @@ def _opened(original: bytes, path: Path) -> _Original:
             upright = image.getexif().get(_ORIENTATION, 1) in (0, 1)
             everywhere = kind in TYPES and TYPES[kind].everywhere
             portable = everywhere and image.mode in ("L", "RGB") and upright
-            info = dict(image.info)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DatasetError(f"{path} is not a picture that can be opened; run `byod status` first") from error
     try:
-        return _Original(original, path, kind, read(original, kind, info), portable, cuttable=True)
+        return _Original(original, path, kind, read(original, kind), portable, cuttable=True)
     except Uncuttable:
         return _Original(original, path, kind, Blocks(), portable, cuttable=False)
 

@@ -8,12 +8,13 @@ https://www.w3.org/Graphics/JPEG/jfif3.pdf, https://www.w3.org/TR/png-3/.
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import zlib
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from byod.images import credit_fields
 
@@ -71,13 +72,8 @@ class Blocks(NamedTuple):
         )
 
 
-def read(content: bytes, name: str, info: dict[Any, Any]) -> Blocks:
-    """The metadata of a picture file.
-
-    Args:
-        content: the file.
-        name: its type, as Pillow calls it.
-        info: what Pillow's reader found beside the pixels, for types other than JPEG, PNG and TIFF.
+def read(content: bytes, name: str) -> Blocks:
+    """The metadata of a picture file; `name` is its type, as Pillow calls it.
 
     Raises:
         Uncuttable: its segments cannot be told apart.
@@ -88,7 +84,18 @@ def read(content: bytes, name: str, info: dict[Any, Any]) -> Blocks:
         return _of_png(content)
     if name == "TIFF":
         return Blocks(content, credit_fields.xmp_in(content))
-    exif, xmp = info.get("exif"), info.get("xmp")
+    return _of_other(content)
+
+
+def _of_other(content: bytes) -> Blocks:
+    """What Pillow's reader finds beside the pixels: such a file is never cut, but written anew."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            exif, xmp = image.info.get("exif"), image.info.get("xmp")
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise Uncuttable("it cannot be opened") from error
     return Blocks(
         exif.removeprefix(_EXIF) if isinstance(exif, bytes) else b"", xmp if isinstance(xmp, bytes) else b""
     )

@@ -15,6 +15,7 @@ https://github.com/akamai/EdgeAuth-Token-Python (Akamai).
 from __future__ import annotations
 
 import re
+import string
 from typing import Annotated
 from urllib.parse import quote, unquote
 
@@ -83,13 +84,15 @@ def shown_in(words: str) -> str:
 
 
 _RUN = re.compile(r"[^\s\"'<>]+")
+_SCHEME = string.ascii_letters + string.digits + "+.-"
 
 
 def _shown_run(run: str) -> str:
     """A run of words without blanks: an address with what stands around it, the path of one, or a single parameter."""
-    start = re.search(r"[A-Za-z][A-Za-z0-9+.-]*://", run)
-    if start is not None:
-        return run[: start.start()] + shown(run[start.start() :])
+    before, slashes, _ = run.partition("://")
+    if slashes:
+        start = len(before.rstrip(_SCHEME))
+        return run[:start] + shown(run[start:])
     if "?" in run:
         return shown(run)
     return _shown_parameters(run.split("&"), 0) or _LEFT_OUT

@@ -125,7 +125,7 @@ def without(content, name):
 
 
 def credited(content, name):
-    return rewritten(content, name, read(content, name, {}).credit)
+    return rewritten(content, name, read(content, name).credit)
 
 
 @pytest.mark.parametrize("cut", [without, credited])
@@ -144,8 +144,8 @@ def test_nothing_private_is_left(name, cut):
         assert not told.get_ifd(0x8769)
         assert not told.get_ifd(1)
         assert set(told) <= {0x013B, 0x8298}
-    assert read(content, name, {}).position
-    assert not read(left, name, {}).position
+    assert read(content, name).position
+    assert not read(left, name).position
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -157,7 +157,7 @@ def test_ones_own_picture_says_nothing(name):
         assert not image.getexif()
         assert not image.info.keys() & {"exif", "xmp", "photoshop", "comment", "Author", "XML:com.adobe.xmp"}
     assert without(left, name) == left
-    assert read(left, name, {}) == Blocks()
+    assert read(left, name) == Blocks()
 
 
 def test_who_made_a_jpeg_stays():
@@ -218,7 +218,7 @@ def test_damaged_files_are_cut_or_refused(data, name):
         credited(damaged, name)
     except Uncuttable:
         return
-    assert read(left, name, {}) == Blocks()
+    assert read(left, name) == Blocks()
     try:
         before = pixels(damaged)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from byod.schema.addresses import shown, shown_in, without_user
+from byod.schema.records import Candidate, Origin, told
 
 SIGNED = {
     "https://bob:SECRET@host/a.jpg": "https://host/a.jpg",
@@ -91,3 +92,22 @@ def test_what_is_shown_stays(rest):
 def test_no_user_is_left(name):
     """Whatever name and password an address begins with, only host and path are left."""
     assert without_user(f"https://{name}:{name}@host/a") == "https://host/a"
+
+
+def test_what_leaves_of_a_candidate_holds_no_secret():
+    """An origin, made with or without checks, and a shown candidate hold no secret in any field that can hold one."""
+    signed = "https://bob:SECRET@h/a?token=SECRET"
+    texts = dict.fromkeys(("title", "creator", "attribution", "terms"), f"see {signed}")
+    known = {
+        "url": signed,
+        "page": signed,
+        "creator_url": signed,
+        "licence_url": signed,
+        "source": "urls",
+        **texts,
+    }
+    candidate = Candidate(label="cat", **known)
+    assert "SECRET" not in candidate.shown.model_dump_json()
+    assert "SECRET" not in Origin(sha256="0" * 64, **known).model_dump_json()
+    made = Origin.unchecked({**told(candidate.model_dump()), "sha256": "0" * 64, "fetched_at": None})
+    assert made == Origin(sha256="0" * 64, **known)
