@@ -33,27 +33,42 @@ _AUTHORITY = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _USER_WITHIN = re.compile(r"(:[/\\]{2,})[^/\\?#&\s]*@")
-_SIGNED = re.compile(r"x-(amz|goog|oss|cos|obs|tos|bce|ms)-.*|q-(sign|ak$|key|header|url|signature).*")
+_SIGNED = re.compile(
+    r"x-(amz|goog|oss|cos|obs|tos|bce|ms)-(?!process).*|q-(sign|ak$|key|header|url|signature).*"
+)
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRET_WORDS = frozenset(
     {
         *("auth", "authentication", "authorization", "bearer", "credential", "credentials"),
         *("apikey", "hmac", "jwt", "key", "otp", "secret", "sid", "ticket", "token"),
-        *("pass", "passphrase", "passwd", "password", "pwd"),
+        *("pass", "passcode", "passphrase", "passwd", "password", "pin", "pw", "pwd"),
+        *("cookie", "csrf", "nonce", "phpsessid", "sessid", "session", "xsrf"),
         *("sas", "sig", "sign", "signature"),
         *("gda", "hdnea", "hdntl", "hdnts"),
     }
 )
 _SECRET_ENDS = (
-    *("token", "secret", "password", "passwd", "passphrase", "signature", "credential", "hmac", "sessionid"),
+    *(
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "passphrase",
+        "signature",
+        "credential",
+        "hmac",
+        "sessionid",
+        "sig",
+    ),
     *(f"{kind}key" for kind in ("access", "account", "api", "app", "auth", "client", "secret", "private")),
     *(f"{kind}key" for kind in ("session", "shared", "subscription", "user", "license", "master", "storage")),
+    *(f"{kind}key" for kind in ("consumer", "link", "resource", "rl", "share", "sign", "signing")),
 )
 _SECRET_NAMES = frozenset(
     {"awsaccesskeyid", "ossaccesskeyid", "accesskeyid", "googleaccessid", "key-pair-id"}
 )
 _DIGEST_NAMES = frozenset(
-    {"s", "h", "hm", "oh", "_nc_ohc", "hash", "md5", "mac", "digest", "verify", "code", "st"}
+    {"s", "h", "hm", "oh", "hash", "md5", "mac", "digest", "verify", "code", "st", "tk"}
 )
 """Names of signatures at some, and of something else at others: told by a value that reads like a digest."""
 _DIGEST = re.compile(r"(?=.*[0-9])[A-Za-z0-9_\-+/=.~%]{20,}")
@@ -61,7 +76,15 @@ _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+.*")
 _ALONG = frozenset(
     {
         *("expires", "expire", "expiry", "exp", "expiration", "e", "ex", "is", "oe", "oh"),
-        *("policy", "acl", "hash-algorithm", "response-content-disposition"),
+        *(
+            "_nc_ohc",
+            "policy",
+            "acl",
+            "urlprefix",
+            "keyname",
+            "hash-algorithm",
+            "response-content-disposition",
+        ),
         *("se", "sp", "sv", "sr", "st", "spr", "sip", "si", "ss", "srt", "ses", "sdd", "scid"),
         *("skoid", "sktid", "skt", "ske", "sks", "skv", "saoid", "suoid"),
     }

@@ -38,11 +38,17 @@ SIGNED = {
     "https://h/a?w=640&s=5EC2E7000123456789abcdef01234567": "https://h/a?w=640",
     "https://h/a?ex=65f&is=64e&hm=5EC2E7000123456789abcdef01234567": "https://h/a",
     "https://h/a?x=eyJhbGci.SECRET.SECRET": "https://h/a",
+    "https://h/a?_nc_ht=x&_nc_ohc=SECRET&oh=00_5EC2E7000123456789abcdef&oe=65AA": "https://h/a?_nc_ht=x",
+    "https://h/a?PHPSESSID=SECRET&session=SECRET&pw=SECRET&csrf=SECRET": "https://h/a",
+    "https://h/a?rlkey=SECRET&resourcekey=SECRET&upsig=SECRET&dl=1": "https://h/a?dl=1",
+    "https://h/a?URLPrefix=SECRET&Expires=1&KeyName=k&Signature=SECRET": "https://h/a",
+    "https://h/a?wsSecret=SECRET&X-Plex-Token=SECRET&oauth_consumer_key=SECRET": "https://h/a",
     "//bob:SECRET@host/a": "//host/a",
 }
 PLAIN = (
     "https://h/a.jpg",
     "https://h/a.jpg?id=3&width=640&keyword=cat&author=bob&Expires=5&s=3&st=Berlin&sp=2&code=abc",
+    "https://h/a.jpg?x-oss-process=image/resize,w_100&config=2&spinning=3&cookies=4",
     "https://medium.com/@user/a?id=1",
     "https://www.flickr.com/photos/1@N00/2?a=b@c",
     "https://h/File:A=b.jpg?uselang=de&monkey=1&design=x&passage=2",
