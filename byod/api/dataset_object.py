@@ -222,14 +222,19 @@ class Dataset:
         *,
         into: str | Path | None = None,
         links: bool = False,
+        keep_metadata: bool = False,
         progress: bool = True,
     ) -> Path:
         """Write the dataset, with its split, in a format other tools read, and return the folder.
 
+        Files leave without what they say of camera, place and time; pictures from the web keep who made them and how
+        they may be used. No JPEG is encoded anew for that.
+
         Args:
             format: `folders`, `hf`, `webdataset` or `croissant`; of points `cat`, `coco` or `yolo-pose`.
             into: where to; by default `exports/<dataset>-<format>`.
-            links: hard links instead of copies.
+            links: hard links instead of copies, where a file leaves as it is.
+            keep_metadata: leave everything in the files: EXIF, XMP, IPTC, comments.
             progress: show what is being done.
 
         Examples:
@@ -239,7 +244,8 @@ class Dataset:
         """
         place = folder_given(into) or Path("exports") / f"{self.folder.resolve().name}-{format}"
         with progress_display(progress) as display:
-            return datasets.export(self.folder, format, place, links=links, say=display.say)
+            how = {"links": links, "keep_metadata": keep_metadata}
+            return datasets.export(self.folder, format, place, **how, say=display.say)
 
     def train(
         self,

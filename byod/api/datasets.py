@@ -23,7 +23,7 @@ from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
 from byod.collection.search import CandidateSearch, refusal
 from byod.collection.sources import folder as own_pictures
 from byod.collection.sources import url_list as address_lists
-from byod.dataset import placement
+from byod.dataset import export_selection, placement
 from byod.dataset import restore as restoration
 from byod.dataset.assign_splits import SplitDone, assign, say_split
 from byod.dataset.dataset_folder import Dataset
@@ -163,7 +163,8 @@ def add_labelled(
 def preview(recipe: Recipe, settings: Settings) -> list[tuple[Candidate, Reason | None]]:
     """Search as a collection would for its first round, with what it would refuse; nothing is written."""
     search = _candidate_search(recipe, settings, {}, lambda *_: None)
-    return search.draw(dict.fromkeys(recipe.classes, recipe.per_class))
+    drawn = search.draw(dict.fromkeys(recipe.classes, recipe.per_class))
+    return [(candidate.shown, refused) for candidate, refused in drawn]
 
 
 def dedupe(folder: Path, *, say: Say) -> tuple[placement.Placements, Snapshot]:
@@ -211,14 +212,22 @@ def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]
         return check_page.write_check(snapshot, dataset.task.pages, page), snapshot
 
 
-def export(folder: Path, format: str, into: Path, *, links: bool, say: Say) -> Path:
+def export(
+    folder: Path, format: str, into: Path, *, links: bool, keep_metadata: bool = False, say: Say
+) -> Path:
     """Write the dataset in another format, with its split."""
     with opened(folder, say) as dataset:
         done = assign(dataset)
         say_split(done, say)
         snapshot = dataset.snapshot()
-        written = exports.export(snapshot, dataset.task, format, into, links=links)
-        staying = len(dataset_statistics.usable(snapshot)) - len(exports.leaving(snapshot, dataset.task))
+        written = exports.export(
+            snapshot, dataset.task, format, into, links=links, keep_metadata=keep_metadata
+        )
+        items = exports.leaving(snapshot, dataset.task)
+        if told := export_selection.positions(snapshot, items):
+            outcome = "kept, as asked for" if keep_metadata else "left out"
+            say(f"{told} of {len(items)} pictures say in their file where they were taken: {outcome}")
+        staying = len(dataset_statistics.usable(snapshot)) - len(items)
         if (left := staying - done.elsewhere) > 0:
             say(f"{left} pictures have no {dataset.task.exchange.holds} yet and stay here")
         return written

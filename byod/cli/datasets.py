@@ -167,7 +167,16 @@ def export(
         bool,
         typer.Option(
             "--links",
-            help="Hard links to the dataset's own files instead of copies: quick, and no disk is used.",
+            help="Hard links to the dataset's own files instead of copies, where one leaves as it is: quick, and no "
+            "disk is used.",
+        ),
+    ] = False,
+    keep_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--keep-metadata",
+            help="Leave in the files all that they say of camera, place, time and person. Default: only who made a "
+            "picture from the web, and how it may be used.",
         ),
     ] = False,
     runtime: Annotated[
@@ -187,7 +196,7 @@ def export(
     elif runtime is not None:
         raise UsageError("--runtime is about --format web")
     else:
-        written = byod.Dataset(named).export(format, into=into, links=links)
+        written = byod.Dataset(named).export(format, into=into, links=links, keep_metadata=keep_metadata)
     if as_json:
         print_result({"format": format, "path": str(written)})
     else:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
+from byod.images.formats import recognise
+from byod.images.metadata import Blocks, Kept, Uncuttable, read, rewritten
 from byod.images.picture_types import TYPES
 from byod.report import dataset_statistics
 from byod.report.attribution import Credit, credit
@@ -20,7 +24,7 @@ _ORIENTATION = 274
 class Leaving(Record):
     """One picture on its way out: `folder` is a safe name for its class, `stem` a unique file name without ending.
 
-    `number` is the class's position among the classes, from 0.
+    `number` is the class's position among the classes, from 0; `kept` how much of its metadata goes with it.
     """
 
     sample: Sample
@@ -30,6 +34,7 @@ class Leaving(Record):
     folder: str
     stem: str
     credit: Credit
+    kept: Kept
 
 
 class Content(Record):
@@ -45,10 +50,12 @@ class Content(Record):
         return hashlib.sha256(self.content).hexdigest()
 
 
-def selected(snapshot: Snapshot) -> tuple[Leaving, ...]:
+def selected(snapshot: Snapshot, *, keep_metadata: bool) -> tuple[Leaving, ...]:
     """The usable pictures, by part of the split, class and SHA-256.
 
-    Addresses of files on this machine (`file:`) are left out of their credits: they say nothing to anybody else.
+    Of metadata, pictures from the web keep who made them and how they may be used, one's own nothing, and all of them
+    everything with `keep_metadata`. Addresses of files on this machine (`file:`) are left out of their credits: they
+    say nothing to anybody else.
 
     Raises:
         DatasetError: there are none, or some have no part of the split yet.
@@ -75,6 +82,11 @@ def selected(snapshot: Snapshot) -> tuple[Leaving, ...]:
             folder=folders[sample.label],
             stem=sample.sha256[:20],
             credit=_public(credit(sample, dataset_statistics.origin_of(snapshot, sample), sample.path)),
+            kept=Kept.ALL
+            if keep_metadata
+            else Kept.CREDIT
+            if _from_the_web(snapshot, sample)
+            else Kept.NOTHING,
         )
         for sample in samples
     )
@@ -87,15 +99,59 @@ def _has_a_place(snapshot: Snapshot, sample: Sample) -> bool:
     return part is None or part.known
 
 
-def content(snapshot: Snapshot, item: Leaving) -> Content:
-    """A picture as upright 8-bit JPEG or PNG: its own bytes when it is one, otherwise written anew.
+def _from_the_web(snapshot: Snapshot, sample: Sample) -> bool:
+    """True unless it came from this machine alone: from a folder, an archive, or by hand."""
+    return any(is_public(origin.url) for origin in snapshot.origins.get(sample.sha256, ()))
 
-    Readers differ: torchvision and Keras do not turn a photo as its EXIF says, Keras knows no WebP. A JPEG, WebP or
-    AVIF is written anew as JPEG of quality 95 without chroma subsampling, anything else as PNG.
+
+def positions(snapshot: Snapshot, items: Iterable[Leaving]) -> int:
+    """The number of pictures whose own file says where they were taken."""
+    return sum(_says_where(snapshot.folder / PurePosixPath(item.sample.path)) for item in items)
+
+
+def _says_where(path: Path) -> bool:
+    try:
+        original = path.read_bytes()
+        return read(original, recognise(original)).position
+    except (OSError, PictureError, Uncuttable):
+        return False  # it has just been exported: whatever hinders reading it was said, or it is damaged
+
+
+class _Original(NamedTuple):
+    """A picture's own file: Pillow's name of its type, its metadata, and whether every reader sees it as byod does.
+
+    `cuttable` says whether its segments can be told apart.
+    """
+
+    content: bytes
+    path: Path
+    kind: str
+    blocks: Blocks
+    portable: bool
+    cuttable: bool
+
+
+def content(snapshot: Snapshot, item: Leaving) -> Content:
+    """A picture as upright 8-bit JPEG or PNG, with the metadata that may leave.
+
+    A file that is one already is copied, or its metadata cut out of it; any other is written anew. Readers differ:
+    torchvision and Keras do not turn a photo as its EXIF says, Keras knows no WebP. A JPEG, WebP or AVIF is written
+    anew as JPEG of quality 95 without chroma subsampling, anything else as PNG. A picture that is written anew keeps at
+    most who made it and how it may be used.
 
     Raises:
         DatasetError: the file is gone or is not the picture that byod knows.
     """
+    original = _looked_at(snapshot, item)
+    whole, kind = original.content, original.kind
+    told = Blocks() if item.kept is Kept.NOTHING else original.blocks.credit
+    if original.portable and (item.kept is Kept.ALL or original.cuttable):
+        left = whole if item.kept is Kept.ALL else rewritten(whole, kind, told)
+        return Content(content=left, suffix=TYPES[kind].suffixes[0], same=left == whole)
+    return _anew(original, told)
+
+
+def _looked_at(snapshot: Snapshot, item: Leaving) -> _Original:
     path = snapshot.folder / PurePosixPath(item.sample.path)
     try:
         original = path.read_bytes()
@@ -103,10 +159,7 @@ def content(snapshot: Snapshot, item: Leaving) -> Content:
         raise DatasetError(f"{path} cannot be read ({error.strerror}); run `byod status` first") from error
     if hashlib.sha256(original).hexdigest() != item.sample.sha256:
         raise DatasetError(f"{path} has changed since byod looked at it; run `byod status` first")
-    kind, portable = _kind(original, path)
-    if portable:
-        return Content(content=original, suffix=TYPES[kind].suffixes[0], same=True)
-    return _anew(original, path, lossless=kind in TYPES and TYPES[kind].lossless)
+    return _opened(original, path)
 
 
 def place(
@@ -131,38 +184,52 @@ def _linked(source: Path, target: Path) -> bool:
     return True
 
 
-def _kind(original: bytes, path: Path) -> tuple[str, bool]:
-    """Pillow's name of the format, and whether every reader sees the picture as byod does."""
+def _opened(original: bytes, path: Path) -> _Original:
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(original)) as image:
             kind = "JPEG" if image.format == "MPO" else image.format or ""
             upright = image.getexif().get(_ORIENTATION, 1) in (0, 1)
-            return kind, kind in TYPES and TYPES[kind].everywhere and image.mode in ("L", "RGB") and upright
+            everywhere = kind in TYPES and TYPES[kind].everywhere
+            portable = everywhere and image.mode in ("L", "RGB") and upright
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DatasetError(f"{path} is not a picture that can be opened; run `byod status` first") from error
+    try:
+        return _Original(original, path, kind, read(original, kind), portable, cuttable=True)
+    except Uncuttable:
+        return _Original(original, path, kind, Blocks(), portable, cuttable=False)
 
 
-def _anew(original: bytes, path: Path, *, lossless: bool) -> Content:
+def _anew(original: _Original, told: Blocks) -> Content:
     from byod.images.decode import open_picture
 
     try:
-        image = open_picture(original)
+        image = open_picture(original.content)
     except PictureError as error:
-        raise DatasetError(f"{path} cannot be opened ({error.detail}); run `byod status` first") from error
+        raise DatasetError(
+            f"{original.path} cannot be opened ({error.detail}); run `byod status` first"
+        ) from error
+    image.info.clear()  # Pillow would write some of it
     target = io.BytesIO()
-    if lossless:
+    kind = "PNG" if original.kind in TYPES and TYPES[original.kind].lossless else "JPEG"
+    if kind == "PNG":
         image.save(target, "PNG")
-        return Content(content=target.getvalue(), suffix=".png", same=False)
-    image.save(target, "JPEG", quality=95, subsampling=0)
-    return Content(content=target.getvalue(), suffix=".jpg", same=False)
+    else:
+        image.save(target, "JPEG", quality=95, subsampling=0)
+    left = rewritten(target.getvalue(), kind, told)
+    return Content(content=left, suffix=TYPES[kind].suffixes[0], same=False)
 
 
 def _public(line: Credit) -> Credit:
     local = {
         name: None
         for name in ("url", "page", "creator_url", "licence_url")
-        if not (getattr(line, name) or "").lower().startswith(("http://", "https://"))
+        if not is_public(getattr(line, name) or "")
     }
     return line.model_copy(update=local)
+
+
+def is_public(address: str) -> bool:
+    """True for an address that says something to others: one of the web, not of a file on this machine."""
+    return address.lower().startswith(("http://", "https://"))

@@ -29,7 +29,15 @@ def formats(tasks: Tasks) -> dict[str, str]:
     return {name: known.read_by for task in tasks.values() for name, known in task.exchange.exports.items()}
 
 
-def export(snapshot: Snapshot, task: TaskDefinition, format: str, into: Path, *, links: bool = False) -> Path:
+def export(
+    snapshot: Snapshot,
+    task: TaskDefinition,
+    format: str,
+    into: Path,
+    *,
+    links: bool = False,
+    keep_metadata: bool = False,
+) -> Path:
     """Write the dataset into the folder `into` and return it; an earlier export of the same set is replaced.
 
     Args:
@@ -39,6 +47,7 @@ def export(snapshot: Snapshot, task: TaskDefinition, format: str, into: Path, *,
         into: a folder that is missing, empty, or an earlier export of this dataset in this format.
         links: hard links in place of copies where a picture leaves as it is; whoever changes such a file in place
             changes the dataset's own.
+        keep_metadata: leave in the files what they say of camera, place and time.
 
     Raises:
         UsageError: the task has no such format.
@@ -52,7 +61,7 @@ def export(snapshot: Snapshot, task: TaskDefinition, format: str, into: Path, *,
         )
     into = into.resolve()
     _check_place(snapshot, task, format, into)
-    items = leaving(snapshot, task)
+    items = leaving(snapshot, task, keep_metadata=keep_metadata)
     with files.staging(into) as staging:
         writer: Any = import_module(known[format].module)
         written = writer.write(snapshot, items, staging, links)
@@ -61,13 +70,14 @@ def export(snapshot: Snapshot, task: TaskDefinition, format: str, into: Path, *,
     return into
 
 
-def leaving(snapshot: Snapshot, task: TaskDefinition) -> tuple[Leaving, ...]:
+def leaving(snapshot: Snapshot, task: TaskDefinition, *, keep_metadata: bool = False) -> tuple[Leaving, ...]:
     """The pictures that leave: all usable ones that have the labels of the task.
 
     Raises:
         DatasetError: there are none.
     """
-    items = tuple(item for item in selected(snapshot) if task.exchange.leaves(snapshot, item.sample))
+    usable = selected(snapshot, keep_metadata=keep_metadata)
+    items = tuple(item for item in usable if task.exchange.leaves(snapshot, item.sample))
     if not items:
         raise DatasetError(f"{snapshot.name} has no picture with {task.exchange.holds} yet")
     return items

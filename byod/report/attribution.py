@@ -20,6 +20,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from byod.report import dataset_statistics
+from byod.schema.addresses import Address, Words
 from byod.schema.errors import DatasetError
 from byod.schema.files import opened
 from byod.schema.records import Origin, Record, Sample, Sha256, Snapshot
@@ -31,21 +32,24 @@ _MARK = re.compile(r"(^|[;\t\r\n])'")
 
 
 class Credit(Record):
-    """One line of CREDITS.csv; `file` is relative to the folder the CSV stands in, None is an empty cell."""
+    """One line of CREDITS.csv; `file` is relative to the folder the CSV stands in, None is an empty cell.
+
+    Its addresses are those of an `Origin`, without passwords and keys, also when an older file holds them.
+    """
 
     file: str
-    creator: str | None = None
+    creator: Words | None = None
     licence: str | None = None
-    licence_url: str | None = None
-    page: str | None = None
+    licence_url: Address | None = None
+    page: Address | None = None
     source: str | None = None
-    url: str | None = None
-    title: str | None = None
+    url: Address | None = None
+    title: Words | None = None
     fetched_at: datetime | None = None
     sha256: Sha256
-    creator_url: str | None = None
-    terms: str | None = None
-    attribution: str | None = None
+    creator_url: Address | None = None
+    terms: Words | None = None
+    attribution: Words | None = None
 
     @property
     def origin(self) -> Origin | None:

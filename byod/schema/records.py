@@ -6,6 +6,7 @@ A later record refers to an earlier one by its key (an address, a SHA-256); none
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +22,7 @@ from pydantic import (
 )
 
 from byod.schema import defaults
+from byod.schema.addresses import Address, Words, shown, shown_in
 from byod.schema.open_enum import OpenEnum
 from byod.schema.reasons import Reason
 
@@ -136,6 +138,11 @@ class Candidate(Record):
     height: int | None = None
     path: Path | None = None
 
+    @property
+    def shown(self) -> Candidate:
+        """The candidate as it may leave byod: without the passwords and keys in its addresses."""
+        return self.model_copy(update=told({name: getattr(self, name) for name in TOLD}))
+
 
 class Fetched(Record):
     """The bytes of one address: received whole, named by their SHA-256."""
@@ -250,20 +257,38 @@ class Placement(Record):
 
 
 class Origin(Record):
-    """The origin of a sample's bytes: one line of its provenance; several may name the same sample."""
+    """The origin of a sample's bytes: one line of its provenance; several may name the same sample.
+
+    It is what leaves byod of a candidate, and so never holds the password or the key of a signed address
+    (`byod.schema.addresses`).
+    """
 
     sha256: Sha256
-    url: str
+    url: Address
     source: str
-    terms: str | None = None
-    page: str | None = None
-    title: str | None = None
-    creator: str | None = None
-    creator_url: str | None = None
+    terms: Words | None = None
+    page: Address | None = None
+    title: Words | None = None
+    creator: Words | None = None
+    creator_url: Address | None = None
     licence: str | None = None
-    licence_url: str | None = None
-    attribution: str | None = None
+    licence_url: Address | None = None
+    attribution: Words | None = None
     fetched_at: datetime | None = None
+
+
+TOLD = tuple(set(Origin.model_fields) & set(Candidate.model_fields))
+"""The fields of a candidate that its origin repeats."""
+_ADDRESSES = ("url", "page", "creator_url", "licence_url")
+
+
+def told(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those fields, out of a candidate's values, as an origin may hold them; `Origin.unchecked` takes them."""
+    made = {name: values.get(name) for name in TOLD}
+    for name, value in made.items():
+        if value:
+            made[name] = shown(value) if name in _ADDRESSES else shown_in(value)
+    return made
 
 
 class Verdict(Record):

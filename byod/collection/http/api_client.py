@@ -26,6 +26,7 @@ from byod.collection.http import parsing
 from byod.collection.http.guard import PrivateAddress, chain
 from byod.collection.http.sockets import Allowance, limited
 from byod.schema import files
+from byod.schema.addresses import without_user
 from byod.schema.config import Settings
 from byod.schema.errors import KeyRefused, RateLimited, SourceError
 from byod.schema.records import Record
@@ -344,7 +345,7 @@ def _read(response: requests.Response, source: str, started: float) -> bytes:
 
 def _no_answer(source: str, url: str, error: Exception) -> Exception:
     """Interpret a broken connection; addresses that may not be contacted are not tried again."""
-    host = urlsplit(url).netloc
+    host = urlsplit(without_user(url)).netloc
     if any(isinstance(cause, PrivateAddress) for cause in chain(error)):
         return SourceError(
             f"{source}: {host} is an address of this machine or its network; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import re
 import socket
@@ -9,7 +10,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urldefrag, urljoin, urlsplit
 
 import requests
 import urllib3.exceptions
@@ -22,6 +23,7 @@ from byod.collection.http.body import BodyRefused, ByteBudget, read_start, read_
 from byod.collection.http.guard import PrivateAddress, chain
 from byod.collection.http.sockets import Allowance, OutOfTime, limited
 from byod.schema import defaults
+from byod.schema.addresses import shown_in, without_user
 from byod.schema.reasons import Reason, of_status
 from byod.schema.records import Miss, Record
 
@@ -182,9 +184,10 @@ def _exchange(
 def _answer(session: requests.Session, target: str, limits: Limits) -> Iterator[requests.Response]:
     """Send the request; the connection is kept only when the answer was read to its end."""
     request = requests.PreparedRequest()
-    request.method, request.url = "GET", target  # canonical already: preparing it again would change nothing
+    # canonical already: preparing it again would change nothing
+    request.method, request.url = "GET", without_user(target)
     own = {name: str(value) for name, value in session.headers.items()}
-    request.headers = CaseInsensitiveDict({**own, **_HEADERS})
+    request.headers = CaseInsensitiveDict({**own, **_HEADERS, **_authorization(target)})
     request.hooks = default_hooks()
     timeout = (min(limits.connect, limits.deadline), limits.deadline)
     # Straight to the adapter: `session.send` looks ahead at the redirect and stumbles over hostile ones.
@@ -193,6 +196,16 @@ def _answer(session: requests.Session, target: str, limits: Limits) -> Iterator[
         yield response
     finally:
         response.close()
+
+
+def _authorization(target: str) -> dict[str, str]:
+    """The header for the user name and password in an address (https://www.rfc-editor.org/rfc/rfc7617, as UTF-8)."""
+    user, at, _ = urlsplit(target).netloc.rpartition("@")
+    if not at:
+        return {}
+    name, _, password = user.partition(":")
+    both = f"{unquote(name)}:{unquote(password)}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(both).decode('ascii')}"}
 
 
 def _without_body(response: requests.Response, target: str) -> Redirect | Miss:
@@ -215,13 +228,32 @@ def _redirect(response: requests.Response, target: str) -> Redirect | Miss:
     with suppress(UnicodeError):  # what is not UTF-8 stays the header's own Latin-1
         location = location.encode("latin-1").decode("utf-8")
     try:
-        url = canonical(urljoin(target, location))
+        url = _led_to(target, canonical(without_user(urljoin(target, location))))
     except ValueError:
         url = None
     if url is None:
         detail = clean(f"redirect to {location}")
         return Miss(url=target, reason=Reason.BAD_ADDRESS, detail=detail, status=response.status_code)
     return Redirect(url)
+
+
+def _led_to(target: str, url: str | None) -> str | None:
+    """Where a redirect leads: with the password of the address that was asked, as long as it is the same server.
+
+    Another host, another port and http after https get none, nor one that the redirect itself names.
+    """
+    before = urlsplit(target)
+    user, at, _ = before.netloc.rpartition("@")
+    if url is None or not at:
+        return url
+    after = urlsplit(url)
+    if _server(after) != _server(before):
+        return url
+    return after._replace(netloc=f"{user}@{after.netloc}").geturl()
+
+
+def _server(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 _KINDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Reason], ...] = (
@@ -269,5 +301,9 @@ def _words(error: BaseException) -> str:
 
 
 def clean(text: str, most: int = 200) -> str:
-    """A stranger's words made harmless for a terminal and a table: printable, one line, at most `most` letters."""
+    """A stranger's words made harmless for a terminal and a table: printable, one line, at most `most` letters.
+
+    Passwords and keys of the addresses in them are left out, before the cut could hide where one begins.
+    """
+    text = shown_in(text)
     return "".join(letter if letter.isprintable() else " " for letter in text[: most * 2]).strip()[:most]

@@ -31,6 +31,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util.ssl_ import create_urllib3_context
 
 from byod.collection.http.sockets import GuardedTLSSocket, OutOfTime, StrictResponse, connect, look_up
+from byod.schema.addresses import shown
 from byod.schema.config import Settings
 from byod.schema.errors import ByodError
 
@@ -210,7 +211,9 @@ class GuardedAdapter(HTTPAdapter):
             ByodError: it is a SOCKS proxy.
         """
         if proxy.lower().startswith("socks"):
-            raise ByodError(f"byod cannot use the SOCKS proxy {proxy}; name an http:// proxy or unset it")
+            raise ByodError(
+                f"byod cannot use the SOCKS proxy {shown(proxy)}; name an http:// proxy or unset it"
+            )
         manager = super().proxy_manager_for(proxy, **proxy_kwargs)
         manager.pool_classes_by_scheme = self._pools()
         return manager

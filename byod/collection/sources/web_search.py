@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 import primp
 
 from byod.collection.http import api_client, guard, parsing
+from byod.schema.addresses import without_user
 from byod.schema.errors import RateLimited, SourceError
 from byod.schema.records import Policy
 
@@ -73,7 +74,7 @@ class Browser:
                 return reply
             url = urljoin(url, reply.headers.get("location", ""))
             if not self._own(url):
-                raise SourceError(f"{self.source} sends byod on to {urlsplit(url).netloc!r}; not followed")
+                raise SourceError(f"{self.source} sends byod on to {_host(url)!r}; not followed")
             reply = self._once(url, {})
         raise SourceError(f"{self.source} redirects in a circle")
 
@@ -101,7 +102,7 @@ class Browser:
             headers = {name.lower(): value for name, value in response.headers.items()}
             return api_client.ApiReply(status=response.status_code, headers=headers, body=bytes(body))
         except primp.PrimpError as error:
-            line = f"{self.source}: no answer from {urlsplit(url).netloc} ({type(error).__name__})"
+            line = f"{self.source}: no answer from {_host(url)} ({type(error).__name__})"
             raise api_client.TryAgain(SourceError(f"{line}; is the network there?")) from error
 
     def _refuse_private_host(self, base: str) -> None:
@@ -132,3 +133,8 @@ def _is_number(host: str) -> bool:
 def unproven(source: str, policy: Policy) -> str:
     """Explain that a web search can give nothing under a licence policy."""
     return f"{source} states no licences; --license {policy} accepts none of its pictures"
+
+
+def _host(url: str) -> str:
+    """Host and port, for messages."""
+    return urlsplit(without_user(url)).netloc

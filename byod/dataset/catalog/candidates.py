@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from byod.dataset.catalog.samples import LISTED
 from byod.schema.reasons import Reason, Retry
-from byod.schema.records import Candidate, Fetched, Miss, Origin, Yield
+from byod.schema.records import TOLD, Candidate, Fetched, Miss, Origin, Yield, told
 
 _YIELD = """
 WITH first AS (  -- the offers that brought each sample to its class: the earliest one
@@ -95,17 +95,26 @@ class Candidates:
         )
 
     def restore(self, origin: Origin, label: str) -> None:
-        """Take a known origin back into an empty catalog as an offer that was fetched."""
-        values = origin.model_dump(
-            include=set(Origin.model_fields) & set(Candidate.model_fields), exclude_none=True
-        )
-        candidate = Candidate(label=label, **{"terms": "", **values})
+        """Take a known origin back into an empty catalog as an offer that was fetched.
+
+        Addresses that differed in their keys alone are told apart by a fragment, which nobody sends: each address
+        has one sample.
+        """
+        values = origin.model_dump(include=set(TOLD), exclude_none=True)
+        url = origin.url
+        if self._sample_of(url) not in (None, origin.sha256):
+            url = f"{url}#{origin.sha256[:20]}"
+        candidate = Candidate(label=label, **{"terms": "", **values, "url": url})
         self.add([(candidate, None)], 0)
         at = _now() if origin.fetched_at is None else origin.fetched_at.isoformat()
         self._sql.execute(
             "UPDATE addresses SET outcome = 'fetched', sample = ?, received = ?, at = ? WHERE url = ?",
-            (origin.sha256, origin.sha256, at, origin.url),
+            (origin.sha256, origin.sha256, at, url),
         )
+
+    def _sample_of(self, url: str) -> str | None:
+        row = self._sql.execute("SELECT sample FROM addresses WHERE url = ?", (url,)).fetchone()
+        return None if row is None else row[0]
 
     def missed(self, miss: Miss) -> None:
         """Note why an address gave none."""
@@ -216,18 +225,13 @@ class Candidates:
             " WHERE a.sample IS NOT NULL ORDER BY c.id"
         ):
             # checked when it was offered: a snapshot of 100,000 pictures would take seconds to check again
-            values = json.loads(record)
-            told = {name: values.get(name) for name in _TOLD}
             when = None if at is None else datetime.fromisoformat(at)
-            origin = Origin.unchecked({**told, "sha256": sample, "fetched_at": when})
+            origin = Origin.unchecked({**told(json.loads(record)), "sha256": sample, "fetched_at": when})
             found.setdefault(sample, []).append(origin)
         return {
             sample: tuple(sorted(origins, key=lambda origin: origin.licence is None))
             for sample, origins in found.items()
         }
-
-
-_TOLD = tuple(set(Origin.model_fields) & set(Candidate.model_fields))
 
 
 def _candidate(record: str) -> Candidate:
