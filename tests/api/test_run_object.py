@@ -100,7 +100,7 @@ def test_a_run_says_what_it_is(run):
     assert [one.folder for one in byod.Dataset(SHAPES).runs] == [run.folder]
     shown = run._repr_html_()
     assert shown.count("<td style=") == 4  # two classes, each taken for either
-    assert f"{run.metrics.accuracy:.1%}" in shown
+    assert f"{100 * run.metrics.accuracy:.1f}" in shown
 
 
 def cells(*sources: str) -> nbformat.NotebookNode:
