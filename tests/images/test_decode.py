@@ -501,6 +501,7 @@ def test_pillow_is_left_as_it_was():
     assert (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters)) == before
 
 
+@pytest.mark.slow
 def test_threads_do_not_disturb_each_other():
     """Many threads on pictures with profiles and large ones come to what one thread comes to."""
     contents = [encoded(drawn(seed=n), "PNG", icc_profile=wide_gamut_profile()) for n in range(4)]

@@ -42,6 +42,7 @@ def test_own_hashes_are_those_of_imagehash(width, height, seed):
     assert distance(found.mirror, str(imagehash.phash(ImageOps.mirror(image)))) <= 2
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.integers(257, 1023),

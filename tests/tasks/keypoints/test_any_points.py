@@ -142,6 +142,7 @@ def bikes(tmp_path_factory):
     return run, card, TrainingSet(tuple(examples), keypoints, WHEELS)
 
 
+@pytest.mark.slow
 def test_a_set_without_eyes_goes_the_whole_road(bikes, tmp_path):
     """It is trained, measured by the box, reported without a word on glasses, compared and predicted."""
     run, card, _ = bikes
@@ -165,6 +166,7 @@ def test_a_set_without_eyes_goes_the_whole_road(bikes, tmp_path):
     assert set(said.heads[0].points) == set(WHEELS.names)
 
 
+@pytest.mark.slow
 def test_what_is_measured_elsewhere_is_what_the_card_says(bikes):
     """The same pictures measured again by the run's own file give the card's numbers."""
     run, card, labelled = bikes
@@ -174,6 +176,7 @@ def test_what_is_measured_elsewhere_is_what_the_card_says(bikes):
     assert found.metrics.pipeline == card.metrics.pipeline
 
 
+@pytest.mark.slow
 def test_the_page_in_the_browser_is_told_that_there_are_no_eyes(bikes):
     """The rule for JavaScript has no pair; a set of cats has one."""
     run, _, _ = bikes
