@@ -221,19 +221,16 @@ class Collection:
 def sample_of(arrival: Arrival, label: str) -> Sample:
     """The sample an arrival becomes: waiting for placing, or refused for what it is."""
     inspected = arrival.inspected
-    return Sample(
+    sample = Sample(
         sha256=arrival.sha256,
         label=label,
         status=Status.WAITING if inspected is not None else Status.REJECTED,
         reason=arrival.reason,
         detail=arrival.detail,
         path=arrival.path,
-        format=None if inspected is None else inspected.format,
-        width=None if inspected is None else inspected.width,
-        height=None if inspected is None else inspected.height,
         size=arrival.size,
-        fingerprint=None if inspected is None else inspected.fingerprint,
     )
+    return sample if inspected is None else sample.measured(inspected)
 
 
 def _suffix(content: bytes) -> str:

@@ -114,13 +114,11 @@ class LabelLog:
 
     def _end_last_line(self) -> None:
         """End the last line, as an editor may not have done; one that is torn, by a kill or a power cut, is cut off."""
-        if not self.file.exists():
+        if not self.file.exists() or self._ends_whole():
             return
         content = self.file.read_bytes()
         whole = content.rfind(b"\n") + 1
         last = content[whole:]
-        if not last:
-            return
         try:
             _verdict(last)
         except _BAD:
@@ -128,6 +126,11 @@ class LabelLog:
                 text.truncate(whole)
         else:
             self._folder.append(FILE, b"\n")
+
+    def _ends_whole(self) -> bool:
+        """True of a text that is empty or ends with a line feed, as nearly always: its last byte tells."""
+        with self.file.open("rb") as text:
+            return text.seek(0, 2) == 0 or (text.seek(-1, 2) >= 0 and text.read(1) == b"\n")
 
 
 def _verdict(line: bytes) -> tuple[int, Verdict] | None:

@@ -77,9 +77,8 @@ def _can_return(dataset: Dataset, sample: Sample, say: Say) -> bool:
     except PictureError as error:
         say(f"{name} cannot come back: {error.detail}")
         return False
-    known = {"format": inspected.format, "width": inspected.width, "height": inspected.height}
     dataset.catalog.samples.add(
-        sample.model_copy(update={**known, "fingerprint": inspected.fingerprint}),
+        sample.measured(inspected),
         position=dataset.catalog.samples.next_position(),
         mtime_ns=file.stat().st_mtime_ns,
     )

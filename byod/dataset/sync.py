@@ -282,17 +282,7 @@ class _FolderScan:
             self._unreadable(file, values, error, room)
             return
         status = Status.KEPT if room == IMAGES else Status.REJECTED
-        sample = Sample.model_validate(
-            {
-                **values,
-                "status": status,
-                "reason": reason,
-                "format": inspected.format,
-                "width": inspected.width,
-                "height": inspected.height,
-                "fingerprint": inspected.fingerprint,
-            }
-        )
+        sample = Sample.model_validate({**values, "status": status, "reason": reason}).measured(inspected)
         position = self.samples.next_position()
         self.samples.add(sample, position=position, mtime_ns=file.mtime_ns, previous=previous)
         self.path_of[sha256] = file.path
@@ -310,8 +300,7 @@ class _FolderScan:
                 self.path_of[sample.sha256] = path
                 self._put(sample, sample.label, Status.REJECTED, error.reason, path, error.detail)
             return None
-        known = {"format": inspected.format, "width": inspected.width, "height": inspected.height}
-        opened = sample.model_copy(update={**known, "fingerprint": inspected.fingerprint})
+        opened = sample.measured(inspected)
         self.samples.add(opened, position=self.samples.next_position(), mtime_ns=file.mtime_ns)
         return opened
 

@@ -240,6 +240,11 @@ class Sample(Record):
     fingerprint: Fingerprint | None = None
     keeper: Sha256 | None = None
 
+    def measured(self, inspected: Inspected) -> Sample:
+        """The same sample with what was found when its picture was opened."""
+        known = {"format": inspected.format, "width": inspected.width, "height": inspected.height}
+        return self.model_copy(update={**known, "fingerprint": inspected.fingerprint})
+
 
 class Placement(Record):
     """A sample's new place: what placing, a verdict or a restoration decides.

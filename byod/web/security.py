@@ -55,26 +55,21 @@ class Security:
         if scope["type"] != "http":
             return
         request = _Body(scope, receive)
-        ends_twice = _ends_twice(scope)
 
         async def answered(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in CARRIED.items():
                     headers.setdefault(name, value)
-                if ends_twice or (
-                    message["status"] >= 400 and not await request.swallowed(message["status"])
-                ):
+                if message["status"] >= 400 and not await request.swallowed(message["status"]):
                     headers["Connection"] = "close"
             await send(message)
 
-        refusal = self._refusal(scope)
+        refusal = _ends_twice() if request.ends_twice else self._refusal(scope)
         await (refusal or self._inner)(scope, request.receive, answered)
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
-        if _ends_twice(scope):
-            return JSONResponse({"error": "Content-Length together with Transfer-Encoding"}, 400)
         if len(headers) > _MOST_HEADERS:
             return JSONResponse({"error": f"more than {_MOST_HEADERS} headers"}, 431)
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
@@ -99,13 +94,8 @@ class Security:
         return name in self._names or (self._any_address and _is_address(name))
 
 
-def _ends_twice(scope: Scope) -> bool:
-    """True where two headers say where the body ends: somebody in between may have read a second request into it.
-
-    Such a connection is closed (https://www.rfc-editor.org/rfc/rfc9112#section-6.1).
-    """
-    headers = Headers(scope=scope)
-    return "content-length" in headers and "transfer-encoding" in headers
+def _ends_twice() -> JSONResponse:
+    return JSONResponse({"error": "Content-Length together with Transfer-Encoding"}, 400)
 
 
 def _is_address(name: str) -> bool:
@@ -123,7 +113,10 @@ class _Body:
         headers = Headers(scope=scope)
         self._receive = receive
         length = int(headers.get("content-length", "0"))
-        self._ended = length == 0 and "transfer-encoding" not in headers
+        coded = "transfer-encoding" in headers
+        # somebody in between may have seen another request end here (https://www.rfc-editor.org/rfc/rfc9112#section-6.1)
+        self.ends_twice = coded and "content-length" in headers
+        self._ended = length == 0 and not coded
         # it sends nothing before it is asked to, or more than anybody would wait for
         self._waits = "expect" in headers or length > _SWALLOWED
 
@@ -135,6 +128,8 @@ class _Body:
 
     async def swallowed(self, status: int) -> bool:
         """Take the rest in and forget it; False when it did not end in time. A slow client is not waited for."""
+        if self.ends_twice:
+            return False
         if self._waits or status == 408:
             return self._ended
         taken = 0
