@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from byod.schema import file_formats, files
+from byod.schema import file_formats
 from byod.schema.errors import DatasetError
 from byod.schema.records import Record, Sha256
 
@@ -226,9 +226,3 @@ def read_keypoints(file: Path) -> Keypoints | None:
         return None
     except ValidationError as error:
         raise DatasetError(f"{file}: {file_formats.fault(error)}; fix or remove that file") from error
-
-
-def write_keypoints(folder: files.Folder, name: str, keypoints: Keypoints) -> None:
-    """Write the keypoints of one picture into a dataset's folder, under the name that `keypoints_file` gives."""
-    folder.make(FOLDER)
-    folder.replace(name, f"{keypoints.model_dump_json(indent=1)}\n".encode())

@@ -22,8 +22,8 @@ from byod.schema.keypoints import (
     mirrored_pairs,
     read_keypoints,
     upright,
-    write_keypoints,
 )
+from byod.tasks.keypoints import storage
 from byod.tasks.keypoints.importers.cat_file import POINTS
 
 coordinates = st.floats(-2000, 2000, allow_nan=False).map(lambda x: round(x, 3))
@@ -43,7 +43,8 @@ def test_marks_read_back_are_those_written(tmp_path_factory, some, width, height
     file = folder / "points" / "a.json"
     keypoints = Keypoints(sha256="0" * 64, width=width, height=height, heads=tuple(some))
     with files.opened(folder) as within:
-        write_keypoints(within, "points/a.json", keypoints)
+        within.make("points")
+        within.replace("points/a.json", storage.content(keypoints))
     assert read_keypoints(file) == keypoints
     assert [path.name for path in file.parent.iterdir()] == ["a.json"]
 
