@@ -16,7 +16,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
 
 from byod.schema.errors import DatasetError
@@ -207,6 +207,11 @@ def staging(folder: Path) -> Iterator[Path]:
         yield part
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def beside(folder: str, path: str) -> str:
+    """The file in `folder` with the labels of a picture: beside `images/cat/3fa9.jpg` lies `points/3fa9.json`."""
+    return f"{folder}/{PurePosixPath(path).stem}.json"
 
 
 def inside(folder: Path, name: str, known: set[str] | None = None) -> Path:

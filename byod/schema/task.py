@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast, runtime_checkable
 
 from pydantic import ConfigDict, JsonValue
 
+from byod.schema import files
 from byod.schema.errors import RecipeError, UsageError
 from byod.schema.model_card import Card
 from byod.schema.recipe import Recipe
@@ -71,7 +72,7 @@ def label_file(storage: Storage | None, path: str) -> str | None:
 
     None where its class folder is its label.
     """
-    return None if storage is None else f"{storage.folder}/{PurePosixPath(path).stem}.json"
+    return None if storage is None else files.beside(storage.folder, path)
 
 
 @runtime_checkable
