@@ -70,6 +70,6 @@ class LabelledFiles:
         with self._lock:
             there = storage.read(self._dataset.folder / name)
             if there is None:
-                write_labels(self._dataset, name, labels)
+                write_labels(self._dataset, name, labels, flush=False)  # with its picture, by the round
             else:
                 self._twice(address, there, labels)

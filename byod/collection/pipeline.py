@@ -18,8 +18,9 @@ from pathlib import Path
 
 from byod.collection.search import CandidateSearch
 from byod.dataset.catalog.verdicts import SEARCH
-from byod.dataset.dataset_folder import INCOMING, REJECTED, Dataset
+from byod.dataset.dataset_folder import REJECTED, Dataset
 from byod.dataset.placement import place_samples
+from byod.dataset.recovery import INCOMING
 from byod.images import decode, formats
 from byod.images.decode import Rules
 from byod.images.picture_types import TYPES
@@ -133,7 +134,8 @@ class Collection:
             with contextlib.closing(outcomes):
                 for outcome, arrival in outcomes:
                     number, candidate = by_url[outcome.url]
-                    with catalog.transaction():
+                    # a kill takes none of it back; what a power cut takes is fetched again
+                    with catalog.transaction(lasting=False):
                         self._note(outcome, arrival, number, candidate)
                     self._watch(self.tallies)
         except KeyboardInterrupt:
@@ -142,6 +144,7 @@ class Collection:
         self._place()
 
     def _place(self) -> None:
+        self.dataset.flush_arrivals()
         placed = place_samples(self.dataset, per_class=self.per_class)
         for label, tally in self.tallies.items():
             tally.kept = placed.kept.get(label, 0)
@@ -206,6 +209,11 @@ class Collection:
         if arrival.reason is not None:
             tally.refused[arrival.reason] += 1
         known = catalog.samples.get(arrival.sha256)
+        labels = self.dataset.label_file(arrival.sha256[:20] if known is None else known.path)
+        if labels is not None and not (self.dataset.folder / labels).exists():
+            labels = None
+        if labels is not None or (known is None and arrival.path):
+            catalog.samples.arrived(arrival.sha256, "" if known is not None else arrival.path, labels)
         if known is not None:
             if arrival.path and arrival.path != known.path:
                 (self.dataset.folder / arrival.path).unlink(missing_ok=True)

@@ -6,10 +6,11 @@
     points/          where folders do not say all: a file of labels for each picture (here of the task keypoints)
     labels.jsonl     the label log as text
     catalog.db       what byod remembers
-    .byod/           lock, and pictures that nothing has placed yet
+    .byod/           lock, state of the catalog, and pictures that nothing has placed yet
 
-Every file move is journalled in the catalog before it happens, so that a kill at any point is repaired when the
-dataset is opened again.
+What is written in which order, so that a kill or a power cut at any point is made good when the dataset is opened
+again: pictures that arrive are flushed to the disk before a row names the place where they are kept; a move is
+journalled in the catalog, on the disk, before it happens; the journal forgets it when its new name is on the disk.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from byod.dataset import grouping, label_log
+from byod.dataset import grouping, label_log, recovery
 from byod.dataset.catalog import Catalog, check_version
+from byod.dataset.catalog_state import CATALOG, CatalogState
+from byod.dataset.recovery import INCOMING
 from byod.schema import files, names
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, DatasetLocked, UsageError
@@ -35,14 +38,10 @@ from byod.schema.task import Tasks, label_file, task_of
 ROOT = Path("datasets")
 IMAGES = "images"
 REJECTED = "rejected"
-INCOMING = ".byod/incoming"
 # what byod writes to, moves or clears by a name that everybody knows: none of it may be a link
 _CATALOG = ("catalog.db", "catalog.db-wal", "catalog.db-shm")
 _OWN_FILES = (recipes.FILE, label_log.FILE, *_CATALOG, "CREDITS.csv", "README.md")
 _OWN_ROOMS = (IMAGES, REJECTED, "runs", INCOMING, ".byod/reports", ".byod/lock", ".byod/written")
-
-_ABANDONED = 60.0
-"""Seconds after which a temporary file is nobody's any more, where people without the lock may write."""
 
 
 class Dataset:
@@ -79,22 +78,30 @@ class Dataset:
                     f"another byod is at work on {folder}; wait for it or stop it first"
                 ) from None
         self.locked = lock
+        self.files = files.Folder(self.folder)
+        self.state = CatalogState(self.files)
+        self.rebuilt = ""
         try:
-            self.catalog = Catalog(self.folder / "catalog.db")
+            if lock:
+                self.catalog, self.rebuilt = recovery.open_catalog(self.files, self.state)
+            else:
+                self.catalog = Catalog(self.folder / CATALOG)
         except BaseException:
+            self.files.close()
             self._lock.release()
             raise
-        self.files = files.Folder(self.folder)
         try:
-            # gone, emptied, or no more than the header that a power cut left
+            # gone, emptied, set aside, or no more than the header that a power cut left
             self.lost = self.catalog.blank()
             if astray := self.catalog.samples.astray():
                 raise files.leads_out(self.folder, astray)
             self.log = label_log.LabelLog(self.files, self.catalog)
             if lock:
-                self._finish_moves()
-                self._clear_incoming()
-                self._clear_temporary()
+                recovery.finish_moves(self.files, self.catalog)
+                recovery.check_arrivals(self.files, self.catalog, self.task.storage)
+                if not self.lost:
+                    recovery.clear_incoming(self.files, self.catalog)
+                recovery.clear_temporary(self.files, self.task.storage)
         except BaseException:
             self.files.close()
             self.catalog.close()
@@ -120,12 +127,16 @@ class Dataset:
     ) -> None:
         """Bring the log's text copy up to date, close the catalog, give the lock back."""
         try:
-            if self.locked:
+            # the text knows nothing that the catalog could still lose
+            if self.locked and not self.catalog.damaged:
+                self.catalog.checkpoint()
                 self.log.write()
                 (self.folder / ".byod" / "written").touch()
+                self.catalog.close()
+                self.state.closed()
         finally:
-            self.files.close()
             self.catalog.close()
+            self.files.close()
             self._lock.release()
 
     @property
@@ -200,43 +211,15 @@ class Dataset:
         with self.catalog.transaction():
             yield
         if not self.catalog.in_transaction:
-            self._finish_moves()
+            recovery.finish_moves(self.files, self.catalog)
 
-    def _finish_moves(self) -> None:
-        """Carry out the moves that are promised and not yet done."""
-        promised = self.catalog.promised_moves()
-        # all are looked at before the first one is carried out
-        known: set[str] = set()
-        for _, source, target in promised:
-            files.inside(self.folder, source, known)
-            files.inside(self.folder, target, known)
-        made: set[str] = set()
-        for _, source, target in promised:
-            if (room := os.path.dirname(target)) not in made:
-                self.files.make(room)
-                made.add(room)
-            # else it moved before a kill, or somebody took it away: the next look at the folders tells
-            if (self.folder / source).exists():
-                self.files.move(source, target)
-        if promised:
-            self.catalog.moves_done(promised[-1][0])
-
-    def _clear_incoming(self) -> None:
-        """Remove what a kill left half written, or written and not noted: it is fetched again."""
-        if self.lost or not (self.folder / INCOMING).is_dir():
-            return
-        noted = self.catalog.samples.waiting_paths()
-        for file in (self.folder / INCOMING).iterdir():
-            if f"{INCOMING}/{file.name}" not in noted:
-                file.unlink()
-
-    def _clear_temporary(self) -> None:
-        """Remove the temporary files of a writer that was killed."""
-        if self.task.storage is not None:
-            self.files.clear(self.task.storage.folder)
-        # check.html is written without the lock, so that a young one may be somebody's
-        for room in ("", ".byod"):
-            self.files.clear(room, older_than=_ABANDONED)
+    def flush_arrivals(self) -> None:
+        """See that the pictures that arrived, and their labels, are on the disk, before a row names their place."""
+        noted = self.catalog.samples.arrivals()
+        if noted:
+            self.files.flush(name for _, path, labels in noted for name in (path, labels) if name)
+            with self.catalog.transaction(lasting=False):
+                self.catalog.samples.flushed()
 
     def snapshot(self) -> Snapshot:
         """The dataset as it stands, with the classes' shown names."""

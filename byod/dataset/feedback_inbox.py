@@ -79,8 +79,8 @@ def keep(dataset: Path, content: bytes, *, run: str, label: str | None, marks: K
         raise DatasetError(f"{MOST} reports wait here already; take them up first: byod add --reports")
     with files.opened(dataset) as folder:
         folder.make(ROOM)
-        folder.replace(f"{ROOM}/{picture.name}", kept)
-        folder.replace(f"{ROOM}/{said.name}", correction.model_dump_json(indent=1).encode())
+        folder.replace(f"{ROOM}/{picture.name}", kept, flush=True)
+        folder.replace(f"{ROOM}/{said.name}", correction.model_dump_json(indent=1).encode(), flush=True)
     return correction
 
 

@@ -49,7 +49,7 @@ def follow(dataset: Dataset, before: Mapping[str, str]) -> Followed:
     return Followed(counts=dict(following.counts), lines=tuple(following.lines))
 
 
-def write_labels(dataset: Dataset, name: str, labels: Labels) -> None:
+def write_labels(dataset: Dataset, name: str, labels: Labels, *, flush: bool = True) -> None:
     """Write the labels of one picture into an open dataset, under the name that `Dataset.label_file` gives."""
     storage = dataset.task.storage
     if storage is None:
@@ -57,7 +57,7 @@ def write_labels(dataset: Dataset, name: str, labels: Labels) -> None:
             f"{dataset.folder}: its class folders are its labels, and {name} has no place there"
         )
     dataset.files.make(storage.folder)
-    dataset.files.replace(name, storage.content(labels))
+    dataset.files.replace(name, storage.content(labels), flush=flush)
 
 
 def stem(path: str) -> str:

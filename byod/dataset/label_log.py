@@ -26,6 +26,8 @@ FILE = "labels.jsonl"
 FORMAT = 1
 _BAD = (ValueError, KeyError, AttributeError, TypeError, ValidationError)
 """What a line that is no verdict raises."""
+_NUMBERS = 2**53
+"""No verdict has a higher number: JSON holds none exactly, and SQLite needs room to count on."""
 _SHOWN = 10
 _STEP = 65536
 _STATED = re.compile(rb'(?<!\\)"format"\s*:')
@@ -63,7 +65,7 @@ class LabelLog:
         if new:
             known = ({"format": FORMAT, "id": n, **v.model_dump(mode="json")} for n, v in new)
             lines = [json.dumps(each, ensure_ascii=False) for each in known]
-            self._folder.append(FILE, ("\n".join(lines) + "\n").encode())
+            self._folder.append(FILE, ("\n".join(lines) + "\n").encode(), flush=True)
 
     def restore(self) -> tuple[str, ...]:
         """Take the verdicts of the text into an empty catalog; say in lines what could not be read.
@@ -74,13 +76,18 @@ class LabelLog:
         if not self.file.exists():
             return ()
         numbered: dict[int, Verdict] = {}
+        others: list[Verdict] = []
         bad: list[int] = []
         for row, line in enumerate(self.file.read_bytes().split(b"\n"), start=1):
             try:
                 if (found := _verdict(line)) is not None and numbered.setdefault(*found) != found[1]:
-                    bad.append(row)  # another verdict has that number
+                    others.append(found[1])  # logs were put together: another verdict has that number
             except _BAD:
                 bad.append(row)
+        known = set(numbered.values())
+        for number, verdict in enumerate(dict.fromkeys(others), start=max(numbered, default=0) + 1):
+            if verdict not in known:
+                numbered[number] = verdict
         self._catalog.verdicts.restore(numbered.items())
         if not bad:
             return ()
@@ -90,6 +97,10 @@ class LabelLog:
         return (
             f"{FILE}: no verdict could be read from line {shown}; the others were taken, the file stays as it is",
         )
+
+    def is_ahead(self) -> bool:
+        """True if the text knows verdicts that the catalog does not: the catalog is an older copy."""
+        return self._last_number() > self._catalog.verdicts.last()
 
     def _last_number(self) -> int:
         """The number of the last verdict in the text, from its end; 0 without any."""
@@ -142,4 +153,6 @@ def _verdict(line: bytes) -> tuple[int, Verdict] | None:
     if not values:
         return None
     number = int(values.pop("id"))
+    if not 0 < number < _NUMBERS:
+        raise ValueError("it is no number of a verdict")
     return number, Verdict.model_validate(values, extra="allow")

@@ -20,11 +20,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from byod.dataset import label_files
+from byod.dataset import label_files, recovery
+from byod.dataset.catalog.verdicts import SEARCH
 from byod.dataset.dataset_folder import IMAGES, REJECTED, Dataset
 from byod.images import decode
 from byod.images.decode import ANY_PICTURE
-from byod.report import attribution
 from byod.schema import files
 from byod.schema.errors import DatasetError, PictureError
 from byod.schema.names import PassedOver, is_utf8
@@ -70,27 +70,17 @@ def sync(dataset: Dataset) -> Changes:
         if dataset.lost:
             look.lines += dataset.log.restore()
             look.logged = dataset.catalog.verdicts.labels()
+            credits = recovery.credits(dataset.folder, look.lines)
+            look.credited = {line.sha256: line.file for line in credits}
         look.take_up()
         if dataset.lost:
-            _restore_origins(dataset)
-    dataset.lost = False
+            recovery.restore_origins(dataset.catalog, credits)
+    dataset.lost, dataset.rebuilt = False, ""
     before = {path: sha256 for path, (sha256, *_) in look.standing.items()}
     followed = label_files.follow(dataset, before)
     return Changes(
         counts={**look.counts, **followed.counts}, lines=(*look.lines, *look.passed.lines(), *followed.lines)
     )
-
-
-def _restore_origins(dataset: Dataset) -> None:
-    """Take back from CREDITS.csv where the pictures came from, so that none is fetched twice."""
-    file = dataset.folder / attribution.FILE
-    if not file.exists():
-        return
-    candidates = dataset.catalog.candidates
-    for line in attribution.read_credits(file):
-        sample = dataset.catalog.samples.get(line.sha256)
-        if sample is not None and line.origin is not None:
-            candidates.restore(line.origin, sample.label)
 
 
 class _FolderScan:
@@ -100,7 +90,7 @@ class _FolderScan:
         self.dataset = dataset
         self.samples = dataset.catalog.samples
         self.counts: Counter[str] = Counter()
-        self.lines: list[str] = []
+        self.lines: list[str] = [dataset.rebuilt] if dataset.rebuilt else []
         self.passed = PassedOver()
         self.standing = self.samples.standing()
         self.path_of = {sha256: path for path, (sha256, *_) in self.standing.items()}
@@ -109,6 +99,7 @@ class _FolderScan:
         self.now_at: dict[str, str] = {}
         self.aside: set[str] = set()
         self.logged: dict[str, list[str | None]] = {}  # what the log says, when the catalog was lost
+        self.credited: dict[str, str] = {}  # and where CREDITS.csv saw each picture
         self.now = datetime.now(UTC)
 
     def compare(self) -> None:
@@ -279,14 +270,21 @@ class _FolderScan:
             content = (self.dataset.folder / file.path).read_bytes()
             inspected, _ = decode.inspect(content, ANY_PICTURE)
         except PictureError as error:
-            self._unreadable(file, values, error, room)
+            if previous is None or not self._lost(file, previous, error):
+                self._unreadable(file, values, error, room)
             return
         status = Status.KEPT if room == IMAGES else Status.REJECTED
         sample = Sample.model_validate({**values, "status": status, "reason": reason}).measured(inspected)
         position = self.samples.next_position()
         self.samples.add(sample, position=position, mtime_ns=file.mtime_ns, previous=previous)
         self.path_of[sha256] = file.path
-        if room == IMAGES and (not logged or logged[-1] != label):
+        if (
+            room == IMAGES
+            and not logged
+            and os.path.dirname(self.credited.get(sha256, "")) == f"{room}/{folder}"
+        ):
+            self._verdict(sha256, label, "", who=SEARCH)  # it stood there when byod last wrote the credits
+        elif room == IMAGES and (not logged or logged[-1] != label):
             self._verdict(sha256, label, "changed by hand" if previous else "put there by hand")
         self.counts["changed" if previous else "rebuilt" if self.dataset.lost else "dropped in"] += 1
 
@@ -313,6 +311,22 @@ class _FolderScan:
         )
         self.counts["set aside"] += 1
         return path
+
+    def _lost(self, file: _File, sha256: str, error: PictureError) -> bool:
+        """A known picture whose file holds none any more: it was damaged, which says nothing about its label.
+
+        Returns False where byod has no address to fetch it from again.
+        """
+        if not self.dataset.catalog.candidates.reopen(sha256):
+            return False
+        path = self._aside(file, error.reason)
+        self.dataset.catalog.promise_move(file.path, path)
+        self.samples.forget(sha256)
+        self.lines.append(
+            f"{file.path} is damaged ({error.detail}) and lies in {path}; the next collect fetches it again"
+        )
+        self.counts["damaged"] += 1
+        return True
 
     def _unreadable(self, file: _File, values: dict[str, object], error: PictureError, room: str) -> None:
         reason = error.reason
@@ -342,8 +356,8 @@ class _FolderScan:
             )
         )
 
-    def _verdict(self, sha256: str, label: str | None, note: str) -> None:
-        verdict = Verdict(sha256=sha256, label=label, who=FOLDER, when=self.now, note=note)
+    def _verdict(self, sha256: str, label: str | None, note: str, who: str = FOLDER) -> None:
+        verdict = Verdict(sha256=sha256, label=label, who=who, when=self.now, note=note)
         self.dataset.catalog.verdicts.add([verdict])
 
 

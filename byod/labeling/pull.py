@@ -317,7 +317,7 @@ def stage_keypoints(dataset: Dataset, sample: Sample, text: str) -> None:
     staged = f"{_STAGING}/{sample.sha256}.json"
     dataset.files.make(_STAGING)
     if text:
-        dataset.files.replace(staged, text.encode())
+        dataset.files.replace(staged, text.encode(), flush=True)
         dataset.catalog.promise_move(staged, target)
     else:
         dataset.catalog.promise_move(target, f"{_STAGING}/{sample.sha256}.undone.json")

@@ -20,6 +20,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from byod.report import dataset_statistics
+from byod.schema import file_formats
 from byod.schema.addresses import Address, Words
 from byod.schema.errors import DatasetError
 from byod.schema.files import opened
@@ -27,6 +28,8 @@ from byod.schema.records import Origin, Record, Sample, Sha256, Snapshot
 
 FILE = "CREDITS.csv"
 _LONGEST = 4000
+_KEPT = ".byod/replaced"
+"""Where a list with lines that cannot be read is kept, before byod writes it anew."""
 _DANGER = re.compile(r"(^|[;\t\r\n])(?=[\s\"]*['=+\-@\t\r＝＋－＠])")
 _MARK = re.compile(r"(^|[;\t\r\n])'")
 
@@ -97,13 +100,20 @@ def write_credits(snapshot: Snapshot) -> Path:
     if any(row.origin is None for row in rows) and path.is_file() and path.stat().st_size:
         rows = _kept_known(rows, path)
     with opened(snapshot.folder) as folder:
-        folder.update(FILE, to_csv(rows).encode())
+        folder.update(FILE, to_csv(rows).encode(), flush=True)
     return path
 
 
 def _kept_known(rows: list[Credit], path: Path) -> list[Credit]:
     """The lines, and for a picture whose origin is not known any more what the file says of it."""
-    before = {line.sha256: line for line in read_credits(path) if line.origin is not None}
+    faults: dict[int, str] = {}
+    there = read_credits(path, faults)
+    if faults:
+        # what cannot be read is kept beside what can
+        with opened(path.parent) as folder:
+            folder.make(_KEPT)
+            folder.replace(f"{_KEPT}/{FILE}", path.read_bytes(), flush=True)
+    before = {line.sha256: line for line in there if line.origin is not None}
     return [
         before[row.sha256].model_copy(update={"file": row.file})
         if row.origin is None and row.sha256 in before
@@ -125,8 +135,12 @@ def to_csv(rows: Iterable[Credit]) -> str:
     return text.getvalue()
 
 
-def read_credits(path: Path) -> list[Credit]:
+def read_credits(path: Path, faults: dict[int, str] | None = None) -> list[Credit]:
     """Read CREDITS.csv back, also when a spreadsheet saved it with semicolons or tabs; unknown columns are left out.
+
+    Args:
+        path: the file.
+        faults: takes the number of each line that cannot be read, and why; None: the first one is an error.
 
     Raises:
         DatasetError: it cannot be read; the line says where.
@@ -144,9 +158,24 @@ def read_credits(path: Path) -> list[Credit]:
                 f"{path} is not a list of credits: its first line names no file and sha256; put a good copy in its"
                 " place, or move it away"
             )
-        return [_parsed(row, f"{path}, line {reader.line_num}") for row in reader]
+        return _parsed_lines(reader, path, faults)
     except csv.Error as error:
-        raise DatasetError(f"{path}, line {reader.line_num}: not CSV ({error})") from error
+        raise DatasetError(
+            f"{path}, line {reader.line_num}: not CSV ({error}); fix the line, or put a good copy in its place"
+        ) from error
+
+
+def _parsed_lines(reader: csv.DictReader[str], path: Path, faults: dict[int, str] | None) -> list[Credit]:
+    lines: list[Credit] = []
+    for row in reader:
+        try:
+            lines.append(_parsed(row))
+        except ValidationError as error:
+            why = file_formats.fault(error)
+            if faults is None:
+                raise DatasetError(f"{path}, line {reader.line_num}: {why}") from error
+            faults[reader.line_num] = why
+    return lines
 
 
 def encode(cell: str) -> str:
@@ -161,13 +190,9 @@ def decode(cell: str) -> str:
     return _MARK.sub(r"\1", cell)
 
 
-def _parsed(row: dict[str, str], where: str) -> Credit:
+def _parsed(row: dict[str, str]) -> Credit:
     values = {name: decode(value) for name, value in row.items() if name in COLUMNS and value}
-    try:
-        return Credit.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise DatasetError(f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return Credit.model_validate(values)
 
 
 def _tidy(text: str | None) -> str | None:

@@ -41,7 +41,7 @@ def write_card(snapshot: Snapshot, pages: Pages) -> Path:
         path = snapshot.folder / name
         if not path.exists() or is_generated(path):
             with opened(snapshot.folder) as folder:
-                folder.update(name, text.encode())
+                folder.update(name, text.encode(), flush=True)
             return path
     raise DatasetError(
         f"{snapshot.folder}: {FILE} and {BESIDE} were both edited by hand; rename {BESIDE} to keep it"

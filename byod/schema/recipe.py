@@ -267,7 +267,7 @@ def write(folder: Path, recipe: Recipe) -> None:
         for key, value in {**entry.model_dump(mode="json"), **(entry.model_extra or {})}.items():
             if table.get(key) != value:
                 table[key] = value
-    files.replace(file, tomlkit.dumps(document).encode())
+    files.replace(file, tomlkit.dumps(document).encode(), flush=True)
 
 
 def _values(recipe: Recipe) -> dict[str, Any]:

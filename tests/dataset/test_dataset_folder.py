@@ -110,13 +110,18 @@ def test_the_label_log_is_completed_and_a_torn_line_is_cut(tmp_path: Path):
     assert [Verdict.model_validate(line) for line in lines] == verdicts
 
 
-def test_a_damaged_catalog_is_named_with_a_way_out(tmp_path: Path):
-    """A catalog that is not a database is refused in one line that says what to do."""
+def test_a_damaged_catalog_is_set_aside_whole(tmp_path: Path):
+    """A catalog that is not a database is rebuilt, what it was is kept, and the next look finds nothing to say."""
     with made(tmp_path / "d", "cat"):
         pass
     (tmp_path / "d" / "catalog.db").write_bytes(b"not a database at all" * 100)
-    with pytest.raises(DatasetError, match="move it away"):
-        Dataset(tmp_path / "d", TASKS)
+    with Dataset(tmp_path / "d", TASKS) as dataset:
+        assert "catalog.db is not as byod left it" in dataset.rebuilt
+        (kept,) = (tmp_path / "d" / ".byod" / "replaced").iterdir()
+        assert kept.name in dataset.rebuilt
+    assert (kept / "catalog.db").read_bytes() == b"not a database at all" * 100
+    with Dataset(tmp_path / "d", TASKS) as dataset:
+        assert dataset.rebuilt == ""
 
 
 def test_the_same_classes_in_any_order_find_the_same_dataset(tmp_path: Path):

@@ -87,7 +87,7 @@ def test_line_ends_of_other_alphabets_are_text(tmp_path, note):
 
 
 def test_lines_that_are_no_verdicts_are_named_and_the_others_taken(tmp_path):
-    """A byte that is not UTF-8, prose, a wrong field, a second verdict of one number; the file stays as it is."""
+    """A byte that is not UTF-8, prose, a wrong field; a second verdict of one number gets a new one; the file stays."""
     file = written(tmp_path, verdicts(6))
     lines = file.read_bytes().split(b"\n")
     lines[1] = lines[1].replace(b"because", b"\xff")
@@ -98,9 +98,9 @@ def test_lines_that_are_no_verdicts_are_named_and_the_others_taken(tmp_path):
     file.write_bytes(b"\n".join(lines))
     before = file.read_bytes()
     found, said = restored(tmp_path)
-    assert [number for number, _ in found] == [1, 5]
+    assert [number for number, _ in found] == [1, 5, 6]
     (line,) = said
-    assert "no verdict could be read from line 2, 3, 4, 9" in line
+    assert "no verdict could be read from line 2, 3, 4;" in line
     assert file.read_bytes() == before
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from own_catalog import trusted
 
 from byod.api import datasets
 from byod.dataset import feedback_inbox
@@ -92,10 +93,61 @@ def test_a_promised_move_never_leads_out(folder: Path, victim: Path, number: int
     first = next((folder / "images" / "dog").iterdir())
     for move in ((f"images/dog/{first.name}", f"rejected/duplicate/{first.name}"), (source, target)):
         written(folder, "INSERT INTO moves (source, target) VALUES (?, ?)", *move)
+    trusted(folder)
     refused(
         folder, victim, "is a link" if "elsewhere" in source + target else "leads|not a place for a picture"
     )
     assert first.exists()
+
+
+MADE_ELSEWHERE = [
+    "INSERT INTO moves (source, target) VALUES ('images/cat/note.txt', '{victim}/id_rsa')",
+    "UPDATE samples SET path = '{victim}/id_rsa', status = 'waiting'",
+    "CREATE TRIGGER t AFTER INSERT ON verdicts BEGIN UPDATE samples SET label = 'dog'; END",
+    "UPDATE samples SET label = 'dog', path = 'images/dog/' || substr(path, 12) WHERE label = 'cat'",
+    "UPDATE samples SET status = 'nonsense', size = 'many'",
+    "DROP TABLE addresses",
+    "DELETE FROM verdicts",
+]
+
+
+@pytest.mark.parametrize("sql", MADE_ELSEWHERE)
+def test_a_catalog_that_was_not_made_here_is_not_believed(folder: Path, victim: Path, sql: str):
+    """What a stranger wrote into the catalog is set aside; folders, log and credits say all that counts."""
+    outside, pictures, credited = (
+        contents(victim),
+        contents(folder / "images"),
+        (folder / "CREDITS.csv").read_bytes(),
+    )
+    with Dataset(folder, TASKS) as dataset:
+        said = dataset.catalog.verdicts.after(0)
+    written(folder, sql.format(victim=victim))
+    lines: list[str] = []
+    datasets.status(folder, say=lines.append)
+    assert any("not as byod left it on this machine" in line for line in lines)
+    assert contents(victim) == outside
+    assert contents(folder / "images") == pictures
+    assert (folder / "CREDITS.csv").read_bytes() == credited
+    with Dataset(folder, TASKS) as dataset:
+        assert dataset.catalog.verdicts.after(0) == said
+        assert dataset.catalog.verdicts.holding() == {}
+        assert dataset.catalog.samples.kept() == {"cat": 4, "dog": 4}
+
+
+def test_a_state_from_elsewhere_fits_no_catalog(folder: Path, monkeypatch, tmp_path: Path):
+    """A copy is trusted where its key lies and nowhere else, whether byod closed the dataset or was killed in it."""
+    again = shutil.copytree(folder, tmp_path / "again")
+    with Dataset(again, TASKS) as dataset:
+        assert dataset.rebuilt == ""
+        with dataset.catalog.transaction():
+            dataset.catalog.samples.touched([])
+            killed = shutil.copytree(again, tmp_path / "killed")
+    with Dataset(shutil.copytree(killed, tmp_path / "killed here"), TASKS) as dataset:
+        assert dataset.rebuilt == ""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "another machine"))
+    for number, copy in enumerate((again, killed)):
+        with Dataset(shutil.copytree(copy, tmp_path / str(number)), TASKS) as dataset:
+            assert "not as byod left it" in dataset.rebuilt
 
 
 @pytest.mark.parametrize("status", ["kept", "waiting", "rejected"])
@@ -111,6 +163,7 @@ def test_a_picture_never_lies_elsewhere(folder: Path, victim: Path, path: str, s
         path.format(victim),
         status,
     )
+    trusted(folder)
     refused(folder, victim, "not a place for a picture")
 
 

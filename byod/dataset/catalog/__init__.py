@@ -7,52 +7,86 @@ transaction, so that a kill at any point leaves either all of it or nothing.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from byod.dataset.catalog.candidates import Candidates
+from byod.dataset.catalog.guarded import CatalogDamaged
 from byod.dataset.catalog.reviews import Reviews
 from byod.dataset.catalog.samples import Samples
 from byod.dataset.catalog.sql_schema import check_version, connect
 from byod.dataset.catalog.verdicts import Verdicts
+from byod.schema.errors import DatasetLocked
 
-__all__ = ["Catalog", "check_version"]
+__all__ = ["Catalog", "CatalogDamaged", "check_version"]
 
 
 class Catalog:
     """An open `catalog.db`: `candidates`, `samples`, `verdicts` and `reviews` are its parts.
 
+    Args:
+        file: where it lies; it is made where it is missing.
+        before_change: called before anything in it changes.
+
     Raises:
         DatasetError: the file is damaged or was made by a newer byod.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._connection = connect(file)
+    def __init__(self, file: Path, before_change: Callable[[], None] = lambda: None) -> None:
+        self._connection = connect(file, before_change)
         self.candidates = Candidates(self._connection)
         self.samples = Samples(self._connection)
         self.verdicts = Verdicts(self._connection)
         self.reviews = Reviews(self._connection)
 
-    def close(self) -> None:
-        """Close the file, folding the write-ahead log back into it."""
-        with contextlib.suppress(sqlite3.OperationalError):  # somebody else still reads it: the log stays
+    @property
+    def damaged(self) -> bool:
+        """True once some of its content could not be read."""
+        return self._connection.damaged
+
+    def is_sound(self) -> bool:
+        """True if all its pages and rows can be read: looked at after a kill or a power cut."""
+        try:
+            found = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        except CatalogDamaged:
+            return False
+        return found is not None and found[0] == "ok"
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log back into the file; not while somebody else reads it: then the log stays."""
+        with contextlib.suppress(DatasetLocked):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._connection.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._connection.guard():
+            self._connection.close()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing for what happens inside; a transaction inside another joins it."""
+    def transaction(self, *, lasting: bool = True) -> Iterator[None]:
+        """All or nothing for what happens inside; a transaction inside another joins it.
+
+        Args:
+            lasting: whether it is on the disk when the block ends. Else a power cut may take it back, and all that
+                came after it, but never leaves half of it; a kill takes nothing back.
+        """
         if self._connection.in_transaction:
             yield
             return
-        self._connection.execute("BEGIN IMMEDIATE")
+        if not lasting:
+            self._connection.execute("PRAGMA synchronous=NORMAL")
         try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        finally:
+            if not lasting:
+                self._connection.execute("PRAGMA synchronous=FULL")
 
     @property
     def in_transaction(self) -> bool:

@@ -116,6 +116,13 @@ class Candidates:
         row = self._sql.execute("SELECT sample FROM addresses WHERE url = ?", (url,)).fetchone()
         return None if row is None else row[0]
 
+    def reopen(self, sample: str) -> int:
+        """Put the addresses that gave a sample back in the queue, since its file was lost; say how many."""
+        done = self._sql.execute(
+            "UPDATE addresses SET outcome = NULL, sample = NULL, received = NULL WHERE sample = ?", (sample,)
+        )
+        return done.rowcount
+
     def missed(self, miss: Miss) -> None:
         """Note why an address gave none."""
         self._sql.execute(

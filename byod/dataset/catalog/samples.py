@@ -58,6 +58,26 @@ class Samples:
             tuple(values.values()),
         )
 
+    def forget(self, sha256: str) -> None:
+        """Forget a sample whose file was lost; what people said of it stays in the label log."""
+        self._sql.execute("DELETE FROM samples WHERE sha256 = ?", (sha256,))
+
+    def arrived(self, sha256: str, path: str, labels: str | None) -> None:
+        """Note the files of a sample that are not flushed to the disk yet: the picture's, and that of its labels."""
+        self._sql.execute(
+            "INSERT INTO arrivals (sha256, path, labels) VALUES (?, ?, ?)"
+            " ON CONFLICT (sha256) DO UPDATE SET labels = excluded.labels",
+            (sha256, path, labels or ""),
+        )
+
+    def arrivals(self) -> list[tuple[str, str, str]]:
+        """The files that are not flushed yet: (sha256, path, path of the labels or nothing)."""
+        return list(self._sql.execute("SELECT sha256, path, labels FROM arrivals ORDER BY sha256"))
+
+    def flushed(self) -> None:
+        """Note that all arrivals are on the disk."""
+        self._sql.execute("DELETE FROM arrivals")
+
     def next_position(self) -> int:
         """A position behind all others."""
         return int(self._sql.execute("SELECT IFNULL(MAX(position), 0) + 1 FROM samples").fetchone()[0])

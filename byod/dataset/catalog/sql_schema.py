@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
+from byod.dataset.catalog.guarded import Guarded
 from byod.schema import file_formats
 from byod.schema.errors import DatasetError
 
@@ -73,30 +74,38 @@ MIGRATIONS = (
         verdict INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (pull, sha256)
     ) WITHOUT ROWID;
     """,
+    """
+    -- files that arrived and are not flushed to the disk yet: the picture of a sample, and its labels where it has some
+    CREATE TABLE arrivals (sha256 TEXT PRIMARY KEY, path TEXT NOT NULL, labels TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+    """,
 )
 
 
-def connect(file: Path) -> sqlite3.Connection:
+def connect(file: Path, before_change: Callable[[], None]) -> Guarded:
     """Open (or make) the catalog in WAL mode and bring its tables up to date.
 
     There are few indexes on purpose: each costs a page at every picture that arrives, and whatever reads by
-    something else than a key reads the whole table once.
+    something else than a key reads the whole table once. With `synchronous=FULL` a commit is on the disk when it is
+    done (https://www.sqlite.org/pragma.html#pragma_synchronous); `Catalog.transaction` says where it need not be.
 
     Raises:
         DatasetError: the file is not a catalog, is damaged, or was made by a newer byod.
     """
     check_version(file)
+    if not file.exists() or not file.stat().st_size:
+        before_change()
+    connection = Guarded(file, before_change, isolation_level=None, check_same_thread=False, timeout=30)
     try:
-        connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=30)
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA fullfsync=ON")
+        connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA cache_size=-65536")
         connection.execute("PRAGMA wal_autocheckpoint=8000")  # 32 MB: collecting a few thousand pictures
         _migrate(connection, file)
-    except sqlite3.DatabaseError as error:
-        raise DatasetError(
-            f"{file} cannot be read ({error}); move it away and byod rebuilds it from the folders"
-        ) from error
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -121,7 +130,7 @@ def _check(file: Path, version: int) -> None:
     file_formats.check(file, version, DatasetError, known=len(MIGRATIONS))
 
 
-def _migrate(connection: sqlite3.Connection, file: Path) -> None:
+def _migrate(connection: Guarded, file: Path) -> None:
     done = int(connection.execute("PRAGMA user_version").fetchone()[0])
     _check(file, done)  # once more: what a killed byod wrote may not have reached the head
     for number, script in enumerate(MIGRATIONS[done:], start=done + 1):

@@ -1,0 +1,154 @@
+"""`.byod/state`: how byod left the catalog on this machine, so that one that comes from elsewhere is not trusted.
+
+A catalog holds paths, moves that are promised, and what people said: whoever writes it decides what byod does. It is
+used as it is only where this file fits it; else it is set aside and rebuilt from the folders, `labels.jsonl` and
+`CREDITS.csv`, which are text, and checked as they are read.
+
+While byod works the state says so ("open"), on the disk before the first change; when byod is done it says
+which file it left: inode, size and times of change, which nobody can send along, and a keyed hash of its content, which
+fits a copy of the dataset on the same machine too. The key is made once and lies with byod's own files in the home.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+import platformdirs
+from pydantic import ValidationError
+
+from byod.schema import file_formats, files
+from byod.schema.errors import DatasetError
+from byod.schema.files import Folder
+from byod.schema.records import Record
+
+FILE = ".byod/state"
+CATALOG = "catalog.db"
+_WAL = "catalog.db-wal"
+_LONGEST = 4096
+
+
+class Left(enum.Enum):
+    """How the catalog was left: as byod closed it, in the middle of something, or by somebody else."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    ELSEWHERE = "elsewhere"
+
+
+class State(Record):
+    """The file's content; `catalog` are inode, size and times of change in ns, or the inode alone while it is open."""
+
+    format: file_formats.Format = file_formats.FIRST
+    left: Left
+    catalog: tuple[int, ...]
+    nonce: str = ""
+    seal: str = ""
+
+
+class CatalogState:
+    """The state of one dataset's catalog; `path` is the dataset's folder, open and locked."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._catalog = folder.path / CATALOG
+        self._changed = False
+
+    def left(self) -> Left:
+        """How the catalog was left.
+
+        Raises:
+            DatasetError: a newer byod left it.
+        """
+        state = self._read()
+        if state is None or not self._catalog.is_file():
+            return Left.ELSEWHERE
+        if state.left is Left.OPEN:
+            fits = state.catalog == self._inode() or self._is_ours(state, state.nonce.encode())
+            return Left.OPEN if fits else Left.ELSEWHERE
+        if self._has_log():
+            return Left.ELSEWHERE
+        if state.catalog == self._stamp() or self._is_ours(state, self._content()):
+            return Left.CLOSED
+        return Left.ELSEWHERE
+
+    def opened(self) -> None:
+        """Say that the catalog is about to change; once is enough until it is closed."""
+        if not self._changed:
+            nonce = secrets.token_hex(16)
+            self._write(Left.OPEN, self._inode(), nonce.encode(), nonce)
+            self._changed = True
+
+    def closed(self) -> None:
+        """Say that all changes are in the one file, which nobody has open any more."""
+        state = self._read()
+        as_it_was = state is not None and state.left is Left.CLOSED and state.catalog == self._stamp()
+        # while somebody else reads it, what is new stays beside it: it is as good as open
+        if as_it_was or self._has_log():
+            return
+        with self._catalog.open("rb") as content:
+            if os.name != "nt":  # a file that is only read cannot be flushed there; SQLite did it
+                files.flush_handle(content.fileno())
+        self._write(Left.CLOSED, self._stamp(), self._content())
+
+    def forget(self) -> None:
+        """Trust nothing from now on that lies there."""
+        (self._folder.path / FILE).unlink(missing_ok=True)
+        self._changed = False
+
+    def _write(self, left: Left, catalog: tuple[int, ...], sealed: bytes, nonce: str = "") -> None:
+        state = State(left=left, catalog=catalog, nonce=nonce, seal=_seal(left, sealed))
+        self._folder.replace(FILE, state.model_dump_json().encode() + b"\n", flush=True)
+
+    def _read(self) -> State | None:
+        file = files.inside(self._folder.path, FILE)
+        try:
+            with file.open("rb") as content:
+                return file_formats.read(State, content.read(_LONGEST), file, DatasetError)
+        except (OSError, ValidationError):
+            return None
+
+    def _is_ours(self, state: State, sealed: bytes) -> bool:
+        return hmac.compare_digest(state.seal.encode(), _seal(state.left, sealed).encode())
+
+    def _has_log(self) -> bool:
+        log = self._folder.path / _WAL
+        return log.exists() and log.stat().st_size > 0
+
+    def _inode(self) -> tuple[int, ...]:
+        return (self._catalog.stat().st_ino,) if self._catalog.exists() else ()
+
+    def _stamp(self) -> tuple[int, ...]:
+        found = self._catalog.stat()
+        return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    def _content(self) -> bytes:
+        with self._catalog.open("rb") as content:
+            return hashlib.file_digest(content, "blake2b").digest()
+
+
+def _seal(left: Left, sealed: bytes) -> str:
+    return hmac.new(_key(), left.value.encode() + sealed, hashlib.sha256).hexdigest()
+
+
+def _key() -> bytes:
+    """This machine's key, made when it is first needed; it is worth nothing elsewhere.
+
+    Raises:
+        DatasetError: it can be neither read nor made.
+    """
+    file = platformdirs.user_data_path("byod") / "key"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            files.replace(file, secrets.token_bytes(32), mode=0o600, flush=True)
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise DatasetError(
+            f"{file} cannot be used ({error.strerror}); byod keeps a key of this machine there: make its folder "
+            "writable, or set XDG_DATA_HOME to one that is"
+        ) from error
