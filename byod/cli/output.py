@@ -11,6 +11,7 @@ import functools
 import io
 import json
 import math
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,8 +25,32 @@ import typer
 from byod.schema import names
 from byod.schema.errors import ByodError
 
-_OUTSIDE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
-"""What is wrong with the disk and not with byod: it is full, or not ours to write on."""
+_AMISS = {
+    "ENOSPC": "make room there",
+    "EDQUOT": "remove some of your files there, or ask for a larger quota",
+    "EROFS": "choose a folder that can be written to",
+    "EACCES": "see who owns it, or choose another folder",
+    "EPERM": "see who owns it, or choose another folder",
+    "EIO": "see that the disk is there and sound",
+    "ENXIO": "see that the disk is there",
+    "ENODEV": "see that the disk is there",
+    "ESTALE": "the network drive was away: see that it is there",
+    "ETIMEDOUT": "the network drive does not answer: see that it is there",
+    "EHOSTDOWN": "the network drive does not answer: see that it is there",
+    "ENOLCK": "this network drive has no locks to give: move the dataset to a disk of this machine",
+    "EFBIG": "the file system, or a limit of this account, allows no file of this size: move it to another disk",
+    "EMFILE": "close other programs, or raise the limit of open files (ulimit -n)",
+    "ENFILE": "close other programs: this machine has no more files to open",
+    "ENOMEM": "close other programs: this machine has no memory left",
+    "EXDEV": "its parts lie on two disks: move them to one",
+    "EBUSY": "another program is using it: close that program",
+    "ETXTBSY": "another program is using it: close that program",
+    "ENAMETOOLONG": "choose a shorter name, or a folder that lies less deep",
+    "EILSEQ": "this file system cannot hold the name: rename it",
+    "ELOOP": "links lead round in a circle there: remove them",
+}
+_OUTSIDE = {getattr(errno, name): advice for name, advice in _AMISS.items() if hasattr(errno, name)}
+"""What is wrong with the disk and not with byod, by its number, and what to do about it."""
 
 _answers: ContextVar[TextIO | None] = ContextVar("_answers", default=None)
 """Where a JSON document belongs while a command with --json runs."""
@@ -80,9 +105,10 @@ def errors_in_one_line(command: F) -> F:
         except OSError as error:
             if error.errno not in _OUTSIDE:
                 raise
+            where = names.in_utf8(os.fsdecode(error.filename)) if error.filename is not None else "writing"
             say(
-                f"byod: {error.filename or 'writing'}: {error.strerror}; no data was lost; fix this and run the "
-                "command again"
+                f"byod: {where}: {error.strerror}; {_OUTSIDE[error.errno]}. No data was lost: then run the same command"
+                " again"
             )
             raise typer.Exit(1) from None
 

@@ -14,13 +14,13 @@ from __future__ import annotations
 import enum
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 
 import platformdirs
 from pydantic import ValidationError
 
+from byod.dataset import label_log
 from byod.schema import file_formats, files
 from byod.schema.errors import DatasetError
 from byod.schema.files import Folder
@@ -41,11 +41,16 @@ class Left(enum.Enum):
 
 
 class State(Record):
-    """The file's content; `catalog` are inode, size and times of change in ns, or the inode alone while it is open."""
+    """The file's content.
+
+    `catalog` are inode, size and times of change in ns of the catalog, or its inode alone while it is open; `log` are
+    size and time of change of `labels.jsonl`, which tell whether somebody else wrote in it since.
+    """
 
     format: file_formats.Format = file_formats.FIRST
     left: Left
     catalog: tuple[int, ...]
+    log: tuple[int, ...] = ()
     nonce: str = ""
     seal: str = ""
 
@@ -56,6 +61,7 @@ class CatalogState:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._catalog = folder.path / CATALOG
+        self._log = folder.path / label_log.FILE
         self._changed = False
 
     def left(self) -> Left:
@@ -76,6 +82,11 @@ class CatalogState:
             return Left.CLOSED
         return Left.ELSEWHERE
 
+    def log_is_as_left(self) -> bool:
+        """True if nobody but byod wrote to `labels.jsonl`, as it said when it closed the catalog."""
+        state = self._read()
+        return state is not None and state.left is Left.CLOSED and state.log == self._log_stamp()
+
     def opened(self) -> None:
         """Say that the catalog is about to change; once is enough until it is closed."""
         if not self._changed:
@@ -86,13 +97,15 @@ class CatalogState:
     def closed(self) -> None:
         """Say that all changes are in the one file, which nobody has open any more."""
         state = self._read()
-        as_it_was = state is not None and state.left is Left.CLOSED and state.catalog == self._stamp()
+        as_it_was = (
+            state is not None
+            and state.left is Left.CLOSED
+            and (state.catalog, state.log) == (self._stamp(), self._log_stamp())
+        )
         # while somebody else reads it, what is new stays beside it: it is as good as open
         if as_it_was or self._has_log():
             return
-        with self._catalog.open("rb") as content:
-            if os.name != "nt":  # a file that is only read cannot be flushed there; SQLite did it
-                files.flush_handle(content.fileno())
+        self._folder.flush([CATALOG])
         self._write(Left.CLOSED, self._stamp(), self._content())
 
     def forget(self) -> None:
@@ -101,7 +114,8 @@ class CatalogState:
         self._changed = False
 
     def _write(self, left: Left, catalog: tuple[int, ...], sealed: bytes, nonce: str = "") -> None:
-        state = State(left=left, catalog=catalog, nonce=nonce, seal=_seal(left, sealed))
+        log = self._log_stamp()
+        state = State(left=left, catalog=catalog, log=log, nonce=nonce, seal=_seal(left, sealed))
         self._folder.replace(FILE, state.model_dump_json().encode() + b"\n", flush=True)
 
     def _read(self) -> State | None:
@@ -125,6 +139,12 @@ class CatalogState:
     def _stamp(self) -> tuple[int, ...]:
         found = self._catalog.stat()
         return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    def _log_stamp(self) -> tuple[int, ...]:
+        if not self._log.exists():
+            return ()
+        found = self._log.stat()
+        return (found.st_size, found.st_mtime_ns)
 
     def _content(self) -> bytes:
         with self._catalog.open("rb") as content:

@@ -77,6 +77,10 @@ class Dataset:
                 raise DatasetLocked(
                     f"another byod is at work on {folder}; wait for it or stop it first"
                 ) from None
+            except NotImplementedError:
+                raise DatasetError(
+                    f"{folder} lies on a file system without locks; move it to a disk of this machine"
+                ) from None
         self.locked = lock
         self.files = files.Folder(self.folder)
         self.state = CatalogState(self.files)

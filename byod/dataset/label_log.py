@@ -72,18 +72,7 @@ class LabelLog:
 
         Lines end with a line feed and with nothing else: a note may hold U+2028 or U+0085.
         """
-        self._end_last_line()
-        if not self.file.exists():
-            return ()
-        numbered: dict[int, Verdict] = {}
-        others: list[Verdict] = []
-        bad: list[int] = []
-        for row, line in enumerate(self.file.read_bytes().split(b"\n"), start=1):
-            try:
-                if (found := _verdict(line)) is not None and numbered.setdefault(*found) != found[1]:
-                    others.append(found[1])  # logs were put together: another verdict has that number
-            except _BAD:
-                bad.append(row)
+        numbered, others, bad = self._read()
         known = set(numbered.values())
         for number, verdict in enumerate(dict.fromkeys(others), start=max(numbered, default=0) + 1):
             if verdict not in known:
@@ -98,9 +87,26 @@ class LabelLog:
             f"{FILE}: no verdict could be read from line {shown}; the others were taken, the file stays as it is",
         )
 
+    def _read(self) -> tuple[dict[int, Verdict], list[Verdict], list[int]]:
+        """The verdicts of the text by number, others under a number that is taken, and the lines that are none."""
+        self._end_last_line()
+        numbered: dict[int, Verdict] = {}
+        others: list[Verdict] = []
+        bad: list[int] = []
+        if not self.file.exists():
+            return numbered, others, bad
+        for row, line in enumerate(self.file.read_bytes().split(b"\n"), start=1):
+            try:
+                if (found := _verdict(line)) is not None and numbered.setdefault(*found) != found[1]:
+                    others.append(found[1])  # logs were put together: another verdict has that number
+            except _BAD:
+                bad.append(row)
+        return numbered, others, bad
+
     def is_ahead(self) -> bool:
         """True if the text knows verdicts that the catalog does not: the catalog is an older copy."""
-        return self._last_number() > self._catalog.verdicts.last()
+        numbered, _, _ = self._read()
+        return not numbered.keys() <= {number for number, _ in self._catalog.verdicts.after(0)}
 
     def _last_number(self) -> int:
         """The number of the last verdict in the text, from its end; 0 without any."""

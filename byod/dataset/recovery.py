@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from byod.dataset.catalog import Catalog, CatalogDamaged
+from byod.dataset.catalog.verdicts import DELETED_BY_HAND
 from byod.dataset.catalog_state import CATALOG, CatalogState, Left
 from byod.dataset.label_log import LabelLog
 from byod.report import attribution
@@ -20,6 +21,8 @@ from byod.report.attribution import Credit
 from byod.schema import files
 from byod.schema.errors import ByodError
 from byod.schema.files import Folder
+from byod.schema.reasons import Reason
+from byod.schema.records import Sample, Status
 from byod.schema.task import Storage
 
 INCOMING = ".byod/incoming"
@@ -50,7 +53,7 @@ def open_catalog(folder: Folder, state: CatalogState) -> tuple[Catalog, str]:
         except CatalogDamaged:
             why = _DAMAGED
         else:
-            why = _fault(catalog, folder, look=left is Left.OPEN)
+            why = _fault(catalog, folder, state, look=left is Left.OPEN)
             if not why:
                 return catalog, ""
             catalog.close()
@@ -59,10 +62,12 @@ def open_catalog(folder: Folder, state: CatalogState) -> tuple[Catalog, str]:
     return Catalog(file, state.opened), line
 
 
-def _fault(catalog: Catalog, folder: Folder, *, look: bool) -> str:
+def _fault(catalog: Catalog, folder: Folder, state: CatalogState, *, look: bool) -> str:
     """What is wrong with an open catalog of ours, in words that follow its name; nothing, if it can be used."""
     if look and not catalog.is_sound():
         return _DAMAGED
+    if state.log_is_as_left() or catalog.blank():  # a blank one is filled anyway
+        return ""
     return _OLD if LabelLog(folder, catalog).is_ahead() else ""
 
 
@@ -183,6 +188,18 @@ def credits(folder: Path, lines: list[str]) -> list[Credit]:
         more = f" ({len(faults) - 1} more like it)" if len(faults) > 1 else ""
         lines.append(f"{attribution.FILE}: line {number} cannot be read: {why}{more}; the others were taken")
     return found
+
+
+def restore_deleted(catalog: Catalog) -> None:
+    """Remember again what somebody took away, so that it does not come back when it is fetched again."""
+    labels = catalog.verdicts.labels()
+    for sha256, said in catalog.verdicts.holding().items():
+        if said.note == DELETED_BY_HAND and said.label is None and catalog.samples.get(sha256) is None:
+            label = next((each for each in reversed(labels[sha256]) if each), "")
+            gone = Sample(
+                sha256=sha256, label=label, status=Status.REJECTED, reason=Reason.DELETED, path="", size=0
+            )
+            catalog.samples.add(gone, position=catalog.samples.next_position())
 
 
 def restore_origins(catalog: Catalog, credits: list[Credit]) -> None:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from byod.dataset import label_files, recovery
-from byod.dataset.catalog.verdicts import SEARCH
+from byod.dataset.catalog.verdicts import DELETED_BY_HAND, FOLDER, SEARCH
 from byod.dataset.dataset_folder import IMAGES, REJECTED, Dataset
 from byod.images import decode
 from byod.images.decode import ANY_PICTURE
@@ -32,8 +32,6 @@ from byod.schema.reasons import Reason
 from byod.schema.recipe import ClassRecipe, name_for_folder, safe_folder
 from byod.schema.records import Placement, Record, Sample, Status, Verdict
 
-FOLDER = "folder"
-"""Who speaks when a file was moved by hand."""
 _IGNORED = {"thumbs.db", "desktop.ini"}
 
 
@@ -74,6 +72,7 @@ def sync(dataset: Dataset) -> Changes:
             look.credited = {line.sha256: line.file for line in credits}
         look.take_up()
         if dataset.lost:
+            recovery.restore_deleted(dataset.catalog)
             recovery.restore_origins(dataset.catalog, credits)
     dataset.lost, dataset.rebuilt = False, ""
     before = {path: sha256 for path, (sha256, *_) in look.standing.items()}
@@ -343,7 +342,7 @@ class _FolderScan:
             return
         self._put(sample, sample.label, Status.REJECTED, Reason.DELETED, "")
         if sample.status is Status.KEPT:
-            self._verdict(sha256, None, "deleted by hand")
+            self._verdict(sha256, None, DELETED_BY_HAND)
             self.counts["deleted by hand"] += 1
 
     def _put(

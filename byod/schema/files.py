@@ -191,28 +191,26 @@ class Folder:
         if self._handle is None:
             return  # Windows does that by itself
         for name in sorted(above, reverse=True):
-            if not name:
-                flush_handle(self._handle)
-                continue
-            with self._at(name) as (leaf, handle):
-                opened_folder = os.open(leaf, _FOLDER | _NO_LINK, dir_fd=handle)
-            try:
-                flush_handle(opened_folder)
-            finally:
-                os.close(opened_folder)
+            with _naming(self.path / name):
+                if not name:
+                    flush_handle(self._handle)
+                    continue
+                with self._at(name) as (leaf, handle):
+                    _flush_opened(leaf, _FOLDER | _NO_LINK, handle)
 
     def _flush_file(self, name: str) -> None:
         with self._at(name) as (leaf, handle):
-            opened_file = os.open(leaf, _FLUSHABLE, dir_fd=handle)
-        try:
-            flush_handle(opened_file)
-        finally:
-            os.close(opened_file)
+            _flush_opened(leaf, _FLUSHABLE, handle)
 
     @contextlib.contextmanager
     def _at(self, name: str, *, leaf_may_be_link: bool = False) -> Iterator[Place]:
-        """The last part of a name, and the handle of the folder it lies in."""
+        """The last part of a name, and the handle of the folder it lies in; errors inside name the whole place."""
         parts = _parts(self.path, name)
+        with _naming(self.path.joinpath(*parts)), self._opened_at(parts, name, leaf_may_be_link) as place:
+            yield place
+
+    @contextlib.contextmanager
+    def _opened_at(self, parts: tuple[str, ...], name: str, leaf_may_be_link: bool) -> Iterator[Place]:
         if self._handle is None:
             checked = "/".join(parts[:-1] if leaf_may_be_link else parts)
             inside(self.path, checked)
@@ -333,6 +331,26 @@ def flush_handle(handle: int) -> None:
             fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
             return
     os.fsync(handle)
+
+
+@contextlib.contextmanager
+def _naming(place: Path) -> Iterator[None]:
+    """Have errors inside name the whole place: those of a handle know the last part of it, or nothing."""
+    try:
+        yield
+    except OSError as error:
+        named = isinstance(error.filename, str) and os.path.isabs(error.filename)
+        if error.errno is not None and not named and not isinstance(error, ConnectionError):
+            error.filename = str(place)
+        raise
+
+
+def _flush_opened(name: str, flags: int, handle: int | None) -> None:
+    descriptor = os.open(name, flags, dir_fd=handle)
+    try:
+        flush_handle(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _flush(stream: BinaryIO, flush: bool) -> None:

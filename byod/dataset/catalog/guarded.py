@@ -78,9 +78,26 @@ class Guarded(sqlite3.Connection):
             ) from error
 
     def cursor(self, factory: Any = None) -> Any:
-        """A cursor that is guarded as well; `execute` and its like make theirs with it."""
+        """A cursor that is guarded as well."""
         with self.guard():
             return super().cursor(_Cursor if factory is None else factory)
+
+    # sqlite3's own do not ask the cursor they make
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        """Run one statement."""
+        made: sqlite3.Cursor = self.cursor().execute(sql, *values)
+        return made
+
+    def executemany(self, sql: str, rows: Any) -> sqlite3.Cursor:
+        """Run one statement for each row of values."""
+        made: sqlite3.Cursor = self.cursor().executemany(sql, rows)
+        return made
+
+    def executescript(self, sql: str) -> sqlite3.Cursor:
+        """Run several statements."""
+        made: sqlite3.Cursor = self.cursor().executescript(sql)
+        return made
 
 
 def _guarded(method: Callable[P, T]) -> Callable[P, T]:

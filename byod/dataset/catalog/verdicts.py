@@ -12,6 +12,10 @@ from byod.schema.records import Verdict
 
 SEARCH = "search"
 """Who speaks in a verdict that only repeats which class a picture was searched for."""
+FOLDER = "folder"
+"""Who speaks when a file was moved by hand."""
+DELETED_BY_HAND = "deleted by hand"
+"""The note of a verdict on a picture that somebody took away."""
 UNDO = "undo"
 """Who speaks in a verdict that takes others back; its note is `#` and the number of the one that holds again."""
 _ROW = "id, sha256, label, who, at, note"
