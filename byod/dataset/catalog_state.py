@@ -11,10 +11,10 @@ fits a copy of the dataset on the same machine too. The key is made once and lie
 
 from __future__ import annotations
 
-import enum
 import hashlib
 import hmac
 import secrets
+from enum import StrEnum
 from pathlib import Path
 
 import platformdirs
@@ -32,7 +32,7 @@ _WAL = "catalog.db-wal"
 _LONGEST = 4096
 
 
-class Left(enum.Enum):
+class Left(StrEnum):
     """How the catalog was left: as byod closed it, in the middle of something, or by somebody else."""
 
     CLOSED = "closed"

@@ -70,47 +70,48 @@ class Dataset:
         label_log.check_format(self.folder / label_log.FILE)
         (hidden := self.folder / ".byod").mkdir(exist_ok=True)
         self._lock = FileLock(hidden / "lock")
-        if lock:
-            try:
-                self._lock.acquire(timeout=0)
-            except Timeout:
-                raise DatasetLocked(
-                    f"another byod is at work on {folder}; wait for it or stop it first"
-                ) from None
-            except NotImplementedError:
-                raise DatasetError(
-                    f"{folder} lies on a file system without locks; move it to a disk of this machine"
-                ) from None
         self.locked = lock
-        self.files = files.Folder(self.folder)
-        self.state = CatalogState(self.files)
-        self.rebuilt = ""
-        try:
+        with contextlib.ExitStack() as opened:
             if lock:
-                self.catalog, self.rebuilt = recovery.open_catalog(self.files, self.state)
-            else:
-                self.catalog = Catalog(self.folder / CATALOG)
-        except BaseException:
-            self.files.close()
-            self._lock.release()
-            raise
-        try:
+                self._take_lock()
+                opened.callback(self._lock.release)
+            self.files = opened.enter_context(contextlib.closing(files.Folder(self.folder)))
+            self.state = CatalogState(self.files)
+            self.catalog, self.rebuilt = self._opened_catalog()
+            opened.callback(self.catalog.close)
             # gone, emptied, set aside, or no more than the header that a power cut left
             self.lost = self.catalog.blank()
             if astray := self.catalog.samples.astray():
                 raise files.leads_out(self.folder, astray)
             self.log = label_log.LabelLog(self.files, self.catalog)
             if lock:
-                recovery.finish_moves(self.files, self.catalog)
-                recovery.check_arrivals(self.files, self.catalog, self.task.storage)
-                if not self.lost:
-                    recovery.clear_incoming(self.files, self.catalog)
-                recovery.clear_temporary(self.files, self.task.storage)
-        except BaseException:
-            self.files.close()
-            self.catalog.close()
-            self._lock.release()
-            raise
+                self._make_good()
+            opened.pop_all()  # all is well, and stays open
+
+    def _take_lock(self) -> None:
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise DatasetLocked(
+                f"another byod is at work on {self.folder}; wait for it or stop it first"
+            ) from None
+        except NotImplementedError:
+            raise DatasetError(
+                f"{self.folder} lies on a file system without locks; move it to a disk of this machine"
+            ) from None
+
+    def _opened_catalog(self) -> tuple[Catalog, str]:
+        if self.locked:
+            return recovery.open_catalog(self.files, self.state)
+        return Catalog(self.folder / CATALOG), ""
+
+    def _make_good(self) -> None:
+        """Do what a kill or a power cut left undone."""
+        recovery.finish_moves(self.files, self.catalog)
+        recovery.check_arrivals(self.files, self.catalog, self.task.storage)
+        if not self.lost:
+            recovery.clear_incoming(self.files, self.catalog)
+        recovery.clear_temporary(self.files, self.task.storage)
 
     @classmethod
     def create(cls, folder: Path, recipe: Recipe, tasks: Tasks) -> Dataset:
