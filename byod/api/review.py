@@ -210,7 +210,7 @@ def _review_tasks(
     run: RunPredictions | None,
     say: Say,
 ) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
-    """The questions by purpose, as many as were asked for; conflicts go along whole."""
+    """The review tasks by purpose, as many as were asked for; conflicts go along whole."""
     context = ReviewContext(
         snapshot=snapshot,
         last_verdict=dataset.catalog.verdicts.last(),
@@ -221,7 +221,7 @@ def _review_tasks(
         only_conflicts=request.conflicts,
         uncertain=request.uncertain,
     )
-    for purpose, found in dataset.task.reviewing.questions(context, say):
+    for purpose, found in dataset.task.reviewing.review_tasks(context, say):
         yield purpose, found if purpose is Purpose.CONFLICTS else _chosen(dataset, found, request)
 
 

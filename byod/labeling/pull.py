@@ -193,7 +193,7 @@ class _Change:
         decision = decide(self.history[sha256], new)
         keypoints, note = None, ""
         if new[-1].keypoints is not None and not decision.conflict:
-            keypoints, clash, note = self._marks(sample, new[-1])
+            keypoints, clash, note = self._keypoints(sample, new[-1])
             if clash:
                 decision = Decision(label=None, who=REVIEW, conflict=clash)
         if not sample.path and (decision.label is not None or decision.conflict):
@@ -239,7 +239,7 @@ class _Change:
             self.counts["relabelled"] += 1
             self.placements.append(Placement(sha256=sample.sha256, label=decision.label, status=Status.KEPT))
 
-    def _marks(self, sample: Sample, answer: Annotation) -> tuple[Keypoints | None, str, str]:
+    def _keypoints(self, sample: Sample, answer: Annotation) -> tuple[Keypoints | None, str, str]:
         """The picture's new marks (None: as before), what speaks against them, and the note for the log."""
         file = self.dataset.folder / keypoints_file(sample.path)
         current = read_keypoints(file)

@@ -15,7 +15,7 @@ from byod.schema.progress import Say
 from byod.schema.records import Record, Sample, Sha256, Snapshot
 
 FOLDER = "folder"
-"""The opinion of the class folder a picture stands in."""
+"""The prediction of the class folder a picture stands in."""
 
 
 class Purpose(StrEnum):
@@ -46,7 +46,7 @@ class ReviewTask(Record):
     label: str
     suspicion: float = 0.0
     text: str = ""
-    opinions: tuple[RunPrediction, ...] = ()
+    predictions: tuple[RunPrediction, ...] = ()
     keypoints: Keypoints | None = None
     last_verdict: int = 0
 
@@ -92,8 +92,8 @@ class ReviewContext:
 class Reviewing(Protocol):
     """What people are asked about a task's labels."""
 
-    def questions(self, context: ReviewContext, say: Say) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
-        """The questions by purpose; those that may be sampled and limited are all but conflicts.
+    def review_tasks(self, context: ReviewContext, say: Say) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
+        """The tasks by purpose; those that may be sampled and limited are all but conflicts.
 
         Raises:
             UsageError: what is asked for is no question of this task.
@@ -101,8 +101,8 @@ class Reviewing(Protocol):
         ...
 
 
-def sampled(questions: Sequence[ReviewTask], number: int) -> list[ReviewTask]:
+def sampled(tasks: Sequence[ReviewTask], number: int) -> list[ReviewTask]:
     """A random few, the same ones at each push, in the order they had."""
-    ranked = sorted(questions, key=lambda q: hashlib.sha256(b"sample" + bytes.fromhex(q.sha256)).digest())
+    ranked = sorted(tasks, key=lambda task: hashlib.sha256(b"sample" + bytes.fromhex(task.sha256)).digest())
     chosen = {question.sha256 for question in ranked[:number]}
-    return [question for question in questions if question.sha256 in chosen]
+    return [task for task in tasks if task.sha256 in chosen]

@@ -52,7 +52,7 @@ class MLBackend:
         self.run = card.run
         self.classes = card.classes
         self._predictor = Predictor(run)
-        self._shelf = ImageStore(dataset)
+        self._pictures = ImageStore(dataset)
         self._said: dict[str, tuple[str, float]] = {}
         self._turn = threading.Lock()
 
@@ -68,20 +68,20 @@ class MLBackend:
                 break
             with self._turn:  # between two batches, somebody who opens a task gets their turn
                 self._look(new[at : at + _BATCH])
-        recipe = recipes.read(self._shelf.folder)
+        recipe = recipes.read(self._pictures.folder)
         return [self._in_folder(recipe, sha256) for sha256 in sha256s]
 
     def unknown_classes(self) -> list[str]:
         """The classes the run tells apart that the recipe no longer has."""
-        recipe = recipes.read(self._shelf.folder)
+        recipe = recipes.read(self._pictures.folder)
         return [name for name in self.classes if recipe.folder_of(name) is None]
 
     def close(self) -> None:
         """Close the dataset."""
-        self._shelf.close()
+        self._pictures.close()
 
     def _look(self, sha256s: Sequence[str]) -> None:
-        found = [(sha256, read) for sha256 in sha256s if (read := self._shelf.read(sha256)) is not None]
+        found = [(sha256, read) for sha256 in sha256s if (read := self._pictures.read(sha256)) is not None]
         said = self._predictor.predict(read for _, read in found)
         for (sha256, _), one in zip(found, said, strict=True):
             if not isinstance(one, Unreadable):

@@ -15,7 +15,7 @@ import numpy as np
 from byod.schema.errors import TrainerError
 from byod.schema.model_card import LabelIssue
 from byod.schema.records import Example, Sha256
-from byod.tasks.classify.evaluate import EvaluatedExample, probabilities
+from byod.tasks.classify.evaluated_examples import EvaluatedExample, probabilities
 from byod.training import statistics
 from byod.training.run_folder import short_path
 
