@@ -346,15 +346,15 @@ class Undone(Record):
 def undo(dataset: Dataset, say: Say) -> Undone:
     """Take the last pull back: the files stand where they stood, the log says so, the answers stay in it.
 
-    A picture that somebody judged again since then stays where it is now.
+    A picture that somebody annotated again since then stays where it is now.
 
     Raises:
-        UsageError: there is no pull to take back.
+        UsageError: there is no pull to undo.
     """
     catalog = dataset.catalog
     last = catalog.reviews.last_pull()
     if last is None:
-        raise UsageError(f"{dataset.folder}: there is no pull to take back")
+        raise UsageError(f"{dataset.folder}: there is no pull to undo")
     number, at = last
     now = datetime.now(UTC)
     back = later = 0
@@ -370,7 +370,7 @@ def undo(dataset: Dataset, say: Say) -> Undone:
         catalog.reviews.undo(number)
         place_samples(dataset)
     if later:
-        say(f"{later} pictures were judged again since then, and stay as they are")
+        say(f"{later} pictures were annotated again since then, and stay as they are")
     return Undone(at=at, pictures=back, changed_since=later)
 
 

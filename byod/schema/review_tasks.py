@@ -36,10 +36,10 @@ class RunPrediction(Record):
 
 
 class ReviewTask(Record):
-    """One picture to be judged.
+    """One picture to be reviewed.
 
-    `label` is the class folder it stands in; `suspicion` in 0..1, the most doubtful first; `text` is shown above
-    the picture; `last_verdict` the number of the last verdict in the label log when it was asked.
+    `label` is the class folder it stands in; `suspicion` in 0..1, the likeliest to be wrong first; `text` is shown
+    above the picture; `last_verdict` the number of the last verdict in the label log when it was asked.
     """
 
     sample: Sample
@@ -62,7 +62,7 @@ class ReviewTask(Record):
 
 
 class LabelConcern(Record):
-    """A doubted label, by class folders; `quality` in 0..1, the lowest first."""
+    """A label that looks wrong, by class folders; `quality` in 0..1, the lowest first."""
 
     sha256: Sha256
     suggested: str
@@ -73,9 +73,9 @@ class LabelConcern(Record):
 class ReviewContext:
     """What a task asks people about: a dataset as it stands, and what else is known of its pictures.
 
-    `last_verdict` is the number of the last verdict in its label log. `issues` are the labels that a probe doubts
-    (None: nobody asked for them). `answers` are what a run says (SHA-256 → class folder → probability), `run` its name.
-    `claimed` gives the class folders that each picture in conflict is claimed to be of. `only_conflicts` and
+    `last_verdict` is the number of the last verdict in its label log. `issues` are the labels that look wrong to a
+    probe (None: nobody asked for them). `answers` are what a run says (SHA-256 → class folder → probability), `run`
+    its name. `claimed` gives the class folders that each picture in conflict is claimed to be of. `only_conflicts` and
     `uncertain` are as in the request.
     """
 

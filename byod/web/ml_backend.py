@@ -34,7 +34,7 @@ from byod.web.image_store import ImageStore
 MAX_BYTES = 64_000_000
 """The largest request taken: "retrieve predictions" sends all the tasks chosen, about 1 KB each, at once."""
 SECONDS = 80.0
-"""How long a request may take: Label Studio waits 100 s; what is not done by then gets no opinion yet."""
+"""How long a request may take: Label Studio waits 100 s; what is not done by then gets no prediction yet."""
 _BATCH = 16
 _HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 
@@ -57,10 +57,10 @@ class MLBackend:
         self._turn = threading.Lock()
 
     def __call__(self, sha256s: Sequence[str], *, until: float = float("inf")) -> list[PredictedLabel | None]:
-        """Opinions on pictures, in order; None for one that is not there, cannot be opened or whose turn did not come.
+        """Predictions for pictures, in order; None for one that is not there, cannot be opened or came too late.
 
         `until` is the moment (of `time.monotonic`) after which no picture is looked at any more. The label is the
-        class folder as the recipe has it now; a class that it lost is not an opinion.
+        class folder as the recipe has it now; a class that it lost is not predicted.
         """
         new = [sha256 for sha256 in dict.fromkeys(sha256s) if sha256 not in self._said]
         for at in range(0, len(new), _BATCH):

@@ -157,7 +157,7 @@ def test_no_import_runs_in_a_circle():
 
 
 def test_a_module_name_stands_twice_only_for_two_faces_of_one_thing():
-    """The same file in two tasks, `cli/x` for `api/x` and what each trainer does for it, importer and exporter; no other."""
+    """The same file in two tasks, `cli/x` for `api/x` and for what a trainer does, importer and exporter; no other."""
     places: dict[str, set[str]] = {}
     for name, file in modules():
         if file.stem not in ("__init__", "__main__"):

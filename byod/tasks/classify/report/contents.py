@@ -48,7 +48,7 @@ class ShownPrediction(Record):
 class ReportContents:
     """All a report is made from.
 
-    `history` is what the trainer logged, an epoch each. `suspects` are the pictures whose labels are doubted, lowest
+    `history` is what the trainer logged, an epoch each. `suspects` are the pictures whose labels look wrong, lowest
     quality first, with where they lie. `look` asks the model of the run's folder; without it there are no occlusion
     maps.
     """

@@ -81,7 +81,7 @@ def render(contents: ReportContents) -> str:
     shown = {
         "worst": [_closeup(instance, album) for instance in worst_first[:WORST]],
         "missed": [_boxed(each, album, missed=True) for each in missed[:PICTURES]],
-        "doubts": [_issue(issue, album) for issue in contents.issues[:ISSUES]],
+        "issues": [_issue(issue, album) for issue in contents.issues[:ISSUES]],
         "extra": [_boxed(each, album, missed=False) for each in extra[:PICTURES]],
         "best": [_closeup(instance, album) for instance in worst_first[::-1][:BEST]],
     }
@@ -96,7 +96,7 @@ def render(contents: ReportContents) -> str:
         "achieved_column": _achieved_column(card.metrics.pipeline),
         "unit": wording.unit(card.points),
         "missed_in_all": sum(len(each.missed) for each in contents.pictures),
-        "doubts_in_all": len(contents.issues),
+        "issues_in_all": len(contents.issues),
     }
     names = ", ".join(card.points.names[:4]) + (" …" if len(card.points.names) > 4 else "")
     shown_page = RunPage(
