@@ -32,14 +32,14 @@ from byod.schema import recipe
 from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.records import Example, Split
 from byod.tasks import TASKS
-from byod.tasks.keypoints import evaluate, learning
+from byod.tasks.keypoints import evaluated_examples, learning
 from byod.tasks.keypoints.geometry import metrics
 from byod.tasks.keypoints.importers import cat_dataset, voc
 from byod.tasks.keypoints.predict import KeypointsPredictor
 from byod.tasks.keypoints.training_set import TrainingSet, labelled
 from byod.testing import draw_heads
 from byod.training import protocol
-from byod.training.train import train
+from byod.training.run_training import train
 
 VALIDATION = 8  # one part of so many of what is not tested validates
 SQUEEZENET = "weights/squeezenet1_1.pth"
@@ -56,7 +56,7 @@ AIMS = {"pretrained": 0.032, "scratch": 0.048}
 class Measured:
     """What one kind of training brought, over all folds."""
 
-    lines: list[evaluate.PredictionRow] = field(default_factory=list)
+    lines: list[evaluated_examples.PredictionRow] = field(default_factory=list)
     false_finds: int = 0
     pictures: int = 0
     strangers: list[float] = field(default_factory=list)
@@ -117,7 +117,7 @@ def measure(
             learning, whole, protocol.load(asked.plugin), kind, folder=run, seed=asked.seed,
             device=asked.device, cache=folder.parent / "pixels",
         )  # fmt: skip
-        own = evaluate.read_predictions(run, known)
+        own = evaluated_examples.read_predictions(run, known)
         done.lines += own
         done.false_finds += card.metrics.false_finds
         done.pictures += card.metrics.pictures

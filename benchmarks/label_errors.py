@@ -28,7 +28,7 @@ from byod.tasks.classify.class_set import ClassSet
 from byod.training import protocol
 from byod.training.protocol import Trainer
 from byod.training.run_folder import TEST
-from byod.training.train import out_of_fold, probe_work
+from byod.training.run_training import out_of_fold, probe_work
 
 AIM = 0.85
 FINE_TUNE = {"arch": "squeezenet1_1", "size": "128"}

@@ -86,13 +86,13 @@ def train(found: Sequence[Any], job: argparse.Namespace, device: str, gpus: int,
     from byod.schema.records import Split
     from byod.tasks.classify import learning
     from byod.tasks.classify.class_set import ClassSet
-    from byod.training import train as training
+    from byod.training import run_training
 
     epochs: list[float] = []
     options = {"arch": job.arch, "from_scratch": "true", "size": str(job.size), "epochs": "1000"}
     options |= {"patience": "1000", "batch_size": str(BATCH * gpus)}
     started = time.perf_counter()
-    card = training.train(
+    card = run_training.train(
         learning,
         ClassSet(tuple(found), tuple(CLASSES)),
         find_trainer(TrainRequest(plugin="torch", device=device, gpus=gpus)),

@@ -282,7 +282,7 @@ def predicting(source: Path, weights: Path, count: int, rounds: int) -> None:
     from byod.tasks.classify.class_set import ClassSet
     from byod.tasks.classify.predict import Predictor
     from byod.training import protocol
-    from byod.training.train import train
+    from byod.training.run_training import train
 
     paths = sorted(source.glob("*/*.jpg"))
     some = [(paths * (count // len(paths) + 1))[n] for n in range(count)]

@@ -21,10 +21,10 @@ import numpy as np
 from byod.dataset import dedup, splits
 from byod.images.decode import Rules, inspect
 from byod.schema.records import Example, Split
-from byod.tasks.classify import evaluate, learning
+from byod.tasks.classify import evaluated_examples, learning
 from byod.tasks.classify.class_set import ClassSet
 from byod.training import protocol, statistics
-from byod.training.train import train
+from byod.training.run_training import train
 
 FOLDS = 5
 VALIDATION = 8  # one part of so many of what is not tested validates
@@ -123,7 +123,7 @@ def ours(way: list[Example], classes: list[str], plugin: str, options: dict[str,
         labelled = ClassSet(tuple(way), tuple(classes))
         card = train(learning, labelled, protocol.load(plugin), options, folder=run, seed=seed)
         whole = time.perf_counter() - started
-        lines = {line.sha256: line for line in evaluate.read_predictions(run, classes)}
+        lines = {line.sha256: line for line in evaluated_examples.read_predictions(run, classes)}
     test = [e for e in way if e.split is Split.TEST]
     return Fold(
         right=[lines[e.sha256].predicted == e.label for e in test],

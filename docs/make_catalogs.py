@@ -152,7 +152,7 @@ def main(codes: list[str]) -> None:
     for file in sorted(files | set(languages.LOCALE.glob(f"*/{languages.FILE}"))):
         code = file.parents[1].name
         if not languages.is_code(code):
-            raise SystemExit(f"{code!r} is no code of a language to translate into, as de or pt_BR are")
+            raise SystemExit(f"{code!r} is not the code of a language to translate into, as de or pt_BR are")
         before = po_file.read(file.read_text(encoding="utf-8"), str(file)) if file.is_file() else ()
         text = updated(code, before)
         file.parent.mkdir(parents=True, exist_ok=True)

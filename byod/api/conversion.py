@@ -95,7 +95,7 @@ def _check(format: str, given: Mapping[str, object]) -> None:
     for option, value in given.items():
         if value and option not in OPTIONS[format]:
             raise UsageError(
-                f"--{option} is no option of convert {format}; it has: {', '.join(OPTIONS[format])}"
+                f"--{option} is not an option of convert {format}; it has: {', '.join(OPTIONS[format])}"
             )
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class CheckPage(Record):
-    """The page of a check, the dataset as it shows it, and the labels the probe doubts (None: it was not asked)."""
+    """The page of a check, the dataset as it shows it, and labels that look wrong to the probe (None: not asked)."""
 
     page: Path
     snapshot: Snapshot
@@ -137,7 +137,7 @@ class Dataset:
 
         Args:
             into: the page to write; by default `check.html` in the dataset.
-            suspects: also train the probe, and show the labels it doubts.
+            suspects: also train the probe, and show the labels that look wrong to it.
             options: options of the probe.
             progress: show what is being done.
 

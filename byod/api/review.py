@@ -192,10 +192,10 @@ def _addressed(dataset: Dataset, session: ReviewSession, project: Project) -> Ad
 
 
 def _issues(folder: Path, cache: Path, say: Say) -> list[LabelConcern]:
-    """The labels a cross-validated probe doubts, by class folder."""
+    """The labels that look wrong to a cross-validated probe, by class folder."""
     _, snapshot, found = train.suspects(folder, {}, None, cache=cache, say=say)
     if not found:
-        say("the probe doubts no label: there is nothing to review")
+        say("no label looks wrong to the probe: there is nothing to review")
     return [
         LabelConcern(sha256=one.sha256, suggested=snapshot.classes[one.suggested], quality=one.quality)
         for one in found
@@ -210,7 +210,7 @@ def _review_tasks(
     run: RunPredictions | None,
     say: Say,
 ) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
-    """The questions by purpose, as many as were asked for; conflicts go along whole."""
+    """The review tasks by purpose, as many as were asked for; conflicts go along whole."""
     context = ReviewContext(
         snapshot=snapshot,
         last_verdict=dataset.catalog.verdicts.last(),
@@ -221,7 +221,7 @@ def _review_tasks(
         only_conflicts=request.conflicts,
         uncertain=request.uncertain,
     )
-    for purpose, found in dataset.task.reviewing.questions(context, say):
+    for purpose, found in dataset.task.reviewing.review_tasks(context, say):
         yield purpose, found if purpose is Purpose.CONFLICTS else _chosen(dataset, found, request)
 
 

@@ -28,7 +28,7 @@ Told = Callable[[list[Pushed] | Pulled], None]
 class ReviewOptions(TypedDict, total=False):
     """Options of a review: which pictures to ask about, on which server.
 
-    `suspects` asks about labels that a cross-validated probe doubts, `conflicts` only about pictures claimed by
+    `suspects` asks about labels that look wrong to a cross-validated probe, `conflicts` only about pictures claimed by
     several classes. `run` shows what a run (or a dataset's latest) says of each picture, `uncertain` puts first what
     it is least sure of. `sample` asks about a random few, `limit` about the first ones, `again` also about what was
     reviewed before. `url` and `token` name a Label Studio that runs already, `files_root` the folder it shows local
@@ -81,7 +81,7 @@ class Review:
             again=options.get("again", False),
         )
         if self.request.suspects and (self.request.conflicts or self.request.uncertain or self.request.run):
-            raise UsageError("--suspects goes alone: it brings its own order and opinions")
+            raise UsageError("--suspects goes alone: it brings its own order and predictions")
         at_least("--sample", self.request.sample, 1)
         at_least("--limit", self.request.limit, 1)
         files = folder_given(options.get("files_root"))
@@ -169,7 +169,7 @@ def review_dataset(
 ) -> list[Pushed] | Pulled | review.Standing | Undone | ReviewOpened | None:
     """One action of a review, or the whole until Ctrl-C where none is named."""
     if action not in ("", *ACTIONS):
-        raise UsageError(f"{action!r} is no action of a review; there are: {', '.join(ACTIONS)}")
+        raise UsageError(f"{action!r} is not an action of a review; there are: {', '.join(ACTIONS)}")
     with progress_display(options.get("progress", True)) as display:
         chosen = Review(folder, options, display)
         if not action:

@@ -217,8 +217,8 @@ class Run:
         """Show a web page on which the run says what it thinks of pictures, until it is interrupted.
 
         Args:
-            label_studio: show the run's opinion to people who label in Label Studio, in place of the page; `url` and
-                `token` name one that is not byod's own.
+            label_studio: show the run's predictions to people who label in Label Studio, in place of the page; `url`
+                and `token` name one that is not byod's own.
             host: where the page listens; another address than this one lets in everybody who can reach it.
             port: which port; by default 8000 (9090 for Label Studio), or any that is free.
             names: names by which others call this machine.
@@ -304,7 +304,9 @@ def _source(picture: Picture, number: int) -> Path | tuple[str, bytes]:
         return name, _png(picture)
     if hasattr(picture, "__array__"):
         return name, _png(_image(picture))
-    raise UsageError(f"{type(picture).__name__} is no picture; give a path, a PIL image, an array or bytes")
+    raise UsageError(
+        f"{type(picture).__name__} is not a picture; give a path, a PIL image, an array or bytes"
+    )
 
 
 def _png(image: Image) -> bytes:
@@ -326,7 +328,7 @@ def _image(array: Any) -> Image:
     fits = len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))
     if values.dtype != np.uint8 or not fits or 0 in shape:
         raise UsageError(
-            f"an array of {values.dtype} {list(shape)} is no picture; give [height, width, 3] in RGB, uint8 0..255 or "
-            "floating-point 0..1"
+            f"an array of {values.dtype} {list(shape)} is not a picture; give [height, width, 3] in RGB, uint8 0..255 "
+            "or floating-point 0..1"
         )
     return Image.fromarray(np.ascontiguousarray(values))

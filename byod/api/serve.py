@@ -1,4 +1,4 @@
-"""byod's verbs for serving: the web page of a run, and its opinions in Label Studio, beside the people there."""
+"""byod's verbs for serving: the web page of a run, and its predictions in Label Studio, beside the people there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAGE_PORT = 8000
 USUAL_PORT = 9090
 """Where Label Studio's own examples have a model answer."""
 EVERY = 10.0
-"""Seconds between two looks for tasks without an opinion."""
+"""Seconds between two looks for tasks without a prediction."""
 
 
 class Place(Record):
@@ -120,7 +120,7 @@ def label_studio(
 ) -> NoReturn:
     """Let people who open a task see what a run thinks of it, until this is interrupted.
 
-    The run answers on loopback when Label Studio asks, and its opinions are written for all open tasks, those pushed
+    The run answers on loopback when Label Studio asks, and its predictions are written for all open tasks, those pushed
     later too. At the end it is taken out of the projects; what it said stays. `ready` is told once all is written.
 
     Raises:
@@ -136,7 +136,7 @@ def label_studio(
     ):
         for name in labeller.unknown_classes():
             say(
-                f"the run knows the class {name}, which byod.toml no longer has: no opinion where it would be that"
+                f"the run knows the class {name}, which byod.toml no longer has: no prediction where it would be that"
             )
         visit = Visit(studio, folder, labeller, url, say)
         try:
@@ -153,7 +153,7 @@ def label_studio(
 
 
 class Visit:
-    """A helper on a server: which projects it is connected to, and in which its opinions are preselected."""
+    """A helper on a server: which projects it is connected to, and in which its predictions are preselected."""
 
     def __init__(self, studio: LabelStudio, folder: Path, labeller: MLBackend, url: str, say: Say) -> None:
         self.connected: dict[int, int] = {}
@@ -162,7 +162,7 @@ class Visit:
         self._trouble = ""
 
     def look(self) -> int:
-        """Connect to the dataset's projects, and write what is lacking; return how many opinions were written.
+        """Connect to the dataset's projects, and write what is lacking; return how many predictions were written.
 
         Raises:
             ReviewError: the server refuses the helper, or does not answer.
@@ -175,7 +175,7 @@ class Visit:
             if project not in self._preselected and predictions.choose(self._studio, project, model):
                 self._preselected.add(project)
             if new:
-                self._say(f"project {project}: {new} opinions written")
+                self._say(f"project {project}: {new} predictions written")
             written += new
         self._trouble = ""
         return written

@@ -19,8 +19,7 @@ from byod.schema.progress import Say, silent
 from byod.schema.records import Example, Record, Snapshot
 from byod.tasks import TASKS
 from byod.tasks.classify import leakage
-from byod.training import protocol, run_folder
-from byod.training import train as training
+from byod.training import protocol, run_folder, run_training
 from byod.training.protocol import Launching, Trainer
 from byod.training.provenance import Provenance
 from byod.training.remote.host import Remote
@@ -73,7 +72,7 @@ def train(
     )
     run = _new_run(snapshot.folder / "runs", wanted.plugin)
     learning = TASKS[snapshot.task].learning
-    card = training.train(
+    card = run_training.train(
         learning,
         learning.labelled(snapshot, examples),
         trainer,
@@ -173,8 +172,8 @@ def suspects(
     task = TASKS[snapshot.task]
     say(f"asking the probe ({probe.name}) about each picture, trained on others …")
     with tempfile.TemporaryDirectory(prefix="byod-") as place:
-        work = training.probe_work(probe, options, Path(place), 0, cache)
-        asked = training.out_of_fold(task.learning, work, usable)
+        work = run_training.probe_work(probe, options, Path(place), 0, cache)
+        asked = run_training.out_of_fold(task.learning, work, usable)
         issues = task.learning.find_issues(usable, (), asked, silent)
     found = issues.found if issues else ()
     run_folder.write_issues(snapshot.folder / "suspects.csv", LabelIssue, found)

@@ -50,7 +50,7 @@ def check(
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     suspects: Annotated[
-        bool, typer.Option("--suspects", help="Also train the probe, and show the labels it doubts.")
+        bool, typer.Option("--suspects", help="Also train the probe, and show labels that look wrong to it.")
     ] = False,
     setting: Options = None,
     as_json: Json = False,
@@ -61,8 +61,8 @@ def check(
 
     done = byod.Dataset(named).check(into=into, suspects=suspects, options=pairs(setting or []))
     if as_json:
-        doubted = [one.model_dump(mode="json") for one in done.suspects or ()]
-        found = {"suspects": doubted} if suspects else {}
+        suspected = [one.model_dump(mode="json") for one in done.suspects or ()]
+        found = {"suspects": suspected} if suspects else {}
         print_result({**tables.counts(done.snapshot), "page": str(done.page), **found})
     else:
         if done.suspects is not None:

@@ -1,4 +1,4 @@
-"""The demo's story, told on the terminal."""
+"""The demo on the terminal: each step, and what came of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that use or judge what was learned: predict, evaluate, compare."""
+"""Commands that use or measure what was trained: predict, evaluate, compare."""
 
 from __future__ import annotations
 

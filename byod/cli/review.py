@@ -44,7 +44,8 @@ def review(
         ),
     ] = None,
     suspects: Annotated[
-        bool, typer.Option("--suspects", help="Ask about the labels that a cross-validated probe doubts.")
+        bool,
+        typer.Option("--suspects", help="Ask about the labels that look wrong to a cross-validated probe."),
     ] = False,
     conflicts: Annotated[
         bool, typer.Option("--conflicts", help="Ask only about pictures claimed by several classes.")

@@ -166,9 +166,9 @@ def preview(found: Preview, as_json: bool) -> None:
 
 
 def suspects(found: Sequence[LabelIssue]) -> None:
-    """The labels that a probe doubts, the likeliest to be wrong first."""
+    """The labels that look wrong to a probe, the likeliest to be wrong first."""
     if not found:
-        say("the probe doubts no label")
+        say("no label looks wrong to the probe")
         return
     rows = [(one.file, one.label, one.suggested, f"{one.quality:.0%}") for one in found[:20]]
     head = ("file", "labelled", "the others say", "label quality")

@@ -1,4 +1,4 @@
-"""Collecting: draw candidates, fetch them, look at each, settle, and go on until every class has enough.
+"""Collecting: draw candidates, fetch them, look at each, place them, and go on until every class has enough.
 
 Each round is written down before it is fetched, each picture as it arrives, and each placing as a whole: a
 kill at any point is made good by running the same command again.

@@ -59,8 +59,8 @@ class Deduplication(Record):
 def deduplicate(pictures: Sequence[Picture]) -> Deduplication:
     """Decide which pictures are copies, placeholders, in conflict or alike; a function of the set alone.
 
-    The best copy stays: judged by hand, of known licence, without a border, of most pixels, least compressed,
-    offered first. What somebody judged is never dropped, and decides for its copies in other classes.
+    The best copy stays: labelled by hand, of known licence, without a border, of most pixels, least compressed,
+    offered first. What somebody labelled is never dropped, and decides for its copies in other classes.
     """
     pictures = _ranked(pictures)
     table = Table(pictures)
@@ -85,7 +85,7 @@ def deduplicate(pictures: Sequence[Picture]) -> Deduplication:
 
 
 def _ranked(pictures: Sequence[Picture]) -> list[Picture]:
-    """Best first. Of bytes that somebody judged, only that label counts; the same twice is one."""
+    """Best first. Of bytes that somebody labelled, only that label counts; the same twice is one."""
     decided = {picture.sha256 for picture in pictures if picture.by_hand}
     once: dict[tuple[str, str], Picture] = {}
     for picture in pictures:

@@ -141,7 +141,7 @@ def _pictures(
     offered: Mapping[str, list[tuple[str, int, str]]],
     licensed: set[str],
 ) -> list[Picture]:
-    """The sample as the duplicate search sees it: once for each class it was offered for, once when judged."""
+    """The sample as the duplicate search sees it: once for each class it was offered for, once if labelled by hand."""
     candidates: dict[str, list[tuple[int, str]]] = {}
     for label, number, url in offered.get(sample.sha256, []):
         candidates.setdefault(label, []).append((number, url))

@@ -1,7 +1,7 @@
 """Predictions of a model in Label Studio: from a backend it may ask, or written beforehand.
 
 Label Studio asks a connected model only when it opens a task that has no prediction at all; the tasks that byod pushes
-have one, the folder's. So the opinions of a run are also written, under the run's name, for every open task without.
+have one, the folder's. So the predictions of a run are also written, under the run's name, for every open task without.
 
 https://labelstud.io/guide/ml (connecting), https://labelstud.io/guide/predictions (predictions)
 """
@@ -22,24 +22,24 @@ from byod.schema.review_tasks import Purpose
 TITLE = "byod"
 """What the helper is called in a project; were it the run's name, a stopped helper would hide predictions."""
 BATCH = 500
-"""Tasks whose opinions are written at a time: a request costs the server about a second, however few it brings."""
+"""Tasks whose predictions are written at a time: a request costs the server about a second, however few it brings."""
 
 _BANNED = "reserved network address"
 
 
 class PredictedLabel(Record):
-    """A model's opinion of a picture: a class folder, and how sure it is (0..1)."""
+    """A model's prediction of a picture: a class folder, and how sure it is (0..1)."""
 
     label: str
     score: float
 
 
 Answers = Callable[[Sequence[str]], Sequence[PredictedLabel | None]]
-"""SHA-256s of pictures to opinions in the same order; None for a picture the model cannot say anything of."""
+"""SHA-256s of pictures to predictions in the same order; None for a picture the model cannot say anything of."""
 
 
 def prediction(said: PredictedLabel, model: str) -> dict[str, Any]:
-    """An opinion as Label Studio takes it; `label` is the alias of a choice in the projects byod makes."""
+    """A prediction as Label Studio takes it; `label` is the alias of a choice in the projects byod makes."""
     return {"model_version": model, "score": said.score, "result": [choice(said.label)]}
 
 
@@ -126,7 +126,7 @@ def _drop_webhook(studio: LabelStudio, project: int, url: str) -> None:
 
 
 def lacking(studio: LabelStudio, project: int, model: str) -> list[tuple[int, str]]:
-    """The open tasks of a project without an opinion of this model: (task, SHA-256 of its picture)."""
+    """The open tasks of a project without a prediction of this model: (task, SHA-256 of its picture)."""
     filters = [
         passes("predictions_model_versions", "not_contains", "List", [model]),
         passes("total_annotations", "equal", "Number", 0),
@@ -136,7 +136,7 @@ def lacking(studio: LabelStudio, project: int, model: str) -> list[tuple[int, st
 
 
 def write(studio: LabelStudio, project: int, model: str, answers: Answers, say: Say) -> int:
-    """Write the model's opinion for every open task that lacks one; return how many were written.
+    """Write the model's prediction for every open task that lacks one; return how many were written.
 
     Stopped halfway, it goes on where it was: what is written is no longer lacking.
 
@@ -157,12 +157,12 @@ def write(studio: LabelStudio, project: int, model: str, answers: Answers, say: 
             studio.post(f"/api/projects/{project}/import/predictions", json=rows)
             written += len(rows)
         if left := len(open_tasks[at + BATCH :]):
-            say(f"project {project}: {written} opinions written, {left} tasks to go")
+            say(f"project {project}: {written} predictions written, {left} tasks to go")
     return written
 
 
 def choose(studio: LabelStudio, project: int, model: str) -> bool:
-    """Have a model's opinions preselected in a project; False when it has none there."""
+    """Have a model's predictions preselected in a project; False when it has none there."""
     if model not in studio.get(f"/api/projects/{project}/model-versions/"):
         return False
     studio.patch(f"/api/projects/{project}/", json={"model_version": model})

@@ -193,7 +193,7 @@ class _Change:
         decision = decide(self.history[sha256], new)
         keypoints, note = None, ""
         if new[-1].keypoints is not None and not decision.conflict:
-            keypoints, clash, note = self._marks(sample, new[-1])
+            keypoints, clash, note = self._keypoints(sample, new[-1])
             if clash:
                 decision = Decision(label=None, who=REVIEW, conflict=clash)
         if not sample.path and (decision.label is not None or decision.conflict):
@@ -239,7 +239,7 @@ class _Change:
             self.counts["relabelled"] += 1
             self.placements.append(Placement(sha256=sample.sha256, label=decision.label, status=Status.KEPT))
 
-    def _marks(self, sample: Sample, answer: Annotation) -> tuple[Keypoints | None, str, str]:
+    def _keypoints(self, sample: Sample, answer: Annotation) -> tuple[Keypoints | None, str, str]:
         """The picture's new marks (None: as before), what speaks against them, and the note for the log."""
         file = self.dataset.folder / keypoints_file(sample.path)
         current = read_keypoints(file)
@@ -346,15 +346,15 @@ class Undone(Record):
 def undo(dataset: Dataset, say: Say) -> Undone:
     """Take the last pull back: the files stand where they stood, the log says so, the answers stay in it.
 
-    A picture that somebody judged again since then stays where it is now.
+    A picture that somebody annotated again since then stays where it is now.
 
     Raises:
-        UsageError: there is no pull to take back.
+        UsageError: there is no pull to undo.
     """
     catalog = dataset.catalog
     last = catalog.reviews.last_pull()
     if last is None:
-        raise UsageError(f"{dataset.folder}: there is no pull to take back")
+        raise UsageError(f"{dataset.folder}: there is no pull to undo")
     number, at = last
     now = datetime.now(UTC)
     back = later = 0
@@ -370,7 +370,7 @@ def undo(dataset: Dataset, say: Say) -> Undone:
         catalog.reviews.undo(number)
         place_samples(dataset)
     if later:
-        say(f"{later} pictures were judged again since then, and stay as they are")
+        say(f"{later} pictures were annotated again since then, and stay as they are")
     return Undone(at=at, pictures=back, changed_since=later)
 
 

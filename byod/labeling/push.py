@@ -54,7 +54,7 @@ def push(
     studio: LabelStudio,
     server: str,
     project: Project,
-    questions: Sequence[ReviewTask],
+    wanted: Sequence[ReviewTask],
     address: Addressed,
     progress: Progress,
 ) -> Pushed:
@@ -69,13 +69,13 @@ def push(
         _await(studio, project, cut_off)
     known = _drop_doubles(studio, project) if cut_off or project.tasks else {}
     there = sum(known.values())
-    new = [question for question in questions if question.sha256 not in known]
+    new = [each for each in wanted if each.sha256 not in known]
 
     def expect(tasks: int) -> None:
         with dataset.catalog.transaction():
             reviews.set_pushing(server, project.purpose, tasks)
 
-    pushed = Pushed(project=project, added=0, already=len(questions) - len(new))
+    pushed = Pushed(project=project, added=0, already=len(wanted) - len(new))
     if new:
         pushed = _import(studio, pushed, new, address, progress, lambda sent: expect(there + sent))
     if cut_off:
@@ -92,16 +92,14 @@ def _import(
     progress: Progress,
     expect: Callable[[int], None],
 ) -> Pushed:
-    """Send the questions; the previews of the next batch are made while the server works on this one.
+    """Send the tasks; the previews of the next batch are made while the server works on this one.
 
     `expect` is told before each batch how many will have been added with it.
     """
     added = unshown = 0
     progress(0, len(new))
     for batch, addresses in _prepared(new, address):
-        tasks: list[Any] = [
-            task(question, addresses[question.sha256]) for question in batch if question.sha256 in addresses
-        ]
+        tasks: list[Any] = [task(each, addresses[each.sha256]) for each in batch if each.sha256 in addresses]
         if tasks:
             expect(added + len(tasks))
             # not through the SDK, which looks at every value of every task again before it sends them
@@ -113,41 +111,41 @@ def _import(
 
 
 def _prepared(
-    questions: Sequence[ReviewTask], address: Addressed
+    wanted: Sequence[ReviewTask], address: Addressed
 ) -> Iterator[tuple[Sequence[ReviewTask], dict[str, str]]]:
-    batches = [questions[at : at + BATCH] for at in range(0, len(questions), BATCH)]
+    batches = [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)]
     with ThreadPoolExecutor(max_workers=1) as ahead:
-        coming = ahead.submit(address, [question.sample for question in batches[0]])
+        coming = ahead.submit(address, [each.sample for each in batches[0]])
         for number, batch in enumerate(batches):
             addresses = coming.result()
             if number + 1 < len(batches):
-                coming = ahead.submit(address, [question.sample for question in batches[number + 1]])
+                coming = ahead.submit(address, [each.sample for each in batches[number + 1]])
             yield batch, addresses
 
 
-def task(question: ReviewTask, image: str) -> Any:
-    """A question as Label Studio imports it; all that byod must know again stands in `data`."""
+def task(wanted_task: ReviewTask, image: str) -> Any:
+    """A task as Label Studio imports it; all that byod must know again stands in `data`."""
     data = {
         "image": image,
-        "byod_id": question.sha256,
-        "file": question.file,
-        "label": question.label,
-        "seen": question.last_verdict,
-        "suspicion": round(question.suspicion, 4),
-        "question": question.text,
+        "byod_id": wanted_task.sha256,
+        "file": wanted_task.file,
+        "label": wanted_task.label,
+        "seen": wanted_task.last_verdict,
+        "suspicion": round(wanted_task.suspicion, 4),
+        "question": wanted_task.text,
     }
-    if question.keypoints is not None:
-        data["marks"] = question.keypoints.digest
+    if wanted_task.keypoints is not None:
+        data["marks"] = wanted_task.keypoints.digest
     predictions = [
         {
-            "model_version": opinion.by,
-            **({} if opinion.score is None else {"score": round(opinion.score, 4)}),
-            "result": [choice(opinion.label)],
+            "model_version": prediction.by,
+            **({} if prediction.score is None else {"score": round(prediction.score, 4)}),
+            "result": [choice(prediction.label)],
         }
         # the folder's last: Label Studio preselects that, and keeps to whoever came last in the first import
-        for opinion in sorted(question.opinions, key=lambda opinion: opinion.by == FOLDER)
+        for prediction in sorted(wanted_task.predictions, key=lambda each: each.by == FOLDER)
     ]
-    if question.keypoints is not None and (drawn := list(points_result(question.keypoints))):
+    if wanted_task.keypoints is not None and (drawn := list(points_result(wanted_task.keypoints))):
         predictions.append({"model_version": FOLDER, "result": drawn})
     return {"data": data, "predictions": predictions}
 

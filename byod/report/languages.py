@@ -128,7 +128,9 @@ def read(file: Path, code: str) -> Language:
         ByodError: it is damaged, or a translation has other places for values than its text.
     """
     if not is_code(code):
-        raise ByodError(f"{file}: {code!r} is no code of a language to translate into, as de or pt_BR are")
+        raise ByodError(
+            f"{file}: {code!r} is not the code of a language to translate into, as de or pt_BR are"
+        )
     try:
         entries = po_file.read(file.read_text(encoding="utf-8"), str(file))
     except UnicodeDecodeError as error:

@@ -13,7 +13,7 @@ CHANCE = 0.05  # a difference is called real below this p-value
 
 
 class Finding(Record):
-    """A judgement: `level` is "good", "warn", "bad" or "" (nothing to say), `words` why."""
+    """An assessment: `level` is "good", "warn", "bad" or "" (nothing to say), `words` why."""
 
     level: str
     words: Phrase

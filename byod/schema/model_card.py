@@ -249,7 +249,7 @@ class Card(Record):
 
     `model_sha256` names the `model.onnx` it belongs to. `fingerprint` is the dataset's at the moment of training,
     `reviewed` counts the pictures on which a person's verdict held then, `licences` counts its pictures by licence.
-    `suspects` counts the pictures whose labels are doubted (None: nobody looked).
+    `suspects` counts the pictures whose labels look wrong (None: nobody looked).
     """
 
     format: Format = 1
@@ -352,7 +352,7 @@ class Entrant(Record):
 
 
 class Contender(Entrant):
-    """One run in a comparison, measured on the pictures that all of its runs can be judged by."""
+    """One run in a comparison, measured on the pictures that all of its runs can be measured by."""
 
     accuracy: float
     interval: tuple[float, float]
@@ -363,7 +363,7 @@ class Contender(Entrant):
 class Comparison(Record):
     """Runs side by side on the same pictures, in the order they were named.
 
-    `pictures` counts what all were judged by, `note` says in a line which they are. `pairs` are (first run, second
+    `pictures` counts what all were measured by, `note` says in a line which they are. `pairs` are (first run, second
     run, how they differ); `classes` are in the order of the first run. `rounds` names, in the order they learned, the
     runs of the latest run's dataset if people changed it between them.
     """
@@ -378,7 +378,7 @@ class Comparison(Record):
 
 
 class KeypointsContender(Entrant):
-    """One run for points in a comparison, measured on the objects that all of its runs can be judged by.
+    """One run for points in a comparison, measured on the objects that all of its runs can be measured by.
 
     `crops` is on crops around the true objects, `pipeline` through the whole pipeline.
     """

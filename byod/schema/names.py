@@ -28,9 +28,9 @@ _DRAWN = "\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u180e\U000110bd\U000110cd\
 """Of category Cf, but seen: signs around numbers, Mongolian vowels that stand apart, hieroglyphs above each other."""
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 """Of a category of letters or signs, but not seen."""
-_FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{2,6}\U000e007f")
-"""The flags of England, Scotland and the like: tags draw something only here."""
-_SEEN_FORMATS = re.compile(f"[{_DRAWN}{_JOINERS}{_MARKS}]")
+_FLAG = "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{2,6}\U000e007f"
+"""The flags of England, Scotland and the like: tags draw something only here (re compiles it when first needed)."""
+_SEEN_FORMATS = f"[{_DRAWN}{_JOINERS}{_MARKS}]"
 
 
 def is_utf8(name: str) -> bool:
@@ -103,10 +103,10 @@ def _unseen(text: str) -> Iterator[int]:
     """The places of controls, lone surrogates, line separators, noncharacters, and formats that draw nothing."""
     if text.isprintable():
         return
-    flags = {at for flag in _FLAG.finditer(text) for at in range(*flag.span())}
+    flags = {at for flag in re.finditer(_FLAG, text) for at in range(*flag.span())}
     for at, sign in enumerate(text):
         category = unicodedata.category(sign)
-        steers = category == "Cf" and at not in flags and not _SEEN_FORMATS.match(sign)
+        steers = category == "Cf" and at not in flags and not re.match(_SEEN_FORMATS, sign)
         if steers or category in ("Cc", "Cs", "Zl", "Zp") or _noncharacter(sign):
             yield at
 

@@ -15,7 +15,7 @@ from byod.schema.progress import Say
 from byod.schema.records import Record, Sample, Sha256, Snapshot
 
 FOLDER = "folder"
-"""The opinion of the class folder a picture stands in."""
+"""The prediction of the class folder a picture stands in."""
 
 
 class Purpose(StrEnum):
@@ -36,17 +36,17 @@ class RunPrediction(Record):
 
 
 class ReviewTask(Record):
-    """One picture to be judged.
+    """One picture to be reviewed.
 
-    `label` is the class folder it stands in; `suspicion` in 0..1, the most doubtful first; `text` is shown above
-    the picture; `last_verdict` the number of the last verdict in the label log when it was asked.
+    `label` is the class folder it stands in; `suspicion` in 0..1, the likeliest to be wrong first; `text` is shown
+    above the picture; `last_verdict` the number of the last verdict in the label log when it was asked.
     """
 
     sample: Sample
     label: str
     suspicion: float = 0.0
     text: str = ""
-    opinions: tuple[RunPrediction, ...] = ()
+    predictions: tuple[RunPrediction, ...] = ()
     keypoints: Keypoints | None = None
     last_verdict: int = 0
 
@@ -62,7 +62,7 @@ class ReviewTask(Record):
 
 
 class LabelConcern(Record):
-    """A doubted label, by class folders; `quality` in 0..1, the lowest first."""
+    """A label that looks wrong, by class folders; `quality` in 0..1, the lowest first."""
 
     sha256: Sha256
     suggested: str
@@ -73,9 +73,9 @@ class LabelConcern(Record):
 class ReviewContext:
     """What a task asks people about: a dataset as it stands, and what else is known of its pictures.
 
-    `last_verdict` is the number of the last verdict in its label log. `issues` are the labels that a probe doubts
-    (None: nobody asked for them). `answers` are what a run says (SHA-256 → class folder → probability), `run` its name.
-    `claimed` gives the class folders that each picture in conflict is claimed to be of. `only_conflicts` and
+    `last_verdict` is the number of the last verdict in its label log. `issues` are the labels that look wrong to a
+    probe (None: nobody asked for them). `answers` are what a run says (SHA-256 → class folder → probability), `run`
+    its name. `claimed` gives the class folders that each picture in conflict is claimed to be of. `only_conflicts` and
     `uncertain` are as in the request.
     """
 
@@ -92,8 +92,8 @@ class ReviewContext:
 class Reviewing(Protocol):
     """What people are asked about a task's labels."""
 
-    def questions(self, context: ReviewContext, say: Say) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
-        """The questions by purpose; those that may be sampled and limited are all but conflicts.
+    def review_tasks(self, context: ReviewContext, say: Say) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
+        """The tasks by purpose; those that may be sampled and limited are all but conflicts.
 
         Raises:
             UsageError: what is asked for is no question of this task.
@@ -101,8 +101,8 @@ class Reviewing(Protocol):
         ...
 
 
-def sampled(questions: Sequence[ReviewTask], number: int) -> list[ReviewTask]:
+def sampled(tasks: Sequence[ReviewTask], number: int) -> list[ReviewTask]:
     """A random few, the same ones at each push, in the order they had."""
-    ranked = sorted(questions, key=lambda q: hashlib.sha256(b"sample" + bytes.fromhex(q.sha256)).digest())
+    ranked = sorted(tasks, key=lambda task: hashlib.sha256(b"sample" + bytes.fromhex(task.sha256)).digest())
     chosen = {question.sha256 for question in ranked[:number]}
-    return [question for question in questions if question.sha256 in chosen]
+    return [task for task in tasks if task.sha256 in chosen]

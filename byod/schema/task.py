@@ -192,8 +192,8 @@ class TaskDefinition:
 
     Args:
         name: as in `byod.toml`, `--task` and model cards.
-        package: where its modules lie: `learning`, `evaluation`, `predict`, `compare`, `served_model`, `questions`,
-            `pages`, `interchange`, and `storage` where its labels lie in files of their own.
+        package: where its modules lie: `learning`, `evaluation`, `predict`, `compare`, `served_model`,
+            `labeling_tasks`, `pages`, `interchange`, and `storage` where its labels lie in files of their own.
         card: the record of its model cards.
         stored: whether its labels lie in files of their own; else the class folders are the labels.
         wrong_recipe: says what a recipe lacks for this task, in one line; "" when nothing.
@@ -249,7 +249,7 @@ class TaskDefinition:
     @property
     def reviewing(self) -> Reviewing:
         """What people are asked about its labels."""
-        return cast(Reviewing, self._part("questions"))
+        return cast(Reviewing, self._part("labeling_tasks"))
 
     @property
     def pages(self) -> Pages:

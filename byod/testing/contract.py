@@ -174,7 +174,7 @@ def _odd(bench: Bench) -> list[TrainingData]:
     if drawn.points is None:
         data = TrainingData(classes=drawn.classes, train=(*train, *odd), valid=tuple(valid))
         return [data]
-    keypoints = {e.sha256: drawn.keypoints[e.sha256] for e in (*train, *valid)} | _odd_marks(odd, drawn)
+    keypoints = {e.sha256: drawn.keypoints[e.sha256] for e in (*train, *valid)} | _odd_keypoints(odd, drawn)
     return [
         TrainingData(
             task=drawn.task,
@@ -188,7 +188,7 @@ def _odd(bench: Bench) -> list[TrainingData]:
     ]
 
 
-def _odd_marks(odd: Sequence[Example], drawn: Drawn) -> dict[str, Keypoints]:
+def _odd_keypoints(odd: Sequence[Example], drawn: Drawn) -> dict[str, Keypoints]:
     """The one-pixel picture has no head; the others have one, of which only the eyes are marked."""
     from byod.images.decode import open_picture
 

@@ -104,7 +104,7 @@ def to_folder(
 ) -> tuple[float, float]:
     """Train as `byod train` would; the accuracy and the share of heads found, as in `Model`."""
     from byod.tasks import TASKS  # with reports and all; drawing needs none of it
-    from byod.training.train import train
+    from byod.training.run_training import train
 
     card: Any = train(
         TASKS[drawn.task].learning,

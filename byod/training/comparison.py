@@ -39,7 +39,7 @@ class ComparedRun:
 
     @property
     def learned(self) -> frozenset[str]:
-        """Pictures that the model judged by these lines has seen."""
+        """Pictures that the model measured by these lines was trained on."""
         return frozenset() if self.crossed else run_folder.trained_on(self.sides)
 
     @property
@@ -140,7 +140,7 @@ def _rounds(runs: Sequence[ComparedRun], names: Sequence[str], latest: ComparedR
 def _note(
     runs: Sequence[ComparedRun], lines: Sequence[Sequence[Any]], truth: Sequence[Any], counted: str
 ) -> str:
-    """Which pictures all were judged by, in a line."""
+    """The pictures that all were measured by, in a line."""
     if len({run.card.fingerprint for run in runs}) == 1:
         crossed = all(run.crossed for run in runs)
         return f"all {counted}, cross-validated" if crossed else f"the test {counted} of one dataset"

@@ -134,7 +134,7 @@ def trained_on(sides: Mapping[str, tuple[str, str]]) -> frozenset[str]:
 
 
 def write_issues(file: Path, kind: type[Record], suspects: Sequence[Record]) -> None:
-    """Write what is doubted as a table of the fields of its kind, the likeliest to be wrong first."""
+    """Write the labels that look wrong as a table of the fields of its kind, the likeliest to be wrong first."""
     head = tuple(kind.model_fields)
     write_table(file, head, [[getattr(s, name) for name in head] for s in suspects])
 

@@ -34,7 +34,7 @@ from byod.web.image_store import ImageStore
 MAX_BYTES = 64_000_000
 """The largest request taken: "retrieve predictions" sends all the tasks chosen, about 1 KB each, at once."""
 SECONDS = 80.0
-"""How long a request may take: Label Studio waits 100 s; what is not done by then gets no opinion yet."""
+"""How long a request may take: Label Studio waits 100 s; what is not done by then gets no prediction yet."""
 _BATCH = 16
 _HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 
@@ -52,15 +52,15 @@ class MLBackend:
         self.run = card.run
         self.classes = card.classes
         self._predictor = Predictor(run)
-        self._shelf = ImageStore(dataset)
+        self._pictures = ImageStore(dataset)
         self._said: dict[str, tuple[str, float]] = {}
         self._turn = threading.Lock()
 
     def __call__(self, sha256s: Sequence[str], *, until: float = float("inf")) -> list[PredictedLabel | None]:
-        """Opinions on pictures, in order; None for one that is not there, cannot be opened or whose turn did not come.
+        """Predictions for pictures, in order; None for one that is not there, cannot be opened or came too late.
 
         `until` is the moment (of `time.monotonic`) after which no picture is looked at any more. The label is the
-        class folder as the recipe has it now; a class that it lost is not an opinion.
+        class folder as the recipe has it now; a class that it lost is not predicted.
         """
         new = [sha256 for sha256 in dict.fromkeys(sha256s) if sha256 not in self._said]
         for at in range(0, len(new), _BATCH):
@@ -68,20 +68,20 @@ class MLBackend:
                 break
             with self._turn:  # between two batches, somebody who opens a task gets their turn
                 self._look(new[at : at + _BATCH])
-        recipe = recipes.read(self._shelf.folder)
+        recipe = recipes.read(self._pictures.folder)
         return [self._in_folder(recipe, sha256) for sha256 in sha256s]
 
     def unknown_classes(self) -> list[str]:
         """The classes the run tells apart that the recipe no longer has."""
-        recipe = recipes.read(self._shelf.folder)
+        recipe = recipes.read(self._pictures.folder)
         return [name for name in self.classes if recipe.folder_of(name) is None]
 
     def close(self) -> None:
         """Close the dataset."""
-        self._shelf.close()
+        self._pictures.close()
 
     def _look(self, sha256s: Sequence[str]) -> None:
-        found = [(sha256, read) for sha256 in sha256s if (read := self._shelf.read(sha256)) is not None]
+        found = [(sha256, read) for sha256 in sha256s if (read := self._pictures.read(sha256)) is not None]
         said = self._predictor.predict(read for _, read in found)
         for (sha256, _), one in zip(found, said, strict=True):
             if not isinstance(one, Unreadable):

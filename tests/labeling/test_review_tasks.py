@@ -20,7 +20,7 @@ from byod.schema.recipe import ClassRecipe, Recipe
 from byod.schema.records import Sample, Status, Task, Verdict
 from byod.schema.review_tasks import Purpose
 from byod.tasks import TASKS
-from byod.tasks.classify import questions as classify_review
+from byod.tasks.classify import labeling_tasks as classify_review
 
 SHA = "a" * 64
 NOW = datetime(2026, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
@@ -250,7 +250,7 @@ def test_the_most_suspicious_come_first_and_what_a_run_says_is_an_opinion(drawn_
     asked = classify_review.labels(snapshot, last_verdict=5, answers=said, run="r1")
     assert asked[0].sha256 == second
     assert asked[0].suspicion == pytest.approx(0.8)
-    assert [(o.by, o.label, o.score) for o in asked[0].opinions] == [
+    assert [(o.by, o.label, o.score) for o in asked[0].predictions] == [
         ("folder", "cat", None),
         ("r1", "dog", 0.8),
     ]
@@ -397,7 +397,7 @@ def test_a_task_carries_all_that_byod_must_know_again():
         label="cat",
         suspicion=0.25,
         last_verdict=9,
-        opinions=(reviews.RunPrediction(by="folder", label="cat"),),
+        predictions=(reviews.RunPrediction(by="folder", label="cat"),),
     )
     made = push.task(question, "/data/x")
     assert made["data"]["byod_id"] == SHA

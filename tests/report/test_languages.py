@@ -137,7 +137,7 @@ def test_a_catalogue_that_does_not_fit_is_refused(tmp_path, code, text, rule, li
 @pytest.mark.parametrize("code", ["en", "german", "d", "../de"])
 def test_a_folder_must_be_a_language(tmp_path, code):
     """A folder that names no language, or the one in the code itself, is refused by its name."""
-    with pytest.raises(ByodError, match="is no code of a language"):
+    with pytest.raises(ByodError, match="is not the code of a language"):
         languages.read(tmp_path / "byod.po", code)
 
 

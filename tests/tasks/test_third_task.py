@@ -91,7 +91,7 @@ def test_what_a_task_does_not_know_is_refused_in_one_line(third_task, measured, 
     with pytest.raises(UsageError, match=r"no export format 'coco' for these; use one of csv"):
         datasets.export(folder, "coco", tmp_path / "out", links=False, say=quiet)
     with pytest.raises(
-        UsageError, match=r"cannot do this for the task brightness: it has no part 'questions'"
+        UsageError, match=r"cannot do this for the task brightness: it has no part 'labeling_tasks'"
     ):
         _ = BRIGHTNESS.reviewing
     with pytest.raises(UsageError, match=r"no task is called 'weight'; there are classify"):

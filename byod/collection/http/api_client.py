@@ -89,7 +89,7 @@ class RequestLimits(TypedDict, total=False):
     """Limits of a request.
 
     `secret` names the parameters that no cache key and no message may hold ("api_key" if nothing is said), `cache`
-    how long an answer is remembered (a day; None: not at all), `per_minute` how many questions the source takes.
+    how long an answer is remembered (a day; None: not at all), `per_minute` how many requests the source takes.
     """
 
     headers: Mapping[str, str] | None
@@ -167,7 +167,7 @@ class ApiClient:
     ) -> ApiReply:
         """Ask once, or take the answer of the last day; patient with trouble that passes.
 
-        `check` sees every whole reply, refusals too, before byod judges it by its status.
+        `check` sees every whole reply, refusals too, before byod takes it by its status.
 
         Raises:
             KeyRefused: 401, or 403 where a key was sent.
@@ -241,7 +241,7 @@ class ApiClient:
             raise busy.error from busy
 
     def take_turn(self, source: str, per_minute: int | None) -> None:
-        """Wait until fewer than `per_minute` questions lie within the last minute."""
+        """Wait until fewer than `per_minute` requests lie within the last minute."""
         if per_minute is None:
             return
         while True:
@@ -276,7 +276,7 @@ class ApiClient:
             raise _no_answer(source, url, error) from error
 
     def recall(self, source: str, url: str, public: Params, age: timedelta | None) -> bytes | None:
-        """The body remembered for a question, if it is no older than `age`."""
+        """The body remembered for a request, if it is no older than `age`."""
         if age is None:
             return None
         path = self._place(source, url, public)

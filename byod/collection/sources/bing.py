@@ -33,7 +33,7 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
     """Yield what Bing finds for a query, about 35 at a time.
 
     Raises:
-        RateLimited: it wants no more questions for now.
+        RateLimited: it accepts no more searches for now.
         Filtered: a licence is asked for; after one page, since none is stated that could be checked.
     """
     images = _Images(client)

@@ -32,7 +32,7 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
     """Yield what DuckDuckGo finds for a query, a hundred at a time.
 
     Raises:
-        RateLimited: it wants no more questions for now.
+        RateLimited: it accepts no more searches for now.
         Filtered: a licence is asked for; after one page, since none is stated that could be checked.
     """
     images = _Images(client)

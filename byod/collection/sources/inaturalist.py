@@ -1,7 +1,7 @@
 """iNaturalist: photos of plants, animals and fungi, named by people who know them; no key.
 
 API: https://api.inaturalist.org/v1/docs/ . Photo and observation have licences of their own; the photo's counts.
-At most 60 questions a minute are asked for.
+At most 60 requests a minute are sent.
 """
 
 from __future__ import annotations

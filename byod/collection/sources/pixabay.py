@@ -1,6 +1,6 @@
 """Pixabay: stock photos; needs a key (`BYOD_PIXABAY_KEY`).
 
-API and terms: https://pixabay.com/api/docs/ . Within them: at most 100 questions a minute, answers remembered for
+API and terms: https://pixabay.com/api/docs/ . Within them: at most 100 requests a minute, answers remembered for
 24 hours, no mass downloads (a cap for each class), and pictures are always downloaded, never linked to. Their licence
 lets a person use and change them, but not pass the plain picture on: neither `open` nor `commercial` accepts it.
 """

@@ -22,7 +22,7 @@ from byod.schema.records import Policy
 PER_MINUTE = 30
 REDIRECTS = 3
 LIMIT_STATUSES = (202, 403, 418, 429)
-"""What the searches answer when they want no more questions."""
+"""What the searches answer when they accept no more searches."""
 
 
 class Browser:
@@ -47,7 +47,7 @@ class Browser:
         """One whole answer with status 200.
 
         Raises:
-            RateLimited: the site wants no more questions.
+            RateLimited: the site accepts no more searches.
             SourceError: it does not answer, or in no usable way.
         """
 
@@ -57,7 +57,7 @@ class Browser:
             wait = parsing.retry_after(reply.headers.get("retry-after"))
             if reply.status in LIMIT_STATUSES:
                 limited = RateLimited(
-                    f"{self.source} wants no more questions for now (HTTP {reply.status}); run the command again later"
+                    f"{self.source} accepts no more searches for now (HTTP {reply.status}); run the command again later"
                 )
                 # asking again at once only lengthens a block, unless the site itself says when
                 raise api_client.TryAgain(limited, wait) if wait is not None else limited

@@ -39,11 +39,11 @@ class Verdicts:
         return int(self._sql.execute("SELECT IFNULL(MAX(id), 0) FROM verdicts").fetchone()[0])
 
     def holding(self, among: Collection[str] | None = None) -> dict[str, Verdict]:
-        """The verdict that holds for each sample (of `among`) somebody judged by hand."""
+        """The verdict that holds for each sample (of `among`) somebody labelled by hand."""
         return {sha256: verdict for sha256, (_, verdict) in self.numbered(among).items()}
 
     def numbered(self, among: Collection[str] | None = None) -> dict[str, tuple[int, Verdict]]:
-        """The verdict that holds for each sample (of `among`) somebody judged by hand, with its number."""
+        """The verdict that holds for each sample (of `among`) somebody labelled by hand, with its number."""
         wanted, values = (
             ("", ()) if among is None else (f"AND sha256 IN {LISTED}", (json.dumps(list(among)),))
         )
@@ -61,7 +61,7 @@ class Verdicts:
         for sha256, number in taken_back.items():
             row = self._sql.execute(f"SELECT {_ROW} FROM verdicts WHERE id = ?", (number,)).fetchone()
             if row is None:
-                del newest[sha256]  # nobody had judged it before
+                del newest[sha256]  # nobody had labelled it before
             else:
                 newest[sha256] = (number, _verdict(row[1:]))
         return newest

@@ -54,9 +54,9 @@ def linked(table: Table, near: Links, here: Flags, gone: Flags) -> LinkedGroup:
         both = (first[found.one] >= 0) & (first[found.other] >= 0)
         one, other, phash, dhash = (column[both] for column in found)
         links.append(_between(picture, inner, first[one], first[other], phash, dhash, mirrored))
-    family = LinkedGroup(*(np.concatenate(column) for column in zip(*links, strict=True)))
-    order = np.lexsort((family.other, family.one, family.dhash, family.phash, family.rule == 2))
-    return LinkedGroup(*(column[order] for column in family))
+    joined = LinkedGroup(*(np.concatenate(column) for column in zip(*links, strict=True)))
+    order = np.lexsort((joined.other, joined.one, joined.dhash, joined.phash, joined.rule == 2))
+    return LinkedGroup(*(column[order] for column in joined))
 
 
 def _between(
@@ -76,11 +76,11 @@ def _between(
     return LinkedGroup(*(column[apart] for column in links))
 
 
-def grouped(pictures: Sequence[Picture], family: LinkedGroup) -> tuple[DuplicateGroup, ...]:
+def grouped(pictures: Sequence[Picture], near: LinkedGroup) -> tuple[DuplicateGroup, ...]:
     """Groups of two pictures or more that are linked, however far round; best picture first."""
     same = _by_hash(pictures)
-    one = np.concatenate((family.one, same))
-    other = np.concatenate((family.other, np.arange(len(pictures))))
+    one = np.concatenate((near.one, same))
+    other = np.concatenate((near.other, np.arange(len(pictures))))
     part = parts(len(pictures), one, other)
     groups = []
     for members in listed(part, np.bincount(part, minlength=len(pictures)) > 1):
@@ -93,7 +93,7 @@ def grouped(pictures: Sequence[Picture], family: LinkedGroup) -> tuple[Duplicate
 def lookalikes(
     pictures: Sequence[Picture],
     table: Table,
-    family: LinkedGroup,
+    near: LinkedGroup,
     groups: Sequence[DuplicateGroup],
     gone: Flags,
     disputed: Mapping[str, int],
@@ -103,14 +103,14 @@ def lookalikes(
     `disputed` maps the pictures in conflict to the number of the conflict; they are not listed a second time.
     """
     loose = _loose(pictures, groups)
-    stay = ~(gone[family.one] | gone[family.other])
-    family = LinkedGroup(*(column[stay] for column in family))
+    stay = ~(gone[near.one] | gone[near.other])
+    near = LinkedGroup(*(column[stay] for column in near))
     same = _by_hash(pictures)
-    rules = np.array(RULES, object)[family.rule]
-    strict = (family.rule == 0) & (family.phash <= STRICT[0]) & (family.dhash <= STRICT[1])
+    rules = np.array(RULES, object)[near.rule]
+    strict = (near.rule == 0) & (near.phash <= STRICT[0]) & (near.dhash <= STRICT[1])
     found: list[tuple[str, str, str]] = []
-    for link in tree(len(pictures), same[family.one], same[family.other]).tolist():
-        first, second = family.one[link : link + 1], family.other[link : link + 1]
+    for link in tree(len(pictures), same[near.one], same[near.other]).tolist():
+        first, second = near.one[link : link + 1], near.other[link : link + 1]
         one, other = sorted((pictures[int(first[0])].sha256, pictures[int(second[0])].sha256))
         if one in disputed and disputed[one] == disputed.get(other):
             continue

@@ -32,7 +32,7 @@ Indices = NDArray[np.int64]
 class Picture(Record):
     """A picture as the search for duplicates sees it.
 
-    `order` decides between equals (the lower one stays). `by_hand`: somebody judged it, it is never dropped.
+    `order` decides between equals (the lower one stays). `by_hand`: somebody labelled it, it is never dropped.
     `licence`: its licence is known. `addresses`: where it was offered for this label. The same `sha256` may come
     once for each label. `width` and `height` in pixels, `size` in bytes.
     """

@@ -36,7 +36,7 @@ def placeholders(pictures: Sequence[Picture], table: Table, near: Links) -> froz
     - under 3 addresses on 2 hosts for 2 classes, each of these addresses for one class only: a photo found at
       one place for two classes is a conflict, not a placeholder.
 
-    Nothing that somebody judged by hand is a placeholder, nor are its copies.
+    Nothing that somebody labelled by hand is a placeholder, nor are its copies.
     """
     found: set[str] = set()
     for members in _identical(pictures, table, near):

@@ -12,7 +12,7 @@ from byod.schema.errors import TrainerError
 from byod.schema.progress import Say
 from byod.schema.records import Example, Snapshot
 from byod.training.cross_validation import MIN_GROUPS
-from byod.training.train import digest
+from byod.training.run_training import digest
 
 
 @dataclass(frozen=True)

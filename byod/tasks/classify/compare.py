@@ -9,8 +9,8 @@ from typing import Any
 from byod.schema.model_card import Comparison, Contender, Measured, ModelCard, Paired, Prediction
 from byod.schema.records import Example, Split
 from byod.schema.task_learning import Table
-from byod.tasks.classify import evaluate
-from byod.tasks.classify.evaluate import EvaluatedExample, PredictionRow
+from byod.tasks.classify import evaluated_examples
+from byod.tasks.classify.evaluated_examples import EvaluatedExample, PredictionRow
 from byod.tasks.classify.report import compare_page
 
 counted = "pictures"
@@ -26,7 +26,7 @@ def unlike(card: ModelCard, other: ModelCard) -> str:
 
 def lines(run: Path, card: ModelCard) -> dict[str, PredictionRow]:
     """The lines of a run by picture."""
-    return {line.sha256: line for line in evaluate.read_predictions(run, card.classes)}
+    return {line.sha256: line for line in evaluated_examples.read_predictions(run, card.classes)}
 
 
 def parameters(card: ModelCard) -> int:
@@ -55,7 +55,7 @@ def contender(
     entrant: Mapping[str, Any], card: ModelCard, evaluated: Sequence[EvaluatedExample]
 ) -> Contender:
     """One run by its accuracy."""
-    metrics = evaluate.metrics(evaluated, (), card.classes, seed=0, measured_on=Measured.TEST)
+    metrics = evaluated_examples.metrics(evaluated, (), card.classes, seed=0, measured_on=Measured.TEST)
     return Contender(
         **entrant,
         accuracy=metrics.accuracy,
@@ -68,7 +68,7 @@ def contender(
 
 def paired(card: ModelCard, first: Sequence[EvaluatedExample], second: Sequence[EvaluatedExample]) -> Paired:
     """Two runs by the pictures each got right."""
-    return evaluate.paired(first, second)
+    return evaluated_examples.paired(first, second)
 
 
 def comparison(card: ModelCard, number: int, fields: Mapping[str, Any]) -> Comparison:

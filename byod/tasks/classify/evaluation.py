@@ -15,7 +15,7 @@ from byod.schema.model_card import Metrics, ModelCard
 from byod.schema.records import Example, Split
 from byod.schema.task_learning import Table
 from byod.tasks.classify.class_set import ClassSet
-from byod.tasks.classify.evaluate import EvaluatedExample, LoadedModel
+from byod.tasks.classify.evaluated_examples import EvaluatedExample, LoadedModel
 from byod.tasks.classify.predict import read_model
 from byod.training.run_evaluation import RunEvaluation
 

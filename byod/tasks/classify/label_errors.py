@@ -1,4 +1,4 @@
-"""Labels that are probably wrong: what the other pictures say of each one, and how many of them to doubt.
+"""Labels that are probably wrong: what the other pictures say of each one, and how many of them to report.
 
 Confident learning (Northcutt, Jiang and Chuang 2021, https://doi.org/10.1613/jair.1.12125) in two rounds: what the
 first one doubts is left out of what the second one learns from, which sees more clearly without it.
@@ -15,7 +15,7 @@ import numpy as np
 from byod.schema.errors import TrainerError
 from byod.schema.model_card import LabelIssue
 from byod.schema.records import Example, Sha256
-from byod.tasks.classify.evaluate import EvaluatedExample, probabilities
+from byod.tasks.classify.evaluated_examples import EvaluatedExample, probabilities
 from byod.training import statistics
 from byod.training.run_folder import short_path
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from byod.schema.model_card import Measured, Metrics, Paired
 from byod.schema.progress import Say
 from byod.schema.records import Record
-from byod.tasks.classify import evaluate, learning
+from byod.tasks.classify import evaluated_examples, learning
 from byod.tasks.classify.class_set import ClassSet
 from byod.training import fit
 from byod.training.protocol import Trainer
-from byod.training.train import cross_validate, probe_work
+from byod.training.run_training import cross_validate, probe_work
 
 
 class Leakage(Record):
@@ -67,11 +67,11 @@ def measure(
 
 
 def _in(
-    groups: dict[str, str], evaluated: Sequence[evaluate.EvaluatedExample]
-) -> list[evaluate.EvaluatedExample]:
+    groups: dict[str, str], evaluated: Sequence[evaluated_examples.EvaluatedExample]
+) -> list[evaluated_examples.EvaluatedExample]:
     """The answers with the groups that their pictures really belong to."""
     return [
-        evaluate.EvaluatedExample(
+        evaluated_examples.EvaluatedExample(
             j.example.model_copy(update={"group": groups[j.example.sha256]}), j.said, j.temperature, j.part
         )
         for j in evaluated

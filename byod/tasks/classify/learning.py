@@ -11,9 +11,9 @@ from byod.schema.model_card import LabelIssue, Measured, Metrics, ModelCard, Pai
 from byod.schema.progress import Say
 from byod.schema.records import Example, Task, Yield
 from byod.schema.task_learning import Issues, ModelFile, Outcome, OutOfFold, Table
-from byod.tasks.classify import calibrate, class_set, evaluate, label_errors
+from byod.tasks.classify import calibrate, class_set, evaluated_examples, label_errors
 from byod.tasks.classify.class_set import ClassSet, see_all_classes
-from byod.tasks.classify.evaluate import EvaluatedExample, LoadedModel
+from byod.tasks.classify.evaluated_examples import EvaluatedExample, LoadedModel
 from byod.tasks.classify.report import contents, page
 from byod.training import cross_validation
 from byod.training.cross_validation import FOLDS, Part
@@ -51,7 +51,7 @@ def evaluate_on(
     labelled: ClassSet, loaded: LoadedModel, test: Sequence[Example], part: str
 ) -> tuple[list[EvaluatedExample], list[Unreadable]]:
     """Ask the exported file about every picture of `test`."""
-    return evaluate.evaluate(loaded, test, part)
+    return evaluated_examples.evaluate(loaded, test, part)
 
 
 def metrics(
@@ -63,14 +63,16 @@ def metrics(
     measured_on: Measured,
 ) -> Metrics:
     """Accuracy and its interval, calibration, confusions."""
-    return evaluate.metrics(evaluated, unreadable, labelled.classes, seed=seed, measured_on=measured_on)
+    return evaluated_examples.metrics(
+        evaluated, unreadable, labelled.classes, seed=seed, measured_on=measured_on
+    )
 
 
 def paired(
     labelled: ClassSet, first: Sequence[EvaluatedExample], second: Sequence[EvaluatedExample], *, seed: int
 ) -> Paired:
     """Two models on the same pictures."""
-    return evaluate.paired(first, second, seed=seed)
+    return evaluated_examples.paired(first, second, seed=seed)
 
 
 def find_issues(
@@ -120,7 +122,7 @@ def models(model: Model) -> tuple[ModelFile, ...]:
 
 def predictions(labelled: ClassSet, evaluated: Sequence[EvaluatedExample]) -> Table:
     """A line a picture: what it is, what was said, and the probability of each class."""
-    return evaluate.predictions(evaluated, labelled.classes)
+    return evaluated_examples.predictions(evaluated, labelled.classes)
 
 
 def report(

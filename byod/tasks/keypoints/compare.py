@@ -8,8 +8,8 @@ from typing import Any
 
 from byod.schema.model_card import KeypointsCard, KeypointsComparison, KeypointsContender, Paired
 from byod.schema.task_learning import Table
-from byod.tasks.keypoints import evaluate
-from byod.tasks.keypoints.evaluate import PredictionRow
+from byod.tasks.keypoints import evaluated_examples
+from byod.tasks.keypoints.evaluated_examples import PredictionRow
 from byod.tasks.keypoints.evaluation import rate
 from byod.tasks.keypoints.geometry import metrics
 from byod.tasks.keypoints.report import compare_page
@@ -28,7 +28,7 @@ def unlike(card: KeypointsCard, other: KeypointsCard) -> str:
 
 def lines(run: Path, card: KeypointsCard) -> dict[tuple[str, int], PredictionRow]:
     """The lines of a run by picture, and the number of the object in it."""
-    return {(line.sha256, line.head): line for line in evaluate.read_predictions(run, card.points)}
+    return {(line.sha256, line.head): line for line in evaluated_examples.read_predictions(run, card.points)}
 
 
 def parameters(card: KeypointsCard) -> int:
@@ -49,7 +49,7 @@ def contender(
     """One run by its errors, either way."""
     groups = [line.group for line in evaluated]
     crops, pipeline = (
-        metrics.score(evaluate.errors_of(evaluated, card.points, crops=way), groups, card.points)
+        metrics.score(evaluated_examples.errors_of(evaluated, card.points, crops=way), groups, card.points)
         for way in (True, False)
     )
     return KeypointsContender(**entrant, crops=crops, pipeline=pipeline, reviewed=card.reviewed)
@@ -57,7 +57,9 @@ def contender(
 
 def paired(card: KeypointsCard, first: Sequence[PredictionRow], second: Sequence[PredictionRow]) -> Paired:
     """Test whether one model finds more objects of whole pictures well than the other."""
-    one, other = (evaluate.errors_of(some, card.points, crops=False).achieved for some in (first, second))
+    one, other = (
+        evaluated_examples.errors_of(some, card.points, crops=False).achieved for some in (first, second)
+    )
     return statistics.paired(one, other, [line.group for line in first])
 
 

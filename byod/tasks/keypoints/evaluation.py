@@ -10,8 +10,8 @@ import numpy as np
 
 from byod.schema.model_card import KeypointsCard, KeypointsMetrics, KeypointsScore
 from byod.schema.task_learning import Table
-from byod.tasks.keypoints import evaluate
-from byod.tasks.keypoints.evaluate import EvaluatedExample, LoadedModel
+from byod.tasks.keypoints import evaluated_examples
+from byod.tasks.keypoints.evaluated_examples import EvaluatedExample, LoadedModel
 from byod.tasks.keypoints.predict import KeypointsPredictor
 from byod.tasks.keypoints.training_set import TrainingSet, unmeasured
 from byod.training.run_evaluation import RunEvaluation
@@ -65,7 +65,7 @@ def evaluation(
     evaluated: Sequence[EvaluatedExample],
 ) -> KeypointsEvaluation:
     """The record of an evaluation."""
-    baseline = evaluate.baseline(evaluated, labelled.points, seed=0)
+    baseline = evaluated_examples.baseline(evaluated, labelled.points, seed=0)
     return KeypointsEvaluation(**fields, metrics=metrics, baseline=baseline)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from byod.schema.keypoints import KeypointSet
 from byod.schema.model_card import FoundInstance
 from byod.schema.records import Record, Sha256
-from byod.tasks.keypoints import evaluate
-from byod.tasks.keypoints.evaluate import EvaluatedExample, EvaluatedInstance
+from byod.tasks.keypoints import evaluated_examples
+from byod.tasks.keypoints.evaluated_examples import EvaluatedExample, EvaluatedInstance
 from byod.tasks.keypoints.geometry import metrics
 from byod.tasks.keypoints.geometry.crops import Numbers
 from byod.tasks.keypoints.geometry.targets import TrueInstance
@@ -51,7 +51,7 @@ class KeypointIssue(Record):
 
 def find_issues(evaluated: Sequence[EvaluatedExample], points: KeypointSet) -> tuple[KeypointIssue, ...]:
     """The suspects among unseen objects: exchanged ones first, then the furthest off, then unmarked finds."""
-    instances = evaluate.instances_of(evaluated)
+    instances = evaluated_examples.instances_of(evaluated)
     found = [
         each for instance, error in _outliers(instances, points) if (each := _issue(instance, error, points))
     ]
@@ -71,7 +71,7 @@ def _outliers(
     """
     if not instances:
         return []
-    errors = evaluate.on_crops(instances, points).points
+    errors = evaluated_examples.on_crops(instances, points).points
     for number in range(len(points.names)):
         known = errors[~np.isnan(errors[:, number]), number]
         middle = float(np.median(known)) if len(known) else 0.0

@@ -17,9 +17,9 @@ from byod.schema.model_card import (
 from byod.schema.progress import Say
 from byod.schema.records import Example, Task, Yield
 from byod.schema.task_learning import Issues, ModelFile, Outcome, OutOfFold, Table
-from byod.tasks.keypoints import calibrate, evaluate, label_errors, stages, training_set
+from byod.tasks.keypoints import calibrate, evaluated_examples, label_errors, stages, training_set
 from byod.tasks.keypoints.calibrate import KeypointModel
-from byod.tasks.keypoints.evaluate import EvaluatedExample, LoadedModel
+from byod.tasks.keypoints.evaluated_examples import EvaluatedExample, LoadedModel
 from byod.tasks.keypoints.geometry.crops import Numbers
 from byod.tasks.keypoints.geometry.metrics import mean_face
 from byod.tasks.keypoints.geometry.targets import true_instances
@@ -83,7 +83,7 @@ def evaluate_on(
     labelled: TrainingSet, loaded: LoadedModel, test: Sequence[Example], part: str
 ) -> tuple[list[EvaluatedExample], list[Unreadable]]:
     """Ask the exported files about every picture of `test`."""
-    return evaluate.evaluate(loaded, labelled, test, part)
+    return evaluated_examples.evaluate(loaded, labelled, test, part)
 
 
 def metrics(
@@ -95,7 +95,9 @@ def metrics(
     measured_on: Measured,
 ) -> KeypointsMetrics:
     """Errors on true crops and through the whole pipeline."""
-    return evaluate.measure(evaluated, unreadable, labelled.points, seed=seed, measured_on=measured_on)
+    return evaluated_examples.measure(
+        evaluated, unreadable, labelled.points, seed=seed, measured_on=measured_on
+    )
 
 
 def paired(
@@ -106,7 +108,7 @@ def paired(
     seed: int,
 ) -> Paired:
     """Two models on the same objects of whole pictures."""
-    return evaluate.paired(first, second, labelled.points, seed=seed)
+    return evaluated_examples.paired(first, second, labelled.points, seed=seed)
 
 
 def find_issues(
@@ -133,7 +135,7 @@ def card(
         eyes=model.rule.eyes,
         metrics=outcome.metrics,
         mean_face=tuple((float(x), float(y)) for x, y in _mean(labelled, model, train)),
-        baseline=evaluate.baseline(outcome.evaluated, labelled.points, seed=fields["seed"]),
+        baseline=evaluated_examples.baseline(outcome.evaluated, labelled.points, seed=fields["seed"]),
     )
 
 
@@ -168,7 +170,7 @@ def models(model: KeypointModel) -> tuple[ModelFile, ...]:
 
 def predictions(labelled: TrainingSet, evaluated: Sequence[EvaluatedExample]) -> Table:
     """A line an object: how far each of its points is off."""
-    return evaluate.predictions(evaluated, labelled.points)
+    return evaluated_examples.predictions(evaluated, labelled.points)
 
 
 def report(

@@ -15,7 +15,7 @@ from byod.schema.progress import Say
 from byod.schema.records import Example, Sha256, Snapshot
 from byod.tasks.keypoints.geometry.metrics import measurable
 from byod.tasks.keypoints.geometry.targets import true_instances
-from byod.training.train import digest
+from byod.training.run_training import digest
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from byod_torch import batch_norm
 from byod_torch.keypoints import schedule
 from byod_torch.keypoints import train as recipe
-from byod_torch.keypoints.feeds import JUDGED, Batch, Feed
+from byod_torch.keypoints.feeds import EVALUATED, Batch, Feed
 from byod_torch.keypoints.train import OUTPUTS
 from byod_torch.keypoints.training_loop import DECAY
 from byod_torch.networks import groups
@@ -143,7 +143,7 @@ def train(data: TrainingData, options: Options, run: Run) -> Trained:
     run.say(training_loop.introduction(task, counts, of=of, does=f"finds {data.stage}, "))
     batches = DataLoaders(
         Shown(feed.epoch, feed.steps, counts[0], team.device),
-        Shown(lambda epoch: feed.judging(), math.ceil(counts[1] / JUDGED), counts[1], team.device),
+        Shown(lambda epoch: feed.validating(), math.ceil(counts[1] / EVALUATED), counts[1], team.device),
     )
     learner = training_loop.learner(task, batches, recipe.loss(chosen, data.points, team.device), groups)
     average = Average(DECAY) if chosen.average else None

@@ -106,7 +106,7 @@ class Lessons:
                     "seconds": time.perf_counter() - started,
                 }
             )
-            self._judge(loss)
+            self._note_loss(loss)
             self._save(optimizer)
 
     def _validate(self) -> tuple[float, float]:
@@ -122,7 +122,7 @@ class Lessons:
         loss = -logs[np.arange(len(labels)), labels].mean()
         return float(loss), float((logits.argmax(axis=1) == labels).mean())
 
-    def _judge(self, loss: float) -> None:
+    def _note_loss(self, loss: float) -> None:
         """Keep the weights when they are the best so far; stop when asked to, or when nothing gets better."""
         if loss < self.best_loss or not self.best:
             self.best_loss = math.inf if math.isnan(loss) else loss

@@ -1,4 +1,4 @@
-"""Batch norms: their statistics measured anew for the weights that are judged and kept."""
+"""Batch norms: their statistics measured anew for the weights that are evaluated and kept."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def measure(model: nn.Module, state: dict[str, torch.Tensor], images: Iterable[t
 
     `state` are the net's own tensors, or others of the same names (an average of its weights). `images` are batches
     as they are learned from. Training leaves running averages, which lag far behind in a small set: after 40 steps
-    GoogLeNet was at 98 % while it learned, and at 50 % when it was judged. The means are plain ones over all batches,
-    as in https://docs.pytorch.org/docs/stable/generated/torch.optim.swa_utils.update_bn.html.
+    GoogLeNet was at 98 % while it learned, and at 50 % when it was evaluated. The means are plain ones over all
+    batches, as in https://docs.pytorch.org/docs/stable/generated/torch.optim.swa_utils.update_bn.html.
     """
     norms = all_of(model)
     if not norms:

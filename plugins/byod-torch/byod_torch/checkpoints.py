@@ -57,13 +57,13 @@ class Progress:
     over: bool = False
 
     def take(self, loss: float, state: Tensors) -> None:
-        """Keep a copy of the weights of the epoch that has just been judged, if there is no better one."""
+        """Keep a copy of the weights of the epoch that has just been evaluated, if there is no better one."""
         if loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, self.done
             self.best = {name: value.detach().clone() for name, value in state.items()}
 
     def keep(self, state: Tensors) -> None:
-        """Keep the weights of the epoch that has just been judged, in place of all earlier ones."""
+        """Keep the weights of the epoch that has just been evaluated, in place of all earlier ones."""
         self.best_loss = math.inf
         self.take(0.0, state)
 

@@ -41,7 +41,7 @@ class Options(BaseModel):
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label spread over all classes")
     ema: bool | None = Field(
-        None, description="judge and keep an average of the weights of the last steps (from scratch: true)"
+        None, description="evaluate and keep an average of the weights of the last steps (from scratch: true)"
     )
     freeze_norm: bool = Field(False, description="leave the statistics of the body's batch norms as they are")
     from_scratch: bool = Field(False, description="random weights instead of pretrained ones")

@@ -22,7 +22,7 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """True if this is the one that judges, logs, saves and exports."""
+        """True if this is the one that evaluates, logs, saves and exports."""
         return self.rank == 0
 
     def summed(self, numbers: torch.Tensor) -> torch.Tensor:

@@ -78,7 +78,7 @@ def _introduce(
 
 
 def _batches(data: TrainingData, run: Run, rule: InputRule, learning: Learning) -> tuple[Batches, Batches]:
-    """Training and validation batches; the validation pictures are judged by the first process alone."""
+    """Training and validation batches; the validation pictures are evaluated by the first process alone."""
     planned, processes = learning.plan, learning.processes
     larger = round(planned.size * PRESIZE) if learning.augment and learning.augment.crop < 1 else planned.size
     presized = InputRule(width=larger, height=larger, resize=rule.resize)
@@ -119,7 +119,7 @@ def _learn(data: TrainingData, run: Run, rule: InputRule, learning: Learning, pa
 def _epoch(
     train: Batches, valid: Batches, run: Run, learning: Learning, progress: Progress, patience: int
 ) -> None:
-    """One epoch more: learn, judge, remember, and see whether it is the last one."""
+    """One epoch more: learn, evaluate, remember, and see whether it is the last one."""
     epoch, started = progress.done, time.perf_counter()
     if epoch in (0, learning.plan.frozen_epochs):
         learning.begin(epoch)

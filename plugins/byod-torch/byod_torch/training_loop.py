@@ -126,7 +126,7 @@ class Learning:
         return cross_entropy(logits, targets, self.class_weights, label_smoothing=smoothing)
 
     def measure_norms(self, batches: Batches) -> None:
-        """Measure the statistics of the batch norms of a net from random weights anew, before it is judged."""
+        """Measure the statistics of the batch norms of a net from random weights anew, before it is evaluated."""
         if self.plan.scratch:
             batch_norm.measure(self.model, self.state(), (self._seen(images) for images, _ in batches))
 
@@ -151,7 +151,7 @@ class Learning:
         return loss / count, right / count
 
     def state(self) -> Tensors:
-        """The weights that are judged and kept."""
+        """The weights that are evaluated and kept."""
         return self.average.average if self.average else self.model.state_dict()
 
 

@@ -15,7 +15,7 @@ from byod.schema.errors import ModelError, UsageError
 from byod.schema.model_card import Measured
 from byod.schema.recipe import Recipe
 from byod.schema.records import Split
-from byod.tasks.classify import evaluate
+from byod.tasks.classify import evaluated_examples
 from byod.tasks.classify.run import classifier_card
 from byod.training import statistics
 from byod.training.provenance import Provenance
@@ -186,7 +186,7 @@ def test_predictions_come_back_as_they_were_written(home):
     """Reading predictions.csv gives what the file's own rows say."""
     folder, _ = home
     run = folder / "runs" / "good"
-    lines = evaluate.read_predictions(run, ("red", "green"))
+    lines = evaluated_examples.read_predictions(run, ("red", "green"))
     with (run / "predictions.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(lines)

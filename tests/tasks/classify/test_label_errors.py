@@ -15,9 +15,9 @@ from byod.schema.progress import silent
 from byod.schema.records import Example, Split
 from byod.tasks.classify import label_errors, learning
 from byod.tasks.classify.class_set import ClassSet
-from byod.tasks.classify.evaluate import EvaluatedExample
+from byod.tasks.classify.evaluated_examples import EvaluatedExample
 from byod.training import protocol
-from byod.training import train as training
+from byod.training import run_training as training
 
 CLASSES = ("red", "green")
 

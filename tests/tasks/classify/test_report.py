@@ -129,7 +129,7 @@ def test_the_report_says_everything(tmp_path):
         "Least sure pictures",
         "covering it took certainty away",
         "off by 3.0 percentage points on average (expected calibration error); 6.0 without the temperature of 1.30",
-        "3 labels are doubted",
+        "3 labels look wrong",
         "byod check --suspects",
         "1,234,567 parameters",
     ):

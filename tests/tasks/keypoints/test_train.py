@@ -18,7 +18,7 @@ from byod.schema.errors import ModelError, TrainerError, UsageError
 from byod.schema.keypoints import Instance, KeypointSet
 from byod.schema.model_card import KeypointsCard, KeypointsPrediction, Measured, Stage, Unreadable
 from byod.schema.records import Split, Task
-from byod.tasks.keypoints import calibrate, evaluate, label_errors
+from byod.tasks.keypoints import calibrate, evaluated_examples, label_errors
 from byod.tasks.keypoints.predict import KeypointsPredictor
 from byod.tasks.keypoints.run import keypoints_card
 from byod.tasks.keypoints.training_set import TrainingSet
@@ -466,13 +466,13 @@ def test_the_threshold_is_chosen_on_finds(drawn, run):
 def test_what_predictions_csv_holds_can_be_read_again(run):
     """Errors and glasses read from the file are those of the card."""
     card = keypoints_card(run)
-    lines = evaluate.read_predictions(run, POINTS)
-    errors = evaluate.errors_of(lines, POINTS, crops=True)
+    lines = evaluated_examples.read_predictions(run, POINTS)
+    errors = evaluated_examples.errors_of(lines, POINTS, crops=True)
     assert float(np.median(errors.nme)) == pytest.approx(card.metrics.crops.median, abs=1e-5)
     assert errors.glasses.mean() == card.metrics.crops.glasses
     (run / "predictions.csv").rename(run / "away.csv")
     try:
         with pytest.raises(ModelError, match=r"has no predictions\.csv"):
-            evaluate.read_predictions(run, POINTS)
+            evaluated_examples.read_predictions(run, POINTS)
     finally:
         (run / "away.csv").rename(run / "predictions.csv")

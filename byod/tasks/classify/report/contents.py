@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from byod.images.resize import as_input
 from byod.schema.model_card import LabelIssue, ModelCard
 from byod.schema.records import Record, Yield
-from byod.tasks.classify import evaluate
-from byod.tasks.classify.evaluate import EvaluatedExample
+from byod.tasks.classify import evaluated_examples
+from byod.tasks.classify.evaluated_examples import EvaluatedExample
 from byod.training import onnx_model
 from byod.training.fit import Model
 from byod.training.run_folder import short_path
@@ -48,7 +48,7 @@ class ShownPrediction(Record):
 class ReportContents:
     """All a report is made from.
 
-    `history` is what the trainer logged, an epoch each. `suspects` are the pictures whose labels are doubted, lowest
+    `history` is what the trainer logged, an epoch each. `suspects` are the pictures whose labels look wrong, lowest
     quality first, with where they lie. `look` asks the model of the run's folder; without it there are no occlusion
     maps.
     """
@@ -96,7 +96,7 @@ def shown_predictions(
     evaluated: Sequence[EvaluatedExample], classes: Sequence[str]
 ) -> tuple[ShownPrediction, ...]:
     """The predictions as a report shows them."""
-    raw = evaluate.uncalibrated(evaluated, classes).max(axis=1)
+    raw = evaluated_examples.uncalibrated(evaluated, classes).max(axis=1)
     return tuple(
         ShownPrediction(
             path=j.example.path,

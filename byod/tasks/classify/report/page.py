@@ -30,7 +30,7 @@ class WallPicture(Record):
 
 
 class IssuePicture(Record):
-    """A picture whose label is doubted."""
+    """A picture whose label looks wrong."""
 
     file: str
     label: str
@@ -73,7 +73,7 @@ def render(contents: ReportContents) -> str:
         "mistakes": _wall(mistakes[:WORST], album),
         "mistakes_in_all": len(mistakes),
         "unsure": _wall(unsure, album),
-        "doubts": _issues(contents, album),
+        "issues": _issues(contents, album),
         "maps": maps,
         "drawn": _drawn(contents),
         "scores": [(name, card.metrics.per_class[name]) for name in card.classes],

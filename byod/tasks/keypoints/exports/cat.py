@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from byod.dataset.export_selection import Leaving, place
 from byod.schema.errors import DatasetError
 from byod.schema.records import Snapshot, Split
-from byod.tasks.keypoints.exports.labels import marks_of, name_of, point_set
+from byod.tasks.keypoints.exports.labels import keypoints_of, name_of, point_set
 from byod.tasks.keypoints.importers import cat_file
 
 FOLDERS = {Split.TRAIN: "CAT_00", Split.VALID: "CAT_05", Split.TEST: "CAT_06"}
@@ -36,7 +36,7 @@ def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: boo
 
 
 def _line(snapshot: Snapshot, item: Leaving) -> str:
-    heads = marks_of(snapshot, item).heads
+    heads = keypoints_of(snapshot, item).heads
     if len(heads) != 1:
         raise DatasetError(
             f"{name_of(item)} has {len(heads)} heads, and a .cat file holds exactly one: use --format coco"

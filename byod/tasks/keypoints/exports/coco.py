@@ -15,7 +15,7 @@ from typing import Any
 from byod.dataset.export_selection import Leaving, place
 from byod.schema.keypoints import Instance, Keypoints, KeypointSet, box_of
 from byod.schema.records import Snapshot, Split
-from byod.tasks.keypoints.exports.labels import marks_of, point_set, triples
+from byod.tasks.keypoints.exports.labels import keypoints_of, point_set, triples
 
 
 def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: bool) -> dict[str, str]:
@@ -27,7 +27,7 @@ def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: boo
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
         for number, item in enumerate((item for item in items if item.split is split), start=1):
-            keypoints = marks_of(snapshot, item)
+            keypoints = keypoints_of(snapshot, item)
             path, _ = place(snapshot, item, root, PurePosixPath("images") / split, links)
             files[item.sample.sha256] = path
             images.append(_image(number, PurePosixPath(path).name, keypoints, item))

@@ -23,7 +23,7 @@ def point_set(snapshot: Snapshot) -> KeypointSet:
     return known
 
 
-def marks_of(snapshot: Snapshot, item: Leaving) -> Keypoints:
+def keypoints_of(snapshot: Snapshot, item: Leaving) -> Keypoints:
     """Read the keypoints of a picture.
 
     Raises:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from byod.dataset.export_selection import Leaving, place
 from byod.schema.keypoints import Instance, Keypoints, KeypointSet, box_of
 from byod.schema.records import Snapshot, Split
-from byod.tasks.keypoints.exports.labels import marks_of, point_set, triples
+from byod.tasks.keypoints.exports.labels import keypoints_of, point_set, triples
 
 _PARTS = {Split.TRAIN: "train", Split.VALID: "val", Split.TEST: "test"}
 
@@ -23,7 +23,7 @@ def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: boo
     known = point_set(snapshot)
     files = {}
     for item in items:
-        keypoints = marks_of(snapshot, item)
+        keypoints = keypoints_of(snapshot, item)
         part = _PARTS[item.split]
         path, _ = place(snapshot, item, root, PurePosixPath("images") / part, links)
         label = root / "labels" / part / f"{PurePosixPath(path).stem}.txt"

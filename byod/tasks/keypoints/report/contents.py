@@ -12,8 +12,8 @@ from byod.report.i18n import Phrase
 from byod.schema.keypoints import Box
 from byod.schema.model_card import KeypointsCard
 from byod.schema.records import Record, Yield
-from byod.tasks.keypoints import evaluate
-from byod.tasks.keypoints.evaluate import EvaluatedExample, EvaluatedInstance
+from byod.tasks.keypoints import evaluated_examples
+from byod.tasks.keypoints.evaluated_examples import EvaluatedExample, EvaluatedInstance
 from byod.tasks.keypoints.label_errors import KeypointIssue
 from byod.tasks.keypoints.report.wording import issue
 from byod.tasks.keypoints.stages import StageModels
@@ -90,7 +90,9 @@ def build(
     """Gather the contents of a run's report; without a `pair` there are no curves of how it learned."""
     histories = {stage: model.fitted.history for stage, model in pair.parts} if pair else {}
     answers = _shown_instances(card, evaluated)
-    by_instance = {(h.truth.example.sha256, h.truth.number): h for h in evaluate.instances_of(evaluated)}
+    by_instance = {
+        (h.truth.example.sha256, h.truth.number): h for h in evaluated_examples.instances_of(evaluated)
+    }
     places = {j.example.sha256: j for j in evaluated}
     return ReportContents(
         card=card,
@@ -105,10 +107,10 @@ def build(
 
 
 def _shown_instances(card: KeypointsCard, evaluated: Sequence[EvaluatedExample]) -> tuple[ShownInstance, ...]:
-    instances = evaluate.instances_of(evaluated)
+    instances = evaluated_examples.instances_of(evaluated)
     crops, whole = (
-        evaluate.on_crops(instances, card.points),
-        evaluate.through_pipeline(instances, card.points),
+        evaluated_examples.on_crops(instances, card.points),
+        evaluated_examples.through_pipeline(instances, card.points),
     )
     return tuple(
         ShownInstance(

@@ -28,7 +28,7 @@ from byod.tasks.keypoints.report.contents import (
 )
 from byod.training.protocol import Stage
 
-BEST, WORST, PICTURES, DOUBTS = 6, 12, 12, 24
+BEST, WORST, PICTURES, ISSUES = 6, 12, 12, 24
 SIDE = 168
 WIDER = 1.8
 """The side of the square shown around an object, in longer sides of its box."""
@@ -81,7 +81,7 @@ def render(contents: ReportContents) -> str:
     shown = {
         "worst": [_closeup(instance, album) for instance in worst_first[:WORST]],
         "missed": [_boxed(each, album, missed=True) for each in missed[:PICTURES]],
-        "doubts": [_issue(doubt, album) for doubt in contents.issues[:DOUBTS]],
+        "issues": [_issue(issue, album) for issue in contents.issues[:ISSUES]],
         "extra": [_boxed(each, album, missed=False) for each in extra[:PICTURES]],
         "best": [_closeup(instance, album) for instance in worst_first[::-1][:BEST]],
     }
@@ -96,7 +96,7 @@ def render(contents: ReportContents) -> str:
         "achieved_column": _achieved_column(card.metrics.pipeline),
         "unit": wording.unit(card.points),
         "missed_in_all": sum(len(each.missed) for each in contents.pictures),
-        "doubts_in_all": len(contents.issues),
+        "issues_in_all": len(contents.issues),
     }
     names = ", ".join(card.points.names[:4]) + (" …" if len(card.points.names) > 4 else "")
     shown_page = RunPage(
@@ -167,9 +167,9 @@ def _closeup(instance: ShownInstance, album: Album) -> Closeup:
     return Closeup(photo=photo, keypoints=keypoints, file=instance.file, head=instance)
 
 
-def _issue(doubt: ShownIssue, album: Album) -> Closeup:
-    photo, keypoints = _around(doubt.path, doubt.box, doubt.truth, doubt.said, album)
-    return Closeup(photo=photo, keypoints=keypoints, file=doubt.file, words=doubt.words)
+def _issue(issue: ShownIssue, album: Album) -> Closeup:
+    photo, keypoints = _around(issue.path, issue.box, issue.truth, issue.said, album)
+    return Closeup(photo=photo, keypoints=keypoints, file=issue.file, words=issue.words)
 
 
 def _around(

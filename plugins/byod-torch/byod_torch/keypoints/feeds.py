@@ -1,4 +1,4 @@
-"""The batches of one stage, to learn from and to judge by."""
+"""The batches of one stage, to learn from and to evaluate on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from byod.plugin import (
 from byod_torch.keypoints.schedule import Plan
 
 STILL = Jitter(rotation=0, zoom=1, shift=0, mirror=0, colour=0, blur=0)
-JUDGED = 32
+EVALUATED = 32
 
 Batch = KeypointBatch | DetectionBatch
 
@@ -47,9 +47,9 @@ class Feed:
         """The training batches of one epoch, augmented; the same for the same number."""
         yield from self.train.epoch(number, self.batch_size)
 
-    def judging(self) -> Iterator[Batch]:
+    def validating(self) -> Iterator[Batch]:
         """The validation batches, as they are."""
-        yield from self.valid.plain(JUDGED)
+        yield from self.valid.plain(EVALUATED)
 
 
 def _feed(

@@ -157,7 +157,7 @@ def _epoch(feed: Feed, learning: Learning, progress: Progress, run: Run) -> None
     progress.over = epoch + 1 >= learning.plan.epochs
     if progress.over:
         learning.measure_norms(feed.epoch(epoch))
-    evaluated = learning.evaluated(feed.judging())
+    evaluated = learning.evaluated(feed.validating())
     numbers = {"epoch": epoch, "train_loss": trained, "lr": learning.lr}
     if evaluated is not None:
         numbers["valid_loss"] = evaluated

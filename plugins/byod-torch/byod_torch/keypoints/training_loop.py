@@ -110,7 +110,7 @@ class Learning:
         return total / count if count else None
 
     def state(self) -> Tensors:
-        """The weights that are judged and kept."""
+        """The weights that are evaluated and kept."""
         return self.average.average if self.average else self.model.state_dict()
 
 

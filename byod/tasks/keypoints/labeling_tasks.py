@@ -11,7 +11,7 @@ from byod.schema.records import Snapshot
 from byod.schema.review_tasks import Purpose, ReviewContext, ReviewTask
 
 
-def questions(context: ReviewContext, say: Say) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
+def review_tasks(context: ReviewContext, say: Say) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
     """The points of every picture.
 
     Raises:
@@ -37,4 +37,4 @@ def points(snapshot: Snapshot, keypoints: Mapping[str, Keypoints], *, last_verdi
         )
         for sample in snapshot.kept
     ]
-    return sorted(asked, key=lambda question: -question.suspicion)
+    return sorted(asked, key=lambda task: -task.suspicion)

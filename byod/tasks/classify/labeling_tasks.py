@@ -9,7 +9,7 @@ from byod.schema.records import Snapshot
 from byod.schema.review_tasks import FOLDER, LabelConcern, Purpose, ReviewContext, ReviewTask, RunPrediction
 
 
-def questions(context: ReviewContext, say: Say) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
+def review_tasks(context: ReviewContext, say: Say) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
     """Labels or suspects; conflicts always go along, since nothing trains on them until somebody decides."""
     snapshot, last = context.snapshot, context.last_verdict
     undecided = conflicts(snapshot, context.claimed, last_verdict=last)
@@ -42,12 +42,12 @@ def labels(
     names = {folder: name for name, folder in snapshot.classes.items()}
     for sample in snapshot.kept:
         label = snapshot.classes[sample.label]
-        opinions = [RunPrediction(by=FOLDER, label=label)]
+        predictions = [RunPrediction(by=FOLDER, label=label)]
         suspicion, text = 0.0, f"Stands in {sample.label}"
         if answers is not None and sample.sha256 in answers:
             said = answers[sample.sha256]
             best = max(said, key=lambda name: said[name])
-            opinions.append(RunPrediction(by=run, label=best, score=min(1.0, max(0.0, said[best]))))
+            predictions.append(RunPrediction(by=run, label=best, score=min(1.0, max(0.0, said[best]))))
             suspicion = _suspicion(said, label)
             text += f"; {run} says {names[best]} ({said[best]:.0%})"
         asked.append(
@@ -56,13 +56,11 @@ def labels(
                 label=label,
                 suspicion=suspicion,
                 text=text,
-                opinions=tuple(opinions),
+                predictions=tuple(predictions),
                 last_verdict=last_verdict,
             )
         )
-    return sorted(
-        asked, key=lambda question: -question.suspicion
-    )  # stable: else as they stand in the dataset
+    return sorted(asked, key=lambda task: -task.suspicion)  # stable: else as they stand in the dataset
 
 
 def _suspicion(said: Mapping[str, float], label: str) -> float:
@@ -72,22 +70,22 @@ def _suspicion(said: Mapping[str, float], label: str) -> float:
 
 
 def suspects(snapshot: Snapshot, issues: Sequence[LabelConcern], *, last_verdict: int) -> list[ReviewTask]:
-    """Is this doubted label wrong? In the order of doubt."""
+    """Is this label wrong? The likeliest to be wrong comes first."""
     kept = {sample.sha256: sample for sample in snapshot.kept}
     names = {folder: name for name, folder in snapshot.classes.items()}
     asked = []
-    for doubt in issues:
-        if (sample := kept.get(doubt.sha256)) is None:
+    for issue in issues:
+        if (sample := kept.get(issue.sha256)) is None:
             continue
         asked.append(
             ReviewTask(
                 sample=sample,
                 label=snapshot.classes[sample.label],
-                suspicion=1.0 - doubt.quality,
-                text=f"Stands in {sample.label}; the other pictures speak for {names[doubt.suggested]}",
-                opinions=(
+                suspicion=1.0 - issue.quality,
+                text=f"Stands in {sample.label}; the other pictures speak for {names[issue.suggested]}",
+                predictions=(
                     RunPrediction(by=FOLDER, label=snapshot.classes[sample.label]),
-                    RunPrediction(by="other pictures", label=doubt.suggested, score=1.0 - doubt.quality),
+                    RunPrediction(by="other pictures", label=issue.suggested, score=1.0 - issue.quality),
                 ),
                 last_verdict=last_verdict,
             )
@@ -118,7 +116,7 @@ def conflicts(
                 text="Claimed to be: "
                 + " / ".join(names[folder] for folder in folders)
                 + (f" ({sample.detail})" if sample.detail else ""),
-                opinions=tuple(RunPrediction(by=f"{names[f]}?", label=f) for f in folders),
+                predictions=tuple(RunPrediction(by=f"{names[f]}?", label=f) for f in folders),
                 last_verdict=last_verdict,
             )
         )

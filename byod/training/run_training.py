@@ -93,9 +93,9 @@ def _write(
     about: Provenance,
 ) -> None:
     """All files of the run, into its folder while that has another name."""
-    doubted = issues.found if issues else ()
+    suspected = issues.found if issues else ()
     report = learning.report(
-        card, labelled, outcome.evaluated, outcome=outcome, issues=doubted, yields=about.yields
+        card, labelled, outcome.evaluated, outcome=outcome, issues=suspected, yields=about.yields
     )
     predictions = learning.predictions(labelled, outcome.evaluated)
     run_files.write(part, card, learning.models(outcome.model), predictions, outcome.sides, issues, report)
