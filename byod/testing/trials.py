@@ -138,7 +138,7 @@ def watched(bench: Bench, learn: Train, learning: TrainingData, options: Any, ru
 
 def _examined(bench: Bench, trained: Trained, learning: TrainingData, run: Run) -> TrialModel:
     """Compare the exported file with the trained model, on noise and on pictures, one and several at a time."""
-    opened_file = onnx_model.session(trained.onnx.read_bytes(), threads=1)
+    opened_file = onnx_model.session(trained.onnx.read_bytes(), threads=1, trained=True)
     shape = (6, 3, trained.input.height, trained.input.width)
     noise = np.random.default_rng(bench.seed).random(shape, np.float32)
     both = _Both(opened_file, trained, learning)

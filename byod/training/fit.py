@@ -20,7 +20,7 @@ from byod.schema import files
 from byod.schema.model_card import InputRule, LrFinder
 from byod.schema.progress import Say
 from byod.schema.records import Record
-from byod.training import protocol
+from byod.training import onnx_model, protocol
 from byod.training.protocol import Run, Trained, Trainer, TrainingData
 
 Epoch = Mapping[str, float]
@@ -123,6 +123,7 @@ def fit(work: Work, data: TrainingData, part: str, name: str, finish: Finish) ->
     trained = work.trainer.train(data, work.options, run)
     seconds = before + time.perf_counter() - started
     try:
+        onnx_model.fold(trained.onnx, trained.arch)
         finished = finish(trained, run, work.folder / f"{name}.onnx")
     finally:
         trained.release()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 from byod.schema import files
 from byod.schema.errors import ModelError, TrainerError
 from byod.schema.model_card import InputRule, Stage
+from byod.schema.names import shown
+from byod.training import graph_check, model_trial
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -25,38 +29,56 @@ OUTPUTS: Mapping[Stage, tuple[str, str]] = {
     Stage.POINTS: ("points", "confidence"),
 }
 """What the model file of each stage gives, in this order."""
-MAX_BYTES = 1_900_000_000  # a protobuf ends at 2 GiB, and byod keeps a model in one file
+SECONDS = model_trial.SECONDS
+"""How long a model may take for each picture."""
+MEMORY = 8_000_000_000
+"""How many bytes the pictures on their way through all models of a process may take."""
+GRACE = 5.0
+"""How many seconds a model is given to notice that it is to stop."""
+SLACK = 1e-3
+_ARENA = threading.Lock()
+_arena: list[int] = []
 
 
-def session(content: bytes, *, threads: int = 0) -> onnxruntime.InferenceSession:
+def session(content: bytes, *, threads: int = 0, trained: bool = False) -> onnxruntime.InferenceSession:
     """Open a model from its bytes (so that it cannot reach for other files beside it) on the CPU.
 
-    `threads` 0 takes one a core.
+    Its graph is looked at first; one that this machine does not know is tried out in a process of its own, unless it
+    was `trained` just now. `threads` 0 takes one a core.
 
     Raises:
-        ModelError: onnxruntime cannot read it.
+        ModelError: its graph is not a plain one, or onnxruntime cannot read or run it within its bounds.
     """
+    graph_check.check(content)
+    if not trained:
+        model_trial.ensure_tried(content)
     import onnxruntime
 
+    _bound_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     # waiting threads would keep their cores from everything else: no quicker alone, a tenth slower beside others
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.use_env_allocators", "1")
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except _runtime_errors() as error:
-        raise ModelError(f"this is not a model that onnxruntime can run ({_first_line(error)})") from error
+    except model_trial.runtime_errors() as error:
+        raise model_trial.fault(_first_line(error)) from error
 
 
-def _runtime_errors() -> tuple[type[Exception], ...]:
-    """onnxruntime's exceptions share no base of their own; these are those a bad file leads to."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
+def _bound_memory() -> None:
+    """Let all models of this process take their memory from one place, which ends at `MEMORY`."""
+    import onnxruntime
 
-    names = ("Fail", "InvalidGraph", "InvalidProtobuf", "InvalidArgument", "NoSuchFile", "NotImplemented")
-    kinds = [*(getattr(state, name) for name in names), getattr(state, "RuntimeException", RuntimeError)]
-    return (*kinds, RuntimeError, ValueError)
+    with _ARENA:
+        if _arena:
+            return
+        kinds = onnxruntime.OrtAllocatorType, onnxruntime.OrtMemType
+        place = onnxruntime.OrtMemoryInfo("Cpu", kinds[0].ORT_ARENA_ALLOCATOR, 0, kinds[1].DEFAULT)
+        onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(MEMORY, -1, -1, -1))
+        _arena.append(MEMORY)
 
 
 def check(opened: onnxruntime.InferenceSession, rule: InputRule, output: str, classes: int) -> None:
@@ -108,20 +130,84 @@ def _check_input(opened: onnxruntime.InferenceSession, rule: InputRule) -> None:
 
 
 def run(opened: onnxruntime.InferenceSession, images: Floats, *, batch: int = 32) -> Floats:
-    """The first output for float32 [N, 3, height, width], computed `batch` pictures at a time."""
-    parts = [opened.run(None, {"image": images[at : at + batch]})[0] for at in range(0, len(images), batch)]
-    joined: Floats = np.concatenate(parts).astype(np.float32, copy=False)
-    return joined
+    """The first output for float32 [N, 3, height, width], computed `batch` pictures at a time.
+
+    Raises:
+        ModelError: the model fails, or gives what is no number.
+    """
+    return outputs(opened, images, batch=batch)[opened.get_outputs()[0].name]
 
 
 def outputs(opened: onnxruntime.InferenceSession, images: Floats, *, batch: int = 32) -> dict[str, Floats]:
-    """All outputs by name for float32 [N, 3, height, width], N at least 1, computed `batch` pictures at a time."""
+    """All outputs by name for float32 [N, 3, height, width], N at least 1, computed `batch` pictures at a time.
+
+    Raises:
+        ModelError: the model fails, takes too long, wants too much memory, or gives what is no number.
+    """
     names = [output.name for output in opened.get_outputs()]
-    parts = [opened.run(names, {"image": images[at : at + batch]}) for at in range(0, len(images), batch)]
-    return {
+    parts = [_outputs(opened, names, images[at : at + batch]) for at in range(0, len(images), batch)]
+    said = {
         name: np.concatenate([part[at] for part in parts]).astype(np.float32, copy=False)
         for at, name in enumerate(names)
     }
+    check_finite(said)
+    return said
+
+
+def _outputs(opened: onnxruntime.InferenceSession, names: Sequence[str], images: Floats) -> list[Floats]:
+    """The outputs of a few pictures, on a thread that is left behind where it does not end in time."""
+    import onnxruntime
+
+    how = onnxruntime.RunOptions()
+    answer: Future[list[Floats]] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(opened.run(names, {"image": images}, how))
+        except model_trial.runtime_errors() as error:
+            answer.set_exception(error)
+
+    seconds = SECONDS * len(images)
+    thread = threading.Thread(target=work, name="byod-model", daemon=True)
+    thread.start()
+    try:
+        said = answer.result(timeout=seconds)
+    except TimeoutError:
+        how.terminate = True
+        thread.join(GRACE)
+        raise ModelError(model_trial.too_slow(SECONDS)) from None
+    except model_trial.runtime_errors() as error:
+        raise model_trial.fault(_first_line(error)) from error
+    for name, block in zip(names, said, strict=True):
+        if len(block) != len(images):
+            raise ModelError(f"the model gives {len(block)} rows of `{name}` for {len(images)} pictures")
+    return said
+
+
+def probabilities(opened: onnxruntime.InferenceSession, images: Floats) -> Floats:
+    """The first output for float32 [N, 3, height, width], which must be probabilities.
+
+    Raises:
+        ModelError: the model fails, or gives a number outside of 0..1.
+    """
+    said = run(opened, images)
+    if ((said < -SLACK) | (said > 1 + SLACK)).any():
+        raise ModelError("the model gives probabilities outside of 0..1; it is none that byod made")
+    return said
+
+
+def check_finite(said: Mapping[str, Floats]) -> None:
+    """See that what a model said of pictures are numbers.
+
+    Raises:
+        ModelError: one is not (NaN), or is infinite.
+    """
+    for name, block in said.items():
+        if not np.isfinite(block).all():
+            raise ModelError(
+                f"the model gives numbers that are none (NaN or infinite, in `{name}`): its training went wrong or its "
+                "file is damaged; train again with a lower rate (--set lr=…), or use another run"
+            )
 
 
 def difference(trained: Floats, exported: Floats) -> float:
@@ -140,6 +226,43 @@ def difference(trained: Floats, exported: Floats) -> float:
         )
     scale = max(1.0, float(np.abs(trained).max(initial=0.0)))
     return float(np.abs(trained - exported).max(initial=0.0)) / scale
+
+
+def fold(file: Path, arch: str) -> None:
+    """Make a plain graph of what a trainer exported: functions are inlined, and an If that is constant is folded.
+
+    A file that is one already stays as it is.
+
+    Raises:
+        TrainerError: a branch or a loop is left, whose course depends on the picture.
+    """
+    onnx = _onnx()
+    model = onnx.load(str(file), load_external_data=True)
+    if model.functions:
+        from onnx.inliner import inline_local_functions
+
+        model = inline_local_functions(model)
+        onnx.save(model, str(file))
+    if not graph_check.control_flow(file.read_bytes()):
+        return
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    # the first level alone: it computes what is constant, and keeps to ONNX's own operators
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    folded = file.with_suffix(".folded.onnx")
+    options.optimized_model_filepath = str(folded)
+    try:
+        onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except model_trial.runtime_errors() as error:
+        raise TrainerError(f"the model that was exported cannot be run ({_first_line(error)})") from error
+    folded.replace(file)
+    if left := graph_check.control_flow(file.read_bytes()):
+        raise TrainerError(
+            f"{arch} is exported as a graph with {' and '.join(left)}, which byod does not run; "
+            "choose another architecture"
+        )
 
 
 def finish(source: Path, target: Path, *, temperature: float, metadata: dict[str, str]) -> str:
@@ -186,10 +309,12 @@ def _written(model: Any, target: Path, metadata: dict[str, str]) -> str:
     model.producer_name = "byod"
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString()
-    if len(content) > MAX_BYTES:
+    if len(content) > graph_check.MAX_BYTES:
         raise TrainerError(f"the model has {len(content) / 1e9:.1f} GB; byod keeps models below 1.9 GB")
     files.replace(target, content)
-    return hashlib.sha256(content).hexdigest()
+    sha256 = hashlib.sha256(content).hexdigest()
+    model_trial.remember(sha256)
+    return sha256
 
 
 def _onnx() -> Any:
@@ -203,4 +328,4 @@ def _onnx() -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return shown((str(error).splitlines() or [type(error).__name__])[0])

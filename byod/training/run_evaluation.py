@@ -54,7 +54,8 @@ def evaluate_run(
         raise UsageError(evaluating.nothing_left(card, known, left_out, on, learned))
     model = evaluating.loaded(run, card)
     try:
-        evaluated, unreadable = learning.evaluate_on(known, model, known.examples, TEST)
+        with run_folder.named(run):
+            evaluated, unreadable = learning.evaluate_on(known, model, known.examples, TEST)
     except TrainerError as error:
         raise UsageError(str(error)) from error
     measured_on = Measured.FOLDER if on else Measured.TEST

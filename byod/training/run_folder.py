@@ -22,6 +22,7 @@ from byod.schema.model_card import Card
 from byod.schema.progress import Say, silent
 from byod.schema.records import Example, Record
 from byod.schema.version import VERSION
+from byod.training import graph_check
 
 LEFTOVER_DAYS = 7
 
@@ -205,6 +206,15 @@ def _validated(run: Path, kind: type[Model]) -> Model:
         raise ModelError(f"{file} is not a byod model card ({file_formats.fault(error)})") from error
 
 
+@contextmanager
+def named(run: Path) -> Iterator[None]:
+    """Say which run it is in the errors of its model."""
+    try:
+        yield
+    except ModelError as error:
+        raise ModelError(f"run {run.resolve().name}: {error}") from error
+
+
 def model_file(file: Path, sha256: str) -> bytes:
     """The bytes of a model file, which must be the one that a card names.
 
@@ -213,6 +223,8 @@ def model_file(file: Path, sha256: str) -> bytes:
     """
     if not file.is_file():
         raise ModelError(f"there is no {file.name} in {file.parent}")
+    if file.stat().st_size > graph_check.MAX_BYTES:
+        raise ModelError(f"{file} is too large to be a model file of byod (more than 1.9 GB)")
     content = file.read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ModelError(f"{file} is not the file that model.json describes; train again, or restore it")

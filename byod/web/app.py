@@ -26,7 +26,7 @@ from starlette.types import ASGIApp
 from byod.dataset import feedback_inbox
 from byod.images import decode
 from byod.report.languages import languages
-from byod.schema.errors import DatasetError, PictureError
+from byod.schema.errors import DatasetError, ModelError, PictureError
 from byod.schema.serving import ServedModel
 from byod.web import ground_truth, openapi, uploads
 from byod.web.assets import Asset, page_files
@@ -91,6 +91,7 @@ class WebApp:
         told = {
             HTTPException: _error_reply,
             PictureError: _error_reply,
+            ModelError: _error_reply,
             QueueFull: _error_reply,
             Exception: _error_reply,
         }
@@ -172,6 +173,8 @@ async def _error_reply(request: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(error.seconds)
     elif isinstance(error, PictureError):
         status, line = error.reason.traits.answer, error.detail
+    elif isinstance(error, ModelError):
+        status, line = 500, str(error)
     elif isinstance(error, HTTPException):
         status, line = error.status_code, error.detail
         headers |= dict(error.headers or {})

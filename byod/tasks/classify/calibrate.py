@@ -39,7 +39,7 @@ def fit(
 
 def _exported_logits(trained: Trained, data: TrainingData, run: Run) -> tuple[Floats, float]:
     """The exported file's logits on all validation pictures; refuses an export that is not the trained model."""
-    opened = onnx_model.session(trained.onnx.read_bytes())
+    opened = onnx_model.session(trained.onnx.read_bytes(), trained=True)
     onnx_model.check(opened, trained.input, "logits", len(data.classes))
     pictures = run.pixels(data.valid, trained.input)
     exported, worst = [], 0.0

@@ -19,7 +19,7 @@ from byod.schema.names import in_utf8
 from byod.schema.task_learning import Table
 from byod.tasks.classify.run import classifier_card
 from byod.training import onnx_model
-from byod.training.run_folder import WEIGHTS, model_file
+from byod.training.run_folder import WEIGHTS, model_file, named
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -37,16 +37,20 @@ class Predictor:
             ModelError: one is missing, damaged, or they do not belong together.
         """
         self.card, content = read_model(run)
-        self._session = onnx_model.session(content, threads=threads)
-        onnx_model.check(self._session, self.card.input, "probabilities", len(self.card.classes))
+        self._run = run
+        with named(run):
+            self._session = onnx_model.session(content, threads=threads)
+            onnx_model.check(self._session, self.card.input, "probabilities", len(self.card.classes))
 
     def probabilities(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 [N, height, width, 3] at the size of the card's input to float32 [N, classes]."""
-        return onnx_model.run(self._session, as_input(batch))
+        with named(self._run):
+            return onnx_model.probabilities(self._session, as_input(batch))
 
     def predict(self, pictures: Iterable[Path | tuple[str, bytes]]) -> Iterator[Prediction | Unreadable]:
         """Say of each picture what it shows; see `predictions`."""
-        return predictions(self._session, self.card.input, self.card.classes, pictures)
+        with named(self._run):
+            yield from predictions(self._session, self.card.input, self.card.classes, pictures)
 
 
 def predictions(
@@ -63,7 +67,9 @@ def predictions(
     for some in _decoded(pictures, rule):
         blocks = [found for _, found in some if isinstance(found, np.ndarray)]
         rows = iter(
-            onnx_model.run(opened, as_input(np.stack(blocks))) if blocks else np.empty((0, 0), np.float32)
+            onnx_model.probabilities(opened, as_input(np.stack(blocks)))
+            if blocks
+            else np.empty((0, 0), np.float32)
         )
         for name, found in some:
             if isinstance(found, PictureError):

@@ -50,7 +50,7 @@ from byod.tasks.keypoints.geometry.crops import Bytes, Frame, Numbers, cut, of_b
 from byod.tasks.keypoints.geometry.targets import PROFILE, eyes_of
 from byod.tasks.keypoints.run import MODELS, WEIGHTS, keypoints_card
 from byod.training import onnx_model
-from byod.training.run_folder import model_file
+from byod.training.run_folder import model_file, named
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -132,9 +132,9 @@ class Finder:
         height, width = pixels.shape[:2]
         frame = whole(width, height)
         said = onnx_model.outputs(self._heads, as_input(cut(pixels, frame, self.rule.heads_size)[None]))
-        scores = np.nan_to_num(said["scores"][0].astype(np.float64))
+        scores = said["scores"][0].astype(np.float64)
         corners = frame.to_picture(said["boxes"][0].astype(np.float64).reshape(-1, 2, 2))
-        boxes = np.clip(np.nan_to_num(corners), 0, (width, height)).reshape(-1, 4)
+        boxes = np.clip(corners, 0, (width, height)).reshape(-1, 4)
         order = [
             int(number)
             for number in np.argsort(-scores, kind="stable")
@@ -169,9 +169,9 @@ class Finder:
     def _once(self, pixels: Bytes, frames: Sequence[Frame]) -> tuple[Numbers, Numbers]:
         images = as_input(np.stack([cut(pixels, frame, self.rule.points_size) for frame in frames]))
         said = onnx_model.outputs(self._points, images)
-        unit = np.nan_to_num(said["points"].astype(np.float64), nan=0.5)
+        unit = said["points"].astype(np.float64)
         places = np.stack([frame.to_picture(each) for frame, each in zip(frames, unit, strict=True)])
-        return places, np.clip(np.nan_to_num(said["confidence"].astype(np.float64)), 0, 1)
+        return places, np.clip(said["confidence"].astype(np.float64), 0, 1)
 
     def _upright(self, frame: Frame, places: Numbers, least: float) -> Frame | None:
         """The next frame of an object; None where the eyes cannot be right."""
@@ -205,19 +205,25 @@ class KeypointsPredictor:
             ModelError: one is missing, damaged, or they do not belong together.
         """
         self.card = keypoints_card(run)
-        instances = onnx_model.session(
-            model_file(run / "heads.onnx", self.card.heads.sha256), threads=threads
-        )
-        points = onnx_model.session(model_file(run / "model.onnx", self.card.model_sha256), threads=threads)
-        self.finder = Finder(instances, points, FindRule.of(self.card))
+        instances = model_file(run / "heads.onnx", self.card.heads.sha256)
+        points = model_file(run / "model.onnx", self.card.model_sha256)
+        self._run = run
+        with named(run):
+            self.finder = Finder(
+                onnx_model.session(instances, threads=threads),
+                onnx_model.session(points, threads=threads),
+                FindRule.of(self.card),
+            )
 
     def find(self, pixels: Bytes) -> list[FoundInstance]:
         """All objects in an upright picture uint8 [height, width, 3], the surest first."""
-        return self.finder.find(pixels)
+        with named(self._run):
+            return self.finder.find(pixels)
 
     def points_in(self, pixels: Bytes, frame: Frame) -> tuple[Numbers, Numbers]:
         """The points of an object known to be in a frame: float64 [K, 2] in pixels; their confidence [K] in 0..1."""
-        places, sure = self.finder.points_in(pixels, [frame])
+        with named(self._run):
+            places, sure = self.finder.points_in(pixels, [frame])
         return places[0], sure[0]
 
     def predict(

@@ -85,7 +85,7 @@ def parity(trained: Trained, data: TrainingData, run: Run) -> float:
     """
     assert data.stage is not None
     assert data.points is not None
-    opened = onnx_model.session(trained.onnx.read_bytes())
+    opened = onnx_model.session(trained.onnx.read_bytes(), trained=True)
     onnx_model.check_stage(opened, trained.input, data.stage, len(data.points.names))
     worst = 0.0
     for images in valid_images(data, trained.input.width, run):

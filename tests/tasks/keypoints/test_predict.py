@@ -162,19 +162,20 @@ def test_overlap_of_boxes():
     assert overlap(np.zeros(4), np.zeros(4)) == 0
 
 
-def test_numbers_that_are_none_find_nothing():
-    """A net that says nan gives no head and no warning, rather than a picture full of them."""
+def test_numbers_that_are_none_are_one_clear_error():
+    """A net that says nan is refused with what to do, rather than taken for one that finds nothing."""
     opened = finder()
 
     class Broken:
         def get_outputs(self):
             return [type("Output", (), {"name": name}) for name in ("boxes", "scores")]
 
-        def run(self, names, inputs):
+        def run(self, names, inputs, how):
             return [np.full((1, 3, 4), np.nan, np.float32), np.full((1, 3), np.nan, np.float32)]
 
     opened._heads = Broken()
-    assert opened.find(np.zeros((40, 40, 3), np.uint8)) == []
+    with pytest.raises(ModelError, match=r"NaN or infinite, in `boxes`.*another run"):
+        opened.find(np.zeros((40, 40, 3), np.uint8))
 
 
 def test_nets_that_are_not_what_the_rule_says_are_refused():

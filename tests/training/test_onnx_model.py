@@ -1,0 +1,212 @@
+"""Model files of strangers: plain graphs alone, within bounds of time and memory, and numbers that are numbers."""
+
+import numpy as np
+import pytest
+from odd_graphs import PLAIN, SIDE, constant, model, node, not_a_number, plain_nodes, run_folder, with_if
+from onnx import TensorProto, helper, load_from_string
+
+from byod.schema.errors import ModelError, TrainerError
+from byod.tasks.classify.predict import Predictor
+from byod.training import graph_check, model_trial, onnx_model
+
+PICTURE = np.full((1, 3, SIDE, SIDE), 0.5, np.float32)
+
+
+def said(content: bytes) -> np.ndarray:
+    return onnx_model.run(onnx_model.session(content, threads=1), PICTURE)
+
+
+def outside() -> bytes:
+    """A model one of whose constants lies in a file beside it."""
+    whole = load_from_string(model(plain_nodes(), PLAIN))
+    tensor = whole.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../secret")
+    return whole.SerializeToString()
+
+
+def looping(kind: str) -> bytes:
+    info = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [node("Identity", ["c"], ["d"]), node("Identity", ["x"], ["z"])],
+        "body",
+        [
+            info("i", TensorProto.INT64, []),
+            info("c", TensorProto.BOOL, []),
+            info("x", TensorProto.FLOAT, None),
+        ],
+        [info("d", TensorProto.BOOL, []), info("z", TensorProto.FLOAT, None)],
+    )
+    how = {"num_scan_inputs": 1} if kind == "Scan" else {}
+    return model([node(kind, ["", "", "image"], ["z"], body=body, **how), *plain_nodes("z")], PLAIN)
+
+
+def in_a_function() -> bytes:
+    inner = helper.make_function(
+        "own", "Hide", ["x"], ["z"], [node("Relu", ["x"], ["z"])], [helper.make_opsetid("", 17)]
+    )
+    nodes = [node("Hide", ["image"], ["z"], domain="own"), *plain_nodes("z")]
+    return model(nodes, PLAIN, functions=[inner], domains=["own"])
+
+
+REFUSED = {
+    "If": (lambda: with_if(folded=False), "operator If"),
+    "constant If": (lambda: with_if(folded=True), "operator If"),
+    "Loop": (lambda: looping("Loop"), "operator Loop"),
+    "Scan": (lambda: looping("Scan"), "operator Scan"),
+    "function": (in_a_function, r"not ONNX's own \(own\)"),
+    "other files": (outside, "other files"),
+    "others' operators": (
+        lambda: model([node("Gelu", ["image"], ["z"], domain="com.microsoft"), *plain_nodes("z")], PLAIN),
+        r"not ONNX's own \(com.microsoft\)",
+    ),
+    "a graph in an attribute": (
+        lambda: model([node("Odd", ["image"], ["z"], inner=branch_of()), *plain_nodes("z")], PLAIN),
+        "graph in the graph",
+    ),
+    "no protobuf": (lambda: b"\xff" * 40, "not a model file"),
+    "half a file": (lambda: model(plain_nodes(), PLAIN)[:100], "not a model file"),
+    "empty": (lambda: b"", "onnxruntime can run"),
+}
+
+
+def branch_of():
+    return helper.make_graph([], "inner", [], [])
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_graph_that_is_not_plain_is_refused_in_one_line(kind):
+    """Branches, loops, functions, others' operators and other files are refused before onnxruntime sees them."""
+    make, words = REFUSED[kind]
+    with pytest.raises(ModelError, match=words) as error:
+        onnx_model.session(make())
+    assert "\n" not in str(error.value)
+
+
+def test_a_forbidden_operator_is_found_wherever_the_graph_is_written():
+    """A second copy of the graph, which protobuf joins to the first, is looked at as well."""
+    plain, odd = model(plain_nodes(), PLAIN), with_if(folded=False)
+    graph_check.check(plain)
+    for joined in (plain + odd, odd + plain):
+        with pytest.raises(ModelError, match="operator If"):
+            graph_check.check(joined)
+
+
+def test_a_constant_if_is_folded_at_export_and_another_fails(tmp_path):
+    """What a trainer exports becomes a plain graph that answers as before; a real branch is a clear error."""
+    file = tmp_path / "net.onnx"
+    file.write_bytes(with_if(folded=True))
+    onnx_model.fold(file, "oddnet")
+    assert said(file.read_bytes()) == pytest.approx(said(model(plain_nodes(), PLAIN)))
+    file.write_bytes(with_if(folded=False))
+    with pytest.raises(TrainerError, match=r"oddnet is exported as a graph with If.*another architecture"):
+        onnx_model.fold(file, "oddnet")
+
+
+def test_functions_are_put_where_they_are_called_at_export(tmp_path):
+    """An exporter's local functions are inlined, and the file then passes for a stranger's."""
+    file = tmp_path / "net.onnx"
+    file.write_bytes(in_a_function())
+    onnx_model.fold(file, "oddnet")
+    assert said(file.read_bytes()).shape == (1, 2)
+
+
+BOMBS = {
+    "constant": ([node("ConstantOfShape", ["size"], ["c"])], [10**11]),
+    "repeated": ([node("Tile", ["image", "size"], ["c"])], [1, 30_000, 300, 300]),
+    "expanded": ([node("Expand", ["half", "size"], ["c"])], [400_000, 300_000]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_model_that_wants_more_memory_than_it_may_is_one_line(kind, tmp_path):
+    """Tensors larger than the bound end the trial, not this process."""
+    nodes, size = BOMBS[kind]
+    content = model(
+        [
+            *nodes,
+            node("ReduceMax", ["c"], ["s"], keepdims=0),
+            node("Add", ["image", "s"], ["z"]),
+            *plain_nodes("z"),
+        ],
+        [*PLAIN, constant("size", size), constant("half", 0.5, np.float32)],
+    )
+    run = run_folder(tmp_path / "bomb", content)
+    with pytest.raises(ModelError, match="run bomb: this model wants more memory") as error:
+        Predictor(run)
+    assert "\n" not in str(error.value)
+
+
+def endless(asked: str) -> bytes:
+    """Minutes of products of matrices; with `asked` a picture's greatest value decides how large they are."""
+    nodes = [
+        node("ReduceMax", ["image"], ["most"], keepdims=0),
+        node(asked, ["most"], ["large"]),
+        node("Mul", ["large", "thousands"], ["side_f"]),
+        node("Cast", ["side_f"], ["side"], to=TensorProto.INT64),
+        node("Add", ["side", "least"], ["edge"]),
+        node("Concat", ["edge", "edge"], ["shape"], axis=0),
+        node("Expand", ["ones", "shape"], ["p0"]),
+        *(node("MatMul", [f"p{n}", "p0"], [f"p{n + 1}"]) for n in range(2000)),
+        node("ReduceMean", ["p2000"], ["s"], keepdims=0),
+        node("Mul", ["s", "nothing"], ["t"]),
+        node("Add", ["image", "t"], ["z"]),
+        *plain_nodes("z"),
+    ]
+    numbers = [constant("thousands", [3000], np.float32), constant("ones", [[0.0]], np.float32)]
+    return model(nodes, [*PLAIN, *numbers, constant("least", [1]), constant("nothing", 0, np.float32)])
+
+
+@pytest.mark.slow
+def test_a_model_that_takes_too_long_is_ended_in_its_trial(monkeypatch):
+    """The process that tries a model is ended at its deadline."""
+    monkeypatch.setattr(model_trial, "SECONDS", 2.0)
+    monkeypatch.setattr(model_trial, "SECONDS_TO_OPEN", 2.0)
+    with pytest.raises(ModelError, match="more than 2 seconds for a picture"):
+        onnx_model.session(endless("Abs"))
+
+
+@pytest.mark.slow
+def test_a_model_that_takes_too_long_for_one_picture_is_ended(monkeypatch):
+    """What is quick in its trial and slow for a certain picture ends at the deadline of that picture."""
+    opened = onnx_model.session(endless("Floor"))  # the pictures of the trial are below 1
+    monkeypatch.setattr(onnx_model, "SECONDS", 1.0)
+    with pytest.raises(ModelError, match="seconds for a picture"):
+        onnx_model.run(opened, np.ones_like(PICTURE))
+    monkeypatch.undo()
+    assert onnx_model.run(opened, PICTURE).shape == (1, 2)
+
+
+def test_a_model_is_tried_once_and_those_made_here_never(monkeypatch):
+    """The cache remembers by hash what was tried; what byod wrote is known from the start."""
+    tried = []
+    monkeypatch.setattr(model_trial, "_try", tried.append)
+    monkeypatch.setattr(model_trial, "_known", set())
+    content = model(plain_nodes(), [*PLAIN, constant("own", [7])])
+    said(content)
+    monkeypatch.setattr(model_trial, "_known", set())
+    said(content)
+    assert tried == [content]
+    onnx_model.session(model(plain_nodes(), [*PLAIN, constant("own", [8])]), trained=True)
+    assert tried == [content]
+
+
+def test_numbers_that_are_none_name_the_run_and_what_to_do(tmp_path):
+    """NaN out of a model is one line, whichever way it is asked."""
+    opened = Predictor(run_folder(tmp_path / "first", not_a_number()))
+    with pytest.raises(ModelError, match=r"^run first: .*NaN or infinite.*--set lr=") as error:
+        opened.probabilities(np.zeros((1, SIDE, SIDE, 3), np.uint8))
+    assert "\n" not in str(error.value)
+
+
+def test_probabilities_outside_of_their_range_are_refused(tmp_path):
+    """A model that gives 5.0 for a probability is none of byod's."""
+    content = model(
+        [*plain_nodes(to="sure"), node("Mul", ["sure", "five"], ["y"])],
+        [*PLAIN, constant("five", 5, np.float32)],
+    )
+    opened = Predictor(run_folder(tmp_path / "first", content))
+    with pytest.raises(ModelError, match="run first: the model gives probabilities outside"):
+        opened.probabilities(np.zeros((1, SIDE, SIDE, 3), np.uint8))
