@@ -82,6 +82,7 @@ def page(
         any_address=not alone,
     )
     try:
+        site.warm()
         with listening(site.app, port=port, usual=PAGE_PORT, host=host) as url:
             found = Page(
                 run=site.about.run,

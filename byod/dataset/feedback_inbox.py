@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from byod.images.decode import ANY_PICTURE, QUALITY, inspect, open_picture
+from byod.images.decode import QUALITY, opened
 from byod.schema import file_formats, files
 from byod.schema.errors import DatasetError
 from byod.schema.keypoints import MAX_BYTES, Keypoints
@@ -50,9 +50,8 @@ def keep(dataset: Path, content: bytes, *, run: str, label: str | None, marks: K
         DatasetError: so many wait already, or the marks are those of a picture of another size.
     """
     files.inside(dataset, ROOM)
-    inspect(content, ANY_PICTURE, fast=False)
-    image = open_picture(content)
-    sent = image.size
+    image, *size = opened(content)
+    sent = (size[0], size[1])
     if marks is not None and (marks.width, marks.height) != sent:
         raise DatasetError(
             f"the marks are those of a picture of {marks.width} x {marks.height} pixels; this one has"

@@ -7,21 +7,18 @@ compressed stream is decoded, so that a cut file is found out. EXIF orientation 
 
 from __future__ import annotations
 
-import importlib
 import io
-import struct
 import threading
-import zlib
-from contextlib import nullcontext
-from functools import lru_cache
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, ImageFile
+from PIL import Image
 
 from byod.images.color import to_rgb
-from byod.images.formats import check_whole, recognise, webp_size
 from byod.images.hashing import SHORT_SIDE, Box, fingerprint
+from byod.images.openers import OpenedPicture, PixelLimits, TooManyPixels, opener
+from byod.images.picture_file import DAMAGE, PictureFile, broken, open_file
 from byod.images.picture_types import TYPES
 from byod.schema import defaults
 from byod.schema.errors import PictureError
@@ -30,22 +27,6 @@ from byod.schema.records import Inspected, Record
 
 QUALITY = 92
 """JPEG quality of the pictures byod makes smaller."""
-
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    ArithmeticError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-)
-"""What Pillow's readers have been seen to raise for damaged files."""
 
 _HEAVY_PIXELS = 8_000_000
 _ONE_AT_A_TIME = threading.Lock()
@@ -69,20 +50,14 @@ class Rules(Record):
     refuse_animated: bool = False
     refuse_blank: bool = True
 
+    @property
+    def limits(self) -> PixelLimits:
+        """The same limit for all types."""
+        return PixelLimits(self.max_pixels, self.max_pixels)
+
 
 ANY_PICTURE = Rules(min_side=1, max_aspect=1e9, refuse_animated=False, refuse_blank=False)
 """For what a person put there: whatever can be opened is a picture."""
-
-
-class _Opened(NamedTuple):
-    """A picture whose header was read: `width`, `height` upright, `frames` of an animation."""
-
-    file: ImageFile.ImageFile
-    name: str
-    width: int
-    height: int
-    orientation: int
-    frames: int
 
 
 class _Decoded(NamedTuple):
@@ -111,7 +86,7 @@ def inspect(
         PictureError: `NOT_A_PICTURE`, `UNSUPPORTED`, `BROKEN`, `TOO_MANY_PIXELS`, `TOO_SMALL`, `BAD_ASPECT`,
             `ANIMATED` or `BLANK`, with a short line why.
     """
-    opened = _open(content, rules.max_pixels)
+    opened = open_file(content, rules.limits)
     _check_rules(opened, rules)
     shrink = max_side is not None and max(opened.width, opened.height) > max_side
     longer = max_side if shrink and max_side else 0
@@ -145,17 +120,48 @@ def open_picture(source: Path | bytes, *, at_least: int | None = None) -> Image.
     Raises:
         PictureError: it cannot be opened; the line names the file.
     """
+    found = opened(source, at_least=at_least)
+    if at_least is None and found.image.size != (found.width, found.height):
+        most = found.image.width * found.image.height
+        raise TooManyPixels("picture at full size", found.width, found.height, most=most, jpeg=most)
+    return found.image
+
+
+def opened(source: Path | bytes, *, at_least: int | None = None) -> OpenedPicture:
+    """Open a picture as `open_picture` does, and say how many pixels it has.
+
+    In a block of `openers.opened_by` a very large JPEG comes out reduced even when no `at_least` is given.
+
+    Raises:
+        PictureError: it cannot be opened; the line names the file.
+    """
     where = "" if isinstance(source, bytes) else f"{source}: "
     try:
         content = source if isinstance(source, bytes) else source.read_bytes()
-        opened = _open(content, Rules().max_pixels)
-        return _decode(opened, shorter=at_least, longer=0).image
+        if (other := opener()) is not None:
+            return other(content, at_least=at_least)
+        return opened_within(content, Rules().limits, at_least=at_least, turn=_ONE_AT_A_TIME)
     except OSError as error:
         raise PictureError(
             Reason.BROKEN, f"{where}the file cannot be read ({error.strerror or error})"
         ) from error
     except PictureError as error:
+        if not where:
+            raise
         raise PictureError(error.reason, f"{where}{error.detail}") from error
+
+
+def opened_within(
+    content: bytes, limits: PixelLimits, *, at_least: int | None, turn: AbstractContextManager[object]
+) -> OpenedPicture:
+    """Open a picture in this process within some limits; a heavy one waits for its `turn`.
+
+    Raises:
+        PictureError: it cannot be opened.
+    """
+    file = open_file(content, limits)
+    image = _decode(file, shorter=at_least, longer=0, most=limits.decoded, turn=turn).image
+    return OpenedPicture(image, file.width, file.height)
 
 
 def plain(content: bytes) -> bool:
@@ -164,7 +170,7 @@ def plain(content: bytes) -> bool:
     Raises:
         PictureError: it cannot be opened.
     """
-    opened = _open(content, Rules().max_pixels)
+    opened = open_file(content, Rules().limits)
     return opened.orientation == 1 and opened.frames == 1 and opened.file.mode in ("L", "RGB", "RGBA", "P")
 
 
@@ -176,65 +182,12 @@ def stored(content: bytes) -> tuple[int, int, int]:
     Raises:
         PictureError: it cannot be opened.
     """
-    opened = _open(content, Rules().max_pixels)
+    opened = open_file(content, Rules().limits)
     size = (opened.width, opened.height) if opened.orientation < 5 else (opened.height, opened.width)
     return *size, opened.orientation
 
 
-def _open(content: bytes, max_pixels: int) -> _Opened:
-    """Read the header, and check the number of pixels before any is decoded."""
-    name = recognise(content)
-    if name == "WEBP" and (size := webp_size(content)):
-        _check_pixels(*size, max_pixels)
-    try:
-        file = _reader(name)(io.BytesIO(content))
-        file.decodermaxblock = max(
-            file.decodermaxblock, len(content)
-        )  # decode in one go: fewer waits for the GIL
-        _check_pixels(*file.size, max_pixels)
-        frames = check_whole(content, name)
-        if name != "TIFF":  # its pages are no animation
-            frames = max(frames, getattr(file, "n_frames", 1) if name != "GIF" else 1)
-        orientation = _orientation(file)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(Reason.TOO_MANY_PIXELS, "more pixels than can be decoded safely") from error
-    except _DAMAGE as error:
-        raise _broken(name, error) from error
-    width, height = file.size
-    if name == "TIFF":  # Pillow turns these by itself, and states the upright size
-        return _Opened(file, name, width, height, 1, 1)
-    if orientation >= 5:
-        width, height = height, width
-    return _Opened(file, name, width, height, orientation, frames)
-
-
-@lru_cache(maxsize=8)
-def _reader(name: str) -> type[ImageFile.ImageFile]:
-    """Pillow's own reader of one type: `Image.open` would try others and warn of its own pixel limit first."""
-    stem = TYPES[name].reader
-    reader = getattr(importlib.import_module(f"PIL.{stem}ImagePlugin"), f"{stem}ImageFile")
-    if not isinstance(reader, type) or not issubclass(reader, ImageFile.ImageFile):
-        raise TypeError(f"PIL.{stem}ImagePlugin has no reader of {name}")
-    return reader
-
-
-def _check_pixels(width: int, height: int, most: int) -> None:
-    if width * height > most:
-        raise PictureError(Reason.TOO_MANY_PIXELS, f"{width} x {height} pixels; the limit is {most:,} in all")
-
-
-def _orientation(file: ImageFile.ImageFile) -> int:
-    """The EXIF orientation, 1..8; 1 where none is stated or the statement is damaged."""
-    if not file.info.keys() & {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}:
-        return 1
-    try:
-        orientation = file.getexif().get(0x0112, 1)
-    except _DAMAGE:
-        return 1
-    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
-
-
-def _check_rules(opened: _Opened, rules: Rules) -> None:
+def _check_rules(opened: PictureFile, rules: Rules) -> None:
     shorter, longer = sorted((opened.width, opened.height))
     if shorter < rules.min_side:
         raise PictureError(
@@ -249,24 +202,31 @@ def _check_rules(opened: _Opened, rules: Rules) -> None:
         raise PictureError(Reason.ANIMATED, f"an animation of {opened.frames} pictures")
 
 
-def _decode(opened: _Opened, *, shorter: int | None, longer: int) -> _Decoded:
+def _decode(
+    opened: PictureFile,
+    *,
+    shorter: int | None,
+    longer: int,
+    most: int | None = None,
+    turn: AbstractContextManager[object] = _ONE_AT_A_TIME,
+) -> _Decoded:
     """Decode the whole stream, at full size or (when `shorter` is given) reduced to not less than both sides.
 
-    A JPEG is reduced by the decoder itself, to 1/2, 1/4 or 1/8; the others right after decoding. Large pictures
-    are decoded one at a time, since each may take hundreds of megabytes.
+    A JPEG is reduced by the decoder itself, to 1/2, 1/4 or 1/8, in any case to `most` pixels; the others right after
+    decoding. Large pictures are decoded one at a time, since each may take hundreds of megabytes.
     """
     file = opened.file
     box: Box = (0, 0, *file.size)
-    pixels = file.size[0] * file.size[1]
     try:
-        if shorter is not None and opened.name == "JPEG":
-            scale = next(s for s in (8, 4, 2, 1) if s == 1 or _fits(file.size, s, shorter, longer))
+        if opened.name == "JPEG":
+            scale = _scale(file.size, shorter, longer, most)
             drafted = file.draft(None, (file.size[0] // scale, file.size[1] // scale)) if scale > 1 else None
             if drafted is not None:
                 box = drafted[1]
-            if not file.info.get("progressive"):  # which libjpeg keeps whole in any case
-                pixels = file.size[0] * file.size[1]
-        with _ONE_AT_A_TIME if pixels > _HEAVY_PIXELS else nullcontext():
+        pixels = file.size[0] * file.size[1]
+        if file.info.get("progressive"):  # which libjpeg keeps whole in any case
+            pixels = opened.width * opened.height
+        with turn if pixels > _HEAVY_PIXELS else nullcontext():
             file.load()
             factor = 1
             if shorter is not None:
@@ -275,15 +235,16 @@ def _decode(opened: _Opened, *, shorter: int | None, longer: int) -> _Decoded:
             image = to_rgb(file, factor)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(Reason.TOO_MANY_PIXELS, "more pixels than can be decoded safely") from error
-    except _DAMAGE as error:
-        raise _broken(opened.name, error) from error
+    except DAMAGE as error:
+        raise broken(opened.name, error) from error
     return _upright(image, box, opened.orientation)
 
 
-def _broken(name: str, error: BaseException) -> PictureError:
-    """One short line on what Pillow found; its own words can be long and over several lines."""
-    words = " ".join(str(error).split()) or type(error).__name__
-    return PictureError(Reason.BROKEN, f"damaged {name}: {words[:120]}")
+def _scale(size: tuple[int, int], shorter: int | None, longer: int, most: int | None) -> int:
+    """The divisor of the sides of a JPEG: as much as is allowed, and at least as much as is needed."""
+    allowed = [s for s in (8, 4, 2) if shorter is not None and _fits(size, s, shorter, longer)]
+    needed = [s for s in (1, 2, 4) if most is None or -(-size[0] // s) * -(-size[1] // s) <= most]
+    return max(next(iter(allowed), 1), next(iter(needed), 8))
 
 
 def _fits(size: tuple[int, int], scale: int, shorter: int, longer: int) -> bool:

@@ -48,11 +48,12 @@ class ClassesSaid(Record):
 
 
 class Taken(Record):
-    """The limits of an upload: picture types, bytes and pixels of one picture."""
+    """The limits of an upload: picture types, bytes and pixels of one picture; a JPEG may have `jpeg_pixels`."""
 
     types: tuple[str, ...]
     bytes: int
     pixels: int
+    jpeg_pixels: int | None = None
 
 
 class About(Record):

@@ -7,8 +7,12 @@ from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from byod.web.visitors import network_of
+
 MOST = 256
 """How many connections are open at one time; one more is told to come again."""
+MOST_EACH = 128
+"""The most of them that one address may have, unless it is this machine's own: a proxy there speaks for many."""
 HEADER_SECONDS = 10.0
 """How long a client may take to say what it wants."""
 STALL_SECONDS = 30.0
@@ -28,6 +32,10 @@ def _whole(status: bytes, line: bytes) -> bytes:
 _TURNED_AWAY = _whole(
     b"503 Service Unavailable\r\nRetry-After: 2", b"too many connections; try again in a moment"
 )
+_TOO_MANY_OF_YOURS = _whole(
+    b"429 Too Many Requests\r\nRetry-After: 2",
+    b"too many connections from your address; try again in a moment",
+)
 _NOT_HTTP = _whole(b"400 Bad Request", b"this is not a request that can be read")
 
 
@@ -35,6 +43,7 @@ class Connection(H11Protocol):
     """Speaks HTTP/1.1 with one client; one that says nothing, or reads nothing, is left after a while."""
 
     most: ClassVar[int] = MOST
+    most_each: ClassVar[int] = MOST_EACH
     header_seconds: ClassVar[float] = HEADER_SECONDS
     stall_seconds: ClassVar[float] = STALL_SECONDS
 
@@ -50,7 +59,18 @@ class Connection(H11Protocol):
         if len(self.connections) > self.most:
             self._refuse(_TURNED_AWAY)
             return
+        if self._of_same_address() > self.most_each:
+            self._refuse(_TOO_MANY_OF_YOURS)
+            return
         self._asked = self.loop.call_later(self.header_seconds, self.transport.abort)
+
+    def _of_same_address(self) -> int:
+        """How many connections the client's address has; none that count on this machine."""
+        own = network_of(self.client[0]) if self.client else None
+        if own is None or own.is_loopback:
+            return 0
+        others = (cast("Connection", other).client for other in self.connections)
+        return sum(1 for other in others if other and network_of(other[0]) == own)
 
     def data_received(self, data: bytes) -> None:
         """Some bytes came; while they are no whole request yet, the clock runs on."""

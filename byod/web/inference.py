@@ -5,10 +5,10 @@ from __future__ import annotations
 from os import cpu_count
 from pathlib import Path
 
-from byod.images import decode
 from byod.images.picture_types import TYPES
 from byod.schema.serving import About, ServedModel, Taken
 from byod.tasks import of_run
+from byod.web.uploads import UploadLimits
 
 THREADS = min(4, cpu_count() or 1)
 """How many pictures are answered at one time; the cores are shared out among them."""
@@ -27,8 +27,8 @@ def open_model(run: Path, *, unsure_below: float = UNSURE_BELOW) -> ServedModel:
     return task.serving.opened(run, unsure_below=unsure_below, threads=threads)
 
 
-def about(model: ServedModel, *, bytes: int, reports: bool) -> About:
-    """The facts that a page needs about a model; uploads may have up to so many `bytes`."""
+def about(model: ServedModel, limits: UploadLimits, *, reports: bool) -> About:
+    """The facts that a page needs about a model, and the limits of what it is sent."""
     card = model.card
     return About.model_validate(
         {
@@ -39,7 +39,12 @@ def about(model: ServedModel, *, bytes: int, reports: bool) -> About:
             "created": card.created.isoformat(),
             "input": card.input,
             "reports": reports,
-            "takes": Taken(types=tuple(TYPES), bytes=bytes, pixels=decode.Rules().max_pixels),
+            "takes": Taken(
+                types=tuple(TYPES),
+                bytes=limits.bytes,
+                pixels=limits.pixels,
+                jpeg_pixels=limits.jpeg_pixels,
+            ),
             **model.facts(),
         }
     )

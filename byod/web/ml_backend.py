@@ -23,7 +23,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from byod.images.decoder_pool import DecoderPool
+from byod.images.openers import PixelLimits, opened_by
 from byod.labeling.predictions import PredictedLabel, prediction
+from byod.schema import defaults
 from byod.schema import recipe as recipes
 from byod.schema.errors import ByodError
 from byod.schema.model_card import Unreadable
@@ -36,6 +39,9 @@ MAX_BYTES = 64_000_000
 SECONDS = 80.0
 """How long a request may take: Label Studio waits 100 s; what is not done by then gets no prediction yet."""
 _BATCH = 16
+_PROCESSES = 2
+_LIMITS = PixelLimits(defaults.MAX_PIXELS, defaults.MAX_PIXELS)  # those of the dataset's own pictures
+_MEMORY = 1_400_000_000
 _HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 
 
@@ -53,6 +59,7 @@ class MLBackend:
         self.classes = card.classes
         self._predictor = Predictor(run)
         self._pictures = ImageStore(dataset)
+        self._decoders = DecoderPool(_PROCESSES, _LIMITS, memory=_MEMORY)
         self._said: dict[str, tuple[str, float]] = {}
         self._turn = threading.Lock()
 
@@ -77,12 +84,14 @@ class MLBackend:
         return [name for name in self.classes if recipe.folder_of(name) is None]
 
     def close(self) -> None:
-        """Close the dataset."""
+        """Close the dataset, and end what opens its pictures."""
         self._pictures.close()
+        self._decoders.close()
 
     def _look(self, sha256s: Sequence[str]) -> None:
         found = [(sha256, read) for sha256 in sha256s if (read := self._pictures.read(sha256)) is not None]
-        said = self._predictor.predict(read for _, read in found)
+        with opened_by(self._decoders.opener(heavy=True)):  # the bytes are those of strangers
+            said = list(self._predictor.predict(read for _, read in found))
         for (sha256, _), one in zip(found, said, strict=True):
             if not isinstance(one, Unreadable):
                 self._said[sha256] = (one.label, one.probability)

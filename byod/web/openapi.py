@@ -23,6 +23,9 @@ _FAULTS = {
     "415": say("No picture, or one of a type that is not taken; told by its content."),
     "421": say("The server does not go by the name it was called by."),
     "422": say("The picture is damaged."),
+    "429": say(
+        "Too much of yours is waiting; the header Retry-After says in how many seconds to come again."
+    ),
     "503": say("Too much is waiting; the header Retry-After says in how many seconds to come again."),
 }
 

@@ -23,14 +23,20 @@ _PARAMETER = re.compile(r""";\s*([\w*-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s";]*)\s*"
 
 
 class UploadLimits(Record):
-    """The limits of a client: bytes of one request, and of all at one time; pieces of work in line; seconds.
+    """The limits of a client: bytes of one request, and of all at one time; pieces of work in line; pixels; seconds.
 
-    `send_seconds` is how long a request may take to arrive, `seconds` how long its answer may take after that.
+    What ends in `each` holds for one visitor. `pixels` are those that are ever decoded: a JPEG may have up to
+    `jpeg_pixels`, since it can be decoded reduced. `send_seconds` is how long a request may take to arrive, `seconds`
+    how long its answer may take after that.
     """
 
     bytes: int = 25_000_000
     bytes_together: int = 256_000_000
-    places: int = 64
+    bytes_each: int = 192_000_000
+    places: int = 128
+    places_each: int = 64
+    pixels: int = 25_000_000
+    jpeg_pixels: int = 100_000_000
     send_seconds: float = 60.0
     seconds: float = 30.0
 
@@ -42,7 +48,7 @@ async def parts(request: Request, limits: UploadLimits, take: Callable[[int], No
 
     Raises:
         HTTPException: 400, 408, 413 or 415, with a line that says why.
-        Busy: there is no room for it in memory.
+        QueueFull: there is no room for it in memory.
     """
     kind = request.headers.get("content-type", "")
     if request.headers.get("content-encoding", "identity").lower() != "identity":

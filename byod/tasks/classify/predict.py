@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from os import cpu_count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,7 +123,7 @@ def _decoded(pictures: Iterable[Path | tuple[str, bytes]], rule: InputRule) -> I
     some: list[_Found] = []
     with ThreadPoolExecutor(min(8, cpu_count() or 1)) as threads:
         for picture in pictures:
-            waiting.append(threads.submit(open_one, picture))
+            waiting.append(threads.submit(copy_context().run, open_one, picture))
             if len(waiting) >= 2 * BATCH:
                 some.append(waiting.popleft().result())
             if len(some) == BATCH:

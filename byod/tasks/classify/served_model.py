@@ -6,12 +6,17 @@ import base64
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from byod.images import decode, resize
 from byod.schema.keypoints import Box
 from byod.schema.model_card import InputRule, ModelCard, Resize
 from byod.schema.serving import ClassesSaid, Look, Truth
 from byod.tasks.classify.predict import Predictor
 from byod.tasks.classify.report import saliency
+
+_FEW = 8
 
 
 class ServedClassifier:
@@ -36,13 +41,13 @@ class ServedClassifier:
     def answer(self, content: bytes, *, look: bool) -> ClassesSaid:
         """Predict a picture; see `ServedModel`."""
         card = self.card
-        block = resize.pixels(content, card.input)
-        width, height = upright_size(content)
+        image, width, height = decode.opened(content, at_least=max(card.input.width, card.input.height))
+        block = np.asarray(resize.resized(image, card.input))
         row = self._predictor.probabilities(block[None])[0]
         best = int(row.argmax())
         shown = None
         if look:
-            seen = saliency.seen(block, self._predictor.probabilities)
+            seen = saliency.seen(block, self._few_at_a_time)
             veil = f"data:image/png;base64,{base64.b64encode(seen.veil).decode('ascii')}"
             area = area_of(card.input, width, height)
             shown = Look(
@@ -57,6 +62,11 @@ class ServedClassifier:
             unsure=float(row[best]) < self._unsure_below,
             look=shown,
         )
+
+    def _few_at_a_time(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The probabilities of many pictures; onnxruntime keeps the memory of its largest batch for good."""
+        few = range(0, len(batch), _FEW)
+        return np.concatenate([self._predictor.probabilities(batch[at : at + _FEW]) for at in few])
 
     def truth(self, truth: Truth) -> tuple[str | None, None]:
         """The class that a person says it is."""
@@ -79,16 +89,6 @@ def nets(card: ModelCard) -> dict[str, str]:
 
 def page_rule(card: ModelCard) -> None:
     """Nothing: classes, input and temperature say it all."""
-
-
-def upright_size(content: bytes) -> tuple[int, int]:
-    """Width and height of a picture in pixels, once it stands upright.
-
-    Raises:
-        PictureError: it cannot be opened.
-    """
-    width, height, orientation = decode.stored(content)
-    return (height, width) if orientation >= 5 else (width, height)
 
 
 def area_of(rule: InputRule, width: int, height: int) -> Box:

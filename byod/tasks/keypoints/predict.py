@@ -24,6 +24,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from os import cpu_count
 from pathlib import Path
@@ -307,7 +308,7 @@ def _opened(pictures: Iterable[Path | tuple[str, bytes]]) -> Iterator[tuple[str,
     waiting: deque[Future[tuple[str, Bytes | PictureError]]] = deque()
     with ThreadPoolExecutor(min(IN_FLIGHT, cpu_count() or 1)) as threads:
         for picture in pictures:
-            waiting.append(threads.submit(open_one, picture))
+            waiting.append(threads.submit(copy_context().run, open_one, picture))
             if len(waiting) > IN_FLIGHT:
                 yield waiting.popleft().result()
         while waiting:

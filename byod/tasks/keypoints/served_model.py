@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from byod.images import decode
 from byod.schema.keypoints import Instance, Keypoint, Keypoints, is_inside
-from byod.schema.model_card import EyesRule, KeypointsCard, KeypointsPrediction
+from byod.schema.model_card import EyesRule, FoundInstance, KeypointsCard, KeypointsPrediction
 from byod.schema.records import Record
 from byod.schema.serving import NO_PATH, InstanceTruth, Truth
 from byod.tasks.keypoints import predict
@@ -45,9 +45,12 @@ class ServedKeypoints:
 
     def answer(self, content: bytes, *, look: bool) -> KeypointsPrediction:
         """The objects in a picture; see `ServedModel`."""
-        block = np.asarray(decode.open_picture(content))
-        height, width = block.shape[:2]
-        instances = tuple(self._predictor.find(block))
+        image, width, height = decode.opened(content)
+        scale = (
+            width / image.width,
+            height / image.height,
+        )  # of a very large picture a reduced one is looked at
+        instances = tuple(_scaled(found, *scale) for found in self._predictor.find(np.asarray(image)))
         return KeypointsPrediction(path=NO_PATH, width=width, height=height, heads=instances)
 
     def truth(self, truth: Truth) -> tuple[None, Keypoints]:
@@ -57,6 +60,19 @@ class ServedKeypoints:
         names = self.card.points.names
         instances = tuple(_head(instance, names, truth.width, truth.height) for instance in truth.heads)
         return None, Keypoints(width=truth.width, height=truth.height, heads=instances)
+
+
+def _scaled(found: FoundInstance, across: float, down: float) -> FoundInstance:
+    """What was found in a reduced picture, in pixels of the whole one."""
+    if across == down == 1:
+        return found
+    x0, y0, x1, y1 = found.box
+    return found.model_copy(
+        update={
+            "box": (x0 * across, y0 * down, x1 * across, y1 * down),
+            "points": {name: (x * across, y * down) for name, (x, y) in found.points.items()},
+        }
+    )
 
 
 def _head(instance: InstanceTruth, names: tuple[str, ...], width: int, height: int) -> Instance:

@@ -68,9 +68,8 @@ async function asked(path, { waiting = () => {}, signal, ...parts } = {}) {
   for (let turn = 1; ; turn++) {
     const answer = await once(path, parts, signal);
     if (answer.ok) return answer;
-    if (answer.status !== 503 || turn === TRIES) {
-      throw new Refused(answer.status === 503 ? "busy" : "refused", await lineOf(answer));
-    }
+    const busy = answer.status === 503 || answer.status === 429; // 429: with pictures of this very visitor
+    if (!busy || turn === TRIES) throw new Refused(busy ? "busy" : "refused", await lineOf(answer));
     const seconds = Math.min(LONGEST_WAIT, Number(answer.headers.get("Retry-After")) || 1);
     waiting(seconds);
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
@@ -84,7 +83,8 @@ async function once(path, parts, signal) {
   const stop = () => ends.abort();
   signal?.addEventListener("abort", stop);
   try {
-    return await fetch(path, { ...posted(parts), signal: ends.signal });
+    const headers = { "Accept-Language": document.documentElement.lang };
+    return await fetch(path, { ...posted(parts), headers, signal: ends.signal });
   } catch (error) {
     signal?.throwIfAborted();
     if (!(error instanceof TypeError || ends.signal.aborted)) throw error;

@@ -25,6 +25,7 @@ from byod.web.assets import STATIC, TYPES
 from byod.web.inference import UNSURE_BELOW, about, open_model
 from byod.web.security import POLICY
 from byod.web.static_site import readme
+from byod.web.uploads import UploadLimits
 
 CARD, README, PAGE, LANGUAGES, KEEPER = (
     "model.json",
@@ -89,7 +90,7 @@ def write(run: Path, into: Path, runtime: Mapping[str, bytes], *, unsure_below: 
         raise UsageError(f"{into} is there already; name another place with --into")
     task, card = of_run(run)
     model = open_model(run, unsure_below=unsure_below)
-    described = about(model, bytes=local_files.MAX_BYTES, reports=False)
+    described = about(model, UploadLimits(bytes=local_files.MAX_BYTES), reports=False)
     with files.staging(into) as staging:
         _page(staging)
         _model(staging, run, task.serving, card, described)

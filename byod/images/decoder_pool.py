@@ -1,0 +1,213 @@
+"""Pictures of strangers opened in processes of their own, which may take so much memory and time and are then ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+
+from byod.images.decoder_process import ANSWER, HEAVY, PICTURE, QUESTION, READY, REFUSED
+from byod.images.openers import HeavyPicture, OpenedPicture, Opener, PixelLimits, TooManyPixels
+from byod.schema.errors import ByodError, PictureError
+from byod.schema.reasons import Reason
+
+MEMORY = 700_000_000
+"""Bytes that a process may take beyond what it has when it starts: more than the heaviest picture allowed needs."""
+SECONDS = 20.0
+"""The longest that a picture may take."""
+_START_SECONDS = 60.0
+_MOST_REFUSAL = 10_000
+_START = """import sys
+sys.path.append(sys.argv[1])
+from byod.images.decoder_process import main
+main(int(sys.argv[2]))"""
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
+
+
+class DecoderPool:
+    """Up to `processes` processes that open pictures, for as many threads; each is started when it is first needed.
+
+    Args:
+        processes: how many at the most.
+        limits: the pixels of a picture.
+        memory: bytes that each may take.
+        seconds: how long a picture may take.
+    """
+
+    def __init__(
+        self, processes: int, limits: PixelLimits, *, memory: int = MEMORY, seconds: float = SECONDS
+    ) -> None:
+        self._limits, self._memory, self._seconds = limits, memory, seconds
+        self._places = threading.BoundedSemaphore(processes)
+        self._lock = threading.Lock()
+        self._idle: list[_Process] = []
+        self._closed = False
+
+    def opener(self, *, heavy: bool) -> Opener:
+        """Opens pictures in these processes; without `heavy`, it raises `HeavyPicture` for a large one."""
+
+        def opened(content: bytes, *, at_least: int | None) -> OpenedPicture:
+            question = QUESTION.pack(at_least or 0, *self._limits, heavy, len(content))
+            with self._borrowed() as process:
+                return process.ask(question, content, self._limits.decoded, self._seconds)
+
+        return opened
+
+    def warm(self) -> None:
+        """Start one of the processes, so that the first picture need not wait for it.
+
+        Raises:
+            ByodError: it does not start.
+        """
+        with self._borrowed():
+            pass
+
+    def close(self) -> None:
+        """End the processes; one that is at work ends when it is given back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for process in idle:
+            process.end()
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[_Process]:
+        with self._places:
+            process = self._taken() or _Process(self._memory)
+            try:
+                yield process
+            finally:
+                with self._lock:
+                    kept = process.alive and not self._closed
+                    if kept:
+                        self._idle.append(process)
+                if not kept:
+                    process.end()
+
+    def _taken(self) -> _Process | None:
+        """One that waits; those that somebody ended meanwhile are forgotten."""
+        while True:
+            with self._lock:
+                process = self._idle.pop() if self._idle else None
+            if process is None or process.alive:
+                return process
+            process.end()
+
+
+class _Process:
+    """One process, used by one thread at a time.
+
+    Raises:
+        ByodError: it does not start.
+    """
+
+    def __init__(self, memory: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START, str(Path(__file__).parents[2]), str(memory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # what decoders have to say of a stranger's bytes
+            env={**os.environ, **_ONE_THREAD},
+            start_new_session=True,  # a Ctrl-C is for the server
+        )
+        self._broken = False
+        with self._deadline(_START_SECONDS):
+            ready = self._read(len(READY))
+        if ready != READY:
+            self.end()
+            raise ByodError(
+                "the process that opens pictures does not start; see python -m byod.images.decoder_process 0"
+            )
+
+    @property
+    def alive(self) -> bool:
+        """True if it can be asked."""
+        return not self._broken and self._process.poll() is None
+
+    def ask(self, question: bytes, content: bytes, most: int, seconds: float) -> OpenedPicture:
+        """The picture that it makes of a file; see `Opener`. A process that fails is not used again."""
+        self._broken = True  # until it has answered in full
+        with self._deadline(seconds) as late:
+            answer = self._answer(question, content, most)
+        if answer is None:
+            what = f"longer than {seconds:g} seconds" if late.is_set() else "more memory than it may"
+            raise PictureError(
+                Reason.TOO_MANY_PIXELS, f"the picture takes {what} to open; send a smaller one"
+            )
+        self._broken = False
+        kind, sides, payload = answer
+        if kind == HEAVY:
+            raise HeavyPicture
+        if kind == REFUSED:
+            raise _refusal(payload)
+        return OpenedPicture(Image.frombytes("RGB", sides[:2], payload), *sides[2:])
+
+    def end(self) -> None:
+        """End it, whatever it is at."""
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue  # it went before it had read all
+        self._process.wait()
+
+    def _answer(
+        self, question: bytes, content: bytes, most: int
+    ) -> tuple[bytes, tuple[int, int, int, int], bytes] | None:
+        """Kind, sizes and the rest of an answer; None when it goes, or says what it must not."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(question)
+            self._process.stdin.write(content)
+            self._process.stdin.flush()
+        except OSError:
+            return None
+        head = self._read(ANSWER.size)
+        if len(head) < ANSWER.size:
+            return None
+        kind, *sides, length = ANSWER.unpack(head)
+        width, height, whole_width, whole_height = sides
+        expected = {PICTURE: 3 * width * height, HEAVY: 0, REFUSED: min(length, _MOST_REFUSAL)}.get(kind)
+        if length != expected or width * height > most:
+            return None
+        payload = self._read(length)
+        return (kind, (width, height, whole_width, whole_height), payload) if len(payload) == length else None
+
+    def _read(self, length: int) -> bytes:
+        assert self._process.stdout is not None
+        return self._process.stdout.read(length)
+
+    @contextmanager
+    def _deadline(self, seconds: float) -> Iterator[threading.Event]:
+        """Kill it when a block takes longer; the block gets what is set then."""
+        late = threading.Event()
+
+        def kill() -> None:
+            late.set()
+            self._process.kill()
+
+        clock = threading.Timer(seconds, kill)
+        clock.daemon = True
+        clock.start()
+        try:
+            yield late
+        finally:
+            clock.cancel()
+
+
+def _refusal(payload: bytes) -> PictureError:
+    """The error that a refused picture's JSON describes."""
+    reason, detail, too_many = json.loads(payload)
+    if too_many is not None:
+        kind, width, height, most, jpeg = too_many
+        return TooManyPixels(kind, width, height, most=most, jpeg=jpeg)
+    return PictureError(Reason(reason), detail)
