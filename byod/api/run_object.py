@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from byod.api.plan import at_least, folder_given
 from byod.api.progress_display import progress_display
 from byod.dataset import dataset_folder
+from byod.schema import files
 from byod.schema.config import Settings
 from byod.schema.errors import ModelError, PictureError, UsageError
 from byod.schema.model_card import Unreadable
@@ -94,7 +95,7 @@ class Run:
         file = self.folder / "history.csv"
         if not file.is_file():
             raise ModelError(f"{self.folder} has no history.csv; train again, or restore it")
-        with file.open(encoding="utf-8", newline="") as lines:
+        with io.StringIO(files.read(file).decode(), newline="") as lines:
             return [
                 {key: _number(value) for key, value in row.items() if value} for row in csv.DictReader(lines)
             ]

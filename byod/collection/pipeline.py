@@ -18,7 +18,8 @@ from pathlib import Path
 
 from byod.collection.search import CandidateSearch
 from byod.dataset.catalog.verdicts import SEARCH
-from byod.dataset.dataset_folder import INCOMING, REJECTED, Dataset
+from byod.dataset.dataset_folder import Dataset
+from byod.dataset.own_places import INCOMING, REJECTED
 from byod.dataset.placement import place_samples
 from byod.images import decode, formats
 from byod.images.decode import Rules
@@ -208,7 +209,7 @@ class Collection:
         known = catalog.samples.get(arrival.sha256)
         if known is not None:
             if arrival.path and arrival.path != known.path:
-                (self.dataset.folder / arrival.path).unlink(missing_ok=True)
+                self.dataset.files.remove(arrival.path)
             return
         catalog.samples.add(sample_of(arrival, candidate.label), position=number, mtime_ns=arrival.mtime_ns)
         if arrival.inspected is not None:

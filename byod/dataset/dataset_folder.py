@@ -23,24 +23,19 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from byod.dataset import grouping, label_log
+from byod.dataset import grouping, label_log, own_places
 from byod.dataset.catalog import Catalog, check_version
-from byod.schema import files, names
+from byod.dataset.folder_files import Links
+from byod.dataset.own_places import IMAGES, INCOMING, REJECTED
+from byod.schema import files, names, paths
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, DatasetLocked, UsageError
+from byod.schema.picture_files import told_to_follow
 from byod.schema.recipe import Recipe
 from byod.schema.records import DuplicateGroup, Example, Placement, Sample, Snapshot, Status
 from byod.schema.task import Tasks, label_file, task_of
 
 ROOT = Path("datasets")
-IMAGES = "images"
-REJECTED = "rejected"
-INCOMING = ".byod/incoming"
-# what byod writes to, moves or clears by a name that everybody knows: none of it may be a link
-_CATALOG = ("catalog.db", "catalog.db-wal", "catalog.db-shm")
-_OWN_FILES = (recipes.FILE, label_log.FILE, *_CATALOG, "CREDITS.csv", "README.md")
-_OWN_ROOMS = (IMAGES, REJECTED, "runs", INCOMING, ".byod/reports", ".byod/lock", ".byod/written")
-
 _ABANDONED = 60.0
 """Seconds after which a temporary file is nobody's any more, where people without the lock may write."""
 
@@ -52,6 +47,7 @@ class Dataset:
         folder: where it lies; it must hold a recipe.
         tasks: the tasks that there are, by name; the recipe says which one it is for.
         lock: whether to take the lock (only `byod status` reads without it).
+        follow_links: whether pictures below `images/` are read through links; None: as the environment says.
 
     Raises:
         DatasetLocked: another byod is at work on it.
@@ -59,18 +55,23 @@ class Dataset:
         RecipeError: `byod.toml` cannot be read, or is for a task that there is not.
     """
 
-    def __init__(self, folder: Path, tasks: Tasks, *, lock: bool = True) -> None:
+    def __init__(
+        self, folder: Path, tasks: Tasks, *, lock: bool = True, follow_links: bool | None = None
+    ) -> None:
         names.check_file_system()
         self.folder = folder.resolve()
-        _check_own(self.folder)
+        self.follow_links = told_to_follow() if follow_links is None else follow_links
+        self.links = Links(self.follow_links)
+        own_places.check(self.folder)
         self.recipe = recipes.read(self.folder)
         self.task = task_of(self.recipe, self.folder / recipes.FILE, tasks)
         if self.task.storage is not None:
-            files.inside(self.folder, self.task.storage.folder)
+            own_places.check_room(self.folder, self.task.storage.folder)
         check_version(self.folder / "catalog.db")
         label_log.check_format(self.folder / label_log.FILE)
-        (hidden := self.folder / ".byod").mkdir(exist_ok=True)
-        self._lock = FileLock(hidden / "lock")
+        with files.opened(self.folder) as within:
+            within.make(".byod")
+        self._lock = FileLock(self.folder / ".byod" / "lock")
         if lock:
             try:
                 self._lock.acquire(timeout=0)
@@ -88,7 +89,7 @@ class Dataset:
         try:
             # gone, emptied, or no more than the header that a power cut left
             self.lost = self.catalog.blank()
-            if astray := self.catalog.samples.astray():
+            if astray := self.catalog.astray():
                 raise files.leads_out(self.folder, astray)
             self.log = label_log.LabelLog(self.files, self.catalog)
             if lock:
@@ -122,7 +123,7 @@ class Dataset:
         try:
             if self.locked:
                 self.log.write()
-                (self.folder / ".byod" / "written").touch()
+                self.files.touch(".byod/written")
         finally:
             self.files.close()
             self.catalog.close()
@@ -145,6 +146,10 @@ class Dataset:
         entry = self.recipe.classes.get(label)
         return label if entry is None else entry.name
 
+    def picture(self, path: str) -> bytes:
+        """The bytes of the picture at a path, which are read through a link only where that was asked for."""
+        return (self.folder / path).read_bytes() if self.links.behind(path) else self.files.read(path)
+
     def label_file(self, path: str) -> str | None:
         """The file with the labels of the picture at `path`; None where its class folder is its label."""
         return label_file(self.task.storage, path)
@@ -165,7 +170,13 @@ class Dataset:
                 if sample is None:
                     raise DatasetError(f"{self.folder}: no sample {placement.sha256[:12]} to move")
                 path = placement.path or self._target(sample, placement, taken)
-                files.inside(self.folder, path, known)
+                if path != sample.path and (self.links.behind(sample.path) or self.links.behind(path)):
+                    self.links.stayed.add(sample.path)
+                    if sample.status is Status.WAITING:
+                        continue
+                    path = sample.path
+                if path != sample.path:
+                    files.inside(self.folder, paths.of_picture(path), known)
                 taken.add(path)
                 if path != sample.path:
                     self.catalog.promise_move(sample.path, path)
@@ -205,11 +216,7 @@ class Dataset:
     def _finish_moves(self) -> None:
         """Carry out the moves that are promised and not yet done."""
         promised = self.catalog.promised_moves()
-        # all are looked at before the first one is carried out
-        known: set[str] = set()
-        for _, source, target in promised:
-            files.inside(self.folder, source, known)
-            files.inside(self.folder, target, known)
+        own_places.check_moves(self.folder, self.task.storage, promised)
         made: set[str] = set()
         for _, source, target in promised:
             if (room := os.path.dirname(target)) not in made:
@@ -228,7 +235,7 @@ class Dataset:
         noted = self.catalog.samples.waiting_paths()
         for file in (self.folder / INCOMING).iterdir():
             if f"{INCOMING}/{file.name}" not in noted:
-                file.unlink()
+                self.files.remove(f"{INCOMING}/{file.name}")
 
     def _clear_temporary(self) -> None:
         """Remove the temporary files of a writer that was killed."""
@@ -246,6 +253,7 @@ class Dataset:
             if (name := self.shown(sample.label)) == sample.label
             else sample.model_copy(update={"label": name})
             for sample in catalog.samples.all()
+            if not (sample.path and self.links.hides(sample.path))
         )
         yields = tuple(
             entry.model_copy(update={"label": self.shown(entry.label)})
@@ -291,7 +299,7 @@ class Dataset:
         if name is None:
             return ""
         try:
-            content = (self.folder / name).read_bytes()
+            content = files.read(self.folder / name)
         except FileNotFoundError:
             return ""
         return f" {hashlib.sha256(content).hexdigest()}"
@@ -313,18 +321,6 @@ class Dataset:
             and (part := snapshot.splits.get(sample.sha256))
             and part.known
         ]
-
-
-def _check_own(folder: Path) -> None:
-    """See that what byod keeps in a dataset folder is really there, and not behind a link, nor a pipe or a device.
-
-    Raises:
-        DatasetError: it is not.
-    """
-    for name in (*_OWN_FILES, *_OWN_ROOMS):
-        place = files.inside(folder, name)
-        if name in _OWN_FILES and place.exists() and not place.is_file():
-            raise DatasetError(f"{place} is not an ordinary file, and byod needs one there; move it away")
 
 
 def has_pictures(folder: Path) -> bool:

@@ -20,9 +20,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from byod.report import dataset_statistics
+from byod.schema import files
 from byod.schema.addresses import Address, Words
 from byod.schema.errors import DatasetError
-from byod.schema.files import opened
 from byod.schema.records import Origin, Record, Sample, Sha256, Snapshot
 
 FILE = "CREDITS.csv"
@@ -96,7 +96,7 @@ def write_credits(snapshot: Snapshot) -> Path:
     rows = credits_rows(snapshot)
     if any(row.origin is None for row in rows) and path.is_file() and path.stat().st_size:
         rows = _kept_known(rows, path)
-    with opened(snapshot.folder) as folder:
+    with files.opened(snapshot.folder) as folder:
         folder.update(FILE, to_csv(rows).encode())
     return path
 
@@ -132,7 +132,7 @@ def read_credits(path: Path) -> list[Credit]:
         DatasetError: it cannot be read; the line says where.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = files.read(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read ({error}); save it as UTF-8, or move it away") from error
     head = text.split("\n", 1)[0]

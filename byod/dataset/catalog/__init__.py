@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from byod.dataset.catalog import strange
 from byod.dataset.catalog.candidates import Candidates
 from byod.dataset.catalog.reviews import Reviews
 from byod.dataset.catalog.samples import Samples
@@ -63,6 +64,10 @@ class Catalog:
         """True if it knows of no picture, offer or verdict: just made, or its content was lost."""
         rows = " UNION ALL ".join(f"SELECT 1 FROM {table}" for table in ("samples", "candidates", "verdicts"))
         return self._connection.execute(f"SELECT 1 FROM ({rows}) LIMIT 1").fetchone() is None
+
+    def astray(self) -> str | None:
+        """A path or class that may lead out of the dataset, or what would change rows unasked; None as a rule."""
+        return strange.at_work(self._connection) or strange.astray(self._connection)
 
     def promise_move(self, source: str, target: str) -> None:
         """Journal a file move (paths relative to the dataset folder) before it happens."""
