@@ -79,6 +79,7 @@ class Collection:
         )
         self._arrivals = itertools.count()
         self._made: set[Path] = set()
+        self._offered: dict[str, Candidate] = {}
         self._rejected_bytes = dataset.catalog.samples.rejected_bytes()
 
     def run(self, search: CandidateSearch) -> None:
@@ -107,12 +108,13 @@ class Collection:
                 self.write_round(waiting)
                 self.fetch_pending()
                 waiting = []
-        if self.write_round(waiting):
+        if self.write_round(waiting) or self._offered:
             self.fetch_pending()
 
     def write_round(self, drawn: list[tuple[Candidate, Reason | None]]) -> bool:
         """Write a round down; whether it holds anything that was not known before."""
         catalog = self.dataset.catalog
+        self._offered |= {candidate.url: candidate for candidate, _ in drawn if candidate.path is not None}
         with catalog.transaction():
             new = catalog.candidates.add(drawn, catalog.candidates.last_round() + 1)
         for candidate, reason in new:
@@ -126,7 +128,12 @@ class Collection:
     def fetch_pending(self) -> None:
         """Fetch what is written down and not fetched yet, then place it."""
         catalog = self.dataset.catalog
-        pending = catalog.candidates.pending()
+        # what the catalog says of files of this machine a stranger may have written: they must have been named now
+        pending = [
+            (number, self._offered.get(candidate.url, candidate))
+            for number, candidate in catalog.candidates.pending()
+            if candidate.path is None or candidate.url in self._offered
+        ]
         by_url = {candidate.url: (number, candidate) for number, candidate in pending}
         self._watch(self.tallies)
         outcomes = self._fetch((candidate for _, candidate in pending), self._receive)

@@ -80,7 +80,7 @@ class Links:
     def lines(self) -> list[str]:
         """Say how many were passed over."""
         found = [
-            (self.passed, "links are passed over; --follow-links reads the pictures behind those in images/"),
+            (self.passed, "links are passed over; --follow-links reads the pictures behind them"),
             (self.strange, "are passed over, since they are no ordinary files"),
         ]
         return [f"{len(some)} {words}: {_some(some)}" for some, words in found if some]

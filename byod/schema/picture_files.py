@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from byod.schema import files
@@ -13,9 +16,22 @@ FOLLOW_LINKS = "BYOD_FOLLOW_LINKS"
 """Set to 1, pictures below `images/` are read through links; `--follow-links` does that for one command."""
 
 
+_following: ContextVar[bool] = ContextVar("_following", default=False)
+
+
+@contextmanager
+def following(wanted: bool) -> Iterator[None]:
+    """Have pictures read through links in the block, where that is `wanted`; else what was told before holds."""
+    before = _following.set(wanted or _following.get())
+    try:
+        yield
+    finally:
+        _following.reset(before)
+
+
 def told_to_follow() -> bool:
     """True if the person at work wants pictures read through links."""
-    return Settings.load().environment.get(FOLLOW_LINKS) == "1"
+    return _following.get() or Settings.load().environment.get(FOLLOW_LINKS) == "1"
 
 
 def readable(folder: Path, path: str, *, follow: bool) -> Path | None:
