@@ -89,8 +89,7 @@ class Dataset:
         try:
             # gone, emptied, or no more than the header that a power cut left
             self.lost = self.catalog.blank()
-            if astray := self.catalog.astray():
-                raise files.leads_out(self.folder, astray)
+            self.catalog.check(self.folder)
             self.log = label_log.LabelLog(self.files, self.catalog)
             if lock:
                 self._finish_moves()

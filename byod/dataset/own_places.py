@@ -54,7 +54,7 @@ def check_room(folder: Path, name: str) -> None:
     """
     place = files.inside(folder, name)
     if place.exists() and not place.is_dir():
-        raise DatasetError(f"{place} is not a folder, and byod needs one there; move it away")
+        raise files.no_folder(place)
 
 
 def check_moves(folder: Path, storage: Storage | None, moves: Iterable[tuple[int, str, str]]) -> None:

@@ -71,8 +71,10 @@ class Folder:
                     yield stream
                     _flush(stream, flush)
                 os.replace(part, leaf, src_dir_fd=handle, dst_dir_fd=handle)
-            except BaseException:
+            except BaseException as error:
                 os.unlink(part, dir_fd=handle)
+                if isinstance(error, IsADirectoryError):
+                    raise _no_file(self.path / name, stat.S_IFDIR) from error
                 raise
             _flush_folder(handle, flush)
 
@@ -163,8 +165,8 @@ class Folder:
                 try:
                     os.mkdir(leaf, dir_fd=handle)
                 except FileExistsError:
-                    if not os.path.isdir(self.path.joinpath(*parts[:number])):
-                        raise
+                    if not os.path.isdir(place := self.path.joinpath(*parts[:number])):
+                        raise is_link(place) if place.is_symlink() else no_folder(place) from None
 
     def clear(self, name: str = "", *, older_than: float = 0.0) -> None:
         """Remove the temporary files that a kill left in a folder (`replacing` was their way in).
@@ -220,7 +222,9 @@ class Folder:
     def _refuse_link(self, name: str, error: OSError) -> None:
         """Name the link, where a part of a name cannot be opened without following one."""
         if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK):
-            inside(self.path, name)
+            place = inside(self.path, name)
+            if error.errno == errno.ENOTDIR:
+                raise no_folder(place.parent) from error
 
 
 @contextmanager
@@ -320,8 +324,8 @@ def inside(folder: Path, name: str, known: set[str] | None = None) -> Path:
 def is_link(place: Path) -> DatasetError:
     """The error for a link where byod keeps something of its own."""
     return DatasetError(
-        f"{place} is a link, and byod changes nothing through links, nor reads what is its own; remove it, or put the"
-        " real file or folder there"
+        f"{place} is a link, and byod reads and changes what is its own through none; remove it, or put the real"
+        " file or folder there"
     )
 
 
@@ -355,6 +359,11 @@ def _opened(leaf: str, handle: int | None, place: Path) -> BinaryIO:
         stream.close()
         raise _no_file(place, mode)
     return stream
+
+
+def no_folder(place: Path) -> DatasetError:
+    """The error for what is no folder where byod needs one."""
+    return DatasetError(f"{place} is not a folder, and byod needs one there; move it away")
 
 
 def _no_file(place: Path, mode: int) -> DatasetError:

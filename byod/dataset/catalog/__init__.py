@@ -65,9 +65,13 @@ class Catalog:
         rows = " UNION ALL ".join(f"SELECT 1 FROM {table}" for table in ("samples", "candidates", "verdicts"))
         return self._connection.execute(f"SELECT 1 FROM ({rows}) LIMIT 1").fetchone() is None
 
-    def astray(self) -> str | None:
-        """A path or class that may lead out of the dataset, or what would change rows unasked; None as a rule."""
-        return strange.at_work(self._connection) or strange.astray(self._connection)
+    def check(self, folder: Path) -> None:
+        """See that nothing in it leads out of the dataset at `folder`, nor changes rows unasked.
+
+        Raises:
+            DatasetError: something does.
+        """
+        strange.check(self._connection, folder)
 
     def promise_move(self, source: str, target: str) -> None:
         """Journal a file move (paths relative to the dataset folder) before it happens."""

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from pathlib import Path
+
+from byod.schema import files
+from byod.schema.errors import DatasetError
 
 _FOREIGN = " OR {0} GLOB '*[\\:]*'" if os.name == "nt" else ""
 _NO_NAME = "typeof({0}) <> 'text' OR {0} GLOB '*/*' OR {0} GLOB '.*' OR instr({0}, char(0))" + _FOREIGN
@@ -26,19 +30,23 @@ _QUERY = " UNION ALL ".join(
 )
 
 
-def astray(connection: sqlite3.Connection) -> str | None:
-    """A path of a picture, or a class, that may lead out of the dataset; None where there is none.
+def check(connection: sqlite3.Connection, folder: Path) -> None:
+    """See that no path of a picture, and no class, may lead out of the dataset, and that nothing changes rows unasked.
 
     A picture lies in `images/`, `rejected/` or `.byod/incoming/`, and no part of its path begins with a dot.
+
+    Raises:
+        DatasetError: one does.
     """
-    row = connection.execute(f"SELECT * FROM ({_QUERY}) LIMIT 1").fetchone()
-    return None if row is None else str(row[0])
-
-
-def at_work(connection: sqlite3.Connection) -> str | None:
-    """A trigger or view, which could change rows after they were looked at; None where there is none."""
     row = connection.execute(
-        "SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view')"
+        "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')"
         " OR type = 'table' AND sql LIKE 'CREATE VIRTUAL%' LIMIT 1"
     ).fetchone()
-    return None if row is None else str(row[0])
+    if row is not None:
+        raise DatasetError(
+            f"{folder}: its catalog has the {row[0]} {row[1]!r}, which is none of byod's, so nothing was changed; move"
+            " its catalog.db away and byod rebuilds it from the class folders"
+        )
+    row = connection.execute(f"SELECT * FROM ({_QUERY}) LIMIT 1").fetchone()
+    if row is not None:
+        raise files.leads_out(folder, str(row[0]))
