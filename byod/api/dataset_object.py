@@ -18,6 +18,7 @@ from byod.schema import recipe as recipes
 from byod.schema.config import Settings
 from byod.schema.errors import ByodError, ModelError, UsageError
 from byod.schema.names import in_utf8
+from byod.schema.picture_files import following
 from byod.schema.recipe import Recipe
 from byod.schema.records import Record, Snapshot
 
@@ -58,6 +59,7 @@ class Dataset:
 
     Args:
         folder: the folder, or its name below `datasets/`; by default the dataset that byod last wrote to.
+        follow_links: also read pictures below `images/` that lie behind links; nothing is changed there.
 
     Raises:
         DatasetError: there is none.
@@ -71,7 +73,8 @@ class Dataset:
     result: Snapshot | Converted | ImportedFeedback | None = None
     """The record of the call that returned this object; None if it was opened by its folder."""
 
-    def __init__(self, folder: str | Path | None = None) -> None:
+    def __init__(self, folder: str | Path | None = None, *, follow_links: bool = False) -> None:
+        self._follow_links = follow_links
         self.folder = dataset_folder.find(None if folder is None else str(folder))
 
     def __repr__(self) -> str:
@@ -122,7 +125,7 @@ class Dataset:
             >>> len(dataset.status(progress=False).kept)
             60
         """
-        with progress_display(progress) as display:
+        with following(self._follow_links), progress_display(progress) as display:
             return datasets.status(self.folder, say=display.say)
 
     def check(
@@ -146,7 +149,7 @@ class Dataset:
             'check.html'
         """
         page = folder_given(into)
-        with progress_display(progress) as display:
+        with following(self._follow_links), progress_display(progress) as display:
             if not suspects:
                 written, snapshot = datasets.check(self.folder, page, say=display.say)
                 return CheckPage(page=written, snapshot=snapshot)
@@ -164,7 +167,7 @@ class Dataset:
             >>> dataset.dedupe(progress=False).changed
             0
         """
-        with progress_display(progress) as display:
+        with following(self._follow_links), progress_display(progress) as display:
             done, snapshot = datasets.dedupe(self.folder, say=display.say)
             return Deduplicated(changed=done.changed, moved=done.moved, snapshot=snapshot)
 
@@ -175,7 +178,7 @@ class Dataset:
             >>> dataset.split(progress=False).counts["train"]
             {'circle': 20, 'square': 20}
         """
-        with progress_display(progress) as display:
+        with following(self._follow_links), progress_display(progress) as display:
             done = datasets.split(self.folder, say=display.say)
             datasets.say_split(done, display.say)
             return done
@@ -194,7 +197,7 @@ class Dataset:
         """
         from byod.api import train
 
-        with progress_display(progress) as display:
+        with following(self._follow_links), progress_display(progress) as display:
             return train.leak(self.folder, texts(options), cache=_pixels(), say=display.say)
 
     def restore(self, *wanted: str, progress: bool = True) -> int:
@@ -213,7 +216,7 @@ class Dataset:
         """
         if not wanted:
             raise UsageError("say which pictures: a reason, or files in rejected/")
-        with progress_display(progress) as display:
+        with following(self._follow_links), progress_display(progress) as display:
             return datasets.restore(self.folder, wanted, say=display.say)
 
     def export(
@@ -243,7 +246,7 @@ class Dataset:
             ['test', 'train', 'valid']
         """
         place = folder_given(into) or Path("exports") / f"{self.folder.resolve().name}-{format}"
-        with progress_display(progress) as display:
+        with following(self._follow_links), progress_display(progress) as display:
             how = {"links": links, "keep_metadata": keep_metadata}
             return datasets.export(self.folder, format, place, **how, say=display.say)
 
@@ -315,7 +318,7 @@ class Dataset:
             fresh=fresh,
         )
         made_with = in_utf8(command or _call(self, plugin, given, seed))
-        with progress_display(progress) as display:
+        with following(self._follow_links), progress_display(progress) as display:
             run, _ = train.train(
                 self.folder, request, cache=_pixels(), command=made_with, say=display.say, log=display.epoch
             )
@@ -351,7 +354,8 @@ class Dataset:
         """
         from byod.api.review_actions import review_dataset
 
-        return review_dataset(self.folder, action, options)
+        with following(self._follow_links):
+            return review_dataset(self.folder, action, options)
 
     def to_pandas(self) -> pandas.DataFrame:
         """A table with a row for each picture, kept or rejected: where it stands, its size, split and origin.

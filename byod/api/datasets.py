@@ -23,16 +23,18 @@ from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
 from byod.collection.search import CandidateSearch, refusal
 from byod.collection.sources import folder as own_pictures
 from byod.collection.sources import url_list as address_lists
-from byod.dataset import export_selection, placement
+from byod.dataset import export_selection, folder_files, placement
 from byod.dataset import restore as restoration
 from byod.dataset.assign_splits import SplitDone, assign, say_split
 from byod.dataset.dataset_folder import Dataset
+from byod.dataset.own_places import IMAGES
 from byod.dataset.sync import Changes, sync
 from byod.report import attribution, check_page, dataset_card, dataset_statistics
 from byod.schema import recipe as recipes
 from byod.schema.config import Settings
-from byod.schema.errors import DatasetLocked, UsageError
+from byod.schema.errors import DatasetError, DatasetLocked, UsageError
 from byod.schema.names import PassedOver
+from byod.schema.picture_files import told_to_follow
 from byod.schema.progress import Say
 from byod.schema.reasons import Reason, Retry
 from byod.schema.recipe import Recipe
@@ -57,6 +59,12 @@ def opened(folder: Path, say: Say) -> Iterator[Dataset]:
     with Dataset(folder, TASKS) as dataset:
         sync_folders(dataset, say)
         yield dataset
+        _say_stays(dataset, say)
+
+
+def _say_stays(dataset: Dataset, say: Say) -> None:
+    for line in dataset.links.stays():
+        say(line)
 
 
 def sync_folders(dataset: Dataset, say: Say) -> None:
@@ -86,6 +94,12 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
         source_list.get(name)  # an unknown or refused source is said before anything is written
     with _collecting(folder, recipe, web.ignore_optout, say) as dataset:
         recipe, candidates = dataset.recipe, dataset.catalog.candidates  # classes may have been made by hand
+        for label in recipe.classes:
+            if dataset.links.behind(linked := f"{IMAGES}/{label}"):
+                raise DatasetError(
+                    f"{dataset.folder / linked} is a link, and byod writes nothing behind links; put the real folder"
+                    " there, or collect into another dataset (--into) and move the pictures by hand"
+                )
         known = {label: candidates.known(label) for label in recipe.classes}
         say(f"asking {', '.join(recipe.sources)} …")
         collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
@@ -103,18 +117,27 @@ def add(
     paths: Sequence[Path], label: str | None, folder: Path, recipe: Recipe, *, say: Say, watch: Watch
 ) -> Snapshot:
     """Add pictures of this machine: loose ones under a label, or class folders."""
-    passed = PassedOver()
+    passed, links = PassedOver(), folder_files.Links(told_to_follow())
     found = (
         candidate
         for path in paths
         for candidate in own_pictures.pictures(path, label)
-        if passed.takes(str(candidate.path))
+        if passed.takes(str(candidate.path)) and not _is_linked(path, candidate, links)
     )
     with _collecting(folder, recipe, False, say) as dataset:
         snapshot = _take(found, dataset, local_files.read, watch)
-        for line in passed.lines():
+        for line in (*passed.lines(), *links.lines()):
             say(line)
         return snapshot
+
+
+def _is_linked(place: Path, candidate: Candidate, links: folder_files.Links) -> bool:
+    """True of a picture in a given folder that is to be passed over, since it lies behind a link; it is noted."""
+    file = candidate.path
+    linked = file is not None and not links.follow and own_pictures.behind_link(place.absolute(), file)
+    if linked:
+        links.passed.add(str(file))
+    return linked
 
 
 def add_labelled(
@@ -245,6 +268,7 @@ def _collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> 
                 candidates.retry(Retry.ON_REQUEST)
             candidates.forget(lambda candidate: refusal(candidate, options) is None)
         yield dataset
+        _say_stays(dataset, say)
 
 
 def _take(candidates: Iterable[Candidate], dataset: Dataset, fetch: Fetch, watch: Watch) -> Snapshot:

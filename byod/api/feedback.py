@@ -47,7 +47,7 @@ def import_feedback(folder: Path, *, say: Say, watch: Watch) -> ImportedFeedback
         done = [one for url, one in taking.by_url.items() if url in known]
         for one in done:
             for file in feedback_inbox.files_of(dataset.folder, one.sha256):
-                file.unlink(missing_ok=True)
+                dataset.files.remove(f"{feedback_inbox.ROOM}/{file.name}")
         for line in taking.lines():
             say(line)
         left = len(taking.by_url) - len(done) + sum(taking.homeless.values())

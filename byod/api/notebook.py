@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from byod.dataset.dataset_folder import IMAGES
+from byod.dataset.own_places import IMAGES
 from byod.report import dataset_statistics, html
 from byod.report.i18n import Phrase, chosen, many, percent, say
 from byod.report.thumbnails import Tile, Tray, drawn_jpeg, small_jpeg
+from byod.schema import files
 from byod.schema.records import Record, Sample, Snapshot, Status
 from byod.tasks import TASKS
 
@@ -156,7 +158,7 @@ def _mistakes(run: Path) -> list[Strip]:
     dataset = run.resolve().parent.parent
     if not file.is_file():
         return []
-    with file.open(encoding="utf-8", newline="") as lines:
+    with io.StringIO(files.read(file).decode(), newline="") as lines:
         wrong = [
             row for row in csv.DictReader(lines) if "predicted" in row and row["predicted"] != row["label"]
         ]

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from byod.api.plan import at_least, folder_given
 from byod.api.progress_display import progress_display
 from byod.dataset import dataset_folder
+from byod.schema import files
 from byod.schema.config import Settings
 from byod.schema.errors import ModelError, PictureError, UsageError
 from byod.schema.model_card import Unreadable
+from byod.schema.picture_files import following
 from byod.schema.progress import Say
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ class Run:
         file = self.folder / "history.csv"
         if not file.is_file():
             raise ModelError(f"{self.folder} has no history.csv; train again, or restore it")
-        with file.open(encoding="utf-8", newline="") as lines:
+        with io.StringIO(files.read(file).decode(), newline="") as lines:
             return [
                 {key: _number(value) for key, value in row.items() if value} for row in csv.DictReader(lines)
             ]
@@ -140,6 +142,7 @@ class Run:
         folder: str | Path | None = None,
         *,
         report: str | Path | None = None,
+        follow_links: bool = False,
         progress: bool = True,
     ) -> RunEvaluation:
         """Measure the model on other people's pictures, in folders named after its classes.
@@ -148,6 +151,7 @@ class Run:
             folder: class folders (of a run for points: a dataset); by default the test pictures of its dataset, as
                 they are labelled now.
             report: also write a page to this file.
+            follow_links: also read pictures of a dataset that lie behind links.
             progress: show what is being done.
 
         Raises:
@@ -159,7 +163,7 @@ class Run:
         """
         from byod.api import evaluate
 
-        with progress_display(progress) as display:
+        with following(follow_links), progress_display(progress) as display:
             return evaluate.evaluate(self.folder, folder_given(folder), folder_given(report), say=display.say)
 
     def export(

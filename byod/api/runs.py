@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from byod.dataset.dataset_folder import datasets_under
+from byod.schema import files
 from byod.schema.errors import ModelError, UsageError
-from byod.schema.files import staging
 from byod.schema.progress import Say
 from byod.tasks import of_run
 from byod.web.static_site import runtime as web_runtime
@@ -30,14 +29,14 @@ def export_run(run: Path, format: str, into: Path) -> Path:
     task, card = of_run(run)
     if format not in RUN_FORMATS:
         raise UsageError(f"a run can be exported as {' or '.join(RUN_FORMATS)}, not as {format}")
-    files = [each[RUN_FORMATS.index(format)] for each in task.predicting.files(card)]
-    if not all((run / file).is_file() for file in files):
+    names = [each[RUN_FORMATS.index(format)] for each in task.predicting.files(card)]
+    if not all((run / file).is_file() for file in names):
         raise ModelError(f"{run} kept no weights: its trainer keeps none; export it with --format onnx")
     if into.exists():
         raise UsageError(f"{into} is there already; name another place with --into")
-    with staging(into) as part:
-        for file in (*files, "model.json"):
-            shutil.copyfile(run / file, part / file)
+    with files.staging(into) as part:
+        for file in (*names, "model.json"):
+            files.copy(run / file, part / file)
         part.replace(into)
     return into
 
@@ -84,8 +83,14 @@ def find_runs(named: str | None, root: Path) -> list[Path]:
         places = [Path(named), root / named]
     else:
         places = list(datasets_under(root))
-    runs = [card.parent for place in places for card in place.glob("runs/[!.]*/model.json")]
+    cards = (card for place in places for card in _room(place).glob("[!.]*/model.json"))
+    runs = [card.parent for card in cards if not card.parent.is_symlink()]
     if not runs:
         told = f"{named} is not a run and has none" if named is not None else f"no run under {root}/"
         raise ModelError(f"{told}; train first: byod train --plugin fastai")
     return sorted(runs, key=lambda run: (run / "model.json").stat().st_mtime)
+
+
+def _room(dataset: Path) -> Path:
+    """The folder of a dataset's runs, which is none behind a link."""
+    return files.inside(dataset, "runs")

@@ -16,6 +16,7 @@ from byod.dataset import dataset_folder
 from byod.schema import recipe as recipes
 from byod.schema.config import Settings
 from byod.schema.errors import UsageError
+from byod.schema.picture_files import following
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Record
@@ -166,6 +167,7 @@ def add(
     min_side: int | None = None,
     max_side: int | None = None,
     reports: bool = False,
+    follow_links: bool = False,
     progress: bool = True,
 ) -> Dataset:
     """Add pictures of this machine to a dataset, or those that people reported to a served model.
@@ -179,6 +181,7 @@ def add(
         min_side: refuse pictures with a shorter side, in pixels (default 200).
         max_side: keep pictures no larger than this, in pixels.
         reports: take up what waits in the dataset, and nothing else.
+        follow_links: also add pictures that links in a folder lead to.
         progress: show lines and a live table; False sends the lines to the logger `byod`.
 
     Raises:
@@ -190,7 +193,7 @@ def add(
         >>> byod.add("mine", into="shapes", progress=False).counts
         {'circle': 3, 'square': 3}
     """
-    with progress_display(progress) as display:
+    with following(follow_links), progress_display(progress) as display:
         if reports:
             if paths or label or labels or min_side or max_side:
                 raise UsageError("--reports adds what waits in the dataset; remove all but --into")
@@ -231,12 +234,13 @@ def _add_reports(into: Path | None, display: ProgressDisplay) -> Dataset:
     return dataset_with(folder, feedback.import_feedback(folder, say=display.say, watch=watch))
 
 
-def compare(*runs: str | Path | Run, into: str | Path = "compare.html") -> Any:
+def compare(*runs: str | Path | Run, into: str | Path = "compare.html", follow_links: bool = False) -> Any:
     """Measure runs on the pictures they share, say which differences are real, and draw a page of it.
 
     Args:
         runs: runs, their folders, or datasets (all their runs); by default all runs there are.
         into: the page to write.
+        follow_links: also read pictures that lie behind links, to measure the time that a prediction takes.
 
     Returns:
         A record of the task: the runs with what each achieves, and for each pair of them how sure their difference is.
@@ -255,4 +259,5 @@ def compare(*runs: str | Path | Run, into: str | Path = "compare.html") -> Any:
     given = [str(run.folder if isinstance(run, Run) else run) for run in runs]
     named: list[str | None] = [*given] or [None]
     folders = [folder for one in named for folder in find_runs(one, dataset_folder.ROOT)]
-    return evaluate.compare(list(dict.fromkeys(folders)), Path(into))
+    with following(follow_links):
+        return evaluate.compare(list(dict.fromkeys(folders)), Path(into))

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import byod
-from byod.cli.output import Json, errors_in_one_line, say
+from byod.cli.output import FollowLinks, Json, errors_in_one_line, say
 from byod.schema import defaults
 
 Into = Annotated[
@@ -187,6 +187,7 @@ def add(
         bool,
         typer.Option("--reports", help="Take up what people reported to byod serve --allow-reports."),
     ] = False,
+    follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
     """Add pictures of your own, or those that people reported."""
@@ -201,6 +202,7 @@ def add(
         min_side=min_side,
         max_side=max_side,
         reports=reports,
+        follow_links=follow_links,
     )
     tables.collected(dataset, as_json, again=None)
 

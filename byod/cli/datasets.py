@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import byod
-from byod.cli.output import Json, Named, errors_in_one_line, print_result, print_table, put, say
+from byod.cli.output import FollowLinks, Json, Named, errors_in_one_line, print_result, print_table, put, say
 
 Options = Annotated[
     list[str] | None,
@@ -27,11 +27,11 @@ def register(app: typer.Typer) -> None:
 
 
 @errors_in_one_line
-def status(named: Named = None, as_json: Json = False) -> None:
+def status(named: Named = None, follow_links: FollowLinks = False, as_json: Json = False) -> None:
     """Show counts per class, what each source brought, why pictures were not kept, conflicts and licences."""
     from byod.cli import tables
 
-    dataset = byod.Dataset(named)
+    dataset = byod.Dataset(named, follow_links=follow_links)
     snapshot, reports = dataset.status(), dataset.reports
     if as_json:
         print_result({**tables.counts(snapshot), "reports": reports})
@@ -53,13 +53,16 @@ def check(
         bool, typer.Option("--suspects", help="Also train the probe, and show labels that look wrong to it.")
     ] = False,
     setting: Options = None,
+    follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
     """Write a page of thumbnails: imbalance, copies, conflicts, placeholders, near-empty classes."""
     from byod.cli import tables
     from byod.cli.train import pairs
 
-    done = byod.Dataset(named).check(into=into, suspects=suspects, options=pairs(setting or []))
+    done = byod.Dataset(named, follow_links=follow_links).check(
+        into=into, suspects=suspects, options=pairs(setting or [])
+    )
     if as_json:
         suspected = [one.model_dump(mode="json") for one in done.suspects or ()]
         found = {"suspects": suspected} if suspects else {}
@@ -73,11 +76,11 @@ def check(
 
 
 @errors_in_one_line
-def dedupe(named: Named = None, as_json: Json = False) -> None:
+def dedupe(named: Named = None, follow_links: FollowLinks = False, as_json: Json = False) -> None:
     """Decide again which pictures are copies, and set them aside."""
     from byod.cli import tables
 
-    done = byod.Dataset(named).dedupe()
+    done = byod.Dataset(named, follow_links=follow_links).dedupe()
     snapshot = done.snapshot
     if as_json:
         print_result({**tables.counts(snapshot), "changed": done.changed, "moved": done.moved})
@@ -95,13 +98,14 @@ def split(
         typer.Option("--show-leak", help="Train the probe on a random split too, and show both numbers."),
     ] = False,
     setting: Options = None,
+    follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
     """Assign pictures to train, valid and test, with copies on one side."""
     from byod.cli import tables
     from byod.cli.train import pairs
 
-    dataset = byod.Dataset(named)
+    dataset = byod.Dataset(named, follow_links=follow_links)
     done = dataset.split()
     leak = dataset.leak(options=pairs(setting or [])) if show_leak else None
     if as_json:
@@ -132,10 +136,11 @@ def restore(
             "--dataset", metavar="DATASET", help="The dataset folder; default: the one byod last wrote to."
         ),
     ] = None,
+    follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
     """Bring rejected pictures back; they are never dropped again."""
-    number = byod.Dataset(dataset_name).restore(*wanted)
+    number = byod.Dataset(dataset_name, follow_links=follow_links).restore(*wanted)
     if as_json:
         print_result({"restored": number})
     else:
@@ -186,6 +191,7 @@ def export(
             help="For web: onnxruntime-web as `npm pack` makes it; default: fetched with npm, once.",
         ),
     ] = None,
+    follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
     """Write a dataset, or a run's model, in a format other tools read."""
@@ -196,7 +202,9 @@ def export(
     elif runtime is not None:
         raise UsageError("--runtime is about --format web")
     else:
-        written = byod.Dataset(named).export(format, into=into, links=links, keep_metadata=keep_metadata)
+        written = byod.Dataset(named, follow_links=follow_links).export(
+            format, into=into, links=links, keep_metadata=keep_metadata
+        )
     if as_json:
         print_result({"format": format, "path": str(written)})
     else:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from byod.collection.sources import SOURCES
 from byod.dataset.dataset_folder import ROOT, datasets_under
-from byod.dataset.recovery import INCOMING
+from byod.dataset.own_places import INCOMING
 from byod.schema import defaults
 from byod.schema.config import Settings
 from byod.schema.errors import ReviewError, TrainerError

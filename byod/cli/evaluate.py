@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import byod
-from byod.cli.output import Json, errors_in_one_line, print_result, print_table, put, say
+from byod.cli.output import FollowLinks, Json, errors_in_one_line, print_result, print_table, put, say
 
 if TYPE_CHECKING:
     from byod.schema.model_card import Paired
@@ -70,13 +70,14 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="Also write a page to this file (default: none is written)."),
     ] = None,
+    follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
     """Measure a model on other people's pictures, in folders named after its classes."""
     from byod.cli import result_tables
 
     opened = byod.Run(run)
-    found = opened.evaluate(place, report=report)
+    found = opened.evaluate(place, report=report, follow_links=follow_links)
     if as_json:
         print_result(found.model_dump(mode="json"))
     else:
@@ -101,12 +102,13 @@ def compare(
     ] = None,
     into: Annotated[Path, typer.Option(metavar="FILE", help="The page to write.")] = Path("compare.html"),
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
     """Put runs side by side on the same pictures, and say which differences are real."""
     from byod.cli import result_tables
 
-    found: Any = byod.compare(*(runs or ()), into=into)
+    found: Any = byod.compare(*(runs or ()), into=into, follow_links=follow_links)
     if as_json:
         print_result({**found.model_dump(mode="json"), "page": str(into)})
     else:

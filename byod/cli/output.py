@@ -81,6 +81,15 @@ StudioToken = Annotated[
 ]
 
 
+FollowLinks = Annotated[
+    bool,
+    typer.Option(
+        "--follow-links",
+        help="Also read pictures that lie behind links (or BYOD_FOLLOW_LINKS=1); nothing is changed there.",
+    ),
+]
+
+
 def errors_in_one_line(command: F) -> F:
     """Turn byod's own errors into one line and an exit code, and Ctrl-C into 130; all else keeps its traceback.
 

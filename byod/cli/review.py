@@ -10,6 +10,7 @@ import typer
 
 import byod
 from byod.cli.output import (
+    FollowLinks,
     Json,
     StudioToken,
     StudioUrl,
@@ -87,6 +88,7 @@ def review(
         ),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the browser.")] = False,
+    follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
     """Put labels in front of people in Label Studio, and bring their verdicts back into the class folders."""
@@ -108,7 +110,7 @@ def review(
     if verb == "close":
         _print_closed(byod.close_review(), as_json)
         return
-    dataset = byod.Dataset(named)
+    dataset = byod.Dataset(named, follow_links=follow_links)
     if verb == "":
         dataset.review(**options)
     elif verb == "open":

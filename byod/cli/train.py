@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 import byod
-from byod.cli.output import Json, Named, errors_in_one_line, print_result, print_table, put
+from byod.cli.output import FollowLinks, Json, Named, errors_in_one_line, print_result, print_table, put
 
 
 def register(app: typer.Typer) -> None:
@@ -92,6 +92,7 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin anew where an unfinished run could be continued.")
     ] = False,
+    follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
     """Fine-tune a model on the pictures that survived, and measure it on ones it never saw.
@@ -101,7 +102,7 @@ def train(
     """
     import shlex
 
-    run = byod.Dataset(named).train(
+    run = byod.Dataset(named, follow_links=follow_links).train(
         plugin,
         task=task,
         arch=arch,

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from byod.collection.search import CandidateSearch
 from byod.dataset.catalog.verdicts import SEARCH
-from byod.dataset.dataset_folder import REJECTED, Dataset
+from byod.dataset.dataset_folder import Dataset
+from byod.dataset.own_places import INCOMING, REJECTED
 from byod.dataset.placement import place_samples
-from byod.dataset.recovery import INCOMING
 from byod.images import decode, formats
 from byod.images.decode import Rules
 from byod.images.picture_types import TYPES
@@ -79,6 +79,7 @@ class Collection:
         )
         self._arrivals = itertools.count()
         self._made: set[Path] = set()
+        self._offered: dict[str, Candidate] = {}
         self._rejected_bytes = dataset.catalog.samples.rejected_bytes()
 
     def run(self, search: CandidateSearch) -> None:
@@ -107,12 +108,13 @@ class Collection:
                 self.write_round(waiting)
                 self.fetch_pending()
                 waiting = []
-        if self.write_round(waiting):
+        if self.write_round(waiting) or self._offered:
             self.fetch_pending()
 
     def write_round(self, drawn: list[tuple[Candidate, Reason | None]]) -> bool:
         """Write a round down; whether it holds anything that was not known before."""
         catalog = self.dataset.catalog
+        self._offered |= {candidate.url: candidate for candidate, _ in drawn if candidate.path is not None}
         with catalog.transaction():
             new = catalog.candidates.add(drawn, catalog.candidates.last_round() + 1)
         for candidate, reason in new:
@@ -126,7 +128,12 @@ class Collection:
     def fetch_pending(self) -> None:
         """Fetch what is written down and not fetched yet, then place it."""
         catalog = self.dataset.catalog
-        pending = catalog.candidates.pending()
+        # what the catalog says of files of this machine a stranger may have written: they must have been named now
+        pending = [
+            (number, self._offered.get(candidate.url, candidate))
+            for number, candidate in catalog.candidates.pending()
+            if candidate.path is None or candidate.url in self._offered
+        ]
         by_url = {candidate.url: (number, candidate) for number, candidate in pending}
         self._watch(self.tallies)
         outcomes = self._fetch((candidate for _, candidate in pending), self._receive)
@@ -216,7 +223,7 @@ class Collection:
             catalog.samples.arrived(arrival.sha256, "" if known is not None else arrival.path, labels)
         if known is not None:
             if arrival.path and arrival.path != known.path:
-                (self.dataset.folder / arrival.path).unlink(missing_ok=True)
+                self.dataset.files.remove(arrival.path)
             return
         catalog.samples.add(sample_of(arrival, candidate.label), position=number, mtime_ns=arrival.mtime_ns)
         if arrival.inspected is not None:

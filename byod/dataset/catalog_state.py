@@ -21,13 +21,13 @@ import platformdirs
 from pydantic import ValidationError
 
 from byod.dataset import label_log
+from byod.dataset.own_places import CATALOG
 from byod.schema import file_formats, files
 from byod.schema.errors import DatasetError
 from byod.schema.files import Folder
 from byod.schema.records import Record
 
 FILE = ".byod/state"
-CATALOG = "catalog.db"
 _WAL = "catalog.db-wal"
 _LONGEST = 4096
 
@@ -110,7 +110,7 @@ class CatalogState:
 
     def forget(self) -> None:
         """Trust nothing from now on that lies there."""
-        (self._folder.path / FILE).unlink(missing_ok=True)
+        self._folder.remove(FILE)
         self._changed = False
 
     def _write(self, left: Left, catalog: tuple[int, ...], sealed: bytes, nonce: str = "") -> None:

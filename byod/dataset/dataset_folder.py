@@ -24,24 +24,20 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from byod.dataset import grouping, label_log, recovery
+from byod.dataset import grouping, label_log, own_places, recovery
 from byod.dataset.catalog import Catalog, check_version
-from byod.dataset.catalog_state import CATALOG, CatalogState
-from byod.dataset.recovery import INCOMING
-from byod.schema import files, names
+from byod.dataset.catalog_state import CatalogState
+from byod.dataset.folder_files import Links
+from byod.dataset.own_places import CATALOG, IMAGES, REJECTED
+from byod.schema import files, names, paths
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, DatasetLocked, UsageError
+from byod.schema.picture_files import told_to_follow
 from byod.schema.recipe import Recipe
 from byod.schema.records import DuplicateGroup, Example, Placement, Sample, Snapshot, Status
 from byod.schema.task import Tasks, label_file, task_of
 
 ROOT = Path("datasets")
-IMAGES = "images"
-REJECTED = "rejected"
-# what byod writes to, moves or clears by a name that everybody knows: none of it may be a link
-_CATALOG = ("catalog.db", "catalog.db-wal", "catalog.db-shm")
-_OWN_FILES = (recipes.FILE, label_log.FILE, *_CATALOG, "CREDITS.csv", "README.md")
-_OWN_ROOMS = (IMAGES, REJECTED, "runs", INCOMING, ".byod/reports", ".byod/lock", ".byod/written")
 
 
 class Dataset:
@@ -51,6 +47,7 @@ class Dataset:
         folder: where it lies; it must hold a recipe.
         tasks: the tasks that there are, by name; the recipe says which one it is for.
         lock: whether to take the lock (only `byod status` reads without it).
+        follow_links: whether pictures below `images/` are read through links; None: as the environment says.
 
     Raises:
         DatasetLocked: another byod is at work on it.
@@ -58,18 +55,23 @@ class Dataset:
         RecipeError: `byod.toml` cannot be read, or is for a task that there is not.
     """
 
-    def __init__(self, folder: Path, tasks: Tasks, *, lock: bool = True) -> None:
+    def __init__(
+        self, folder: Path, tasks: Tasks, *, lock: bool = True, follow_links: bool | None = None
+    ) -> None:
         names.check_file_system()
         self.folder = folder.resolve()
-        _check_own(self.folder)
+        self.follow_links = told_to_follow() if follow_links is None else follow_links
+        self.links = Links(self.follow_links)
+        own_places.check(self.folder)
         self.recipe = recipes.read(self.folder)
         self.task = task_of(self.recipe, self.folder / recipes.FILE, tasks)
         if self.task.storage is not None:
-            files.inside(self.folder, self.task.storage.folder)
+            own_places.check_room(self.folder, self.task.storage.folder)
         check_version(self.folder / "catalog.db")
         label_log.check_format(self.folder / label_log.FILE)
-        (hidden := self.folder / ".byod").mkdir(exist_ok=True)
-        self._lock = FileLock(hidden / "lock")
+        with files.opened(self.folder) as within:
+            within.make(".byod")
+        self._lock = FileLock(self.folder / ".byod" / "lock")
         self.locked = lock
         with contextlib.ExitStack() as opened:
             if lock:
@@ -81,8 +83,7 @@ class Dataset:
             opened.callback(self.catalog.close)
             # gone, emptied, set aside, or no more than the header that a power cut left
             self.lost = self.catalog.blank()
-            if astray := self.catalog.samples.astray():
-                raise files.leads_out(self.folder, astray)
+            self.catalog.check(self.folder)
             self.log = label_log.LabelLog(self.files, self.catalog)
             if lock:
                 self._make_good()
@@ -107,7 +108,7 @@ class Dataset:
 
     def _make_good(self) -> None:
         """Do what a kill or a power cut left undone."""
-        recovery.finish_moves(self.files, self.catalog)
+        recovery.finish_moves(self.files, self.catalog, self.task.storage)
         recovery.check_arrivals(self.files, self.catalog, self.task.storage)
         if not self.lost:
             recovery.clear_incoming(self.files, self.catalog)
@@ -136,7 +137,7 @@ class Dataset:
             if self.locked and not self.catalog.damaged:
                 self.catalog.checkpoint()
                 self.log.write()
-                (self.folder / ".byod" / "written").touch()
+                self.files.touch(".byod/written")
                 self.catalog.close()
                 self.state.closed()
         finally:
@@ -161,6 +162,10 @@ class Dataset:
         entry = self.recipe.classes.get(label)
         return label if entry is None else entry.name
 
+    def picture(self, path: str) -> bytes:
+        """The bytes of the picture at a path, which are read through a link only where that was asked for."""
+        return (self.folder / path).read_bytes() if self.links.behind(path) else self.files.read(path)
+
     def label_file(self, path: str) -> str | None:
         """The file with the labels of the picture at `path`; None where its class folder is its label."""
         return label_file(self.task.storage, path)
@@ -181,7 +186,13 @@ class Dataset:
                 if sample is None:
                     raise DatasetError(f"{self.folder}: no sample {placement.sha256[:12]} to move")
                 path = placement.path or self._target(sample, placement, taken)
-                files.inside(self.folder, path, known)
+                if path != sample.path and (self.links.behind(sample.path) or self.links.behind(path)):
+                    self.links.stayed.add(sample.path)
+                    if sample.status is Status.WAITING:
+                        continue
+                    path = sample.path
+                if path != sample.path:
+                    files.inside(self.folder, paths.of_picture(path), known)
                 taken.add(path)
                 if path != sample.path:
                     self.catalog.promise_move(sample.path, path)
@@ -216,7 +227,7 @@ class Dataset:
         with self.catalog.transaction():
             yield
         if not self.catalog.in_transaction:
-            recovery.finish_moves(self.files, self.catalog)
+            recovery.finish_moves(self.files, self.catalog, self.task.storage)
 
     def flush_arrivals(self) -> None:
         """See that the pictures that arrived, and their labels, are on the disk, before a row names their place."""
@@ -234,6 +245,7 @@ class Dataset:
             if (name := self.shown(sample.label)) == sample.label
             else sample.model_copy(update={"label": name})
             for sample in catalog.samples.all()
+            if not (sample.path and self.links.hides(sample.path))
         )
         yields = tuple(
             entry.model_copy(update={"label": self.shown(entry.label)})
@@ -279,7 +291,7 @@ class Dataset:
         if name is None:
             return ""
         try:
-            content = (self.folder / name).read_bytes()
+            content = files.read(self.folder / name)
         except FileNotFoundError:
             return ""
         return f" {hashlib.sha256(content).hexdigest()}"
@@ -301,18 +313,6 @@ class Dataset:
             and (part := snapshot.splits.get(sample.sha256))
             and part.known
         ]
-
-
-def _check_own(folder: Path) -> None:
-    """See that what byod keeps in a dataset folder is really there, and not behind a link, nor a pipe or a device.
-
-    Raises:
-        DatasetError: it is not.
-    """
-    for name in (*_OWN_FILES, *_OWN_ROOMS):
-        place = files.inside(folder, name)
-        if name in _OWN_FILES and place.exists() and not place.is_file():
-            raise DatasetError(f"{place} is not an ordinary file, and byod needs one there; move it away")
 
 
 def has_pictures(folder: Path) -> bool:

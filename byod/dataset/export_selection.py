@@ -176,8 +176,13 @@ def place(
 
 
 def _linked(source: Path, target: Path) -> bool:
-    """True if a hard link could be made; another file system, or one without links, cannot have one."""
+    """True if a hard link could be made; another file system, or one without links, cannot have one.
+
+    None is made of a file behind a link: whoever edits the export would change what lies elsewhere.
+    """
     try:
+        if source.is_symlink() or source.parent.is_symlink():
+            return False
         os.link(source, target)
     except OSError:
         return False

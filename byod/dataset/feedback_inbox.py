@@ -99,10 +99,15 @@ def waiting(dataset: Path) -> Iterator[Feedback]:
     Raises:
         DatasetError: one of the files is none of byod's, or a newer byod wrote it.
     """
+    files.inside(dataset, ROOM)
     for file in sorted((dataset / ROOM).glob("[!.]*.json")):
         try:
-            if file.stat().st_size > MAX_BYTES:
+            if file.lstat().st_size > MAX_BYTES:
                 raise DatasetError(f"{file} is too large for a report; remove it")
-            yield file_formats.read(Feedback, file.read_bytes(), file, DatasetError)
+            found = file_formats.read(Feedback, files.read(file), file, DatasetError)
+            picture, _ = files_of(dataset, found.sha256)
+            if picture.exists() and not files.is_ordinary(picture):
+                raise files.is_link(picture)
+            yield found
         except ValidationError as error:
             raise DatasetError(f"{file}: {file_formats.fault(error)}; fix or remove that file") from error

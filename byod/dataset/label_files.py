@@ -12,7 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from byod.dataset.dataset_folder import REJECTED, Dataset
+from byod.dataset.dataset_folder import Dataset
+from byod.dataset.own_places import REJECTED
 from byod.schema.errors import DatasetError
 from byod.schema.reasons import Reason
 from byod.schema.records import Placement, Record

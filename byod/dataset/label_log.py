@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from byod.dataset.catalog import Catalog
-from byod.schema import file_formats
+from byod.schema import file_formats, files
 from byod.schema.errors import DatasetError
 from byod.schema.files import Folder
 from byod.schema.records import Verdict
@@ -42,7 +42,7 @@ def check_format(file: Path) -> None:
     """
     if not file.is_file():
         return
-    content = file.read_bytes()
+    content = files.read(file)
     if _OTHER.search(content) is None:  # as nearly always; 100,000 lines are looked through at once
         return
     for line in content.split(b"\n"):
@@ -114,7 +114,7 @@ class LabelLog:
         if not self.file.exists():
             return 0
         tail = b""
-        with self.file.open("rb") as text:
+        with self._folder.open(FILE) as text:
             start = text.seek(0, 2)
             while start:
                 step = min(start, _STEP)
@@ -133,20 +133,19 @@ class LabelLog:
         """End the last line, as an editor may not have done; one that is torn, by a kill or a power cut, is cut off."""
         if not self.file.exists() or self._ends_whole():
             return
-        content = self.file.read_bytes()
+        content = files.read(self.file)
         whole = content.rfind(b"\n") + 1
         last = content[whole:]
         try:
             _verdict(last)
         except _BAD:
-            with self.file.open("rb+") as text:
-                text.truncate(whole)
+            self._folder.cut(FILE, whole)
         else:
             self._folder.append(FILE, b"\n")
 
     def _ends_whole(self) -> bool:
         """True of a text that is empty or ends with a line feed, as nearly always: its last byte tells."""
-        with self.file.open("rb") as text:
+        with self._folder.open(FILE) as text:
             return text.seek(0, 2) == 0 or (text.seek(-1, 2) >= 0 and text.read(1) == b"\n")
 
 

@@ -12,22 +12,22 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
+from byod.dataset import own_places
 from byod.dataset.catalog import Catalog, CatalogDamaged
 from byod.dataset.catalog.verdicts import DELETED_BY_HAND
-from byod.dataset.catalog_state import CATALOG, CatalogState, Left
+from byod.dataset.catalog_state import CatalogState, Left
 from byod.dataset.label_log import LabelLog
+from byod.dataset.own_places import CATALOG, INCOMING
 from byod.report import attribution
 from byod.report.attribution import Credit
-from byod.schema import files
 from byod.schema.errors import ByodError
 from byod.schema.files import Folder
 from byod.schema.reasons import Reason
 from byod.schema.records import Sample, Status
 from byod.schema.task import Storage
 
-INCOMING = ".byod/incoming"
 REPLACED = ".byod/replaced"
-_WITH_IT = (f"{CATALOG}-wal", f"{CATALOG}-shm")
+_WITH_IT = (f"{CATALOG}-wal", f"{CATALOG}-shm", f"{CATALOG}-journal")
 _GENERATED = ("CREDITS.csv", "README.md")
 _ABANDONED = 60.0
 """Seconds after which a temporary file is nobody's any more, where people without the lock may write."""
@@ -77,7 +77,7 @@ def _set_aside(folder: Folder, state: CatalogState) -> str:
     folder.make(place)
     for name in _GENERATED:
         if (folder.path / name).is_file():
-            folder.create(f"{place}/{name}", (folder.path / name).read_bytes(), flush=True)
+            folder.create(f"{place}/{name}", files.read(folder.path / name), flush=True)
     state.forget()
     # the log goes last: SQLite throws away one that it finds beside an empty catalog
     for name in (CATALOG, *_WITH_IT):
@@ -87,14 +87,10 @@ def _set_aside(folder: Folder, state: CatalogState) -> str:
     return place
 
 
-def finish_moves(folder: Folder, catalog: Catalog) -> None:
+def finish_moves(folder: Folder, catalog: Catalog, storage: Storage | None) -> None:
     """Carry out the moves that are promised and not yet done."""
     promised = catalog.promised_moves()
-    # all are looked at before the first one is carried out
-    known: set[str] = set()
-    for _, source, target in promised:
-        files.inside(folder.path, source, known)
-        files.inside(folder.path, target, known)
+    own_places.check_moves(folder.path, storage, promised)  # all of them before the first one is carried out
     rooms: set[str] = set()
     for _, source, target in promised:
         if (room := os.path.dirname(target)) not in rooms:
@@ -118,7 +114,7 @@ def clear_incoming(folder: Folder, catalog: Catalog) -> None:
     noted = catalog.samples.waiting_paths()
     for file in (folder.path / INCOMING).iterdir():
         if f"{INCOMING}/{file.name}" not in noted:
-            file.unlink()
+            folder.remove(f"{INCOMING}/{file.name}")
 
 
 def clear_temporary(folder: Folder, storage: Storage | None) -> None:
@@ -148,9 +144,9 @@ def check_arrivals(folder: Folder, catalog: Catalog, storage: Storage | None) ->
                 continue
             catalog.candidates.reopen(sha256)
             if not labelled:
-                (folder.path / labels).unlink(missing_ok=True)
+                folder.remove(labels)
             if not picture:
-                (folder.path / path).unlink(missing_ok=True)
+                folder.remove(path)
                 catalog.samples.forget(sha256)
         folder.flush(whole)
         catalog.samples.flushed()
@@ -159,8 +155,7 @@ def check_arrivals(folder: Folder, catalog: Catalog, storage: Storage | None) ->
 def _has_content(file: Path, sha256: str) -> bool:
     if not file.is_file():
         return False
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest() == sha256
+    return hashlib.sha256(files.read(file)).hexdigest() == sha256
 
 
 def _has_labels(file: Path, storage: Storage | None) -> bool:

@@ -63,7 +63,7 @@ def _named(rejected: Iterable[Sample], name: str) -> list[Sample]:
 def _can_return(dataset: Dataset, sample: Sample, say: Say) -> bool:
     """True if it can; a picture refused before it was measured gets its fingerprint now."""
     name = sample.path or sample.sha256[:12]
-    if not sample.path or not (dataset.folder / sample.path).exists():
+    if not sample.path or dataset.links.hides(sample.path) or not (dataset.folder / sample.path).exists():
         say(f"{name} cannot come back: its bytes were not kept")
         return False
     if sample.label not in dataset.recipe.classes:
@@ -71,15 +71,14 @@ def _can_return(dataset: Dataset, sample: Sample, say: Say) -> bool:
         return False
     if sample.fingerprint is not None:
         return True
-    file = dataset.folder / sample.path
     try:
-        inspected, _ = decode.inspect(file.read_bytes(), ANY_PICTURE)
+        inspected, _ = decode.inspect(dataset.picture(sample.path), ANY_PICTURE)
     except PictureError as error:
         say(f"{name} cannot come back: {error.detail}")
         return False
     dataset.catalog.samples.add(
         sample.measured(inspected),
         position=dataset.catalog.samples.next_position(),
-        mtime_ns=file.stat().st_mtime_ns,
+        mtime_ns=(dataset.folder / sample.path).stat().st_mtime_ns,
     )
     return True

@@ -22,17 +22,16 @@ from pathlib import Path
 
 from byod.dataset import label_files, recovery
 from byod.dataset.catalog.verdicts import DELETED_BY_HAND, FOLDER, SEARCH
-from byod.dataset.dataset_folder import IMAGES, REJECTED, Dataset
+from byod.dataset.dataset_folder import Dataset
+from byod.dataset.folder_files import FoundFile, Links, is_folder
+from byod.dataset.own_places import IMAGES, REJECTED
 from byod.images import decode
 from byod.images.decode import ANY_PICTURE
-from byod.schema import files
 from byod.schema.errors import DatasetError, PictureError
 from byod.schema.names import PassedOver, is_utf8
 from byod.schema.reasons import Reason
 from byod.schema.recipe import ClassRecipe, name_for_folder, safe_folder
 from byod.schema.records import Placement, Record, Sample, Status, Verdict
-
-_IGNORED = {"thumbs.db", "desktop.ini"}
 
 
 class Changes(Record):
@@ -45,15 +44,6 @@ class Changes(Record):
     def any(self) -> bool:
         """True if anything changed."""
         return bool(self.counts)
-
-
-class _File(Record):
-    """A file as it lies there; `sha256` once it was read."""
-
-    path: str
-    size: int
-    mtime_ns: int
-    sha256: str = ""
 
 
 def sync(dataset: Dataset) -> Changes:
@@ -78,7 +68,8 @@ def sync(dataset: Dataset) -> Changes:
     before = {path: sha256 for path, (sha256, *_) in look.standing.items()}
     followed = label_files.follow(dataset, before)
     return Changes(
-        counts={**look.counts, **followed.counts}, lines=(*look.lines, *look.passed.lines(), *followed.lines)
+        counts={**look.counts, **followed.counts},
+        lines=(*look.lines, *look.links.lines(), *look.passed.lines(), *followed.lines),
     )
 
 
@@ -91,9 +82,10 @@ class _FolderScan:
         self.counts: Counter[str] = Counter()
         self.lines: list[str] = [dataset.rebuilt] if dataset.rebuilt else []
         self.passed = PassedOver()
+        self.links = dataset.links = Links(dataset.follow_links)
         self.standing = self.samples.standing()
         self.path_of = {sha256: path for path, (sha256, *_) in self.standing.items()}
-        self.changed: list[_File] = []
+        self.changed: list[FoundFile] = []
         self.seen: set[str] = set()
         self.now_at: dict[str, str] = {}
         self.aside: set[str] = set()
@@ -109,7 +101,7 @@ class _FolderScan:
             raise DatasetError(
                 f"{images} is gone; restore it; byod will not take an empty images/ to mean that everything was deleted"
             )
-        self._look_for_links()
+        self.links.look(self.dataset.folder, self.dataset.recipe)
         if images.is_dir():
             self._name_classes(images)
         for room in (IMAGES, REJECTED):
@@ -117,28 +109,16 @@ class _FolderScan:
                 self.seen.add(file.path)
                 known = self.standing.get(file.path)
                 if known is None or known[1:3] != (file.size, file.mtime_ns):
-                    content = (self.dataset.folder / file.path).read_bytes()
+                    content = self.dataset.picture(file.path)
                     sha256 = hashlib.sha256(content).hexdigest()
                     self.changed.append(file.model_copy(update={"sha256": sha256}))
                     self.now_at[file.path] = sha256
 
-    def _look_for_links(self) -> None:
-        """A folder that is a link is passed over; where byod itself moves files it is refused.
-
-        Raises:
-            DatasetError: the folder of a class or of a reason is a link.
-        """
-        for room in (IMAGES, REJECTED):
-            folder = self.dataset.folder / room
-            for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
-                if room == REJECTED or entry.name in self.dataset.recipe.classes:
-                    files.inside(self.dataset.folder, f"{room}/{entry.name}")
-                elif entry.is_symlink():
-                    self.lines.append(f"{room}/{entry.name} is a link and is passed over")
-
     def _name_classes(self, images: Path) -> None:
         """Make each folder a class; one whose name another system could not hold gets a safe one."""
-        for folder in sorted(path for path in images.iterdir() if _is_folder(path) and path.name[0] != "."):
+        for folder in sorted(
+            path for path in images.iterdir() if is_folder(path, self.links) and path.name[0] != "."
+        ):
             if not is_utf8(folder.name):
                 continue  # its files are passed over one by one
             classes = self.dataset.recipe.classes
@@ -155,9 +135,13 @@ class _FolderScan:
             if label != folder.name and label in self.dataset.recipe.classes:
                 self._rename(folder, images / label)
 
-    def _files(self, room: str, folder: str | None = None) -> Iterator[_File]:
+    def _files(self, room: str, folder: str | None = None) -> Iterator[FoundFile]:
         """The files of a room whose names can be written down."""
-        return (file for file in _files(self.dataset.folder, room, folder) if self.passed.takes(file.path))
+        return (
+            file
+            for file in self.links.files(self.dataset.folder, room, folder)
+            if self.passed.takes(file.path)
+        )
 
     def _rename(self, folder: Path, target: Path) -> None:
         """Move the files of a class folder into the one of its safe name, overwriting none."""
@@ -169,7 +153,7 @@ class _FolderScan:
             self.dataset.files.move(
                 f"{IMAGES}/{folder.name}/{file.name}", f"{IMAGES}/{target.name}/{place.name}"
             )
-        folder.rmdir()
+        self.dataset.files.remove_folder(f"{IMAGES}/{folder.name}")
         self.lines.append(
             f"the class folder {folder.name!r} is called {target.name!r} now: a name for all systems"
         )
@@ -180,14 +164,16 @@ class _FolderScan:
             self._file(file)
         for path, (sha256, *_) in self.standing.items():
             waits = path.startswith(".byod/")
-            if not waits and self.path_of[sha256] == path and not self._still(sha256, path):
+            if waits or self.links.hides(path):
+                continue
+            if self.path_of[sha256] == path and not self._still(sha256, path):
                 self._gone(sha256)
 
     def _still(self, sha256: str, path: str) -> bool:
         """True if the file at a path is there and still has these bytes."""
         return path in self.seen and self.now_at.get(path, sha256) == sha256
 
-    def _file(self, file: _File) -> None:
+    def _file(self, file: FoundFile) -> None:
         room, folder, _ = file.path.split("/", 2)
         sha256 = file.sha256
         before = self.standing.get(file.path)
@@ -212,7 +198,7 @@ class _FolderScan:
         else:
             self._moved(file, sample, room, folder, label)
 
-    def _moved(self, file: _File, sample: Sample, room: str, folder: str, label: str) -> None:
+    def _moved(self, file: FoundFile, sample: Sample, room: str, folder: str, label: str) -> None:
         self.path_of[sample.sha256] = file.path
         status, reason = Status.KEPT, None
         if room == REJECTED:
@@ -224,9 +210,9 @@ class _FolderScan:
             self._verdict(sample.sha256, label or None, "moved by hand")
             self.counts["moved by hand"] += 1
 
-    def _copy(self, file: _File, sample: Sample, room: str, label: str) -> None:
+    def _copy(self, file: FoundFile, sample: Sample, room: str, label: str) -> None:
         """The same bytes a second time: a conflict between classes, or a copy that is set aside."""
-        if room == REJECTED:
+        if room == REJECTED or self.links.behind(file.path) or self.links.behind(sample.path):
             return
         target = self._aside(file, Reason.DUPLICATE)
         if sample.status is not Status.KEPT:
@@ -246,7 +232,7 @@ class _FolderScan:
             self._verdict(sample.sha256, None, both)
             self.counts["conflicts"] += 1
 
-    def _aside(self, file: _File, reason: Reason) -> str:
+    def _aside(self, file: FoundFile, reason: Reason) -> str:
         """Where a file can move to in `rejected/<reason>/`: a name that nothing there has, or is about to have."""
         stem, suffix = os.path.splitext(os.path.basename(file.path))
         target = f"{REJECTED}/{reason}/{stem}{suffix}"
@@ -257,7 +243,7 @@ class _FolderScan:
         self.aside.add(target)
         return target
 
-    def _new(self, file: _File, room: str, folder: str, label: str, previous: str | None) -> None:
+    def _new(self, file: FoundFile, room: str, folder: str, label: str, previous: str | None) -> None:
         sha256 = file.sha256
         if room == REJECTED and not self.dataset.lost:
             return  # somebody's own file, or a spare copy: none of the dataset's pictures
@@ -266,7 +252,7 @@ class _FolderScan:
         named = label or next((said for said in reversed(logged) if said), "")
         values = {"sha256": sha256, "label": named, "size": file.size, "path": file.path}
         try:
-            content = (self.dataset.folder / file.path).read_bytes()
+            content = self.dataset.picture(file.path)
             inspected, _ = decode.inspect(content, ANY_PICTURE)
         except PictureError as error:
             if previous is None or not self._lost(file, previous, error):
@@ -287,10 +273,10 @@ class _FolderScan:
             self._verdict(sha256, label, "changed by hand" if previous else "put there by hand")
         self.counts["changed" if previous else "rebuilt" if self.dataset.lost else "dropped in"] += 1
 
-    def _opened(self, file: _File, sample: Sample) -> Sample | None:
+    def _opened(self, file: FoundFile, sample: Sample) -> Sample | None:
         """A sample that never was opened, measured now that it stands in a class folder; None: it is no picture."""
         try:
-            inspected, _ = decode.inspect((self.dataset.folder / file.path).read_bytes(), ANY_PICTURE)
+            inspected, _ = decode.inspect(self.dataset.picture(file.path), ANY_PICTURE)
         except PictureError as error:
             path = self._refused(file, error)
             if not self._still(sample.sha256, self.path_of.get(sample.sha256, "")):
@@ -301,8 +287,13 @@ class _FolderScan:
         self.samples.add(opened, position=self.samples.next_position(), mtime_ns=file.mtime_ns)
         return opened
 
-    def _refused(self, file: _File, error: PictureError) -> str:
+    def _refused(self, file: FoundFile, error: PictureError) -> str:
         """Send a file that is no picture out of its class folder; say so, and where it lies then."""
+        if self.links.behind(file.path):
+            self.lines.append(
+                f"{file.path} is not a picture byod can use ({error.detail}); behind a link, it stays"
+            )
+            return file.path
         path = self._aside(file, error.reason)
         self.dataset.catalog.promise_move(file.path, path)
         self.lines.append(
@@ -311,7 +302,7 @@ class _FolderScan:
         self.counts["set aside"] += 1
         return path
 
-    def _lost(self, file: _File, sha256: str, error: PictureError) -> bool:
+    def _lost(self, file: FoundFile, sha256: str, error: PictureError) -> bool:
         """A known picture whose file holds none any more: it was damaged, which says nothing about its label.
 
         Returns False where byod has no address to fetch it from again.
@@ -327,7 +318,7 @@ class _FolderScan:
         self.counts["damaged"] += 1
         return True
 
-    def _unreadable(self, file: _File, values: dict[str, object], error: PictureError, room: str) -> None:
+    def _unreadable(self, file: FoundFile, values: dict[str, object], error: PictureError, room: str) -> None:
         reason = error.reason
         path = self._refused(file, error) if room == IMAGES else file.path
         sample = Sample.model_validate(
@@ -358,30 +349,3 @@ class _FolderScan:
     def _verdict(self, sha256: str, label: str | None, note: str, who: str = FOLDER) -> None:
         verdict = Verdict(sha256=sha256, label=label, who=who, when=self.now, note=note)
         self.dataset.catalog.verdicts.add([verdict])
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
-
-
-def _files(root: Path, room: str, folder: str | None = None) -> Iterator[_File]:
-    """The files one folder below `room` (of one folder, when named): regular, not hidden, not a system's own."""
-    if not (root / room).is_dir():
-        return
-    with os.scandir(root / room) as folders:
-        names = sorted(entry.name for entry in folders if entry.is_dir(follow_symlinks=False))
-    names = names if folder is None else [folder]
-    for name in names:
-        if name.startswith("."):
-            continue
-        with os.scandir(root / room / name) as entries:
-            for entry in entries:
-                if entry.name[0] == "." or entry.name.casefold() in _IGNORED or entry.name.endswith(".part"):
-                    continue
-                if room == REJECTED and entry.name.endswith(".json"):
-                    continue  # points of a picture that was taken away
-                if entry.is_file(follow_symlinks=False):
-                    stat = entry.stat(follow_symlinks=False)
-                    yield _File.model_construct(
-                        path=f"{room}/{name}/{entry.name}", size=stat.st_size, mtime_ns=stat.st_mtime_ns
-                    )

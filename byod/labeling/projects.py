@@ -6,6 +6,7 @@ a server is set up anew. It is set up through label-studio-sdk (https://api.labe
 
 from __future__ import annotations
 
+import posixpath
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,11 +64,12 @@ class Project(Record):
 def key(dataset: Path) -> str:
     """The name of a dataset on every server, however its folder is called: 16 hexadecimal digits, made once."""
     file = dataset / _KEY
-    if file.exists() and re.fullmatch(r"[0-9a-f]{16}", text := file.read_text(encoding="utf-8").strip()):
-        return text
+    if file.exists() and re.fullmatch(rb"[0-9a-f]{16}", text := files.read(file).strip()):
+        return text.decode()
     made = secrets.token_hex(8)
-    file.parent.mkdir(exist_ok=True)
-    files.replace(file, f"{made}\n".encode())
+    with files.opened(dataset) as folder:
+        folder.make(posixpath.dirname(_KEY))
+        folder.replace(_KEY, f"{made}\n".encode())
     return made
 
 

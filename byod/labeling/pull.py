@@ -14,12 +14,14 @@ from itertools import groupby
 from byod.dataset.catalog.reviews import Before
 from byod.dataset.catalog.verdicts import UNDO
 from byod.dataset.dataset_folder import Dataset
+from byod.dataset.own_places import STAGED_LABELS
 from byod.dataset.placement import place_samples
 from byod.labeling import keypoint_annotations
 from byod.labeling.annotations import REVIEW, Annotation, Decision, Read, decide
 from byod.labeling.annotations import read as read_annotations
 from byod.labeling.client import PAGE, LabelStudio, passes
 from byod.labeling.projects import Project, Remembered, existing
+from byod.schema import files
 from byod.schema.errors import UsageError
 from byod.schema.keypoints import Keypoints, keypoints_file, read_keypoints
 from byod.schema.progress import Say
@@ -33,7 +35,6 @@ APART = 0.1
 _STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"  # the only form Label Studio's filter takes without an error
 _SAID = ("id", "data", "updated_at", "annotations", "result", "was_cancelled", "completed_by", "updated_by")
 _ANSWERED = passes("total_annotations", "greater", "Number", 0)
-_STAGING = ".byod/marks"
 
 
 class FetchedAnnotations(Record):
@@ -277,7 +278,7 @@ class _Change:
         text = None
         if with_marks:
             file = self.dataset.folder / keypoints_file(sample.path)
-            text = file.read_text(encoding="utf-8") if file.exists() else ""
+            text = files.read(file).decode() if file.exists() else ""
         self.before.append(
             Before(
                 sha256=sample.sha256,
@@ -314,13 +315,13 @@ def _compared(placement: Placement) -> bool:
 def stage_keypoints(dataset: Dataset, sample: Sample, text: str) -> None:
     """Promise a picture's points file its new text (empty: none), to be carried out with the moves."""
     target = keypoints_file(sample.path)
-    staged = f"{_STAGING}/{sample.sha256}.json"
-    dataset.files.make(_STAGING)
+    staged = f"{STAGED_LABELS}/{sample.sha256}.json"
+    dataset.files.make(STAGED_LABELS)
     if text:
         dataset.files.replace(staged, text.encode(), flush=True)
         dataset.catalog.promise_move(staged, target)
     else:
-        dataset.catalog.promise_move(target, f"{_STAGING}/{sample.sha256}.undone.json")
+        dataset.catalog.promise_move(target, f"{STAGED_LABELS}/{sample.sha256}.undone.json")
 
 
 def _as_it_stands(sample: Sample) -> Placement:

@@ -20,10 +20,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from byod.report import dataset_statistics
-from byod.schema import file_formats
+from byod.schema import file_formats, files
 from byod.schema.addresses import Address, Words
 from byod.schema.errors import DatasetError
-from byod.schema.files import opened
 from byod.schema.records import Origin, Record, Sample, Sha256, Snapshot
 
 FILE = "CREDITS.csv"
@@ -99,7 +98,7 @@ def write_credits(snapshot: Snapshot) -> Path:
     rows = credits_rows(snapshot)
     if any(row.origin is None for row in rows) and path.is_file() and path.stat().st_size:
         rows = _kept_known(rows, path)
-    with opened(snapshot.folder) as folder:
+    with files.opened(snapshot.folder) as folder:
         folder.update(FILE, to_csv(rows).encode(), flush=True)
     return path
 
@@ -110,9 +109,9 @@ def _kept_known(rows: list[Credit], path: Path) -> list[Credit]:
     there = read_credits(path, faults)
     if faults:
         # what cannot be read is kept beside what can
-        with opened(path.parent) as folder:
+        with files.opened(path.parent) as folder:
             folder.make(_KEPT)
-            folder.replace(f"{_KEPT}/{FILE}", path.read_bytes(), flush=True)
+            folder.replace(f"{_KEPT}/{FILE}", files.read(path), flush=True)
     before = {line.sha256: line for line in there if line.origin is not None}
     return [
         before[row.sha256].model_copy(update={"file": row.file})
@@ -146,7 +145,7 @@ def read_credits(path: Path, faults: dict[int, str] | None = None) -> list[Credi
         DatasetError: it cannot be read; the line says where.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = files.read(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read ({error}); save it as UTF-8, or move it away") from error
     head = text.split("\n", 1)[0]

@@ -17,9 +17,8 @@ from byod.report.attribution import credits_rows, read_credits, write_credits
 from byod.report.i18n import Phrase, chosen, joined, many, say, verbatim
 from byod.report.languages import Language
 from byod.report.record_wording import ended, licence_name, meaning
-from byod.schema import licences
+from byod.schema import files, licences
 from byod.schema.errors import DatasetError
-from byod.schema.files import opened
 from byod.schema.records import Snapshot
 from byod.schema.task import Pages, Words
 
@@ -40,7 +39,7 @@ def write_card(snapshot: Snapshot, pages: Pages) -> Path:
     for name in (FILE, BESIDE):
         path = snapshot.folder / name
         if not path.exists() or is_generated(path):
-            with opened(snapshot.folder) as folder:
+            with files.opened(snapshot.folder) as folder:
                 folder.update(name, text.encode(), flush=True)
             return path
     raise DatasetError(
@@ -50,7 +49,7 @@ def write_card(snapshot: Snapshot, pages: Pages) -> Path:
 
 def is_generated(path: Path) -> bool:
     """True if the file is a card just as byod wrote it (line ends aside)."""
-    text = path.read_bytes().decode("utf-8", "replace").replace("\r\n", "\n")
+    text = files.read(path).decode("utf-8", "replace").replace("\r\n", "\n")
     found = _MARK.search(text)
     return found is not None and found[1] == _digest(_MARK.sub("", text, count=1))
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from byod.images.picture_types import SUFFIXES
 from byod.report.i18n import Phrase, say
 from byod.schema.errors import PictureError
+from byod.schema.picture_files import readable, told_to_follow
 from byod.schema.records import Record, Sample, Sha256
 from byod.schema.task import Drawing
 
@@ -59,6 +60,7 @@ class Tray:
         self._page = page
         self._thumbnail = thumbnail
         self._room = room
+        self._follow = told_to_follow()
         self._made: dict[Sha256, tuple[str, Phrase | None]] = {}
         self.left_out = 0
 
@@ -98,6 +100,8 @@ class Tray:
         if self._room < 2000:  # nothing more fits: do not open it in vain
             return "", FULL
         path = self._folder / PurePosixPath(sample.path)
+        if path.exists() and readable(self._folder, sample.path, follow=self._follow) is None:
+            return "", GONE  # a link, a pipe or a device lies in its place
         try:
             content = self._thumbnail(path)
         except PictureError as error:

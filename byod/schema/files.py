@@ -31,10 +31,10 @@ HANDLES = {os.open, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd and ha
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
-_READ = os.O_RDONLY | _BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_FLUSHABLE = _READ if os.name != "nt" else os.O_RDWR | _BINARY  # Windows flushes only what may be written to
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_READ = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | _BINARY
+_FLUSHABLE = _READ if os.name != "nt" else os.O_RDWR | _BINARY  # Windows flushes only what may be written to
 
 _FLUSHING = 16
 """How many files are flushed at once: a journal takes what waits for it in one go."""
@@ -80,8 +80,10 @@ class Folder:
                     yield stream
                     _flush(stream, flush)
                 os.replace(part, leaf, src_dir_fd=handle, dst_dir_fd=handle)
-            except BaseException:
+            except BaseException as error:
                 os.unlink(part, dir_fd=handle)
+                if isinstance(error, IsADirectoryError):
+                    raise _no_file(self.path / name, stat.S_IFDIR) from error
                 raise
             _flush_folder(handle, flush)
 
@@ -92,11 +94,52 @@ class Folder:
 
     def update(self, name: str, content: bytes, *, flush: bool = False) -> bool:
         """As `replace`, unless that is what stands there already; whether anything changed."""
-        file = self.path / name
-        if file.is_file() and file.read_bytes() == content:
-            return False
+        with contextlib.suppress(FileNotFoundError, DatasetError):  # what is no ordinary file is replaced
+            if self.read(name) == content:
+                return False
         self.replace(name, content, flush=flush)
         return True
+
+    def open(self, name: str) -> BinaryIO:
+        """Open an ordinary file for reading.
+
+        Raises:
+            FileNotFoundError: there is nothing of that name.
+            DatasetError: it is a link, a pipe, a device or a folder, or a part of the name is a link.
+        """
+        with self._at(name) as (leaf, handle):
+            return _opened(leaf, handle, self.path / name)
+
+    def read(self, name: str) -> bytes:
+        """The content of an ordinary file; raises as `open` does."""
+        with self.open(name) as stream:
+            return stream.read()
+
+    def remove(self, name: str) -> None:
+        """Remove a file where it is there; of a link, the link itself."""
+        with contextlib.suppress(FileNotFoundError), self._at(name, leaf_may_be_link=True) as (leaf, handle):
+            os.unlink(leaf, dir_fd=handle)
+
+    def remove_folder(self, name: str) -> None:
+        """Remove an empty folder."""
+        with self._at(name) as (leaf, handle):
+            os.rmdir(leaf, dir_fd=handle)
+
+    def cut(self, name: str, size: int) -> None:
+        """Cut a file off after so many bytes."""
+        with self._at(name) as (leaf, handle):
+            _opened(leaf, handle, self.path / name).close()  # an ordinary file, or an error
+            with os.fdopen(os.open(leaf, os.O_RDWR | _NO_LINK | _BINARY, dir_fd=handle), "rb+") as stream:
+                stream.truncate(size)
+
+    def touch(self, name: str) -> None:
+        """Say of an ordinary file, made where it is missing, that it was written to now."""
+        self.append(name, b"")
+        with self._at(name) as (leaf, handle):
+            if handle is None:
+                os.utime(leaf)
+            else:
+                os.utime(leaf, dir_fd=handle, follow_symlinks=False)
 
     def create(self, name: str, content: bytes, *, flush: bool = False) -> None:
         """Write a new file.
@@ -132,8 +175,8 @@ class Folder:
                 try:
                     os.mkdir(leaf, dir_fd=handle)
                 except FileExistsError:
-                    if not os.path.isdir(self.path.joinpath(*parts[:number])):
-                        raise
+                    if not os.path.isdir(place := self.path.joinpath(*parts[:number])):
+                        raise is_link(place) if place.is_symlink() else no_folder(place) from None
 
     def clear(self, name: str = "", *, older_than: float = 0.0) -> None:
         """Remove the temporary files that a kill left in a folder (`replacing` was their way in).
@@ -235,7 +278,9 @@ class Folder:
     def _refuse_link(self, name: str, error: OSError) -> None:
         """Name the link, where a part of a name cannot be opened without following one."""
         if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK):
-            inside(self.path, name)
+            place = inside(self.path, name)
+            if error.errno == errno.ENOTDIR:
+                raise no_folder(place.parent) from error
 
 
 @contextlib.contextmanager
@@ -266,6 +311,43 @@ def staging(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def read(file: Path) -> bytes:
+    """The content of an ordinary file whose folder a person named, or byod itself; raises as `Folder.open` does."""
+    with _opened(str(file), None, file) as stream:
+        return stream.read()
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy an ordinary file to a new name; raises as `Folder.open` does."""
+    with _opened(str(source), None, source) as given, open(target, "xb") as taken:
+        shutil.copyfileobj(given, taken, 1 << 20)
+
+
+def is_ordinary(file: Path) -> bool:
+    """True of a file that is there, and is no link, pipe or device."""
+    try:
+        return stat.S_ISREG(os.lstat(file).st_mode)
+    except OSError:
+        return False
+
+
+def check_tree(folder: Path) -> None:
+    """See that a folder, and all that lies below it, is made of folders and ordinary files.
+
+    For what is handed to a library, or a trainer, as a path.
+
+    Raises:
+        DatasetError: there is a link, a pipe or a device.
+    """
+    if folder.is_symlink():
+        raise is_link(folder)
+    for place, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            entry = Path(place, name)
+            if not stat.S_ISDIR(mode := os.lstat(entry).st_mode) and not stat.S_ISREG(mode):
+                raise _no_file(entry, mode)
+
+
 def beside(folder: str, path: str) -> str:
     """The file in `folder` with the labels of a picture: beside `images/cat/3fa9.jpg` lies `points/3fa9.json`."""
     return f"{folder}/{PurePosixPath(path).stem}.json"
@@ -289,13 +371,18 @@ def inside(folder: Path, name: str, known: set[str] | None = None) -> Path:
         if known is not None and place in known:
             continue
         if os.path.islink(place):
-            raise DatasetError(
-                f"{place} is a link, and byod changes nothing through links; remove it, or put the real file or"
-                " folder there"
-            )
+            raise is_link(Path(place))
         if known is not None and part is not parts[-1]:
             known.add(place)
     return Path(place)
+
+
+def is_link(place: Path) -> DatasetError:
+    """The error for a link where byod keeps something of its own."""
+    return DatasetError(
+        f"{place} is a link, and byod reads and changes what is its own through none; remove it, or put the real"
+        " file or folder there"
+    )
 
 
 def leads_out(folder: Path, name: str) -> DatasetError:
@@ -351,6 +438,28 @@ def _flush_opened(name: str, flags: int, handle: int | None) -> None:
         flush_handle(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _opened(leaf: str, handle: int | None, place: Path) -> BinaryIO:
+    """An ordinary file, open for reading; it is looked at before, since opening a pipe or a device does things."""
+    if not stat.S_ISREG(mode := os.stat(leaf, dir_fd=handle, follow_symlinks=False).st_mode):
+        raise _no_file(place, mode)
+    stream = os.fdopen(os.open(leaf, _READ, dir_fd=handle), "rb")
+    if not stat.S_ISREG(mode := os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise _no_file(place, mode)
+    return stream
+
+
+def no_folder(place: Path) -> DatasetError:
+    """The error for what is no folder where byod needs one."""
+    return DatasetError(f"{place} is not a folder, and byod needs one there; move it away")
+
+
+def _no_file(place: Path, mode: int) -> DatasetError:
+    if stat.S_ISLNK(mode):
+        return is_link(place)
+    return DatasetError(f"{place} is not an ordinary file, and byod needs one there; move it away")
 
 
 def _flush(stream: BinaryIO, flush: bool) -> None:

@@ -219,9 +219,9 @@ def read_keypoints(file: Path) -> Keypoints | None:
         DatasetError: it is not a file of keypoints, or a newer byod wrote it.
     """
     try:
-        if file.stat().st_size > MAX_BYTES:
+        if file.lstat().st_size > MAX_BYTES:
             raise DatasetError(f"{file} is too large for a file of points; fix or remove it")
-        return file_formats.read(Keypoints, file.read_bytes(), file, DatasetError)
+        return file_formats.read(Keypoints, files.read(file), file, DatasetError)
     except FileNotFoundError:
         return None
     except ValidationError as error:

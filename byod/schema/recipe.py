@@ -187,7 +187,7 @@ def read(folder: Path) -> Recipe:
     """
     file = folder / FILE
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(files.read(file).decode())
         if not values:  # as a power cut may leave it: nothing is not "any licence will do"
             raise RecipeError(
                 f"{file} says nothing: bring back an older copy of it, or write it anew (docs/recipe.md); until then"
@@ -250,7 +250,7 @@ def write(folder: Path, recipe: Recipe) -> None:
     if file.exists():
         if before == recipe:
             return
-        document = tomlkit.parse(file.read_text(encoding="utf-8"))
+        document = tomlkit.parse(files.read(file).decode())
     else:
         for line in _HEAD.splitlines():
             document.add(tomlkit.comment(line))

@@ -24,6 +24,7 @@ from pydantic import (
 from byod.schema import defaults
 from byod.schema.addresses import Address, Words, shown, shown_in
 from byod.schema.open_enum import OpenEnum
+from byod.schema.paths import FolderName, PicturePath
 from byod.schema.reasons import Reason
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -232,7 +233,7 @@ class Sample(Record):
     status: Status
     reason: Reason | None = None
     detail: str = ""
-    path: str
+    path: PicturePath
     format: str | None = None
     width: int | None = None
     height: int | None = None
@@ -253,12 +254,12 @@ class Placement(Record):
     """
 
     sha256: Sha256
-    label: str
+    label: FolderName
     status: Status
     reason: Reason | None = None
     detail: str = ""
     keeper: Sha256 | None = None
-    path: str = ""
+    path: PicturePath = ""
 
 
 class Origin(Record):
@@ -303,7 +304,7 @@ class Verdict(Record):
     """
 
     sha256: Sha256
-    label: str | None
+    label: FolderName | None
     who: str
     when: datetime
     note: str = ""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from byod.schema.errors import ModelError, UsageError
 from byod.schema.model_card import Card, Measured
+from byod.schema.picture_files import readable, told_to_follow
 from byod.schema.records import Record
 from byod.schema.task_learning import Comparing, Predicting
 from byod.training import run_folder
@@ -115,7 +116,11 @@ def _entrant(
     comparing: Comparing, predicting: Predicting, name: str, run: ComparedRun, shared: Sequence[Any]
 ) -> dict[str, Any]:
     """What a run is, and what it costs; the same for all tasks."""
-    pictures = dict.fromkeys(run.home / run.lines[key].file for key in shared)
+    follow = told_to_follow()
+    found = (
+        readable(run.home, file, follow=follow) for file in dict.fromkeys(run.lines[k].file for k in shared)
+    )
+    pictures = [path for path in found if path is not None]
     return {
         "run": name,
         **{key: getattr(run.card, key) for key in ("plugin", "arch", "pretrained", "device", "seconds")},
@@ -200,7 +205,7 @@ def milliseconds(
     Raises:
         ModelError: none of the pictures of the dataset at `home` is there any more.
     """
-    there = [path for path in pictures if path.is_file()][:most]
+    there = list(pictures)[:most]
     if not there:
         raise ModelError(f"the pictures of {home} are gone; nothing to measure the time on")
     list(predict(there[:2]))

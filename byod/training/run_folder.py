@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,12 +69,13 @@ def unfinished(
     Raises:
         TrainerError: there is something at `folder` already, or the same training is running.
     """
-    if folder.exists():
+    if os.path.lexists(folder):
         raise TrainerError(f"{folder} is there already; give the run another name, or move the folder away")
     folder.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(json.dumps(plan, sort_keys=True, default=str).encode()).hexdigest()[:16]
     part = folder.parent / f".{digest}.unfinished"
-    lock = FileLock(folder.parent / f".{digest}.lock")
+    own_lock = files.inside(folder.parent, f".{digest}.lock")  # which a library opens by its path
+    lock = FileLock(own_lock)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -82,8 +84,9 @@ def unfinished(
         ) from None
     try:
         _clear(folder.parent, part, fresh)
-        if part.exists():
+        if os.path.lexists(part):
             say("an unfinished run of the same kind is there: going on with it (--fresh starts anew)")
+            files.check_tree(part)  # trainers, and libraries, are given paths in there
         (part / WORK).mkdir(parents=True, exist_ok=True)
         try:
             yield part
@@ -94,12 +97,14 @@ def unfinished(
         part.rename(folder)
     finally:
         lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
+        own_lock.unlink(missing_ok=True)
 
 
 def _clear(runs: Path, part: Path, fresh: bool) -> None:
     """Remove what nobody took up for a week, and on request what would be taken up now."""
     for old in runs.glob(".*.unfinished"):
+        if old.is_symlink():
+            raise files.is_link(old)
         if (fresh and old == part) or time.time() - old.stat().st_mtime > LEFTOVER_DAYS * 86_400:
             shutil.rmtree(old)
 
@@ -122,7 +127,7 @@ def read_examples(run: Path) -> dict[str, tuple[str, str]]:
     file = run / "examples.csv"
     if not file.is_file():
         return {}
-    with file.open(encoding="utf-8", newline="") as lines:
+    with io.StringIO(files.read(file).decode(), newline="") as lines:
         table = csv.DictReader(lines)
         if missing := {"sha256", "part", "group"} - set(table.fieldnames or ()):
             raise ModelError(f"{file} is not what byod wrote (it has no column {min(missing)})")
@@ -155,7 +160,7 @@ def read_lines(run: Path, line: Callable[[dict[str, str]], Line]) -> list[Line]:
     """
     file = run / "predictions.csv"
     try:
-        with file.open(encoding="utf-8", newline="") as lines:
+        with io.StringIO(files.read(file).decode(), newline="") as lines:
             return [line(row) for row in csv.DictReader(lines)]
     except FileNotFoundError as error:
         raise ModelError(f"{run} has no predictions.csv; train again, or restore it") from error
@@ -199,7 +204,7 @@ def _validated(run: Path, kind: type[Model]) -> Model:
         raise ModelError(f"{run} is not a run: it has no model.json (a run is a folder in a dataset's runs/)")
     if file.stat().st_size > MAX_CARD_BYTES:
         raise ModelError(f"{file} is too large to be a model card")
-    content = file.read_bytes()
+    content = files.read(file)
     try:
         return file_formats.read(kind, content, file, ModelError)
     except ValidationError as error:
@@ -225,7 +230,7 @@ def model_file(file: Path, sha256: str) -> bytes:
         raise ModelError(f"there is no {file.name} in {file.parent}")
     if file.stat().st_size > graph_check.MAX_BYTES:
         raise ModelError(f"{file} is too large to be a model file of byod (more than 1.9 GB)")
-    content = file.read_bytes()
+    content = files.read(file)
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ModelError(f"{file} is not the file that model.json describes; train again, or restore it")
     return content

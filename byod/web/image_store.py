@@ -9,8 +9,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from byod.dataset.dataset_folder import IMAGES, REJECTED, Dataset
+from byod.dataset.dataset_folder import Dataset
+from byod.dataset.own_places import IMAGES, REJECTED
+from byod.schema import files
 from byod.schema.errors import DatasetError
+from byod.schema.picture_files import readable
 from byod.schema.records import Sample
 from byod.tasks import TASKS
 
@@ -45,7 +48,8 @@ class ImageStore:
             sample = self._dataset.catalog.samples.get(sha256)
             if sample is None or not sample.path:
                 return None
-            places = [self.folder / sample.path, *self._elsewhere(sample)]
+            usual = readable(self.folder, sample.path, follow=self._dataset.follow_links)
+            places = [usual] if usual is not None else self._elsewhere(sample)
         for place in places:
             content = _content(place, sample.size)
             if content is not None and hashlib.sha256(content).hexdigest() == sha256:
@@ -54,8 +58,6 @@ class ImageStore:
 
     def _elsewhere(self, sample: Sample) -> list[Path]:
         """Other files of the same size; looked for only when the picture is not where it should be."""
-        if (self.folder / sample.path).is_file():
-            return []
         since, by_size = self._seen
         if time.monotonic() - since > _FRESH:
             by_size = {}
@@ -73,15 +75,15 @@ class ImageStore:
 def _content(place: Path, size: int) -> bytes | None:
     """The bytes of a file of this size, or None."""
     try:
-        return place.read_bytes() if place.stat().st_size == size else None
-    except (FileNotFoundError, NotADirectoryError):
+        return files.read(place) if place.stat().st_size == size else None
+    except (FileNotFoundError, NotADirectoryError, DatasetError):
         return None  # somebody moves files while we look
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, int]]:
     """The files in class folders and among the rejected, with their sizes."""
     for room in [*(folder / IMAGES).glob("*"), *(folder / REJECTED).glob("*")]:
-        if room.is_dir():
+        if room.is_dir() and not room.is_symlink():
             with os.scandir(room) as entries:
                 for entry in entries:
                     if entry.is_file(follow_symlinks=False):

@@ -90,6 +90,8 @@ def test_the_command_line_calls_what_byod_exports():
 
 RENAMED = {"source": "sources", "query": "queries", "name": "names", "set": "options", "no_probe": "probe"}
 TERMINAL = {"json", "open", "help", "run", "dataset", "no_browser", "show_leak"}
+OF_THE_DATASET = {"follow_links"}
+"""Options of `byod.Dataset` itself, which hold for all that is done with it."""
 """Options that are about the terminal, or name what a method belongs to."""
 
 
@@ -129,6 +131,7 @@ def test_a_keyword_is_called_like_its_option(command, functions):
         for name in option.opts
         if name.startswith("--")
     }
+    keywords |= OF_THE_DATASET & set(inspect.signature(byod.Dataset).parameters)
     assert {RENAMED.get(name, name) for name in options - TERMINAL} <= keywords
 
 

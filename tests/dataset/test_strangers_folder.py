@@ -1,5 +1,6 @@
 """A dataset folder that somebody else made: whatever lies in it, nothing outside of it is touched."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -9,13 +10,15 @@ from pathlib import Path
 import pytest
 from own_catalog import trusted
 
-from byod.api import datasets
+from byod.api import datasets, feedback
 from byod.dataset import feedback_inbox
 from byod.dataset.dataset_folder import Dataset
+from byod.schema import files
 from byod.schema.errors import DatasetError
 from byod.schema.recipe import Recipe
 from byod.tasks import TASKS
 from byod.testing import draw_classes
+from byod.training import run_folder
 
 SECRET = b"PRIVATE KEY"
 
@@ -260,3 +263,118 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(folder: Path, victim: 
     (folder / "labels.jsonl").unlink()
     os.mkfifo(folder / "labels.jsonl")
     refused(folder, victim, "not an ordinary file")
+
+
+def test_a_journal_that_names_another_file_is_refused(folder: Path, victim: Path):
+    """SQLite would open, and then remove, the file that a journal names as its own; it never comes so far."""
+    named = str(victim / "id_rsa").encode()
+    page = 512 * b"\0"
+    head = bytes.fromhex("d9d505f920a163d7") + (0).to_bytes(4, "big") * 2
+    head += ((folder / "catalog.db").stat().st_size // 4096).to_bytes(4, "big")
+    head += (512).to_bytes(4, "big") + (4096).to_bytes(4, "big")
+    record = len(named).to_bytes(4, "big") + sum(named).to_bytes(4, "big") + bytes.fromhex("d9d505f920a163d7")
+    journal = head + page[len(head) :] + (1073741824 // 4096 + 1).to_bytes(4, "big") + named + record
+    (folder / "catalog.db-journal").write_bytes(journal)
+    refused(folder, victim, "names a file elsewhere")
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["TRIGGER t AFTER INSERT ON verdicts BEGIN UPDATE samples SET path = 'x'; END", "VIEW v AS SELECT 1"],
+)
+def test_a_catalog_with_a_will_of_its_own_is_refused(folder: Path, victim: Path, what: str):
+    """A trigger could change paths after they were looked at; a catalog with one, or a view, is none of byod's."""
+    written(folder, f"CREATE {what}")
+    refused(folder, victim, "none of byod's")
+
+
+@pytest.mark.parametrize("label", ["../../victim", "a/b", ".byod", "{}"])
+@pytest.mark.parametrize("table", ["samples", "verdicts"])
+def test_a_class_is_the_name_of_a_folder(folder: Path, victim: Path, table: str, label: str):
+    """A class in the catalog that is no name of a folder is refused, since pictures would move there."""
+    written(folder, f"UPDATE {table} SET label = ?", label.format(victim))
+    refused(folder, victim, "not a place for a picture")
+
+
+def test_a_verdict_of_the_log_for_no_class_is_left_out(folder: Path, victim: Path):
+    """A line of the label log whose class would lead elsewhere is said, and the other ones rebuild the catalog."""
+    (folder / "catalog.db").unlink()
+    lines = (folder / "labels.jsonl").read_text().splitlines()
+    (folder / "labels.jsonl").write_text(
+        "\n".join([lines[0].replace('"cat"', '"../victim"'), *lines[1:]]) + "\n"
+    )
+    said: list[str] = []
+    snapshot = datasets.status(folder, say=said.append)
+    assert len(snapshot.kept) == 8
+    assert [line for line in said if "no verdict could be read from line 1" in line]
+
+
+def test_files_of_this_machine_are_read_only_where_they_are_named(folder: Path, victim: Path, tmp_path: Path):
+    """A picture outside that the catalog says is still to be fetched is not; what is named now is, whatever it says."""
+    drawn = draw_classes(tmp_path / "own", classes=("cat", "dog"), per_class=4, size=(320, 240), seed=8)
+    private, mine = drawn["dog"][0], drawn["cat"][0]
+    for url in (private.as_uri(), mine.as_uri()):
+        record = {"url": url, "path": str(private), "label": "cat", "source": "folder", "terms": "cat"}
+        written(
+            folder,
+            "INSERT INTO candidates (label, url, source, terms, round, record)"
+            " VALUES ('cat', ?, 'folder', 'cat', 9, ?)",
+            url,
+            json.dumps(record),
+        )
+        written(folder, "INSERT INTO addresses (url) VALUES (?)", url)
+    with Dataset(folder, TASKS) as dataset:
+        recipe = dataset.recipe
+    datasets.add([mine], "cat", folder, recipe, say=silent, watch=lambda tallies: None)
+    inside = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    assert private.read_bytes() not in inside
+    assert mine.read_bytes() in inside
+
+
+def test_a_report_that_is_a_link_is_not_taken_up(folder: Path, victim: Path):
+    """The picture of a waiting report that is a link to one elsewhere is refused by its name."""
+    picture = next((folder / "images" / "cat").iterdir()).read_bytes()
+    kept = feedback_inbox.keep(folder, picture, run="r", label="dog", marks=None)
+    place, _ = feedback_inbox.files_of(folder, kept.sha256)
+    place.unlink()
+    place.symlink_to(victim / "id_rsa")
+    with pytest.raises(DatasetError, match="is a link"):
+        feedback.import_feedback(folder, say=silent, watch=lambda tallies: None)
+    assert place.is_symlink()
+
+
+def test_an_unfinished_training_is_not_taken_up_through_links(folder: Path, victim: Path):
+    """A folder of a training cut off that holds a link is refused, and nothing in it is written or removed."""
+    runs = folder / "runs"
+    with pytest.raises(KeyboardInterrupt), run_folder.unfinished(runs / "first", {"a": 1}) as part:
+        raise KeyboardInterrupt
+    (part / "work" / "own").symlink_to(victim)
+    outside = contents(victim)
+    with pytest.raises(DatasetError, match="is a link"), run_folder.unfinished(runs / "first", {"a": 1}):
+        pytest.fail("it was taken up")
+    part.rename(victim.parent / "away")
+    part.symlink_to(victim)
+    for anew in (False, True):
+        taken = run_folder.unfinished(runs / "first", {"a": 1}, fresh=anew)
+        with pytest.raises(DatasetError, match="is a link"), taken:
+            pytest.fail("it was taken up")
+    assert contents(victim) == outside
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.onnx", "examples.csv", "predictions.csv"])
+def test_a_run_is_read_through_no_link(victim: Path, tmp_path: Path, name: str):
+    """A file of a run that is a link is refused by its name, and one for copying is not copied."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / name).symlink_to(victim / "id_rsa")
+    reads = {
+        "model.json": lambda: run_folder.task_of(run),
+        "model.onnx": lambda: run_folder.model_file(run / name, "0" * 64),
+        "examples.csv": lambda: run_folder.read_examples(run),
+        "predictions.csv": lambda: run_folder.read_lines(run, dict),
+    }
+    with pytest.raises(DatasetError, match=f"{name} is a link"):
+        reads[name]()
+    with pytest.raises(DatasetError, match=f"{name} is a link"):
+        files.copy(run / name, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()

@@ -39,6 +39,12 @@ def pictures(path: Path, label: str | None = None) -> Iterator[Candidate]:
         yield Candidate(url=file.as_uri(), path=file, label=name, source=NAME, terms=name, rank=rank)
 
 
+def behind_link(place: Path, file: Path) -> bool:
+    """True of a file that a link below the folder `place` leads to; the folder itself may be reached through any."""
+    below = file.relative_to(place).parts if file.is_relative_to(place) else ()
+    return any(place.joinpath(*below[:number]).is_symlink() for number in range(1, len(below) + 1))
+
+
 def _labelled(path: Path, label: str | None) -> Iterator[tuple[str, Path]]:
     if label is not None:
         for file in [path] if path.is_file() else _files(path):

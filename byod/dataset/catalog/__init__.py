@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from byod.dataset.catalog import strange
 from byod.dataset.catalog.candidates import Candidates
 from byod.dataset.catalog.guarded import CatalogDamaged
 from byod.dataset.catalog.reviews import Reviews
@@ -97,6 +98,14 @@ class Catalog:
         """True if it knows of no picture, offer or verdict: just made, or its content was lost."""
         rows = " UNION ALL ".join(f"SELECT 1 FROM {table}" for table in ("samples", "candidates", "verdicts"))
         return self._connection.execute(f"SELECT 1 FROM ({rows}) LIMIT 1").fetchone() is None
+
+    def check(self, folder: Path) -> None:
+        """See that nothing in it leads out of the dataset at `folder`, nor changes rows unasked.
+
+        Raises:
+            DatasetError: something does.
+        """
+        strange.check(self._connection, folder)
 
     def promise_move(self, source: str, target: str) -> None:
         """Journal a file move (paths relative to the dataset folder) before it happens."""

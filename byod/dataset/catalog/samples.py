@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 
@@ -112,19 +111,6 @@ class Samples:
             " WHERE path <> '' AND IFNULL(reason, '') <> 'deleted'"
         )
         return {path: (sha256, size, mtime_ns, label) for path, sha256, size, mtime_ns, label in rows}
-
-    def astray(self) -> str | None:
-        """A path that no byod writes, since it may lead out of the dataset; None where there is none.
-
-        A picture lies in `images/`, `rejected/` or `.byod/incoming/`, and no part of its path begins with a dot.
-        """
-        foreign = " OR path GLOB '*[\\:]*'" if os.name == "nt" else ""
-        row = self._sql.execute(
-            "SELECT path FROM samples WHERE path <> '' AND NOT path GLOB '.byod/incoming/[^./]*'"
-            " AND NOT path GLOB 'images/[^./]*/[^./]*' AND NOT path GLOB 'rejected/[^./]*/[^./]*'"
-            f" OR substr(path, 2) GLOB '*/.*'{foreign} LIMIT 1"
-        ).fetchone()
-        return None if row is None else str(row[0])
 
     def kept(self) -> dict[str, int]:
         """Count the samples in each class folder."""

@@ -116,11 +116,11 @@ def _page(staging: Path) -> None:
 
 
 def _model(staging: Path, run: Path, serving: Serving, card: Card, about: About) -> None:
-    files = serving.nets(card)
-    for file in files.values():
-        shutil.copyfile(run / file, staging / file)
+    named = serving.nets(card)
+    for file in named.values():
+        files.copy(run / file, staging / file)
     nets = {
-        name: OfflineNet(file=file, bytes=(staging / file).stat().st_size) for name, file in files.items()
+        name: OfflineNet(file=file, bytes=(staging / file).stat().st_size) for name, file in named.items()
     }
     finder = serving.page_rule(card)
     described = OfflineModel(**dict(about), nets=nets, finder=finder).model_dump(

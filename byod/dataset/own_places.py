@@ -1,0 +1,89 @@
+"""What byod keeps in a dataset folder, looked at before it is opened: none of it may be a link, a pipe or a device.
+
+A folder from somebody else may hold anything. What libraries open by its path (SQLite, the lock) is looked at here; all
+else goes through `byod.schema.files`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from byod.dataset import label_log
+from byod.schema import files
+from byod.schema import recipe as recipes
+from byod.schema.errors import DatasetError
+from byod.schema.task import Storage
+
+IMAGES = "images"
+REJECTED = "rejected"
+INCOMING = ".byod/incoming"
+STAGED_LABELS = ".byod/marks"
+"""Labels that a review told, until the moves promised with them are made."""
+CATALOG = "catalog.db"
+_JOURNAL = f"{CATALOG}-journal"
+_FILES = (
+    *(recipes.FILE, label_log.FILE, CATALOG, f"{CATALOG}-wal", f"{CATALOG}-shm", _JOURNAL),
+    *("CREDITS.csv", "README.md", ".byod/lock", ".byod/written", ".byod/state", ".byod/review-key"),
+)
+_ROOMS = (IMAGES, REJECTED, "runs", INCOMING, STAGED_LABELS, ".byod/reports", ".byod/replaced")
+_SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
+"""Ends a journal that names another file. Source: https://www.sqlite.org/fileformat.html#the_rollback_journal"""
+
+
+def check(folder: Path) -> None:
+    """See that what byod keeps in a dataset folder is really there, and not behind a link, nor a pipe or a device.
+
+    Raises:
+        DatasetError: it is not.
+    """
+    for name in _FILES:
+        place = files.inside(folder, name)
+        if place.exists() and not place.is_file():
+            raise DatasetError(f"{place} is not an ordinary file, and byod needs one there; move it away")
+    for name in _ROOMS:
+        check_room(folder, name)
+    _check_journal(folder / _JOURNAL)
+
+
+def check_room(folder: Path, name: str) -> None:
+    """See that a folder in a dataset is none behind a link, and no file.
+
+    Raises:
+        DatasetError: it is one.
+    """
+    place = files.inside(folder, name)
+    if place.exists() and not place.is_dir():
+        raise files.no_folder(place)
+
+
+def check_moves(folder: Path, storage: Storage | None, moves: Iterable[tuple[int, str, str]]) -> None:
+    """See that all journalled moves (number, source, target) are of pictures and their labels, before any is made.
+
+    Raises:
+        DatasetError: one leads out of the folder or through a link, or is of another file.
+    """
+    rooms = (
+        f"{IMAGES}/",
+        f"{REJECTED}/",
+        f"{INCOMING}/",
+        f"{STAGED_LABELS}/",
+        *([f"{storage.folder}/"] if storage else ()),
+    )
+    known: set[str] = set()
+    for _, *places in moves:
+        for place in places:
+            files.inside(folder, place, known)
+            if not place.startswith(rooms) or "/." in place:
+                raise files.leads_out(folder, place)
+
+
+def _check_journal(file: Path) -> None:
+    """Refuse a journal of SQLite's that names another file, which SQLite would open, and remove.
+
+    byod never writes to two catalogs at once, so no journal of its own names one.
+    """
+    if file.exists() and files.read(file).endswith(_SUPER_JOURNAL):
+        raise DatasetError(
+            f"{file} is none of byod's (it names a file elsewhere), so nothing was changed; remove it"
+        )
