@@ -20,6 +20,7 @@ from byod.dataset.label_log import LabelLog
 from byod.dataset.own_places import CATALOG, INCOMING
 from byod.report import attribution
 from byod.report.attribution import Credit
+from byod.schema import files
 from byod.schema.errors import ByodError
 from byod.schema.files import Folder
 from byod.schema.reasons import Reason
