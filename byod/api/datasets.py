@@ -122,7 +122,7 @@ def add(
         candidate
         for path in paths
         for candidate in own_pictures.pictures(path, label)
-        if passed.takes(str(candidate.path)) and not _is_linked(path, candidate, links)
+        if passed.takes(str(candidate.path)) and not _is_linked(path, candidate.path, links)
     )
     with _collecting(folder, recipe, False, say) as dataset:
         snapshot = _take(found, dataset, local_files.read, watch)
@@ -131,9 +131,8 @@ def add(
         return snapshot
 
 
-def _is_linked(place: Path, candidate: Candidate, links: folder_files.Links) -> bool:
+def _is_linked(place: Path, file: Path | None, links: folder_files.Links) -> bool:
     """True of a picture in a given folder that is to be passed over, since it lies behind a link; it is noted."""
-    file = candidate.path
     linked = file is not None and not links.follow and own_pictures.behind_link(place.absolute(), file)
     if linked:
         links.passed.add(str(file))
@@ -156,8 +155,13 @@ def add_labelled(
     if there is not None and there.task != name:
         raise UsageError(f"{folder} is for the task {there.task}, not {name}; use --into another folder")
     found = TASKS[name].exchange.read(labels, pictures, there)
-    passed = PassedOver()
-    usable = [each for each in found.pictures if passed.takes(str(each.path.absolute()))]
+    passed, links = PassedOver(), folder_files.Links(told_to_follow())
+    usable = [
+        each
+        for each in found.pictures
+        if passed.takes(str(each.path.absolute()))
+        and not any(_is_linked(place, each.path.absolute(), links) for place in pictures)
+    ]
     known = {each.path.absolute().as_uri(): each for each in usable}
     candidates = [
         Candidate(
@@ -178,7 +182,7 @@ def add_labelled(
     with _collecting(folder, found.recipe, False, say) as dataset:
         reading = LabelledFiles(dataset, known, labels_of)
         Collection(dataset, reading.fetch, watch, per_class=None).take((each, None) for each in candidates)
-        for line in passed.lines():
+        for line in (*passed.lines(), *links.lines()):
             say(line)
         return finish(dataset)
 

@@ -140,8 +140,10 @@ def shrunk(source: Path) -> bytes:
 
 
 def _linked(source: Path, target: Path) -> bool:
-    """Give the file a second name; False where the disk cannot."""
+    """Give the file a second name; False where the disk cannot, and of one that is a link."""
     try:
+        if source.is_symlink():
+            return False
         os.link(source, target)
     except FileNotFoundError:
         raise

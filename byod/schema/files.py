@@ -45,6 +45,10 @@ Place = tuple[str, int | None]
 """What a function of `os` is given: a name, and the handle of its folder (None: the name is a whole path)."""
 
 
+class OccupiedError(DatasetError, FileExistsError):
+    """A file stands where a folder is to be made."""
+
+
 class Folder:
     """An open folder; close it, or use `opened`.
 
@@ -176,7 +180,9 @@ class Folder:
                     os.mkdir(leaf, dir_fd=handle)
                 except FileExistsError:
                     if not os.path.isdir(place := self.path.joinpath(*parts[:number])):
-                        raise is_link(place) if place.is_symlink() else no_folder(place) from None
+                        raise (
+                            is_link(place) if place.is_symlink() else OccupiedError(str(no_folder(place)))
+                        ) from None
 
     def clear(self, name: str = "", *, older_than: float = 0.0) -> None:
         """Remove the temporary files that a kill left in a folder (`replacing` was their way in).

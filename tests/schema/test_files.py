@@ -214,3 +214,82 @@ def test_a_link_anywhere_on_the_way_is_refused(tmp_path: Path, link: str):
         files.inside(folder, "images/cat/a.jpg", {str(folder / "rejected")})
     (tmp_path / "alias").symlink_to(folder)
     assert files.inside(tmp_path / "alias", "points/a.json") == tmp_path / "alias" / "points" / "a.json"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links and pipes need rights on Windows")
+def test_only_an_ordinary_file_is_read(tmp_path: Path):
+    """A file is read; a link to it, a pipe, a folder and a file behind a link are refused by name, at once."""
+    (tmp_path / "set" / "in").mkdir(parents=True)
+    (tmp_path / "set" / "in" / "a").write_bytes(b"a")
+    (tmp_path / "set" / "link").symlink_to(tmp_path / "set" / "in" / "a")
+    (tmp_path / "set" / "door").symlink_to(tmp_path / "set" / "in")
+    os.mkfifo(tmp_path / "set" / "pipe")
+    with files.opened(tmp_path / "set") as folder:
+        assert folder.read("in/a") == b"a"
+        for name, why in (
+            ("link", "link is a link"),
+            ("door/a", "door is a link"),
+            ("pipe", "not an ordinary file"),
+        ):
+            with pytest.raises(DatasetError, match=why):
+                folder.read(name)
+        with pytest.raises(DatasetError, match="not an ordinary file"):
+            folder.read("in")
+        with pytest.raises(FileNotFoundError):
+            folder.read("in/b")
+        for act in (folder.touch, lambda name: folder.cut(name, 0), lambda name: folder.append(name, b"b")):
+            with pytest.raises(DatasetError, match="is a link"):
+                act("link")
+    assert (tmp_path / "set" / "in" / "a").read_bytes() == b"a"
+    for name in ("link", "pipe"):
+        assert not files.is_ordinary(tmp_path / "set" / name)
+        with pytest.raises(DatasetError):
+            files.read(tmp_path / "set" / name)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_removing_removes_the_link_itself(tmp_path: Path):
+    """Of a link, the link goes; behind one, nothing does; what is not there is gone already."""
+    (tmp_path / "out" / "empty").mkdir(parents=True)
+    (tmp_path / "out" / "a").write_bytes(b"a")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "link").symlink_to(tmp_path / "out" / "a")
+    (tmp_path / "set" / "door").symlink_to(tmp_path / "out")
+    with files.opened(tmp_path / "set") as folder:
+        folder.remove("link")
+        folder.remove("link")
+        for act in (lambda: folder.remove("door/a"), lambda: folder.remove_folder("door/empty")):
+            with pytest.raises(DatasetError, match="door is a link"):
+                act()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "door", "empty", "out", "set"]
+
+
+def test_what_stands_where_a_folder_belongs_is_said(tmp_path: Path):
+    """A file on the way to a name, or a folder in the place of a file, is one line and no traceback."""
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "folder").mkdir()
+    with files.opened(tmp_path) as folder:
+        for act in (
+            lambda: folder.make("file"),
+            lambda: folder.replace("file/a", b""),
+            lambda: folder.make("file/a"),
+        ):
+            with pytest.raises(DatasetError, match="file is not a folder"):
+                act()
+        with pytest.raises(DatasetError, match="folder is not an ordinary file"):
+            folder.replace("folder", b"")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+@pytest.mark.parametrize("name", ["link", "in/link", "door"])
+def test_a_tree_with_a_link_is_told(tmp_path: Path, name: str):
+    """A link at any depth, to a file or a folder, is found; a tree of files and folders is well."""
+    (tmp_path / "set" / "in").mkdir(parents=True)
+    (tmp_path / "set" / "in" / "a").write_bytes(b"a")
+    files.check_tree(tmp_path / "set")
+    (tmp_path / "set" / name).symlink_to(
+        tmp_path / "set" / "in" if name == "door" else tmp_path / "set" / "in" / "a"
+    )
+    with pytest.raises(DatasetError, match=f"{name} is a link"):
+        files.check_tree(tmp_path / "set")

@@ -20,6 +20,7 @@ from typing import NamedTuple, Protocol
 from byod.images.picture_types import SUFFIXES
 from byod.schema.errors import DatasetError, UsageError
 from byod.schema.names import PassedOver, hidden
+from byod.schema.picture_files import told_to_follow
 
 MAX_ENTRIES = 2_000_000
 MAX_MEMBER = 1_000_000_000
@@ -69,24 +70,31 @@ class FolderStore:
     def __init__(self, where: Path) -> None:
         self.where = where
         self._passed = PassedOver("their names are not UTF-8 or hold what nobody sees", _plain)
+        self._links = 0
         self.entries = {entry.name: entry for entry in self._found()}
 
     def _found(self) -> Iterator[Entry]:
         def broken(error: OSError) -> None:
             raise DatasetError(f"{error.filename} cannot be read ({error.strerror})") from error
 
+        follow = told_to_follow()
         for place, folders, files in os.walk(self.where, onerror=broken):
             folders[:] = sorted(name for name in folders if not _hidden(name))
             for file in sorted(files):
                 path = Path(place, file)
                 name = path.relative_to(self.where).as_posix()
-                if not _hidden(file) and path.is_file() and self._passed.takes(name):
+                if _hidden(file) or not path.is_file():
+                    continue
+                if path.is_symlink() and not follow:
+                    self._links += 1
+                elif self._passed.takes(name):
                     yield Entry(name, path.stat().st_size)
 
     @property
     def passed_over(self) -> tuple[str, ...]:
-        """A line about the files whose names cannot be used; see `Store`."""
-        return self._passed.lines()
+        """A line about the files whose names cannot be used, and one about links; see `Store`."""
+        links = f"{self._links} links to files are passed over; with BYOD_FOLLOW_LINKS=1 they are read"
+        return (*self._passed.lines(), *([links] if self._links else []))
 
     def read(self, name: str) -> bytes:
         """The bytes of a file; see `Store`."""
@@ -172,6 +180,8 @@ class ZipStore:
 def _refused(member: zipfile.ZipInfo) -> str | None:
     """The reason to keep away from the whole archive because of a member, or None."""
     name = member.filename.replace("\\", "/")
+    if not name:
+        return "has no name"
     if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
         return "leads out of the archive"
     if not _plain(name):

@@ -408,11 +408,12 @@ def test_evaluating_on_other_pictures(drawn, run, tmp_path):
         evaluate_run(run, TrainingSet(tuple(learned), known, POINTS), "there")
 
 
-def test_comparing_runs_on_the_same_heads(drawn, run, tmp_path):
+def test_comparing_runs_on_the_same_heads(drawn, run, tmp_path, monkeypatch):
     """Metrics of each run are those of its own card on the same heads; the blind one is really worse."""
     other = tmp_path / "home" / "runs" / "blind"
     train(drawn, other, {"blind": "true"})
     (tmp_path / "home" / "images").symlink_to(drawn[0][0].path.parent.parent, target_is_directory=True)
+    monkeypatch.setenv("BYOD_FOLLOW_LINKS", "1")
     home = tmp_path / "home" / "runs" / "first"
     import shutil
 
