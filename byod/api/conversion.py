@@ -12,7 +12,7 @@ from byod.api import convert as conversions
 from byod.api.dataset_object import Dataset, dataset_with
 from byod.api.plan import folder_given, several
 from byod.api.progress_display import progress_display
-from byod.dataset import dataset_folder
+from byod.dataset import dataset_list
 from byod.schema import recipe
 from byod.schema.errors import UsageError
 from byod.schema.progress import Say
@@ -102,7 +102,7 @@ def _check(format: str, given: Mapping[str, object]) -> None:
 def _place(format: str, into: Path | None) -> Path:
     if into is None and format != "cats":
         raise UsageError("say where the dataset belongs: --into datasets/NAME")
-    return into or dataset_folder.ROOT / "cats"
+    return into or dataset_list.ROOT / "cats"
 
 
 def _cats(

@@ -11,7 +11,7 @@ from byod.api.picture_table import COLUMNS, picture_rows
 from byod.api.plan import at_least, folder_given, texts
 from byod.api.progress_display import progress_display
 from byod.api.run_object import Run
-from byod.dataset import dataset_folder, feedback_inbox
+from byod.dataset import dataset_list, feedback_inbox
 from byod.dataset.assign_splits import SplitDone
 from byod.report import dataset_statistics
 from byod.schema import recipe as recipes
@@ -75,7 +75,7 @@ class Dataset:
 
     def __init__(self, folder: str | Path | None = None, *, follow_links: bool = False) -> None:
         self._follow_links = follow_links
-        self.folder = dataset_folder.find(None if folder is None else str(folder))
+        self.folder = dataset_list.find(None if folder is None else str(folder))
 
     def __repr__(self) -> str:
         """The call that opens it."""
@@ -112,7 +112,7 @@ class Dataset:
         from byod.api.runs import find_runs
 
         try:
-            return [Run(folder) for folder in find_runs(str(self.folder), dataset_folder.ROOT)]
+            return [Run(folder) for folder in find_runs(str(self.folder), dataset_list.ROOT)]
         except ModelError:
             return []  # nothing was trained yet
 

@@ -12,7 +12,7 @@ from typing import TypedDict
 from pydantic import ValidationError
 
 from byod.collection.download import Limits
-from byod.dataset import dataset_folder
+from byod.dataset import dataset_list
 from byod.schema import recipe
 from byod.schema.errors import DatasetError, UsageError
 from byod.schema.names import in_utf8, is_utf8
@@ -54,7 +54,7 @@ def plan(
             raise UsageError('name the classes to collect, like: byod collect "brokkoli" "blumenkohl"')
         if not names:
             raise UsageError("say where the pictures of the list belong: --into datasets/NAME")
-        folder = dataset_folder.find_for_classes(names, recipe.Recipe().task)
+        folder = dataset_list.find_for_classes(names, recipe.Recipe().task)
     exists = again is not None or (folder / recipe.FILE).exists()
     planned = recipe.read(folder) if exists else recipe.Recipe()
     if (task := TASKS.get(planned.task)) is not None and task.stored:
@@ -77,7 +77,7 @@ def plan(
 def plan_add(label: str | None, into: Path | None, changes: Mapping[str, object]) -> tuple[Path, Recipe]:
     """Choose the folder that own pictures go to, and its recipe with their class in it."""
     try:
-        folder = into or dataset_folder.find(None)
+        folder = into or dataset_list.find(None)
     except DatasetError:
         raise UsageError("there is no dataset here yet; pass --into datasets/NAME") from None
     planned = recipe.read(folder) if (folder / recipe.FILE).exists() else recipe.Recipe()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from byod.api.plan import at_least, folder_given
 from byod.api.progress_display import progress_display
-from byod.dataset import dataset_folder
+from byod.dataset import dataset_list
 from byod.schema import files
 from byod.schema.config import Settings
 from byod.schema.errors import ModelError, PictureError, UsageError
@@ -53,7 +53,7 @@ class Run:
     def __init__(self, folder: str | Path | None = None) -> None:
         from byod.api import runs
 
-        self.folder = runs.find_run(None if folder is None else str(folder), dataset_folder.ROOT)
+        self.folder = runs.find_run(None if folder is None else str(folder), dataset_list.ROOT)
 
     def __repr__(self) -> str:
         """The call that opens it."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from byod.dataset.dataset_folder import datasets_under
-from byod.schema import files
+from byod.dataset.dataset_list import datasets_under
+from byod.schema import files, places
 from byod.schema.errors import ModelError, UsageError
 from byod.schema.progress import Say
 from byod.tasks import of_run
@@ -93,4 +93,4 @@ def find_runs(named: str | None, root: Path) -> list[Path]:
 
 def _room(dataset: Path) -> Path:
     """The folder of a dataset's runs, which is none behind a link."""
-    return files.inside(dataset, "runs")
+    return places.inside(dataset, "runs")

@@ -12,7 +12,7 @@ from byod.api.dataset_object import Dataset, dataset_with
 from byod.api.plan import LimitOptions, Terms, folder_given
 from byod.api.progress_display import ProgressDisplay, progress_display
 from byod.api.run_object import Run
-from byod.dataset import dataset_folder
+from byod.dataset import dataset_list
 from byod.schema import recipe as recipes
 from byod.schema.config import Settings
 from byod.schema.errors import UsageError
@@ -229,7 +229,7 @@ def _add_labelled(
 def _add_reports(into: Path | None, display: ProgressDisplay) -> Dataset:
     from byod.api import feedback
 
-    folder = into or dataset_folder.find(None)
+    folder = into or dataset_list.find(None)
     watch = display.watch(recipes.read(folder))
     return dataset_with(folder, feedback.import_feedback(folder, say=display.say, watch=watch))
 
@@ -258,6 +258,6 @@ def compare(*runs: str | Path | Run, into: str | Path = "compare.html", follow_l
 
     given = [str(run.folder if isinstance(run, Run) else run) for run in runs]
     named: list[str | None] = [*given] or [None]
-    folders = [folder for one in named for folder in find_runs(one, dataset_folder.ROOT)]
+    folders = [folder for one in named for folder in find_runs(one, dataset_list.ROOT)]
     with following(follow_links):
         return evaluate.compare(list(dict.fromkeys(folders)), Path(into))

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from byod.collection.sources import SOURCES
-from byod.dataset.dataset_folder import ROOT, datasets_under
+from byod.dataset.dataset_list import ROOT, datasets_under
 from byod.dataset.own_places import INCOMING
 from byod.schema import defaults
 from byod.schema.config import Settings

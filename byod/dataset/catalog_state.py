@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from byod.dataset import label_log
 from byod.dataset.own_places import CATALOG
-from byod.schema import file_formats, files
+from byod.schema import file_formats, files, places
 from byod.schema.errors import DatasetError
 from byod.schema.files import Folder
 from byod.schema.records import Record
@@ -119,7 +119,7 @@ class CatalogState:
         self._folder.replace(FILE, state.model_dump_json().encode() + b"\n", flush=True)
 
     def _read(self) -> State | None:
-        file = files.inside(self._folder.path, FILE)
+        file = places.inside(self._folder.path, FILE)
         try:
             with file.open("rb") as content:
                 return file_formats.read(State, content.read(_LONGEST), file, DatasetError)

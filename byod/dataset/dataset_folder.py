@@ -29,15 +29,13 @@ from byod.dataset.catalog import Catalog, check_version
 from byod.dataset.catalog_state import CatalogState
 from byod.dataset.folder_files import Links
 from byod.dataset.own_places import CATALOG, IMAGES, REJECTED
-from byod.schema import files, names, paths
+from byod.schema import files, names, paths, places
 from byod.schema import recipe as recipes
-from byod.schema.errors import DatasetError, DatasetLocked, UsageError
+from byod.schema.errors import DatasetError, DatasetLocked
 from byod.schema.picture_files import told_to_follow
 from byod.schema.recipe import Recipe
 from byod.schema.records import DuplicateGroup, Example, Placement, Sample, Snapshot, Status
 from byod.schema.task import Tasks, label_file, task_of
-
-ROOT = Path("datasets")
 
 
 class Dataset:
@@ -108,7 +106,7 @@ class Dataset:
 
     def _make_good(self) -> None:
         """Do what a kill or a power cut left undone."""
-        recovery.finish_moves(self.files, self.catalog, self.task.storage)
+        self._finish_moves()
         recovery.check_arrivals(self.files, self.catalog, self.task.storage)
         if not self.lost:
             recovery.clear_incoming(self.files, self.catalog)
@@ -192,7 +190,7 @@ class Dataset:
                         continue
                     path = sample.path
                 if path != sample.path:
-                    files.inside(self.folder, paths.of_picture(path), known)
+                    places.inside(self.folder, paths.of_picture(path), known)
                 taken.add(path)
                 if path != sample.path:
                     self.catalog.promise_move(sample.path, path)
@@ -227,7 +225,28 @@ class Dataset:
         with self.catalog.transaction():
             yield
         if not self.catalog.in_transaction:
-            recovery.finish_moves(self.files, self.catalog, self.task.storage)
+            self._finish_moves()
+
+    def _finish_moves(self) -> None:
+        """Carry out the moves that are promised and not yet done."""
+        promised = self.catalog.promised_moves()
+        if not promised:
+            return
+        own_places.check_moves(
+            self.folder, self.task.storage, promised
+        )  # all of them before the first is carried out
+        rooms: set[str] = set()
+        for _, source, target in promised:
+            if (room := os.path.dirname(target)) not in rooms:
+                self.files.make(room)
+            rooms |= {room, os.path.dirname(source)}
+            # else it moved before a kill, or somebody took it away: the next look at the folders tells
+            if (self.folder / source).exists():
+                self.files.move(source, target)
+        # the promise stands until the names are on the disk
+        self.files.flush_names(room for room in rooms if (self.folder / room).is_dir())
+        with self.catalog.transaction(lasting=False):
+            self.catalog.moves_done(promised[-1][0])
 
     def flush_arrivals(self) -> None:
         """See that the pictures that arrived, and their labels, are on the disk, before a row names their place."""
@@ -313,72 +332,3 @@ class Dataset:
             and (part := snapshot.splits.get(sample.sha256))
             and part.known
         ]
-
-
-def has_pictures(folder: Path) -> bool:
-    """True if a dataset folder holds any picture; one without is only a recipe."""
-    return any(True for room in (folder / IMAGES).glob("*") if room.is_dir() and any(room.iterdir()))
-
-
-def datasets_under(root: Path = ROOT) -> Iterator[Path]:
-    """The dataset folders under `root`, by name."""
-    if root.is_dir():
-        for folder in sorted(root.iterdir()):
-            if (folder / recipes.FILE).is_file():
-                yield folder
-
-
-def find(named: str | None, root: Path = ROOT) -> Path:
-    """The dataset a command means: the folder or name given, or the one byod last wrote to.
-
-    Raises:
-        DatasetError: there is none.
-    """
-    if named is not None:
-        for folder in (Path(named), root / named):
-            if (folder / recipes.FILE).is_file():
-                return folder
-        raise DatasetError(
-            f"{named} is not a dataset (a folder with {recipes.FILE}); `byod collect` makes one"
-        )
-    found = [folder for folder in datasets_under(root) if has_pictures(folder)]
-    if not found:
-        raise DatasetError(f'no dataset with pictures under {root}/; start with: byod collect "cat" "dog"')
-    return max(found, key=_last_written)
-
-
-def _last_written(folder: Path) -> float:
-    mark = folder / ".byod" / "written"
-    return (mark if mark.exists() else folder / recipes.FILE).stat().st_mtime
-
-
-def find_for_classes(names: Iterable[str], task: str, root: Path = ROOT) -> Path:
-    """The folder of the dataset with just these classes, in any order, or where to make it.
-
-    A recipe that was never run is not taken for one: it is run by its name (`--recipe`).
-
-    Raises:
-        UsageError: the classes are given twice, or the dataset is for another task.
-        DatasetError: the place is taken by something else.
-    """
-    shown = [recipes.check_class_name(name) for name in names]
-    wanted = set(shown)
-    if len(wanted) != len(shown):
-        raise UsageError("the same class is named twice")
-    for folder in datasets_under(root):
-        recipe = recipes.read(folder)
-        only_a_recipe = not (folder / "catalog.db").exists() and not has_pictures(folder)
-        if {recipes.tidy(entry.name) for entry in recipe.classes.values()} == wanted and not only_a_recipe:
-            if recipe.task != task:
-                raise UsageError(
-                    f"{folder} is for the task {recipe.task}, not {task}; use --into another folder"
-                )
-            return folder
-    folder = root / recipes.dataset_name(shown)
-    if (folder / recipes.FILE).exists() and {
-        recipes.tidy(c.name) for c in recipes.read(folder).classes.values()
-    } != wanted:
-        raise DatasetError(
-            f"{folder} holds other classes; say --into {folder} to add to it, or name another folder"
-        )
-    return folder

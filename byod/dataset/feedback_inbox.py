@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from byod.images.decode import QUALITY, opened
-from byod.schema import file_formats, files
+from byod.schema import file_formats, files, places
 from byod.schema.errors import DatasetError
 from byod.schema.keypoints import MAX_BYTES, Keypoints
 from byod.schema.records import Record, Sha256
@@ -49,7 +49,7 @@ def keep(dataset: Path, content: bytes, *, run: str, label: str | None, marks: K
         PictureError: the picture cannot be opened.
         DatasetError: so many wait already, or the marks are those of a picture of another size.
     """
-    files.inside(dataset, ROOM)
+    places.inside(dataset, ROOM)
     image, *size = opened(content)
     sent = (size[0], size[1])
     if marks is not None and (marks.width, marks.height) != sent:
@@ -99,7 +99,7 @@ def waiting(dataset: Path) -> Iterator[Feedback]:
     Raises:
         DatasetError: one of the files is none of byod's, or a newer byod wrote it.
     """
-    files.inside(dataset, ROOM)
+    places.inside(dataset, ROOM)
     for file in sorted((dataset / ROOM).glob("[!.]*.json")):
         try:
             if file.lstat().st_size > MAX_BYTES:
@@ -107,7 +107,7 @@ def waiting(dataset: Path) -> Iterator[Feedback]:
             found = file_formats.read(Feedback, files.read(file), file, DatasetError)
             picture, _ = files_of(dataset, found.sha256)
             if picture.exists() and not files.is_ordinary(picture):
-                raise files.is_link(picture)
+                raise places.is_link(picture)
             yield found
         except ValidationError as error:
             raise DatasetError(f"{file}: {file_formats.fault(error)}; fix or remove that file") from error

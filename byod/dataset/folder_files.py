@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from byod.dataset.own_places import IMAGES, REJECTED
-from byod.schema import files
+from byod.schema import places
 from byod.schema.errors import DatasetError
 from byod.schema.recipe import Recipe, safe_folder
 from byod.schema.records import Record
@@ -66,7 +66,7 @@ class Links:
                     continue
                 path = f"{room}/{entry.name}"
                 if room == REJECTED:
-                    files.inside(folder, path)
+                    places.inside(folder, path)
                 elif self.follow and entry.is_dir() and _is_safe(entry.name):
                     self.followed.add(path)
                 elif entry.name in recipe.classes:

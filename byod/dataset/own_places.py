@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from byod.dataset import label_log
-from byod.schema import files
+from byod.schema import files, places
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError
 from byod.schema.task import Storage
@@ -38,7 +38,7 @@ def check(folder: Path) -> None:
         DatasetError: it is not.
     """
     for name in _FILES:
-        place = files.inside(folder, name)
+        place = places.inside(folder, name)
         if place.exists() and not place.is_file():
             raise DatasetError(f"{place} is not an ordinary file, and byod needs one there; move it away")
     for name in _ROOMS:
@@ -52,9 +52,9 @@ def check_room(folder: Path, name: str) -> None:
     Raises:
         DatasetError: it is one.
     """
-    place = files.inside(folder, name)
+    place = places.inside(folder, name)
     if place.exists() and not place.is_dir():
-        raise files.no_folder(place)
+        raise places.no_folder(place)
 
 
 def check_moves(folder: Path, storage: Storage | None, moves: Iterable[tuple[int, str, str]]) -> None:
@@ -71,11 +71,11 @@ def check_moves(folder: Path, storage: Storage | None, moves: Iterable[tuple[int
         *([f"{storage.folder}/"] if storage else ()),
     )
     known: set[str] = set()
-    for _, *places in moves:
-        for place in places:
-            files.inside(folder, place, known)
+    for _, source, target in moves:
+        for place in (source, target):
+            places.inside(folder, place, known)
             if not place.startswith(rooms) or "/." in place:
-                raise files.leads_out(folder, place)
+                raise places.leads_out(folder, place)
 
 
 def _check_journal(file: Path) -> None:

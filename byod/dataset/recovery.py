@@ -7,12 +7,10 @@ with an empty one, which `sync` fills from the folders, `labels.jsonl` and `CRED
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-from byod.dataset import own_places
 from byod.dataset.catalog import Catalog, CatalogDamaged
 from byod.dataset.catalog.verdicts import DELETED_BY_HAND
 from byod.dataset.catalog_state import CatalogState, Left
@@ -86,26 +84,6 @@ def _set_aside(folder: Folder, state: CatalogState) -> str:
             folder.move(name, f"{place}/{name}")
     folder.flush_names([place])
     return place
-
-
-def finish_moves(folder: Folder, catalog: Catalog, storage: Storage | None) -> None:
-    """Carry out the moves that are promised and not yet done."""
-    promised = catalog.promised_moves()
-    own_places.check_moves(folder.path, storage, promised)  # all of them before the first one is carried out
-    rooms: set[str] = set()
-    for _, source, target in promised:
-        if (room := os.path.dirname(target)) not in rooms:
-            folder.make(room)
-            rooms.add(room)
-        rooms.add(os.path.dirname(source))
-        # else it moved before a kill, or somebody took it away: the next look at the folders tells
-        if (folder.path / source).exists():
-            folder.move(source, target)
-    if promised:
-        # the promise stands until the names are on the disk
-        folder.flush_names(room for room in rooms if (folder.path / room).is_dir())
-        with catalog.transaction(lasting=False):
-            catalog.moves_done(promised[-1][0])
 
 
 def clear_incoming(folder: Folder, catalog: Catalog) -> None:

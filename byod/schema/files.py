@@ -17,14 +17,15 @@ import re
 import secrets
 import shutil
 import stat
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
+from byod.schema import flushing
 from byod.schema.errors import DatasetError
+from byod.schema.places import inside, is_link, no_file, no_folder, parts_of
 
 HANDLES = {os.open, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 """Whether files can be reached from the handle of a folder here."""
@@ -82,14 +83,14 @@ class Folder:
             try:
                 with stream:
                     yield stream
-                    _flush(stream, flush)
+                    flushing.flush_stream(stream, flush)
                 os.replace(part, leaf, src_dir_fd=handle, dst_dir_fd=handle)
             except BaseException as error:
                 os.unlink(part, dir_fd=handle)
                 if isinstance(error, IsADirectoryError):
-                    raise _no_file(self.path / name, stat.S_IFDIR) from error
+                    raise no_file(self.path / name, stat.S_IFDIR) from error
                 raise
-            _flush_folder(handle, flush)
+            flushing.flush_folder(handle, flush)
 
     def replace(self, name: str, content: bytes, *, mode: int = 0o666, flush: bool = False) -> None:
         """Put `content` in the place of `name`; a reader sees the old file or the new one, never half of either."""
@@ -154,8 +155,8 @@ class Folder:
         with self._at(name, leaf_may_be_link=True) as (leaf, handle):
             with os.fdopen(os.open(leaf, _NEW, 0o666, dir_fd=handle), "wb") as stream:
                 stream.write(content)
-                _flush(stream, flush)
-            _flush_folder(handle, flush)
+                flushing.flush_stream(stream, flush)
+            flushing.flush_folder(handle, flush)
 
     def append(self, name: str, content: bytes, *, flush: bool = False) -> None:
         """Write at the end of a file, which is made where it is missing."""
@@ -168,12 +169,12 @@ class Folder:
                 raise
             with os.fdopen(descriptor, "ab") as stream:
                 stream.write(content)
-                _flush(stream, flush)
-            _flush_folder(handle, flush)
+                flushing.flush_stream(stream, flush)
+            flushing.flush_folder(handle, flush)
 
     def make(self, name: str) -> None:
         """Make a folder, and those above it, where they are missing."""
-        parts = _parts(self.path, name)
+        parts = parts_of(self.path, name)
         for number in range(1, len(parts) + 1):
             with self._at("/".join(parts[:number])) as (leaf, handle):
                 try:
@@ -234,7 +235,7 @@ class Folder:
         above = {
             "/".join(parts[:end])
             for name in set(folders)
-            for parts in [_parts(self.path, name)]
+            for parts in [parts_of(self.path, name)]
             for end in range(len(parts) + 1)
         }
         if self._handle is None:
@@ -242,19 +243,19 @@ class Folder:
         for name in sorted(above, reverse=True):
             with _naming(self.path / name):
                 if not name:
-                    flush_handle(self._handle)
+                    flushing.flush(self._handle)
                     continue
                 with self._at(name) as (leaf, handle):
-                    _flush_opened(leaf, _FOLDER | _NO_LINK, handle)
+                    flushing.flush_at(leaf, _FOLDER | _NO_LINK, handle)
 
     def _flush_file(self, name: str) -> None:
         with self._at(name) as (leaf, handle):
-            _flush_opened(leaf, _FLUSHABLE, handle)
+            flushing.flush_at(leaf, _FLUSHABLE, handle)
 
     @contextlib.contextmanager
     def _at(self, name: str, *, leaf_may_be_link: bool = False) -> Iterator[Place]:
         """The last part of a name, and the handle of the folder it lies in; errors inside name the whole place."""
-        parts = _parts(self.path, name)
+        parts = parts_of(self.path, name)
         with _naming(self.path.joinpath(*parts)), self._opened_at(parts, name, leaf_may_be_link) as place:
             yield place
 
@@ -351,79 +352,7 @@ def check_tree(folder: Path) -> None:
         for name in (*folders, *names):
             entry = Path(place, name)
             if not stat.S_ISDIR(mode := os.lstat(entry).st_mode) and not stat.S_ISREG(mode):
-                raise _no_file(entry, mode)
-
-
-def beside(folder: str, path: str) -> str:
-    """The file in `folder` with the labels of a picture: beside `images/cat/3fa9.jpg` lies `points/3fa9.json`."""
-    return f"{folder}/{PurePosixPath(path).stem}.json"
-
-
-def inside(folder: Path, name: str, known: set[str] | None = None) -> Path:
-    """The path of the file or folder called `name` in a dataset folder.
-
-    Args:
-        folder: the dataset folder, which may itself be reached through links.
-        name: a relative path with forward slashes, out of a file that a stranger may have written.
-        known: folders that were found to be no links during the same act; those on the way are added.
-
-    Raises:
-        DatasetError: the name leads out of the folder: it is absolute, holds `..`, or a part of it is a link.
-    """
-    place = str(folder)
-    parts = _parts(folder, name)
-    for part in parts:
-        place = f"{place}{os.sep}{part}"
-        if known is not None and place in known:
-            continue
-        if os.path.islink(place):
-            raise is_link(Path(place))
-        if known is not None and part is not parts[-1]:
-            known.add(place)
-    return Path(place)
-
-
-def is_link(place: Path) -> DatasetError:
-    """The error for a link where byod keeps something of its own."""
-    return DatasetError(
-        f"{place} is a link, and byod reads and changes what is its own through none; remove it, or put the real"
-        " file or folder there"
-    )
-
-
-def leads_out(folder: Path, name: str) -> DatasetError:
-    """The error for a path in a catalog that is none of byod's."""
-    return DatasetError(
-        f"{folder}: its catalog speaks of {name!r}, which is not a place for a picture of a dataset, so nothing was"
-        " changed; move its catalog.db away and byod rebuilds it from the class folders"
-    )
-
-
-def _parts(folder: Path, name: str) -> tuple[str, ...]:
-    """The parts of a name that leads nowhere else."""
-    if os.sep == "/":  # a path object takes as long as opening the file
-        parts = tuple(part for part in name.split("/") if part not in ("", "."))
-        anchor = name[:1] == "/"
-    else:
-        path = PurePath(name)
-        parts, anchor = path.parts, bool(path.anchor)
-    if anchor or ".." in parts or "\0" in name:
-        raise leads_out(folder, name)
-    return parts
-
-
-def flush_handle(handle: int) -> None:
-    """See that an open file or folder is on the disk; macOS leaves it in the disk's own memory unless asked for more.
-
-    Source: https://developer.apple.com/library/archive/documentation/System/Conceptual/ManPages_iPhoneOS/man2/fsync.2.html
-    """
-    if sys.platform == "darwin":
-        import fcntl
-
-        with contextlib.suppress(OSError):  # not every file system there knows it
-            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
-            return
-    os.fsync(handle)
+                raise no_file(entry, mode)
 
 
 @contextlib.contextmanager
@@ -438,43 +367,12 @@ def _naming(place: Path) -> Iterator[None]:
         raise
 
 
-def _flush_opened(name: str, flags: int, handle: int | None) -> None:
-    descriptor = os.open(name, flags, dir_fd=handle)
-    try:
-        flush_handle(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _opened(leaf: str, handle: int | None, place: Path) -> BinaryIO:
     """An ordinary file, open for reading; it is looked at before, since opening a pipe or a device does things."""
     if not stat.S_ISREG(mode := os.stat(leaf, dir_fd=handle, follow_symlinks=False).st_mode):
-        raise _no_file(place, mode)
+        raise no_file(place, mode)
     stream = os.fdopen(os.open(leaf, _READ, dir_fd=handle), "rb")
     if not stat.S_ISREG(mode := os.fstat(stream.fileno()).st_mode):
         stream.close()
-        raise _no_file(place, mode)
+        raise no_file(place, mode)
     return stream
-
-
-def no_folder(place: Path) -> DatasetError:
-    """The error for what is no folder where byod needs one."""
-    return DatasetError(f"{place} is not a folder, and byod needs one there; move it away")
-
-
-def _no_file(place: Path, mode: int) -> DatasetError:
-    if stat.S_ISLNK(mode):
-        return is_link(place)
-    return DatasetError(f"{place} is not an ordinary file, and byod needs one there; move it away")
-
-
-def _flush(stream: BinaryIO, flush: bool) -> None:
-    if flush:
-        stream.flush()
-        flush_handle(stream.fileno())
-
-
-def _flush_folder(handle: int | None, flush: bool) -> None:
-    """See that a new name is on the disk as well; Windows does that by itself."""
-    if flush and handle is not None:
-        flush_handle(handle)

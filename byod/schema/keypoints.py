@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from byod.schema import file_formats, files
+from byod.schema import file_formats, files, places
 from byod.schema.errors import DatasetError
 from byod.schema.records import Record, Sha256
 
@@ -209,7 +209,7 @@ def box_of(instance: Instance, width: int, height: int) -> Box | None:
 
 def keypoints_file(path: str) -> str:
     """The file with the points of a picture: `images/cat/3fa9.jpg` has `points/3fa9.json`."""
-    return files.beside(FOLDER, path)
+    return places.beside(FOLDER, path)
 
 
 def read_keypoints(file: Path) -> Keypoints | None:

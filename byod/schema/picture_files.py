@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from byod.schema import files
+from byod.schema import files, places
 from byod.schema.config import Settings
 from byod.schema.errors import DatasetError
 from byod.schema.paths import of_picture
@@ -46,6 +46,6 @@ def readable(folder: Path, path: str, *, follow: bool) -> Path | None:
         of_picture(path)
         if follow and path.startswith("images/"):
             return place if (place := folder / path).is_file() else None
-        return place if path and files.is_ordinary(place := files.inside(folder, path)) else None
+        return place if path and files.is_ordinary(place := places.inside(folder, path)) else None
     except (DatasetError, ValueError):
         return None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast, runtime_checkable
 
 from pydantic import ConfigDict, JsonValue
 
-from byod.schema import files
+from byod.schema import places
 from byod.schema.errors import RecipeError, UsageError
 from byod.schema.model_card import Card
 from byod.schema.recipe import Recipe
@@ -72,7 +72,7 @@ def label_file(storage: Storage | None, path: str) -> str | None:
 
     None where its class folder is its label.
     """
-    return None if storage is None else files.beside(storage.folder, path)
+    return None if storage is None else places.beside(storage.folder, path)
 
 
 @runtime_checkable

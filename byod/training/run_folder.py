@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from byod.schema import file_formats, files
+from byod.schema import file_formats, files, places
 from byod.schema.errors import ByodError, ModelError, TrainerError
 from byod.schema.model_card import Card
 from byod.schema.progress import Say, silent
@@ -74,7 +74,7 @@ def unfinished(
     folder.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256(json.dumps(plan, sort_keys=True, default=str).encode()).hexdigest()[:16]
     part = folder.parent / f".{digest}.unfinished"
-    own_lock = files.inside(folder.parent, f".{digest}.lock")  # which a library opens by its path
+    own_lock = places.inside(folder.parent, f".{digest}.lock")  # which a library opens by its path
     lock = FileLock(own_lock)
     try:
         lock.acquire(timeout=0)
@@ -104,7 +104,7 @@ def _clear(runs: Path, part: Path, fresh: bool) -> None:
     """Remove what nobody took up for a week, and on request what would be taken up now."""
     for old in runs.glob(".*.unfinished"):
         if old.is_symlink():
-            raise files.is_link(old)
+            raise places.is_link(old)
         if (fresh and old == part) or time.time() - old.stat().st_mtime > LEFTOVER_DAYS * 86_400:
             shutil.rmtree(old)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from byod.dataset import dataset_folder as datasets
+from byod.dataset import dataset_list as datasets
 from byod.dataset.dataset_folder import Dataset
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, DatasetLocked, UsageError

@@ -44,6 +44,7 @@ ALLOWED = {
     "byod/schema/config.py": "the person's own configuration",
     "byod/collection/http/api_client.py": "the person's own cache of replies",
     "byod/images/pixel_cache.py": "the person's own cache of pixels, or a folder of a run that was looked through",
+    "byod/dataset/catalog_state.py": "makes the folder of byod's own files in the person's home",
     "byod/dataset/dataset_folder.py": "makes the folder of a new dataset, above which nothing is a stranger's",
     "byod/dataset/export_selection.py": "fills an empty folder that `files.staging` made",
     "byod/api/runs.py": "fills an empty folder that `files.staging` made",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import byod
-from byod.dataset.dataset_folder import has_pictures
+from byod.dataset.dataset_list import has_pictures
 from byod.schema.recipe import read
 from byod.schema.records import Task
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byod.schema import files
+from byod.schema import files, places
 from byod.schema.errors import DatasetError
 
 
@@ -187,7 +187,7 @@ def test_no_name_leads_out_of_a_folder(parts: list[str]):
     """Whatever a name is made of, it is refused, or it names something below the folder."""
     folder = Path(__file__).parent
     try:
-        place = files.inside(folder, "/".join(parts))
+        place = places.inside(folder, "/".join(parts))
     except DatasetError:
         return
     assert Path(os.path.normpath(place)).is_relative_to(folder)
@@ -197,7 +197,7 @@ def test_no_name_leads_out_of_a_folder(parts: list[str]):
 def test_a_name_that_leads_out_is_named_with_what_to_do(tmp_path: Path, name: str):
     """The line says which path it is, and how the dataset is used all the same."""
     with pytest.raises(DatasetError, match=r"move its catalog\.db away") as caught:
-        files.inside(tmp_path, name)
+        places.inside(tmp_path, name)
     assert repr(name) in str(caught.value)
 
 
@@ -209,11 +209,11 @@ def test_a_link_anywhere_on_the_way_is_refused(tmp_path: Path, link: str):
     (folder / link).parent.mkdir(parents=True)
     (folder / link).symlink_to(elsewhere)
     with pytest.raises(DatasetError, match="is a link"):
-        files.inside(folder, "images/cat/a.jpg")
+        places.inside(folder, "images/cat/a.jpg")
     with pytest.raises(DatasetError, match="is a link"):
-        files.inside(folder, "images/cat/a.jpg", {str(folder / "rejected")})
+        places.inside(folder, "images/cat/a.jpg", {str(folder / "rejected")})
     (tmp_path / "alias").symlink_to(folder)
-    assert files.inside(tmp_path / "alias", "points/a.json") == tmp_path / "alias" / "points" / "a.json"
+    assert places.inside(tmp_path / "alias", "points/a.json") == tmp_path / "alias" / "points" / "a.json"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links and pipes need rights on Windows")

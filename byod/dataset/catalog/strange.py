@@ -9,7 +9,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from byod.schema import files
+from byod.schema import places
 from byod.schema.errors import DatasetError
 
 _FOREIGN = " OR {0} GLOB '*[\\:]*'" if os.name == "nt" else ""
@@ -49,4 +49,4 @@ def check(connection: sqlite3.Connection, folder: Path) -> None:
         )
     row = connection.execute(f"SELECT * FROM ({_QUERY}) LIMIT 1").fetchone()
     if row is not None:
-        raise files.leads_out(folder, str(row[0]))
+        raise places.leads_out(folder, str(row[0]))
