@@ -10,6 +10,8 @@ A name is loaded when it is first used: `import byod` by itself costs next to no
 """
 
 import os
+import sys
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -56,6 +58,12 @@ _HOMES = {
 }
 """The module that each public name comes from, or that it is."""
 
+if "onnxruntime" in sys.modules and "ORT_DISABLE_TELEMETRY" not in os.environ:
+    warnings.warn(
+        "onnxruntime was imported before byod, its telemetry on: import byod first, or set ORT_DISABLE_TELEMETRY=1",
+        RuntimeWarning,
+        stacklevel=2,
+    )
 # onnxruntime (1.32) otherwise writes a device id and a queue of events below the user's cache when it is imported
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 

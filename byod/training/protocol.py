@@ -27,6 +27,7 @@ from byod.schema.keypoints import Keypoints, KeypointSet
 from byod.schema.model_card import InputRule, LrFinder, Stage
 from byod.schema.progress import Say, never, silent
 from byod.schema.records import Example, Record, Sha256, Task, TaskName
+from byod.training import library_homes
 
 __all__ = [
     "GROUP",
@@ -297,6 +298,7 @@ def load(name: str) -> Trainer:
     entry = _entry(name)
     give_way()
     try:
+        library_homes.keep_in_cache()
         trainer: Trainer = entry.load()()
     except ImportError as error:
         raise TrainerError(

@@ -33,6 +33,28 @@ def test_onnxruntime_leaves_no_file_at_home(tmp_path: Path, who: str):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+BEFORE = {
+    "onnxruntime first": (
+        "import onnxruntime, byod; from byod.training import onnx_model; import byod",
+        {},
+        1,
+    ),
+    "byod first": ("import byod, onnxruntime", {}, 0),
+    "onnxruntime first, and told": ("import onnxruntime, byod", {"ORT_DISABLE_TELEMETRY": "1"}, 0),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", BEFORE)
+def test_who_imported_onnxruntime_before_is_told_once(tmp_path: Path, order: str):
+    """A program in which onnxruntime came before byod hears once that its telemetry is on, and what to do."""
+    code, more, times = BEFORE[order]
+    known = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    env = {**known, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), **more}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stderr.count("import byod first, or set ORT_DISABLE_TELEMETRY=1") == times
+
+
 def test_a_wish_for_telemetry_is_left_alone(tmp_path: Path):
     """Who has set onnxruntime's variable keeps what it says."""
     told = "import os, byod; print(os.environ['ORT_DISABLE_TELEMETRY'])"
