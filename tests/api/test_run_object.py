@@ -75,7 +75,7 @@ def test_every_mode_of_pil_is_a_picture(run, mode):
 )
 def test_what_is_no_picture_is_said_in_one_line(run, nothing):
     """An array of another shape, type or range, or something else altogether, is a UsageError."""
-    with pytest.raises(byod.errors.UsageError, match="is no picture"):
+    with pytest.raises(byod.errors.UsageError, match="is not a picture"):
         run.predict(nothing)
 
 
