@@ -139,7 +139,7 @@ def restore(
     follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
-    """Bring rejected pictures back; they are never dropped again."""
+    """Bring rejected pictures back; they are never dropped again. A copy and what was kept for it both stay."""
     number = byod.Dataset(dataset_name, follow_links=follow_links).restore(*wanted)
     if as_json:
         print_result({"restored": number})

@@ -60,7 +60,8 @@ def deduplicate(pictures: Sequence[Picture]) -> Deduplication:
     """Decide which pictures are copies, placeholders, in conflict or alike; a function of the set alone.
 
     The best copy stays: labelled by hand, of known licence, without a border, of most pixels, least compressed,
-    offered first. What somebody labelled is never dropped, and decides for its copies in other classes.
+    offered first. What somebody labelled is never dropped, and decides for its copies in other classes. Two of which
+    somebody said that they are no copies are neither dropped for each other nor in conflict, and stay in one group.
     """
     pictures = _ranked(pictures)
     table = Table(pictures)
@@ -138,6 +139,8 @@ def _stars(
         differ = label[others] != label[number]
         copies = free & (~differ | by_hand[number])
         wanted = (copies | differ) & (others != number)
+        if apart := pictures[number].apart:
+            wanted &= np.array([pictures[other].sha256 not in apart for other in others.tolist()], bool)
         others, copies = others[wanted], copies[wanted]
         same = table.of_one_colour(np.full(len(others), number), others)
         keeper[others[same & copies]] = number
@@ -155,9 +158,9 @@ def _conflicts(
         if first.setdefault(picture.sha256, number) != number and picture.sha256 not in absent:
             twice.append((first[picture.sha256], number))
     for one, other in opposed:
-        ends = keeper[one], keeper[other]
-        if pictures[ends[0]].label != pictures[ends[1]].label:
-            twice.append((first[pictures[ends[0]].sha256], first[pictures[ends[1]].sha256]))
+        left, right = pictures[keeper[one]], pictures[keeper[other]]
+        if left.label != right.label and right.sha256 not in left.apart:
+            twice.append((first[left.sha256], first[right.sha256]))
     if not twice:
         return ()
     links = np.array(twice, np.int64)

@@ -63,7 +63,7 @@ class LabelLog:
         written = self._last_number()
         new = self._catalog.verdicts.after(written)
         if new:
-            known = ({"format": FORMAT, "id": n, **v.model_dump(mode="json")} for n, v in new)
+            known = ({"format": FORMAT, "id": n, **_fields(v)} for n, v in new)
             lines = [json.dumps(each, ensure_ascii=False) for each in known]
             self._folder.append(FILE, ("\n".join(lines) + "\n").encode(), flush=True)
 
@@ -147,6 +147,11 @@ class LabelLog:
         """True of a text that is empty or ends with a line feed, as nearly always: its last byte tells."""
         with self._folder.open(FILE) as text:
             return text.seek(0, 2) == 0 or (text.seek(-1, 2) >= 0 and text.read(1) == b"\n")
+
+
+def _fields(verdict: Verdict) -> dict[str, object]:
+    """The values of a verdict for a line, `not_copy_of` only where somebody said so."""
+    return verdict.model_dump(mode="json", exclude=None if verdict.not_copy_of else {"not_copy_of"})
 
 
 def _verdict(line: bytes) -> tuple[int, Verdict] | None:

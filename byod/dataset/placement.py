@@ -48,6 +48,7 @@ def place_samples(
     ]
     stated = catalog.candidates.licences(among)
     licensed = {sha256 for sha256, found in stated.items() if found != {None}}
+    apart = catalog.verdicts.apart()
     # what the policy refuses is no copy's keeper: it is left out before anything is compared
     refused = {
         sha256: why
@@ -58,7 +59,7 @@ def place_samples(
         picture
         for sample, position in known
         if sample.sha256 not in refused
-        for picture in _pictures(sample, position, verdicts.get(sample.sha256), offered, licensed)
+        for picture in _pictures(sample, position, verdicts.get(sample.sha256), offered, licensed, apart)
     ]
     deduplicated = dedup.deduplicate(pictures)
     reasons = {**_refusals(deduplicated, verdicts), **refused}
@@ -140,6 +141,7 @@ def _pictures(
     verdict: Verdict | None,
     offered: Mapping[str, list[tuple[str, int, str]]],
     licensed: set[str],
+    apart: Mapping[str, frozenset[str]],
 ) -> list[Picture]:
     """The sample as the duplicate search sees it: once for each class it was offered for, once if labelled by hand."""
     candidates: dict[str, list[tuple[int, str]]] = {}
@@ -161,6 +163,7 @@ def _pictures(
             by_hand=verdict is not None,
             licence=sample.sha256 in licensed,
             addresses=tuple(dict.fromkeys(url for _, url in found if url.startswith("http"))),
+            apart=apart.get(sample.sha256, frozenset()),
         )
         for label, found in candidates.items()
     ]

@@ -1,4 +1,7 @@
-"""Bringing rejected pictures back: to restore one is a verdict for it, so no later placing drops it again."""
+"""Bringing rejected pictures back: to restore one is a verdict for it, so no later placing drops it again.
+
+To restore a copy says that it is none, so that neither it nor the picture that was kept for it goes.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from byod.dataset.dataset_folder import Dataset
+from byod.dataset.no_copies import NoCopies
 from byod.images import decode
 from byod.images.decode import ANY_PICTURE
 from byod.schema.errors import PictureError, UsageError
@@ -19,18 +23,28 @@ WHO = "restore"
 def restore(dataset: Dataset, wanted: Sequence[str], say: Say) -> int:
     """Bring back all rejected pictures of a reason, or single ones by path, file name or hash.
 
-    Returns how many came back; `say` gets a line for each that cannot.
+    Returns how many came back; `say` gets a line for each that cannot, and for each name of nothing to bring back.
 
     Raises:
-        UsageError: nothing rejected goes by one of these names.
+        UsageError: nothing goes by one of these names.
     """
-    rejected = [sample for sample in dataset.catalog.samples.all() if sample.status is Status.REJECTED]
-    chosen = {sample.sha256: sample for name in wanted for sample in _named(rejected, name)}
+    samples = dataset.catalog.samples.all()
+    chosen = {sample.sha256: sample for name in wanted for sample in _named(samples, name, say)}
     usable = [sample for sample in chosen.values() if _can_return(dataset, sample, say)]
-    now = datetime.now(UTC)
+    usable.sort(
+        key=lambda sample: sample.reason is Reason.DUPLICATE
+    )  # copies state what returns with them, too
+    now, no_copies = datetime.now(UTC), NoCopies(dataset.catalog.samples)
     with dataset.changing():
         dataset.catalog.verdicts.add(
-            Verdict(sha256=sample.sha256, label=sample.label, who=WHO, when=now, note="restored")
+            Verdict(
+                sha256=sample.sha256,
+                label=sample.label,
+                who=WHO,
+                when=now,
+                note="restored",
+                not_copy_of=no_copies.stated_by(sample),
+            )
             for sample in usable
         )
         dataset.place(
@@ -39,11 +53,15 @@ def restore(dataset: Dataset, wanted: Sequence[str], say: Say) -> int:
     return len(usable)
 
 
-def _named(rejected: Iterable[Sample], name: str) -> list[Sample]:
+def _named(samples: Iterable[Sample], name: str, say: Say) -> list[Sample]:
+    """The rejected samples that a name means; where nothing of it is left to bring back, a line says so."""
     wanted = name.removeprefix("./").removesuffix("/")
     reason = wanted.removeprefix("rejected/")
+    rejected = [sample for sample in samples if sample.status is Status.REJECTED]
     for_it = [sample for sample in rejected if sample.reason == reason]
     if for_it or reason in set(Reason):
+        if not for_it:
+            say(f"nothing is rejected as {reason}: there is nothing to bring back")
         return for_it
     found = [
         sample
@@ -52,6 +70,14 @@ def _named(rejected: Iterable[Sample], name: str) -> list[Sample]:
         or (len(wanted) >= 8 and sample.sha256.startswith(wanted))
     ]
     if not found:
+        file = wanted.rpartition("/")[2]
+        for sample in samples:
+            if sample.status is Status.KEPT and (
+                sample.path.rpartition("/")[2] == file
+                or (len(wanted) >= 8 and sample.sha256.startswith(wanted))
+            ):
+                say(f"{sample.path} stands in its class folder already")
+                return []
         known = sorted({str(sample.reason) for sample in rejected})
         told = (
             f"a reason ({', '.join(known)}) or a file in rejected/" if known else "nothing is rejected here"

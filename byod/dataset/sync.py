@@ -3,7 +3,7 @@
 A file is known by its SHA-256, not by its path, and is hashed again only when its size or time of change differs.
 
     moved to another class folder    a verdict for that class        (who: "folder")
-    moved into or out of rejected/   a verdict against or for it
+    moved into or out of rejected/   a verdict against or for it; one that was a copy is none from then on
     dropped in                       a new sample with that label
     changed                          a new sample, linked to the old one
     taken away                       remembered as rejected, never fetched again
@@ -24,6 +24,7 @@ from byod.dataset import label_files, recovery
 from byod.dataset.catalog.verdicts import DELETED_BY_HAND, FOLDER, SEARCH
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.folder_files import FoundFile, Links, is_folder
+from byod.dataset.no_copies import NoCopies
 from byod.dataset.own_places import IMAGES, REJECTED
 from byod.images import decode
 from byod.images.decode import ANY_PICTURE
@@ -92,6 +93,7 @@ class _FolderScan:
         self.logged: dict[str, list[str | None]] = {}  # what the log says, when the catalog was lost
         self.credited: dict[str, str] = {}  # and where CREDITS.csv saw each picture
         self.now = datetime.now(UTC)
+        self.no_copies = NoCopies(self.samples)
 
     def compare(self) -> None:
         """Find the files that are not as remembered."""
@@ -207,7 +209,7 @@ class _FolderScan:
         same = sample.status is status and (sample.label == label or status is Status.REJECTED)
         self._put(sample, label or sample.label, status, sample.reason if same else reason, file.path)
         if not same:
-            self._verdict(sample.sha256, label or None, "moved by hand")
+            self._verdict(sample.sha256, label or None, "moved by hand", back=sample if label else None)
             self.counts["moved by hand"] += 1
 
     def _copy(self, file: FoundFile, sample: Sample, room: str, label: str) -> None:
@@ -218,7 +220,7 @@ class _FolderScan:
         if sample.status is not Status.KEPT:
             # brought back by copying instead of moving: the copy takes the place, the old file is the spare one
             self._put(sample, label, Status.KEPT, None, file.path)
-            self._verdict(sample.sha256, label, "copied back by hand")
+            self._verdict(sample.sha256, label, "copied back by hand", back=sample)
             self.counts["moved by hand"] += 1
         elif sample.label == label:
             self.dataset.catalog.promise_move(file.path, target)
@@ -346,6 +348,10 @@ class _FolderScan:
             )
         )
 
-    def _verdict(self, sha256: str, label: str | None, note: str, who: str = FOLDER) -> None:
-        verdict = Verdict(sha256=sha256, label=label, who=who, when=self.now, note=note)
+    def _verdict(
+        self, sha256: str, label: str | None, note: str, who: str = FOLDER, back: Sample | None = None
+    ) -> None:
+        """Write a verdict down; `back` is the sample as it was, where it comes back into a class folder."""
+        others = self.no_copies.stated_by(back) if back is not None else ()
+        verdict = Verdict(sha256=sha256, label=label, who=who, when=self.now, note=note, not_copy_of=others)
         self.dataset.catalog.verdicts.add([verdict])

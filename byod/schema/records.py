@@ -300,7 +300,8 @@ def told(values: Mapping[str, Any]) -> dict[str, Any]:
 class Verdict(Record):
     """Somebody's label for a sample; append-only. `label` None means "does not belong here".
 
-    `who` is "search", "folder", "restore", or a person's name from the review.
+    `who` is "search", "folder", "restore", or a person's name from the review. `not_copy_of`: samples of which somebody
+    said that this one is no copy of them, nor they of it; that holds for good, whatever is said of it later.
     """
 
     sha256: Sha256
@@ -308,6 +309,7 @@ class Verdict(Record):
     who: str
     when: datetime
     note: str = ""
+    not_copy_of: tuple[Sha256, ...] = ()
 
 
 class DuplicateGroup(Record):

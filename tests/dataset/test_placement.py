@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from byod.api import datasets
 from byod.dataset import placement
 from byod.dataset.dataset_folder import Dataset
+from byod.dataset.no_copies import NoCopies
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
 from byod.schema.records import Placement, Status, Verdict
@@ -73,7 +74,7 @@ def findings(dataset: Dataset) -> dict[str, object]:
 
 
 def say_something(dataset: Dataset, chance: random.Random) -> list[str]:
-    """Verdicts about some pictures that were compared, as a review brings them."""
+    """Verdicts about some pictures that were compared, as a review brings them; copies brought back are none."""
     compared = [
         sample
         for sample in dataset.catalog.samples.all()
@@ -81,10 +82,19 @@ def say_something(dataset: Dataset, chance: random.Random) -> list[str]:
     ]
     chosen = chance.sample(compared, chance.randint(1, 8))
     placements, verdicts = [], []
+    no_copies = NoCopies(dataset.catalog.samples)
     for sample in chosen:
         label = chance.choice([*CLASSES, None])
         reason = None if label else chance.choice([Reason.REVIEW, Reason.CONFLICT])
-        verdicts.append(Verdict(sha256=sample.sha256, label=label, who="a@b", when=datetime.now(UTC)))
+        verdicts.append(
+            Verdict(
+                sha256=sample.sha256,
+                label=label,
+                who="a@b",
+                when=datetime.now(UTC),
+                not_copy_of=no_copies.stated_by(sample) if label else (),
+            )
+        )
         placements.append(
             Placement(
                 sha256=sample.sha256,

@@ -196,6 +196,11 @@ class Samples:
         """The group key of every sample that shares a group with another."""
         return dict(self._sql.execute("SELECT sha256, group_key FROM samples WHERE group_key IS NOT NULL"))
 
+    def kept_in_groups(self) -> set[str]:
+        """The samples that stand in a class folder and share a group with another."""
+        rows = self._sql.execute("SELECT sha256 FROM samples WHERE status = 'kept' AND group_key IS NOT NULL")
+        return {sha256 for (sha256,) in rows}
+
     def lookalikes(self) -> tuple[tuple[str, str, str], ...]:
         """Pairs that look alike and were both left standing: (sample, sample, rule)."""
         return tuple(self._sql.execute("SELECT a, b, rule FROM lookalikes ORDER BY a, b"))

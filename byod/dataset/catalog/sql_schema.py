@@ -78,6 +78,10 @@ MIGRATIONS = (
     -- files that arrived and are not flushed to the disk yet: the picture of a sample, and its labels where it has some
     CREATE TABLE arrivals (sha256 TEXT PRIMARY KEY, path TEXT NOT NULL, labels TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
     """,
+    """
+    -- the samples of which somebody said that this one is no copy of them: a list in JSON
+    ALTER TABLE verdicts ADD COLUMN not_copy_of TEXT NOT NULL DEFAULT '[]';
+    """,
 )
 
 

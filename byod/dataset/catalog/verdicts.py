@@ -18,7 +18,7 @@ DELETED_BY_HAND = "deleted by hand"
 """The note of a verdict on a picture that somebody took away."""
 UNDO = "undo"
 """Who speaks in a verdict that takes others back; its note is `#` and the number of the one that holds again."""
-_ROW = "id, sha256, label, who, at, note"
+_ROW = "id, sha256, label, who, at, note, not_copy_of"
 
 
 class Verdicts:
@@ -30,8 +30,8 @@ class Verdicts:
     def add(self, verdicts: Iterable[Verdict]) -> None:
         """Append verdicts in order."""
         self._sql.executemany(
-            "INSERT INTO verdicts (sha256, label, who, at, note) VALUES (?, ?, ?, ?, ?)",
-            ((v.sha256, v.label, v.who, v.when.isoformat(), v.note) for v in verdicts),
+            "INSERT INTO verdicts (sha256, label, who, at, note, not_copy_of) VALUES (?, ?, ?, ?, ?, ?)",
+            map(_values, verdicts),
         )
 
     def last(self) -> int:
@@ -88,6 +88,21 @@ class Verdicts:
             said.setdefault(sha256, []).append(label)
         return said
 
+    def apart(self) -> dict[str, frozenset[str]]:
+        """For each sample the others of which somebody said that the two are no copies; each pair both ways.
+
+        A statement about a pair outlives what is said of either: if rejecting the one took it back, the other would be
+        a copy of what is rejected, and go along with it.
+        """
+        found: dict[str, set[str]] = {}
+        for one, other in self._sql.execute(
+            "SELECT sha256, value FROM verdicts, json_each(not_copy_of)"
+            " WHERE not_copy_of <> '[]' AND value IN (SELECT sha256 FROM samples)"
+        ):
+            found.setdefault(one, set()).add(other)
+            found.setdefault(other, set()).add(one)
+        return {sha256: frozenset(others) for sha256, others in found.items()}
+
     def after(self, number: int) -> list[tuple[int, Verdict]]:
         """The verdicts with a higher number than this one, in order."""
         rows = self._sql.execute(f"SELECT {_ROW} FROM verdicts WHERE id > ? ORDER BY id", (number,))
@@ -96,11 +111,23 @@ class Verdicts:
     def restore(self, numbered: Iterable[tuple[int, Verdict]]) -> None:
         """Take verdicts back from the log's text copy, with their numbers."""
         self._sql.executemany(
-            "INSERT OR IGNORE INTO verdicts (id, sha256, label, who, at, note) VALUES (?, ?, ?, ?, ?, ?)",
-            ((n, v.sha256, v.label, v.who, v.when.isoformat(), v.note) for n, v in numbered),
+            f"INSERT OR IGNORE INTO verdicts ({_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ((n, *_values(v)) for n, v in numbered),
         )
 
 
-def _verdict(row: tuple[str, str | None, str, str, str]) -> Verdict:
-    sha256, label, who, at, note = row
-    return Verdict(sha256=sha256, label=label, who=who, when=datetime.fromisoformat(at), note=note)
+def _values(verdict: Verdict) -> tuple[str, str | None, str, str, str, str]:
+    v = verdict
+    return (v.sha256, v.label, v.who, v.when.isoformat(), v.note, json.dumps(v.not_copy_of))
+
+
+def _verdict(row: tuple[str, str | None, str, str, str, str]) -> Verdict:
+    sha256, label, who, at, note, others = row
+    return Verdict(
+        sha256=sha256,
+        label=label,
+        who=who,
+        when=datetime.fromisoformat(at),
+        note=note,
+        not_copy_of=tuple(json.loads(others)),
+    )

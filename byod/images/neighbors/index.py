@@ -34,7 +34,8 @@ class Picture(Record):
 
     `order` decides between equals (the lower one stays). `by_hand`: somebody labelled it, it is never dropped.
     `licence`: its licence is known. `addresses`: where it was offered for this label. The same `sha256` may come
-    once for each label. `width` and `height` in pixels, `size` in bytes.
+    once for each label. `width` and `height` in pixels, `size` in bytes. `apart`: somebody said that it is no copy of
+    these, nor they of it.
     """
 
     sha256: Sha256
@@ -47,6 +48,7 @@ class Picture(Record):
     by_hand: bool = False
     licence: bool = False
     addresses: tuple[str, ...] = ()
+    apart: frozenset[Sha256] = frozenset()
 
 
 class Links(NamedTuple):
