@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from byod.schema import names
 from byod.schema.errors import ByodError
 from byod.schema.records import Record
 
@@ -167,7 +166,7 @@ class _Reader:
         )
 
     def _fault(self, what: str) -> ByodError:
-        return ByodError(names.shown(f"{self._name}:{self._line}: {what}"))
+        return ByodError(f"{self._name}:{self._line}: {what}")
 
 
 def _forms(texts: dict[str, str]) -> int:

@@ -14,7 +14,6 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ValidationError
 
-from byod.schema import names
 from byod.schema.errors import ByodError
 from byod.schema.version import VERSION
 
@@ -98,9 +97,9 @@ def read(kind: type[_Model], content: bytes, file: Path, error: type[ByodError])
 def fault(error: ValidationError) -> str:
     """The first fault of a file in words: where, and what is wrong."""
     first = error.errors()[0]
-    where = names.shown(".".join(str(part) for part in first["loc"]))
+    where = ".".join(str(part) for part in first["loc"])
     if first["type"] in ("enum", "literal_error"):
         told = f"byod {VERSION} knows no {first['input']!r} ({first['msg']}); if it is right, update byod"
     else:
-        told = names.shown(first["msg"])
+        told = first["msg"]
     return f"{where}: {told}" if where else told

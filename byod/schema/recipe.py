@@ -197,7 +197,7 @@ def read(folder: Path) -> Recipe:
     except FileNotFoundError:
         raise RecipeError(f"{folder} has no {FILE}: it is not a byod dataset") from None
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, a number of thousands of digits
-        raise RecipeError(f"{file} is not TOML: {names.shown(str(error))}; fix it") from error
+        raise RecipeError(f"{file} is not TOML: {error}; fix it") from error
     return _checked(values, file)
 
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from byod.schema import file_formats, files, names
+from byod.schema import file_formats, files
 from byod.schema.errors import ByodError, ModelError, TrainerError
 from byod.schema.model_card import Card
 from byod.schema.progress import Say, silent
@@ -196,7 +196,7 @@ def _parsed(line: Callable[[dict[str, str]], Line], row: dict[str, str], file: P
 
 
 def _damaged(file: Path, why: object) -> ModelError:
-    line = names.shown((str(why).splitlines() or [""])[0])
+    line = (str(why).splitlines() or [""])[0]
     return ModelError(f"{file} is not what byod wrote ({line}); restore it, or train again")
 
 
