@@ -2,9 +2,9 @@
 
     python benchmarks/fuzz.py [--cases 300] [--reader 'model*'] [--seed 0] [--dear 0.05]
 
-A reader that takes over a millisecond a case gets a part (`--dear`) of the cases. Prints a line a reader, then each kind
-of finding with the numbers of its first cases; `--reader NAME --seed NUMBER --cases 1` runs one of them again. Ends
-with 1 if there is a finding.
+A reader that takes over a millisecond a case gets a part (`--dear`) of the cases. Prints a line a reader, then each
+kind of finding with the numbers of its first cases; `--reader NAME --seed NUMBER --cases 1` runs one again.
+Ends with 1 if there is a finding.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ _CONTENTS = {
     ("samples", "group_key"): _NO_HASH.format("group_key"),
     ("samples", "keeper"): _NO_HASH.format("keeper"),
     ("verdicts", "sha256"): _NO_HASH.format("sha256"),
+    ("addresses", "sample"): _NO_HASH.format("sample"),
     ("conflicts", "sha256"): _NO_HASH.format("sha256"),
     ("lookalikes", "a"): _NO_HASH.format("a"),
     ("lookalikes", "b"): _NO_HASH.format("b"),
