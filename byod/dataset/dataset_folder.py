@@ -25,7 +25,7 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from byod.dataset import grouping, label_log, own_places, recovery
-from byod.dataset.catalog import Catalog, check_version
+from byod.dataset.catalog import Catalog, CatalogDamaged, check_version
 from byod.dataset.catalog_state import CatalogState
 from byod.dataset.folder_files import Links
 from byod.dataset.own_places import CATALOG, IMAGES, REJECTED
@@ -102,7 +102,13 @@ class Dataset:
     def _opened_catalog(self) -> tuple[Catalog, str]:
         if self.locked:
             return recovery.open_catalog(self.files, self.state)
-        return Catalog(self.folder / CATALOG), ""
+        catalog = Catalog(self.folder / CATALOG)
+        try:
+            catalog.check_values()
+        except CatalogDamaged:
+            catalog.close()
+            raise
+        return catalog, ""
 
     def _make_good(self) -> None:
         """Do what a kill or a power cut left undone."""
@@ -138,6 +144,8 @@ class Dataset:
                 self.files.touch(".byod/written")
                 self.catalog.close()
                 self.state.closed()
+            elif self.locked:
+                self.state.forget()  # the next command rebuilds it
         finally:
             self.catalog.close()
             self.files.close()

@@ -24,12 +24,13 @@ from byod.schema.records import Verdict
 
 FILE = "labels.jsonl"
 FORMAT = 1
-_BAD = (ValueError, KeyError, AttributeError, TypeError, ValidationError)
+_BAD = (ValueError, KeyError, AttributeError, TypeError, ValidationError, RecursionError)
 """What a line that is no verdict raises."""
 _NUMBERS = 2**53
 """No verdict has a higher number: JSON holds none exactly, and SQLite needs room to count on."""
 _SHOWN = 10
 _STEP = 65536
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _STATED = re.compile(rb'(?<!\\)"format"\s*:')
 _OTHER = re.compile(_STATED.pattern + rb"(?!\s*1\s*[,}])")
 
@@ -159,6 +160,8 @@ def _verdict(line: bytes) -> tuple[int, Verdict] | None:
     if not line.strip():
         return None
     values = json.loads(line.decode())
+    if _SURROGATE.search(line):  # half a sign may stand alone, and fits into no file
+        json.dumps(values, ensure_ascii=False).encode()
     values.pop("format", None)
     if not values:
         return None

@@ -65,6 +65,10 @@ def _fault(catalog: Catalog, folder: Folder, state: CatalogState, *, look: bool)
     """What is wrong with an open catalog of ours, in words that follow its name; nothing, if it can be used."""
     if look and not catalog.is_sound():
         return _DAMAGED
+    try:
+        catalog.check_values()
+    except CatalogDamaged:
+        return _DAMAGED
     if state.log_is_as_left() or catalog.blank():  # a blank one is filled anyway
         return ""
     return _OLD if LabelLog(folder, catalog).is_ahead() else ""

@@ -94,7 +94,14 @@ def _of_other(content: bytes) -> Blocks:
     try:
         with Image.open(io.BytesIO(content)) as image:
             exif, xmp = image.info.get("exif"), image.info.get("xmp")
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+        RuntimeError,  # of the WebP and AVIF libraries
+        Image.DecompressionBombError,
+    ) as error:
         raise Uncuttable("it cannot be opened") from error
     return Blocks(
         exif.removeprefix(_EXIF) if isinstance(exif, bytes) else b"", xmp if isinstance(xmp, bytes) else b""

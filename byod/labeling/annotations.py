@@ -65,7 +65,9 @@ def read(tasks: Iterable[Mapping[str, Any]], purpose: Purpose, people: Mapping[i
     newest: dict[tuple[str, str], Annotation] = {}
     unreadable = foreign = 0
     for task in tasks:
-        data = task.get("data") or {}
+        data = task.get("data")
+        if not isinstance(data, dict):
+            data = {}
         sha256 = str(data.get("byod_id", ""))
         if len(sha256) != 64:
             foreign += 1

@@ -99,5 +99,5 @@ def _read(config_file: Path) -> dict[str, object]:
         return {}
     try:
         return tomllib.loads(config_file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, a number of thousands of digits
         raise ByodError(f"{config_file} is not TOML ({error}); fix or remove it") from error

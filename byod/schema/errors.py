@@ -40,6 +40,12 @@ class ByodError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """The message, with what nobody sees in the words of files and strangers written out: it is one line."""
+        from byod.schema.names import shown  # which raises some of these
+
+        return shown(super().__str__())
+
 
 class UsageError(ByodError):
     """The command was typed wrongly."""

@@ -196,8 +196,8 @@ def read(folder: Path) -> Recipe:
         file_formats.check(file, values.get("format", file_formats.FIRST), RecipeError)
     except FileNotFoundError:
         raise RecipeError(f"{folder} has no {FILE}: it is not a byod dataset") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{file} is not TOML: {error}") from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, a number of thousands of digits
+        raise RecipeError(f"{file} is not TOML: {error}; fix it") from error
     return _checked(values, file)
 
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
-from byod.schema import files
+from byod.schema import file_formats, files
+from byod.schema.errors import TrainerError
 from byod.schema.model_card import InputRule, LrFinder
 from byod.schema.progress import Say
 from byod.schema.records import Record
@@ -137,10 +138,21 @@ def _history(work: Work, own: Path, part: str) -> list[dict[str, int | float]]:
     if saved is None:
         lines.unlink(missing_ok=True)
         return []
-    kept = lines.read_text(encoding="utf-8").splitlines()[: saved.epochs] if lines.is_file() else []
-    files.replace(lines, "".join(line + "\n" for line in kept).encode())
+    kept = files.read(lines).split(b"\n")[: saved.epochs] if lines.is_file() else []
+    history = [_epoch(line, lines) for line in kept if line]
+    files.replace(lines, "".join(f"{json.dumps(each)}\n" for each in history).encode())
     work.say(f"going on after {saved.epochs} finished epochs" + (f" ({part})" if part else ""))
-    return [json.loads(line) for line in kept]
+    return history
+
+
+def _epoch(line: bytes, file: Path) -> dict[str, int | float]:
+    try:
+        return _EPOCH.validate_json(line)
+    except ValidationError as error:
+        raise _unusable(file, file_formats.fault(error)) from error
+
+
+_EPOCH = TypeAdapter(dict[str, int | float])
 
 
 def _keep(
@@ -169,14 +181,29 @@ def _keep(
 
 
 def _kept(folder: Path, name: str) -> Model:
-    weights = folder / f"{name}.safetensors"
-    return Model(
-        fitted=Fitted.model_validate_json((folder / f"{name}.json").read_bytes()),
-        content=(folder / f"{name}.onnx").read_bytes(),
-        weights=weights if weights.is_file() else None,
-    )
+    weights, model = folder / f"{name}.safetensors", folder / f"{name}.onnx"
+    fitted = _fitted(folder / f"{name}.json")
+    if not model.is_file():
+        raise _unusable(model, "it is not there")
+    return Model(fitted=fitted, content=files.read(model), weights=weights if weights.is_file() else None)
+
+
+def _fitted(file: Path) -> Fitted:
+    """What is known of a finished training.
+
+    Raises:
+        TrainerError: the file is not what byod wrote.
+    """
+    try:
+        return Fitted.model_validate_json(files.read(file))
+    except ValidationError as error:
+        raise _unusable(file, file_formats.fault(error)) from error
+
+
+def _unusable(file: Path, why: str) -> TrainerError:
+    return TrainerError(f"{file} is not what byod wrote ({why}); start anew with --fresh")
 
 
 def arch(folder: Path) -> str:
     """The architecture of the models finished in a folder."""
-    return next(Fitted.model_validate_json(file.read_bytes()).arch for file in sorted(folder.glob("*.json")))
+    return _fitted(sorted(folder.glob("*.json"))[0]).arch

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -237,12 +238,13 @@ def fold(file: Path, arch: str) -> None:
         TrainerError: a branch or a loop is left, whose course depends on the picture.
     """
     onnx = _onnx()
-    model = onnx.load(str(file), load_external_data=True)
+    model = _loaded(file)
     if model.functions:
         from onnx.inliner import inline_local_functions
 
-        model = inline_local_functions(model)
-        onnx.save(model, str(file))
+        with _exported():
+            model = inline_local_functions(model)
+            onnx.save(model, str(file))
     if not graph_check.control_flow(file.read_bytes()):
         return
     import onnxruntime
@@ -274,11 +276,16 @@ def finish(source: Path, target: Path, *, temperature: float, metadata: dict[str
         TrainerError: `onnx` is missing, or the file is not what a trainer must write.
     """
     onnx = _onnx()
-    model = onnx.load(str(source), load_external_data=True)
+    model = _loaded(source)
     graph = model.graph
     if [output.name for output in graph.output] != ["logits"]:
         raise TrainerError("a trainer's ONNX file must have one output, `logits`")
-    pictures, classes = graph.output[0].type.tensor_type.shape.dim
+    dims = graph.output[0].type.tensor_type.shape.dim
+    if len(dims) != 2:
+        raise TrainerError(
+            f"a trainer's ONNX file must give logits of [N, classes], not of {len(dims)} dimensions"
+        )
+    pictures, classes = dims
     size: list[Any] = [pictures.dim_param or "pictures", classes.dim_value]
     graph.initializer.append(
         onnx.helper.make_tensor("byod_temperature", onnx.TensorProto.FLOAT, [], [temperature])
@@ -300,15 +307,36 @@ def finish_stage(source: Path, target: Path, *, metadata: dict[str, str]) -> str
     Raises:
         TrainerError: `onnx` is missing, or the file is too large.
     """
-    return _written(_onnx().load(str(source), load_external_data=True), target, metadata)
+    return _written(_loaded(source), target, metadata)
+
+
+@contextlib.contextmanager
+def _exported() -> Iterator[None]:
+    """Turn what ONNX's library says of a trainer's file into one line."""
+    from google.protobuf.message import Error  # type: ignore[import-untyped]
+
+    onnx = _onnx()
+    try:
+        yield
+    except (onnx.checker.ValidationError, Error, RuntimeError, ValueError, TypeError, OSError) as error:
+        raise TrainerError(
+            f"the model that was exported is not one that ONNX knows ({_first_line(error)[:200]}); "
+            "choose another architecture"
+        ) from error
+
+
+def _loaded(file: Path) -> Any:
+    with _exported():
+        return _onnx().load(str(file), load_external_data=True)
 
 
 def _written(model: Any, target: Path, metadata: dict[str, str]) -> str:
     onnx = _onnx()
     onnx.helper.set_model_props(model, metadata)
     model.producer_name = "byod"
-    onnx.checker.check_model(model)
-    content: bytes = model.SerializeToString()
+    with _exported():
+        onnx.checker.check_model(model)
+        content: bytes = model.SerializeToString()
     if len(content) > graph_check.MAX_BYTES:
         raise TrainerError(f"the model has {len(content) / 1e9:.1f} GB; byod keeps models below 1.9 GB")
     files.replace(target, content)

@@ -146,8 +146,11 @@ def checkpoint(folder: Path) -> Checkpoint | None:
             words = opened.metadata()
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
         return Checkpoint(int(words["epochs"]), tensors, json.loads(words["facts"]))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise TrainerError(f"{file} cannot be read ({error}); start anew with --fresh") from error
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise TrainerError(
+            f"{file} is no checkpoint that can be read ({why}); start anew with --fresh"
+        ) from error
 
 
 def _no_logits(images: Floats) -> Floats:

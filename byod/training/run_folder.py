@@ -122,16 +122,15 @@ def read_examples(run: Path) -> dict[str, tuple[str, str]]:
     """Read which part of the split each picture of a finished run stood on: SHA-256 → (part, group).
 
     Raises:
-        ModelError: the table has not these columns.
+        ModelError: the table has not these columns, or is damaged.
     """
     file = run / "examples.csv"
     if not file.is_file():
         return {}
-    with io.StringIO(files.read(file).decode(), newline="") as lines:
-        table = csv.DictReader(lines)
-        if missing := {"sha256", "part", "group"} - set(table.fieldnames or ()):
-            raise ModelError(f"{file} is not what byod wrote (it has no column {min(missing)})")
-        return {row["sha256"]: (row["part"], row["group"]) for row in table}
+    sides: dict[str, tuple[str, str]] = {}
+    for row in _rows(file, ("sha256", "part", "group")):
+        sides[row["sha256"]] = (row["part"], row["group"])
+    return sides
 
 
 def trained_on(sides: Mapping[str, tuple[str, str]]) -> frozenset[str]:
@@ -160,13 +159,45 @@ def read_lines(run: Path, line: Callable[[dict[str, str]], Line]) -> list[Line]:
     """
     file = run / "predictions.csv"
     try:
-        with io.StringIO(files.read(file).decode(), newline="") as lines:
-            return [line(row) for row in csv.DictReader(lines)]
+        return [_parsed(line, row, file) for row in _rows(file, ())]
     except FileNotFoundError as error:
         raise ModelError(f"{run} has no predictions.csv; train again, or restore it") from error
-    except (KeyError, ValueError, TypeError, csv.Error) as error:
-        why = (str(error).splitlines() or [""])[0]
-        raise ModelError(f"{file} is not what byod wrote ({why})") from error
+
+
+def _rows(file: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a table of ours, all of whose cells are there.
+
+    Raises:
+        ModelError: it is no such table.
+    """
+    try:
+        with io.StringIO(files.read(file).decode(), newline="") as lines:
+            table = csv.DictReader(lines, strict=True)
+            head, rows = table.fieldnames or (), list(table)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _damaged(file, error) from error
+    if missing := set(columns) - set(head):
+        raise _damaged(file, f"it has no column {min(missing)}")
+    for number, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise _damaged(file, f"row {number} has not as many cells as the first one")
+    return rows
+
+
+def _parsed(line: Callable[[dict[str, str]], Line], row: dict[str, str], file: Path) -> Line:
+    try:
+        return line(row)
+    except ValidationError as error:
+        raise _damaged(file, file_formats.fault(error)) from error
+    except KeyError as error:
+        raise _damaged(file, f"it has no column {error.args[0]}") from error
+    except (ValueError, TypeError) as error:
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, why: object) -> ModelError:
+    line = (str(why).splitlines() or [""])[0]
+    return ModelError(f"{file} is not what byod wrote ({line}); restore it, or train again")
 
 
 def short_path(path: Path) -> str:

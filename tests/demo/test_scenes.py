@@ -373,7 +373,7 @@ def perfect_collection(planted, folder):
             label=offer.label,
             status=Status.REJECTED if reason else Status.KEPT,
             reason=reason,
-            path=f"x/{sha}.jpg",
+            path=f"images/x/{sha}.jpg",
             size=1,
             keeper=keeper,
         )

@@ -359,10 +359,12 @@ def test_real_pictures_leave_as_they_are(real_pictures: Path, tmp_path):
             body = path.read_bytes()
             sha256 = hashlib.sha256(body).hexdigest()
             splits[sha256] = list(Split)[position % 3]
-            where = f"{label}/{path.name}"
+            where = f"images/{label}/{path.name}"
+            (tmp_path / "own" / where).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "own" / where).write_bytes(body)
             samples.append(Sample(sha256=sha256, label=label, status=Status.KEPT, path=where, size=len(body)))
     snapshot = Snapshot(
-        folder=real_pictures / "vegetables",
+        folder=tmp_path / "own",
         name="vegetables",
         task="classify",
         classes={"brokkoli": "brokkoli", "blumenkohl": "blumenkohl"},

@@ -40,6 +40,7 @@ from web_page import (
     until,
 )
 
+from byod.report.i18n import say
 from byod.schema.model_card import FoundInstance
 from byod.tasks.keypoints.importers.cat_file import POINTS
 from byod.web.limits import QueueFull
@@ -442,7 +443,7 @@ def test_the_browser_cannot_but_byod_can(browser, address, cats, tmp_path):
 def test_a_busy_server_is_asked_again(browser, address, cats, tmp_path):
     """503 with Retry-After is waited out, and said; then the answer is there."""
     file = put(tmp_path, cats, picture(((100, 100), (160, 100))))
-    refusals = [QueueFull(1, "busy"), QueueFull(1, "busy")]
+    refusals = [QueueFull(1, say("busy")), QueueFull(1, say("busy"))]
 
     def answer(content, *, look):
         if refusals:

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from protego import Protego
 
+from byod.schema.names import is_utf8
 from byod.schema.reasons import Reason
 
 TOKEN = "byod-toolkit"
@@ -143,12 +144,17 @@ def read_reservations(content: bytes) -> tuple[tuple[Protego, bool], ...]:
     found = []
     for rule in document[:_MAX_RULES] if isinstance(document, list) else ():
         location = rule.get("location") if isinstance(rule, dict) else None
-        if not isinstance(location, str) or not location.strip() or "\n" in location or "\r" in location:
+        if not isinstance(location, str) or not location.strip() or not _is_pattern(location):
             continue
         pattern = location.strip() if location.strip()[0] in "/*" else f"/{location.strip()}"
         reserved = str(rule.get("tdm-reservation")) == "1"
         found.append((Protego.parse(f"User-agent: *\nDisallow: {pattern}"), reserved))
     return tuple(found)
+
+
+def _is_pattern(location: str) -> bool:
+    """True of one line that can be an address: half a sign (a lone surrogate) is none."""
+    return "\n" not in location and "\r" not in location and is_utf8(location)
 
 
 def header_refusal(headers: Mapping[str, str]) -> str | None:

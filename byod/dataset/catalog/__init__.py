@@ -99,6 +99,14 @@ class Catalog:
         rows = " UNION ALL ".join(f"SELECT 1 FROM {table}" for table in ("samples", "candidates", "verdicts"))
         return self._connection.execute(f"SELECT 1 FROM ({rows}) LIMIT 1").fetchone() is None
 
+    def check_values(self) -> None:
+        """See that its values are of the kinds that byod writes.
+
+        Raises:
+            CatalogDamaged: one is not.
+        """
+        strange.check_values(self._connection)
+
     def check(self, folder: Path) -> None:
         """See that nothing in it leads out of the dataset at `folder`, nor changes rows unasked.
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 
+from byod.dataset.catalog.guarded import reads
 from byod.dataset.catalog.samples import LISTED
 from byod.schema.reasons import Reason, Retry
 from byod.schema.records import TOLD, Candidate, Fetched, Miss, Origin, Yield, told
@@ -69,6 +70,7 @@ class Candidates:
         """The addresses offered for a class so far."""
         return {url for (url,) in self._sql.execute("SELECT url FROM candidates WHERE label = ?", (label,))}
 
+    @reads
     def pending(self) -> list[tuple[int, Candidate]]:
         """One candidate and its number for each address still to be asked, in the order of their offers."""
         rows = self._sql.execute(
@@ -94,6 +96,7 @@ class Candidates:
             (fetched.status, fetched.final_url, fetched.sha256, sample, _now(), fetched.url),
         )
 
+    @reads
     def restore(self, origin: Origin, label: str) -> None:
         """Take a known origin back into an empty catalog as an offer that was fetched.
 
@@ -145,6 +148,7 @@ class Candidates:
             )
         )
 
+    @reads
     def yields(self) -> tuple[Yield, ...]:
         """The yield of each (class, source, query); a picture counts as unique for the candidate that came first."""
         names = ("source", "query", "label", "offered", "fetched", "valid", "unique", "kept")
@@ -170,6 +174,7 @@ class Candidates:
         ).fetchone()
         return int(row[0]), int(row[1])
 
+    @reads
     def misses(self) -> dict[str, int]:
         """Count the candidates that ended without bytes, by reason."""
         total: Counter[str] = Counter()
@@ -202,6 +207,7 @@ class Candidates:
             found.setdefault(sample, []).append((label, number, url))
         return found
 
+    @reads
     def licences(self, among: Collection[str] | None = None) -> dict[str, set[str | None]]:
         """For every sample (of `among`) offered by strangers only: the licences they state, None for none."""
         stated: dict[str, set[str | None]] = {}
@@ -217,6 +223,7 @@ class Candidates:
                 own.add(sample)
         return {sample: found for sample, found in stated.items() if sample not in own}
 
+    @reads
     def forget(self, acceptable: Callable[[Candidate], bool]) -> int:
         """Forget the candidates that were refused unfetched and would not be now; they may be offered again."""
         rows = self._sql.execute("SELECT id, record FROM candidates WHERE refused IS NOT NULL").fetchall()
@@ -224,6 +231,7 @@ class Candidates:
         self._sql.executemany("DELETE FROM candidates WHERE id = ?", ids)
         return len(ids)
 
+    @reads
     def origins(self) -> dict[str, tuple[Origin, ...]]:
         """For every sample: all that sources said of where it comes from, those with a licence first."""
         found: dict[str, list[Origin]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -72,10 +73,14 @@ class Guarded(sqlite3.Connection):
                 ) from error
             if code in _OUTSIDE:
                 raise DatasetError(f"{self.file}: {_OUTSIDE[code]}") from error
-            self.damaged = True
-            raise CatalogDamaged(
-                f"{self.file} cannot be read ({error}); run the command again, and byod rebuilds it from the folders"
-            ) from error
+            raise self.damage(error) from error
+
+    def damage(self, why: object) -> CatalogDamaged:
+        """The error for content that cannot be read; from now on nothing of it is trusted."""
+        self.damaged = True
+        return CatalogDamaged(
+            f"{self.file} cannot be read ({why}); run the command again, and byod rebuilds it from the folders"
+        )
 
     def cursor(self, factory: Any = None) -> Any:
         """A cursor that is guarded as well."""
@@ -100,10 +105,27 @@ class Guarded(sqlite3.Connection):
         return made
 
 
+def reads(method: Callable[P, T]) -> Callable[P, T]:
+    """A method of a part of the catalog that makes records of rows: rows that fit into none are damage."""
+
+    @functools.wraps(method)
+    def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(*args, **kwargs)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            part: Any = args[0]
+            raise part._sql.damage("a row holds what byod never writes") from error
+
+    return called
+
+
 def _guarded(method: Callable[P, T]) -> Callable[P, T]:
     def called(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return method(*args, **kwargs)
+        except UnicodeDecodeError as error:
+            damaged: Any = args[0]
+            raise damaged.connection.damage(error) from error
         except sqlite3.Error:
             cursor: Any = args[0]
             with cursor.connection.guard():

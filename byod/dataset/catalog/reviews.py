@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 
+from byod.dataset.catalog.guarded import reads
 from byod.schema.records import Placement, Record, Sha256
 
 
@@ -29,6 +30,7 @@ class Reviews:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
 
+    @reads
     def project(self, server: str, purpose: str) -> int | None:
         """The number of the project that was made for a purpose on a server, or None."""
         row = self._sql.execute(
@@ -57,6 +59,7 @@ class Reviews:
             "UPDATE reviews SET seen = ? WHERE server = ? AND purpose = ?", (updated_at, server, purpose)
         )
 
+    @reads
     def pushing(self, server: str, purpose: str) -> int:
         """The number of tasks a project has once what is being sent has arrived; 0 unless a push was cut off."""
         row = self._sql.execute(
@@ -83,6 +86,7 @@ class Reviews:
         )
         return int(number or 0)
 
+    @reads
     def last_pull(self) -> tuple[int, datetime] | None:
         """The last pull that was not taken back: its number and when it was."""
         row = self._sql.execute(
@@ -90,6 +94,7 @@ class Reviews:
         ).fetchone()
         return None if row is None else (int(row[0]), datetime.fromisoformat(row[1]))
 
+    @reads
     def before(self, pull: int) -> list[Before]:
         """Everything that a pull changed, as it stood before."""
         rows = self._sql.execute(

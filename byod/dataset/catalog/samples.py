@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 
+from byod.dataset.catalog.guarded import reads
 from byod.schema.reasons import Reason
 from byod.schema.records import Fingerprint, Placement, Sample, Split, Status
 
@@ -69,6 +70,7 @@ class Samples:
             (sha256, path, labels or ""),
         )
 
+    @reads
     def arrivals(self) -> list[tuple[str, str, str]]:
         """The files that are not flushed yet: (sha256, path, path of the labels or nothing)."""
         return list(self._sql.execute("SELECT sha256, path, labels FROM arrivals ORDER BY sha256"))
@@ -81,11 +83,13 @@ class Samples:
         """A position behind all others."""
         return int(self._sql.execute("SELECT IFNULL(MAX(position), 0) + 1 FROM samples").fetchone()[0])
 
+    @reads
     def get(self, sha256: str) -> Sample | None:
         """The sample with this hash, or None."""
         row = self._sql.execute(f"SELECT {_COLUMNS} FROM samples WHERE sha256 = ?", (sha256,)).fetchone()
         return None if row is None else _sample(row)
 
+    @reads
     def all(self) -> tuple[Sample, ...]:
         """All samples in order of position, then hash; without those still waiting to be placed."""
         rows = self._sql.execute(
@@ -93,6 +97,7 @@ class Samples:
         )
         return tuple(_sample(row) for row in rows)
 
+    @reads
     def comparable(self, among: Collection[str] | None = None) -> list[tuple[Sample, int]]:
         """All samples with a fingerprint (or of `among`) and their positions, also waiting ones, in that order."""
         wanted, values = (
@@ -104,6 +109,7 @@ class Samples:
         )
         return [(_sample(row[:-1]), row[-1]) for row in rows]
 
+    @reads
     def standing(self) -> dict[str, tuple[str, int, int, str]]:
         """By path, every sample that should have a file: (sha256, size, mtime_ns, class folder)."""
         rows = self._sql.execute(
@@ -192,19 +198,23 @@ class Samples:
             ),
         )
 
+    @reads
     def groups(self) -> dict[str, str]:
         """The group key of every sample that shares a group with another."""
         return dict(self._sql.execute("SELECT sha256, group_key FROM samples WHERE group_key IS NOT NULL"))
 
+    @reads
     def kept_in_groups(self) -> set[str]:
         """The samples that stand in a class folder and share a group with another."""
         rows = self._sql.execute("SELECT sha256 FROM samples WHERE status = 'kept' AND group_key IS NOT NULL")
         return {sha256 for (sha256,) in rows}
 
+    @reads
     def lookalikes(self) -> tuple[tuple[str, str, str], ...]:
         """Pairs that look alike and were both left standing: (sample, sample, rule)."""
         return tuple(self._sql.execute("SELECT a, b, rule FROM lookalikes ORDER BY a, b"))
 
+    @reads
     def conflicts(self) -> tuple[tuple[str, ...], ...]:
         """Sets of samples that look the same and carry different labels."""
         found: dict[int, list[str]] = {}
@@ -214,6 +224,7 @@ class Samples:
             found.setdefault(number, []).append(sha256)
         return tuple(tuple(members) for members in found.values())
 
+    @reads
     def splits(self) -> dict[str, Split]:
         """The part of the split of every sample that has one."""
         return {

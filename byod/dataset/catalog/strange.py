@@ -6,9 +6,12 @@ The same rules as those of `byod.schema.paths`, as SQL: 100,000 rows take some t
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from pathlib import Path
 
+from byod.dataset.catalog.guarded import Guarded
+from byod.dataset.catalog.sql_schema import MIGRATIONS
 from byod.schema import places
 from byod.schema.errors import DatasetError
 
@@ -28,6 +31,43 @@ _QUERY = " UNION ALL ".join(
     f"SELECT * FROM (SELECT {column} FROM {table} WHERE {rule.format(column)} LIMIT 1)"
     for table, column, rule in _COLUMNS
 )
+
+
+_KINDS = {"TEXT": "text", "INTEGER": "integer", "REAL": "real", "BLOB": "blob"}
+_NO_HASH = "{0} IS NOT NULL AND (length({0}) <> 64 OR {0} GLOB '*[^0-9a-f]*')"
+_CONTENTS = {
+    ("candidates", "record"): "NOT json_valid(record) OR json_type(record) <> 'object'",
+    ("samples", "sha256"): _NO_HASH.format("sha256"),
+    ("samples", "group_key"): _NO_HASH.format("group_key"),
+    ("samples", "keeper"): _NO_HASH.format("keeper"),
+    ("verdicts", "sha256"): _NO_HASH.format("sha256"),
+    ("addresses", "sample"): _NO_HASH.format("sample"),
+    ("conflicts", "sha256"): _NO_HASH.format("sha256"),
+    ("lookalikes", "a"): _NO_HASH.format("a"),
+    ("lookalikes", "b"): _NO_HASH.format("b"),
+}
+
+
+def check_values(connection: Guarded) -> None:
+    """See that each value is of its column's kind, in all rows at once: records are made of them unchecked.
+
+    Raises:
+        CatalogDamaged: one is not, or a table or column is missing.
+    """
+    for script in MIGRATIONS:
+        for table in re.findall(r"CREATE TABLE (\w+)", script):
+            there = connection.execute(f"PRAGMA table_info({table})").fetchall()
+            if not there:
+                raise connection.damage(f"there is no table {table}")
+            rules = []
+            for _, column, kind, needed, _, key in there:
+                kinds = f"'{_KINDS.get(kind, kind)}'" + ("" if needed or key else ", 'null'")
+                rules.append(f"typeof({column}) NOT IN ({kinds})")
+                if (table, column) in _CONTENTS:
+                    rules.append(_CONTENTS[table, column])
+            row = connection.execute(f"SELECT 1 FROM {table} WHERE {' OR '.join(rules)} LIMIT 1").fetchone()
+            if row is not None:
+                raise connection.damage(f"a row of {table} holds what byod never writes")
 
 
 def check(connection: sqlite3.Connection, folder: Path) -> None:

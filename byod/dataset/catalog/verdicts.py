@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from byod.dataset.catalog.guarded import reads
 from byod.dataset.catalog.samples import LISTED
 from byod.schema.records import Verdict
 
@@ -34,6 +35,7 @@ class Verdicts:
             map(_values, verdicts),
         )
 
+    @reads
     def last(self) -> int:
         """The number of the last verdict, 0 when there is none."""
         return int(self._sql.execute("SELECT IFNULL(MAX(id), 0) FROM verdicts").fetchone()[0])
@@ -42,6 +44,7 @@ class Verdicts:
         """The verdict that holds for each sample (of `among`) somebody labelled by hand."""
         return {sha256: verdict for sha256, (_, verdict) in self.numbered(among).items()}
 
+    @reads
     def numbered(self, among: Collection[str] | None = None) -> dict[str, tuple[int, Verdict]]:
         """The verdict that holds for each sample (of `among`) somebody labelled by hand, with its number."""
         wanted, values = (
@@ -66,6 +69,7 @@ class Verdicts:
                 newest[sha256] = (number, _verdict(row[1:]))
         return newest
 
+    @reads
     def said_of(self, samples: Iterable[str]) -> dict[str, list[tuple[int, Verdict]]]:
         """All that people said of these samples, with numbers, oldest first."""
         wanted = sorted(set(samples))
@@ -88,6 +92,7 @@ class Verdicts:
             said.setdefault(sha256, []).append(label)
         return said
 
+    @reads
     def apart(self) -> dict[str, frozenset[str]]:
         """For each sample the others of which somebody said that the two are no copies; each pair both ways.
 
@@ -103,6 +108,7 @@ class Verdicts:
             found.setdefault(other, set()).add(one)
         return {sha256: frozenset(others) for sha256, others in found.items()}
 
+    @reads
     def after(self, number: int) -> list[tuple[int, Verdict]]:
         """The verdicts with a higher number than this one, in order."""
         rows = self._sql.execute(f"SELECT {_ROW} FROM verdicts WHERE id > ? ORDER BY id", (number,))

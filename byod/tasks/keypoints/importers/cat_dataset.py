@@ -176,7 +176,7 @@ def cleaning_list(file: Path) -> frozenset[str]:
     try:
         text = file.read_text(encoding="utf-8-sig")
         values = json.loads(text) if text.lstrip().startswith(("{", "[")) else None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{file} cannot be read as a cleaning list: {error}") from error
     if values is None:
         words = (line.partition("#")[0].strip() for line in text.splitlines())
