@@ -56,7 +56,7 @@ class Dataset:
     def __init__(
         self, folder: Path, tasks: Tasks, *, lock: bool = True, follow_links: bool | None = None
     ) -> None:
-        names.check_file_system()
+        places.check_file_system()
         self.folder = folder.resolve()
         self.follow_links = told_to_follow() if follow_links is None else follow_links
         self.links = Links(self.follow_links)

@@ -31,6 +31,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from byod.schema.names import shown
+
 if TYPE_CHECKING:
     from byod.schema.reasons import Reason
 
@@ -42,8 +44,6 @@ class ByodError(Exception):
 
     def __str__(self) -> str:
         """The message, with what nobody sees in the words of files and strangers written out: it is one line."""
-        from byod.schema.names import shown  # which raises some of these
-
         return shown(super().__str__())
 
 

@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-
-from byod.schema.errors import DatasetError
 
 _JOINERS = "\u200c\u200d"
 _VIRAMA = 9
@@ -40,19 +37,6 @@ def is_utf8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def check_file_system() -> None:
-    """See that Python reads the names of files as UTF-8; else each of another alphabet would be taken for gone.
-
-    Raises:
-        DatasetError: an old locale, or a variable of Python's, says otherwise.
-    """
-    if (encoding := sys.getfilesystemencoding()) != "utf-8":
-        raise DatasetError(
-            f"file names are read as {encoding} here, and those of a dataset are UTF-8; set PYTHONUTF8=1 and run the"
-            " command again"
-        )
 
 
 def shown(text: str, *, lines: bool = False) -> str:

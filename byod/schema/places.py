@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path, PurePath, PurePosixPath
 
 from byod.schema.errors import DatasetError
@@ -77,3 +78,16 @@ def parts_of(folder: Path, name: str) -> tuple[str, ...]:
     if anchor or ".." in parts or "\0" in name:
         raise leads_out(folder, name)
     return parts
+
+
+def check_file_system() -> None:
+    """See that Python reads the names of files as UTF-8; else each of another alphabet would be taken for gone.
+
+    Raises:
+        DatasetError: an old locale, or a variable of Python's, says otherwise.
+    """
+    if (encoding := sys.getfilesystemencoding()) != "utf-8":
+        raise DatasetError(
+            f"file names are read as {encoding} here, and those of a dataset are UTF-8; set PYTHONUTF8=1 and run the"
+            " command again"
+        )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byod.schema import names
+from byod.schema import names, places
 from byod.schema.errors import DatasetError
 from byod.schema.names import PassedOver
 
@@ -122,7 +122,7 @@ def test_passed_over_files_are_counted_and_named():
 
 def test_an_old_locale_is_said(monkeypatch):
     """Where file names are not read as UTF-8, one line says so and how to change it."""
-    names.check_file_system()
+    places.check_file_system()
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
     with pytest.raises(DatasetError, match=r"iso8859-1.*PYTHONUTF8=1"):
-        names.check_file_system()
+        places.check_file_system()
