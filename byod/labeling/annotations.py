@@ -33,7 +33,7 @@ class ReviewedKeypoint(Record):
 class Annotation(Record):
     """One person's annotation of one picture; `label` is a class folder, None: it belongs nowhere.
 
-    `dots` are the points of the picture where the question was about points, `base` names those it was asked with.
+    `keypoints` are those of the picture where the question was about points, `base` names those it was asked with.
     `last_verdict` is the number of the last verdict in the label log when the question was asked.
     """
 

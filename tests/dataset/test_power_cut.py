@@ -56,7 +56,7 @@ def test_a_power_cut_takes_nothing_of_a_collection(tmp_path: Path, monkeypatch):
 
 @pytest.mark.long
 def test_every_power_cut_of_every_verb(tmp_path: Path, monkeypatch):
-    """After every prefix of what each verb writes, in four orders: more than two thousand folders, all made good."""
+    """After every prefix of what each verb writes, in five orders: more than two thousand folders, all made good."""
     total = sum(check(tmp_path / name, *VERBS[name], None) for name in VERBS)
     with collecting(monkeypatch) as collected:
         total += check(tmp_path / "collect", nothing, collected, None)
