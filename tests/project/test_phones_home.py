@@ -105,9 +105,10 @@ def test_nothing_is_written_and_nobody_asked_outside_of_byods_own_places(tmp_pat
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert {verb: said for verb, (code, said) in told["verbs"].items() if code} == {}
-    files, asked = outside(tmp_path / "watch.txt", folder, temporary)
+    mine = home / "xdg_data_home" / "byod"  # the key of this machine
+    files, asked = outside(tmp_path / "watch.txt", folder, temporary, mine)
     assert asked == set()
-    assert files == set()
-    assert files_in(home, temporary) == []
+    assert files == {str(mine.parent)}
+    assert files_in(home, temporary) == [str(mine / "key")]
     assert told["alone"] == bool(without_network())
     assert not told["alone"] or told["unreachable"] == 0
