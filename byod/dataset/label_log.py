@@ -24,7 +24,7 @@ from byod.schema.records import Verdict
 
 FILE = "labels.jsonl"
 FORMAT = 1
-_BAD = (ValueError, KeyError, AttributeError, TypeError, ValidationError, RecursionError)
+_BAD = (ValueError, KeyError, AttributeError, TypeError, OverflowError, ValidationError, RecursionError)
 """What a line that is no verdict raises."""
 _NUMBERS = 2**53
 """No verdict has a higher number: JSON holds none exactly, and SQLite needs room to count on."""

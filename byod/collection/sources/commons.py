@@ -81,7 +81,7 @@ def _batches(query: Query, client: ApiClient) -> Iterator[list[dict[str, Any]]]:
 def _candidate(page: Mapping[str, Any], query: Query, options: SearchOptions, rank: int) -> Candidate | None:
     found = page.get("imageinfo")
     image = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
-    if image.get("mime") not in _TAKEN or image.get("mediatype", "BITMAP") != "BITMAP":
+    if str(image.get("mime")) not in _TAKEN or image.get("mediatype", "BITMAP") != "BITMAP":
         return None
     url, width, height = _best(image, options)
     if url is None:
