@@ -15,20 +15,18 @@ import hashlib
 import hmac
 import secrets
 from enum import StrEnum
-from pathlib import Path
 
 import platformdirs
 from pydantic import ValidationError
 
 from byod.dataset import label_log
-from byod.dataset.own_places import CATALOG
+from byod.dataset.own_places import CATALOG, CATALOG_LOG
 from byod.schema import file_formats, files, places
 from byod.schema.errors import DatasetError
 from byod.schema.files import Folder
 from byod.schema.records import Record
 
 FILE = ".byod/state"
-_WAL = "catalog.db-wal"
 _LONGEST = 4096
 
 
@@ -56,7 +54,7 @@ class State(Record):
 
 
 class CatalogState:
-    """The state of one dataset's catalog; `path` is the dataset's folder, open and locked."""
+    """The state of one dataset's catalog; `folder` is that of the dataset, open and locked."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
@@ -130,7 +128,7 @@ class CatalogState:
         return hmac.compare_digest(state.seal.encode(), _seal(state.left, sealed).encode())
 
     def _has_log(self) -> bool:
-        log = self._folder.path / _WAL
+        log = self._folder.path / CATALOG_LOG
         return log.exists() and log.stat().st_size > 0
 
     def _inode(self) -> tuple[int, ...]:
@@ -166,7 +164,7 @@ def _key() -> bytes:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists():
             files.replace(file, secrets.token_bytes(32), mode=0o600, flush=True)
-        return Path(file).read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise DatasetError(
             f"{file} cannot be used ({error.strerror}); byod keeps a key of this machine there: make its folder "

@@ -65,7 +65,7 @@ class Dataset:
         self.task = task_of(self.recipe, self.folder / recipes.FILE, tasks)
         if self.task.storage is not None:
             own_places.check_room(self.folder, self.task.storage.folder)
-        check_version(self.folder / "catalog.db")
+        check_version(self.folder / CATALOG)
         label_log.check_format(self.folder / label_log.FILE)
         with files.opened(self.folder) as within:
             within.make(".byod")

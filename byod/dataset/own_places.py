@@ -22,8 +22,11 @@ STAGED_LABELS = ".byod/marks"
 """Labels that a review told, until the moves promised with them are made."""
 CATALOG = "catalog.db"
 _JOURNAL = f"{CATALOG}-journal"
+CATALOG_LOG = f"{CATALOG}-wal"
+BESIDE_CATALOG = (CATALOG_LOG, f"{CATALOG}-shm", _JOURNAL)
+"""What SQLite keeps beside the catalog while it is open, or after a kill."""
 _FILES = (
-    *(recipes.FILE, label_log.FILE, CATALOG, f"{CATALOG}-wal", f"{CATALOG}-shm", _JOURNAL),
+    *(recipes.FILE, label_log.FILE, CATALOG, *BESIDE_CATALOG),
     *("CREDITS.csv", "README.md", ".byod/lock", ".byod/written", ".byod/state", ".byod/review-key"),
 )
 _ROOMS = (IMAGES, REJECTED, "runs", INCOMING, STAGED_LABELS, ".byod/reports", ".byod/replaced")

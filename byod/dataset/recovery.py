@@ -15,7 +15,7 @@ from byod.dataset.catalog import Catalog, CatalogDamaged
 from byod.dataset.catalog.verdicts import DELETED_BY_HAND
 from byod.dataset.catalog_state import CatalogState, Left
 from byod.dataset.label_log import LabelLog
-from byod.dataset.own_places import CATALOG, INCOMING
+from byod.dataset.own_places import BESIDE_CATALOG, CATALOG, INCOMING
 from byod.report import attribution
 from byod.report.attribution import Credit
 from byod.schema import files
@@ -25,9 +25,7 @@ from byod.schema.reasons import Reason
 from byod.schema.records import Sample, Status
 from byod.schema.task import Storage
 
-REPLACED = ".byod/replaced"
-_WITH_IT = (f"{CATALOG}-wal", f"{CATALOG}-shm", f"{CATALOG}-journal")
-_GENERATED = ("CREDITS.csv", "README.md")
+_GENERATED = (attribution.FILE, "README.md")
 _ABANDONED = 60.0
 """Seconds after which a temporary file is nobody's any more, where people without the lock may write."""
 _ELSEWHERE = "is not as byod left it on this machine"
@@ -76,14 +74,14 @@ def _fault(catalog: Catalog, folder: Folder, state: CatalogState, *, look: bool)
 
 def _set_aside(folder: Folder, state: CatalogState) -> str:
     """Move the catalog out of the way, with copies of what is generated from it; a kill on the way is made good."""
-    place = f"{REPLACED}/{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    place = f"{attribution.REPLACED}/{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     folder.make(place)
     for name in _GENERATED:
         if (folder.path / name).is_file():
             folder.create(f"{place}/{name}", files.read(folder.path / name), flush=True)
     state.forget()
     # the log goes last: SQLite throws away one that it finds beside an empty catalog
-    for name in (CATALOG, *_WITH_IT):
+    for name in (CATALOG, *BESIDE_CATALOG):
         if (folder.path / name).exists():
             folder.move(name, f"{place}/{name}")
     folder.flush_names([place])
@@ -170,14 +168,15 @@ def credits(folder: Path, lines: list[str]) -> list[Credit]:
 
 def restore_deleted(catalog: Catalog) -> None:
     """Remember again what somebody took away, so that it does not come back when it is fetched again."""
-    labels = catalog.verdicts.labels()
+    labels, position = catalog.verdicts.labels(), catalog.samples.next_position()
     for sha256, said in catalog.verdicts.holding().items():
         if said.note == DELETED_BY_HAND and said.label is None and catalog.samples.get(sha256) is None:
             label = next((each for each in reversed(labels[sha256]) if each), "")
             gone = Sample(
                 sha256=sha256, label=label, status=Status.REJECTED, reason=Reason.DELETED, path="", size=0
             )
-            catalog.samples.add(gone, position=catalog.samples.next_position())
+            catalog.samples.add(gone, position=position)
+            position += 1
 
 
 def restore_origins(catalog: Catalog, credits: list[Credit]) -> None:

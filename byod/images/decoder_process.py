@@ -14,11 +14,11 @@ import os
 import struct
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import BinaryIO, NamedTuple, NoReturn
 
 from byod.images.decode import opened_within
 from byod.images.openers import HeavyPicture, PixelLimits, TooManyPixels
+from byod.schema import process_limits
 from byod.schema.errors import PictureError
 from byod.schema.reasons import Reason
 
@@ -61,7 +61,7 @@ def main(memory: int) -> None:
     """Answer until the other side has no more questions."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
-    _bound(memory)
+    process_limits.bound(memory, may_write=False)
     answers.write(READY)
     answers.flush()
     questions = sys.stdin.buffer
@@ -109,33 +109,6 @@ class _Refused(AbstractContextManager[NoReturn]):
 
     def __exit__(self, *_: object) -> None:
         return None
-
-
-def _bound(memory: int) -> None:
-    """Take no more memory than this from now on, write no file, leave no core; where the system can see to it."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    for limit, value in (
-        (resource.RLIMIT_AS, _taken() + memory),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, most = resource.getrlimit(limit)
-        value = value if most == resource.RLIM_INFINITY else min(value, most)
-        try:
-            resource.setrlimit(limit, (value, value))
-        except (OSError, ValueError):  # macOS knows RLIMIT_AS and takes no value
-            continue
-
-
-def _taken() -> int:
-    """The address space that this process has, in bytes; generously guessed where the system does not say."""
-    statm = Path("/proc/self/statm")
-    if not statm.exists():
-        return 2_000_000_000
-    return int(statm.read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ from byod.schema.records import Origin, Record, Sample, Sha256, Snapshot
 
 FILE = "CREDITS.csv"
 _LONGEST = 4000
-_KEPT = ".byod/replaced"
-"""Where a list with lines that cannot be read is kept, before byod writes it anew."""
+REPLACED = ".byod/replaced"
+"""Where byod keeps what it is about to write anew and cannot read, or cannot trust."""
 _DANGER = re.compile(r"(^|[;\t\r\n])(?=[\s\"]*['=+\-@\t\r＝＋－＠])")
 _MARK = re.compile(r"(^|[;\t\r\n])'")
 
@@ -110,8 +110,8 @@ def _kept_known(rows: list[Credit], path: Path) -> list[Credit]:
     if faults:
         # what cannot be read is kept beside what can
         with files.opened(path.parent) as folder:
-            folder.make(_KEPT)
-            folder.replace(f"{_KEPT}/{FILE}", files.read(path), flush=True)
+            folder.make(REPLACED)
+            folder.replace(f"{REPLACED}/{FILE}", files.read(path), flush=True)
     before = {line.sha256: line for line in there if line.origin is not None}
     return [
         before[row.sha256].model_copy(update={"file": row.file})

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
+from byod.schema import process_limits
 from byod.schema.config import Settings
 from byod.schema.errors import ModelError
 from byod.schema.names import shown
@@ -123,7 +124,7 @@ def main(arguments: list[str], given: IO[bytes], put: Callable[[bytes], object])
     import onnxruntime
 
     content = given.read()
-    _bound(int(arguments[0]))
+    process_limits.bound(int(arguments[0]), may_write=True)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
@@ -138,18 +139,6 @@ def main(arguments: list[str], given: IO[bytes], put: Callable[[bytes], object])
         put(f"{type(error).__name__}: {line}".encode("utf-8", "replace"))
         return _REFUSED
     return 0
-
-
-def _bound(memory: int) -> None:
-    """Give this process so many bytes more, where the system counts them (Linux); and no core file."""
-    if sys.platform != "linux":
-        return
-    import resource
-
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    most = pages * resource.getpagesize() + memory
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":
