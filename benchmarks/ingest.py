@@ -1,6 +1,7 @@
 """byod collect beside img2dataset: 2,000 pictures of 1024x768 over loopback to 256 px JPEG with SHA-256.
 
     python benchmarks/ingest.py --img2dataset PATH/TO/bin/img2dataset [--pictures 2000] [--rounds 3]
+    python benchmarks/ingest.py --before OTHER/CHECKOUT   (byod of another checkout beside this one's)
 
 Both run as whole processes, in turn, against the same server (a process of its own on the same cores) and with
 two workers for the pixels; byod also hashes every picture perceptually, de-duplicates and journals. Printed:
@@ -105,7 +106,8 @@ def timed(command: list[str], environment: dict[str, str], log: Path) -> tuple[f
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.monotonic()
     with log.open("w") as out:
-        subprocess.run(command, check=True, env=environment, stdout=out, stderr=subprocess.STDOUT)
+        # elsewhere than here: `python -m` looks into the current folder first, whatever PYTHONPATH says
+        subprocess.run(command, check=True, env=environment, cwd=log.parent, stdout=out, stderr=out)
     wall = time.monotonic() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -117,10 +119,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--img2dataset", default=shutil.which("img2dataset"))
+    parser.add_argument(
+        "--before", type=Path, metavar="CHECKOUT", help="another checkout of byod to compare with"
+    )
     parser.add_argument("--pictures", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    if options.img2dataset is None:
+    if options.img2dataset is None and options.before is None:
         print("img2dataset is not at hand (--img2dataset ENV/bin/img2dataset): byod alone, without a ratio")
     with tempfile.TemporaryDirectory() as name:
         compare(Path(name), options)
@@ -152,13 +157,19 @@ def compare(folder: Path, options: argparse.Namespace) -> None:
         "NO_ALBUMENTATIONS_UPDATE": "1",
     }
     print(f"{options.pictures} pictures of {size / 1000:.0f} KB, {os.cpu_count()} cores")
-    tools = ["byod"] if options.img2dataset is None else ["byod", "img2dataset"]
-    figures: dict[str, list[tuple[float, float]]] = {tool: [] for tool in tools}
+    environments = {"byod": environment}
+    if options.before is not None:
+        environments["before"] = {**environment, "PYTHONPATH": str(options.before.resolve())}
+    if options.img2dataset is not None:
+        environments["img2dataset"] = environment
+    figures: dict[str, list[tuple[float, float]]] = {tool: [] for tool in environments}
     for number in range(-1, options.rounds):
-        for tool in figures:
+        # in turn from either end, since writing grows slower with what was written before
+        for tool in list(figures)[:: 1 if number % 2 else -1]:
             into = folder / f"{tool}-{number}"
-            command = byod(urls, into) if tool == "byod" else img2dataset(options.img2dataset, urls, into)
-            seconds, cpu = timed(command, environment, folder / f"{tool}.log")
+            program = options.img2dataset
+            command = img2dataset(program, urls, into) if tool == "img2dataset" else byod(urls, into)
+            seconds, cpu = timed(command, environments[tool], folder / f"{tool}.log")
             reset(base)
             first, last, served = times.get()
             written = len([*into.glob("images/thing/*.jpg"), *into.glob("*/*.jpg")])
@@ -187,10 +198,10 @@ def report(figures: dict[str, list[tuple[float, float]]]) -> None:
         tool: {"whole_s": _median(rows, 0), "steady_per_s": _median(rows, 1)}
         for tool, rows in figures.items()
     }
-    if "img2dataset" in figures:
-        rounds = list(zip(figures["byod"], figures["img2dataset"], strict=True))
-        summary["ratio_whole"] = round(statistics.median(other[0] / ours[0] for ours, other in rounds), 2)
-        summary["ratio_steady"] = round(statistics.median(ours[1] / other[1] for ours, other in rounds), 2)
+    for tool in figures.keys() - {"byod"}:
+        rounds = list(zip(figures["byod"], figures[tool], strict=True))
+        summary[f"whole_{tool}_by_byod"] = round(statistics.median(t[0] / b[0] for b, t in rounds), 2)
+        summary[f"steady_byod_by_{tool}"] = round(statistics.median(b[1] / t[1] for b, t in rounds), 2)
     print(json.dumps(summary, indent=2))
 
 
