@@ -138,11 +138,11 @@ class Collection:
         self._watch(self.tallies)
         outcomes = self._fetch((candidate for _, candidate in pending), self._receive)
         try:
-            with contextlib.closing(outcomes):
+            # a kill takes nothing noted back; what a power cut takes is fetched again
+            with contextlib.closing(outcomes), catalog.unflushed():
                 for outcome, arrival in outcomes:
                     number, candidate = by_url[outcome.url]
-                    # a kill takes none of it back; what a power cut takes is fetched again
-                    with catalog.transaction(lasting=False):
+                    with catalog.transaction():
                         self._note(outcome, arrival, number, candidate)
                     self._watch(self.tallies)
         except KeyboardInterrupt:

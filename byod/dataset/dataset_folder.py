@@ -253,7 +253,7 @@ class Dataset:
                 self.files.move(source, target)
         # the promise stands until the names are on the disk
         self.files.flush_names(room for room in rooms if (self.folder / room).is_dir())
-        with self.catalog.transaction(lasting=False):
+        with self.catalog.unflushed(), self.catalog.transaction():
             self.catalog.moves_done(promised[-1][0])
 
     def flush_arrivals(self) -> None:
@@ -261,7 +261,7 @@ class Dataset:
         noted = self.catalog.samples.arrivals()
         if noted:
             self.files.flush(name for _, path, labels in noted for name in (path, labels) if name)
-            with self.catalog.transaction(lasting=False):
+            with self.catalog.unflushed(), self.catalog.transaction():
                 self.catalog.samples.flushed()
 
     def snapshot(self) -> Snapshot:

@@ -64,30 +64,32 @@ class Catalog:
             self._connection.close()
 
     @contextlib.contextmanager
-    def transaction(self, *, lasting: bool = True) -> Iterator[None]:
-        """All or nothing for what happens inside; a transaction inside another joins it.
-
-        Args:
-            lasting: whether it is on the disk when the block ends. Else a power cut may take it back, and all that
-                came after it, but never leaves half of it; a kill takes nothing back.
-        """
+    def transaction(self) -> Iterator[None]:
+        """All or nothing for what happens inside; a transaction inside another joins it."""
         if self._connection.in_transaction:
             yield
             return
-        if not lasting:
-            self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.execute("BEGIN IMMEDIATE")
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def unflushed(self) -> Iterator[None]:
+        """Let the transactions inside end before they are on the disk, which saves a flush for each.
+
+        A power cut may take the last of them back, and all that came after it, but never leaves half of one; a kill
+        takes none back.
+        """
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        try:
+            yield
         finally:
-            if not lasting:
-                self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.execute("PRAGMA synchronous=FULL")
 
     @property
     def in_transaction(self) -> bool:

@@ -90,7 +90,7 @@ def connect(file: Path, before_change: Callable[[], None]) -> Guarded:
 
     There are few indexes on purpose: each costs a page at every picture that arrives, and whatever reads by
     something else than a key reads the whole table once. With `synchronous=FULL` a commit is on the disk when it is
-    done (https://www.sqlite.org/pragma.html#pragma_synchronous); `Catalog.transaction` says where it need not be.
+    done (https://www.sqlite.org/pragma.html#pragma_synchronous); `Catalog.unflushed` says where it need not be.
 
     Raises:
         DatasetError: the file is not a catalog, is damaged, or was made by a newer byod.
