@@ -1,6 +1,7 @@
 """Bringing rejected pictures back: to restore one is a verdict for it, so no later placing drops it again.
 
-To restore a copy says that it is none, so that neither it nor the picture that was kept for it goes.
+Nothing that stands goes for what comes back: to restore a copy says that it is none, for whatever reason it was
+rejected.
 """
 
 from __future__ import annotations

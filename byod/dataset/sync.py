@@ -94,6 +94,7 @@ class _FolderScan:
         self.credited: dict[str, str] = {}  # and where CREDITS.csv saw each picture
         self.now = datetime.now(UTC)
         self.no_copies = NoCopies(self.samples)
+        self._last_position: int | None = None
 
     def compare(self) -> None:
         """Find the files that are not as remembered."""
@@ -262,7 +263,7 @@ class _FolderScan:
             return
         status = Status.KEPT if room == IMAGES else Status.REJECTED
         sample = Sample.model_validate({**values, "status": status, "reason": reason}).measured(inspected)
-        position = self.samples.next_position()
+        position = self._next_position()
         self.samples.add(sample, position=position, mtime_ns=file.mtime_ns, previous=previous)
         self.path_of[sha256] = file.path
         if (
@@ -286,7 +287,7 @@ class _FolderScan:
                 self._put(sample, sample.label, Status.REJECTED, error.reason, path, error.detail)
             return None
         opened = sample.measured(inspected)
-        self.samples.add(opened, position=self.samples.next_position(), mtime_ns=file.mtime_ns)
+        self.samples.add(opened, position=self._next_position(), mtime_ns=file.mtime_ns)
         return opened
 
     def _refused(self, file: FoundFile, error: PictureError) -> str:
@@ -326,8 +327,15 @@ class _FolderScan:
         sample = Sample.model_validate(
             {**values, "path": path, "status": Status.REJECTED, "reason": reason, "detail": error.detail}
         )
-        position = self.samples.next_position()
+        position = self._next_position()
         self.samples.add(sample, position=position, mtime_ns=file.mtime_ns)
+
+    def _next_position(self) -> int:
+        """A position behind all others: the catalog is asked for the first, which reads all its rows."""
+        self._last_position = (
+            self.samples.next_position() if self._last_position is None else self._last_position + 1
+        )
+        return self._last_position
 
     def _gone(self, sha256: str) -> None:
         sample = self.samples.get(sha256)

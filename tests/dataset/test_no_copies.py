@@ -110,6 +110,29 @@ def test_the_pair_is_in_one_group_and_listed_and_the_export_has_both(folder: Pat
     assert len(list((tmp_path / "out").rglob("*.jpg"))) == 11
 
 
+@pytest.mark.parametrize("way", ["restored", "moved back by hand"])
+def test_what_comes_back_for_another_reason_takes_nothing_away(tmp_path: Path, way: str):
+    """Pictures that were too small, and are copies of one that stands, come back beside it, and so does each other."""
+    own, folder = tmp_path / "own" / "cat", tmp_path / "set"
+    drawn(own / "large.jpg", 1)
+    drawn(own / "other.jpg", 2)
+    for number, size in enumerate(((90, 72), (80, 64), (70, 56))):
+        smaller(own / "large.jpg", size, own / f"small {number}.jpg")
+    datasets.add([tmp_path / "own"], None, folder, Recipe(min_side=128), say=silent, watch=silent)
+    small = aside(folder, "too-small")
+    assert (len(standing(folder)), len(small)) == (2, 3)
+    if way == "restored":
+        assert datasets.restore(folder, ["too-small"], say=silent) == 3
+    else:
+        for file in small:
+            file.rename(folder / "images" / "cat" / file.name)
+    for _ in range(2):
+        datasets.dedupe(folder, say=silent)
+        assert len(standing(folder)) == 5
+    groups = [group.members for group in datasets.status(folder, say=silent).groups]
+    assert [len(members) for members in groups] == [4]
+
+
 def deleted(picture: Path) -> None:
     picture.unlink()
 
