@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from byod.dataset import grouping, splits
 from byod.dataset.dataset_folder import Dataset
+from byod.dataset.loose_groups import CutGroup
 from byod.schema.progress import Say
 from byod.schema.reasons import Reason
 from byod.schema.records import Origin, Record, Sample, Split, Status
@@ -25,7 +26,8 @@ class SplitDone(Record):
     """The split of a dataset: pictures by part and class, and how many had to change sides.
 
     `name` is that of a fixed split; `leaks` are the near-duplicates on both sides of it; `note` says why a fixed
-    split that was asked for was not used; `elsewhere` counts the pictures in parts that only a newer byod knows.
+    split that was asked for was not used; `elsewhere` counts the pictures in parts that only a newer byod knows; `cut`
+    are the groups of near-duplicates that were too large for their class: some of each are on both sides.
     """
 
     counts: dict[Split, dict[str, int]]
@@ -34,6 +36,7 @@ class SplitDone(Record):
     leaks: tuple[SplitLeakage, ...] = ()
     note: str = ""
     elsewhere: int = 0
+    cut: tuple[CutGroup, ...] = ()
 
 
 def assign(dataset: Dataset) -> SplitDone:
@@ -49,7 +52,7 @@ def assign(dataset: Dataset) -> SplitDone:
     kept = [sample for sample in everywhere if previous.get(sample.sha256, Split.TRAIN).known]
     groups = grouping.groups(kept, samples.groups(), origins)
     items = [
-        splits.Item(sha256=sample.sha256, label=sample.label, group=groups[sample.sha256])
+        splits.Item(sha256=sample.sha256, label=sample.label, group=groups.of[sample.sha256])
         for sample in kept
         if sample.sha256 not in undecided
     ]
@@ -69,7 +72,17 @@ def assign(dataset: Dataset) -> SplitDone:
         samples.set_splits(plan.assigned)
     counts = _counts(dataset, items, plan.assigned)
     elsewhere = len(everywhere) - len(kept)
-    return SplitDone(counts=counts, moved=plan.moved, name=used, leaks=leaks, note=note, elsewhere=elsewhere)
+    return SplitDone(
+        counts=counts,
+        moved=plan.moved,
+        name=used,
+        leaks=leaks,
+        note=note,
+        elsewhere=elsewhere,
+        cut=()
+        if used
+        else tuple(each.model_copy(update={"label": dataset.shown(each.label)}) for each in groups.cut),
+    )
 
 
 def _counts(
@@ -116,6 +129,12 @@ def say_split(done: SplitDone, say: Say) -> None:
     if done.elsewhere:
         say(
             f"{done.elsewhere} pictures are in parts of the split that only a newer byod knows: they are left out"
+        )
+    for each in done.cut:
+        together = f"no more than {each.largest} of them" if each.largest > 1 else "none of them"
+        say(
+            f"{each.pictures} of {each.of} pictures of {each.label} look alike: the split keeps {together} together,"
+            " so pictures that are tested may resemble those that are learned"
         )
     if done.name and done.leaks:
         say(f"the split {done.name!r} has {len(done.leaks)} pairs of near-duplicates on both sides:")

@@ -326,7 +326,7 @@ class Dataset:
     def examples(self, snapshot: Snapshot) -> list[Example]:
         """The pictures of a snapshot to train and test on: kept, not in conflict, each with its part of the split."""
         conflicting = {sha256 for conflict in snapshot.conflicts for sha256 in conflict}
-        groups = grouping.groups(snapshot.kept, self.catalog.samples.groups(), snapshot.origins)
+        groups = grouping.groups(snapshot.kept, self.catalog.samples.groups(), snapshot.origins).of
         return [
             Example(
                 sha256=sample.sha256,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
+from byod.dataset import loose_groups
+from byod.dataset.loose_groups import CutGroup
 from byod.schema.records import Origin, Sample, Sha256
 
 SHARE = 0.2
@@ -13,17 +16,26 @@ SHARE = 0.2
 NOBODY = frozenset({"", "unknown", "anonymous", "unknown author", "author unknown", "n/a", "none"})
 
 
+class Grouping(NamedTuple):
+    """The group of each sample: its SHA-256, or a key that it shares with all that belong with it; and what was cut."""
+
+    of: dict[Sha256, str]
+    cut: tuple[CutGroup, ...]
+
+
 def groups(
     samples: Iterable[Sample],
     duplicates: Mapping[Sha256, str],
     origins: Mapping[Sha256, Iterable[Origin]],
-) -> dict[Sha256, str]:
-    """The group of each sample: its SHA-256, or a key that it shares with all that belong with it.
+) -> Grouping:
+    """Group the samples that belong on one side of a split.
 
-    `duplicates` are the groups of near-copies. Samples join when they come from the same landing page, or from the same
-    creator on the same source, where that is known; whoever made more than a fifth of a class is passed over.
+    `duplicates` are the groups of near-copies; those too large for their class are cut. Samples join when they come
+    from the same landing page, or from the same creator on the same source, where that is known; whoever made more
+    than a fifth of a class is passed over.
     """
     found = list(samples)
+    duplicates, cut = loose_groups.cut(found, duplicates)
     size = Counter(sample.label for sample in found)
     made: defaultdict[tuple[str, ...], list[Sample]] = defaultdict(list)
     for sample in found:
@@ -37,7 +49,7 @@ def groups(
         if all(number <= max(2, SHARE * size[label]) for label, number in share.items()):
             for other in members[1:]:
                 _join(parents, members[0].sha256, other.sha256)
-    return {sample.sha256: _root(parents, sample.sha256) for sample in found}
+    return Grouping({sample.sha256: _root(parents, sample.sha256) for sample in found}, cut)
 
 
 def _ties(origin: Origin) -> Iterable[tuple[str, ...]]:
