@@ -483,6 +483,7 @@ def test_open_picture_names_the_file(tmp_path):
     assert open_picture(file).size == (WIDTH, HEIGHT)
 
 
+@pytest.mark.slow
 def test_large_pictures_are_reduced_in_bands_without_a_seam():
     """A picture large enough for bands comes out as if it were converted whole."""
     image = drawn(3001, 2200, seed=8).convert("RGBA")

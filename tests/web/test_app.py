@@ -45,8 +45,9 @@ def made(tmp_path_factory):
     return page_server.trained(tmp_path_factory.mktemp("home"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def place(made):
+    """A server of the page, as it is without options: it keeps nothing, so tests share it."""
     with served(made) as at:
         yield at
 
@@ -213,6 +214,7 @@ def copied(made, tmp_path):
     return tmp_path / "colours"
 
 
+@pytest.mark.slow
 def test_a_report_is_kept_and_taken_up(made, copied, tmp_path):
     """A reported picture waits upright and bare beside its label; `byod add --reports` brings it in, unreviewed."""
     body, kind = form(
@@ -424,6 +426,7 @@ def test_reports_do_not_fill_the_disk(copied, monkeypatch):
         feedback_inbox.keep(copied, b"<svg>", run="r", label=RED, marks=None)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_served_is_said_in_one_line(made, copied, tmp_path):
     """No run, a damaged one, a port in use, an address that is none, reports without a dataset: one line each."""
     with pytest.raises(ModelError):
@@ -497,6 +500,7 @@ def _sending(at, stop):
             return
 
 
+@pytest.mark.slow
 def test_a_host_for_others_says_what_it_means(made, tmp_path):
     """With --host the command says who may come in; then numbers and the names given are let in, others are not."""
     process, said = started(made, "--host", "0.0.0.0", "--name", "cats.example", folder=tmp_path)
