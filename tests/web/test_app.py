@@ -372,6 +372,15 @@ def test_a_crowd_is_answered(made, tmp_path):
     assert load.statuses[200] > 16
 
 
+@pytest.fixture(scope="module")
+def keeping(made, tmp_path_factory):
+    """A server that keeps reports, and the dataset it keeps them in."""
+    dataset = tmp_path_factory.mktemp("keeping") / "colours"
+    shutil.copytree(made.parent.parent, dataset)
+    with served(made, dataset=dataset) as at:
+        yield at, dataset
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -380,14 +389,14 @@ def test_a_crowd_is_answered(made, tmp_path):
         b'{"label": {"a": 1}}', b"[" * 100_000,
     ],
 )  # fmt: skip
-def test_a_report_says_what_the_model_knows(made, copied, said):
+def test_a_report_says_what_the_model_knows(keeping, said):
     """A truth that is none, or about something else, is refused in one line, and nothing is kept."""
-    with served(made, dataset=copied) as at:
-        body, kind = form(image=picture(), truth=said)
-        answer = post(at, "/api/report", body, kind)
+    at, dataset = keeping
+    body, kind = form(image=picture(), truth=said)
+    answer = post(at, "/api/report", body, kind)
     assert answer.status == 400
     assert len(answer.json["error"].splitlines()) == 1
-    assert not (copied / feedback_inbox.ROOM).exists()
+    assert not (dataset / feedback_inbox.ROOM).exists()
 
 
 @pytest.mark.parametrize(
