@@ -157,7 +157,7 @@ def _coco(files: Sequence[Path], category: str | None, label: str | None, opened
 
 
 def _with_passed(found: Annotations, stores: Iterable[Store]) -> Annotations:
-    """What was found, with a line about the files whose names cannot be used."""
+    """The pictures that were found, with a line about the files whose names cannot be used."""
     return replace(found, lines=(*found.lines, *(line for store in stores for line in store.passed_over)))
 
 

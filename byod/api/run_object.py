@@ -74,7 +74,7 @@ class Run:
 
     @property
     def metrics(self) -> Any:
-        """What the model achieves on pictures it never saw, as its card says: a record of its task.
+        """The metrics of the model on pictures it never saw, as its card says: a record of its task.
 
         Of classes `byod.schema.model_card.Metrics`, of points `KeypointsMetrics`.
         """

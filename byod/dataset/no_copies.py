@@ -11,7 +11,7 @@ from byod.schema.records import Sample
 
 
 class NoCopies:
-    """What is stated by bringing samples back, one after the other, from what the last placing found.
+    """The statements made by bringing samples back, one after the other, from what the last placing found.
 
     Whatever may be a copy of a sample is in its group. Those that came back before are among those that stand, so each
     pair is stated once.

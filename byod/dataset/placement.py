@@ -131,7 +131,7 @@ def _comparable(sample: Sample, decided: bool) -> bool:
 def _first_candidate(
     sample: Sample, position: int, candidates: list[tuple[str, int, str]] | None
 ) -> tuple[Sample, int]:
-    """The sample's place in the order: that of its first offer, whichever of them arrived first."""
+    """The sample's place in the order: that of its first candidate, whichever of them arrived first."""
     return (sample, min(number for _, number, _ in candidates)) if candidates else (sample, position)
 
 

@@ -77,7 +77,7 @@ class Pulled(Record):
 
     @property
     def concerns(self) -> list[str]:
-        """What needs somebody, a line each."""
+        """The things that need somebody, a line each."""
         lines = [f"conflict: {clash.file}: {clash.why}" for clash in self.conflicts]
         lines += [
             f"{number} verdicts name the class {name!r}, which byod.toml does not have; they wait until it is back: "
