@@ -211,7 +211,7 @@ def progress_display(progress: bool) -> Iterator[ProgressDisplay]:
     """The display of one call of a verb: as fits where it runs, or none."""
     display = ProgressDisplay(_screen() if progress else Log())
     with warnings.catch_warnings():
-        # what Pillow thinks of a stranger's metadata is nobody's concern: each picture is judged by its reason
+        # what Pillow thinks of a stranger's metadata is nobody's concern: each picture has its own reason
         warnings.filterwarnings("ignore", module=r"PIL\.")
         try:
             yield display

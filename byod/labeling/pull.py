@@ -241,7 +241,7 @@ class _Change:
             self.placements.append(Placement(sha256=sample.sha256, label=decision.label, status=Status.KEPT))
 
     def _keypoints(self, sample: Sample, answer: Annotation) -> tuple[Keypoints | None, str, str]:
-        """The picture's new marks (None: as before), what speaks against them, and the note for the log."""
+        """The picture's new keypoints (None: as before), what speaks against them, and the note for the log."""
         file = self.dataset.folder / keypoints_file(sample.path)
         current = read_keypoints(file)
         names = self.dataset.recipe.points.names if self.dataset.recipe.points else ()

@@ -39,7 +39,7 @@ def parameters(card: KeypointsCard) -> int:
 def evaluated(
     card: KeypointsCard, lines: Sequence[PredictionRow], truth: Sequence[PredictionRow]
 ) -> Sequence[PredictionRow]:
-    """The errors that a run wrote down: they hold for the marks of its own time."""
+    """The errors that a run wrote down: they hold for the keypoints of its own time."""
     return lines
 
 

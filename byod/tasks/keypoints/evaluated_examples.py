@@ -79,7 +79,7 @@ def evaluate(
     """Ask a model about every picture of `test`.
 
     Raises:
-        TrainerError: not one picture can be opened, or one is of another size than its marks say.
+        TrainerError: not one picture can be opened, or one is of another size than its keypoints say.
     """
     evaluated, unreadable = [], []
     for example in test:
