@@ -71,7 +71,7 @@ class Links:
                     self.followed.add(path)
                 elif entry.name in recipe.classes:
                     raise DatasetError(
-                        f"{folder / path} is a link, and byod reads pictures through links only when told to; say"
+                        f"{folder / path} is a link, and byod reads pictures through links only when told to; pass"
                         " --follow-links, or put the real folder there"
                     )
                 else:
