@@ -77,9 +77,11 @@ def test_files_stay_under_400_lines():
 
 
 def test_functions_stay_under_50_lines():
-    """A function is short enough to be read at one go; a command's table of options does not count.
+    """A function is short enough to be read at one go: fewer than 50 lines.
 
-    Nor do the options and the page of a public function, which has examples.
+    Two kinds are longer, and only by what no other place can hold: a command of byod/cli, whose signature is the table
+    of its options, and a verb of byod/api with examples, whose signature and docstring are its page of docs/api.md. Of
+    both the lines of the body count.
     """
     assert not [
         f"{name(path)}:{node.lineno} {node.name}"
@@ -92,7 +94,7 @@ def test_functions_stay_under_50_lines():
 
 def first_line(node: ast.FunctionDef | ast.AsyncFunctionDef, path: Path) -> int:
     """Where a function begins to count."""
-    if ">>> " in (ast.get_docstring(node) or ""):
+    if path.parent == ROOT / "byod" / "api" and ">>> " in (ast.get_docstring(node) or ""):
         return node.body[1].lineno
     return (node.body[0] if is_cli(path) else node).lineno
 
