@@ -219,6 +219,7 @@ def test_doctor_names_what_is_missing_and_what_to_do(tmp_path):
     assert all(line["remedy"] for line in lines if line["level"] != "ok" and "trainer" not in line["what"])
 
 
+@pytest.mark.slow
 def test_a_list_of_addresses_is_collected_with_its_labels(tmp_path, web):
     """`--from-urls` takes a csv with url and label, makes the classes, and has no limit to a class."""
     rows = ["url,label", *(f"{web.url}/{n}.jpg,{'rund' if n < 8 else 'eckig'}" for n in range(16))]
@@ -317,6 +318,7 @@ def test_a_class_that_falls_short_goes_on_in_english_unless_forbidden(tmp_path, 
     assert json.loads(forbidden.stdout)["classes"] == {"Kreis": 8}
 
 
+@pytest.mark.slow
 def test_a_collection_that_brought_nothing_ends_with_one(tmp_path, web):
     """When no picture at all was kept, the exit code says so and no folder is praised."""
     done = byod("collect", "Nichts", "--languages", "none", folder=tmp_path, check=1, **web.environment())

@@ -59,6 +59,7 @@ def test_torch_and_torchvision_that_do_not_fit_are_a_fault(tmp_path, torch, visi
     assert "torch" in faults[0]["remedy"]
 
 
+@pytest.mark.slow
 def test_torch_and_torchvision_that_fit_are_no_fault(tmp_path):
     """A matching pair is not complained of."""
     pretend(tmp_path / "site", "torch", "2.15.0")

@@ -106,7 +106,9 @@ def test_every_type_opens_as_what_it_shows(name):
     assert distance(inspected.fingerprint.phash, str(imagehash.phash(opened))) <= 2
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "avif" else name for name in NAMES]
+)
 def test_a_cut_file_is_broken_wherever_it_is_cut(name):
     """At 20 points spread over the file, and a few bytes before its end, a cut is found out."""
     content = all_types(seed=3)[name]
