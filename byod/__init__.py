@@ -79,5 +79,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """What is there, loaded or not."""
+    """The names that are there, loaded or not."""
     return sorted({*globals(), *__all__})

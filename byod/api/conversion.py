@@ -101,7 +101,7 @@ def _check(format: str, given: Mapping[str, object]) -> None:
 
 def _place(format: str, into: Path | None) -> Path:
     if into is None and format != "cats":
-        raise UsageError("say where the dataset belongs: --into datasets/NAME")
+        raise UsageError("pass --into datasets/NAME")
     return into or dataset_list.ROOT / "cats"
 
 
@@ -113,7 +113,7 @@ def _cats(
     from byod.tasks.keypoints.importers import cat_dataset
 
     if kaggle == bool(files):
-        raise UsageError("name the archive or folder of the Cat Dataset, or say --kaggle to fetch it")
+        raise UsageError("name the archive or folder of the Cat Dataset, or pass --kaggle to fetch it")
     unwanted = cat_dataset.cleaning_list(clean) if clean is not None else frozenset[str]()
     page = None
     if kaggle:
@@ -157,7 +157,7 @@ def _coco(files: Sequence[Path], category: str | None, label: str | None, opened
 
 
 def _with_passed(found: Annotations, stores: Iterable[Store]) -> Annotations:
-    """What was found, with a line about the files whose names cannot be used."""
+    """The pictures that were found, with a line about the files whose names cannot be used."""
     return replace(found, lines=(*found.lines, *(line for store in stores for line in store.passed_over)))
 
 

@@ -88,22 +88,22 @@ class Dataset:
 
     @property
     def recipe(self) -> Recipe:
-        """What `byod.toml` says: classes, queries, sources, filters and licence policy."""
+        """The recipe as it stands in `byod.toml`: classes, queries, sources, filters and licence policy."""
         return recipes.read(self.folder)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many pictures each class keeps."""
+        """The number of pictures that each class keeps."""
         return dataset_statistics.kept_counts(self.status(progress=False))
 
     @property
     def rejected(self) -> dict[str, int]:
-        """How many pictures were refused or set aside for each reason, the commonest first."""
+        """The number of pictures refused or set aside for each reason, the commonest first."""
         return dataset_statistics.rejected_counts(self.status(progress=False))
 
     @property
     def reports(self) -> int:
-        """How many reports of a served model wait here; `byod.add(reports=True)` takes them up."""
+        """The number of reports of a served model that wait here; `byod.add(reports=True)` takes them up."""
         return feedback_inbox.count(self.folder)
 
     @property

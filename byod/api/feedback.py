@@ -43,7 +43,7 @@ def import_feedback(folder: Path, *, say: Say, watch: Watch) -> ImportedFeedback
         reading = LabelledFiles(dataset, taking.by_url, taking.labels_of)
         collection = Collection(dataset, reading.fetch, watch, per_class=None)
         collection.take((candidate, None) for candidate in taking.candidates)
-        known = {url for offers in dataset.catalog.candidates.addresses().values() for _, _, url in offers}
+        known = {url for found in dataset.catalog.candidates.addresses().values() for _, _, url in found}
         done = [one for url, one in taking.by_url.items() if url in known]
         for one in done:
             for file in feedback_inbox.files_of(dataset.folder, one.sha256):
@@ -55,7 +55,7 @@ def import_feedback(folder: Path, *, say: Say, watch: Watch) -> ImportedFeedback
 
 
 class _Importing:
-    """The reports of a dataset as offers of a source."""
+    """The reports of a dataset as candidates of a source."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
@@ -71,7 +71,7 @@ class _Importing:
             self.homeless[correction.label] += 1
             return
         picture, _ = feedback_inbox.files_of(self.dataset.folder, correction.sha256)
-        # said anew at another time, it is another offer
+        # said anew at another time, it is another candidate
         url = f"{picture.as_uri()}#{correction.when.isoformat()}"
         self.by_url[url] = correction
         rank = len(self.candidates)

@@ -1,4 +1,4 @@
-"""What a notebook shows of a dataset or a run: counts, small pictures, and what is taken for what."""
+"""The HTML that a notebook shows of a dataset or a run: counts, small pictures, and what is taken for what."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def dataset_html(snapshot: Snapshot) -> str:
 
 
 def run_html(run: Path, card: Card) -> str:
-    """What a run achieves, what it takes for what, and pictures it was wrong about; all of it escaped.
+    """The metrics of a run, what it takes for what, and pictures it was wrong about; all of it escaped.
 
     Any card will do: what it has is shown.
     """

@@ -53,7 +53,7 @@ def plan(
         if not names and not listed:
             raise UsageError('name the classes to collect, like: byod collect "brokkoli" "blumenkohl"')
         if not names:
-            raise UsageError("say where the pictures of the list belong: --into datasets/NAME")
+            raise UsageError("pass --into datasets/NAME for the pictures of the list")
         folder = dataset_list.find_for_classes(names, recipe.Recipe().task)
     exists = again is not None or (folder / recipe.FILE).exists()
     planned = recipe.read(folder) if exists else recipe.Recipe()

@@ -152,7 +152,7 @@ class Notebook:
 
 
 class ProgressDisplay:
-    """What a verb shows while it runs; `say`, `epoch` and `share` are given to it, and what `watch` makes."""
+    """The progress of a verb while it runs; `say`, `epoch` and `share` are given to it, and what `watch` makes."""
 
     def __init__(self, screen: Log | Lines | Terminal | Notebook) -> None:
         self.screen = screen
@@ -186,7 +186,7 @@ class ProgressDisplay:
         self.say("  ".join(parts))
 
     def share(self, done: int, total: int) -> None:
-        """How many pictures of how many are in Label Studio."""
+        """The count of pictures that are in Label Studio, of all."""
         self._draw(lambda: [Row(name="pictures in Label Studio", done=done, total=total)])
 
     def _draw(self, made: Callable[[], Sequence[Row]]) -> None:
@@ -211,7 +211,7 @@ def progress_display(progress: bool) -> Iterator[ProgressDisplay]:
     """The display of one call of a verb: as fits where it runs, or none."""
     display = ProgressDisplay(_screen() if progress else Log())
     with warnings.catch_warnings():
-        # what Pillow thinks of a stranger's metadata is nobody's concern: each picture is judged by its reason
+        # what Pillow thinks of a stranger's metadata is nobody's concern: each picture has its own reason
         warnings.filterwarnings("ignore", module=r"PIL\.")
         try:
             yield display

@@ -74,7 +74,7 @@ class Run:
 
     @property
     def metrics(self) -> Any:
-        """What the model achieves on pictures it never saw, as its card says: a record of its task.
+        """The metrics of the model on pictures it never saw, as its card says: a record of its task.
 
         Of classes `byod.schema.model_card.Metrics`, of points `KeypointsMetrics`.
         """
@@ -262,7 +262,7 @@ def _check_serving(
     if not 0 <= unsure_below <= 1 or (port is not None and port > 65_535):
         raise UsageError("--unsure-below is between 0 and 1, --port between 1 and 65535")
     if not label_studio and server:
-        raise UsageError("--url and --token are about --label-studio; say that as well")
+        raise UsageError("--url and --token are about --label-studio; pass that as well")
     if label_studio and others:
         raise UsageError("--host, --name and --allow-reports are about the page, not --label-studio")
 

@@ -57,7 +57,7 @@ class _Mistyped(Protocol):
 
 def main() -> None:
     """The `byod` command."""
-    # what Pillow thinks of a stranger's metadata is nobody's concern: each picture is judged by its reason
+    # what Pillow thinks of a stranger's metadata is nobody's concern: each picture has its own reason
     warnings.filterwarnings("ignore", module=r"PIL\.")
     gc.set_threshold(50_000, 20, 20)  # records by the hundred thousand, and hardly a cycle among them
     output.ready_streams()

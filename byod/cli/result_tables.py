@@ -1,4 +1,4 @@
-"""What models say and achieve, as tables for people; each task has its own columns."""
+"""Predictions and metrics of models as tables for people; each task has its own columns."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def _split(words: Sequence[str]) -> tuple[str, str | None]:
 
 
 def _print_told(done: list[Pushed] | Pulled) -> None:
-    """What was pushed, and what each pull brought, while people review."""
+    """The lines on what was pushed, and what each pull brought, while people review."""
     if isinstance(done, list):
         _print_pushed(done)
     else:

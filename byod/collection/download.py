@@ -249,9 +249,8 @@ def _without_robots(miss: Miss) -> Permission | Miss:
     Not there (any 4xx, an empty file, redirects without end): everything is allowed. Cannot be read (429, 5xx,
     connection trouble): nothing is, until it can be; that is not a final refusal, so the reason stays transient.
     """
-    answered = miss.status is not None and miss.reason not in (Reason.RATE_LIMITED, Reason.SERVER_ERROR)
+    answered = miss.status is not None and not miss.reason.transient
     if answered or miss.reason is Reason.REDIRECTS:
         return Permission()
-    unreadable = (Reason.PROTOCOL, Reason.ENCODING, Reason.TOO_LARGE)
-    reason = Reason.CONNECTION_LOST if miss.reason in unreadable else miss.reason
+    reason = Reason.CONNECTION_LOST if miss.reason.traits.unreadable else miss.reason
     return miss.model_copy(update={"reason": reason, "detail": clean(f"robots.txt: {miss.detail}")})

@@ -31,7 +31,7 @@ _LONGEST = 4096
 
 
 class Left(StrEnum):
-    """How the catalog was left: as byod closed it, in the middle of something, or by somebody else."""
+    """The ways a catalog can have been left: as byod closed it, in the middle of something, or by somebody else."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -63,7 +63,7 @@ class CatalogState:
         self._changed = False
 
     def left(self) -> Left:
-        """How the catalog was left.
+        """Tell how the catalog was left.
 
         Raises:
             DatasetError: a newer byod left it.

@@ -76,6 +76,6 @@ def find_for_classes(names: Iterable[str], task: str, root: Path = ROOT) -> Path
         recipes.tidy(c.name) for c in recipes.read(folder).classes.values()
     } != wanted:
         raise DatasetError(
-            f"{folder} holds other classes; say --into {folder} to add to it, or name another folder"
+            f"{folder} holds other classes; pass --into {folder} to add to it, or name another folder"
         )
     return folder

@@ -122,19 +122,19 @@ def _stars(
     label = np.array([labels[picture.label] for picture in pictures], np.int64)
     by_hand = np.array([picture.by_hand for picture in pictures], bool)
     present = np.flatnonzero(here & (table.plain >= 0))
-    looks = Buckets.of(table.plain[present], len(table.phash))
+    sharing = Buckets.of(table.plain[present], len(table.phash))
     beside = Buckets.of(np.concatenate((strict.one, strict.other)), len(table.phash))
     partners = np.concatenate((strict.other, strict.one))
-    crowd = looks.sizes + np.bincount(strict.one, looks.sizes[strict.other], len(looks.sizes))
-    crowd += np.bincount(strict.other, looks.sizes[strict.one], len(looks.sizes))
+    crowd = sharing.sizes + np.bincount(strict.one, sharing.sizes[strict.other], len(sharing.sizes))
+    crowd += np.bincount(strict.other, sharing.sizes[strict.one], len(sharing.sizes))
     keeper = np.arange(len(pictures))
     opposed: list[tuple[int, int]] = []
     for number in present[crowd[table.plain[present]] > 1].tolist():
         if keeper[number] != number:
             continue
-        look = int(table.plain[number])
-        around = np.append(partners[beside.members(look)], look)
-        others = present[looks.members_of(around)]
+        own = int(table.plain[number])
+        around = np.append(partners[beside.members(own)], own)
+        others = present[sharing.members_of(around)]
         free = (keeper[others] == others) & ~by_hand[others]
         differ = label[others] != label[number]
         copies = free & (~differ | by_hand[number])
@@ -196,7 +196,7 @@ def _drops(
 
 
 def _apart(table: Table, one: int, other: int) -> tuple[int, int]:
-    """Bits of phash and of dhash between two looks."""
+    """Bits of phash and of dhash between two pictures, by the numbers of their hashes."""
     return (
         int(table.phash[one] ^ table.phash[other]).bit_count(),
         int(table.dhash[one] ^ table.dhash[other]).bit_count(),

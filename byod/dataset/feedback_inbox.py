@@ -47,14 +47,14 @@ def keep(dataset: Path, content: bytes, *, run: str, label: str | None, marks: K
 
     Raises:
         PictureError: the picture cannot be opened.
-        DatasetError: so many wait already, or the marks are those of a picture of another size.
+        DatasetError: so many wait already, or the keypoints are those of a picture of another size.
     """
     places.inside(dataset, ROOM)
     image, *size = opened(content)
     sent = (size[0], size[1])
     if marks is not None and (marks.width, marks.height) != sent:
         raise DatasetError(
-            f"the marks are those of a picture of {marks.width} x {marks.height} pixels; this one has"
+            f"the keypoints are those of a picture of {marks.width} x {marks.height} pixels; this one has"
             f" {sent[0]} x {sent[1]}"
         )
     image.thumbnail((MAX_SIDE, MAX_SIDE), reducing_gap=3.0)

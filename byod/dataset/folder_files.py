@@ -34,7 +34,7 @@ class FoundFile(Record):
 
 @dataclass
 class Links:
-    """The links that a look at the folders found: paths of class folders and of pictures.
+    """The links that a scan of the folders found: paths of class folders and of pictures.
 
     `followed` are read, `passed` are not, nor is `strange`: what is neither file, folder nor link. `stayed` are
     pictures that would have moved, had no link been on the way.
@@ -54,7 +54,7 @@ class Links:
         """True if nothing may be read at this path."""
         return path in self.passed or path in self.strange or os.path.dirname(path) in self.passed
 
-    def look(self, folder: Path, recipe: Recipe) -> None:
+    def find_folders(self, folder: Path, recipe: Recipe) -> None:
         """Find the folders that are links.
 
         Raises:
@@ -71,7 +71,7 @@ class Links:
                     self.followed.add(path)
                 elif entry.name in recipe.classes:
                     raise DatasetError(
-                        f"{folder / path} is a link, and byod reads pictures through links only when told to; say"
+                        f"{folder / path} is a link, and byod reads pictures through links only when told to; pass"
                         " --follow-links, or put the real folder there"
                     )
                 else:

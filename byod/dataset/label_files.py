@@ -45,7 +45,7 @@ def follow(dataset: Dataset, before: Mapping[str, str]) -> Followed:
         return Followed(counts={}, lines=())
     following = _Following(dataset, dataset.task.storage, before)
     following.part_names()
-    following.look()
+    following.find_misplaced()
     following.carry_out()
     return Followed(counts=dict(following.counts), lines=tuple(following.lines))
 
@@ -113,7 +113,7 @@ class _Following:
         known = sample.model_dump(include=set(Placement.model_fields) - {"path"})
         return Placement(**known, path=str(path.with_name(f"{path.stem}-{sha256[:12]}{path.suffix}")))
 
-    def look(self) -> None:
+    def find_misplaced(self) -> None:
         """Find the files that are not where their pictures are."""
         for file in sorted(self.folder.glob(f".*{_MOVING}")):
             self._moves(file, file.name[1:65])

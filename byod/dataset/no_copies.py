@@ -16,7 +16,7 @@ from byod.schema.records import Fingerprint, Sample, Status
 
 
 class NoCopies:
-    """What is stated by bringing samples back, one after the other, from what the last placing found.
+    """The statements made by bringing samples back, one after the other, from what the last placing found.
 
     Whatever may be a copy of a sample that was rejected as one is in its group. One rejected for another reason may
     never have been compared: it is compared now. Those that came back before are among those that stand, so each pair

@@ -1,4 +1,4 @@
-"""What byod keeps in a dataset folder, looked at before it is opened: none of it may be a link, a pipe or a device.
+"""The files and folders that byod keeps in a dataset, checked before they are opened: none is a link, pipe or device.
 
 A folder from somebody else may hold anything. What libraries open by its path (SQLite, the lock) is looked at here; all
 else goes through `byod.schema.files`.

@@ -115,7 +115,7 @@ def _related(dataset: Dataset, around: Collection[str]) -> set[str] | None:
 
 
 def _comparable(sample: Sample, decided: bool) -> bool:
-    """True if placing has a say: not where the picture itself is unfit, nor where its file is gone unjudged.
+    """True if placing has a say: not where the picture itself is unfit, nor where its file is gone and nobody decided.
 
     It has none either where a newer byod placed the sample with a status that this one does not know.
     """
@@ -131,7 +131,7 @@ def _comparable(sample: Sample, decided: bool) -> bool:
 def _first_candidate(
     sample: Sample, position: int, candidates: list[tuple[str, int, str]] | None
 ) -> tuple[Sample, int]:
-    """The sample's place in the order: that of its first offer, whichever of them arrived first."""
+    """The sample's place in the order: that of its first candidate, whichever of them arrived first."""
     return (sample, min(number for _, number, _ in candidates)) if candidates else (sample, position)
 
 
@@ -195,8 +195,8 @@ def _decide(
             contenders.setdefault(label, []).append((verdict is None, not stands, position, sha256))
     if per_class is not None:
         for ranked in contenders.values():
-            for unjudged, new, _, sha256 in sorted(ranked)[per_class:]:
-                if unjudged and new:
+            for undecided, new, _, sha256 in sorted(ranked)[per_class:]:
+                if undecided and new:
                     placements[sha256] = _rejected(known[sha256][0], Reason.SURPLUS, "the class has enough")
     return placements
 

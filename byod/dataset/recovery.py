@@ -50,7 +50,7 @@ def open_catalog(folder: Folder, state: CatalogState) -> tuple[Catalog, str]:
         except CatalogDamaged:
             why = _DAMAGED
         else:
-            why = _fault(catalog, folder, state, look=left is Left.OPEN)
+            why = _fault(catalog, folder, state, closed=left is Left.CLOSED)
             if not why:
                 return catalog, ""
             catalog.close()
@@ -59,9 +59,9 @@ def open_catalog(folder: Folder, state: CatalogState) -> tuple[Catalog, str]:
     return Catalog(file, state.opened), line
 
 
-def _fault(catalog: Catalog, folder: Folder, state: CatalogState, *, look: bool) -> str:
-    """What is wrong with an open catalog of ours, in words that follow its name; nothing, if it can be used."""
-    if look and not catalog.is_sound():
+def _fault(catalog: Catalog, folder: Folder, state: CatalogState, *, closed: bool) -> str:
+    """The fault of an open catalog of ours, in words that follow its name; nothing, if it can be used."""
+    if not closed and not catalog.is_sound():
         return _DAMAGED
     try:
         catalog.check_values()

@@ -53,29 +53,29 @@ def sync(dataset: Dataset) -> Changes:
     Raises:
         DatasetError: the pictures' folder is gone altogether (it may be on a disk that is not there).
     """
-    look = _FolderScan(dataset)
-    look.compare()
+    scan = _FolderScan(dataset)
+    scan.compare()
     with dataset.changing():
         if dataset.lost:
-            look.lines += dataset.log.restore()
-            look.logged = dataset.catalog.verdicts.labels()
-            credits = recovery.credits(dataset.folder, look.lines)
-            look.credited = {line.sha256: line.file for line in credits}
-        look.take_up()
+            scan.lines += dataset.log.restore()
+            scan.logged = dataset.catalog.verdicts.labels()
+            credits = recovery.credits(dataset.folder, scan.lines)
+            scan.credited = {line.sha256: line.file for line in credits}
+        scan.take_up()
         if dataset.lost:
             recovery.restore_deleted(dataset.catalog)
             recovery.restore_origins(dataset.catalog, credits)
     dataset.lost, dataset.rebuilt = False, ""
-    before = {path: sha256 for path, (sha256, *_) in look.standing.items()}
+    before = {path: sha256 for path, (sha256, *_) in scan.standing.items()}
     followed = label_files.follow(dataset, before)
     return Changes(
-        counts={**look.counts, **followed.counts},
-        lines=(*look.lines, *look.links.lines(), *look.passed.lines(), *followed.lines),
+        counts={**scan.counts, **followed.counts},
+        lines=(*scan.lines, *scan.links.lines(), *scan.passed.lines(), *followed.lines),
     )
 
 
 class _FolderScan:
-    """One look at the folders, beside what the catalog remembers of them."""
+    """One scan of the folders, beside what the catalog remembers of them."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
@@ -104,7 +104,7 @@ class _FolderScan:
             raise DatasetError(
                 f"{images} is gone; restore it; byod will not take an empty images/ to mean that everything was deleted"
             )
-        self.links.look(self.dataset.folder, self.dataset.recipe)
+        self.links.find_folders(self.dataset.folder, self.dataset.recipe)
         if images.is_dir():
             self._name_classes(images)
         for room in (IMAGES, REJECTED):
@@ -162,7 +162,7 @@ class _FolderScan:
         )
 
     def take_up(self) -> None:
-        """Write what was found into the catalog, oldest path order first, so that two looks agree."""
+        """Write what was found into the catalog, oldest path order first, so that two scans agree."""
         for file in sorted(self.changed, key=lambda file: file.path):
             self._file(file)
         for path, (sha256, *_) in self.standing.items():
@@ -236,7 +236,7 @@ class _FolderScan:
             self.counts["conflicts"] += 1
 
     def _aside(self, file: FoundFile, reason: Reason) -> str:
-        """Where a file can move to in `rejected/<reason>/`: a name that nothing there has, or is about to have."""
+        """The place a file can move to in `rejected/<reason>/`: a name that nothing there has, or is about to have."""
         stem, suffix = os.path.splitext(os.path.basename(file.path))
         target = f"{REJECTED}/{reason}/{stem}{suffix}"
         number = 2

@@ -164,6 +164,7 @@ class _Site:
 
 class _Request(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body waits 40 ms for the word that its head has come, otherwise
     server: _Server
 
     def do_GET(self) -> None:

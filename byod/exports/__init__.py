@@ -1,6 +1,6 @@
 """Exports: a dataset in the layout another library reads, with its split, its labels and its credits.
 
-Only pictures that nobody doubts leave: none that was rejected, none in a conflict. Each export is made beside its
+Only pictures that may be used leave: none that was rejected, none in a conflict. Each export is made beside its
 place under a temporary name and moved there when it is whole.
 """
 

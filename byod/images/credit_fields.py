@@ -1,4 +1,4 @@
-"""Who made a picture and how it may be used, as its own metadata says: fields taken out of EXIF, XMP and IPTC.
+"""The creator of a picture and its terms of use, as its own metadata says: fields taken out of EXIF, XMP and IPTC.
 
 Blocks come from strangers' files: whatever in them is damaged is passed over, and what is returned is written anew, so
 that nothing else of a block comes along. Sources: https://www.cipa.jp/std/documents/e/DC-X008-Translation-2019-E.pdf
@@ -95,7 +95,7 @@ def _order(block: bytes) -> str:
 
 
 def _first(block: bytes) -> int:
-    """Where the first table of a TIFF structure stands; past its end for what is none."""
+    """The place of the first table of a TIFF structure; past its end for what is none."""
     if block[:4] not in (b"II*\0", b"MM\0*") or len(block) < 8:
         return len(block)
     return int(struct.unpack(f"{_order(block)}I", block[4:8])[0])

@@ -92,8 +92,8 @@ def inspect(
     longer = max_side if shrink and max_side else 0
     decoded = _decode(opened, shorter=SHORT_SIDE if fast else None, longer=longer)
     small = _reduced(decoded) if fast else decoded
-    look = fingerprint(small.image, small.box)
-    if rules.refuse_blank and look.spread < 5.0 and _blank(small.image):
+    shown = fingerprint(small.image, small.box)
+    if rules.refuse_blank and shown.spread < 5.0 and _blank(small.image):
         raise PictureError(Reason.BLANK, "one colour all over")
     inspected = Inspected(
         format=opened.name,
@@ -102,7 +102,7 @@ def inspect(
         height=opened.height,
         orientation=opened.orientation,
         frames=opened.frames,
-        fingerprint=look,
+        fingerprint=shown,
     )
     if not longer:
         return inspected, content

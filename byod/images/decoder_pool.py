@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from byod.images.decoder_process import ANSWER, HEAVY, PICTURE, QUESTION, READY, REFUSED
+from byod.images.decoder_process import ANSWER, HEAVY, PICTURE, READY, REFUSED, REQUEST
 from byod.images.openers import HeavyPicture, OpenedPicture, Opener, PixelLimits, TooManyPixels
 from byod.schema.errors import ByodError, PictureError
 from byod.schema.reasons import Reason
@@ -54,9 +54,9 @@ class DecoderPool:
         """Opens pictures in these processes; without `heavy`, it raises `HeavyPicture` for a large one."""
 
         def opened(content: bytes, *, at_least: int | None) -> OpenedPicture:
-            question = QUESTION.pack(at_least or 0, *self._limits, heavy, len(content))
+            request = REQUEST.pack(at_least or 0, *self._limits, heavy, len(content))
             with self._borrowed() as process:
-                return process.ask(question, content, self._limits.decoded, self._seconds)
+                return process.open(request, content, self._limits.decoded, self._seconds)
 
         return opened
 
@@ -128,14 +128,14 @@ class _Process:
 
     @property
     def alive(self) -> bool:
-        """True if it can be asked."""
+        """True if it takes requests."""
         return not self._broken and self._process.poll() is None
 
-    def ask(self, question: bytes, content: bytes, most: int, seconds: float) -> OpenedPicture:
+    def open(self, request: bytes, content: bytes, most: int, seconds: float) -> OpenedPicture:
         """The picture that it makes of a file; see `Opener`. A process that fails is not used again."""
         self._broken = True  # until it has answered in full
         with self._deadline(seconds) as late:
-            answer = self._answer(question, content, most)
+            answer = self._answer(request, content, most)
         if answer is None:
             what = f"longer than {seconds:g} seconds" if late.is_set() else "more memory than it may"
             raise PictureError(
@@ -161,12 +161,12 @@ class _Process:
         self._process.wait()
 
     def _answer(
-        self, question: bytes, content: bytes, most: int
+        self, request: bytes, content: bytes, most: int
     ) -> tuple[bytes, tuple[int, int, int, int], bytes] | None:
         """Kind, sizes and the rest of an answer; None when it goes, or says what it must not."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(question)
+            self._process.stdin.write(request)
             self._process.stdin.write(content)
             self._process.stdin.flush()
         except OSError:

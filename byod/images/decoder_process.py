@@ -2,7 +2,7 @@
 
     python -m byod.images.decoder_process BYTES
 
-reads questions from its input and writes answers to its output until the input ends. Both begin with a header of fixed
+reads requests from its input and writes answers to its output until the input ends. Both begin with a header of fixed
 length that says how many bytes follow; nothing else is read from it, and nothing is executed. `BYTES` is the memory
 that it may take beyond what it has when it begins, where the system can bound that.
 """
@@ -23,8 +23,8 @@ from byod.schema.errors import PictureError
 from byod.schema.reasons import Reason
 
 READY = b"byod decodes\n"
-"""The line that a process writes once it can be asked."""
-QUESTION = struct.Struct(">IQQ?Q")
+"""The line that a process writes once it takes requests."""
+REQUEST = struct.Struct(">IQQ?Q")
 """`at_least` (0: full size), the two `PixelLimits`, whether heavy pictures are opened, and the length of the file."""
 ANSWER = struct.Struct(">cIIIIQ")
 """The kind of answer, width and height of the pixels that follow, those of the picture, and the length of the rest."""
@@ -58,16 +58,16 @@ _NO_MEMORY = Refusal(
 
 
 def main(memory: int) -> None:
-    """Answer until the other side has no more questions."""
+    """Answer until the other side has no more requests."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     process_limits.bound(memory, may_write=False)
     answers.write(READY)
     answers.flush()
-    questions = sys.stdin.buffer
-    while len(head := questions.read(QUESTION.size)) == QUESTION.size:
-        at_least, decoded, jpeg, heavy, length = QUESTION.unpack(head)
-        content = questions.read(length)
+    requests = sys.stdin.buffer
+    while len(head := requests.read(REQUEST.size)) == REQUEST.size:
+        at_least, decoded, jpeg, heavy, length = REQUEST.unpack(head)
+        content = requests.read(length)
         if len(content) < length:
             return
         turn = nullcontext() if heavy else _Refused()

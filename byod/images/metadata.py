@@ -1,4 +1,4 @@
-"""What a file says beside its pixels: taken out, or cut down to who made the picture, without encoding it anew.
+"""The metadata of a file, beside its pixels: taken out, or cut down to who made the picture, without encoding it anew.
 
 A JPEG and a PNG are rows of segments. Those that the pixels need are copied byte by byte (the compressed picture, its
 tables, its colour profile); all others are left out: EXIF with position, serial numbers, maker notes and thumbnail,
@@ -37,7 +37,7 @@ _AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7\x01]")
 
 
 class Kept(StrEnum):
-    """How much of a picture's metadata stays: all, who made it and how it may be used, or nothing."""
+    """The share of a picture's metadata that stays: all, who made it and how it may be used, or nothing."""
 
     ALL = "all"
     CREDIT = "credit"
@@ -63,7 +63,7 @@ class Blocks(NamedTuple):
 
     @property
     def credit(self) -> Blocks:
-        """What they say of creator, copyright and licence, and nothing else."""
+        """Cut them down to what they say of creator, copyright and licence."""
         return Blocks(
             credit_fields.of_exif(self.exif),
             credit_fields.of_xmp(self.xmp),
@@ -88,7 +88,7 @@ def read(content: bytes, name: str) -> Blocks:
 
 
 def _of_other(content: bytes) -> Blocks:
-    """What Pillow's reader finds beside the pixels: such a file is never cut, but written anew."""
+    """The blocks that Pillow's reader finds beside the pixels: such a file is never cut, but written anew."""
     from PIL import Image, UnidentifiedImageError
 
     try:

@@ -1,4 +1,4 @@
-"""Points as a reviewer left them, back as marks of the picture: which object each belongs to, in pixels."""
+"""Points as a reviewer left them, back as keypoints of the picture: which object each belongs to, in pixels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def reviewed_keypoints(
     width: int,
     height: int,
 ) -> Keypoints:
-    """The marks of the picture `sha256` of `width` x `height` pixels after a review.
+    """The keypoints of the picture `sha256` of `width` x `height` pixels after a review.
 
     A point that was asked about keeps its object by its key; one that was taken away is unmarked; one outside of the
     frame was not shown and stays. A new point goes to the nearest object that has none of its name, else to a new one.

@@ -77,7 +77,7 @@ class Pulled(Record):
 
     @property
     def concerns(self) -> list[str]:
-        """What needs somebody, a line each."""
+        """The things that need somebody, a line each."""
         lines = [f"conflict: {clash.file}: {clash.why}" for clash in self.conflicts]
         lines += [
             f"{number} verdicts name the class {name!r}, which byod.toml does not have; they wait until it is back: "
@@ -241,7 +241,7 @@ class _Change:
             self.placements.append(Placement(sha256=sample.sha256, label=decision.label, status=Status.KEPT))
 
     def _keypoints(self, sample: Sample, answer: Annotation) -> tuple[Keypoints | None, str, str]:
-        """The picture's new marks (None: as before), what speaks against them, and the note for the log."""
+        """The picture's new keypoints (None: as before), what speaks against them, and the note for the log."""
         file = self.dataset.folder / keypoints_file(sample.path)
         current = read_keypoints(file)
         names = self.dataset.recipe.points.names if self.dataset.recipe.points else ()

@@ -171,7 +171,7 @@ def _one_of(labels: Sequence[str]) -> Phrase:
 
 
 def _suspect(snapshot: Snapshot, tray: Tray, suspect: LabelIssue, sample: Sample) -> Group:
-    """A doubted picture, and the move that follows the doubt."""
+    """A picture whose label looks wrong, and the move that would correct it."""
     words = say(
         "the others speak for {label} (label quality {quality})",
         label=suspect.suggested,
@@ -228,9 +228,8 @@ def _pictures_of(aside: Iterable[dataset_statistics.Refusal], reason: Reason) ->
 
 
 def _refusal(tray: Tray, refusal: dataset_statistics.Refusal) -> dict[str, Any]:
-    # copies, conflicts and stand-ins have sections of their own
     shown: Sequence[Sample] = ()
-    if refusal.reason not in (Reason.DUPLICATE, Reason.CONFLICT, Reason.PLACEHOLDER):
+    if not Reason(refusal.reason).traits.own_section:
         shown = [sample for sample in refusal.samples if sample.path][:_EXAMPLES]
     return {
         "reason": refusal.reason,

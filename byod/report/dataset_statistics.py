@@ -60,10 +60,10 @@ def in_conflict(snapshot: Snapshot) -> frozenset[Sha256]:
 
 
 def usable(snapshot: Snapshot) -> tuple[Sample, ...]:
-    """The kept samples that nobody doubts: what trains, and what may leave; by class, then by SHA-256."""
-    doubtful = in_conflict(snapshot)
+    """The kept samples that are in no conflict: what trains, and what may leave; by class, then by SHA-256."""
+    disputed = in_conflict(snapshot)
     order = {label: number for number, label in enumerate(snapshot.classes)}
-    chosen = (s for s in snapshot.kept if s.sha256 not in doubtful and s.label in order)
+    chosen = (s for s in snapshot.kept if s.sha256 not in disputed and s.label in order)
     return tuple(sorted(chosen, key=lambda sample: (order[sample.label], sample.sha256)))
 
 
@@ -75,8 +75,8 @@ def class_counts(snapshot: Snapshot) -> tuple[ClassCount, ...]:
         totals[sample.label] += 1
         if sample.sha256 in snapshot.splits:
             parts[sample.label, snapshot.splits[sample.sha256]] += 1
-    doubtful = in_conflict(snapshot)
-    undecided = Counter(sample.label for sample in snapshot.samples if sample.sha256 in doubtful)
+    disputed = in_conflict(snapshot)
+    undecided = Counter(sample.label for sample in snapshot.samples if sample.sha256 in disputed)
     return tuple(
         ClassCount(
             label=label,

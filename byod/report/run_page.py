@@ -88,7 +88,7 @@ def picture_rows(card: Any, names: Mapping[str, Phrase | str], tested: Mapping[s
 
 @dataclass(frozen=True)
 class RunPage:
-    """What every task says of a run.
+    """The part of a run's page that all tasks share.
 
     `title` is for the browser's tab; `number_on_top` is the one number, and `headline` what it stands for. `history`
     are the epochs of the net that counts, `curves` what is drawn of them. `crossed` says how it was measured, when no

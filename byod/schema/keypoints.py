@@ -116,7 +116,7 @@ class Keypoints(Record):
     heads: tuple[Instance, ...] = ()
 
     def scaled(self, sha256: str, width: int, height: int) -> Keypoints:
-        """The same marks in pixels of a larger or smaller copy of the picture, which `sha256` names."""
+        """The same keypoints in pixels of a larger or smaller copy of the picture, which `sha256` names."""
         across, down = width / self.width, height / self.height
         instances = []
         for instance in self.heads:
@@ -140,7 +140,7 @@ class Keypoints(Record):
 
     @property
     def digest(self) -> str:
-        """A short name for the marks: equal for equal objects."""
+        """A short name for the keypoints: equal for equal objects."""
         instances = ",".join(instance.model_dump_json() for instance in self.heads)
         return hashlib.sha256(instances.encode()).hexdigest()[:16]
 

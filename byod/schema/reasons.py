@@ -87,8 +87,9 @@ class Traits:
 
     `words` say it to people. `at_once` means that it is tried again within the run, `unreached` that it speaks against
     the host and not only against the address. `statuses` are the HTTP answers that are read so (5xx apart), `answer` is
-    what byod's own server says to a picture refused so. `compared` means that a picture rejected so was compared with
-    all others all the same.
+    what byod's own server says to a picture refused so. `unreadable` means that there was an answer, which
+    cannot be read: of a robots.txt that is not the last word. `compared` means that a picture rejected so was compared
+    with all others all the same, `own_section` that the page of a check shows such pictures in a section of their own.
     """
 
     when: When
@@ -98,7 +99,9 @@ class Traits:
     unreached: bool = False
     statuses: tuple[int, ...] = ()
     answer: int = 422
+    unreadable: bool = False
     compared: bool = False
+    own_section: bool = False
 
 
 TRAITS: dict[Reason, Traits] = {
@@ -122,7 +125,7 @@ TRAITS: dict[Reason, Traits] = {
     Reason.CONNECTION_LOST: Traits(
         When.FETCHED, "the connection broke off", retry=Retry.NEXT_RUN, at_once=True
     ),
-    Reason.PROTOCOL: Traits(When.FETCHED, "the answer is not proper HTTP"),
+    Reason.PROTOCOL: Traits(When.FETCHED, "the answer is not proper HTTP", unreadable=True),
     Reason.REDIRECTS: Traits(When.FETCHED, "the address leads on too many times"),
     Reason.RATE_LIMITED: Traits(
         When.FETCHED, "the host asked byod to slow down", retry=Retry.NEXT_RUN, at_once=True, statuses=(429,)
@@ -139,9 +142,9 @@ TRAITS: dict[Reason, Traits] = {
         When.FETCHED, "the host does not hand the picture out", statuses=(401, 402, 403, 407, 451)
     ),
     Reason.HTTP_ERROR: Traits(When.FETCHED, "the host refused the request"),
-    Reason.TOO_LARGE: Traits(When.FETCHED, "the file is larger than allowed"),
+    Reason.TOO_LARGE: Traits(When.FETCHED, "the file is larger than allowed", unreadable=True),
     Reason.EMPTY: Traits(When.FETCHED, "the file is empty", statuses=(204, 205)),
-    Reason.ENCODING: Traits(When.FETCHED, "the transfer encoding could not be undone"),
+    Reason.ENCODING: Traits(When.FETCHED, "the transfer encoding could not be undone", unreadable=True),
     Reason.OPTED_OUT: Traits(
         When.FETCHED, "the owner does not want it used for machine learning", retry=Retry.ON_REQUEST
     ),
@@ -156,11 +159,16 @@ TRAITS: dict[Reason, Traits] = {
     Reason.ANIMATED: Traits(When.OPENED, "the picture is an animation"),
     Reason.BLANK: Traits(When.OPENED, "the picture is of one colour"),
     Reason.PLACEHOLDER: Traits(
-        When.COMPARED, 'a stand-in such as "image not available", seen under many addresses'
+        When.COMPARED, 'a stand-in such as "image not available", seen under many addresses', own_section=True
     ),
-    Reason.DUPLICATE: Traits(When.COMPARED, "a copy of a picture that was kept", compared=True),
+    Reason.DUPLICATE: Traits(
+        When.COMPARED, "a copy of a picture that was kept", compared=True, own_section=True
+    ),
     Reason.CONFLICT: Traits(
-        When.COMPARED, "the same picture under two class names; nobody has decided yet", compared=True
+        When.COMPARED,
+        "the same picture under two class names; nobody has decided yet",
+        compared=True,
+        own_section=True,
     ),
     Reason.SURPLUS: Traits(
         When.COMPARED, "the class already had as many pictures as asked for", compared=True

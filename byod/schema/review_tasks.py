@@ -96,7 +96,7 @@ class Reviewing(Protocol):
         """The tasks by purpose; those that may be sampled and limited are all but conflicts.
 
         Raises:
-            UsageError: what is asked for is no question of this task.
+            UsageError: what is asked for is not a task of this kind.
         """
         ...
 
@@ -104,5 +104,5 @@ class Reviewing(Protocol):
 def sampled(tasks: Sequence[ReviewTask], number: int) -> list[ReviewTask]:
     """A random few, the same ones at each push, in the order they had."""
     ranked = sorted(tasks, key=lambda task: hashlib.sha256(b"sample" + bytes.fromhex(task.sha256)).digest())
-    chosen = {question.sha256 for question in ranked[:number]}
+    chosen = {task.sha256 for task in ranked[:number]}
     return [task for task in tasks if task.sha256 in chosen]

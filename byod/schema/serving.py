@@ -148,5 +148,5 @@ class Serving(Protocol):
         ...
 
     def page_rule(self, card: Any) -> dict[str, JsonValue] | None:
-        """What a page in the browser must know to make answers of their outputs, beside what `About` says."""
+        """The facts a page in the browser needs to make answers of their outputs, beside those of `About`."""
         ...

@@ -85,7 +85,7 @@ class Words(Protocol):
 
 
 class LabelCount(Record):
-    """How far the labelling of a dataset has come, for pages and terminals.
+    """The state of the labelling of a dataset, for pages and terminals.
 
     `heading` names the labels ("Points"), `words` is a sentence with the counts, `where` one for the dataset card that
     says where they lie. `head` and `rows` are a table of names and numbers, `facts` all of it for programs.
@@ -111,7 +111,7 @@ class Pages(Protocol):
 
     @property
     def hub(self) -> str:
-        """What the Hugging Face Hub calls the task (https://huggingface.co/tasks)."""
+        """The name of the task on the Hugging Face Hub (https://huggingface.co/tasks)."""
         ...
 
     @property
@@ -120,7 +120,7 @@ class Pages(Protocol):
         ...
 
     def label_count(self, snapshot: Snapshot) -> LabelCount | None:
-        """How many pictures are labelled, and how; None where the class folders say it all.
+        """The numbers of pictures that are labelled, and how; None where the class folders say it all.
 
         Raises:
             DatasetError: a label cannot be read.
@@ -152,7 +152,7 @@ class Exchange(Protocol):
 
     @property
     def holds(self) -> str:
-        """What the task's datasets hold, in words: "class labels", "points"."""
+        """The labels of the task's datasets, in words: "class labels", "points"."""
         ...
 
     @property
@@ -267,7 +267,7 @@ Tasks = Mapping[str, TaskDefinition]
 
 
 def unknown_task(name: str, tasks: Tasks) -> str:
-    """What to say of a file that is for a task that there is not."""
+    """The error for a file that is for a task that there is not."""
     known = ", ".join(tasks)
     return f"byod {VERSION} knows no {name!r} (it knows {known}); if it is right, update byod"
 

@@ -37,11 +37,11 @@ class LabelledSet(Protocol):
         ...
 
     def measured(self, examples: Sequence[Example]) -> int:
-        """How many answers some of the pictures can be measured by: pictures, or what is marked in them."""
+        """The number of answers that some of the pictures can be measured by: pictures, or what is marked in them."""
         ...
 
     def count(self, examples: Sequence[Example]) -> dict[str, int]:
-        """What a model card says of some of the pictures: counts by class, or by kind."""
+        """The words of a model card on some of the pictures: counts by class, or by kind."""
         ...
 
     def plan(self) -> dict[str, JsonValue]:
@@ -97,7 +97,7 @@ class Learning(Protocol):
 
     @property
     def counted(self) -> str:
-        """What is counted when it is measured, in the plural: "pictures", "objects"."""
+        """The things counted when it is measured, in the plural: "pictures", "objects"."""
         ...
 
     def labelled(self, snapshot: Snapshot, examples: Sequence[Example]) -> Any:
@@ -109,7 +109,7 @@ class Learning(Protocol):
         ...
 
     def usable(self, labelled: Any, say: Say) -> Any:
-        """What can be learned from; says what is left out.
+        """The examples that can be learned from; says which are left out.
 
         Raises:
             TrainerError: too little.
@@ -214,13 +214,13 @@ class Evaluating(Protocol):
         ...
 
     def known_to(self, card: Any, labelled: Any) -> tuple[Any, dict[str, Any]]:
-        """What a run can be measured on, in its own terms; and what is left out, as fields of the evaluation."""
+        """The examples a run can be measured on, in its own terms; and those left out, as fields of the evaluation."""
         ...
 
     def nothing_left(
         self, card: Any, labelled: Any, left_out: Mapping[str, Any], on: str, learned: int
     ) -> str:
-        """Why no picture is left to measure on, in one line; `learned` of them it was trained on."""
+        """Say in one line why no picture is left to measure on; `learned` of them it was trained on."""
         ...
 
     def loaded(self, run: Path, card: Any) -> Any:
@@ -283,7 +283,7 @@ class Comparing(Protocol):
         ...
 
     def unlike(self, card: Any, other: Any) -> str:
-        """Why two runs cannot be compared: "tells a, b apart, and the other c, d"; "" where they can."""
+        """Say why two runs cannot be compared: "tells a, b apart, and the other c, d"; "" where they can."""
         ...
 
     def lines(self, run: Path, card: Any) -> dict[Any, Any]:
@@ -303,7 +303,7 @@ class Comparing(Protocol):
         ...
 
     def evaluated(self, card: Any, lines: Sequence[Any], truth: Sequence[Any]) -> Sequence[Any]:
-        """What a run said, with the labels and groups of the lines in `truth`."""
+        """The predictions of a run, with the labels and groups of the lines in `truth`."""
         ...
 
     def paired(self, card: Any, first: Sequence[Any], second: Sequence[Any]) -> Paired:
@@ -319,5 +319,5 @@ class Comparing(Protocol):
         ...
 
     def table(self, comparison: Any) -> tuple[str, Table]:
-        """What it was measured on ("24 pictures"), and what each run achieves there; the first column ranks them."""
+        """The material it was measured on ("24 pictures") and the metrics of each run; the first column ranks them."""
         ...

@@ -44,7 +44,7 @@ class Drawn:
 
     @property
     def things(self) -> str:
-        """What is drawn, in the plural."""
+        """The name of what is drawn, in the plural."""
         return "classes" if self.points is None else "heads"
 
     def part(self, split: Split) -> tuple[Example, ...]:

@@ -115,7 +115,7 @@ def _shared(runs: Sequence[ComparedRun], counted: str) -> tuple[Any, ...]:
 def _entrant(
     comparing: Comparing, predicting: Predicting, name: str, run: ComparedRun, shared: Sequence[Any]
 ) -> dict[str, Any]:
-    """What a run is, and what it costs; the same for all tasks."""
+    """The facts of a run, and its costs; the same for all tasks."""
     follow = told_to_follow()
     found = (
         readable(run.home, file, follow=follow) for file in dict.fromkeys(run.lines[k].file for k in shared)

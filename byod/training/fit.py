@@ -189,7 +189,7 @@ def _kept(folder: Path, name: str) -> Model:
 
 
 def _fitted(file: Path) -> Fitted:
-    """What is known of a finished training.
+    """The record of a finished training.
 
     Raises:
         TrainerError: the file is not what byod wrote.

@@ -1,4 +1,4 @@
-"""A look at a model file before onnxruntime sees it: its graph must be a plain one, and must not reach outside.
+"""A check of a model file before onnxruntime sees it: its graph must be a plain one, and must not reach outside.
 
 The file is a protobuf message; of its fields only those are read that name operators and tensors. A forbidden word is
 refused wherever it stands, so it does not matter which of several copies of a field another reader would believe.

@@ -64,7 +64,9 @@ def session(content: bytes, *, threads: int = 0, trained: bool = False) -> onnxr
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.use_env_allocators", "1")
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
     except model_trial.runtime_errors() as error:
         raise model_trial.fault(_first_line(error)) from error
 
@@ -256,7 +258,9 @@ def fold(file: Path, arch: str) -> None:
     folded = file.with_suffix(".folded.onnx")
     options.optimized_model_filepath = str(folded)
     try:
-        onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        onnxruntime.InferenceSession(
+            str(file), options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
     except model_trial.runtime_errors() as error:
         raise TrainerError(f"the model that was exported cannot be run ({_first_line(error)})") from error
     folded.replace(file)
@@ -297,7 +301,9 @@ def finish(source: Path, target: Path, *, temperature: float, metadata: dict[str
         ]
     )
     del graph.output[:]
-    graph.output.append(onnx.helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, size))
+    with _exported():
+        said = onnx.helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, size)
+    graph.output.append(said)
     return _written(model, target, metadata)
 
 

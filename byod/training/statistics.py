@@ -160,8 +160,8 @@ def temperature(logits: ArrayLike, truth: Labels) -> float:
 
     def loss(log_temperature: float) -> float:
         given = softmax(values / np.exp(log_temperature))[rows, truth]
-        doubt = log_temperature**2 / (2 * PRIOR**2)
-        return float(doubt - np.log(np.clip(given, 1e-300, 1.0)).sum())
+        prior = log_temperature**2 / (2 * PRIOR**2)
+        return float(prior - np.log(np.clip(given, 1e-300, 1.0)).sum())
 
     return float(np.exp(_lowest(loss, np.log(0.05), np.log(20.0))))
 

@@ -159,7 +159,7 @@ class WebApp:
     async def _predict(self, request: Request) -> Response:
         wanted = request.query_params.get("look", "0")
         if wanted not in ("0", "1"):
-            raise HTTPException(400, "look: say 1 or 0")
+            raise HTTPException(400, "look must be 1 or 0")
         look = wanted == "1" and self.about.look
         with self._memory.share(visitor_of(request)) as take:
             content = uploads.picture_of(await uploads.parts(request, self._limits, take))

@@ -12,7 +12,7 @@ MAX_BYTES = 200_000
 
 
 def read(content: bytes | None, model: ServedModel) -> tuple[str | None, Keypoints | None]:
-    """The label (None: none of the classes) or the marks in the part `truth` of a form.
+    """The label (None: none of the classes) or the keypoints in the part `truth` of a form.
 
     Raises:
         HTTPException: 400 with a line that says what is wrong with it.

@@ -48,11 +48,11 @@ class _Lane:
         self._lines: dict[str, deque[_Job]] = {}
 
     def add(self, job: _Job) -> None:
-        """At the end of its visitor's line."""
+        """Put a job at the end of its visitor's line."""
         self._lines.setdefault(job.visitor, deque()).append(job)
 
     def take(self) -> _Job | None:
-        """The next of the visitor whose turn it is, who is then the last to have one again; None when nothing waits."""
+        """Take the next job of the visitor whose turn it is, who is then the last in turn; None when nothing waits."""
         if not self._lines:
             return None
         visitor = next(iter(self._lines))
@@ -63,7 +63,7 @@ class _Lane:
         return job
 
     def remove(self, job: _Job) -> None:
-        """It need not be done any more."""
+        """Drop a job that need not be done any more."""
         line = self._lines[job.visitor]
         line.remove(job)
         if not line:

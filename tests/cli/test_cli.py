@@ -126,6 +126,7 @@ def test_a_dry_run_fetches_and_writes_nothing(tmp_path, web):
     assert not [asked for asked in web.asked if asked.path.endswith(".jpg")]
 
 
+@pytest.mark.slow
 def test_the_summary_counts_unknown_licences_and_the_policy_refuses_them(tmp_path, web):
     """Under `any` the unknown ones are counted with the command that refuses them; under `open` none is kept."""
     settings = web.environment()
@@ -140,6 +141,7 @@ def test_the_summary_counts_unknown_licences_and_the_policy_refuses_them(tmp_pat
     assert sum(report["classes"].values()) > 0
 
 
+@pytest.mark.slow
 def test_a_class_that_falls_short_says_why_for_each_source(tmp_path, web):
     """When the sources have no more, the summary names the class and what stopped each source."""
     arguments = ["collect", "Kreis", "Nichts", "--per-class", "50", "--languages", "none"]
@@ -148,6 +150,7 @@ def test_a_class_that_falls_short_says_why_for_each_source(tmp_path, web):
     assert "Kreis has 8 of 50: openverse exhausted" in done.stderr
 
 
+@pytest.mark.slow
 def test_one_source_that_fails_does_not_stop_the_others(tmp_path, web):
     """A source without its key is named in one line and the rest is collected."""
     settings = web.environment(keys=False)
@@ -190,6 +193,7 @@ def test_own_pictures_are_added_checked_split_exported(tmp_path, drawn):
     assert byod("export", "--format", "floppy", folder=tmp_path, check=2).stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_table_says_what_own_pictures_show(tmp_path, drawn):
     """`add --labels` takes each picture into the class that the table says; what it cannot place is one line."""
     rows = [f"{path.relative_to(drawn)},{path.parent.name.upper()}" for path in sorted(drawn.rglob("*.jpg"))]
@@ -215,6 +219,7 @@ def test_doctor_names_what_is_missing_and_what_to_do(tmp_path):
     assert all(line["remedy"] for line in lines if line["level"] != "ok" and "trainer" not in line["what"])
 
 
+@pytest.mark.slow
 def test_a_list_of_addresses_is_collected_with_its_labels(tmp_path, web):
     """`--from-urls` takes a csv with url and label, makes the classes, and has no limit to a class."""
     rows = ["url,label", *(f"{web.url}/{n}.jpg,{'rund' if n < 8 else 'eckig'}" for n in range(16))]
@@ -267,6 +272,7 @@ def test_a_policy_made_stricter_reaches_what_was_collected_and_one_made_looser_t
     assert more["classes"]["Kreis"] == 8 > few["classes"]["Kreis"]
 
 
+@pytest.mark.slow
 def test_own_pictures_need_no_licence(tmp_path, drawn):
     """A dataset whose policy is commercial takes a person's own pictures."""
     (tmp_path / "d").mkdir()
@@ -294,6 +300,7 @@ def test_a_disk_that_cannot_be_written_is_said_in_one_line(tmp_path, drawn):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_class_that_falls_short_goes_on_in_english_unless_forbidden(tmp_path, web, drawn):
     """When the typed word does not bring enough, its English label is asked, and each picture knows its query."""
     web.entities = {"Q1": {"labels": {"de": "Kreis", "en": "circle"}, "articles": 50}}
@@ -311,6 +318,7 @@ def test_a_class_that_falls_short_goes_on_in_english_unless_forbidden(tmp_path, 
     assert json.loads(forbidden.stdout)["classes"] == {"Kreis": 8}
 
 
+@pytest.mark.slow
 def test_a_collection_that_brought_nothing_ends_with_one(tmp_path, web):
     """When no picture at all was kept, the exit code says so and no folder is praised."""
     done = byod("collect", "Nichts", "--languages", "none", folder=tmp_path, check=1, **web.environment())
@@ -318,6 +326,7 @@ def test_a_collection_that_brought_nothing_ends_with_one(tmp_path, web):
     assert "byod train" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_list_is_asked_again_for_what_was_opted_out_once_that_is_ignored(tmp_path, web):
     """--ignore-optout on the second run of a list fetches what its owner's robots.txt kept away on the first."""
     web.put("/robots.txt", b"User-agent: *\nDisallow: /0.jpg\n", "text/plain")

@@ -45,7 +45,7 @@ def doctor(folder: Path, *, path: Path | None = None) -> tuple[int, list[dict[st
 
 @pytest.mark.parametrize(
     ("torch", "vision", "pinned"),
-    [("2.13.0", "0.29.2", "2.15.0"), ("2.15.0+cpu", "0.29.2", "2.15.0")],
+    [pytest.param("2.13.0", "0.29.2", "2.15.0", marks=pytest.mark.slow), ("2.15.0+cpu", "0.29.2", "2.15.0")],
     ids=["another version", "another build"],
 )
 def test_torch_and_torchvision_that_do_not_fit_are_a_fault(tmp_path, torch, vision, pinned):
@@ -59,6 +59,7 @@ def test_torch_and_torchvision_that_do_not_fit_are_a_fault(tmp_path, torch, visi
     assert "torch" in faults[0]["remedy"]
 
 
+@pytest.mark.slow
 def test_torch_and_torchvision_that_fit_are_no_fault(tmp_path):
     """A matching pair is not complained of."""
     pretend(tmp_path / "site", "torch", "2.15.0")

@@ -132,6 +132,7 @@ def test_strange_names_pass_through_every_verb(home):
     assert found[0]["path"].endswith(("e" + EVIL + ".jpg", "\\xff.jpg", "circle-000.jpg"))
 
 
+@pytest.mark.slow
 @only_linux
 def test_pictures_in_a_table_are_passed_over_too(tmp_path):
     """Pictures that a table names and that lie below a folder that is not UTF-8 are passed over and counted."""
@@ -166,7 +167,7 @@ def test_a_place_whose_name_is_no_text(home):
         assert "Traceback" not in byod(*command, folder=home).stderr
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("cp1252", marks=pytest.mark.slow)])
 def test_a_stream_of_another_encoding_ends_no_command(tmp_path, encoding):
     """Where stdout is not UTF-8, tables, help and JSON come out all the same, and JSON is still the same document."""
     draw_classes(tmp_path / "own", ("größe", "東京"), per_class=2, size=(260, 220))

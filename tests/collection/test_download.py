@@ -181,7 +181,7 @@ def test_nothing_to_do_is_done_at_once():
 def test_results_come_in_order_of_completion(site):
     """A slow address does not hold back the quick ones behind it."""
     with HostileServer() as slow:
-        limits = FAST.model_copy(update={"deadline": 3.0})
+        limits = FAST.model_copy(update={"deadline": 1.5})
         urls = [slow.url("silent", by_name=True), *(site.url(f"/{n}.jpg") for n in range(20))]
         outcomes = fetch(urls, limits)
     assert outcomes[-1][0].reason is Reason.DEADLINE

@@ -46,6 +46,7 @@ def test_every_kind_of_content_ends_with_its_reason(tmp_path: Path):
     assert kept == sum(reason is None for _, reason in kinds.values())
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_promptly_and_says_how_to_go_on(tmp_path: Path):
     """SIGINT ends a collection from a server that keeps everybody waiting, with code 130 and one clear line."""
     with LoopbackServer() as web:

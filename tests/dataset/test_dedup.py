@@ -407,6 +407,7 @@ SAME_SHOT = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_only_real_near_duplicates_fall_among_real_photos(real_pictures):
     """Of 400 vegetables and all cats nothing is dropped but second shots of one scene, and nothing across classes."""
     names = {}

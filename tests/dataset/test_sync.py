@@ -24,14 +24,21 @@ def silent(line):
     """Nobody listens."""
 
 
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory) -> Path:
+    """The own pictures of two drawn classes of six, and the dataset that they were added to."""
+    home = tmp_path_factory.mktemp("shapes")
+    draw_classes(home / "own", classes=("circle", "square"), per_class=6, size=(320, 240))
+    target = home / "datasets" / "shapes"
+    datasets.add([home / "own"], None, target, Recipe(), say=silent, watch=lambda tallies: None)
+    return home
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A dataset of two drawn classes of six pictures."""
-    drawn = tmp_path / "own"
-    draw_classes(drawn, classes=("circle", "square"), per_class=6, size=(320, 240))
-    target = tmp_path / "datasets" / "shapes"
-    datasets.add([drawn], None, target, Recipe(), say=silent, watch=lambda tallies: None)
-    return target
+def folder(shapes: Path, tmp_path: Path) -> Path:
+    """A dataset of two drawn classes of six pictures, beside the folder they came from."""
+    shutil.copytree(shapes, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "datasets" / "shapes"
 
 
 def kept(folder: Path) -> dict[str, int]:

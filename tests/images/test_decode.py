@@ -106,7 +106,9 @@ def test_every_type_opens_as_what_it_shows(name):
     assert distance(inspected.fingerprint.phash, str(imagehash.phash(opened))) <= 2
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "avif" else name for name in NAMES]
+)
 def test_a_cut_file_is_broken_wherever_it_is_cut(name):
     """At 20 points spread over the file, and a few bytes before its end, a cut is found out."""
     content = all_types(seed=3)[name]
@@ -483,6 +485,7 @@ def test_open_picture_names_the_file(tmp_path):
     assert open_picture(file).size == (WIDTH, HEIGHT)
 
 
+@pytest.mark.slow
 def test_large_pictures_are_reduced_in_bands_without_a_seam():
     """A picture large enough for bands comes out as if it were converted whole."""
     image = drawn(3001, 2200, seed=8).convert("RGBA")

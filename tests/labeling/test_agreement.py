@@ -46,6 +46,7 @@ def counted(*tasks, people=None):
     return tally(tasks, purpose="labels", project=7, pulled=3, people=people)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.tuples(LABELS, LABELS), max_size=40))
 def test_kappa_is_what_scikit_learn_says(pairs):

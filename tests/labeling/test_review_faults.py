@@ -213,6 +213,7 @@ def test_a_token_that_is_none(token):
         LabelStudio("http://127.0.0.1:9", token)
 
 
+@pytest.mark.slow
 def test_an_address_without_a_token(folder):
     """An address alone is a wrong use of the command: exit code 2."""
     done = byod("review", "push", str(folder), "--url", "http://127.0.0.1:9", folder=folder.parent, check=2)
@@ -220,6 +221,7 @@ def test_an_address_without_a_token(folder):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_folder_for_files_that_is_not_there(folder):
     """--files-root must be a folder: byod makes none in places it does not know."""
     with answering(halfway) as url:

@@ -199,6 +199,7 @@ def test_every_class_name_stands_in_the_page_as_it_is_and_is_stored_as_its_folde
     assert len({value for value, _ in found}) == len(found)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(min_size=1, max_size=12), min_size=2, max_size=6))
 def test_any_name_that_can_name_a_class_survives_the_page(tmp_path_factory, names):
     classes = {}

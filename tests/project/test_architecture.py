@@ -1,7 +1,6 @@
 """ARCHITECTURE.md: the rooms, the walks and the places it names are those of the code."""
 
 import ast
-import functools
 import importlib
 import pkgutil
 import re
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from source_trees import nodes, tree
 
 import byod
 import byod.plugin
@@ -40,11 +40,6 @@ WALKS = {
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-@functools.cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
-
-
 def found(place: str) -> Function:
     """The function or class that `file:name` names."""
     file, _, name = place.partition(":")
@@ -62,7 +57,7 @@ def named(place: str) -> set[str]:
     """Every name and attribute that stands in a function, by the name it was imported from."""
     imported = {
         alias.asname: alias.name
-        for node in ast.walk(tree(ROOT / place.partition(":")[0]))
+        for node in nodes(ROOT / place.partition(":")[0])
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
         if alias.asname
@@ -140,7 +135,7 @@ def test_no_import_runs_in_a_circle():
     wanted: dict[str, set[str]] = {}
     for name, file in files.items():
         wanted[name] = set()
-        for node in ast.walk(tree(file)):
+        for node in nodes(file):
             if isinstance(node, ast.ImportFrom):
                 for alias in node.names:
                     full = f"{node.module}.{alias.name}"
@@ -225,7 +220,7 @@ def test_first_lines_of_docstrings_are_no_relative_clauses():
     lines = [
         text.splitlines()[0]
         for _, file in modules()
-        for node in ast.walk(tree(file))
+        for node in nodes(file)
         if isinstance(node, ast.Module | Function) and (text := ast.get_docstring(node))
     ]
     clauses = [

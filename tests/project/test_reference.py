@@ -16,6 +16,7 @@ import pytest
 from brightness import interchange
 from brightness.trainer import Line
 from documented import ROOT, name, options, pages, section, spans, text
+from source_trees import nodes
 
 import byod.plugin
 from byod.api import runs
@@ -54,12 +55,6 @@ def generated():
 def code(path: Path) -> str:
     """The text of a file of code."""
     return path.read_text(encoding="utf-8")
-
-
-@functools.cache
-def nodes(path: Path) -> tuple[ast.AST, ...]:
-    """The syntax tree of a file, node by node."""
-    return tuple(ast.walk(ast.parse(code(path))))
 
 
 def words_after(pattern: str) -> set[str]:

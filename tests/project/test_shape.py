@@ -1,13 +1,13 @@
 """The shape of the code: sizes, names, and what may stand where. Each rule is a plain look at the syntax tree."""
 
 import ast
-import functools
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from source_trees import nodes
 
 import byod
 from byod.dataset.dataset_list import has_pictures
@@ -33,18 +33,13 @@ LIGHT = {"byod.cli": {"typer"}}
 """What a module may load of it all the same."""
 
 
-@functools.cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
-
-
 def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:
     """Every module that a file imports anywhere in it, in full, with the line."""
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -82,14 +77,16 @@ def test_files_stay_under_400_lines():
 
 
 def test_functions_stay_under_50_lines():
-    """A function is short enough to be read at one go; a command's table of options does not count.
+    """A function is short enough to be read at one go: fewer than 50 lines.
 
-    Nor do the options and the page of a public function, which has examples.
+    Two kinds are longer, and only by what no other place can hold: a command of byod/cli, whose signature is the table
+    of its options, and a verb of byod/api with examples, whose signature and docstring are its page of docs/api.md. Of
+    both the lines of the body count.
     """
     assert not [
         f"{name(path)}:{node.lineno} {node.name}"
         for path in CODE
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (node.end_lineno or 0) - first_line(node, path) + 1 >= 50
     ]
@@ -97,13 +94,13 @@ def test_functions_stay_under_50_lines():
 
 def first_line(node: ast.FunctionDef | ast.AsyncFunctionDef, path: Path) -> int:
     """Where a function begins to count."""
-    if ">>> " in (ast.get_docstring(node) or ""):
+    if path.parent == ROOT / "byod" / "api" and ">>> " in (ast.get_docstring(node) or ""):
         return node.body[1].lineno
     return (node.body[0] if is_cli(path) else node).lineno
 
 
 def is_cli(path: Path) -> bool:
-    return path in (ROOT / "byod" / "cli").glob("*.py")
+    return path.parent == ROOT / "byod" / "cli"
 
 
 def test_only_the_command_line_speaks():
@@ -111,7 +108,7 @@ def test_only_the_command_line_speaks():
     printing = [
         f"{name(path)}:{node.lineno}"
         for path in [*outside("cli"), *PLUGINS]
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
     assert not printing
@@ -124,7 +121,7 @@ def test_one_place_cleans_what_is_printed():
     found = {
         name(path)
         for path in BYOD
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in streams
     }
     assert found == {"byod/cli/output.py", "byod/api/progress_display.py"}
@@ -155,14 +152,14 @@ def test_plugins_use_what_is_public():
     wrong = [
         f"{name(path)}:{node.lineno} {node.module}: {', '.join(alias.name for alias in node.names)}"
         for path in PLUGINS
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "byod"
         if node.module not in PUBLIC or any(alias.name.startswith("_") for alias in node.names)
     ]
     plain = [
         f"{name(path)}:{node.lineno} {alias.name}"
         for path in PLUGINS
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Import)
         for alias in node.names
         if alias.name.split(".")[0] == "byod" and alias.name not in PUBLIC
@@ -174,7 +171,7 @@ def test_no_error_is_swallowed_wholesale():
     """A bare `except`, or one for Exception, may only clean up and raise the same error again."""
     wrong = []
     for path in CODE:
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if not isinstance(node, ast.ExceptHandler):
                 continue
             named = ast.walk(node.type) if node.type else [ast.Name(id="BaseException")]
@@ -190,7 +187,7 @@ def test_names_say_what_things_are():
     classes = [
         f"{name(path)}:{node.lineno} {node.name}"
         for path in CODE
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.ClassDef) and node.name.endswith(BANNED)
     ]
     assert not classes

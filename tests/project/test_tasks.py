@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from source_trees import nodes
+
 import byod
 from byod.tasks import TASKS
 
@@ -47,7 +49,7 @@ def test_nobody_outside_asks_which_task_it_is():
     """No comparison, condition or case outside of the tasks' folders names one of them."""
     found = []
     for path in outside():
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in nodes(path):
             asked: list[ast.AST] = []
             if isinstance(node, ast.Compare):
                 asked = [node]
@@ -63,7 +65,7 @@ def test_nobody_outside_asks_for_the_kind_of_a_tasks_record():
     """No `isinstance` outside of the tasks' folders is on a record that one task alone knows."""
     found = []
     for path in outside():
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in nodes(path):
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Name)

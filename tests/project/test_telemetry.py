@@ -22,7 +22,9 @@ one = np.ones(1, np.float32)
 """
 
 
-@pytest.mark.parametrize("who", USES)
+@pytest.mark.parametrize(
+    "who", ["the core", *(pytest.param(who, marks=pytest.mark.slow) for who in USES if who != "the core")]
+)
 def test_onnxruntime_leaves_no_file_at_home(tmp_path: Path, who: str):
     """onnxruntime keeps no device id and no queue of events below the user's home when byod imports it."""
     known = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}

@@ -159,6 +159,7 @@ def test_a_browser_runs_nothing_and_asks_for_nothing(tmp_path, drawn_snapshot, c
     assert not [address for address in asked if "evil" in address or "example" in address]
 
 
+@pytest.mark.slow
 def test_the_proxy_would_notice(tmp_path, chromium, outside):
     """The check before is worth something: a page that does ask the world is seen asking."""
     port, asked = outside
@@ -168,7 +169,7 @@ def test_the_proxy_would_notice(tmp_path, chromium, outside):
     assert any("evil.example" in address for address in asked)
 
 
-@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("width", [390, pytest.param(1200, marks=pytest.mark.slow)])
 def test_nothing_sticks_out(tmp_path, drawn_snapshot, chromium, width):
     """The page fits a phone's width and a desktop's, long words and all, without scrolling sideways."""
     long = "Donaudampfschifffahrtsgesellschaftskapitänsmützenbrokkoli" * 4

@@ -237,6 +237,7 @@ def test_french_is_one_file(spoken, snapshot, tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_more_languages_leave_pages_small(spoken, tmp_path, monkeypatch):
     """Ten languages more make a report larger by far less than a tenth of what it may have."""
     two = len(render(report_material.contents(tmp_path / "a")).encode())

@@ -63,23 +63,30 @@ PARTS = st.sampled_from(
 )
 
 
+@pytest.fixture(scope="module")
+def catalog_file(tmp_path_factory):
+    """The file of a new catalog."""
+    file = tmp_path_factory.mktemp("catalog") / "catalog.db"
+    Catalog(file).close()
+    return file
+
+
 @given(st.lists(PARTS, max_size=5).map("/".join))
-def test_the_catalog_is_no_laxer_than_the_type(tmp_path_factory, path: str):
+def test_the_catalog_is_no_laxer_than_the_type(catalog_file, path: str):
     """Of a row's path, the look at all rows takes none that a record would refuse."""
-    catalog = Catalog(folder := tmp_path_factory.mktemp("catalog") / "catalog.db")
-    catalog.close()
-    connection = sqlite3.connect(folder)
+    connection = sqlite3.connect(catalog_file)
     with connection:
+        connection.execute("DELETE FROM samples")
         connection.execute(
             "INSERT INTO samples (sha256, position, label, status, path, size) VALUES (?, 1, 'cat', 'kept', ?, 1)",
             (SHA, path),
         )
     connection.close()
-    catalog = Catalog(folder)
+    catalog = Catalog(catalog_file)
     try:
         paths.of_picture(path)
     except ValueError:
         with pytest.raises(DatasetError):
-            catalog.check(folder.parent)
+            catalog.check(catalog_file.parent)
     finally:
         catalog.close()

@@ -1,5 +1,11 @@
 """Reasons: one table says what follows from each."""
 
+import ast
+from pathlib import Path
+
+from source_trees import nodes
+
+import byod
 from byod.schema.reasons import TRAITS, Reason, Retry, When, meaning, of_status
 
 
@@ -35,3 +41,32 @@ def test_only_what_was_fetched_from_somebody_is_tried_again():
     """A picture that was opened, compared or looked at by a person is never fetched again for that."""
     final = (When.OPENED, When.COMPARED, When.PERSON)
     assert all(traits.retry is Retry.NEVER for traits in TRAITS.values() if traits.when in final)
+
+
+def test_no_list_of_reasons_stands_elsewhere():
+    """Several reasons that are treated alike are so by a trait: nobody but the table lists them by name."""
+    home = Path(byod.__file__).parent
+    listed = [
+        f"{file.relative_to(home)}:{node.lineno}"
+        for file in sorted(home.rglob("*.py"))
+        # what the demo has planted is known by name
+        if file not in (home / "schema" / "reasons.py", home / "demo" / "findings.py")
+        for node in nodes(file)
+        if isinstance(node, ast.Tuple | ast.List | ast.Set)
+        and sum(ast.unparse(each).startswith("Reason.") for each in node.elts) > 1
+    ]
+    assert not listed
+
+
+def test_an_answer_that_cannot_be_read_is_no_last_word():
+    """Where the host answered otherwise than in bytes that can be read, the reason is one that came while fetching."""
+    assert {reason for reason, traits in TRAITS.items() if traits.unreadable} == {
+        Reason.PROTOCOL, Reason.TOO_LARGE, Reason.ENCODING
+    }  # fmt: skip
+
+
+def test_a_picture_shown_elsewhere_on_a_page_was_compared_with_others():
+    """Only what comparison found has a section of its own on the page of a check: copies, conflicts and stand-ins."""
+    own = {reason for reason, traits in TRAITS.items() if traits.own_section}
+    assert own == {Reason.PLACEHOLDER, Reason.DUPLICATE, Reason.CONFLICT}
+    assert {reason.traits.when for reason in own} == {When.COMPARED}

@@ -104,6 +104,25 @@ def test_a_constant_if_is_folded_at_export_and_another_fails(tmp_path):
         onnx_model.fold(file, "oddnet")
 
 
+def test_names_that_are_no_text_end_in_one_line_and_print_nothing(tmp_path, capfd):
+    """Where names of an exported model are not UTF-8 the error is one line; onnxruntime tries nothing else, aloud."""
+    whole = with_if(folded=True)
+    file = tmp_path / "net.onnx"
+    for name in (b"which", b"image"):
+        file.write_bytes(whole.replace(name, b"\xed\xa0\x80" + name[3:], 1))
+        with pytest.raises(TrainerError, match=r"that was exported cannot be run \(.+\)$"):
+            onnx_model.fold(file, "oddnet")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_name_of_the_first_side_that_is_no_text_ends_in_one_line(tmp_path):
+    """The name of the number of pictures is copied to the output that byod appends: not as bytes that are no text."""
+    file = tmp_path / "net.onnx"
+    file.write_bytes(model(plain_nodes(), PLAIN, output="logits").replace(b"\x12\x01n", b"\x12\x01\xff"))
+    with pytest.raises(TrainerError, match="not one that ONNX knows"):
+        onnx_model.finish(file, tmp_path / "made.onnx", temperature=1.0, metadata={})
+
+
 def test_functions_are_put_where_they_are_called_at_export(tmp_path):
     """An exporter's local functions are inlined, and the file then passes for a stranger's."""
     file = tmp_path / "net.onnx"

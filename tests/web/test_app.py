@@ -45,8 +45,9 @@ def made(tmp_path_factory):
     return page_server.trained(tmp_path_factory.mktemp("home"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def place(made):
+    """A server of the page, as it is without options: it keeps nothing, so tests share it."""
     with served(made) as at:
         yield at
 
@@ -213,6 +214,7 @@ def copied(made, tmp_path):
     return tmp_path / "colours"
 
 
+@pytest.mark.slow
 def test_a_report_is_kept_and_taken_up(made, copied, tmp_path):
     """A reported picture waits upright and bare beside its label; `byod add --reports` brings it in, unreviewed."""
     body, kind = form(
@@ -370,6 +372,15 @@ def test_a_crowd_is_answered(made, tmp_path):
     assert load.statuses[200] > 16
 
 
+@pytest.fixture(scope="module")
+def keeping(made, tmp_path_factory):
+    """A server that keeps reports, and the dataset it keeps them in."""
+    dataset = tmp_path_factory.mktemp("keeping") / "colours"
+    shutil.copytree(made.parent.parent, dataset)
+    with served(made, dataset=dataset) as at:
+        yield at, dataset
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -378,14 +389,14 @@ def test_a_crowd_is_answered(made, tmp_path):
         b'{"label": {"a": 1}}', b"[" * 100_000,
     ],
 )  # fmt: skip
-def test_a_report_says_what_the_model_knows(made, copied, said):
+def test_a_report_says_what_the_model_knows(keeping, said):
     """A truth that is none, or about something else, is refused in one line, and nothing is kept."""
-    with served(made, dataset=copied) as at:
-        body, kind = form(image=picture(), truth=said)
-        answer = post(at, "/api/report", body, kind)
+    at, dataset = keeping
+    body, kind = form(image=picture(), truth=said)
+    answer = post(at, "/api/report", body, kind)
     assert answer.status == 400
     assert len(answer.json["error"].splitlines()) == 1
-    assert not (copied / feedback_inbox.ROOM).exists()
+    assert not (dataset / feedback_inbox.ROOM).exists()
 
 
 @pytest.mark.parametrize(
@@ -424,6 +435,7 @@ def test_reports_do_not_fill_the_disk(copied, monkeypatch):
         feedback_inbox.keep(copied, b"<svg>", run="r", label=RED, marks=None)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_served_is_said_in_one_line(made, copied, tmp_path):
     """No run, a damaged one, a port in use, an address that is none, reports without a dataset: one line each."""
     with pytest.raises(ModelError):
@@ -497,6 +509,7 @@ def _sending(at, stop):
             return
 
 
+@pytest.mark.slow
 def test_a_host_for_others_says_what_it_means(made, tmp_path):
     """With --host the command says who may come in; then numbers and the names given are let in, others are not."""
     process, said = started(made, "--host", "0.0.0.0", "--name", "cats.example", folder=tmp_path)

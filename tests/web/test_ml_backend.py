@@ -94,7 +94,15 @@ class Client:
 
 @pytest.fixture
 def client(run):
+    """The helper of a copy that a test may change."""
     with helper_at(run) as (_, url):
+        yield Client(url)
+
+
+@pytest.fixture(scope="module")
+def reader(made):
+    """The helper of what was made, which no test changes."""
+    with helper_at(made) as (_, url):
         yield Client(url)
 
 
@@ -110,31 +118,31 @@ def asked(client, ids):
     ]
 
 
-def test_every_task_gets_what_predict_says(client, run):
+def test_every_task_gets_what_predict_says(reader, made):
     """Order and length are kept; the label is the class folder, the score the probability, the version the run."""
-    expected = samples(run)
+    expected = samples(made)
     ids = [*expected, "f" * 64, *list(expected)[:2]]
-    found = asked(client, ids)
+    found = asked(reader, ids)
     assert found == [expected.get(one, []) for one in ids]
     assert {label for label, _ in expected.values()} == {RED_FOLDER, GREEN}
-    (first,) = client.post("/predict", json={"tasks": [{"data": {"byod_id": ids[0]}}]}).json()["results"]
-    assert first["model_version"] == run.name
+    (first,) = reader.post("/predict", json={"tasks": [{"data": {"byod_id": ids[0]}}]}).json()["results"]
+    assert first["model_version"] == made.name
 
 
-def test_the_protocol_answers_in_json(client, run):
+def test_the_protocol_answers_in_json(reader, made):
     """Health, set-up, versions and webhooks are answered as Label Studio wants them; the token it sends is not kept."""
-    assert client.get("/health").json() == {"status": "UP", "model_class": "byod"}
+    assert reader.get("/health").json() == {"status": "UP", "model_class": "byod"}
     asked_for = {"project": "1.2", "schema": "<View/>", "access_token": "s3cret", "hostname": "http://x"}
-    assert client.post("/setup", json=asked_for).json() == {"model_version": run.name}
-    assert client.get("/versions").json() == {"versions": [run.name]}
-    assert client.post("/webhook", json={"action": "ANNOTATION_CREATED"}).json() == {}
+    assert reader.post("/setup", json=asked_for).json() == {"model_version": made.name}
+    assert reader.get("/versions").json() == {"versions": [made.name]}
+    assert reader.post("/webhook", json={"action": "ANNOTATION_CREATED"}).json() == {}
     for answer, status in (
-        (client.get("/nothing"), 404),
-        (client.get("/predict"), 405),
-        (client.post("/predict", data=b"{"), 400),
-        (client.post("/predict", data=b"[" * 100_000), 400),
-        (client.post("/predict", json=[]), 400),
-        (client.post("/predict", json={"tasks": {}}), 400),
+        (reader.get("/nothing"), 404),
+        (reader.get("/predict"), 405),
+        (reader.post("/predict", data=b"{"), 400),
+        (reader.post("/predict", data=b"[" * 100_000), 400),
+        (reader.post("/predict", json=[]), 400),
+        (reader.post("/predict", json={"tasks": {}}), 400),
     ):
         assert answer.status_code == status
         assert answer.json()["error"]
@@ -143,28 +151,28 @@ def test_the_protocol_answers_in_json(client, run):
 @pytest.mark.parametrize(
     "task", [None, 3, {}, {"data": None}, {"data": {"byod_id": 7}}, {"data": {"byod_id": "../../etc/passwd"}}]
 )
-def test_a_task_that_is_none_of_byods_gets_nothing(client, run, task):
+def test_a_task_that_is_none_of_byods_gets_nothing(reader, made, task):
     """What names no picture of the dataset gets an empty answer, and its neighbours theirs."""
-    known = next(iter(samples(run)))
-    answer = client.post("/predict", json={"tasks": [task, {"data": {"byod_id": known}}]}).json()["results"]
+    known = next(iter(samples(made)))
+    answer = reader.post("/predict", json={"tasks": [task, {"data": {"byod_id": known}}]}).json()["results"]
     assert answer[0] == []
     assert answer[1]["result"]
 
 
-def test_only_loopback_is_answered(client):
+def test_only_loopback_is_answered(reader):
     """A request for another host's name is refused: a page that rebinds its name gets nothing."""
     for host in ("evil.example", "127.0.0.1.evil.example", "127.0.0.1:80:80"):
-        answer = client.get("/health", headers={"host": host})
+        answer = reader.get("/health", headers={"host": host})
         assert answer.status_code == 421
         assert answer.json()["error"]
     for host in ("localhost:9090", "127.0.0.1", "[::1]:9090"):
-        assert client.get("/health", headers={"host": host}).status_code == 200
+        assert reader.get("/health", headers={"host": host}).status_code == 200
 
 
-def test_a_request_that_is_too_large_is_refused(client, monkeypatch):
+def test_a_request_that_is_too_large_is_refused(reader, monkeypatch):
     """The body is bounded, whatever its header claims."""
     monkeypatch.setattr(ml_backend, "MAX_BYTES", 1000)
-    answer = client.post("/predict", data=iter([b" " * 600, b" " * 600]))
+    answer = reader.post("/predict", data=iter([b" " * 600, b" " * 600]))
     assert answer.status_code == 413
     assert "fewer tasks" in answer.json()["error"]
 

@@ -46,7 +46,7 @@ class Catalog:
         return self._connection.damaged
 
     def is_sound(self) -> bool:
-        """True if all its pages and rows can be read: looked at after a kill or a power cut."""
+        """True if all its pages and rows can be read: checked after a kill or a power cut."""
         try:
             found = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         except CatalogDamaged:
@@ -97,7 +97,7 @@ class Catalog:
         return self._connection.in_transaction
 
     def blank(self) -> bool:
-        """True if it knows of no picture, offer or verdict: just made, or its content was lost."""
+        """True if it knows of no picture, candidate or verdict: just made, or its content was lost."""
         rows = " UNION ALL ".join(f"SELECT 1 FROM {table}" for table in ("samples", "candidates", "verdicts"))
         return self._connection.execute(f"SELECT 1 FROM ({rows}) LIMIT 1").fetchone() is None
 

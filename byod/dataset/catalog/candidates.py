@@ -14,7 +14,7 @@ from byod.schema.reasons import Reason, Retry
 from byod.schema.records import TOLD, Candidate, Fetched, Miss, Origin, Yield, told
 
 _YIELD = """
-WITH first AS (  -- the offers that brought each sample to its class: the earliest one
+WITH first AS (  -- the candidates that brought each sample to its class: the earliest one
     SELECT MIN(c.id) FROM candidates c JOIN addresses a USING (url) WHERE a.sample IS NOT NULL GROUP BY a.sample
 )
 SELECT c.source, c.terms, c.label,
@@ -72,7 +72,7 @@ class Candidates:
 
     @reads
     def pending(self) -> list[tuple[int, Candidate]]:
-        """One candidate and its number for each address still to be asked, in the order of their offers."""
+        """One candidate and its number for each address still to be asked, in the order they were offered."""
         rows = self._sql.execute(
             "SELECT c.id, c.record FROM candidates c JOIN"
             " (SELECT MIN(id) AS id FROM candidates JOIN addresses USING (url)"
@@ -98,7 +98,7 @@ class Candidates:
 
     @reads
     def restore(self, origin: Origin, label: str) -> None:
-        """Take a known origin back into an empty catalog as an offer that was fetched.
+        """Take a known origin back into an empty catalog as a candidate that was fetched.
 
         Addresses that differed in their keys alone are told apart by a fragment, which nobody sends: each address
         has one sample.
@@ -196,7 +196,7 @@ class Candidates:
         )
 
     def addresses(self, among: Collection[str] | None = None) -> dict[str, list[tuple[str, int, str]]]:
-        """For every sample (of `among`): where it was offered, as (class folder, number of the offer, address)."""
+        """For every sample (of `among`): where it was offered, as (class folder, number of the candidate, address)."""
         found: dict[str, list[tuple[str, int, str]]] = {}
         wanted, values = _of(among)
         for sample, label, number, url in self._sql.execute(

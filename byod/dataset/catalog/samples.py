@@ -41,7 +41,7 @@ _COLUMNS = ", ".join(_SAMPLE + _FINGERPRINT)
 
 
 class Samples:
-    """Rows of samples; `position` is the number of the first offer, which orders them."""
+    """Rows of samples; `position` is the number of the first candidate, which orders them."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection

@@ -1,4 +1,4 @@
-"""What no byod writes into a catalog, looked for in all rows at once when a folder is opened: anybody may have made it.
+"""A search for what no byod writes into a catalog, in all rows at once as a folder is opened: anybody may have made it.
 
 The same rules as those of `byod.schema.paths`, as SQL: 100,000 rows take some tenths of a second that way.
 """

@@ -33,10 +33,10 @@ class LinkedGroup(NamedTuple):
 
 
 def linked(table: Table, near: Links, here: Flags, gone: Flags) -> LinkedGroup:
-    """Link the pictures that are alike: those of one look to its first, and the first of looks that are near.
+    """Link the pictures that are alike: those of the same hashes to the first, and the first of hashes that are near.
 
-    `here` marks the pictures to take, `gone` those that are dropped: they stand for their look only where nothing
-    else does.
+    `here` marks the pictures to take, `gone` those that are dropped: they stand for their hashes only where
+    nothing else does.
     """
     (shown,) = np.nonzero(here & (table.plain >= 0))
     (framed,) = np.nonzero(here & (table.inner >= 0))
@@ -44,12 +44,12 @@ def linked(table: Table, near: Links, here: Flags, gone: Flags) -> LinkedGroup:
     inner = np.arange(len(picture)) >= len(shown)
     order = np.lexsort((inner, picture, gone[picture]))
     picture, inner = picture[order], inner[order]
-    look = np.concatenate((table.plain[shown], table.inner[framed]))[order]
-    looks = Buckets.of(look, len(table.phash))
+    hashes = np.concatenate((table.plain[shown], table.inner[framed]))[order]
+    buckets = Buckets.of(hashes, len(table.phash))
     first = np.full(len(table.phash), -1)
-    first[looks.sizes > 0] = looks.order[looks.starts[looks.sizes > 0]]
+    first[buckets.sizes > 0] = buckets.order[buckets.starts[buckets.sizes > 0]]
     none = np.zeros(len(picture), np.int64)
-    links = [_between(picture, inner, first[look], np.arange(len(picture)), none, none, False)]
+    links = [_between(picture, inner, first[hashes], np.arange(len(picture)), none, none, False)]
     for found, mirrored in ((near, False), (table.mirrored(), True)):
         both = (first[found.one] >= 0) & (first[found.other] >= 0)
         one, other, phash, dhash = (column[both] for column in found)
@@ -144,9 +144,9 @@ def _loose(pictures: Sequence[Picture], groups: Sequence[DuplicateGroup]) -> dic
 
 def _widest(prints: Sequence[Fingerprint]) -> int:
     """The largest distance in bits between two pictures, mirror images and borders aside."""
-    shown = [(look.phash, look.trim_phash or look.phash) for look in prints]
+    shown = [(each.phash, each.trim_phash or each.phash) for each in prints]
     plain = np.array([[int(digits, 16) for digits in hashes] for hashes in shown], np.uint64)
-    mirror = np.array([[int(look.mirror, 16)] for look in prints], np.uint64)
+    mirror = np.array([[int(each.mirror, 16)] for each in prints], np.uint64)
     views = np.concatenate((plain, mirror), axis=1)
     apart = np.bitwise_count(views[:, None, :, None] ^ plain[None, :, None, :]).min(axis=(2, 3))
     return int(np.minimum(apart, apart.T).max())

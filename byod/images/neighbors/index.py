@@ -1,7 +1,7 @@
 """An index of fingerprints, side by side in arrays, and the search for near ones.
 
-A *look* is a distinct pair of phash and dhash; a picture has one of its own and, when it has a uniform border,
-a second one of what is inside. Flat pictures have none: their hashes mean nothing.
+What is compared are distinct pairs of phash and dhash, "hashes" for short: a picture has its own and, when it has a
+uniform border, those of what is inside. Flat pictures have none: their hashes mean nothing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Picture(Record):
 
 
 class Links(NamedTuple):
-    """Pairs of different looks, and how far apart they are in bits."""
+    """Two hashes each that differ, and how far apart they are in bits."""
 
     one: Indices
     other: Indices
@@ -66,10 +66,10 @@ class Links(NamedTuple):
 
 
 class Table:
-    """Pictures in the order given, and their looks.
+    """Pictures in the order given, and their hashes.
 
-    `plain` is the look of each picture, `inner` that of what is inside its border; -1 for none. `rgb` is
-    uint8 [N, 192]. `phash` and `dhash` are those of the looks.
+    `plain` is the number of the hashes of each picture, `inner` that of what is inside its border; -1 for none. `rgb`
+    is uint8 [N, 192]. `phash` and `dhash` have a value for each number.
     """
 
     def __init__(self, pictures: Sequence[Picture]) -> None:
@@ -84,7 +84,7 @@ class Table:
         hashes += [
             (p.trim_phash or "", p.trim_dhash or "") for p, has in zip(prints, inner, strict=True) if has
         ]
-        numbers = {look: number for number, look in enumerate(sorted(set(hashes)))}
+        numbers = {pair: number for number, pair in enumerate(sorted(set(hashes)))}
         places = iter(hashes)
         self.plain = np.array([numbers[next(places)] if has else -1 for has in plain], np.int64)
         self.inner = np.array([numbers[next(places)] if has else -1 for has in inner], np.int64)
@@ -93,23 +93,23 @@ class Table:
         self._prints = prints
 
     def near(self) -> Links:
-        """All pairs of looks that are alike."""
+        """All hashes that are alike, two each."""
         return _alike((self.phash, self.dhash), (self.phash, self.dhash), LOOSE, same=True)
 
     def mirrored(self) -> Links:
-        """Pairs of pictures' own looks of which the one resembles the mirror image of the other."""
-        looks, first = np.unique(self.plain, return_index=True)
-        looks, first = looks[looks >= 0], first[looks >= 0]
+        """Pictures' own hashes, two each, of which the one resembles the mirror image of the other."""
+        numbers, first = np.unique(self.plain, return_index=True)
+        numbers, first = numbers[numbers >= 0], first[numbers >= 0]
         mirror = _numbers([self._prints[owner].mirror for owner in first])
         links = _alike(
-            (mirror, mirrored(self.dhash[looks])),
-            (self.phash[looks], self.dhash[looks]),
+            (mirror, mirrored(self.dhash[numbers])),
+            (self.phash[numbers], self.dhash[numbers]),
             LOOSE,
             same=False,
         )
         apart = links.one != links.other
         one, other, phash, dhash = (column[apart] for column in links)
-        return Links(looks[one], looks[other], phash, dhash)
+        return Links(numbers[one], numbers[other], phash, dhash)
 
     def of_one_colour(self, one: Indices, other: Indices, limit: float = COLOUR) -> NDArray[np.bool_]:
         """For each of many pairs, True if the colours of both pictures agree."""

@@ -55,7 +55,7 @@ def _identical(pictures: Sequence[Picture], table: Table, near: Links) -> Iterab
     kinds, first, kind = np.unique(
         table.plain[shown] * len(pictures) + size[shown], return_index=True, return_inverse=True
     )
-    first = shown[first]  # the best picture of each look and size
+    first = shown[first]  # the best picture of each pair of hashes and size
     links: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = [
         (numbers, np.arange(len(pictures))) for numbers in same
     ]
@@ -74,8 +74,8 @@ def _identical(pictures: Sequence[Picture], table: Table, near: Links) -> Iterab
 
 
 def _appearance(picture: Picture) -> tuple[object, ...]:
-    look = picture.fingerprint
-    return look.phash, look.dhash, look.rgb, picture.width, picture.height
+    shown = picture.fingerprint
+    return shown.phash, shown.dhash, shown.rgb, picture.width, picture.height
 
 
 def _numbered(keys: Sequence[object]) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ page = compare_page.page
 
 
 def unlike(card: ModelCard, other: ModelCard) -> str:
-    """Why two runs cannot be compared."""
+    """Say why two runs cannot be compared."""
     if set(card.classes) == set(other.classes):
         return ""
     return f"one tells {', '.join(other.classes)} apart, and the other {', '.join(card.classes)}"
@@ -37,7 +37,7 @@ def parameters(card: ModelCard) -> int:
 def evaluated(
     card: ModelCard, lines: Sequence[PredictionRow], truth: Sequence[PredictionRow]
 ) -> list[EvaluatedExample]:
-    """What a run said of pictures, with the labels and groups of the latest run."""
+    """The predictions of a run, with the labels and groups of the latest run."""
     return [_evaluated(card, *each) for each in zip(lines, truth, strict=True)]
 
 

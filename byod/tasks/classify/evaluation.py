@@ -76,7 +76,7 @@ def known_to(card: ModelCard, labelled: ClassSet) -> tuple[ClassSet, dict[str, A
 def nothing_left(
     card: ModelCard, labelled: ClassSet, left_out: Mapping[str, Any], on: str, learned: int
 ) -> str:
-    """Why no picture is left to measure on."""
+    """Say why no picture is left to measure on."""
     where = on or "the dataset"
     if left_out["unknown"]:
         return (

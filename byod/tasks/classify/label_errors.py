@@ -1,7 +1,7 @@
 """Labels that are probably wrong: what the other pictures say of each one, and how many of them to report.
 
-Confident learning (Northcutt, Jiang and Chuang 2021, https://doi.org/10.1613/jair.1.12125) in two rounds: what the
-first one doubts is left out of what the second one learns from, which sees more clearly without it.
+Confident learning (Northcutt, Jiang and Chuang 2021, https://doi.org/10.1613/jair.1.12125) in two rounds: what
+looks wrong to the first one is left out of what the second one learns from, which sees more clearly without it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from byod.schema.task import TaskDefinition
 
 
 def wrong_recipe(recipe: Recipe) -> str:
-    """What a recipe lacks: the points must have names."""
+    """The lack of a recipe: the points must have names."""
     if recipe.points is None:
         return "a dataset of keypoints needs [points] with the names of its points"
     return ""

@@ -20,7 +20,7 @@ page = compare_page.page
 
 
 def unlike(card: KeypointsCard, other: KeypointsCard) -> str:
-    """Why two runs cannot be compared."""
+    """Say why two runs cannot be compared."""
     if card.points.names == other.points.names:
         return ""
     return f"one finds {', '.join(other.points.names)}, and the other {', '.join(card.points.names)}"
@@ -39,7 +39,7 @@ def parameters(card: KeypointsCard) -> int:
 def evaluated(
     card: KeypointsCard, lines: Sequence[PredictionRow], truth: Sequence[PredictionRow]
 ) -> Sequence[PredictionRow]:
-    """The errors that a run wrote down: they hold for the marks of its own time."""
+    """The errors that a run wrote down: they hold for the keypoints of its own time."""
     return lines
 
 
@@ -69,7 +69,7 @@ def comparison(card: KeypointsCard, number: int, fields: Mapping[str, Any]) -> K
 
 
 def table(comparison: KeypointsComparison) -> tuple[str, Table]:
-    """How many objects each run finds well, and how far points are off."""
+    """The number of objects that each run finds well, and how far points are off."""
     rows = [
         (
             rate(one.pipeline.achieved[0]),

@@ -79,7 +79,7 @@ def evaluate(
     """Ask a model about every picture of `test`.
 
     Raises:
-        TrainerError: not one picture can be opened, or one is of another size than its marks say.
+        TrainerError: not one picture can be opened, or one is of another size than its keypoints say.
     """
     evaluated, unreadable = [], []
     for example in test:
@@ -197,7 +197,7 @@ def measure(
 
 
 def baseline(evaluated: Sequence[EvaluatedExample], points: KeypointSet, *, seed: int) -> KeypointsScore:
-    """What the mean face achieves on the same true crops."""
+    """The metrics of the mean face on the same true crops."""
     instances = instances_of(evaluated)
     groups = [h.truth.example.group for h in instances]
     return metrics.score(of_mean_face(instances, points), groups, points, seed=seed)
@@ -271,7 +271,7 @@ def predictions(evaluated: Sequence[EvaluatedExample], points: KeypointSet) -> T
 
 
 def _flag(errors: Errors, at: int) -> int | str:
-    """Whether glasses would sit on an object, as 0 or 1; nothing where there are no eyes."""
+    """1 if glasses would sit on an object, else 0; nothing where there are no eyes."""
     return "" if errors.glasses is None else int(errors.glasses[at])
 
 

@@ -42,7 +42,7 @@ def known_to(card: KeypointsCard, labelled: TrainingSet) -> tuple[TrainingSet, d
 def nothing_left(
     card: KeypointsCard, labelled: TrainingSet, left_out: Mapping[str, Any], on: str, learned: int
 ) -> str:
-    """Why no picture is left to measure on."""
+    """Say why no picture is left to measure on."""
     where = on or "the dataset"
     if labelled.examples:
         return unmeasured(where, card.points)

@@ -17,7 +17,7 @@ exports = {
         module="byod.tasks.keypoints.exports.cat", read_by="what reads the Cat Dataset: a .cat file a picture"
     ),
     "coco": ExportFormat(
-        module="byod.tasks.keypoints.exports.coco", read_by="pycocotools and its kin: COCO keypoints"
+        module="byod.tasks.keypoints.exports.coco", read_by="pycocotools and others like it: COCO keypoints"
     ),
     "yolo-pose": ExportFormat(
         module="byod.tasks.keypoints.exports.yolo", read_by="YOLO pose trainers: text files"

@@ -1,4 +1,4 @@
-"""Marks that look wrong: objects on which a model that never saw them is far off, more than it is on others."""
+"""Keypoints that look wrong: objects on which a model that never saw them is far off, more than it is on others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from byod.tasks.keypoints.geometry.targets import TrueInstance
 from byod.training.run_folder import short_path
 
 LEAST = 0.1
-"""The least error, in inter-ocular distances, that makes marks suspicious."""
+"""The least error, in inter-ocular distances, that makes keypoints suspicious."""
 SPREADS = 6.0
 """How many spreads (median absolute deviations) beyond the median an error must lie."""
 
@@ -35,7 +35,7 @@ _ORDER = (IssueKind.EXCHANGED, IssueKind.FAR, IssueKind.UNMARKED)
 
 
 class KeypointIssue(Record):
-    """An object whose marks are probably wrong, or a sure find where no object is marked (then `head` is None).
+    """An object whose keypoints are probably wrong, or a sure find where no object is marked (then `head` is None).
 
     `file` is the end of the picture's path. `point` is the worst point and `error` its distance from where the model
     sees it, in inter-ocular distances; for a find that is not marked they are empty and its confidence.
@@ -95,7 +95,7 @@ def _issue(instance: EvaluatedInstance, errors: Numbers, points: KeypointSet) ->
 
 
 def _is_exchanged(truth: TrueInstance, crop: Numbers, points: KeypointSet) -> bool:
-    """True if what was found fits the marks once the two sides change places, and does not as they are."""
+    """True if what was found fits the keypoints once the two sides change places, and does not as they are."""
     as_marked, other = (
         metrics.measured([truth], places[None], points).nme[0]
         for places in (crop, crop[list(points.permutation)])

@@ -63,7 +63,7 @@ class ServedKeypoints:
 
 
 def _scaled(found: FoundInstance, across: float, down: float) -> FoundInstance:
-    """What was found in a reduced picture, in pixels of the whole one."""
+    """The objects found in a reduced picture, in pixels of the whole one."""
     if across == down == 1:
         return found
     x0, y0, x1, y1 = found.box

@@ -86,7 +86,7 @@ def usable(labelled: TrainingSet, say: Say) -> TrainingSet:
 
 
 def unmeasured(where: str, points: KeypointSet) -> str:
-    """Why nothing can be measured: no object is marked with what errors are divided by."""
+    """Say why nothing can be measured: no object is marked with what errors are divided by."""
     pair = points.measured_by
     if pair is None:
         return f"no object in {where} has a point marked inside the picture, so there is nothing to measure"

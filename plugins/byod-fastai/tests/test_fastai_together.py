@@ -106,6 +106,7 @@ def test_two_processes_find_a_rate_stop_together_and_go_on(data, tmp_path):
     assert again[0]["notes"]["lr"] == first[0]["notes"]["lr"]
 
 
+@pytest.mark.slow
 def test_several_processes_need_a_launcher(data, tmp_path, monkeypatch):
     """One process alone that is to be several says how they are started."""
     monkeypatch.delenv("WORLD_SIZE", raising=False)

@@ -68,7 +68,7 @@ def _start(options: Options) -> Start:
             )
         if normalise is None:
             raise TrainerError(
-                f"whether {options.weights.name} expects normalised pictures is not known; say --set "
+                f"whether {options.weights.name} expects normalised pictures is not known; pass --set "
                 "normalise=imagenet or normalise=none"
             )
     imagenet = arch.source != OWN and not options.from_scratch and options.weights is None

@@ -242,7 +242,15 @@ def test_a_net_without_maps_is_refused(marked, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arch", ["unet_lite", "squeezenet", "mobilenet_v2", "resnet18", "lcnet_050", "densenet121"]
+    "arch",
+    [
+        "unet_lite",
+        "squeezenet",
+        "mobilenet_v2",
+        "resnet18",
+        "lcnet_050",
+        pytest.param("densenet121", marks=pytest.mark.slow),
+    ],
 )
 def test_any_body_gives_maps_at_its_own_places(arch):
     """Each body's maps divide the picture evenly, the finest has a cell every four pixels, and all of it learns."""
@@ -259,6 +267,7 @@ def test_any_body_gives_maps_at_its_own_places(arch):
     assert np.mean(learned) > 0.9
 
 
+@pytest.mark.slow
 def test_weights_of_a_net_for_points_begin_another_training(marked, tmp_path):
     """What one training kept is taken by the next one, whose body starts where the first one's ended."""
     from safetensors.torch import load_file

@@ -286,6 +286,7 @@ def test_rows_before_a_bad_one_come(tmp_path):
         next(reader)
 
 
+@pytest.mark.slow
 def test_a_long_list_is_not_held(tmp_path):
     """The first candidate of a long list comes without reading the rest."""
     path = tmp_path / "x.csv"
@@ -382,6 +383,7 @@ def test_any_bytes_end_in_rows_or_a_line(tmp_path, suffix):
     any_bytes()
 
 
+@pytest.mark.slow
 def test_no_damaged_byte_of_a_parquet_file_ends_the_process(tmp_path):
     """Each single byte of a parquet file may be another: pyarrow gives up some of them by ending the whole process."""
     whole = FORMS[".parquet"](ROWS)

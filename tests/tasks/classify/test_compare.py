@@ -91,6 +91,7 @@ def test_the_latest_labels_count(tmp_path):
     assert found.runs[0].accuracy < card.metrics.accuracy
 
 
+@pytest.mark.slow
 def test_rounds_are_in_the_order_of_the_verdicts(tmp_path):
     """Runs between which people changed the dataset are rounds, by verdicts and not by name; others are none."""
     examples = coloured(tmp_path / "set" / "images", per_class=120)
@@ -115,6 +116,7 @@ def test_rounds_are_in_the_order_of_the_verdicts(tmp_path):
     assert compare([elsewhere, first]).rounds == ()
 
 
+@pytest.mark.slow
 def test_a_run_knows_how_many_verdicts_people_had_given(tmp_path, monkeypatch):
     """Searching and adding are no verdicts; a picture moved by hand is one, and one taken out another."""
     coloured(tmp_path / "own", per_class=60)
@@ -133,6 +135,7 @@ def test_a_run_knows_how_many_verdicts_people_had_given(tmp_path, monkeypatch):
     assert before.fingerprint != after.fingerprint
 
 
+@pytest.mark.slow
 def test_cross_validated_runs_are_compared_on_every_picture(tmp_path):
     """Each answer is by a model that had not seen the picture, so all of them count."""
     examples = coloured(tmp_path / "images", per_class=20)

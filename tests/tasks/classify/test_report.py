@@ -397,7 +397,7 @@ def test_the_calibration_drawing_shows_what_the_error_counts(tmp_path):
         assert sum(each.share for each in bins) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("classes", "each"), [(2, 400), (40, 30)])
+@pytest.mark.parametrize(("classes", "each"), [(2, 400), pytest.param(40, 30, marks=pytest.mark.slow)])
 def test_the_page_stays_small(tmp_path, classes, each):
     """Many pictures, large and noisy, of few classes or many, make a page below 3 MB; the mistakes come first."""
     names = tuple(f"class {n}" for n in range(classes))

@@ -123,6 +123,7 @@ def test_nothing_comes_from_outside(page):
         assert "default-src &#39;none&#39;" in text
 
 
+@pytest.mark.slow
 def test_a_page_stays_small_whatever_the_number(tmp_path):
     """Hundreds of heads fit below 3 MB, the worst of them shown."""
     text = render_keypoints(material.contents(tmp_path, number=300))

@@ -321,7 +321,7 @@ class DetectionFeed:
 def _pictures(
     examples: Sequence[Example], keypoints: Mapping[Sha256, Keypoints]
 ) -> tuple[list[Example], list[Keypoints], list[Numbers]]:
-    """The pictures of which every object is marked, their marks, and the objects' boxes in pixels [n, 4]."""
+    """The pictures of which every object is marked, their keypoints, and the objects' boxes in pixels [n, 4]."""
     kept: list[Example] = []
     texts: list[Keypoints] = []
     numbers: list[Numbers] = []

@@ -100,7 +100,7 @@ def measurable(instances: Sequence[TrueInstance], points: KeypointSet) -> tuple[
 
 
 def sizes(instances: Sequence[TrueInstance], points: KeypointSet) -> Numbers:
-    """What the errors of each object are divided by, in pixels: float64 [N]; nan where it is not known."""
+    """The lengths that the errors of each object are divided by, in pixels: float64 [N]; nan where it is not known."""
     pair = points.measured_by
     if pair is None:
         boxes = np.array([instance.box for instance in instances], np.float64).reshape(-1, 4)

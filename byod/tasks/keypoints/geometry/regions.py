@@ -37,7 +37,7 @@ class Keeping:
         """The squares, each `side` pixels wide, by number: uint8 [N, side, side, 3].
 
         Raises:
-            TrainerError: a picture cannot be opened, or is of another size than its marks say.
+            TrainerError: a picture cannot be opened, or is of another size than its keypoints say.
         """
 
         def make(number: int) -> Bytes:
@@ -60,7 +60,7 @@ class Keeping:
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """A frame of one picture, which the marks say is `width` x `height` pixels."""
+    """A frame of one picture, which the keypoints say is `width` x `height` pixels."""
 
     example: Example
     frame: Frame
@@ -83,7 +83,7 @@ def opened(example: Example, width: int, height: int) -> Bytes:
     """The upright picture of an example: uint8 [height, width, 3], at full size.
 
     Raises:
-        TrainerError: it cannot be opened, or is of another size than its marks say.
+        TrainerError: it cannot be opened, or is of another size than its keypoints say.
     """
     try:
         pixels = np.asarray(open_picture(example.path))

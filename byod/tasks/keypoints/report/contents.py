@@ -58,7 +58,7 @@ class ShownPicture(Record):
 
 
 class ShownIssue(Record):
-    """Marks that may be wrong: why, in both languages, in which picture, around which box (None: the whole picture)."""
+    """Keypoints that may be wrong: why, in both languages, in which picture, around which box (None: all of it)."""
 
     path: Path
     file: str

@@ -157,6 +157,7 @@ def test_left_and_right_are_those_of_the_upright_picture(tmp_path):
     assert (head["eye_image_left"]["x"], head["eye_image_right"]["x"]) == (120 - 55, 120 - 25)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_the_real_eyes_convert(real_pictures, tmp_path, monkeypatch):
     """All 187 real photos come in: 198 heads, 183 of them with both eyes, the odd ones told."""
