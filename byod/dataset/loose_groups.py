@@ -18,10 +18,8 @@ from byod.schema.records import Fingerprint, Record, Sample, Sha256
 
 SHARE = 0.2
 """A group of more than this share of a class is none of copies of one picture."""
-FEW = 5
-"""As many pictures may be a group in however small a class, if that leaves `NEEDED` groups."""
-NEEDED = 3
-"""Groups of a class that a split into three parts needs at least."""
+FEW = 9
+"""As many pictures may be a group in however small a class."""
 LARGEST = 32
 """The most pictures of a group that was cut, whatever the size of the class."""
 _SAME_COLOUR = 0.5
@@ -53,16 +51,12 @@ def cut(
     members: defaultdict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         members[groups.get(sample.sha256, sample.sha256)].append(sample)
-    number = Counter(label for found in members.values() for label in {sample.label for sample in found})
     new, done = dict(groups), []
     for key in sorted(members):
         found = members[key]
         here = Counter(sample.label for sample in found)
         label = max(sorted(here), key=lambda name: here[name] / size[name])
-        if len(found) < 2 or not any(
-            count > max(FEW, SHARE * size[name]) or (count > 1 and number[name] < NEEDED)
-            for name, count in here.items()
-        ):
+        if all(count <= max(FEW, SHARE * size[name]) for name, count in here.items()):
             continue
         room = _room(min(size[name] for name in here))
         new |= _pieces(found, room)
@@ -77,12 +71,12 @@ def _room(size: int) -> int:
 
 def _pieces(found: Sequence[Sample], room: int) -> dict[Sha256, str]:
     """In the order they came, each joins the nearest first one of a piece that has room, or is the first of another."""
-    looks = _Looks([sample.fingerprint for sample in found])
+    hashes = _Hashes([sample.fingerprint for sample in found])
     firsts: list[int] = []
     held: list[int] = []
     keys: dict[Sha256, str] = {}
     for number, sample in enumerate(found):
-        joined = looks.nearest(number, firsts, held, room)
+        joined = hashes.nearest(number, firsts, held, room)
         if joined is None:
             joined = len(firsts)
             firsts.append(number)
@@ -92,7 +86,7 @@ def _pieces(found: Sequence[Sample], room: int) -> dict[Sha256, str]:
     return keys
 
 
-class _Looks:
+class _Hashes:
     """The hashes and colours of pictures, to be compared with one at a time; a picture without any is alike to none."""
 
     def __init__(self, prints: Sequence[Fingerprint | None]) -> None:
