@@ -32,7 +32,7 @@ def pool():
 
 def processes(pool):
     """The ids of the processes that wait."""
-    return [process._process.pid for process in pool._idle]
+    return [process._process._process.pid for process in pool._idle]
 
 
 @pytest.mark.parametrize("at_least", [None, 60])
@@ -139,7 +139,7 @@ def test_a_process_that_is_gone_is_replaced(pool):
     for pid in processes(pool):
         os.kill(pid, signal.SIGTERM)
     for process in pool._idle:
-        process._process.wait(20)
+        process._process._process.wait(20)
     with opened_by(pool.opener(heavy=True)):
         assert decode.opened(saved(photo(1), "JPEG")).image.size == (400, 300)
 
@@ -167,4 +167,4 @@ def test_a_closed_pool_leaves_no_process():
     pool.warm()
     (process,) = pool._idle
     pool.close()
-    assert process._process.returncode is not None
+    assert process._process.code is not None
