@@ -72,6 +72,10 @@ REFUSED = {
         lambda: model([node("Odd", ["image"], ["z"], inner=branch_of()), *plain_nodes("z")], PLAIN),
         "graph in the graph",
     ),
+    "to be trained": (
+        lambda: model(plain_nodes(), PLAIN) + b"\xa2\x01\x00",  # an empty `training_info`
+        "graphs to train it with",
+    ),
     "no protobuf": (lambda: b"\xff" * 40, "not a model file"),
     "half a file": (lambda: model(plain_nodes(), PLAIN)[:100], "not a model file"),
     "empty": (lambda: b"", "onnxruntime can run"),
