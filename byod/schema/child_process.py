@@ -9,11 +9,16 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 _START = """import sys
 sys.path.append(sys.argv[1])
 from importlib import import_module
 import_module(sys.argv[2]).main(sys.argv[3:])"""
+
+
+_PIPE_BYTES = 1 << 20
+"""So much can be in a pipe at once, where the system can be asked for it: a picture in one piece, not in many."""
 
 
 class ChildProcess:
@@ -29,7 +34,7 @@ class ChildProcess:
         self, module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> None:
         # not `-m`, which would look into the folder one works in first, and that may be a stranger's
-        self._process = subprocess.Popen(
+        self._process: subprocess.Popen[bytes] = subprocess.Popen(
             [sys.executable, "-P", "-c", _START, str(Path(__file__).parents[2]), module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -37,6 +42,9 @@ class ChildProcess:
             env={**os.environ, **(environment or {})},
             start_new_session=True,  # a Ctrl-C is for the one who asks
         )
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                _widen(pipe)
 
     @property
     def alive(self) -> bool:
@@ -91,3 +99,13 @@ class ChildProcess:
                 except BrokenPipeError:
                     continue  # it went before it had read all
         self._process.wait()
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    if sys.platform == "linux":
+        import fcntl
+
+        try:
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        except OSError:
+            return  # a user may have only so many large pipes; narrow ones carry as much, only slower

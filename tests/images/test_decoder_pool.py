@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -168,3 +169,18 @@ def test_a_closed_pool_leaves_no_process():
     (process,) = pool._idle
     pool.close()
     assert process._process.code is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks for the size of a pipe")
+def test_a_picture_goes_through_its_pipe_in_one_piece():
+    """The pipes to and from a process hold a whole picture of a usual net's input, so that nobody waits for pieces."""
+    import fcntl
+
+    pool = DecoderPool(1, LIMITS)
+    pool.warm()
+    (process,) = pool._idle
+    child = process._process._process
+    sizes = [fcntl.fcntl(pipe.fileno(), fcntl.F_GETPIPE_SZ) for pipe in (child.stdin, child.stdout)]
+    pool.close()
+    most = int(Path("/proc/sys/fs/pipe-max-size").read_text())
+    assert min(sizes) >= min(most, 1 << 20)
