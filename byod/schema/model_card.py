@@ -18,6 +18,8 @@ Share = Annotated[float, Field(ge=-1e-9, le=1 + 1e-9)]
 """A number in 0..1, give or take the last bits."""
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """A finite number that is not below 0."""
+ShortText = Annotated[str, Field(max_length=1000)]
+"""A name that is shown in lines and tables."""
 
 
 class Stage(StrEnum):
@@ -259,12 +261,12 @@ class Card(Record):
     """
 
     format: Format = 1
-    run: str
+    run: ShortText
     created: datetime
     task: TaskName
-    plugin: str
-    arch: str
-    pretrained: str
+    plugin: ShortText
+    arch: ShortText
+    pretrained: ShortText
     input: InputRule
     parity: Amount
     model_sha256: Sha256

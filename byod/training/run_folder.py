@@ -33,6 +33,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 WORK = "work"
 MAX_CARD_BYTES = 20_000_000
+MAX_TABLE_BYTES = 1_000_000_000
 WEIGHTS = "weights.safetensors"
 TEST = "test"
 """The name of the part that was set aside; all others are parts of a cross-validation."""
@@ -170,6 +171,8 @@ def read_table(file: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
     Raises:
         ModelError: it is no such table.
     """
+    if file.stat().st_size > MAX_TABLE_BYTES:
+        raise _damaged(file, "more than 1 GB")
     try:
         with io.StringIO(files.read(file).decode(), newline="") as lines:
             table = csv.DictReader(lines, strict=True)

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import os
 import shutil
 
 import numpy as np
@@ -202,6 +203,16 @@ def test_a_prediction_that_cannot_be_is_one_line(home, tmp_path, column, value):
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize("table", ["predictions.csv", "examples.csv"])
+def test_a_table_without_end_is_one_line(home, tmp_path, table):
+    """A table of many gigabytes, most of them holes, is not read."""
+    folder, _ = home
+    shutil.copytree(folder / "runs" / "good", tmp_path / "runs" / "bad")
+    os.truncate(tmp_path / "runs" / "bad" / table, 40_000_000_000)
+    with pytest.raises(ModelError, match=rf"{table} is not what byod wrote \(more than 1 GB\)"):
+        compare([folder / "runs" / "good", tmp_path / "runs" / "bad"])
+
+
 ODD_CARDS = {
     "accuracy NaN": lambda card: card["metrics"].update(accuracy=math.nan),
     "accuracy beyond 1": lambda card: card["metrics"].update(accuracy=7),
@@ -210,6 +221,7 @@ ODD_CARDS = {
     "seconds NaN": lambda card: card.update(seconds=math.nan),
     "a confusion of one class": lambda card: card["metrics"].update(confusion=[[1]]),
     "no score of a class": lambda card: card["metrics"]["per_class"].pop("red"),
+    "a name of a million letters": lambda card: card.update(run="r" * 1_000_000),
     "a class more": lambda card: card["classes"].append("blue"),
 }
 
@@ -242,6 +254,9 @@ def test_a_model_that_byod_does_not_run_is_not_given_away(tmp_path):
     """A run is exported only if whoever gets it could use it: one line, and no folder."""
     run = run_folder(tmp_path / "odd", with_if(folded=True))
     with pytest.raises(ModelError, match="run odd: the model has the operator If"):
+        runs.export_run(run, "onnx", tmp_path / "out")
+    (run / "model.onnx").rename(run / "away")
+    with pytest.raises(ModelError, match=r"there is no model\.onnx"):
         runs.export_run(run, "onnx", tmp_path / "out")
     (run / "model.onnx").write_bytes(b"something else")
     with pytest.raises(ModelError, match=r"is not the file that model\.json describes"):
