@@ -22,6 +22,7 @@ from byod.tasks.keypoints.geometry import (
     KeypointFeed,
     eyes_of,
 )
+from byod.training.onnx_model import onnx_function
 from byod.training.protocol import (
     Architecture,
     Checking,
@@ -70,4 +71,5 @@ __all__ = [
     "as_input",
     "eyes_of",
     "give_way",
+    "onnx_function",
 ]

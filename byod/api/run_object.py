@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from byod.api.plan import at_least, folder_given
 from byod.api.progress_display import progress_display
 from byod.dataset import dataset_list
-from byod.schema import files
 from byod.schema.config import Settings
 from byod.schema.errors import ModelError, PictureError, UsageError
 from byod.schema.model_card import Unreadable
@@ -91,15 +89,17 @@ class Run:
         """The epochs of its training, each with the trainer's numbers; what was not measured is left out.
 
         Raises:
-            ModelError: the run has no history.csv.
+            ModelError: the run has no history.csv, or it is damaged.
         """
         file = self.folder / "history.csv"
+        from byod.training import run_folder
+
         if not file.is_file():
             raise ModelError(f"{self.folder} has no history.csv; train again, or restore it")
-        with io.StringIO(files.read(file).decode(), newline="") as lines:
-            return [
-                {key: _number(value) for key, value in row.items() if value} for row in csv.DictReader(lines)
-            ]
+        return [
+            {key: _number(value) for key, value in row.items() if value}
+            for row in run_folder.read_table(file)
+        ]
 
     def predict(self, pictures: Picture | list[Any]) -> Any:
         """Say what pictures show, or where objects and their points are; runs on onnxruntime alone.

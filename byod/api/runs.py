@@ -24,16 +24,17 @@ def export_run(run: Path, format: str, into: Path) -> Path:
 
     Raises:
         UsageError: no such format, or the place is taken.
-        ModelError: the trainer kept no weights.
+        ModelError: the trainer kept no weights, or the model is damaged or none that byod runs.
     """
     task, card = of_run(run)
     if format not in RUN_FORMATS:
         raise UsageError(f"a run can be exported as {' or '.join(RUN_FORMATS)}, not as {format}")
+    if into.exists():
+        raise UsageError(f"{into} is there already; name another place with --into")
+    task.predicting.predictor(run)  # whoever gets it should be able to use it
     names = [each[RUN_FORMATS.index(format)] for each in task.predicting.files(card)]
     if not all((run / file).is_file() for file in names):
         raise ModelError(f"{run} kept no weights: its trainer keeps none; export it with --format onnx")
-    if into.exists():
-        raise UsageError(f"{into} is there already; name another place with --into")
     with files.staging(into) as part:
         for file in (*names, "model.json"):
             files.copy(run / file, part / file)

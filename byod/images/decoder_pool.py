@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from PIL import Image
 
 from byod.images.decoder_process import ANSWER, HEAVY, PICTURE, READY, REFUSED, REQUEST
 from byod.images.openers import HeavyPicture, OpenedPicture, Opener, PixelLimits, TooManyPixels
+from byod.schema.child_process import ChildProcess
 from byod.schema.errors import ByodError, PictureError
 from byod.schema.reasons import Reason
 
@@ -24,10 +21,6 @@ SECONDS = 20.0
 """The longest that a picture may take."""
 _START_SECONDS = 60.0
 _MOST_REFUSAL = 10_000
-_START = """import sys
-sys.path.append(sys.argv[1])
-from byod.images.decoder_process import main
-main(int(sys.argv[2]))"""
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 
 
@@ -109,17 +102,10 @@ class _Process:
     """
 
     def __init__(self, memory: int) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, str(Path(__file__).parents[2]), str(memory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # what decoders have to say of a stranger's bytes
-            env={**os.environ, **_ONE_THREAD},
-            start_new_session=True,  # a Ctrl-C is for the server
-        )
+        self._process = ChildProcess("byod.images.decoder_process", [str(memory)], _ONE_THREAD)
         self._broken = False
-        with self._deadline(_START_SECONDS):
-            ready = self._read(len(READY))
+        with self._process.deadline(_START_SECONDS):
+            ready = self._process.read(len(READY))
         if ready != READY:
             self.end()
             raise ByodError(
@@ -129,12 +115,12 @@ class _Process:
     @property
     def alive(self) -> bool:
         """True if it takes requests."""
-        return not self._broken and self._process.poll() is None
+        return not self._broken and self._process.alive
 
     def open(self, request: bytes, content: bytes, most: int, seconds: float) -> OpenedPicture:
         """The picture that it makes of a file; see `Opener`. A process that fails is not used again."""
         self._broken = True  # until it has answered in full
-        with self._deadline(seconds) as late:
+        with self._process.deadline(seconds) as late:
             answer = self._answer(request, content, most)
         if answer is None:
             what = f"longer than {seconds:g} seconds" if late.is_set() else "more memory than it may"
@@ -151,27 +137,15 @@ class _Process:
 
     def end(self) -> None:
         """End it, whatever it is at."""
-        self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except BrokenPipeError:
-                    continue  # it went before it had read all
-        self._process.wait()
+        self._process.end()
 
     def _answer(
         self, request: bytes, content: bytes, most: int
     ) -> tuple[bytes, tuple[int, int, int, int], bytes] | None:
         """Kind, sizes and the rest of an answer; None when it goes, or says what it must not."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(request)
-            self._process.stdin.write(content)
-            self._process.stdin.flush()
-        except OSError:
+        if not self._process.write(request, content):
             return None
-        head = self._read(ANSWER.size)
+        head = self._process.read(ANSWER.size)
         if len(head) < ANSWER.size:
             return None
         kind, *sides, length = ANSWER.unpack(head)
@@ -179,29 +153,8 @@ class _Process:
         expected = {PICTURE: 3 * width * height, HEAVY: 0, REFUSED: min(length, _MOST_REFUSAL)}.get(kind)
         if length != expected or width * height > most:
             return None
-        payload = self._read(length)
+        payload = self._process.read(length)
         return (kind, (width, height, whole_width, whole_height), payload) if len(payload) == length else None
-
-    def _read(self, length: int) -> bytes:
-        assert self._process.stdout is not None
-        return self._process.stdout.read(length)
-
-    @contextmanager
-    def _deadline(self, seconds: float) -> Iterator[threading.Event]:
-        """Kill it when a block takes longer; the block gets what is set then."""
-        late = threading.Event()
-
-        def kill() -> None:
-            late.set()
-            self._process.kill()
-
-        clock = threading.Timer(seconds, kill)
-        clock.daemon = True
-        clock.start()
-        try:
-            yield late
-        finally:
-            clock.cancel()
 
 
 def _refusal(payload: bytes) -> PictureError:

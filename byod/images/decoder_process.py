@@ -57,11 +57,11 @@ _NO_MEMORY = Refusal(
 )
 
 
-def main(memory: int) -> None:
+def main(arguments: list[str]) -> None:
     """Answer until the other side has no more requests."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
-    process_limits.bound(memory, may_write=False)
+    process_limits.bound(int(arguments[0]), may_write=False)
     answers.write(READY)
     answers.flush()
     requests = sys.stdin.buffer
@@ -112,4 +112,4 @@ class _Refused(AbstractContextManager[NoReturn]):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1:])

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Annotated, Self
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from byod.schema.file_formats import Format
 from byod.schema.keypoints import KeypointSet
 from byod.schema.open_enum import OpenEnum
 from byod.schema.reasons import Reason
-from byod.schema.records import Record, Sha256, Split, Task, TaskName
+from byod.schema.records import Record, Sha256, Split, TaskName
+
+Share = Annotated[float, Field(ge=-1e-9, le=1 + 1e-9)]
+"""A number in 0..1, give or take the last bits."""
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A finite number that is not below 0."""
+ShortText = Annotated[str, Field(max_length=1000)]
+"""A name that is shown in lines and tables."""
 
 
 class Stage(StrEnum):
@@ -43,8 +51,8 @@ class EyesRule(Record):
     `side` is the frame's, `down` how far its centre lies below the middle between the eyes (of an upright object).
     """
 
-    side: float = Field(gt=0)
-    down: float = 0.0
+    side: float = Field(gt=0, allow_inf_nan=False)
+    down: float = Field(0.0, allow_inf_nan=False)
 
 
 class Prediction(Record):
@@ -89,10 +97,10 @@ class KeypointsPrediction(Record):
 class ClassScore(Record):
     """The scores of one class; all but `pictures` in 0..1, None where nothing was there to count."""
 
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    pictures: int
+    precision: Share | None
+    recall: Share | None
+    f1: Share | None
+    pictures: int = Field(ge=0)
 
 
 class Measured(OpenEnum):
@@ -114,15 +122,15 @@ class Metrics(Record):
     measured_on: Measured
     pictures: int
     unreadable: int = 0
-    accuracy: float
-    interval: tuple[float, float]
-    macro_f1: float
-    log_loss: float
-    ece: float
-    ece_raw: float
+    accuracy: Share
+    interval: tuple[Share, Share]
+    macro_f1: Share
+    log_loss: Amount
+    ece: Share
+    ece_raw: Share
     per_class: dict[str, ClassScore]
     confusion: tuple[tuple[int, ...], ...]
-    folds: tuple[float, ...] = ()
+    folds: tuple[Share, ...] = ()
 
 
 class KeypointScore(Record):
@@ -133,9 +141,9 @@ class KeypointScore(Record):
     """
 
     heads: int
-    median: float | None
-    mean: float | None
-    pck: float
+    median: Amount | None
+    mean: Amount | None
+    pck: Share
 
 
 class KeypointsScore(Record):
@@ -153,18 +161,18 @@ class KeypointsScore(Record):
 
     heads: int
     found: int
-    median: float | None
-    interval: tuple[float | None, float | None]
-    mean: float | None
-    pck: float
-    fr: float
-    auc: float
-    oks: float | None = None
-    within: float | None = None
-    within_interval: tuple[float, float] | None = None
-    worst_eye: float | None = None
-    glasses: float | None = None
-    glasses_interval: tuple[float, float] | None = None
+    median: Amount | None
+    interval: tuple[Amount | None, Amount | None]
+    mean: Amount | None
+    pck: Share
+    fr: Share
+    auc: Share
+    oks: Share | None = None
+    within: Share | None = None
+    within_interval: tuple[Share, Share] | None = None
+    worst_eye: Amount | None = None
+    glasses: Share | None = None
+    glasses_interval: tuple[Share, Share] | None = None
     per_point: dict[str, KeypointScore] = {}
 
     @property
@@ -192,7 +200,7 @@ class KeypointsMetrics(Record):
     crops: KeypointsScore
     pipeline: KeypointsScore
     single: KeypointsScore | None = None
-    folds: tuple[float | None, ...] = ()
+    folds: tuple[Amount | None, ...] = ()
 
 
 class LrFinder(Record):
@@ -212,11 +220,11 @@ class Paired(Record):
     """
 
     pictures: int
-    difference: float
+    difference: float = Field(ge=-1, le=1)
     interval: tuple[float, float]
     only_first: int
     only_second: int
-    p_value: float
+    p_value: Share
 
 
 class Probe(Record):
@@ -226,7 +234,7 @@ class Probe(Record):
     arch: str
     pretrained: str
     metrics: Metrics
-    seconds: float
+    seconds: Amount
     against: Paired
 
 
@@ -241,7 +249,7 @@ class LabelIssue(Record):
     file: str
     label: str
     suggested: str
-    quality: float
+    quality: Share
 
 
 class Card(Record):
@@ -253,14 +261,14 @@ class Card(Record):
     """
 
     format: Format = 1
-    run: str
+    run: ShortText
     created: datetime
     task: TaskName
-    plugin: str
-    arch: str
-    pretrained: str
+    plugin: ShortText
+    arch: ShortText
+    pretrained: ShortText
     input: InputRule
-    parity: float
+    parity: Amount
     model_sha256: Sha256
     counts: dict[Split, dict[str, int]]
     fingerprint: str
@@ -269,7 +277,7 @@ class Card(Record):
     parameters: int
     device: str
     seed: int
-    seconds: float
+    seconds: Amount
     options: dict[str, JsonValue]
     notes: dict[str, JsonValue] = {}
     versions: dict[str, str]
@@ -277,12 +285,17 @@ class Card(Record):
     lr_finder: LrFinder | None = None
     suspects: int | None = None
 
+    @field_validator("created")
+    @classmethod
+    def _with_zone(cls, created: datetime) -> datetime:
+        return created if created.tzinfo else created.replace(tzinfo=UTC)
+
 
 class ModelCard(Card):
     """`model.json` of a model for classes, which are in the order of the probabilities."""
 
     classes: tuple[str, ...] = Field(min_length=2)
-    temperature: float = Field(gt=0)
+    temperature: float = Field(gt=0, allow_inf_nan=False)
     metrics: Metrics
     probe: Probe | None = None
 
@@ -292,6 +305,15 @@ class ModelCard(Card):
         if len(set(classes)) != len(classes):
             raise ValueError("it names a class twice")
         return classes
+
+    @model_validator(mode="after")
+    def _measured(self) -> Self:
+        known = set(self.classes)
+        for metrics in (self.metrics, *([self.probe.metrics] if self.probe else [])):
+            sides = {len(metrics.confusion), *(len(row) for row in metrics.confusion)}
+            if set(metrics.per_class) != known or sides != {len(known)}:
+                raise ValueError("its metrics are about other classes than its own")
+        return self
 
 
 class DetectionStage(Record):
@@ -307,10 +329,10 @@ class DetectionStage(Record):
     arch: str
     pretrained: str
     parameters: int
-    parity: float
+    parity: Amount
     threshold: float = Field(ge=0, le=1)
     margin: float = Field(ge=0.5, le=10)
-    seconds: float = 0.0
+    seconds: Amount = 0.0
     notes: dict[str, JsonValue] = {}
 
 
@@ -330,70 +352,3 @@ class KeypointsCard(Card):
     metrics: KeypointsMetrics
     mean_face: tuple[tuple[float, float], ...]
     baseline: KeypointsScore
-
-
-class Entrant(Record):
-    """A run in a comparison, of whichever task: what it is, and what it costs.
-
-    `reviewed` is as in its card; `seconds` is how long it trained, `milliseconds` what one picture takes to predict on
-    this machine, decoding included; `model_bytes` is the size of its model files.
-    """
-
-    run: str
-    plugin: str
-    arch: str
-    pretrained: str
-    parameters: int
-    device: str
-    model_bytes: int
-    seconds: float
-    milliseconds: float
-    reviewed: int = 0
-
-
-class Contender(Entrant):
-    """One run in a comparison, measured on the pictures that all of its runs can be measured by."""
-
-    accuracy: float
-    interval: tuple[float, float]
-    macro_f1: float
-    ece: float
-
-
-class Comparison(Record):
-    """Runs side by side on the same pictures, in the order they were named.
-
-    `pictures` counts what all were measured by, `note` says in a line which they are. `pairs` are (first run, second
-    run, how they differ); `classes` are in the order of the first run. `rounds` names, in the order they learned, the
-    runs of the latest run's dataset if people changed it between them.
-    """
-
-    task: TaskName = Task.CLASSIFY.value
-    runs: tuple[Contender, ...] = Field(min_length=1)
-    classes: tuple[str, ...]
-    pictures: int
-    note: str = ""
-    pairs: tuple[tuple[str, str, Paired], ...] = ()
-    rounds: tuple[str, ...] = ()
-
-
-class KeypointsContender(Entrant):
-    """One run for points in a comparison, measured on the objects that all of its runs can be measured by.
-
-    `crops` is on crops around the true objects, `pipeline` through the whole pipeline.
-    """
-
-    crops: KeypointsScore
-    pipeline: KeypointsScore
-
-
-class KeypointsComparison(Record):
-    """Runs for points side by side on the same objects; `pairs` compare where glasses would sit (whole pipeline)."""
-
-    task: TaskName = Task.KEYPOINTS.value
-    runs: tuple[KeypointsContender, ...] = Field(min_length=1)
-    points: tuple[str, ...]
-    heads: int
-    note: str = ""
-    pairs: tuple[tuple[str, str, Paired], ...] = ()
-    rounds: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
 from byod.schema import file_formats, files
-from byod.schema.errors import TrainerError
+from byod.schema.errors import ModelError, TrainerError
 from byod.schema.model_card import InputRule, LrFinder
 from byod.schema.progress import Say
 from byod.schema.records import Record
@@ -126,6 +126,8 @@ def fit(work: Work, data: TrainingData, part: str, name: str, finish: Finish) ->
     try:
         onnx_model.fold(trained.onnx, trained.arch)
         finished = finish(trained, run, work.folder / f"{name}.onnx")
+    except ModelError as error:
+        raise TrainerError(str(error)) from error
     finally:
         trained.release()
     return _keep(work, trained, name, finished, seconds, history)

@@ -21,7 +21,7 @@ MOST_NODES = 100_000
 MAX_BYTES = 1_900_000_000  # a protobuf ends at 2 GiB, and byod keeps a model in one file
 
 # numbers of fields in onnx.proto
-_MODEL_GRAPH, _MODEL_FUNCTIONS = 7, 25
+_MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTIONS = 7, 20, 25
 _GRAPH_NODE, _GRAPH_TENSOR, _GRAPH_SPARSE = 1, 5, 15
 _NODE_KIND, _NODE_ATTRIBUTE, _NODE_DOMAIN = 4, 5, 7
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
@@ -43,6 +43,8 @@ def check(content: bytes) -> None:
     for number, part in _parts(memoryview(content)):
         if number == _MODEL_FUNCTIONS:
             raise ModelError("the model brings functions of its own; export it with its functions inlined")
+        if number == _MODEL_TRAINING:
+            raise ModelError("the model brings graphs to train it with; export it without")
         if number == _MODEL_GRAPH:
             nodes = _check_graph(part, nodes)
 

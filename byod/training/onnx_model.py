@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from byod.schema import files
+from byod.schema.config import Settings
 from byod.schema.errors import ModelError, TrainerError
 from byod.schema.model_card import InputRule, Stage
 from byod.schema.names import shown
-from byod.training import graph_check, model_trial
-
-if TYPE_CHECKING:
-    import onnxruntime
-
-Floats = NDArray[np.float32]
+from byod.training import graph_check, model_runtime
+from byod.training.model_process import ForeignModel
+from byod.training.model_runtime import Floats, OpenedModel, OwnModel, Port, first_line
 
 PARITY = 1e-4
 OUTPUTS: Mapping[Stage, tuple[str, str]] = {
@@ -30,75 +25,83 @@ OUTPUTS: Mapping[Stage, tuple[str, str]] = {
     Stage.POINTS: ("points", "confidence"),
 }
 """What the model file of each stage gives, in this order."""
-SECONDS = model_trial.SECONDS
-"""How long a model may take for each picture."""
-MEMORY = 8_000_000_000
-"""How many bytes the pictures on their way through all models of a process may take."""
-GRACE = 5.0
-"""How many seconds a model is given to notice that it is to stop."""
 SLACK = 1e-3
-_ARENA = threading.Lock()
-_arena: list[int] = []
 
 
-def session(content: bytes, *, threads: int = 0, trained: bool = False) -> onnxruntime.InferenceSession:
+def session(content: bytes, *, threads: int = 0, trained: bool = False) -> OpenedModel:
     """Open a model from its bytes (so that it cannot reach for other files beside it) on the CPU.
 
-    Its graph is looked at first; one that this machine does not know is tried out in a process of its own, unless it
-    was `trained` just now. `threads` 0 takes one a core.
+    Its graph is looked at first; one that this machine did not make runs in a process of its own, unless it was
+    `trained` just now. `threads` 0 takes one a core.
 
     Raises:
         ModelError: its graph is not a plain one, or onnxruntime cannot read or run it within its bounds.
     """
     graph_check.check(content)
-    if not trained:
-        model_trial.ensure_tried(content)
-    import onnxruntime
+    own = trained or is_own(hashlib.sha256(content).hexdigest())
+    return OwnModel(content, threads) if own else ForeignModel(content, threads)
 
-    _bound_memory()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    # waiting threads would keep their cores from everything else: no quicker alone, a tenth slower beside others
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.use_env_allocators", "1")
+
+def onnx_function(content: bytes, *, batch: int = 32) -> Callable[[Floats], Floats]:
+    """A model that a trainer exported just now, as a function from float32 [N, 3, height, width] to its first output.
+
+    The function computes `batch` pictures at a time.
+
+    Raises:
+        TrainerError: byod does not run it; the function does when the model fails, or gives NaN or infinite numbers.
+    """
     try:
-        return onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"], enable_fallback=False
-        )
-    except model_trial.runtime_errors() as error:
-        raise model_trial.fault(_first_line(error)) from error
+        opened = session(content, trained=True)
+    except ModelError as error:
+        raise TrainerError(str(error)) from error
+
+    def compute(images: Floats) -> Floats:
+        try:
+            return run(opened, images, batch=batch)
+        except ModelError as error:
+            raise TrainerError(str(error)) from error
+
+    return compute
 
 
-def _bound_memory() -> None:
-    """Let all models of this process take their memory from one place, which ends at `MEMORY`."""
-    import onnxruntime
-
-    with _ARENA:
-        if _arena:
-            return
-        kinds = onnxruntime.OrtAllocatorType, onnxruntime.OrtMemType
-        place = onnxruntime.OrtMemoryInfo("Cpu", kinds[0].ORT_ARENA_ALLOCATOR, 0, kinds[1].DEFAULT)
-        onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(MEMORY, -1, -1, -1))
-        _arena.append(MEMORY)
+def is_own(sha256: str) -> bool:
+    """True if byod made this model on this machine."""
+    return sha256 in _own or _mark(sha256).is_file()
 
 
-def check(opened: onnxruntime.InferenceSession, rule: InputRule, output: str, classes: int) -> None:
+def remember(sha256: str) -> None:
+    """Write down that byod made this model on this machine."""
+    _own.add(sha256)
+    mark = _mark(sha256)
+    try:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    except OSError:
+        return  # without it the model runs in a process of its own, which costs a second
+
+
+_own: set[str] = set()
+
+
+def _mark(sha256: str) -> Path:
+    return Settings.load().cache / "own-models" / sha256
+
+
+def check(opened: OpenedModel, rule: InputRule, output: str, classes: int) -> None:
     """See that a model takes `image` of the rule's size and gives `output` with a number for each class.
 
     Raises:
         ModelError: it does not.
     """
     _check_input(opened, rule)
-    outputs = opened.get_outputs()
+    outputs = opened.outputs
     if [(o.name, o.type) for o in outputs] != [(output, "tensor(float)")]:
         raise ModelError(f"the model must give one output, `{output}`, of float32")
     if len(outputs[0].shape) != 2 or outputs[0].shape[1] not in (classes, None):
-        raise ModelError(f"`{output}` must be [N, {classes}], not {outputs[0].shape}")
+        raise ModelError(f"`{output}` must be [N, {classes}], not {_words(outputs[0])}")
 
 
-def check_stage(opened: onnxruntime.InferenceSession, rule: InputRule, stage: Stage, points: int) -> None:
+def check_stage(opened: OpenedModel, rule: InputRule, stage: Stage, points: int) -> None:
     """See that a model takes `image` of the rule's size, a square, and gives what its stage gives (`OUTPUTS`).
 
     Raises:
@@ -108,7 +111,7 @@ def check_stage(opened: onnxruntime.InferenceSession, rule: InputRule, stage: St
     if rule.width != rule.height:
         raise ModelError(f"a net for points takes squares, not {rule.width} x {rule.height} pixels")
     names = OUTPUTS[stage]
-    outputs = opened.get_outputs()
+    outputs = opened.outputs
     if [(o.name, o.type) for o in outputs] != [(name, "tensor(float)") for name in names]:
         raise ModelError(f"the model must give two outputs, `{names[0]}` and `{names[1]}`, of float32")
     count, last = (points, 2) if stage is Stage.POINTS else (None, 4)
@@ -118,85 +121,97 @@ def check_stage(opened: onnxruntime.InferenceSession, rule: InputRule, stage: St
         fits = all(None in pair or pair[0] == pair[1] for pair in zip(given, rest, strict=False))
         if len(given) != len(rest) or not fits:
             wanted = ", ".join("Q" if each is None else str(each) for each in rest)
-            raise ModelError(f"`{output.name}` must be [N, {wanted}], not {output.shape}")
+            raise ModelError(f"`{output.name}` must be [N, {wanted}], not {_words(output)}")
 
 
-def _check_input(opened: onnxruntime.InferenceSession, rule: InputRule) -> None:
-    inputs = opened.get_inputs()
+def _check_input(opened: OpenedModel, rule: InputRule) -> None:
+    inputs = opened.inputs
     if [(i.name, i.type) for i in inputs] != [("image", "tensor(float)")]:
         raise ModelError("the model must take one input, `image`, of float32")
     pictures, *rest = inputs[0].shape
     if isinstance(pictures, int) or rest != [3, rule.height, rule.width]:
         raise ModelError(
-            f"`image` must be [N, 3, {rule.height}, {rule.width}] with N free, not {inputs[0].shape}"
+            f"`image` must be [N, 3, {rule.height}, {rule.width}] with N free, not {_words(inputs[0])}"
         )
 
 
-def run(opened: onnxruntime.InferenceSession, images: Floats, *, batch: int = 32) -> Floats:
+def _words(port: Port) -> str:
+    return shown(str(list(port.shape))[:200])
+
+
+def run(opened: OpenedModel, images: Floats, *, batch: int = 32) -> Floats:
     """The first output for float32 [N, 3, height, width], computed `batch` pictures at a time.
 
     Raises:
         ModelError: the model fails, or gives what is no number.
     """
-    return outputs(opened, images, batch=batch)[opened.get_outputs()[0].name]
+    return outputs(opened, images, batch=batch)[opened.outputs[0].name]
 
 
-def outputs(opened: onnxruntime.InferenceSession, images: Floats, *, batch: int = 32) -> dict[str, Floats]:
+def outputs(opened: OpenedModel, images: Floats, *, batch: int = 32) -> dict[str, Floats]:
     """All outputs by name for float32 [N, 3, height, width], N at least 1, computed `batch` pictures at a time.
 
     Raises:
         ModelError: the model fails, takes too long, wants too much memory, or gives what is no number.
     """
-    names = [output.name for output in opened.get_outputs()]
-    parts = [_outputs(opened, names, images[at : at + batch]) for at in range(0, len(images), batch)]
-    said = {
-        name: np.concatenate([part[at] for part in parts]).astype(np.float32, copy=False)
-        for at, name in enumerate(names)
-    }
+    batch = min(batch, opened.batch or batch)
+    parts = [_outputs(opened, images[at : at + batch]) for at in range(0, len(images), batch)]
+    try:
+        said = {
+            port.name: np.concatenate([part[at] for part in parts]).astype(np.float32, copy=False)
+            for at, port in enumerate(opened.outputs)
+        }
+    except ValueError as error:
+        raise ModelError(f"the model gives outputs of several shapes ({first_line(error)[:200]})") from error
     check_finite(said)
     return said
 
 
-def _outputs(opened: onnxruntime.InferenceSession, names: Sequence[str], images: Floats) -> list[Floats]:
-    """The outputs of a few pictures, on a thread that is left behind where it does not end in time."""
-    import onnxruntime
-
-    how = onnxruntime.RunOptions()
-    answer: Future[list[Floats]] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(opened.run(names, {"image": images}, how))
-        except model_trial.runtime_errors() as error:
-            answer.set_exception(error)
-
-    seconds = SECONDS * len(images)
-    thread = threading.Thread(target=work, name="byod-model", daemon=True)
-    thread.start()
-    try:
-        said = answer.result(timeout=seconds)
-    except TimeoutError:
-        how.terminate = True
-        thread.join(GRACE)
-        raise ModelError(model_trial.too_slow(SECONDS)) from None
-    except model_trial.runtime_errors() as error:
-        raise model_trial.fault(_first_line(error)) from error
-    for name, block in zip(names, said, strict=True):
+def _outputs(opened: OpenedModel, images: Floats) -> list[Floats]:
+    """The outputs for a few pictures, of the shapes that the model says it gives, a row for each picture."""
+    said = opened.answer(images)
+    for port, block in zip(opened.outputs, said, strict=True):
+        stated = [side if isinstance(side, int) else None for side in port.shape]
+        fits = len(block.shape) == len(stated) and all(
+            told in (None, side) for told, side in zip(stated[1:], block.shape[1:], strict=True)
+        )
+        if not fits:
+            raise ModelError(
+                f"the model gives {list(block.shape)} for `{port.name}`, and says of itself {_words(port)}; it "
+                "is damaged, or none that byod made"
+            )
         if len(block) != len(images):
-            raise ModelError(f"the model gives {len(block)} rows of `{name}` for {len(images)} pictures")
+            raise ModelError(f"the model gives {len(block)} rows of `{port.name}` for {len(images)} pictures")
     return said
 
 
-def probabilities(opened: onnxruntime.InferenceSession, images: Floats) -> Floats:
-    """The first output for float32 [N, 3, height, width], which must be probabilities.
+def probabilities(opened: OpenedModel, images: Floats, classes: int) -> Floats:
+    """The first output for float32 [N, 3, height, width], which must be probabilities of so many classes.
 
     Raises:
         ModelError: the model fails, or gives a number outside of 0..1.
     """
     said = run(opened, images)
+    if said.shape[1:] != (classes,):
+        raise ModelError(f"the model gives {list(said.shape)} probabilities for {classes} classes")
     if ((said < -SLACK) | (said > 1 + SLACK)).any():
         raise ModelError("the model gives probabilities outside of 0..1; it is none that byod made")
     return said
+
+
+def stage_answer(opened: OpenedModel, images: Floats, stage: Stage, points: int) -> tuple[Floats, Floats]:
+    """Both outputs of a stage (`OUTPUTS`) for float32 [N, 3, side, side]: as many boxes as scores, or all points.
+
+    Raises:
+        ModelError: the model fails, or gives something else.
+    """
+    said = outputs(opened, images)
+    first, second = (said[name] for name in OUTPUTS[stage])
+    rows, last = (second.shape[1], 4) if stage is Stage.DETECTION else (points, 2)
+    if first.shape[1:] != (rows, last) or second.shape[1:] != (rows,):
+        names = " and ".join(OUTPUTS[stage])
+        raise ModelError(f"the model gives {list(first.shape)} and {list(second.shape)} for {names}")
+    return first, second
 
 
 def check_finite(said: Mapping[str, Floats]) -> None:
@@ -249,20 +264,11 @@ def fold(file: Path, arch: str) -> None:
             onnx.save(model, str(file))
     if not graph_check.control_flow(file.read_bytes()):
         return
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    # the first level alone: it computes what is constant, and keeps to ONNX's own operators
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     folded = file.with_suffix(".folded.onnx")
-    options.optimized_model_filepath = str(folded)
     try:
-        onnxruntime.InferenceSession(
-            str(file), options, providers=["CPUExecutionProvider"], enable_fallback=False
-        )
-    except model_trial.runtime_errors() as error:
-        raise TrainerError(f"the model that was exported cannot be run ({_first_line(error)})") from error
+        model_runtime.opened(file, 0, optimized=folded)
+    except model_runtime.runtime_errors() as error:
+        raise TrainerError(f"the model that was exported cannot be run ({first_line(error)})") from error
     folded.replace(file)
     if left := graph_check.control_flow(file.read_bytes()):
         raise TrainerError(
@@ -326,7 +332,7 @@ def _exported() -> Iterator[None]:
         yield
     except (onnx.checker.ValidationError, Error, RuntimeError, ValueError, TypeError, OSError) as error:
         raise TrainerError(
-            f"the model that was exported is not one that ONNX knows ({_first_line(error)[:200]}); "
+            f"the model that was exported is not one that ONNX knows ({first_line(error)[:200]}); "
             "choose another architecture"
         ) from error
 
@@ -345,9 +351,13 @@ def _written(model: Any, target: Path, metadata: dict[str, str]) -> str:
         content: bytes = model.SerializeToString()
     if len(content) > graph_check.MAX_BYTES:
         raise TrainerError(f"the model has {len(content) / 1e9:.1f} GB; byod keeps models below 1.9 GB")
+    try:
+        graph_check.check(content)
+    except ModelError as error:
+        raise TrainerError(f"the exported model is none that byod runs: {error}") from error
     files.replace(target, content)
     sha256 = hashlib.sha256(content).hexdigest()
-    model_trial.remember(sha256)
+    remember(sha256)
     return sha256
 
 
@@ -359,7 +369,3 @@ def _onnx() -> Any:
             "training needs the package onnx; a trainer brings it: uv pip install onnx"
         ) from error
     return onnx
-
-
-def _first_line(error: Exception) -> str:
-    return shown((str(error).splitlines() or [type(error).__name__])[0])

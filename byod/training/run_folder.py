@@ -33,6 +33,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 WORK = "work"
 MAX_CARD_BYTES = 20_000_000
+MAX_TABLE_BYTES = 1_000_000_000
 WEIGHTS = "weights.safetensors"
 TEST = "test"
 """The name of the part that was set aside; all others are parts of a cross-validation."""
@@ -128,7 +129,7 @@ def read_examples(run: Path) -> dict[str, tuple[str, str]]:
     if not file.is_file():
         return {}
     sides: dict[str, tuple[str, str]] = {}
-    for row in _rows(file, ("sha256", "part", "group")):
+    for row in read_table(file, ("sha256", "part", "group")):
         sides[row["sha256"]] = (row["part"], row["group"])
     return sides
 
@@ -159,17 +160,19 @@ def read_lines(run: Path, line: Callable[[dict[str, str]], Line]) -> list[Line]:
     """
     file = run / "predictions.csv"
     try:
-        return [_parsed(line, row, file) for row in _rows(file, ())]
+        return [_parsed(line, row, file) for row in read_table(file)]
     except FileNotFoundError as error:
         raise ModelError(f"{run} has no predictions.csv; train again, or restore it") from error
 
 
-def _rows(file: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+def read_table(file: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
     """The rows of a table of ours, all of whose cells are there.
 
     Raises:
         ModelError: it is no such table.
     """
+    if file.stat().st_size > MAX_TABLE_BYTES:
+        raise _damaged(file, "more than 1 GB")
     try:
         with io.StringIO(files.read(file).decode(), newline="") as lines:
             table = csv.DictReader(lines, strict=True)

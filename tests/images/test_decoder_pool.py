@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def pool():
 
 def processes(pool):
     """The ids of the processes that wait."""
-    return [process._process.pid for process in pool._idle]
+    return [process._process._process.pid for process in pool._idle]
 
 
 @pytest.mark.parametrize("at_least", [None, 60])
@@ -139,7 +140,7 @@ def test_a_process_that_is_gone_is_replaced(pool):
     for pid in processes(pool):
         os.kill(pid, signal.SIGTERM)
     for process in pool._idle:
-        process._process.wait(20)
+        process._process._process.wait(20)
     with opened_by(pool.opener(heavy=True)):
         assert decode.opened(saved(photo(1), "JPEG")).image.size == (400, 300)
 
@@ -167,4 +168,19 @@ def test_a_closed_pool_leaves_no_process():
     pool.warm()
     (process,) = pool._idle
     pool.close()
-    assert process._process.returncode is not None
+    assert process._process.code is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks for the size of a pipe")
+def test_a_picture_goes_through_its_pipe_in_one_piece():
+    """The pipes to and from a process hold a whole picture of a usual net's input, so that nobody waits for pieces."""
+    import fcntl
+
+    pool = DecoderPool(1, LIMITS)
+    pool.warm()
+    (process,) = pool._idle
+    child = process._process._process
+    sizes = [fcntl.fcntl(pipe.fileno(), fcntl.F_GETPIPE_SZ) for pipe in (child.stdin, child.stdout)]
+    pool.close()
+    most = int(Path("/proc/sys/fs/pipe-max-size").read_text())
+    assert min(sizes) >= min(most, 1 << 20)

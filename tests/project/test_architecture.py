@@ -204,6 +204,7 @@ def test_what_a_plugin_may_import_is_fixed():
         "Instance", "Jitter", "Keypoint", "KeypointBatch", "KeypointFeed", "KeypointSet", "Keypoints", "Launching",
         "Listing", "LrFinder", "Pixels", "Resize", "Run", "Split", "Stage", "Task", "Trained", "Trainer",
         "TrainerError", "TrainingData", "UsageError", "as_input", "eyes_of", "give_way",
+        "onnx_function",
     )  # fmt: skip
     assert all(getattr(byod.plugin, name).__doc__ for name in byod.plugin.__all__)
 

@@ -268,3 +268,16 @@ def test_the_import_rules_hold():
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_models_are_opened_in_one_place():
+    """Only `byod.training.model_runtime` opens a graph with onnxruntime, so that none is run without byod's look."""
+    calls = [
+        name(path)
+        for path in CODE
+        for node in nodes(path)
+        if isinstance(node, ast.Attribute | ast.Name)
+        and (node.attr if isinstance(node, ast.Attribute) else node.id) == "InferenceSession"
+        and path != ROOT / "byod" / "training" / "model_runtime.py"
+    ]
+    assert not calls

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 USES = {
-    "the core": "from byod.training import onnx_model; onnx_model.session(model).run(None, {'x': one})",
+    "the core": "from byod.training import onnx_model; onnx_model.session(model, trained=True).answer(one)",
+    "a stranger's": "from byod.training import onnx_model; onnx_model.session(model)",
     "the probe": "import byod_sklearn.features, onnxruntime as o; o.InferenceSession(model).run(None, {'x': one})",
     "a program": "import byod, onnxruntime as o; o.InferenceSession(model).run(None, {'x': one})",
 }

@@ -1,6 +1,7 @@
 """Files that outlive a version: unknown fields stay at any depth, a newer format is refused in one line."""
 
 import copy
+import hashlib
 import json
 import random
 import re
@@ -23,6 +24,7 @@ from byod.schema.keypoints import Keypoints, read_keypoints
 from byod.schema.model_card import KeypointsCard, ModelCard
 from byod.schema.records import Record, Verdict
 from byod.tasks import of_run
+from byod.training import onnx_model
 
 CARDS = sorted(KEPT.glob("*/*/runs/*/model.json"))
 NAMES = ("licences", "counts", "options", "notes", "versions")
@@ -67,6 +69,7 @@ def test_a_card_keeps_the_fields_of_a_newer_byod(tmp_path_factory, file, fields,
     (run / "model.json").write_text(json.dumps(card), encoding="utf-8")
     for net in file.parent.glob("*.onnx"):
         shutil.copyfile(net, run / net.name)
+        onnx_model._own.add(hashlib.sha256(net.read_bytes()).hexdigest())  # spares it a process of its own
     read = of_run(run)[1]
     assert isinstance(read, KeypointsCard if card["task"] == "keypoints" else ModelCard)
     assert holds(json.loads(read.model_dump_json()), card)

@@ -1,5 +1,12 @@
 """Model files of strangers: plain graphs alone, within bounds of time and memory, and numbers that are numbers."""
 
+import gc
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
 import numpy as np
 import pytest
 from odd_graphs import PLAIN, SIDE, constant, model, node, not_a_number, plain_nodes, run_folder, with_if
@@ -7,7 +14,7 @@ from onnx import TensorProto, helper, load_from_string
 
 from byod.schema.errors import ModelError, TrainerError
 from byod.tasks.classify.predict import Predictor
-from byod.training import graph_check, model_trial, onnx_model
+from byod.training import graph_check, model_process, model_runtime, onnx_model
 
 PICTURE = np.full((1, 3, SIDE, SIDE), 0.5, np.float32)
 
@@ -64,6 +71,10 @@ REFUSED = {
     "a graph in an attribute": (
         lambda: model([node("Odd", ["image"], ["z"], inner=branch_of()), *plain_nodes("z")], PLAIN),
         "graph in the graph",
+    ),
+    "to be trained": (
+        lambda: model(plain_nodes(), PLAIN) + b"\xa2\x01\x00",  # an empty `training_info`
+        "graphs to train it with",
     ),
     "no protobuf": (lambda: b"\xff" * 40, "not a model file"),
     "half a file": (lambda: model(plain_nodes(), PLAIN)[:100], "not a model file"),
@@ -179,37 +190,111 @@ def endless(asked: str) -> bytes:
 
 
 @pytest.mark.slow
-def test_a_model_that_takes_too_long_is_ended_in_its_trial(monkeypatch):
-    """The process that tries a model is ended at its deadline."""
-    monkeypatch.setattr(model_trial, "SECONDS", 2.0)
-    monkeypatch.setattr(model_trial, "SECONDS_TO_OPEN", 2.0)
+def test_a_model_that_takes_too_long_is_ended_when_it_is_opened(monkeypatch):
+    """The process that opens a model is ended at its deadline."""
+    monkeypatch.setattr(model_runtime, "SECONDS", 2.0)
+    monkeypatch.setattr(model_process, "SECONDS_TO_OPEN", 2.0)
     with pytest.raises(ModelError, match="more than 2 seconds for a picture"):
         onnx_model.session(endless("Abs"))
 
 
+def busy() -> bytes:
+    """A single product of matrices that takes minutes once a picture is white, and cannot be told to stop."""
+    nodes = [
+        node("ReduceMax", ["image"], ["most"], keepdims=0),
+        node("Floor", ["most"], ["large"]),
+        node("Mul", ["large", "thousands"], ["side_f"]),
+        node("Cast", ["side_f"], ["side"], to=TensorProto.INT64),
+        node("Add", ["side", "least"], ["edge"]),
+        node("Concat", ["edge", "edge"], ["shape"], axis=0),
+        node("Expand", ["ones", "shape"], ["square"]),
+        node("MatMul", ["square", "square"], ["product"]),
+        node("ReduceMean", ["product"], ["s"], keepdims=0),
+        node("Mul", ["s", "nothing"], ["t"]),
+        node("Add", ["image", "t"], ["z"]),
+        *plain_nodes("z"),
+    ]
+    numbers = [constant("thousands", [14_000], np.float32), constant("ones", [[0.0]], np.float32)]
+    return model(nodes, [*PLAIN, *numbers, constant("least", [1]), constant("nothing", 0, np.float32)])
+
+
+def children() -> set[int]:
+    """The processes that this one has started and that are there."""
+    return {int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()}
+
+
 @pytest.mark.slow
-def test_a_model_that_takes_too_long_for_one_picture_is_ended(monkeypatch):
-    """What is quick in its trial and slow for a certain picture ends at the deadline of that picture."""
-    opened = onnx_model.session(endless("Floor"))  # the pictures of the trial are below 1
-    monkeypatch.setattr(onnx_model, "SECONDS", 1.0)
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("kind", [busy, lambda: endless("Floor")])
+def test_a_model_that_takes_too_long_for_one_picture_is_ended(kind, monkeypatch):
+    """What is quick when it is opened and hangs at a certain picture ends with its process, and leaves no core busy."""
+    before = children()
+    opened = onnx_model.session(kind())  # the picture that it is opened with is below 1
+    (asked,) = children() - before
+    monkeypatch.setattr(model_runtime, "SECONDS", 1.0)
     with pytest.raises(ModelError, match="seconds for a picture"):
         onnx_model.run(opened, np.ones_like(PICTURE))
     monkeypatch.undo()
+    assert asked not in children()
+    assert not [thread for thread in threading.enumerate() if thread.name == "byod-model"]
+    assert onnx_model.run(opened, PICTURE).shape == (1, 2)
+    del opened
+    gc.collect()
+    assert children() == before
+
+
+@pytest.mark.slow
+def test_an_own_model_that_is_told_to_stop_is_asked_again_only_if_it_does(monkeypatch):
+    """A model of one's own stops between two operators; one that does not is asked no more."""
+    monkeypatch.setattr(model_runtime, "SECONDS", 0.5)
+    monkeypatch.setattr(model_runtime, "GRACE", 3.0)
+    opened = onnx_model.session(endless("Floor"), trained=True, threads=1)
+    with pytest.raises(ModelError, match="seconds for a picture"):
+        onnx_model.run(opened, np.ones_like(PICTURE))
+    assert onnx_model.run(opened, PICTURE).shape == (1, 2)
+    monkeypatch.setattr(model_runtime, "GRACE", 0.0)
+    with pytest.raises(ModelError, match="seconds for a picture"):
+        onnx_model.run(opened, np.ones_like(PICTURE))
+    with pytest.raises(ModelError, match="does not stop"):
+        onnx_model.run(opened, PICTURE)
+
+
+@pytest.mark.slow
+def test_only_what_was_made_here_runs_in_this_process(monkeypatch, tmp_path):
+    """A model of a stranger's has a process of its own, always; byod knows by hash what it wrote itself."""
+    content = model(plain_nodes(), [*PLAIN, constant("own", [7])], output="logits")
+    file, run = tmp_path / "trained.onnx", tmp_path / "run.onnx"
+    file.write_bytes(content)
+    assert isinstance(onnx_model.session(content), model_process.ForeignModel)
+    assert isinstance(onnx_model.session(content, trained=True), model_runtime.OwnModel)
+    onnx_model.finish(file, run, temperature=1.0, metadata={})
+    monkeypatch.setattr(onnx_model, "_own", set())
+    assert isinstance(onnx_model.session(run.read_bytes()), model_runtime.OwnModel)
+    assert isinstance(onnx_model.session(run.read_bytes() + b"\x32\x00"), model_process.ForeignModel)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the system to end it")
+def test_a_model_that_ends_its_process_is_one_line_and_the_next_question_is_answered():
+    """A crash is the process's own; byod starts another one."""
+    opened = onnx_model.session(model(plain_nodes(), [*PLAIN, constant("own", [9])]))
+    (process,) = opened._idle
+    os.kill(process._child._process.pid, signal.SIGSTOP)
+    threading.Timer(0.5, os.kill, (process._child._process.pid, signal.SIGKILL)).start()
+    with pytest.raises(ModelError, match=r"ends the process that runs it \(code -9\)"):
+        onnx_model.run(opened, PICTURE)
     assert onnx_model.run(opened, PICTURE).shape == (1, 2)
 
 
-def test_a_model_is_tried_once_and_those_made_here_never(monkeypatch):
-    """The cache remembers by hash what was tried; what byod wrote is known from the start."""
-    tried = []
-    monkeypatch.setattr(model_trial, "_try", tried.append)
-    monkeypatch.setattr(model_trial, "_known", set())
-    content = model(plain_nodes(), [*PLAIN, constant("own", [7])])
-    said(content)
-    monkeypatch.setattr(model_trial, "_known", set())
-    said(content)
-    assert tried == [content]
-    onnx_model.session(model(plain_nodes(), [*PLAIN, constant("own", [8])]), trained=True)
-    assert tried == [content]
+@pytest.mark.slow
+def test_the_process_of_a_model_imports_nothing_from_the_folder_one_works_in(tmp_path, monkeypatch):
+    """A stranger's folder with a package `byod`, or `numpy`, in it is no place to look for modules."""
+    for name in ("byod", "numpy", "onnxruntime"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("open('ran', 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    assert said(model(plain_nodes(), [*PLAIN, constant("own", [10])])).shape == (1, 2)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_numbers_that_are_none_name_the_run_and_what_to_do(tmp_path):
@@ -229,3 +314,19 @@ def test_probabilities_outside_of_their_range_are_refused(tmp_path):
     opened = Predictor(run_folder(tmp_path / "first", content))
     with pytest.raises(ModelError, match="run first: the model gives probabilities outside"):
         opened.probabilities(np.zeros((1, SIDE, SIDE, 3), np.uint8))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("own", [False, True])
+def test_a_damaged_model_says_one_line_and_nothing_else(own, capfd):
+    """What onnxruntime prints of its own falls away, whichever process opens the model."""
+    for content in (
+        model([node("Relu", ["nothing"], ["y"])]),
+        model([node("NoSuch", ["image"], ["y"])]),
+        model([node("Reshape", ["image", "two"], ["y"])], PLAIN),
+        model(plain_nodes(), [*PLAIN, constant("two", "x", str)]),
+    ):
+        with pytest.raises(ModelError, match="onnxruntime can run") as error:
+            onnx_model.run(onnx_model.session(content, trained=own), PICTURE)
+        assert "\n" not in str(error.value)
+    assert capfd.readouterr() == ("", "")

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from byod.schema.model_card import Comparison, Contender, Measured, ModelCard, Paired, Prediction
+from byod.schema.model_card import Measured, ModelCard, Paired, Prediction
 from byod.schema.records import Example, Split
+from byod.schema.run_comparison import Comparison, Contender
 from byod.schema.task_learning import Table
 from byod.tasks.classify import evaluated_examples
 from byod.tasks.classify.evaluated_examples import EvaluatedExample, PredictionRow

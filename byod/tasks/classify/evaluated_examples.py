@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from byod.schema.errors import TrainerError
-from byod.schema.model_card import InputRule, Measured, Metrics, Paired, Prediction, Unreadable
+from byod.schema.model_card import InputRule, Measured, Metrics, Paired, Prediction, Share, Unreadable
+from byod.schema.names import shown
 from byod.schema.records import Example, Record, Sha256
 from byod.schema.task_learning import Table
 from byod.tasks.classify.predict import predictions as answers
@@ -132,8 +133,8 @@ class PredictionRow(Record):
     part: str
     label: str
     predicted: str
-    probability: float
-    probabilities: dict[str, float]
+    probability: Share
+    probabilities: dict[str, Share]
 
 
 HEAD = ("file", "sha256", "group", "part", "label", "predicted", "probability")
@@ -157,7 +158,10 @@ def read_predictions(run: Path, classes: Sequence[str]) -> list[PredictionRow]:
     """
 
     def line(row: dict[str, str]) -> PredictionRow:
-        probabilities = {name: float(row[f"p({name})"]) for name in classes}
+        for column in ("label", "predicted"):
+            if row[column] not in classes:
+                raise ValueError(f"its {column} {shown(row[column])[:60]} is none of the model's classes")
+        probabilities = {name: row[f"p({name})"] for name in classes}
         return PredictionRow.model_validate(
             {**{name: row[name] for name in HEAD}, "probabilities": probabilities}
         )

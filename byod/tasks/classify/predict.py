@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from os import cpu_count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +19,8 @@ from byod.schema.names import in_utf8
 from byod.schema.task_learning import Table
 from byod.tasks.classify.run import classifier_card
 from byod.training import onnx_model
+from byod.training.model_runtime import OpenedModel
 from byod.training.run_folder import WEIGHTS, model_file, named
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 BATCH = 32
 
@@ -46,7 +43,7 @@ class Predictor:
     def probabilities(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 [N, height, width, 3] at the size of the card's input to float32 [N, classes]."""
         with named(self._run):
-            return onnx_model.probabilities(self._session, as_input(batch))
+            return onnx_model.probabilities(self._session, as_input(batch), len(self.card.classes))
 
     def predict(self, pictures: Iterable[Path | tuple[str, bytes]]) -> Iterator[Prediction | Unreadable]:
         """Say of each picture what it shows; see `predictions`."""
@@ -55,7 +52,7 @@ class Predictor:
 
 
 def predictions(
-    opened: InferenceSession,
+    opened: OpenedModel,
     rule: InputRule,
     classes: Sequence[str],
     pictures: Iterable[Path | tuple[str, bytes]],
@@ -68,7 +65,7 @@ def predictions(
     for some in _decoded(pictures, rule):
         blocks = [found for _, found in some if isinstance(found, np.ndarray)]
         rows = iter(
-            onnx_model.probabilities(opened, as_input(np.stack(blocks)))
+            onnx_model.probabilities(opened, as_input(np.stack(blocks)), len(classes))
             if blocks
             else np.empty((0, 0), np.float32)
         )

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from byod.schema.model_card import KeypointsCard, KeypointsComparison, KeypointsContender, Paired
+from byod.schema.model_card import KeypointsCard, Paired
+from byod.schema.run_comparison import KeypointsComparison, KeypointsContender
 from byod.schema.task_learning import Table
 from byod.tasks.keypoints import evaluated_examples
 from byod.tasks.keypoints.evaluated_examples import PredictionRow

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import AfterValidator, Field
 
 from byod.images.decode import open_picture
 from byod.schema.errors import PictureError, TrainerError
@@ -17,6 +19,7 @@ from byod.schema.model_card import (
     KeypointsScore,
     Measured,
     Paired,
+    Share,
     Unreadable,
 )
 from byod.schema.records import Example, Record, Sha256
@@ -227,6 +230,15 @@ def _median(errors: Errors, chosen: Sequence[bool]) -> float | None:
     return middle if np.isfinite(middle) else None
 
 
+def _not_negative(error: float) -> float:
+    if error < 0:  # nan is not
+        raise ValueError("an error is below 0")
+    return error
+
+
+PointError = Annotated[float, AfterValidator(_not_negative)]
+
+
 class PredictionRow(Record):
     """One line of a run's predictions.csv: an object, and the errors of its points in sizes of the object.
 
@@ -237,16 +249,16 @@ class PredictionRow(Record):
     sha256: Sha256
     group: str
     part: str
-    head: int
+    head: int = Field(ge=0)
     alone: bool
-    confidence: float | None
+    confidence: Share | None
     crop_glasses: bool | None
     pipeline_glasses: bool | None
-    mean_face_error: float
-    crop_oks: float | None = None
-    pipeline_oks: float | None = None
-    crop: tuple[float, ...]
-    pipeline: tuple[float, ...]
+    mean_face_error: float = Field(ge=0)
+    crop_oks: Share | None = None
+    pipeline_oks: Share | None = None
+    crop: tuple[PointError, ...]
+    pipeline: tuple[PointError, ...]
 
 
 COLUMNS = tuple(name for name in PredictionRow.model_fields if name not in ("crop", "pipeline"))

@@ -28,7 +28,6 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from os import cpu_count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -51,10 +50,8 @@ from byod.tasks.keypoints.geometry.crops import Bytes, Frame, Numbers, cut, of_b
 from byod.tasks.keypoints.geometry.targets import PROFILE, eyes_of
 from byod.tasks.keypoints.run import MODELS, WEIGHTS, keypoints_card
 from byod.training import onnx_model
+from byod.training.model_runtime import OpenedModel
 from byod.training.run_folder import model_file, named
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 OVERLAP = 0.4
 SAME = 0.25
@@ -91,7 +88,7 @@ class FindRule:
 class Finder:
     """Two opened nets and the rule that joins them."""
 
-    def __init__(self, instances: InferenceSession, points: InferenceSession, rule: FindRule) -> None:
+    def __init__(self, instances: OpenedModel, points: OpenedModel, rule: FindRule) -> None:
         """See that the nets are what the rule says.
 
         Raises:
@@ -132,9 +129,10 @@ class Finder:
         """Steps 1 and 2: boxes (x0, y0, x1, y1) in pixels of the picture with their scores, the best first."""
         height, width = pixels.shape[:2]
         frame = whole(width, height)
-        said = onnx_model.outputs(self._heads, as_input(cut(pixels, frame, self.rule.heads_size)[None]))
-        scores = said["scores"][0].astype(np.float64)
-        corners = frame.to_picture(said["boxes"][0].astype(np.float64).reshape(-1, 2, 2))
+        image = as_input(cut(pixels, frame, self.rule.heads_size)[None])
+        found, sure = onnx_model.stage_answer(self._heads, image, Stage.DETECTION, 0)
+        scores = sure[0].astype(np.float64)
+        corners = frame.to_picture(found[0].astype(np.float64).reshape(-1, 2, 2))
         boxes = np.clip(corners, 0, (width, height)).reshape(-1, 4)
         order = [
             int(number)
@@ -169,10 +167,10 @@ class Finder:
 
     def _once(self, pixels: Bytes, frames: Sequence[Frame]) -> tuple[Numbers, Numbers]:
         images = as_input(np.stack([cut(pixels, frame, self.rule.points_size) for frame in frames]))
-        said = onnx_model.outputs(self._points, images)
-        unit = said["points"].astype(np.float64)
+        found, sure = onnx_model.stage_answer(self._points, images, Stage.POINTS, len(self.rule.points.names))
+        unit = found.astype(np.float64)
         places = np.stack([frame.to_picture(each) for frame, each in zip(frames, unit, strict=True)])
-        return places, np.clip(said["confidence"].astype(np.float64), 0, 1)
+        return places, np.clip(sure.astype(np.float64), 0, 1)
 
     def _upright(self, frame: Frame, places: Numbers, least: float) -> Frame | None:
         """The next frame of an object; None where the eyes cannot be right."""

@@ -74,6 +74,7 @@ class Watch(Sums):
         self.done, self.choice = 0, Choice()
         self.kept: dict[str, torch.Tensor] = {}
         self.ended = self.trained = False
+        self.error: Exception | None = None
 
     def before_epoch(self) -> None:
         """Every epoch has its own seed, so that one that is taken up again is the same; each process another."""
@@ -87,9 +88,17 @@ class Watch(Sums):
         self.trained = True
 
     def after_epoch(self) -> None:
-        """Epochs count on from the frozen ones."""
+        """Take up the epoch; an error ends the training, and `learn` raises it: fastai would write over its words."""
         if not self.trained:
             return
+        try:
+            self._take_epoch()
+        except (TrainerError, OSError) as error:
+            self.error, self.ended = error, True
+            raise CancelFitException from error
+
+    def _take_epoch(self) -> None:
+        """Log it, keep its weights if they are the best, save it; epochs count on from the frozen ones."""
         numbers, error = self.numbers()
         if not all(math.isfinite(number) for number in numbers.values()):
             raise TrainerError(

@@ -147,6 +147,8 @@ def learn(task: LearningTask[Planned], learner: Learner, watch: Watch, average: 
         rate = _fit(task, learner, watch, average)
     except torch.OutOfMemoryError as error:
         raise TrainerError(f"the memory of the device is full; train with {task.plan.smaller}") from error
+    if watch.error is not None:
+        raise watch.error
     watch.restore(learner.model)
     return rate
 

@@ -389,3 +389,12 @@ def test_doctor_names_what_is_missing(monkeypatch):
     assert any("fastai is missing" in line and "plugins/byod-fastai" in line for line in lines)
     assert any("timm is missing" in line for line in lines)
     assert all("\n" not in line for line in lines)
+
+
+def test_a_loss_that_is_no_number_is_one_plain_line(drawn, tmp_path):
+    """A rate that is far too high ends the training with byod's own words, and nothing of fastai's around them."""
+    given = {**TINY, "lr": "10", "weight_decay": "1", "batch_size": "2", "epochs": "3"}
+    with pytest.raises(
+        TrainerError, match=r"^the loss is not a finite number any more; train with a lower rate"
+    ):
+        _train(_data(drawn), tmp_path, given)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from byod.plugin import Checkpoint, Floats, Run
+from byod.plugin import Checkpoint, Floats, Run, TrainerError
 from byod_keras.backends import load
 from byod_keras.batches import Batches, as_floats
 from byod_keras.networks import Net
@@ -95,10 +95,15 @@ class Lessons:
                 self.train, epochs=1, shuffle=False, verbose=0, callbacks=[chance]
             ).history
             loss, right = self._validate()
+            learned = float(fitted["loss"][0])
+            if not (math.isfinite(learned) and math.isfinite(loss)):
+                raise TrainerError(
+                    f"the loss is not a finite number any more; train with a lower rate (--set lr={phase.lr / 10:g})"
+                )
             self.run.log(
                 {
                     "epoch": self.done,
-                    "train_loss": float(fitted["loss"][0]),
+                    "train_loss": learned,
                     "valid_loss": loss,
                     "accuracy": right,
                     "train_accuracy": float(fitted["accuracy"][0]),
@@ -125,7 +130,7 @@ class Lessons:
     def _note_loss(self, loss: float) -> None:
         """Keep the weights when they are the best so far; stop when asked to, or when nothing gets better."""
         if loss < self.best_loss or not self.best:
-            self.best_loss = math.inf if math.isnan(loss) else loss
+            self.best_loss = loss
             self.best_epoch = self.done
             self.best = [np.array(value) for value in self.net.model.get_weights()]
         self.done += 1

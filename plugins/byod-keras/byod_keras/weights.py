@@ -124,6 +124,7 @@ def _by_name(body: Any, found: Tensors, file: str, arch: str) -> None:
         )
     for variable, tensor in fitting:
         variable.assign(tensor)
+    _check_finite(body, file)
 
 
 def _from_torch(found: Tensors, name: str) -> NDArray[Any] | None:
@@ -163,8 +164,17 @@ def _from_h5(body: Any, file: Path, arch: str) -> None:
     left = sum(bool(np.isnan(value).any()) for value in after)
     if left:
         raise TrainerError(
-            f"{file.name} does not fit {arch}: it lacks {left} of {len(after)} tensors; {_REMEDY}"
+            f"{file.name} does not fit {arch}: it lacks {left} of {len(after)} tensors, or they hold NaN; {_REMEDY}"
         )
+    _check_finite(body, file.name)
+
+
+def _check_finite(body: Any, file: str) -> None:
+    for name, variable in _named(body):
+        if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+            raise TrainerError(
+                f"{file} holds numbers that are none (NaN or infinite, first in {name}); take an undamaged file"
+            )
 
 
 _REMEDY = "name the architecture it belongs to with --arch, and take a file without its classifier (no_top)"

@@ -322,3 +322,13 @@ def test_a_backend_that_is_missing_is_named_with_how_to_install_it(monkeypatch, 
     assert "plugins/byod-keras[" in found
     with pytest.raises(TrainerError, match="plugins/byod-keras"):
         Keras().train(None, None, Run(folder=Path()))
+
+
+def test_a_loss_that_is_no_number_ends_the_training(small, tmp_path):
+    """A rate that is far too high is said after the first epoch that it spoils, and nothing of that is logged."""
+    epochs = []
+    given = {"size": "32", "lr": "10", "weight_decay": "1", "batch_size": "2", "epochs": "8"}
+    with pytest.raises(TrainerError, match=r"^the loss is not a finite number any more; .*--set lr=1\)"):
+        _train(small(), tmp_path / "run", given, log=epochs.append)
+    assert all(math.isfinite(value) for epoch in epochs for value in epoch.values())
+    assert len(epochs) < 8

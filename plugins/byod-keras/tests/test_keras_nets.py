@@ -248,6 +248,17 @@ def test_weights_without_a_word_on_their_input_are_refused(torchvision_like, tmp
     assert _start(Options(weights=file)) == Start("squeezenet1_1", False, file, "none")
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(torchvision_like, tmp_path, odd):
+    """A damaged tensor is named before anything is learned from it."""
+    tensors = load_file(torchvision_like)
+    tensors["features.0.weight"].flat[3] = odd
+    file = tmp_path / "w.safetensors"
+    save_file(tensors, file)
+    line = _line(arch="squeezenet1_1", weights=file, normalise="none")
+    assert "w.safetensors holds numbers that are none (NaN or infinite, first in features_0/kernel)" in line
+
+
 @pytest.mark.parametrize(
     "sidecar",
     ["{", "[]", '{"arch": 3}', '{"arch": "squeezenet1_1", "normalise": "always"}', '{"arch": "nosuch"}'],

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from byod.plugin import Example, Floats, InputRule, Run, TrainerError, as_input
+from byod.plugin import Example, Floats, InputRule, Run, TrainerError, as_input, onnx_function
 from byod_sklearn import descriptor
 from byod_sklearn.extractor import Extractor
 from byod_sklearn.options import Options
-
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
 
 DESCRIPTOR_SIZE = 128
 BATCH = 8
@@ -49,10 +44,10 @@ class FeatureCache:
         key = extractor.key
         new = list({e.sha256: e for e in examples if (key, e.sha256) not in self.known}.values())
         if new:
-            pixels, session = run.pixels(new, extractor.rule), _session(extractor.content)
+            pixels, compute = run.pixels(new, extractor.rule), _computed_by(extractor)
             for at in range(0, len(new), BATCH):
                 some = range(at, min(at + BATCH, len(new)))
-                for number, row in zip(some, _run(session, as_input(pixels.rows(some))), strict=True):
+                for number, row in zip(some, compute(as_input(pixels.rows(some))), strict=True):
                     self.known[key, new[number].sha256] = row
         return np.stack([self.known[key, e.sha256] for e in examples])
 
@@ -64,29 +59,15 @@ class FeatureCache:
         keys = [(extractor.key, hashlib.sha256(image.tobytes()).digest()) for image in images]
         new = [at for at, key in enumerate(keys) if key not in self.checked]
         if new:
-            compute = extractor.original or partial(_run, _session(extractor.content))
+            compute = extractor.original or _computed_by(extractor)
             for at, row in zip(new, compute(images[new]), strict=True):
                 self.checked[keys[at]] = row
         return np.stack([self.checked[key] for key in keys])
 
 
-def _session(content: bytes) -> InferenceSession:
-    import onnxruntime
-
-    quiet = onnxruntime.SessionOptions()
-    quiet.log_severity_level = 3
-    quiet.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as byod.training.onnx_model does
-    return onnxruntime.InferenceSession(content, quiet, providers=["CPUExecutionProvider"])
-
-
-def _run(session: InferenceSession, images: Floats) -> Floats:
-    """float32 [N, F]; a few pictures at a time, since all maps of the descriptor stand in memory at once."""
-    parts = [
-        session.run(["features"], {"image": images[at : at + BATCH]})[0]
-        for at in range(0, len(images), BATCH)
-    ]
-    found: Floats = np.concatenate(parts)
-    return found
+def _computed_by(extractor: Extractor) -> Callable[[Floats], Floats]:
+    """The graph; a few pictures at a time, since all maps of the descriptor stand in memory at once."""
+    return onnx_function(extractor.content, batch=BATCH)
 
 
 def _extractor(options: Options, run: Run) -> Extractor:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import direct_training as train
 import numpy as np
@@ -18,7 +19,7 @@ from byod.schema.errors import TrainerError, UsageError
 from byod.schema.model_card import InputRule
 from byod.schema.records import Example, Split
 from byod.testing import draw_classes
-from byod.training import protocol
+from byod.training import model_runtime, protocol
 from byod.training.protocol import Run, TrainingData
 
 pytestmark = pytest.mark.slow  # trainings, small as they are, add up
@@ -109,14 +110,38 @@ def test_one_line_of_history(data, tmp_path):
 def test_features_are_computed_once(data, tmp_path, monkeypatch):
     """A second training on the same pictures puts none of them through the graph again, whatever their split."""
     counted = []
-    real = features._run
-    monkeypatch.setattr(features, "_run", lambda s, images: counted.append(len(images)) or real(s, images))
+    real = model_runtime.OwnModel.answer
+    monkeypatch.setattr(
+        model_runtime.OwnModel, "answer", lambda own, images: counted.append(len(images)) or real(own, images)
+    )
     trainer = Sklearn()
     trainer.train(data, SMALL, Run(tmp_path))
     assert sum(counted) == len(data.train) + len(data.valid)
     counted.clear()
     trainer.train(TrainingData(classes=CLASSES, train=data.valid, valid=data.train), SMALL, Run(tmp_path))
     assert not counted
+
+
+def test_a_graph_of_features_is_looked_at_as_every_model_is(data, tmp_path):
+    """A branch, or features that are no numbers, are one line and no training, wherever the graph came from."""
+    memory = features.FeatureCache()
+    plain = memory.extractor(SMALL, Run(tmp_path))
+    model = onnx.load_from_string(plain.content)
+    empty = onnx.helper.make_graph([], "branch", [], [])
+    model.graph.node.append(onnx.helper.make_node("If", ["image"], [], then_branch=empty, else_branch=empty))
+    odd = replace(plain, content=model.SerializeToString())
+    with pytest.raises(TrainerError, match="operator If, a graph in the graph"):
+        memory.features(odd, data.train, Run(tmp_path))
+    model = onnx.load_from_string(plain.content)
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            tensor.CopyFrom(
+                onnx.numpy_helper.from_array(np.nan * onnx.numpy_helper.to_array(tensor), tensor.name)
+            )
+    odd = replace(plain, content=model.SerializeToString())
+    with pytest.raises(TrainerError, match=r"NaN or infinite, in `features`") as error:
+        memory.features(odd, data.train, Run(tmp_path))
+    assert "\n" not in str(error.value)
 
 
 def test_another_size_is_another_feature(data, tmp_path):

@@ -102,6 +102,10 @@ def _fill(model: nn.Module, tensors: Tensors, names: Sequence[str], file: Path, 
             f"{file.name} does not fit {arch}: {len(wrong)} of {len(names)} tensors are missing or of another "
             f"shape (first: {wrong[0]}); name the architecture it belongs to with --arch"
         )
+    if odd := next((name for name in names if not bool(torch.isfinite(tensors[name]).all())), None):
+        raise TrainerError(
+            f"{file.name} holds numbers that are none (NaN or infinite, first in {odd}); take an undamaged file"
+        )
     model.load_state_dict({name: tensors[name] for name in names}, strict=False)
 
 

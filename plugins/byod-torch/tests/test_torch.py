@@ -339,6 +339,17 @@ def test_a_frozen_body_does_not_change(small, tmp_path):
     assert _moved(kept.weights, state) == {"weight", "bias"}
 
 
+@pytest.mark.parametrize("odd", [math.nan, math.inf])
+def test_weights_that_are_no_numbers_are_refused(small, tmp_path, odd):
+    """A damaged tensor is named before anything is learned from it."""
+    state = timm.create_model("test_resnet").state_dict()
+    state["conv1.0.weight"].view(-1)[3] = odd
+    torch.save(state, tmp_path / "own.pth")
+    given = {"weights": str(tmp_path / "own.pth"), "arch": "test_resnet", "normalise": "none", "size": "64"}
+    with pytest.raises(TrainerError, match=r"own.pth holds numbers that are none .*first in conv1.0.weight"):
+        _train(small(), tmp_path / "run", given)
+
+
 STATISTICS = {"running_mean", "running_var", "num_batches_tracked"}
 
 

@@ -1,6 +1,9 @@
 """Runs side by side: the same pictures, the right labels, and no picture that any of them learned from."""
 
 import csv
+import json
+import math
+import os
 import shutil
 
 import numpy as np
@@ -9,8 +12,9 @@ from colour_trainer import Colour, coloured
 from direct_training import compare, train_classes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from odd_graphs import run_folder, with_if
 
-from byod.api import datasets, train
+from byod.api import datasets, runs, train
 from byod.schema.errors import ModelError, UsageError
 from byod.schema.model_card import Measured
 from byod.schema.recipe import Recipe
@@ -183,6 +187,84 @@ def test_a_damaged_table_of_predictions_is_one_line(home, tmp_path, damage):
     with pytest.raises(ModelError) as caught:
         compare([folder / "runs" / "good", tmp_path / "runs" / "bad"])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["probability", "p(red)", "label", "predicted"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", "7", "-0.5", "blue", "\x1b[31m"])
+def test_a_prediction_that_cannot_be_is_one_line(home, tmp_path, column, value):
+    """Probabilities that are no numbers in 0..1, and classes that the model has not, are named with their file."""
+    folder, _ = home
+    shutil.copytree(folder / "runs" / "good", tmp_path / "runs" / "bad")
+    file = tmp_path / "runs" / "bad" / "predictions.csv"
+    with file.open(encoding="utf-8", newline="") as lines:
+        head, *rows = csv.reader(lines)
+    rows[3][head.index(column)] = value
+    with file.open("w", encoding="utf-8", newline="") as lines:
+        csv.writer(lines).writerows([head, *rows])
+    with pytest.raises(ModelError, match=r"predictions\.csv is not what byod wrote") as caught:
+        compare([folder / "runs" / "good", tmp_path / "runs" / "bad"])
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("table", ["predictions.csv", "examples.csv"])
+def test_a_table_without_end_is_one_line(home, tmp_path, table):
+    """A table of many gigabytes, most of them holes, is not read."""
+    folder, _ = home
+    shutil.copytree(folder / "runs" / "good", tmp_path / "runs" / "bad")
+    os.truncate(tmp_path / "runs" / "bad" / table, 40_000_000_000)
+    with pytest.raises(ModelError, match=rf"{table} is not what byod wrote \(more than 1 GB\)"):
+        compare([folder / "runs" / "good", tmp_path / "runs" / "bad"])
+
+
+ODD_CARDS = {
+    "accuracy NaN": lambda card: card["metrics"].update(accuracy=math.nan),
+    "accuracy beyond 1": lambda card: card["metrics"].update(accuracy=7),
+    "loss infinite": lambda card: card["metrics"].update(log_loss=math.inf),
+    "temperature infinite": lambda card: card.update(temperature=math.inf),
+    "seconds NaN": lambda card: card.update(seconds=math.nan),
+    "a confusion of one class": lambda card: card["metrics"].update(confusion=[[1]]),
+    "no score of a class": lambda card: card["metrics"]["per_class"].pop("red"),
+    "a name of a million letters": lambda card: card.update(run="r" * 1_000_000),
+    "a class more": lambda card: card["classes"].append("blue"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_CARDS)
+def test_a_card_with_numbers_that_cannot_be_is_one_line(home, tmp_path, kind):
+    """A card whose numbers are none, out of their range or about other classes is refused by whoever reads it."""
+    folder, _ = home
+    shutil.copytree(folder / "runs" / "good", tmp_path / "runs" / "bad")
+    file = tmp_path / "runs" / "bad" / "model.json"
+    card = json.loads(file.read_text(encoding="utf-8"))
+    ODD_CARDS[kind](card)
+    file.write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"model\.json is not a byod model card") as caught:
+        compare([folder / "runs" / "good", tmp_path / "runs" / "bad"])
+    assert "\n" not in str(caught.value)
+
+
+def test_runs_are_compared_whatever_zone_their_times_are_in(home, tmp_path):
+    """A time without a zone counts as UTC, and is no reason to fail."""
+    folder, _ = home
+    shutil.copytree(folder, tmp_path / "set")
+    file = tmp_path / "set" / "runs" / "tiny" / "model.json"
+    card = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**card, "created": "2026-01-02T03:04:05"}), encoding="utf-8")
+    assert len(compare([tmp_path / "set" / "runs" / name for name in ("good", "tiny")]).runs) == 2
+
+
+def test_a_model_that_byod_does_not_run_is_not_given_away(tmp_path):
+    """A run is exported only if whoever gets it could use it: one line, and no folder."""
+    run = run_folder(tmp_path / "odd", with_if(folded=True))
+    with pytest.raises(ModelError, match="run odd: the model has the operator If"):
+        runs.export_run(run, "onnx", tmp_path / "out")
+    (run / "model.onnx").rename(run / "away")
+    with pytest.raises(ModelError, match=r"there is no model\.onnx"):
+        runs.export_run(run, "onnx", tmp_path / "out")
+    (run / "model.onnx").write_bytes(b"something else")
+    with pytest.raises(ModelError, match=r"is not the file that model\.json describes"):
+        runs.export_run(run, "onnx", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_predictions_come_back_as_they_were_written(home):

@@ -11,6 +11,7 @@ from byod.schema.model_card import EyesRule, KeypointsPrediction, Unreadable
 from byod.tasks.keypoints.geometry.crops import Frame
 from byod.tasks.keypoints.predict import Finder, FindRule, KeypointsPredictor, overlap
 from byod.training import onnx_model
+from byod.training.model_runtime import Port
 
 RULE = FindRule(POINTS, SIZE, SIZE, 0.05, 1.2)
 
@@ -167,10 +168,13 @@ def test_numbers_that_are_none_are_one_clear_error():
     opened = finder()
 
     class Broken:
-        def get_outputs(self):
-            return [type("Output", (), {"name": name}) for name in ("boxes", "scores")]
+        batch = 0
+        outputs = (
+            Port("boxes", "tensor(float)", ("n", "q", 4)),
+            Port("scores", "tensor(float)", ("n", "q")),
+        )
 
-        def run(self, names, inputs, how):
+        def answer(self, images):
             return [np.full((1, 3, 4), np.nan, np.float32), np.full((1, 3), np.nan, np.float32)]
 
     opened._heads = Broken()

@@ -471,8 +471,18 @@ def test_what_predictions_csv_holds_can_be_read_again(run):
     errors = evaluated_examples.errors_of(lines, POINTS, crops=True)
     assert float(np.median(errors.nme)) == pytest.approx(card.metrics.crops.median, abs=1e-5)
     assert errors.glasses.mean() == card.metrics.crops.glasses
+    kept = (run / "predictions.csv").read_text(encoding="utf-8")
     (run / "predictions.csv").rename(run / "away.csv")
     try:
+        head, first, *rest = kept.splitlines()
+        error = f"crop({POINTS.names[0]})"
+        for column, value in (("confidence", "nan"), ("crop_oks", "3"), ("head", "-1"), (error, "-1")):
+            cells = first.split(",")
+            cells[head.split(",").index(column)] = value
+            (run / "predictions.csv").write_text("\n".join([head, ",".join(cells), *rest]), encoding="utf-8")
+            with pytest.raises(ModelError, match=r"predictions\.csv is not what byod wrote"):
+                evaluated_examples.read_predictions(run, POINTS)
+        (run / "predictions.csv").unlink()
         with pytest.raises(ModelError, match=r"has no predictions\.csv"):
             evaluated_examples.read_predictions(run, POINTS)
     finally:

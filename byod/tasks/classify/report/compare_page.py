@@ -5,7 +5,7 @@ from __future__ import annotations
 from byod.report import comparison_page, run_wording
 from byod.report.comparison_page import Achieved, Cell, Column
 from byod.report.i18n import percent, say
-from byod.schema.model_card import Comparison
+from byod.schema.run_comparison import Comparison
 
 
 def page(comparison: Comparison) -> str:

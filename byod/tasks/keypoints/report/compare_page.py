@@ -5,7 +5,8 @@ from __future__ import annotations
 from byod.report import comparison_page
 from byod.report.comparison_page import Achieved, Cell, Column
 from byod.report.i18n import Phrase, percent, say, whole
-from byod.schema.model_card import KeypointsComparison, KeypointsScore
+from byod.schema.model_card import KeypointsScore
+from byod.schema.run_comparison import KeypointsComparison
 from byod.tasks.keypoints.report.wording import achieved, objects
 
 
