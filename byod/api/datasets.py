@@ -102,8 +102,11 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
                 )
         known = {label: candidates.known(label) for label in recipe.classes}
         say(f"asking {', '.join(recipe.sources)} …")
+        for line in source_list.notices(recipe.sources):
+            say(line)
         collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
-        collection.run(_candidate_search(recipe, web.settings, known, candidates.stopped))
+        client = _api_client(web.settings, say)
+        collection.run(_candidate_search(recipe, client, known, candidates.stopped))
         return finish(dataset)
 
 
@@ -187,9 +190,11 @@ def add_labelled(
         return finish(dataset)
 
 
-def preview(recipe: Recipe, settings: Settings) -> list[tuple[Candidate, Reason | None]]:
+def preview(recipe: Recipe, settings: Settings, *, say: Say) -> list[tuple[Candidate, Reason | None]]:
     """Search as a collection would for its first round, with what it would refuse; nothing is written."""
-    search = _candidate_search(recipe, settings, {}, lambda *_: None)
+    for line in source_list.notices(recipe.sources):
+        say(line)
+    search = _candidate_search(recipe, _api_client(settings, say), {}, lambda *_: None)
     drawn = search.draw(dict.fromkeys(recipe.classes, recipe.per_class))
     return [(candidate.shown, refused) for candidate, refused in drawn]
 
@@ -294,14 +299,19 @@ def _labelled(candidate: Candidate, dataset: Dataset) -> Candidate:
 
 
 def _search_options(recipe: Recipe) -> SearchOptions:
-    return SearchOptions(policy=recipe.license, wanted=recipe.per_class, min_side=recipe.min_side)
+    return SearchOptions(
+        policy=recipe.license, wanted=recipe.per_class, min_side=recipe.min_side, captive=recipe.captive
+    )
+
+
+def _api_client(settings: Settings, say: Say) -> ApiClient:
+    return ApiClient(settings, guard.session(settings), say=say)
 
 
 def _candidate_search(
-    recipe: Recipe, settings: Settings, known: Mapping[str, set[str]], ended: Callable[..., None]
+    recipe: Recipe, client: ApiClient, known: Mapping[str, set[str]], ended: Callable[..., None]
 ) -> CandidateSearch:
     queries = {folder: entry.queries or (entry.name,) for folder, entry in recipe.classes.items()}
-    client = ApiClient(settings, guard.session(settings))
     return CandidateSearch(
         queries,
         recipe.sources,
@@ -334,6 +344,7 @@ def _fetcher(web: Web) -> Fetch:
             inspect=inspect,
             permissions=permissions,
             hosts=hosts,
+            granted={c.url for c in everything if source_list.grants(c, web.settings)},
         )
 
     return fetch

@@ -22,7 +22,8 @@ from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Record
 
 NO_CONTACT = (
-    "no contact is set: servers may slow byod down; set BYOD_CONTACT to a mail address or a page of yours"
+    "no contact is set: Wikimedia is not asked, neither Commons nor Wikidata nor for its pictures at Openverse; set "
+    "BYOD_CONTACT to a mail address or a page of yours"
 )
 OPTOUTS_IGNORED = (
     "opt-outs are ignored: robots.txt, noai/noimageai/noml and TDM reservations are not looked at"
@@ -56,6 +57,7 @@ def collect(
     languages: str | Iterable[str] | None = None,
     min_side: int | None = None,
     max_side: int | None = None,
+    captive: bool | None = None,
     recipe: str | Path | None = None,
     progress: bool = True,
     **limits: Unpack[LimitOptions],
@@ -71,6 +73,7 @@ def collect(
     languages: str | Iterable[str] | None = None,
     min_side: int | None = None,
     max_side: int | None = None,
+    captive: bool | None = None,
     from_urls: str | Path | None = None,
     recipe: str | Path | None = None,
     dry_run: Literal[False] = False,
@@ -88,6 +91,7 @@ def collect(
     languages: str | Iterable[str] | None = None,
     min_side: int | None = None,
     max_side: int | None = None,
+    captive: bool | None = None,
     from_urls: str | Path | None = None,
     recipe: str | Path | None = None,
     dry_run: bool = False,
@@ -109,6 +113,7 @@ def collect(
         languages: what to go on searching in when a class falls short, like `("de", "en")`; none of them: `()`.
         min_side: refuse pictures with a shorter side, in pixels (default 200).
         max_side: keep pictures no larger than this, in pixels.
+        captive: also animals that are kept and plants that were planted, at inaturalist.
         from_urls: a csv, jsonl or parquet file with addresses and labels, in place of a search.
         recipe: a dataset's folder, whose recipe is run again.
         dry_run: search only, and return what would be fetched; nothing is written.
@@ -139,6 +144,7 @@ def collect(
         "languages": plans.languages(languages),
         "min_side": min_side,
         "max_side": max_side,
+        "captive": captive,
     }
     again, listed = folder_given(recipe), folder_given(from_urls)
     folder, planned = plans.plan(
@@ -147,7 +153,9 @@ def collect(
     allowed, settings = plans.limits(limits), Settings.load()
     with progress_display(progress) as display:
         if dry_run:
-            return Preview(recipe=planned, candidates=tuple(datasets.preview(planned, settings)))
+            return Preview(
+                recipe=planned, candidates=tuple(datasets.preview(planned, settings, say=display.say))
+            )
         for line in (OPTOUTS_IGNORED if ignore_optout else "", "" if settings.contact else NO_CONTACT):
             if line:
                 display.say(line)

@@ -84,6 +84,14 @@ def collect(
     ] = None,
     min_side: MinSide = None,
     max_side: MaxSide = None,
+    captive: Annotated[
+        bool,
+        typer.Option(
+            "--captive",
+            help="Also animals that are kept and plants that were planted, where a source tells them apart "
+            "(inaturalist).",
+        ),
+    ] = False,
     from_urls: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Take addresses and labels from a csv, jsonl or parquet file."),
@@ -137,6 +145,7 @@ def collect(
         "languages": languages,
         "min_side": min_side,
         "max_side": max_side,
+        "captive": captive or None,
         "from_urls": from_urls,
         "recipe": recipe,
         "ignore_optout": ignore_optout,

@@ -128,7 +128,7 @@ def _contact(settings: Settings) -> Iterator[Diagnosis]:
     else:
         yield Diagnosis(
             level="note",
-            what="no contact is set: servers may slow byod down",
+            what="no contact is set: Wikimedia (Commons, Wikidata) is not asked",
             remedy=f'set BYOD_CONTACT, or contact = "you@example.org" in {settings.config_file}',
         )
 

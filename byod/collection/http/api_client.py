@@ -29,6 +29,7 @@ from byod.schema import files
 from byod.schema.addresses import without_user
 from byod.schema.config import Settings
 from byod.schema.errors import KeyRefused, RateLimited, SourceError
+from byod.schema.progress import Say, silent
 from byod.schema.records import Record
 
 T = TypeVar("T")
@@ -89,20 +90,23 @@ class RequestLimits(TypedDict, total=False):
     """Limits of a request.
 
     `secret` names the parameters that no cache key and no message may hold ("api_key" if nothing is said), `cache`
-    how long an answer is remembered (a day; None: not at all), `per_minute` how many requests the source takes.
+    how long an answer is remembered (a day; None: not at all), `per_minute` how many requests the source takes, and
+    `pace` under which name they are counted (the source's own).
     """
 
     headers: Mapping[str, str] | None
     secret: tuple[str, ...]
     cache: timedelta | None
     per_minute: int | None
+    pace: str
 
 
 class ApiClient:
     """Asks APIs for all sources of one collection; safe to use from several threads.
 
     `settings` gives keys, addresses and the User-Agent; `sleep` and `clock` are replaced in tests. `given` counts
-    what a source has offered for a class, for the sources whose terms cap it.
+    what a source has offered for a class, for the sources whose terms cap it. `tokens` holds what sources gave for
+    a key, and until when by `clock` it is good. `say` tells people what a source took their words for, once.
     """
 
     def __init__(
@@ -112,12 +116,16 @@ class ApiClient:
         *,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        say: Say = silent,
     ) -> None:
         self.settings = settings
         self.session = session
         self.sleep = sleep
         self.clock = clock
         self.given: Counter[tuple[str, str]] = Counter()
+        self.tokens: dict[str, tuple[str, float]] = {}
+        self._say = say
+        self._said: set[str] = set()
         self._asked: defaultdict[str, deque[float]] = defaultdict(deque)
         self._lock = threading.Lock()
 
@@ -183,7 +191,7 @@ class ApiClient:
             return remembered
 
         def attempt() -> ApiReply:
-            self.take_turn(source, None if on_loopback(url) else how.get("per_minute"))
+            self.take_turn(how.get("pace", source), None if on_loopback(url) else how.get("per_minute"))
             reply = self._request(url, params, source, headers)
             if check is not None:
                 check(reply)
@@ -240,6 +248,23 @@ class ApiClient:
         except TryAgain as busy:
             raise busy.error from busy
 
+    def say(self, line: str) -> None:
+        """Tell people something, the first time it is to be told."""
+        with self._lock:
+            if line in self._said:
+                return
+            self._said.add(line)
+        self._say(line)
+
+    def post(self, url: str, form: Params, *, source: str) -> ApiReply:
+        """Send a form and give back whatever is answered; nothing of it is remembered.
+
+        Raises:
+            TryAgain: no answer.
+            SourceError: one that is too large or too slow.
+        """
+        return self._request(url, {}, source, {}, form=form)
+
     def take_turn(self, source: str, per_minute: int | None) -> None:
         """Wait until fewer than `per_minute` requests lie within the last minute."""
         if per_minute is None:
@@ -255,14 +280,25 @@ class ApiClient:
                 wait = 60 - (now - asked[0])
             self.sleep(wait)
 
-    def _request(self, url: str, params: Params, source: str, headers: Mapping[str, str]) -> ApiReply:
+    def _request(
+        self,
+        url: str,
+        params: Params,
+        source: str,
+        headers: Mapping[str, str],
+        *,
+        form: Params | None = None,
+    ) -> ApiReply:
         started = time.monotonic()
         try:
             with (
                 limited(Allowance(DEADLINE)),
-                self.session.get(
+                self.session.request(
+                    "GET" if form is None else "POST",
                     url,
                     params=dict(params),
+                    data=None if form is None else dict(form),
+                    allow_redirects=form is None,  # what a form holds is for this address alone
                     headers=dict(headers),
                     timeout=(10, 20),
                     stream=True,

@@ -15,11 +15,11 @@ from urllib.parse import urljoin, urlsplit
 import primp
 
 from byod.collection.http import api_client, guard, parsing
+from byod.collection.http.source_limits import LIMITS
 from byod.schema.addresses import without_user
 from byod.schema.errors import RateLimited, SourceError
 from byod.schema.records import Policy
 
-PER_MINUTE = 30
 REDIRECTS = 3
 LIMIT_STATUSES = (202, 403, 418, 429)
 """What the searches answer when they accept no more searches."""
@@ -52,7 +52,9 @@ class Browser:
         """
 
         def attempt() -> api_client.ApiReply:
-            self.client.take_turn(self.source, None if api_client.on_loopback(url) else PER_MINUTE)
+            self.client.take_turn(
+                self.source, None if api_client.on_loopback(url) else LIMITS[self.source].per_minute
+            )
             reply = self._follow(url, params)
             wait = parsing.retry_after(reply.headers.get("retry-after"))
             if reply.status in LIMIT_STATUSES:

@@ -1,0 +1,86 @@
+"""Whole collections from sources whose replies are recordings: what is fetched, credited and said."""
+
+import csv
+import io
+import json
+
+import pytest
+from command import byod
+from PIL import Image, ImageDraw
+from recordings import Recordings
+
+pytestmark = pytest.mark.slow
+
+
+def drawn(number: int) -> bytes:
+    """A picture that looks like no other."""
+    picture = Image.new("RGB", (640, 480), (number * 53 % 256, number * 97 % 256, number * 29 % 256))
+    draw = ImageDraw.Draw(picture)
+    for step in range(12):
+        left, top = (number * 71 + step * 131) % 560, (number * 37 + step * 89) % 400
+        draw.ellipse(
+            (left, top, left + 30 + step * 9, top + 80), fill=((step * 83 + number * 17) % 256, step * 20, 90)
+        )
+    body = io.BytesIO()
+    picture.save(body, "JPEG")
+    return body.getvalue()
+
+
+def test_pictures_that_pixabay_s_api_gives_are_fetched(tmp_path):
+    """Its robots.txt closes them to crawlers, and a key holder gets them; that nobody read its terms is said."""
+    with Recordings("pixabay") as web:
+        for number in (1, 2, 3):
+            web.put(f"/get/g{number}b_1280.jpg", drawn(number))
+        done = byod(
+            "collect",
+            "dog",
+            "--source",
+            "pixabay",
+            "--languages",
+            "none",
+            "--json",
+            folder=tmp_path,
+            **web.environment(),
+        )
+    assert json.loads(done.stdout)["classes"] == {"dog": 3}
+    assert "nobody who works on byod has read whether its terms allow training" in done.stderr
+
+
+def test_the_taxon_reaches_credits_and_card(tmp_path):
+    """What iNaturalist took the word for is said, stands beside each picture's maker, and on the dataset's card."""
+    with Recordings("inaturalist") as web:
+        recorded = next(each for each in web.recorded if each.name == "observations")
+        for row in recorded.content["response"]["body"]["results"]:
+            for photo in row["photos"]:
+                photo["url"] = f"{{server}}/photos/{photo['id']}/square.jpg"
+                web.put(f"/photos/{photo['id']}/large.jpg", drawn(photo["id"]))
+        done = byod(
+            "collect",
+            "cat",
+            "--source",
+            "inaturalist",
+            "--languages",
+            "none",
+            "--json",
+            folder=tmp_path,
+            **web.environment(),
+        )
+    taxon = "Felis catus (Domestic Cat), species, taxon 118552"
+    assert json.loads(done.stdout)["classes"] == {"cat": 8}
+    assert f"cat is taken for {taxon}" in done.stderr
+    folder = tmp_path / "datasets" / "cat"
+    rows = list(csv.DictReader((folder / "CREDITS.csv").open(encoding="utf-8")))
+    assert {row["taxon"] for row in rows} == {taxon}
+    assert "was taken for Felis catus" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_missing_contact_is_said_and_nothing_is_lost(tmp_path):
+    """Without a contact Commons is not asked and the line says what to set; no pictures are lost."""
+    with Recordings("commons") as web:
+        settings = {**web.environment(), "BYOD_CONTACT": ""}
+        arguments = ("collect", "village", "--source", "commons", "--languages", "none", "--json")
+        done = byod(*arguments, folder=tmp_path, check=1, **settings)
+        assert "BYOD_CONTACT" in done.stderr
+        assert web.asked == []
+        report = json.loads(done.stdout)
+        assert [row["stopped_by"] for row in report["yield"]] == ["no contact"]
