@@ -41,6 +41,20 @@ def examine(settings: Settings, root: Path = ROOT) -> list[Diagnosis]:
     ]
 
 
+def examine_online(settings: Settings) -> Iterator[Diagnosis]:
+    """Ask every source that is configured one cheap question, and say of each what it answered, as it comes."""
+    from byod.collection import source_check
+
+    yield from (Diagnosis(level="ok", what=line) for line in source_check.surroundings(settings))
+    for said in source_check.answers(settings):
+        if said.good:
+            yield Diagnosis(level="ok" if said.asked else "note", what=said.told)
+        else:
+            yield Diagnosis(
+                level="fault", what=f"{said.source} does not answer ({said.word})", remedy=said.told
+            )
+
+
 def _python() -> Iterator[Diagnosis]:
     number = ".".join(map(str, sys.version_info[:3]))
     if (3, 11) <= sys.version_info[:2] <= (3, 13):

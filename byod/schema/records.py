@@ -89,14 +89,12 @@ class Policy(StrEnum):
 class Query(Record):
     """A search at a source: the terms for one class.
 
-    `label` is the class's shown name, `language` the two-letter code of `terms` (None: as the user typed them), `item`
-    what Wikidata calls the thing ("Q47722").
+    `label` is the class's shown name, `language` the two-letter code of `terms` (None: as the user typed them).
     """
 
     label: str
     terms: str
     language: str | None = None
-    item: str | None = None
 
     def candidate(self, source: str, url: str, rank: int, **known: Any) -> Candidate:
         """A picture that a source offers for this query; `known` are further fields of `Candidate`."""

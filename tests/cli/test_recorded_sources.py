@@ -84,3 +84,22 @@ def test_a_missing_contact_is_said_and_nothing_is_lost(tmp_path):
         assert web.asked == []
         report = json.loads(done.stdout)
         assert [row["stopped_by"] for row in report["yield"]] == ["no contact"]
+
+
+def test_doctor_asks_the_sources(tmp_path):
+    """`byod doctor --online` says of each source what it answered, and ends with 1 when one does not."""
+    with Recordings() as web:
+        done = byod("doctor", "--online", folder=tmp_path, check=None, **web.environment())
+        assert "asked as: byod-toolkit/" in done.stdout
+        assert "✗ google does not answer (failed)" in done.stdout  # no recording of its account
+        assert "✓ inaturalist answers: it offers pictures" in done.stdout
+        assert "asking the sources" in done.stderr
+        assert done.returncode == 1
+        report = json.loads(
+            byod("doctor", "--online", "--json", folder=tmp_path, check=1, **web.environment()).stdout
+        )
+    assert {"ok", "fault"} <= {line["level"] for line in report}
+    assert any(
+        line["what"].startswith("openverse answers: it offers pictures; left: 17 of 20/min")
+        for line in report
+    )

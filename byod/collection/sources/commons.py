@@ -29,7 +29,7 @@ _LINK = re.compile(r"<a\s[^<>]*?href\s*=\s*[\"']([^\"'<>]{1,2000})[\"']", re.IGN
 
 
 def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
-    """Yield what Commons finds for a query: first files that say they show the thing, where it is known, then others.
+    """Yield what Commons finds for a query in the order of its search, a batch at a time.
 
     Raises:
         ContactMissing: no contact is set.
@@ -38,25 +38,13 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
     """
     rank = 0
     seen: set[str] = set()
-    for words in _searches(query):
-        for batch in _batches(f"filetype:bitmap {words}", client):
-            for page in batch:
-                candidate = _candidate(page, query, options, rank)
-                if candidate is not None and candidate.url not in seen:
-                    seen.add(candidate.url)
-                    yield candidate
-                    rank += 1
-
-
-def _searches(query: Query) -> Iterator[str]:
-    """What is searched for in turn: what a person said a file depicts, what stands in its category, and words.
-
-    Source: https://www.mediawiki.org/wiki/Help:WikibaseCirrusSearch
-    """
-    if query.item is not None and re.fullmatch(r"Q[0-9]{1,12}", query.item):
-        yield f"haswbstatement:P180={query.item}"
-        yield f"custommatch:depicts_or_linked_from={query.item}"
-    yield query.terms[:250]
+    for batch in _batches(query.terms[:250], client):
+        for page in batch:
+            candidate = _candidate(page, query, options, rank)
+            if candidate is not None and candidate.url not in seen:
+                seen.add(candidate.url)
+                yield candidate
+                rank += 1
 
 
 def _batches(words: str, client: ApiClient) -> Iterator[list[dict[str, Any]]]:
@@ -64,7 +52,7 @@ def _batches(words: str, client: ApiClient) -> Iterator[list[dict[str, Any]]]:
     params: dict[str, str | int] = {
         "action": "query",
         "generator": "search",
-        "gsrsearch": words,
+        "gsrsearch": f"filetype:bitmap {words}",
         "gsrnamespace": 6,
         "gsrlimit": LIMIT.page_size,
         "prop": "imageinfo",

@@ -218,25 +218,6 @@ def test_commons_and_openverse_offer_one_address_for_one_file():
     )
 
 
-def test_commons_searches_by_the_thing_where_it_is_known(web):
-    """Files that say they depict the item come first, then those of its category, then those of the words."""
-    from byod.schema.records import Query, SearchOptions
-
-    query = Query(label="v", terms="village", item="Q532")
-    found_there = list(sources.get("commons")(query, SearchOptions(), client_of(web)))
-    assert [each.title for each in found_there] == [
-        "Market stall",
-        "Night in the village",
-        "Old gate",
-        "Minister",
-    ]
-    assert [asked.params["gsrsearch"] for asked in web.asked] == [
-        "filetype:bitmap haswbstatement:P180=Q532",
-        "filetype:bitmap custommatch:depicts_or_linked_from=Q532",
-        "filetype:bitmap village",
-    ]
-
-
 # --- iNaturalist
 
 
