@@ -16,6 +16,7 @@ from byod.collection import sources as source_list
 from byod.collection.download import Limits
 from byod.collection.http import guard
 from byod.collection.http.api_client import ApiClient
+from byod.collection.http.api_reply import Tape
 from byod.collection.http.optouts import Permission
 from byod.collection.http.scheduler import Host
 from byod.collection.labelled_files import LabelledFiles
@@ -46,11 +47,15 @@ __all__ = ["SplitDone", "assign", "say_split"]
 
 
 class Web(Record):
-    """Settings for requests to strangers' servers: who asks, within which limits, and whether against opt-outs."""
+    """Settings for requests to strangers' servers: who asks, within which limits, and whether against opt-outs.
+
+    The sources are asked with the settings of `asking`, where they are others.
+    """
 
     settings: Settings
     limits: Limits = Limits()
     ignore_optout: bool = False
+    asking: Settings | None = None
 
 
 @contextlib.contextmanager
@@ -88,7 +93,9 @@ def finish(dataset: Dataset) -> Snapshot:
     return snapshot
 
 
-def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
+def collect(
+    folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch, tape: Tape | None = None
+) -> Snapshot:
     """Search, download, check and de-duplicate until every class of the recipe has its pictures."""
     for name in recipe.sources:
         source_list.get(name)  # an unknown or refused source is said before anything is written
@@ -105,7 +112,7 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
         for line in source_list.notices(recipe.sources):
             say(line)
         collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
-        client = _api_client(web.settings, say)
+        client = _api_client(web.asking or web.settings, say, tape)
         collection.run(_candidate_search(recipe, client, known, candidates.stopped))
         return finish(dataset)
 
@@ -190,11 +197,13 @@ def add_labelled(
         return finish(dataset)
 
 
-def preview(recipe: Recipe, settings: Settings, *, say: Say) -> list[tuple[Candidate, Reason | None]]:
+def preview(
+    recipe: Recipe, settings: Settings, *, say: Say, tape: Tape | None = None
+) -> list[tuple[Candidate, Reason | None]]:
     """Search as a collection would for its first round, with what it would refuse; nothing is written."""
     for line in source_list.notices(recipe.sources):
         say(line)
-    search = _candidate_search(recipe, _api_client(settings, say), {}, lambda *_: None)
+    search = _candidate_search(recipe, _api_client(settings, say, tape), {}, lambda *_: None)
     drawn = search.draw(dict.fromkeys(recipe.classes, recipe.per_class))
     return [(candidate.shown, refused) for candidate, refused in drawn]
 
@@ -304,8 +313,8 @@ def _search_options(recipe: Recipe) -> SearchOptions:
     )
 
 
-def _api_client(settings: Settings, say: Say) -> ApiClient:
-    return ApiClient(settings, guard.session(settings), say=say)
+def _api_client(settings: Settings, say: Say, tape: Tape | None) -> ApiClient:
+    return ApiClient(settings, guard.session(settings), say=say, tape=tape)
 
 
 def _candidate_search(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
-from byod.api import datasets
+from byod.api import datasets, recordings
 from byod.api import plan as plans
 from byod.api.dataset_object import Dataset, dataset_with
 from byod.api.plan import LimitOptions, Terms, folder_given
@@ -59,6 +59,8 @@ def collect(
     max_side: int | None = None,
     captive: bool | None = None,
     recipe: str | Path | None = None,
+    record: str | Path | None = None,
+    replay: str | Path | None = None,
     progress: bool = True,
     **limits: Unpack[LimitOptions],
 ) -> Preview: ...
@@ -78,6 +80,8 @@ def collect(
     recipe: str | Path | None = None,
     dry_run: Literal[False] = False,
     ignore_optout: bool = False,
+    record: str | Path | None = None,
+    replay: str | Path | None = None,
     progress: bool = True,
     **limits: Unpack[LimitOptions],
 ) -> Dataset: ...
@@ -96,6 +100,8 @@ def collect(
     recipe: str | Path | None = None,
     dry_run: bool = False,
     ignore_optout: bool = False,
+    record: str | Path | None = None,
+    replay: str | Path | None = None,
     progress: bool = True,
     **limits: Unpack[LimitOptions],
 ) -> Dataset | Preview:
@@ -118,6 +124,8 @@ def collect(
         recipe: a dataset's folder, whose recipe is run again.
         dry_run: search only, and return what would be fetched; nothing is written.
         ignore_optout: fetch also what its owners do not want used for training.
+        record: a new file for what the sources are asked and answer in this run, to be read and given away.
+        replay: such a file, which answers in the place of the sources; pictures are fetched as ever.
         progress: show lines and a live table; False sends the lines to the logger `byod`.
         limits: `deadline` (seconds for a request), `max_bytes`, `redirects`, `per_host`, `delay` (seconds between
             requests to one host) and `workers` of the download.
@@ -151,19 +159,23 @@ def collect(
         classes, folder_given(into), again, queries or {}, changes, listed is not None
     )
     allowed, settings = plans.limits(limits), Settings.load()
+    if listed is not None and (record, replay) != (None, None):
+        raise UsageError(
+            "--record and --replay are about sources that are searched; a list of addresses asks none"
+        )
+    tape, asking = recordings.tape(folder_given(record), folder_given(replay), settings)
     with progress_display(progress) as display:
-        if dry_run:
-            return Preview(
-                recipe=planned, candidates=tuple(datasets.preview(planned, settings, say=display.say))
-            )
-        for line in (OPTOUTS_IGNORED if ignore_optout else "", "" if settings.contact else NO_CONTACT):
+        for line in (OPTOUTS_IGNORED if ignore_optout else "", "" if asking.contact else NO_CONTACT):
             if line:
                 display.say(line)
-        web = datasets.Web(settings=settings, limits=allowed, ignore_optout=ignore_optout)
+        if dry_run:
+            found = datasets.preview(planned, asking, say=display.say, tape=tape)
+            return Preview(recipe=planned, candidates=tuple(found))
+        web = datasets.Web(settings=settings, limits=allowed, ignore_optout=ignore_optout, asking=asking)
         shown: dict[str, Any] = {"say": display.say, "watch": display.watch(planned)}
         if listed is not None:
             return dataset_with(folder, datasets.collect_list(listed, folder, planned, web, **shown))
-        return dataset_with(folder, datasets.collect(folder, planned, web, **shown))
+        return dataset_with(folder, datasets.collect(folder, planned, web, tape=tape, **shown))
 
 
 def add(

@@ -85,7 +85,7 @@ def answers(settings: Settings) -> Iterator[SourceAnswer]:
 
 
 def answer(name: str, settings: Settings) -> SourceAnswer:
-    """What one source says to one question."""
+    """Ask one source one question."""
     client = _Once(settings)
     started = time.monotonic()
     try:
@@ -104,7 +104,7 @@ def answer(name: str, settings: Settings) -> SourceAnswer:
 
 
 def surroundings(settings: Settings) -> list[str]:
-    """What goes along with every question: the name, the proxy, and whose certificates are believed."""
+    """The lines on what goes along with every question: the name, the proxy, and whose certificates are believed."""
     proxies = {kind: where for kind, where in getproxies().items() if kind in ("http", "https", "all")}
     through = ", ".join(f"{shown(where)} for {kind}" for kind, where in sorted(proxies.items()))
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")

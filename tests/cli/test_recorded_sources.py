@@ -103,3 +103,19 @@ def test_doctor_asks_the_sources(tmp_path):
         line["what"].startswith("openverse answers: it offers pictures; left: 17 of 20/min")
         for line in report
     )
+
+
+def test_a_run_is_recorded_and_replayed(tmp_path):
+    """`--record` writes a file that `--replay` answers from, with every source gone; the same pictures are offered."""
+    arguments = ("collect", "dog", "--source", "flickr", "--languages", "none", "--dry-run", "--json")
+    with Recordings("flickr") as web:
+        before = byod(*arguments, "--record", "run.txt", folder=tmp_path, **web.environment())
+        again = byod(*arguments, "--record", "run.txt", folder=tmp_path, check=2, **web.environment())
+        assert "run.txt is there already" in again.stderr
+    after = byod(*arguments, "--replay", "run.txt", folder=tmp_path)
+    found = [json.loads(done.stdout)["candidates"] for done in (before, after)]
+    assert [one["url"] for one in found[0]] == [one["url"] for one in found[1]]
+    assert len(found[0]) == 4
+    assert {one["creator"] for one in found[1]} == {f"person {number}" for number in (2, 4, 6, 8)}
+    broken = byod(*arguments, "--replay", "run.json", folder=tmp_path, check=2)
+    assert "run.json cannot be read" in broken.stderr

@@ -23,6 +23,8 @@ import tenacity
 import urllib3
 
 from byod.collection.http import parsing
+from byod.collection.http.api_reply import ApiReply as ApiReply
+from byod.collection.http.api_reply import Question, Tape
 from byod.collection.http.guard import PrivateAddress, chain
 from byod.collection.http.sockets import Allowance, limited
 from byod.schema import files
@@ -30,7 +32,6 @@ from byod.schema.addresses import without_user
 from byod.schema.config import Settings
 from byod.schema.errors import KeyRefused, RateLimited, SourceError
 from byod.schema.progress import Say, silent
-from byod.schema.records import Record
 
 T = TypeVar("T")
 
@@ -42,31 +43,6 @@ MAX_WAIT = 60.0
 """Seconds byod waits when it is asked to; a longer wait is a rate limit and the source stops."""
 TRIES = 4
 DAY = timedelta(hours=24)
-
-
-class ApiReply(Record):
-    """The reply of an API: `headers` by their lower-case names; `remembered` when it came from the cache."""
-
-    status: int
-    headers: dict[str, str] = {}
-    body: bytes
-    remembered: bool = False
-
-    def parsed(self, source: str) -> Any:
-        """The body read as JSON.
-
-        Raises:
-            SourceError: it is something else.
-        """
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError) as error:
-            kind = "a web page" if self.body.lstrip()[:1] == b"<" else "something that is not JSON"
-            raise SourceError(f"{source} answered with {kind}; try again later") from error
-
-    def text(self) -> str:
-        """The body as text; bytes that are not UTF-8 become U+FFFD."""
-        return self.body.decode("utf-8", errors="replace")
 
 
 class TryAgain(Exception):  # noqa: N818 - reads as what happened
@@ -106,7 +82,8 @@ class ApiClient:
 
     `settings` gives keys, addresses and the User-Agent; `sleep` and `clock` are replaced in tests. `given` counts
     what a source has offered for a class, for the sources whose terms cap it. `tokens` holds what sources gave for
-    a key, and until when by `clock` it is good. `say` tells people what a source took their words for, once.
+    a key, and until when by `clock` it is good. `say` tells people what a source took their words for, once. With a
+    `tape` nothing is taken from the cache, and what it answers in a source's place is not remembered either.
     """
 
     def __init__(
@@ -117,12 +94,14 @@ class ApiClient:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         say: Say = silent,
+        tape: Tape | None = None,
     ) -> None:
         self.settings = settings
         self.session = session
         self.sleep = sleep
         self.clock = clock
         self.given: Counter[tuple[str, str]] = Counter()
+        self._tape = tape
         self.tokens: dict[str, tuple[str, float]] = {}
         self._say = say
         self._said: set[str] = set()
@@ -192,7 +171,7 @@ class ApiClient:
 
         def attempt() -> ApiReply:
             self.take_turn(how.get("pace", source), None if on_loopback(url) else how.get("per_minute"))
-            reply = self._request(url, params, source, headers)
+            reply = self.exchange(source, url, public, lambda: self._request(url, params, source, headers))
             if check is not None:
                 check(reply)
             refuse(reply, source, with_key=with_key)
@@ -237,7 +216,7 @@ class ApiClient:
             return float(tenacity.wait_exponential_jitter(initial=1, max=20, jitter=1)(state))
 
         retrying = tenacity.Retrying(
-            sleep=self.sleep,
+            sleep=self.sleep if self.live else _at_once,
             stop=tenacity.stop_after_attempt(TRIES),
             wait=pause,
             retry=worth_it,
@@ -247,6 +226,11 @@ class ApiClient:
             return retrying(attempt)
         except TryAgain as busy:
             raise busy.error from busy
+
+    @property
+    def live(self) -> bool:
+        """True unless a recording answers in the place of the sources."""
+        return self._tape is None or self._tape.live
 
     def say(self, line: str) -> None:
         """Tell people something, the first time it is to be told."""
@@ -263,11 +247,24 @@ class ApiClient:
             TryAgain: no answer.
             SourceError: one that is too large or too slow.
         """
-        return self._request(url, {}, source, {}, form=form)
+        public = {name: value for name, value in form.items() if name not in ("client_id", "client_secret")}
+        return self.exchange(
+            source, url, public, lambda: self._request(url, {}, source, {}, form=form), method="POST"
+        )
+
+    def exchange(
+        self, source: str, url: str, public: Params, ask: Callable[[], ApiReply], *, method: str = "GET"
+    ) -> ApiReply:
+        """The reply to a question, which `ask` sends, by way of the tape if there is one."""
+        if self._tape is None:
+            return ask()
+        params = {name: str(value) for name, value in public.items()}
+        question = Question(source=source, method=method, path=urlsplit(url).path, params=params)
+        return self._tape.exchange(question, ask)
 
     def take_turn(self, source: str, per_minute: int | None) -> None:
         """Wait until fewer than `per_minute` requests lie within the last minute."""
-        if per_minute is None:
+        if per_minute is None or not self.live:
             return
         while True:
             with self._lock:
@@ -313,7 +310,7 @@ class ApiClient:
 
     def recall(self, source: str, url: str, public: Params, age: timedelta | None) -> bytes | None:
         """The body remembered for a request, if it is no older than `age`."""
-        if age is None:
+        if age is None or self._tape is not None:
             return None
         path = self._place(source, url, public)
         try:
@@ -327,6 +324,8 @@ class ApiClient:
 
     def remember(self, source: str, url: str, public: Params, body: bytes) -> None:
         """Keep the body of an answer, written whole or not at all."""
+        if not self.live:
+            return
         path = self._place(source, url, public)
         path.parent.mkdir(parents=True, exist_ok=True)
         files.replace(path, body, mode=0o600)
@@ -335,6 +334,10 @@ class ApiClient:
         question = json.dumps([url, sorted((name, str(value)) for name, value in public.items())])
         name = hashlib.sha256(question.encode()).hexdigest()
         return self.settings.cache / "search" / source / name
+
+
+def _at_once(seconds: float) -> None:
+    """Wait for nothing: what answers is a recording."""
 
 
 def on_loopback(url: str) -> bool:
