@@ -58,9 +58,9 @@ def download(
     download and reach the caller. Setting `stop` ends the iteration, closing the generator ends the threads; both
     within two seconds, unless `inspect` or `urls` itself takes longer. `permissions` keeps what sites said (keyed
     by origin) from one call to the next, `hosts` which hosts asked for rest or were given up; calls that share
-    them must not overlap. For the addresses in `granted` a site's crawling rules do not count, since its own API gave
-    them to be fetched; what it says of training does. `ignore_optout` asks for no robots.txt or tdmrep.json and heeds
-    no such header.
+    them must not overlap. For the addresses in `granted` (it may grow as `urls` is read) a site's crawling rules do
+    not count, since its own API gave them to be fetched; what it says of training does. `ignore_optout` asks for no
+    robots.txt or tdmrep.json and heeds no such header.
 
     Raises:
         ByodError: the environment names a proxy or certificates that cannot be used.
@@ -74,7 +74,7 @@ def download(
         stop or threading.Event(),
         {} if permissions is None else permissions,
         {} if hosts is None else hosts,
-        frozenset(granted),
+        granted,
     )
     try:
         yield from run.results(iter(urls))
@@ -94,7 +94,7 @@ class _Run(Generic[T]):
         stop: threading.Event,
         permissions: MutableMapping[str, Permission],
         hosts: MutableMapping[str, Host],
-        granted: frozenset[str],
+        granted: Collection[str],
     ) -> None:
         self._limits = limits
         self._granted = granted

@@ -148,10 +148,14 @@ def _other_names(row: Mapping[str, Any], language: str | None) -> list[str]:
     fitting = [
         str(each.get("name"))
         for each in rows
-        if language is None or str(each.get("locale")).partition("-")[0] in (language, "sci", "und")
+        if None in (language, each.get("locale")) or _language(each) in (language, "sci", "und")
     ]
     matched = row.get("matched_term")
-    return fitting if rows or not matched else [str(matched)]
+    return [*fitting, str(matched)] if matched and (language is None or not rows) else fitting
+
+
+def _language(name: Mapping[str, Any]) -> str:
+    return str(name.get("locale")).partition("-")[0]
 
 
 def _plain(words: str) -> str:
