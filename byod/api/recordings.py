@@ -32,13 +32,10 @@ def tape(record: Path | None, replay: Path | None, settings: Settings) -> tuple[
     if replay is None:
         return None, settings
     made = Replay(replay)
-    return made, settings.model_copy(
-        update={
-            "contact": _REPLAYED if "contact" in made.having else None,
-            "environment": {
-                f"BYOD_{name.upper()}_{'CLIENT_SECRET' if name == 'openverse' else 'KEY'}": _REPLAYED
-                for name in made.having - {"contact", ""}
-            }
-            | {"BYOD_OPENVERSE_CLIENT_ID": _REPLAYED},
-        }
-    )
+    keys: dict[str, str] = {}
+    for name in made.having - {"contact", ""}:
+        start = f"BYOD_{name.upper().replace('-', '_')}"
+        ends = ("ID", "SECRET") if name.endswith("-client") else ("KEY",)
+        keys |= {f"{start}_{end}": _REPLAYED for end in ends}
+    contact = _REPLAYED if "contact" in made.having else None
+    return made, settings.model_copy(update={"contact": contact, "environment": keys})

@@ -158,6 +158,26 @@ def _keys(settings: Settings) -> Iterator[Diagnosis]:
                 level="note", what=f"source {name} needs a key", remedy=f"set {entry.key} to use it"
             )
     yield Diagnosis(level="ok", what=f"sources without a key: {', '.join(defaults.SOURCES)}")
+    yield from _openverse_key(settings)
+
+
+def _openverse_key(settings: Settings) -> Iterator[Diagnosis]:
+    """Openverse answers without a key; one that is half there is a fault."""
+    name, secret = "BYOD_OPENVERSE_CLIENT_ID", "BYOD_OPENVERSE_CLIENT_SECRET"
+    there = [each for each in (name, secret) if settings.environment.get(each)]
+    if len(there) == 1:
+        missing = secret if there == [name] else name
+        yield Diagnosis(
+            level="fault", what=f"source openverse: {there[0]} is set alone", remedy=f"set {missing} too"
+        )
+    elif there:
+        yield Diagnosis(level="ok", what=f"source openverse: {name} and {secret} are set")
+    elif settings.key("openverse"):
+        yield Diagnosis(
+            level="note",
+            what="source openverse: BYOD_OPENVERSE_TOKEN is set, and a token lives 12 hours",
+            remedy=f"set {name} and {secret} instead, and byod fetches tokens itself",
+        )
 
 
 def _review(settings: Settings) -> Iterator[Diagnosis]:

@@ -113,12 +113,16 @@ class StandIns:
         """A body as text: JSON laid out to be read, anything else as it is; nobody and no secret is in it."""
         try:
             document = json.loads(content)
-        except (ValueError, RecursionError):
+        except ValueError:
             return self.text(content.decode("utf-8", errors="replace"))
-        document = self._walk(
-            document, self._named
-        )  # people first: what stands before them may name them too
-        return json.dumps(self._walk(document, self._written), ensure_ascii=False, indent=1)
+        except RecursionError:
+            return json.dumps(LEFT_OUT)
+        try:
+            # people first: what stands before them may name them too
+            document = self._walk(document, self._named)
+            return json.dumps(self._walk(document, self._written), ensure_ascii=False, indent=1)
+        except RecursionError:  # no answer of a source's is so deep, and who is in it cannot be told
+            return json.dumps(LEFT_OUT)
 
     def _walk(
         self, value: Any, leaf: Callable[[str, Any, bool], Any], field: str = "", person: bool = False

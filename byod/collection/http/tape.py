@@ -89,8 +89,11 @@ class Recorder:
             for name, value in sorted(question.params.items())
         ]
         text = "\n".join([asked, *params, *answer, ""])
-        with self._lock, files.opened(_folder(self._file)) as folder:
-            folder.append(self._file.name, text.encode())
+        try:
+            with self._lock, files.opened(_folder(self._file)) as folder:
+                folder.append(self._file.name, text.encode())
+        except OSError as error:
+            raise ByodError(f"{self._file} cannot be written ({error.strerror or error})") from error
 
 
 class Replay:
@@ -252,10 +255,13 @@ class _Reader:
 
 
 def having(environment: Mapping[str, str], contact: str | None) -> list[str]:
-    """The names of all that is set when a recording is made: "contact", and each source with a key of its own."""
+    """The names of all that is set when a recording is made.
+
+    They are "contact", each source with a key or token, and "…-client" for one with a client id and secret.
+    """
     keys = {
-        name.removeprefix("BYOD_").rpartition("_")[0].removesuffix("_CLIENT").lower()
+        found[1].lower().replace("_", "-")
         for name in environment
-        if re.fullmatch(r"BYOD_[A-Z]+(_CLIENT)?_(KEY|TOKEN|SECRET)", name)
+        if (found := re.fullmatch(r"BYOD_([A-Z]+(?:_CLIENT)?)_(?:KEY|TOKEN|SECRET)", name))
     }
     return [*(["contact"] if contact else []), *sorted(keys)]

@@ -177,11 +177,11 @@ def _token(client: ApiClient) -> str | None:
     environment = client.settings.environment
     own, secret = client.settings.key(NAME), environment.get("BYOD_OPENVERSE_CLIENT_SECRET")
     name = environment.get("BYOD_OPENVERSE_CLIENT_ID")
-    if not secret:
+    if not secret and not name:
         return own
-    if not name:
+    if not name or not secret:
         raise KeyRefused(
-            "openverse: BYOD_OPENVERSE_CLIENT_SECRET is set without BYOD_OPENVERSE_CLIENT_ID; set both"
+            "openverse: one of BYOD_OPENVERSE_CLIENT_ID and BYOD_OPENVERSE_CLIENT_SECRET is set alone; set both"
         )
     token, until = client.tokens.get(NAME, ("", 0.0))
     if client.clock() >= until:

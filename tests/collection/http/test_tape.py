@@ -1,6 +1,7 @@
 """A recording of API traffic: what is in it, what is not, that it replays, and that a hostile one is one line."""
 
 import contextlib
+import errno
 import json
 import re
 import string
@@ -14,6 +15,7 @@ from recordings import Recordings
 from byod.api import recordings as tapes
 from byod.collection.http import guard
 from byod.collection.http.api_client import ApiClient
+from byod.collection.http.api_reply import ApiReply, Question
 from byod.collection.http.stand_ins import StandIns, secrets_of
 from byod.collection.http.tape import FIRST, Recorder, Replay, having
 from byod.collection.sources import get
@@ -75,6 +77,23 @@ def test_a_recording_replays(tmp_path, name):
     assert not cache.exists()
 
 
+@pytest.mark.parametrize(
+    "key",
+    [{"OPENVERSE_TOKEN": "a-token"}, {"OPENVERSE_CLIENT_ID": "an-id", "OPENVERSE_CLIENT_SECRET": "a-secret"}],
+    ids=["token", "client"],
+)
+def test_a_recording_with_a_key_replays(tmp_path, key):
+    """With a token, or with a client id and secret that buy one, the replay asks just what was asked then."""
+    with Recordings("openverse") as web:
+        given = client_of(web, **key).settings
+        secrets = secrets_of(given.environment, given.contact, {})
+        tape = Recorder(tmp_path / "run.txt", StandIns(secrets), having(given.environment, given.contact))
+        before = offered(client_with(tape, given), "openverse")
+    tape, given = tapes.tape(None, tmp_path / "run.txt", Settings.load({}))
+    assert [one.url for one in offered(client_with(tape, given), "openverse")] == [one.url for one in before]
+    assert before
+
+
 def test_nobody_is_in_a_recording(tmp_path):
     """Creators, their numbers, logins and pages are stand-ins, the same for one person; places are left out."""
     with Recordings() as web:
@@ -119,7 +138,7 @@ def test_no_secret_is_in_a_recording(tmp_path, monkeypatch):
         *("crumbs", "hush-hush", "proxy.corp.example", "abc", "authorization", "User-Agent"),
     ):
         assert secret not in text, secret
-    assert "with: contact, flickr, openverse, pixabay, serpapi" in text
+    assert "with: contact, flickr, openverse-client, pixabay, serpapi" in text
 
 
 def test_a_recording_can_be_read_by_people(tmp_path):
@@ -147,6 +166,25 @@ def test_what_did_not_answer_is_replayed_as_that(tmp_path):
     with pytest.raises(SourceError, match="no answer when"):
         offered(client, "openverse")
     assert clock.slept == []
+
+
+@pytest.mark.parametrize("depth", [600, 100_000])
+def test_an_answer_that_is_too_deep_is_left_out(depth):
+    """An answer nested deeper than can be walked is not written down, since who is in it cannot be told."""
+    made = StandIns(()).body(b'{"a":' * depth + b'{"creator": "Ada Ada"}' + b"}" * depth)
+    assert made == '"left-out"'
+
+
+def test_a_disk_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
+    """What cannot be written down ends the run in one line that names the file."""
+    tape = Recorder(tmp_path / "run.txt", StandIns(()), [])
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("byod.schema.files.Folder.append", full)
+    with pytest.raises(ByodError, match=r"run.txt cannot be written \(No space left"):
+        tape.exchange(Question(source="bing", path="/"), lambda: ApiReply(status=200, body=b"x"))
 
 
 def test_another_question_is_said(tmp_path):

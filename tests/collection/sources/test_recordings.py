@@ -1,15 +1,19 @@
 """Each source asked by the real client, answered by replies in the shape in which they were recorded."""
 
 import json
+import os
 
 import pytest
 from asking import Clock, client_of, ended, found
 from recordings import FOLDER, Recordings, faults, fields, recordings
 
 from byod.collection import sources
+from byod.collection.http import guard, mediawiki
+from byod.collection.http.api_client import ApiClient, ApiReply
 from byod.collection.http.source_limits import LIMITS
 from byod.collection.sources import pixabay, wikimedia_files
 from byod.schema import errors
+from byod.schema.config import Settings
 from byod.schema.records import Policy
 
 SHAPED = [each for each in recordings() if each.shape is not None]
@@ -147,6 +151,36 @@ def test_openverse_keeps_its_pace_and_sits_a_burst_out(web):
     _, error = ended("openverse", client_of(web, clock), "too fast")
     assert error.word == "rate-limited"
     assert clock.slept == [38, 38, 38]
+
+
+def answering(monkeypatch, reply):
+    """A client of the real addresses that every source gets one reply from; its clock moves while it sleeps."""
+    given = Settings.load({"BYOD_CONTACT": "tests@example.org", "BYOD_CACHE": os.environ["BYOD_CACHE"]})
+    clock = Clock()
+    client = ApiClient(given, guard.session(given), sleep=clock.sleep, clock=clock)
+    monkeypatch.setattr(client, "_request", lambda *_, **__: ApiReply(status=200, body=reply))
+    return client, clock
+
+
+def test_openverse_keeps_its_pace(monkeypatch):
+    """Twenty questions a minute are asked without a key, and the next waits before anybody has to refuse it."""
+    client, clock = answering(monkeypatch, b'{"results": [], "page_count": 0}')
+    for number in range(10):
+        assert found("openverse", client, terms=f"word {number}") == []
+    assert clock.slept == []
+    found("openverse", client, terms="another")
+    assert clock.slept == [60]
+
+
+def test_wikimedia_s_wikis_share_one_pace(monkeypatch):
+    """Questions to Commons and to Wikidata count together, a hundred a minute."""
+    client, clock = answering(monkeypatch, b'{"batchcomplete": true, "entities": {}, "search": []}')
+    for number in range(50):
+        found("commons", client, terms=f"word {number}")
+        mediawiki.request("https://www.wikidata.org/w/api.php", {"n": number}, client, source="wikidata")
+    assert clock.slept == []
+    found("commons", client, terms="another")
+    assert clock.slept == [60]
 
 
 # --- Wikimedia Commons
