@@ -24,6 +24,7 @@ from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
 from byod.collection.search import CandidateSearch, refusal
 from byod.collection.sources import folder as own_pictures
 from byod.collection.sources import url_list as address_lists
+from byod.collection.way_back import with_way_back
 from byod.dataset import export_selection, folder_files, placement
 from byod.dataset import restore as restoration
 from byod.dataset.assign_splits import SplitDone, assign, say_split
@@ -345,16 +346,22 @@ def _fetcher(web: Web) -> Fetch:
     ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
         everything = list(candidates)
         yield from local_files.read((c for c in everything if c.path is not None), inspect)
-        yield from download.download(
-            (c.url for c in everything if c.path is None),
-            settings=web.settings,
-            limits=web.limits,
-            ignore_optout=web.ignore_optout,
-            inspect=inspect,
-            permissions=permissions,
-            hosts=hosts,
-            granted={c.url for c in everything if source_list.grants(c, web.settings)},
-        )
+
+        def from_the_web(
+            urls: Iterable[str],
+        ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
+            yield from download.download(
+                urls,
+                settings=web.settings,
+                limits=web.limits,
+                ignore_optout=web.ignore_optout,
+                inspect=inspect,
+                permissions=permissions,
+                hosts=hosts,
+                granted={c.url for c in everything if source_list.grants(c, web.settings)},
+            )
+
+        yield from with_way_back((c for c in everything if c.path is None), from_the_web)
 
     return fetch
 

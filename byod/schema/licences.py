@@ -119,12 +119,13 @@ def from_name(name: object) -> str | None:
     """
     if not isinstance(name, str) or len(name) > 200:
         return None
-    text = " ".join(re.sub(r"[\s_()]+", " ", name).split())
+    text = " ".join(re.sub(r"[\s_()]+", " ", re.sub(r"[,;]?\s+https?://\S+\s*$", "", name)).split())
     if licence(text) is not None:
         return text
     plain = re.sub(r"[-–]", " ", text).strip(" .").lower()
     without_version = re.sub(r"\s*v?\s*\d+(\.\d+)?\+?( universal| or later| only)?$", "", plain).strip()
     numbered = re.sub(r"\bv\.? ?(?=\d)", "", plain)
+    numbered += ".0" if re.search(r" \d$", numbered) else ""
     for spelling in (plain, numbered, without_version, re.sub(r"^cc ", "", without_version)):
         if spelling in NAMES:
             return NAMES[spelling]
@@ -188,7 +189,7 @@ def read(text: object) -> str | None:
     """The code for whatever a list states: a code of this module, an address or a name; None if unknown."""
     if not isinstance(text, str):
         return None
-    return from_url(text) if "://" in text else from_name(text)
+    return from_url(text) if "://" in text and len(text.split()) == 1 else from_name(text)
 
 
 def url(of: str | None) -> str | None:

@@ -70,6 +70,10 @@ VERSIONS = ("1.0", "2.0", "2.1", "2.5", "3.0", "4.0")
         ("CC BY-SA 3.0 igo", "CC-BY-SA-3.0-IGO"),
         ("CC BY 2.5 scotland", "CC-BY-2.5-SCOTLAND"),
         ("gfdl", "GFDL"),
+        ("Apache License 2.0", "Apache-2.0"),
+        ("Licence Ouverte 2.0", "etalab-2.0"),
+        ("MPL 1.1", "MPL"),
+        ("United States Government Work, https://www.usa.gov/government-copyright", "US-Gov"),
         ("https://www.usa.gov/government-copyright", "US-Gov"),
     ],
 )
@@ -104,6 +108,12 @@ def test_words_and_addresses_become_codes(words, code):
         "https://creativecommons.org/licenses/",
         "https://[::1/licenses/by/4.0/",
         "javascript://creativecommons.org/licenses/by/4.0/",
+        "OGL",
+        "OGL 7",
+        "Apache License 1.1",
+        "KOGL Type 2",
+        "not under MIT",
+        "no CC BY, https://creativecommons.org/licenses/by/4.0/",
         "CC BY 4.0" + " " * 5000,
     ],
 )

@@ -148,7 +148,10 @@ def _explain_refusal(reply: ApiReply, token: str | None) -> None:
     if reply.status == 400:
         raise SourceError(f"openverse rejected the request{told}")
     if token:
-        raise KeyRefused(f"openverse refused the key (HTTP {reply.status}{told}); check it with byod doctor")
+        words = f": {detail}" if detail else ""
+        raise KeyRefused(
+            f"openverse refused the key (HTTP {reply.status}{words}); check it with byod doctor --online"
+        )
     if reply.status == 401:
         raise SourceError(
             f"openverse answers byod only with a key now{told}; set BYOD_OPENVERSE_CLIENT_ID and "
