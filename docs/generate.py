@@ -23,6 +23,7 @@ import typer.main
 
 import byod.plugin
 from byod.cli import app
+from byod.collection.http.source_limits import LIMITS
 from byod.collection.sources import ELSEWHERE, REFUSED, SOURCES
 from byod.plugin import Task
 from byod.schema.keypoints import KeypointSet
@@ -165,6 +166,25 @@ def sources() -> str:
     return table(("source", "what it offers", "states licences", "needs"), rows)
 
 
+def limits() -> str:
+    """What each source allows, and how byod keeps to it."""
+    rows = []
+    for name, limit in LIMITS.items():
+        size = f"{limit.page_size}" + (f", {limit.with_key} with a key" if limit.with_key else "")
+        pace = f"{limit.per_minute}" + (
+            f", {limit.per_minute_with_key} with a key" if limit.per_minute_with_key else ""
+        )
+        reach = "" if limit.reach is None else f"{limit.reach:,}"
+        rows.append((f"`{name}`", size, reach, pace, prose(limit.day), limit.agent, prose(limit.terms)))
+    head = ("source", "a page", "a query", "requests a minute", "in all", "who asks", "beyond numbers")
+    return table(head, rows)
+
+
+def limit_origins() -> str:
+    """Where the limits were written down, and when."""
+    return "\n".join(f"- `{name}`: {limit.origin}, {limit.date}" for name, limit in LIMITS.items())
+
+
 def refused_sources() -> str:
     """The names that are no sources, and why."""
     return "\n".join(
@@ -298,6 +318,8 @@ PARTS: dict[str, Callable[..., str]] = {
     "reasons": reasons,
     "sources": sources,
     "refused-sources": refused_sources,
+    "limits": limits,
+    "limit-origins": limit_origins,
     "exports": exports,
     "recipe": recipe,
     "trainer": trainer,

@@ -16,6 +16,7 @@ from byod.collection import sources as source_list
 from byod.collection.download import Limits
 from byod.collection.http import guard
 from byod.collection.http.api_client import ApiClient
+from byod.collection.http.api_reply import Tape
 from byod.collection.http.optouts import Permission
 from byod.collection.http.scheduler import Host
 from byod.collection.labelled_files import LabelledFiles
@@ -23,6 +24,7 @@ from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
 from byod.collection.search import CandidateSearch, refusal
 from byod.collection.sources import folder as own_pictures
 from byod.collection.sources import url_list as address_lists
+from byod.collection.way_back import with_way_back
 from byod.dataset import export_selection, folder_files, placement
 from byod.dataset import restore as restoration
 from byod.dataset.assign_splits import SplitDone, assign, say_split
@@ -46,11 +48,15 @@ __all__ = ["SplitDone", "assign", "say_split"]
 
 
 class Web(Record):
-    """Settings for requests to strangers' servers: who asks, within which limits, and whether against opt-outs."""
+    """Settings for requests to strangers' servers: who asks, within which limits, and whether against opt-outs.
+
+    The sources are asked with the settings of `asking`, where they are others.
+    """
 
     settings: Settings
     limits: Limits = Limits()
     ignore_optout: bool = False
+    asking: Settings | None = None
 
 
 @contextlib.contextmanager
@@ -88,7 +94,9 @@ def finish(dataset: Dataset) -> Snapshot:
     return snapshot
 
 
-def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
+def collect(
+    folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch, tape: Tape | None = None
+) -> Snapshot:
     """Search, download, check and de-duplicate until every class of the recipe has its pictures."""
     for name in recipe.sources:
         source_list.get(name)  # an unknown or refused source is said before anything is written
@@ -102,8 +110,11 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
                 )
         known = {label: candidates.known(label) for label in recipe.classes}
         say(f"asking {', '.join(recipe.sources)} …")
+        for line in source_list.notices(recipe.sources):
+            say(line)
         collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
-        collection.run(_candidate_search(recipe, web.settings, known, candidates.stopped))
+        client = _api_client(web.asking or web.settings, say, tape)
+        collection.run(_candidate_search(recipe, client, known, candidates.stopped))
         return finish(dataset)
 
 
@@ -187,9 +198,13 @@ def add_labelled(
         return finish(dataset)
 
 
-def preview(recipe: Recipe, settings: Settings) -> list[tuple[Candidate, Reason | None]]:
+def preview(
+    recipe: Recipe, settings: Settings, *, say: Say, tape: Tape | None = None
+) -> list[tuple[Candidate, Reason | None]]:
     """Search as a collection would for its first round, with what it would refuse; nothing is written."""
-    search = _candidate_search(recipe, settings, {}, lambda *_: None)
+    for line in source_list.notices(recipe.sources):
+        say(line)
+    search = _candidate_search(recipe, _api_client(settings, say, tape), {}, lambda *_: None)
     drawn = search.draw(dict.fromkeys(recipe.classes, recipe.per_class))
     return [(candidate.shown, refused) for candidate, refused in drawn]
 
@@ -294,14 +309,19 @@ def _labelled(candidate: Candidate, dataset: Dataset) -> Candidate:
 
 
 def _search_options(recipe: Recipe) -> SearchOptions:
-    return SearchOptions(policy=recipe.license, wanted=recipe.per_class, min_side=recipe.min_side)
+    return SearchOptions(
+        policy=recipe.license, wanted=recipe.per_class, min_side=recipe.min_side, captive=recipe.captive
+    )
+
+
+def _api_client(settings: Settings, say: Say, tape: Tape | None) -> ApiClient:
+    return ApiClient(settings, guard.session(settings), say=say, tape=tape)
 
 
 def _candidate_search(
-    recipe: Recipe, settings: Settings, known: Mapping[str, set[str]], ended: Callable[..., None]
+    recipe: Recipe, client: ApiClient, known: Mapping[str, set[str]], ended: Callable[..., None]
 ) -> CandidateSearch:
     queries = {folder: entry.queries or (entry.name,) for folder, entry in recipe.classes.items()}
-    client = ApiClient(settings, guard.session(settings))
     return CandidateSearch(
         queries,
         recipe.sources,
@@ -326,15 +346,22 @@ def _fetcher(web: Web) -> Fetch:
     ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
         everything = list(candidates)
         yield from local_files.read((c for c in everything if c.path is not None), inspect)
-        yield from download.download(
-            (c.url for c in everything if c.path is None),
-            settings=web.settings,
-            limits=web.limits,
-            ignore_optout=web.ignore_optout,
-            inspect=inspect,
-            permissions=permissions,
-            hosts=hosts,
-        )
+
+        def from_the_web(
+            urls: Iterable[str],
+        ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
+            yield from download.download(
+                urls,
+                settings=web.settings,
+                limits=web.limits,
+                ignore_optout=web.ignore_optout,
+                inspect=inspect,
+                permissions=permissions,
+                hosts=hosts,
+                granted={c.url for c in everything if source_list.grants(c, web.settings)},
+            )
+
+        yield from with_way_back((c for c in everything if c.path is None), from_the_web)
 
     return fetch
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
-from byod.api import datasets
+from byod.api import datasets, recordings
 from byod.api import plan as plans
 from byod.api.dataset_object import Dataset, dataset_with
 from byod.api.plan import LimitOptions, Terms, folder_given
@@ -22,7 +22,8 @@ from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Record
 
 NO_CONTACT = (
-    "no contact is set: servers may slow byod down; set BYOD_CONTACT to a mail address or a page of yours"
+    "no contact is set: Wikimedia is not asked, neither Commons nor Wikidata nor for its pictures at Openverse; set "
+    "BYOD_CONTACT to a mail address or a page of yours"
 )
 OPTOUTS_IGNORED = (
     "opt-outs are ignored: robots.txt, noai/noimageai/noml and TDM reservations are not looked at"
@@ -56,7 +57,10 @@ def collect(
     languages: str | Iterable[str] | None = None,
     min_side: int | None = None,
     max_side: int | None = None,
+    captive: bool | None = None,
     recipe: str | Path | None = None,
+    record: str | Path | None = None,
+    replay: str | Path | None = None,
     progress: bool = True,
     **limits: Unpack[LimitOptions],
 ) -> Preview: ...
@@ -71,10 +75,13 @@ def collect(
     languages: str | Iterable[str] | None = None,
     min_side: int | None = None,
     max_side: int | None = None,
+    captive: bool | None = None,
     from_urls: str | Path | None = None,
     recipe: str | Path | None = None,
     dry_run: Literal[False] = False,
     ignore_optout: bool = False,
+    record: str | Path | None = None,
+    replay: str | Path | None = None,
     progress: bool = True,
     **limits: Unpack[LimitOptions],
 ) -> Dataset: ...
@@ -88,10 +95,13 @@ def collect(
     languages: str | Iterable[str] | None = None,
     min_side: int | None = None,
     max_side: int | None = None,
+    captive: bool | None = None,
     from_urls: str | Path | None = None,
     recipe: str | Path | None = None,
     dry_run: bool = False,
     ignore_optout: bool = False,
+    record: str | Path | None = None,
+    replay: str | Path | None = None,
     progress: bool = True,
     **limits: Unpack[LimitOptions],
 ) -> Dataset | Preview:
@@ -109,10 +119,13 @@ def collect(
         languages: what to go on searching in when a class falls short, like `("de", "en")`; none of them: `()`.
         min_side: refuse pictures with a shorter side, in pixels (default 200).
         max_side: keep pictures no larger than this, in pixels.
+        captive: also animals that are kept and plants that were planted, at inaturalist.
         from_urls: a csv, jsonl or parquet file with addresses and labels, in place of a search.
         recipe: a dataset's folder, whose recipe is run again.
         dry_run: search only, and return what would be fetched; nothing is written.
         ignore_optout: fetch also what its owners do not want used for training.
+        record: a new file for what the sources are asked and answer in this run, to be read and given away.
+        replay: such a file, which answers in the place of the sources; pictures are fetched as ever.
         progress: show lines and a live table; False sends the lines to the logger `byod`.
         limits: `deadline` (seconds for a request), `max_bytes`, `redirects`, `per_host`, `delay` (seconds between
             requests to one host) and `workers` of the download.
@@ -139,23 +152,30 @@ def collect(
         "languages": plans.languages(languages),
         "min_side": min_side,
         "max_side": max_side,
+        "captive": captive,
     }
     again, listed = folder_given(recipe), folder_given(from_urls)
     folder, planned = plans.plan(
         classes, folder_given(into), again, queries or {}, changes, listed is not None
     )
     allowed, settings = plans.limits(limits), Settings.load()
+    if listed is not None and (record, replay) != (None, None):
+        raise UsageError(
+            "--record and --replay are about sources that are searched; a list of addresses asks none"
+        )
+    tape, asking = recordings.tape(folder_given(record), folder_given(replay), settings)
     with progress_display(progress) as display:
-        if dry_run:
-            return Preview(recipe=planned, candidates=tuple(datasets.preview(planned, settings)))
-        for line in (OPTOUTS_IGNORED if ignore_optout else "", "" if settings.contact else NO_CONTACT):
+        for line in (OPTOUTS_IGNORED if ignore_optout else "", "" if asking.contact else NO_CONTACT):
             if line:
                 display.say(line)
-        web = datasets.Web(settings=settings, limits=allowed, ignore_optout=ignore_optout)
+        if dry_run:
+            found = datasets.preview(planned, asking, say=display.say, tape=tape)
+            return Preview(recipe=planned, candidates=tuple(found))
+        web = datasets.Web(settings=settings, limits=allowed, ignore_optout=ignore_optout, asking=asking)
         shown: dict[str, Any] = {"say": display.say, "watch": display.watch(planned)}
         if listed is not None:
             return dataset_with(folder, datasets.collect_list(listed, folder, planned, web, **shown))
-        return dataset_with(folder, datasets.collect(folder, planned, web, **shown))
+        return dataset_with(folder, datasets.collect(folder, planned, web, tape=tape, **shown))
 
 
 def add(

@@ -84,6 +84,14 @@ def collect(
     ] = None,
     min_side: MinSide = None,
     max_side: MaxSide = None,
+    captive: Annotated[
+        bool,
+        typer.Option(
+            "--captive",
+            help="Also animals that are kept and plants that were planted, where a source tells them apart "
+            "(inaturalist).",
+        ),
+    ] = False,
     from_urls: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Take addresses and labels from a csv, jsonl or parquet file."),
@@ -104,6 +112,18 @@ def collect(
             help="Fetch also what its owners do not want used for training (robots.txt, noai, TDM).",
         ),
     ] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write what the sources are asked and answer into a new file, as text to read and to give away: "
+            "without keys, contact and names.",
+        ),
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Let such a file answer in the place of the sources."),
+    ] = None,
     deadline: Annotated[
         float,
         typer.Option(metavar="SECONDS", help="Give up a download after this time, redirects and all."),
@@ -137,9 +157,12 @@ def collect(
         "languages": languages,
         "min_side": min_side,
         "max_side": max_side,
+        "captive": captive or None,
         "from_urls": from_urls,
         "recipe": recipe,
         "ignore_optout": ignore_optout,
+        "record": record,
+        "replay": replay,
         "deadline": deadline,
         "max_bytes": max_bytes,
         "redirects": redirects,

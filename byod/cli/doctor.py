@@ -41,6 +41,20 @@ def examine(settings: Settings, root: Path = ROOT) -> list[Diagnosis]:
     ]
 
 
+def examine_online(settings: Settings) -> Iterator[Diagnosis]:
+    """Ask every source that is configured one cheap question, and say of each what it answered, as it comes."""
+    from byod.collection import source_check
+
+    yield from (Diagnosis(level="ok", what=line) for line in source_check.surroundings(settings))
+    for said in source_check.answers(settings):
+        if said.good:
+            yield Diagnosis(level="ok" if said.asked else "note", what=said.told)
+        else:
+            yield Diagnosis(
+                level="fault", what=f"{said.source} does not answer ({said.word})", remedy=said.told
+            )
+
+
 def _python() -> Iterator[Diagnosis]:
     number = ".".join(map(str, sys.version_info[:3]))
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
@@ -128,7 +142,7 @@ def _contact(settings: Settings) -> Iterator[Diagnosis]:
     else:
         yield Diagnosis(
             level="note",
-            what="no contact is set: servers may slow byod down",
+            what="no contact is set: Wikimedia (Commons, Wikidata) is not asked",
             remedy=f'set BYOD_CONTACT, or contact = "you@example.org" in {settings.config_file}',
         )
 
@@ -144,6 +158,26 @@ def _keys(settings: Settings) -> Iterator[Diagnosis]:
                 level="note", what=f"source {name} needs a key", remedy=f"set {entry.key} to use it"
             )
     yield Diagnosis(level="ok", what=f"sources without a key: {', '.join(defaults.SOURCES)}")
+    yield from _openverse_key(settings)
+
+
+def _openverse_key(settings: Settings) -> Iterator[Diagnosis]:
+    """Openverse answers without a key; one that is half there is a fault."""
+    name, secret = "BYOD_OPENVERSE_CLIENT_ID", "BYOD_OPENVERSE_CLIENT_SECRET"
+    there = [each for each in (name, secret) if settings.environment.get(each)]
+    if len(there) == 1:
+        missing = secret if there == [name] else name
+        yield Diagnosis(
+            level="fault", what=f"source openverse: {there[0]} is set alone", remedy=f"set {missing} too"
+        )
+    elif there:
+        yield Diagnosis(level="ok", what=f"source openverse: {name} and {secret} are set")
+    elif settings.key("openverse"):
+        yield Diagnosis(
+            level="note",
+            what="source openverse: BYOD_OPENVERSE_TOKEN is set, and a token lives 12 hours",
+            remedy=f"set {name} and {secret} instead, and byod fetches tokens itself",
+        )
 
 
 def _review(settings: Settings) -> Iterator[Diagnosis]:

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from byod.cli.output import Json, errors_in_one_line, print_result, put
+from byod.cli.output import Json, errors_in_one_line, print_result, put, say
+
+_SIGNS = {"ok": "✓", "note": "·", "fault": "✗"}
 
 
 def register(app: typer.Typer) -> None:
@@ -17,19 +19,38 @@ def register(app: typer.Typer) -> None:
 
 
 @errors_in_one_line
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    online: Annotated[
+        bool,
+        typer.Option(
+            "--online",
+            help="Ask each source one cheap question as well, and say what it answered: key, what is left of its "
+            "allowance, certificate.",
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Say what is wrong with this installation, and what to do."""
-    from byod.cli.doctor import examine
+    from byod.cli.doctor import Diagnosis, examine, examine_online
     from byod.schema.config import Settings
 
-    findings = examine(Settings.load())
+    settings = Settings.load()
+    findings: list[Diagnosis] = []
+
+    def told(finding: Diagnosis) -> None:
+        findings.append(finding)
+        if not as_json:
+            remedy = f" — {finding.remedy}" if finding.remedy else ""
+            put(f"{_SIGNS[finding.level]} {finding.what}{remedy}")
+
+    for finding in examine(settings):
+        told(finding)
+    if online:
+        say("asking the sources …")
+        for finding in examine_online(settings):
+            told(finding)
     if as_json:
         print_result([finding.model_dump() for finding in findings])
-    else:
-        signs = {"ok": "✓", "note": "·", "fault": "✗"}
-        for finding in findings:
-            remedy = f" — {finding.remedy}" if finding.remedy else ""
-            put(f"{signs[finding.level]} {finding.what}{remedy}")
     if any(finding.level == "fault" for finding in findings):
         raise typer.Exit(1)
 

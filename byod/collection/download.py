@@ -14,7 +14,7 @@ import hashlib
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
@@ -49,6 +49,7 @@ def download(
     stop: threading.Event | None = None,
     permissions: MutableMapping[str, Permission] | None = None,
     hosts: MutableMapping[str, Host] | None = None,
+    granted: Collection[str] = (),
 ) -> Iterator[tuple[Fetched | Miss, T | None]]:
     """Fetch every address once, and yield what became of each, with what `inspect` made of it, as they complete.
 
@@ -57,7 +58,9 @@ def download(
     download and reach the caller. Setting `stop` ends the iteration, closing the generator ends the threads; both
     within two seconds, unless `inspect` or `urls` itself takes longer. `permissions` keeps what sites said (keyed
     by origin) from one call to the next, `hosts` which hosts asked for rest or were given up; calls that share
-    them must not overlap. `ignore_optout` asks for no robots.txt or tdmrep.json and heeds no such header.
+    them must not overlap. For the addresses in `granted` (it may grow as `urls` is read) a site's crawling rules do
+    not count, since its own API gave them to be fetched; what it says of training does. `ignore_optout` asks for no
+    robots.txt or tdmrep.json and heeds no such header.
 
     Raises:
         ByodError: the environment names a proxy or certificates that cannot be used.
@@ -71,6 +74,7 @@ def download(
         stop or threading.Event(),
         {} if permissions is None else permissions,
         {} if hosts is None else hosts,
+        granted,
     )
     try:
         yield from run.results(iter(urls))
@@ -90,8 +94,10 @@ class _Run(Generic[T]):
         stop: threading.Event,
         permissions: MutableMapping[str, Permission],
         hosts: MutableMapping[str, Host],
+        granted: Collection[str],
     ) -> None:
         self._limits = limits
+        self._granted = granted
         self._ignore_optout = ignore_optout
         self._inspect = inspect
         self._stop = stop
@@ -158,7 +164,7 @@ class _Run(Generic[T]):
             self._schedule.add_without_job()
             self._done.put((miss, None, 0))
             return
-        self._schedule.add(Job(url, target))
+        self._schedule.add(Job(url, target, granted=url in self._granted))
         if len(self._workers) < self._limits.workers:
             worker = self._threads.submit(self._work)
             worker.add_done_callback(self._done.put)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from byod.collection import sources, translations
 from byod.collection.http.api_client import ApiClient
 from byod.schema import licences
-from byod.schema.errors import ByodError, KeyMissing, KeyRefused, RateLimited, SourceError
+from byod.schema.errors import ByodError, ContactMissing, KeyMissing, KeyRefused, RateLimited, SourceError
 from byod.schema.reasons import Reason
 from byod.schema.records import Candidate, Query, SearchOptions
 
@@ -155,7 +155,7 @@ class CandidateSearch:
     def _fill_source(self, name: str, work: list[tuple[_RunningQuery, int]]) -> None:
         for running, number in work:
             running.fill(number)
-            if isinstance(running.error, KeyMissing | KeyRefused | RateLimited):
+            if isinstance(running.error, KeyMissing | ContactMissing | KeyRefused | RateLimited):
                 self._silent[name] = running.error  # it will say the same to every other query
                 return
 

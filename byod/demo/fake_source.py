@@ -20,10 +20,10 @@ from byod.demo.scenes import HOSTS, Planted, PlantedPicture
 from byod.schema.errors import ByodError
 from byod.schema.records import Record
 
-ANONYMOUS_PAGE, TOKEN_PAGE = 20, 500
+ANONYMOUS_PAGE, TOKEN_PAGE = 20, 50
 """The largest `page_size` without and with a token."""
 PAGES, WORKS = 20, 240
-"""The last page, and how many works a query shows at most."""
+"""The last page, and how many works a query shows at most: page times size may not exceed it."""
 
 _CC = frozenset({"by", "by-sa", "by-nd", "by-nc", "by-nc-sa", "by-nc-nd", "cc0"})
 _ALL = _CC | {"pdm"}
@@ -107,9 +107,11 @@ class _Site:
             return 400, {"detail": {"page": [f"Ensure this value is between 1 and {PAGES}."]}}
         if not size.isdecimal() or int(size) < 1:
             return 400, {"detail": {"page_size": ["Ensure this value is greater than or equal to 1."]}}
+        who = "authenticated" if token else "anonymous"
         if int(size) > largest:
-            words = f"Ensure this value is less than or equal to {largest}."
-            return (400, {"detail": {"page_size": [words]}}) if token else (401, {"detail": words})
+            return 401, {"detail": f"page_size may not exceed {largest} for {who} requests"}
+        if int(page) * int(size) > WORKS:
+            return 401, {"detail": f"pagination depth may not exceed {WORKS} for {who} requests"}
         licences = _licences(query)
         if licences is None:
             return 400, {"detail": {"license_type": ["License type does not exist."]}}
@@ -146,7 +148,7 @@ class _Site:
             "license_url": deed,
             "provider": "byod-demo",
             "source": "byod-demo",
-            "category": None,
+            "category": "photograph",
             "filesize": None,
             "filetype": offer.path.rpartition(".")[2],
             "tags": [{"name": offer.label, "accuracy": None, "unstable__provider": "byod-demo"}],

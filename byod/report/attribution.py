@@ -52,6 +52,7 @@ class Credit(Record):
     creator_url: Address | None = None
     terms: Words | None = None
     attribution: Words | None = None
+    taxon: Words | None = None
 
     @property
     def origin(self) -> Origin | None:
@@ -83,6 +84,7 @@ def credit(sample: Sample, origin: Origin | None, file: str) -> Credit:
         title=_tidy(origin.title),
         terms=_tidy(origin.terms),
         attribution=_tidy(origin.attribution),
+        taxon=_tidy(origin.taxon),
     )
 
 

@@ -145,7 +145,8 @@ def _sources(snapshot: Snapshot) -> Phrase:
         for y in snapshot.yields
     ]
     if not rows:
-        return _section(say("Sources"), say("No source was searched: the pictures were added by hand."))
+        none = say("No source was searched: the pictures were added by hand.")
+        return _section(say("Sources"), none, *_taxa(snapshot))
     head = [
         say("source"),
         say("query"),
@@ -161,7 +162,29 @@ def _sources(snapshot: Snapshot) -> Phrase:
         "Each number is a part of the one before it: pictures offered by the source, fetched, fit for use, no copy of "
         "another one, and kept."
     )
-    return _section(say("Sources"), _table(head, rows, range(3, 8)), words)
+    return _section(say("Sources"), _table(head, rows, range(3, 8)), words, *_taxa(snapshot))
+
+
+def _taxa(snapshot: Snapshot) -> list[Phrase]:
+    """The kinds of living things that sources took the words for, a line each; none where no source did."""
+    found = sorted(
+        {
+            (sample.label, origin.source, origin.taxon)
+            for sample in snapshot.kept
+            for origin in snapshot.origins.get(sample.sha256, ())
+            if origin.taxon
+        }
+    )
+    lines = [
+        say(
+            "- At {source}, **{label}** was taken for {taxon}.",
+            source=source,
+            label=markdown.escape(label),
+            taxon=markdown.escape(taxon),
+        )
+        for label, source, taxon in found
+    ]
+    return [joined(lines, "\n")] if lines else []
 
 
 def _licences(snapshot: Snapshot) -> Phrase:

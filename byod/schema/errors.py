@@ -7,6 +7,7 @@
     ├── RecipeError           byod.toml cannot be read or contradicts itself
     ├── SourceError           a source stops answering; `word` says why (the others go on)
     │   ├── KeyMissing        it needs a key that is not set
+    │   ├── ContactMissing    it answers only those who name a contact
     │   ├── KeyRefused        it refused the key
     │   ├── RateLimited       it asks to be left alone for a while
     │   ├── Filtered          it found pictures, and every one fell to a filter
@@ -75,6 +76,12 @@ class KeyMissing(SourceError):  # noqa: N818
     """The source needs a key that is not set."""
 
     word = "no key"
+
+
+class ContactMissing(SourceError):  # noqa: N818
+    """The source answers only those who name a contact (`BYOD_CONTACT`)."""
+
+    word = "no contact"
 
 
 class KeyRefused(SourceError):  # noqa: N818

@@ -11,125 +11,17 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from byod.schema.known_licences import ADDRESSES, NAMES, OTHERS, Licence
 from byod.schema.reasons import Reason
-from byod.schema.records import Policy, Record
+from byod.schema.records import Policy
 
-
-class Licence(Record):
-    """A licence: its name, the address of its text, and what it allows.
-
-    `open`: may be used, changed and passed on by anybody; `commercial`: and also for money.
-    """
-
-    code: str
-    name: str
-    url: str | None
-    open: bool
-    commercial: bool
+__all__ = ["Licence", "allows", "code", "from_name", "from_url", "licence", "read", "url"]
 
 
 _BARE = frozenset(("SA", "ND", "NC", "NC-SA", "NC-ND", "SAMPLING+", "NC-SAMPLING+"))
 _KINDS = _BARE | {"BY", "BY-SA", "BY-ND", "BY-NC", "BY-NC-SA", "BY-NC-ND"}
 _VERSIONS = frozenset(["1.0", "2.0", "2.1", "2.5", "3.0", "4.0"])
 _ORDER = {"BY": 0, "NC": 1, "SA": 2, "ND": 2, "SAMPLING+": 3}
-
-_OTHERS = {
-    licence.code: licence
-    for licence in (
-        Licence(
-            code="CC0-1.0",
-            name="CC0 1.0",
-            url="https://creativecommons.org/publicdomain/zero/1.0/",
-            open=True,
-            commercial=True,
-        ),
-        Licence(
-            code="PDM-1.0",
-            name="Public Domain Mark 1.0",
-            url="https://creativecommons.org/publicdomain/mark/1.0/",
-            open=True,
-            commercial=True,
-        ),
-        Licence(code="PD", name="Public domain", url=None, open=True, commercial=True),
-        Licence(
-            code="US-Gov",
-            name="United States Government Work",
-            url="https://www.usa.gov/government-works",
-            open=True,
-            commercial=True,
-        ),
-        Licence(
-            code="Attribution", name="Attribution (any use with credit)", url=None, open=True, commercial=True
-        ),
-        Licence(
-            code="LAL-1.3",
-            name="Free Art License 1.3",
-            url="https://artlibre.org/licence/lal/en/",
-            open=True,
-            commercial=True,
-        ),
-        Licence(
-            code="GFDL",
-            name="GNU Free Documentation License",
-            url="https://www.gnu.org/licenses/fdl-1.3.html",
-            open=True,
-            commercial=True,
-        ),
-        Licence(
-            code="Pixabay",
-            name="Pixabay Content License",
-            url="https://pixabay.com/service/license-summary/",
-            open=False,
-            commercial=False,
-        ),
-        Licence(
-            code="NKCR",
-            name="No known copyright restrictions",
-            url="https://www.flickr.com/commons/usage/",
-            open=False,
-            commercial=False,
-        ),
-        Licence(code="ARR", name="All rights reserved", url=None, open=False, commercial=False),
-    )
-}
-
-_NAMES = {
-    "cc0": "CC0-1.0",
-    "cc zero": "CC0-1.0",
-    "creative commons zero": "CC0-1.0",
-    "public domain dedication": "CC0-1.0",
-    "public domain dedication cc0": "CC0-1.0",
-    "pdm": "PDM-1.0",
-    "public domain mark": "PDM-1.0",
-    "pd": "PD",
-    "public domain": "PD",
-    "public domain work": "PD",
-    "united states government work": "US-Gov",
-    "us gov": "US-Gov",
-    "usgov": "US-Gov",
-    "fal": "LAL-1.3",
-    "lal": "LAL-1.3",
-    "free art license": "LAL-1.3",
-    "gfdl": "GFDL",
-    "gnu free documentation license": "GFDL",
-    "pixabay": "Pixabay",
-    "pixabay license": "Pixabay",
-    "pixabay content license": "Pixabay",
-    "no known copyright restrictions": "NKCR",
-    "no known copyright": "NKCR",
-    "nkcr": "NKCR",
-    "arr": "ARR",
-    "all rights reserved": "ARR",
-    "copyright": "ARR",
-}
-
-_ADDRESSES = {
-    "www.usa.gov": (("/government-works", "US-Gov"), ("/copyright", "US-Gov")),
-    "artlibre.org": (("/licence/lal", "LAL-1.3"),),
-    "www.gnu.org": (("/copyleft/fdl", "GFDL"), ("/licenses/fdl", "GFDL")),
-    "flickr.com": (("/commons/usage", "NKCR"),),
-    "pixabay.com": (("/service/license", "Pixabay"),),
-}
 
 
 def code(kind: str, version: str | None = None, country: str | None = None) -> str | None:
@@ -162,8 +54,8 @@ def licence(of: str | None) -> Licence | None:
     """Look up a licence by its code; None when it is not a code of this module."""
     if of is None:
         return None
-    if of in _OTHERS:
-        return _OTHERS[of]
+    if of in OTHERS:
+        return OTHERS[of]
     match = re.fullmatch(r"CC-([A-Z+]+(?:-[A-Z+]+)*?)(?:-(\d\.\d)(?:-([A-Z]{2,8}))?)?", of)
     if match is None or code(*match.groups()) != of:
         return None
@@ -197,7 +89,7 @@ def from_url(url: object) -> str | None:
     if host.removeprefix("www.") == "creativecommons.org":
         return _from_creative_commons(parts.path.lower())
     for name in (host, host.removeprefix("www."), f"www.{host}"):
-        for start, known in _ADDRESSES.get(name, ()):
+        for start, known in ADDRESSES.get(name, ()):
             if parts.path.lower().startswith(start):
                 return known
     return None
@@ -227,14 +119,16 @@ def from_name(name: object) -> str | None:
     """
     if not isinstance(name, str) or len(name) > 200:
         return None
-    text = " ".join(re.sub(r"[\s_()]+", " ", name).split())
+    text = " ".join(re.sub(r"[\s_()]+", " ", re.sub(r"[,;]?\s+https?://\S+\s*$", "", name)).split())
     if licence(text) is not None:
         return text
     plain = re.sub(r"[-–]", " ", text).strip(" .").lower()
-    without_version = re.sub(r"\s*v?\s*\d+(\.\d+)?\+?( universal)?$", "", plain).strip()
-    for spelling in (plain, without_version, re.sub(r"^cc ", "", without_version)):
-        if spelling in _NAMES:
-            return _NAMES[spelling]
+    without_version = re.sub(r"\s*v?\s*\d+(\.\d+)?\+?( universal| or later| only)?$", "", plain).strip()
+    numbered = re.sub(r"\bv\.? ?(?=\d)", "", plain)
+    numbered += ".0" if re.search(r" \d$", numbered) else ""
+    for spelling in (plain, numbered, without_version, re.sub(r"^cc ", "", without_version)):
+        if spelling in NAMES:
+            return NAMES[spelling]
     return _from_words(text)
 
 
@@ -252,6 +146,8 @@ _WORDS = {
 _FILLERS = frozenset(
     ("cc", "creative", "commons", "license", "licence", "international", "generic", "unported", "universal")
 )
+_PORTS = frozenset(("igo", "scotland"))
+"""What a licence is ported to, beside countries of two letters."""
 _JOINED = (
     (r"\bnon[- ]commercial", "noncommercial"),
     (r"\bshare[- ]alike", "sharealike"),
@@ -282,7 +178,7 @@ def _from_words(text: str) -> str | None:
             versions.append(token)
         elif token in _FILLERS:
             continue
-        elif len(versions) == 1 and country is None and re.fullmatch(r"[a-z]{2}", token):
+        elif len(versions) == 1 and country is None and (token in _PORTS or re.fullmatch(r"[a-z]{2}", token)):
             country = token
         else:
             return None
@@ -293,7 +189,7 @@ def read(text: object) -> str | None:
     """The code for whatever a list states: a code of this module, an address or a name; None if unknown."""
     if not isinstance(text, str):
         return None
-    return from_url(text) if "://" in text else from_name(text)
+    return from_url(text) if "://" in text and len(text.split()) == 1 else from_name(text)
 
 
 def url(of: str | None) -> str | None:

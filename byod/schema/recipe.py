@@ -80,6 +80,11 @@ class Recipe(Record):
         ge=1,
         description="refuse pictures whose longer side is more than so many times the shorter one",
     )
+    captive: bool = Field(
+        False,
+        description="also animals that are kept and plants that were planted, where a source tells them apart "
+        "(inaturalist)",
+    )
     refuse_animated: bool = Field(False, description="refuse animations; else their first picture counts")
     split: Literal["folders"] | None = Field(
         None,

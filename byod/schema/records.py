@@ -106,12 +106,14 @@ class SearchOptions(Record):
     """Options of a search, the same for every query of a collection.
 
     `wanted` is how many pictures a class should end with (it sizes pages, it is no limit), `min_side` in pixels.
+    `captive`: also animals that are kept and plants that were planted, where a source tells them apart.
     """
 
     policy: Policy = Policy.ANY
     wanted: int = defaults.PER_CLASS
     min_side: int = defaults.MIN_SIDE
     safe: bool = True
+    captive: bool = False
 
 
 class Candidate(Record):
@@ -119,7 +121,9 @@ class Candidate(Record):
 
     `rank` counts from 0 within (source, query). `licence` is a code of `byod.schema.licences` ("CC-BY-4.0"), or None
     when the source does not state one. `width` and `height` are the source's own words, in pixels.
-    `path` is set instead of a web address for pictures on this machine (then `url` is its file: URI).
+    `path` is set instead of a web address for pictures on this machine (then `url` is its file: URI). `instead` are
+    addresses of the same picture in other sizes, to be asked in turn when `url` gives none. `taxon` is the kind of
+    living thing that the source took the terms for.
     """
 
     url: str
@@ -138,6 +142,8 @@ class Candidate(Record):
     width: int | None = None
     height: int | None = None
     path: Path | None = None
+    instead: tuple[str, ...] = ()
+    taxon: str | None = None
 
     @property
     def shown(self) -> Candidate:
@@ -280,6 +286,7 @@ class Origin(Record):
     licence: str | None = None
     licence_url: Address | None = None
     attribution: Words | None = None
+    taxon: Words | None = None
     fetched_at: datetime | None = None
 
 

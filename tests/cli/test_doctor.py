@@ -78,3 +78,23 @@ def test_what_a_cut_off_run_left_is_named(tmp_path):
     _, lines = doctor(tmp_path)
     assert any("byod collect --recipe" in line["remedy"] for line in lines)
     assert any("unfinished" in line["what"] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("variables", "level", "says"),
+    [
+        ({"CLIENT_ID": "a", "CLIENT_SECRET": "b"}, "ok", "are set"),
+        ({"CLIENT_ID": "a"}, "fault", "BYOD_OPENVERSE_CLIENT_ID is set alone"),
+        ({"CLIENT_SECRET": "b"}, "fault", "BYOD_OPENVERSE_CLIENT_SECRET is set alone"),
+        ({"TOKEN": "a"}, "note", "lives 12 hours"),
+        ({}, None, ""),
+    ],
+)
+def test_a_key_of_openverse_is_whole_or_a_fault(variables, level, says):
+    """Both halves of Openverse's key are fine, one is a fault that names the other, and a bare token does not last."""
+    from byod.cli.doctor import _keys
+    from byod.schema.config import Settings
+
+    given = Settings.load({f"BYOD_OPENVERSE_{name}": value for name, value in variables.items()})
+    found = [line for line in _keys(given) if line.what.startswith("source openverse")]
+    assert [(line.level, says in line.what) for line in found] == ([(level, True)] if level else [])

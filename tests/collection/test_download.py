@@ -23,7 +23,7 @@ from byod.collection.download import Limits, download
 from byod.collection.http.body import BodyRefused, ByteBudget, decoded
 from byod.collection.http.exchange import _PLAIN, canonical, clean
 from byod.collection.http.optouts import Permission
-from byod.collection.http.scheduler import Host
+from byod.collection.http.scheduler import Host, Job, Schedule
 from byod.collection.http.sockets import Allowance, OutOfTime
 from byod.schema.config import Settings
 from byod.schema.reasons import Reason
@@ -335,6 +335,33 @@ def test_ignoring_opt_outs_asks_for_none_and_heeds_none(site):
     [(outcome, _)] = fetch([site.url("/x.jpg")], ignore_optout=True)
     assert isinstance(outcome, Fetched)
     assert site.asked("/robots.txt") == site.asked("/.well-known/tdmrep.json") == 0
+
+
+def test_a_granted_address_is_no_crawl(site):
+    """What its site gave to be fetched is fetched past robots.txt; headers, signals and other sites still count."""
+    site.page("/robots.txt", body=b"User-agent: *\nDisallow: /get/\nContent-Signal: /get/own/ ai-train=no")
+    site.page("/get/no.jpg", X_Robots_Tag="noai")
+    site.page("/get/away.jpg", status=302, body=b"", Location=f"http://b.hostile.test:{site.port}/get/x.jpg")
+    urls = [site.url(f"/get/{name}.jpg") for name in ("1", "no", "own/2", "away", "not-granted")]
+    outcomes = {outcome.url: outcome for outcome, _ in fetch(urls, granted=urls[:4])}
+    assert isinstance(outcomes[urls[0]], Fetched)
+    reasons = [outcomes[url].reason for url in urls[1:]]
+    assert reasons == [Reason.OPTED_OUT, Reason.OPTED_OUT, Reason.ROBOTS, Reason.ROBOTS]
+
+
+def test_all_of_wikimedia_is_one_host():
+    """Two connections at a time over all hosts of wikimedia.org, whatever `--per-host` says; others have their own."""
+    hosts = ("upload.wikimedia.org", "thumb.wikimedia.org", "commons.wikimedia.org")
+    urls = [f"https://{host}/{number}.jpg" for number in range(3) for host in hosts]
+    for among, most in ((urls, 2), ([url.replace("wikimedia", "example") for url in urls], 9)):
+        known = {f"https://{url.split('/')[2]}": Permission() for url in among}
+        schedule = Schedule(Limits(per_host=3), ignore_optout=False, permissions=known, hosts={})
+        for url in among:
+            schedule.add(Job(url, url))
+        now, given = time.monotonic(), 0
+        while schedule._next(now, now)[0] is not None:
+            given += 1
+        assert given == most
 
 
 def test_permissions_can_be_kept_from_one_call_to_the_next(site):

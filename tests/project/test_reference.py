@@ -335,6 +335,7 @@ def test_every_source_has_replies_and_tests():
         "folder",
         "url_list",
         "web_search",
+        "wikimedia_files",
     }
 
 

@@ -205,6 +205,22 @@ def test_the_card_tells_it_all(snapshot):
     assert snapshot.fingerprint in text
 
 
+def test_the_taxon_that_was_taken_is_told(snapshot):
+    """What a source took a word for stands in the credits and, once a class, in the card; nowhere else is a line."""
+    assert "was taken for" not in dataset_card.card_text(snapshot, PAGES)
+    taxon = "Daucus carota (Wild Carrot), species, taxon 76610"
+    origins = {
+        key: tuple(each.model_copy(update={"taxon": taxon, "source": "inaturalist"}) for each in found)
+        for key, found in snapshot.origins.items()
+    }
+    snapshot = snapshot.model_copy(update={"origins": origins})
+    assert {row.taxon for row in dataset_card.credits_rows(snapshot)} == {taxon}
+    text = dataset_card.card_text(snapshot, PAGES)
+    for label in snapshot.classes:
+        line = f"- At inaturalist, **{label}** was taken for Daucus carota"
+        assert text.count(line) == 1
+
+
 def test_unknown_licences_are_counted(snapshot):
     """A set with pictures of no stated licence is `other`, says how many, and what that means."""
     sha256 = snapshot.samples[0].sha256

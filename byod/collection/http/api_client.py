@@ -23,13 +23,15 @@ import tenacity
 import urllib3
 
 from byod.collection.http import parsing
+from byod.collection.http.api_reply import ApiReply as ApiReply
+from byod.collection.http.api_reply import Question, Tape
 from byod.collection.http.guard import PrivateAddress, chain
 from byod.collection.http.sockets import Allowance, limited
 from byod.schema import files
 from byod.schema.addresses import without_user
 from byod.schema.config import Settings
 from byod.schema.errors import KeyRefused, RateLimited, SourceError
-from byod.schema.records import Record
+from byod.schema.progress import Say, silent
 
 T = TypeVar("T")
 
@@ -41,31 +43,6 @@ MAX_WAIT = 60.0
 """Seconds byod waits when it is asked to; a longer wait is a rate limit and the source stops."""
 TRIES = 4
 DAY = timedelta(hours=24)
-
-
-class ApiReply(Record):
-    """The reply of an API: `headers` by their lower-case names; `remembered` when it came from the cache."""
-
-    status: int
-    headers: dict[str, str] = {}
-    body: bytes
-    remembered: bool = False
-
-    def parsed(self, source: str) -> Any:
-        """The body read as JSON.
-
-        Raises:
-            SourceError: it is something else.
-        """
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError) as error:
-            kind = "a web page" if self.body.lstrip()[:1] == b"<" else "something that is not JSON"
-            raise SourceError(f"{source} answered with {kind}; try again later") from error
-
-    def text(self) -> str:
-        """The body as text; bytes that are not UTF-8 become U+FFFD."""
-        return self.body.decode("utf-8", errors="replace")
 
 
 class TryAgain(Exception):  # noqa: N818 - reads as what happened
@@ -89,20 +66,24 @@ class RequestLimits(TypedDict, total=False):
     """Limits of a request.
 
     `secret` names the parameters that no cache key and no message may hold ("api_key" if nothing is said), `cache`
-    how long an answer is remembered (a day; None: not at all), `per_minute` how many requests the source takes.
+    how long an answer is remembered (a day; None: not at all), `per_minute` how many requests the source takes, and
+    `pace` under which name they are counted (the source's own).
     """
 
     headers: Mapping[str, str] | None
     secret: tuple[str, ...]
     cache: timedelta | None
     per_minute: int | None
+    pace: str
 
 
 class ApiClient:
     """Asks APIs for all sources of one collection; safe to use from several threads.
 
     `settings` gives keys, addresses and the User-Agent; `sleep` and `clock` are replaced in tests. `given` counts
-    what a source has offered for a class, for the sources whose terms cap it.
+    what a source has offered for a class, for the sources whose terms cap it. `tokens` holds what sources gave for
+    a key, and until when by `clock` it is good. `say` tells people what a source took their words for, once. With a
+    `tape` nothing is taken from the cache, and what it answers in a source's place is not remembered either.
     """
 
     def __init__(
@@ -112,12 +93,18 @@ class ApiClient:
         *,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        say: Say = silent,
+        tape: Tape | None = None,
     ) -> None:
         self.settings = settings
         self.session = session
         self.sleep = sleep
         self.clock = clock
         self.given: Counter[tuple[str, str]] = Counter()
+        self._tape = tape
+        self.tokens: dict[str, tuple[str, float]] = {}
+        self._say = say
+        self._said: set[str] = set()
         self._asked: defaultdict[str, deque[float]] = defaultdict(deque)
         self._lock = threading.Lock()
 
@@ -183,8 +170,8 @@ class ApiClient:
             return remembered
 
         def attempt() -> ApiReply:
-            self.take_turn(source, None if on_loopback(url) else how.get("per_minute"))
-            reply = self._request(url, params, source, headers)
+            self.take_turn(how.get("pace", source), None if on_loopback(url) else how.get("per_minute"))
+            reply = self.exchange(source, url, public, lambda: self._request(url, params, source, headers))
             if check is not None:
                 check(reply)
             refuse(reply, source, with_key=with_key)
@@ -229,7 +216,7 @@ class ApiClient:
             return float(tenacity.wait_exponential_jitter(initial=1, max=20, jitter=1)(state))
 
         retrying = tenacity.Retrying(
-            sleep=self.sleep,
+            sleep=self.sleep if self.live else _at_once,
             stop=tenacity.stop_after_attempt(TRIES),
             wait=pause,
             retry=worth_it,
@@ -240,9 +227,44 @@ class ApiClient:
         except TryAgain as busy:
             raise busy.error from busy
 
+    @property
+    def live(self) -> bool:
+        """True unless a recording answers in the place of the sources."""
+        return self._tape is None or self._tape.live
+
+    def say(self, line: str) -> None:
+        """Tell people something, the first time it is to be told."""
+        with self._lock:
+            if line in self._said:
+                return
+            self._said.add(line)
+        self._say(line)
+
+    def post(self, url: str, form: Params, *, source: str) -> ApiReply:
+        """Send a form and give back whatever is answered; nothing of it is remembered.
+
+        Raises:
+            TryAgain: no answer.
+            SourceError: one that is too large or too slow.
+        """
+        public = {name: value for name, value in form.items() if name not in ("client_id", "client_secret")}
+        return self.exchange(
+            source, url, public, lambda: self._request(url, {}, source, {}, form=form), method="POST"
+        )
+
+    def exchange(
+        self, source: str, url: str, public: Params, ask: Callable[[], ApiReply], *, method: str = "GET"
+    ) -> ApiReply:
+        """The reply to a question, which `ask` sends, by way of the tape if there is one."""
+        if self._tape is None:
+            return ask()
+        params = {name: str(value) for name, value in public.items()}
+        question = Question(source=source, method=method, path=urlsplit(url).path, params=params)
+        return self._tape.exchange(question, ask)
+
     def take_turn(self, source: str, per_minute: int | None) -> None:
         """Wait until fewer than `per_minute` requests lie within the last minute."""
-        if per_minute is None:
+        if per_minute is None or not self.live:
             return
         while True:
             with self._lock:
@@ -255,14 +277,25 @@ class ApiClient:
                 wait = 60 - (now - asked[0])
             self.sleep(wait)
 
-    def _request(self, url: str, params: Params, source: str, headers: Mapping[str, str]) -> ApiReply:
+    def _request(
+        self,
+        url: str,
+        params: Params,
+        source: str,
+        headers: Mapping[str, str],
+        *,
+        form: Params | None = None,
+    ) -> ApiReply:
         started = time.monotonic()
         try:
             with (
                 limited(Allowance(DEADLINE)),
-                self.session.get(
+                self.session.request(
+                    "GET" if form is None else "POST",
                     url,
                     params=dict(params),
+                    data=None if form is None else dict(form),
+                    allow_redirects=form is None,  # what a form holds is for this address alone
                     headers=dict(headers),
                     timeout=(10, 20),
                     stream=True,
@@ -277,7 +310,7 @@ class ApiClient:
 
     def recall(self, source: str, url: str, public: Params, age: timedelta | None) -> bytes | None:
         """The body remembered for a request, if it is no older than `age`."""
-        if age is None:
+        if age is None or self._tape is not None:
             return None
         path = self._place(source, url, public)
         try:
@@ -291,6 +324,8 @@ class ApiClient:
 
     def remember(self, source: str, url: str, public: Params, body: bytes) -> None:
         """Keep the body of an answer, written whole or not at all."""
+        if not self.live:
+            return
         path = self._place(source, url, public)
         path.parent.mkdir(parents=True, exist_ok=True)
         files.replace(path, body, mode=0o600)
@@ -299,6 +334,10 @@ class ApiClient:
         question = json.dumps([url, sorted((name, str(value)) for name, value in public.items())])
         name = hashlib.sha256(question.encode()).hexdigest()
         return self.settings.cache / "search" / source / name
+
+
+def _at_once(seconds: float) -> None:
+    """Wait for nothing: what answers is a recording."""
 
 
 def on_loopback(url: str) -> bool:

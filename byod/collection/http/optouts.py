@@ -59,9 +59,12 @@ class Permission:
         """The same permission with the reservations of a tdmrep.json."""
         return replace(self, reservations=reservations)
 
-    def refusal(self, url: str) -> tuple[Reason, str] | None:
-        """The reason not to fetch the URL for training, with a short detail; None when it may be fetched."""
-        if self.rules is not None and not self.rules.can_fetch(url, TOKEN):
+    def refusal(self, url: str, *, granted: bool = False) -> tuple[Reason, str] | None:
+        """The reason not to fetch the URL for training, with a short detail; None when it may be fetched.
+
+        For one that the site itself `granted`, its rules for crawlers do not count; what it says of training does.
+        """
+        if not granted and self.rules is not None and not self.rules.can_fetch(url, TOKEN):
             return Reason.ROBOTS, "robots.txt disallows it"
         parts = urlsplit(url)
         path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from html.parser import HTMLParser
 from typing import Any
 
 from byod.schema import names
@@ -16,6 +17,64 @@ from byod.schema.errors import SourceError
 MAX_ADDRESS = 8_000
 MAX_TEXT = 500
 _TAG = re.compile(r"<[^<>]*>")
+_HIDING = re.compile(
+    r"<(style|script|template)\b|<[^<>]*(display\s*:\s*none|visibility\s*:\s*hidden|\shidden\b)", re.I
+)
+_UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
+)
+
+
+class _Shown(HTMLParser):
+    """Takes from markup what a browser would not show: hidden elements, styles and scripts."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.parts: list[str] = []
+        self._open: list[tuple[str, bool]] = []
+
+    @classmethod
+    def of(cls, value: str) -> str:
+        """The markup without its hidden elements, tags and all."""
+        reader = cls()
+        reader.feed(value)
+        reader.close()
+        return "".join(reader.parts)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element and whether it is hidden, or stands in one that is."""
+        self.parts.append(" ")
+        if tag in _VOID:
+            return
+        hidden = tag in ("style", "script", "template") or any(
+            name == "hidden" or (name == "style" and _UNSEEN.search(value or "")) for name, value in attrs
+        )
+        self._open.append((tag, hidden or self._hidden))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close the innermost element of that name, and whatever was left open in it."""
+        self.parts.append(" ")
+        if tag in (name for name, _ in self._open):
+            while self._open.pop()[0] != tag:
+                pass
+
+    def handle_data(self, data: str) -> None:
+        """Keep words that are seen."""
+        if not self._hidden:
+            self.parts.append(data)
+
+    def handle_entityref(self, name: str) -> None:
+        """Keep an entity as it stands."""
+        self.handle_data(f"&{name};")
+
+    def handle_charref(self, name: str) -> None:
+        """Keep a character's number as it stands."""
+        self.handle_data(f"&#{name};")
+
+    @property
+    def _hidden(self) -> bool:
+        return bool(self._open) and self._open[-1][1]
 
 
 def rows(reply: Any, *path: str, source: str) -> list[dict[str, Any]]:
@@ -62,6 +121,12 @@ def address(value: object) -> str | None:
     return value
 
 
+def picture(value: object) -> str | None:
+    """The address of a picture: as `address`, and of the web; None for "x-raw-image:///…", "data:…" and the like."""
+    found = address(value)
+    return found if found and found.lower().startswith(("http://", "https://", "//")) else None
+
+
 def link(value: Any) -> str | None:
     """An address for people to follow: only http and https, since it ends as a link on byod's own pages."""
     found = address(value)
@@ -72,8 +137,11 @@ def text(value: Any, limit: int = MAX_TEXT) -> str | None:
     """Words in one line without markup and what nobody sees, cut at `limit` characters; None for none."""
     if not isinstance(value, str):
         return None
+    value = value[: 40 * limit]
+    if _HIDING.search(value):
+        value = _Shown.of(value)
     # entities first, so that "&lt;b&gt;" goes as well; cut before, so that a huge value costs nothing
-    plain = _TAG.sub(" ", html.unescape(_TAG.sub(" ", value[: 40 * limit])))
+    plain = _TAG.sub(" ", html.unescape(_TAG.sub(" ", value)))
     spaced = "".join(" " if sign.isspace() else sign for sign in plain if unicodedata.category(sign) != "Co")
     kept = names.visible(spaced, "")
     return " ".join(unicodedata.normalize("NFC", kept).split())[:limit].strip() or None

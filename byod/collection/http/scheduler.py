@@ -14,6 +14,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from byod.collection.http import source_limits
 from byod.collection.http.exchange import Body, Limits, Redirect
 from byod.collection.http.optouts import Permission
 from byod.schema.reasons import Reason
@@ -26,7 +27,8 @@ _POLL = 0.25
 class Job:
     """One address on its way: `url` as it was given, `target` where its redirects have led.
 
-    `spent` seconds of its deadline are used; it was asked `tried` times and is not asked before `ready_at`.
+    `spent` seconds of its deadline are used; it was asked `tried` times and is not asked before `ready_at`. A
+    `granted` one was given to be fetched, so that the crawling rules of its site do not count for it.
     """
 
     url: str
@@ -35,6 +37,7 @@ class Job:
     tried: int = 0
     spent: float = 0.0
     ready_at: float = 0.0
+    granted: bool = False
 
     @property
     def origin(self) -> str:
@@ -186,7 +189,9 @@ class Schedule:
                     detail = f"more than {self._limits.redirects} redirects"
                     outcome = Miss(url=job.url, reason=Reason.REDIRECTS, detail=detail)
                 else:
+                    before = job.origin
                     job.target, job.tried = outcome.url, 0
+                    job.granted = job.granted and job.origin == before
                     self.add(job, first=True)
                     return None
             elif isinstance(outcome, Miss):
@@ -224,8 +229,8 @@ class Schedule:
         site = self._sites.get(origin)
         if site is None:
             parts = urlsplit(origin)
-            # http and https of one name are one host; another port is another server.
-            name = (parts.hostname or "") if parts.port in (None, 80, 443) else parts.netloc
+            # http and https of one name are one host, and so are all of one site; another port is another server.
+            name = source_limits.site(parts.hostname or "") if parts.port in (None, 80, 443) else parts.netloc
             host = self._hosts.setdefault(name, Host(name))
             known = Permission() if self._ignore_optout else self._permissions.get(origin)
             site = self._sites[origin] = Site(origin, host, known)
@@ -251,7 +256,7 @@ class Schedule:
         if host.down is not None or host.parked_until - now > self._limits.max_park:
             return self._give_up(host, now), now
         wake = max(host.parked_until, host.next_start)
-        if host.running >= self._limits.per_host:
+        if host.running >= source_limits.connections(host.name, self._limits.per_host):
             return None, never
         if wake > now:
             return None, wake
@@ -275,7 +280,7 @@ class Schedule:
         permission = site.permission
         if isinstance(permission, Miss):
             return Refused(job, permission.model_copy(update={"url": job.url}))
-        refusal = permission.refusal(job.target) if permission else None
+        refusal = permission.refusal(job.target, granted=job.granted) if permission else None
         if refusal is not None:
             return Refused(job, Miss(url=job.url, reason=refusal[0], detail=refusal[1]))
         site.host.running += 1

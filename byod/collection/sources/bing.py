@@ -16,12 +16,13 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from byod.collection.http import parsing
 from byod.collection.http.api_client import DAY, ApiClient
+from byod.collection.http.source_limits import LIMITS
 from byod.collection.sources.web_search import Browser, unproven
 from byod.schema.errors import Filtered, RateLimited, SourceError
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
 
 NAME = "bing"
-PAGE = 35
+PAGE = LIMITS[NAME].page_size
 PAGES = 25
 LICENCES = {Policy.OPEN: "license-L2_L3_L5_L6", Policy.COMMERCIAL: "license-L2_L3"}
 """Bing's own filters: free to modify, share and use; the same, also commercially."""
@@ -43,7 +44,7 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
         found = images.page(query, options, first)
         before = rank
         for row in found:
-            url = parsing.address(row.get("murl"))
+            url = parsing.picture(row.get("murl"))
             if url is not None and url not in seen:
                 seen.add(url)
                 yield _candidate(url, row, query, rank)

@@ -5,54 +5,60 @@ API: https://www.mediawiki.org/wiki/API:Search and https://www.mediawiki.org/wik
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urljoin
 
 from byod.collection.http import mediawiki, parsing
 from byod.collection.http.api_client import ApiClient
+from byod.collection.http.source_limits import LIMITS
+from byod.collection.sources import wikimedia_files
 from byod.images.picture_types import MEDIA_TYPES
 from byod.schema import licences
 from byod.schema.records import Candidate, Query, SearchOptions
 
 NAME = "commons"
-HUGE_BYTES = 8_000_000
-HUGE_SIDE = 4000
-THUMB = 1920
-"""Width asked for instead of a huge original; Commons makes only certain widths, this is one."""
-ABOUT = "LicenseShortName|LicenseUrl|License|Artist|Credit|ObjectName"
-SMALL_SEARCH = 1000
+LIMIT = LIMITS[NAME]
+REACH = LIMIT.reach or 0
 """Answers a search is followed for: the API refuses offsets above 10,000, and far ones are off the mark."""
+ABOUT = "LicenseShortName|LicenseUrl|License|Artist|Attribution|ObjectName"
 _TAKEN = frozenset(MEDIA_TYPES.values())
+_LINK = re.compile(r"<a\s[^<>]*?href\s*=\s*[\"']([^\"'<>]{1,2000})[\"']", re.IGNORECASE)
 
 
 def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what Commons finds for a query in the order of its search, a batch at a time.
 
     Raises:
+        ContactMissing: no contact is set.
         RateLimited: Commons asks for a longer pause.
         SourceError: it answers with an error of its own.
     """
     rank = 0
-    for batch in _batches(query, client):
+    seen: set[str] = set()
+    for batch in _batches(query.terms[:250], client):
         for page in batch:
             candidate = _candidate(page, query, options, rank)
-            if candidate is not None:
+            if candidate is not None and candidate.url not in seen:
+                seen.add(candidate.url)
                 yield candidate
                 rank += 1
 
 
-def _batches(query: Query, client: ApiClient) -> Iterator[list[dict[str, Any]]]:
+def _batches(words: str, client: ApiClient) -> Iterator[list[dict[str, Any]]]:
     """The pages of each batch of the search, whole: the API may spread one batch over several replies."""
     params: dict[str, str | int] = {
         "action": "query",
         "generator": "search",
-        "gsrsearch": f"filetype:bitmap {query.terms[:250]}",
+        "gsrsearch": f"filetype:bitmap {words}",
         "gsrnamespace": 6,
-        "gsrlimit": 50,
+        "gsrlimit": LIMIT.page_size,
         "prop": "imageinfo",
         "iiprop": "url|size|mime|user|extmetadata|mediatype",
         "iiextmetadatafilter": ABOUT,
-        "iiurlwidth": THUMB,
+        "iiurlwidth": wikimedia_files.THUMB,
     }
     url = f"{client.settings.base(NAME, 'https://commons.wikimedia.org')}/w/api.php"
     goes_on: dict[str, str | int] = {}
@@ -73,7 +79,7 @@ def _batches(query: Query, client: ApiClient) -> Iterator[list[dict[str, Any]]]:
             if isinstance(value, str | int)
         }
         # a server that sends byod round in a circle ends the search
-        if not goes_on or repr(goes_on) in asked or int(goes_on.get("gsroffset", 0)) >= SMALL_SEARCH:
+        if not goes_on or repr(goes_on) in asked or int(goes_on.get("gsroffset", 0)) >= REACH:
             return
         asked.add(repr(goes_on))
 
@@ -83,35 +89,66 @@ def _candidate(page: Mapping[str, Any], query: Query, options: SearchOptions, ra
     image = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
     if str(image.get("mime")) not in _TAKEN or image.get("mediatype", "BITMAP") != "BITMAP":
         return None
-    url, width, height = _best(image, options)
+    url, (width, height), instead = _best(image, options)
     if url is None:
         return None
     about = {name: parsing.within(image, "extmetadata", name, "value") for name in ABOUT.split("|")}
     licence = licences.from_url(about["LicenseUrl"]) or licences.from_name(about["LicenseShortName"])
+    creator = parsing.text(about["Artist"]) or parsing.text(image.get("user"))
+    title = parsing.text(about["ObjectName"]) or parsing.text(page.get("title"))
     return query.candidate(
         NAME,
         url,
         rank,
         page=parsing.link(image.get("descriptionurl")),
-        title=parsing.text(about["ObjectName"]) or parsing.text(page.get("title")),
-        creator=parsing.text(about["Artist"]) or parsing.text(image.get("user")),
+        title=title,
+        creator=creator,
+        creator_url=_creator_link(about["Artist"]),
         licence=licence,
         licence_url=(parsing.link(about["LicenseUrl"]) or licences.url(licence)) if licence else None,
-        attribution=parsing.text(about["Credit"]),
+        attribution=parsing.text(about["Attribution"], 1000) or _credit(title, creator, licence),
         width=width,
         height=height,
+        instead=instead,
     )
 
 
-def _best(image: Mapping[str, Any], options: SearchOptions) -> tuple[str | None, int | None, int | None]:
-    """(address, width, height) of the original, or of its 1920 px thumb where the original is huge."""
-    url = parsing.address(image.get("url"))
-    width, height = parsing.number(image.get("width")), parsing.number(image.get("height"))
-    size = parsing.number(image.get("size")) or 0
-    thumb = parsing.address(image.get("thumburl"))
+def _creator_link(artist: object) -> str | None:
+    """The page that the creator's name leads to; Commons leaves the scheme, or its own host, out of many."""
+    found = _LINK.search(artist[:20_000]) if isinstance(artist, str) else None
+    if found is None:
+        return None
+    return parsing.link(urljoin("https://commons.wikimedia.org/", html.unescape(found[1])))
+
+
+def _credit(title: str | None, creator: str | None, licence: str | None) -> str | None:
+    """The credit line of a file whose page asks for no wording of its own."""
+    known = licences.licence(licence)
+    if creator is None or known is None:
+        return None
+    named = f"\u201c{title[:200]}\u201d by " if title else ""
+    return f"{named}{creator}, {known.name}, via Wikimedia Commons"
+
+
+def _best(
+    image: Mapping[str, Any], options: SearchOptions
+) -> tuple[str | None, tuple[int | None, int | None], tuple[str, ...]]:
+    """(address, (width, height), addresses instead) of the original, or of its 1920 px thumb where it is huge."""
+    url, thumb = _address(image.get("url")), _address(image.get("thumburl"))
+    size = wikimedia_files.Size(
+        parsing.number(image.get("width")),
+        parsing.number(image.get("height")),
+        parsing.number(image.get("size")),
+    )
     small = (parsing.number(image.get("thumbwidth")), parsing.number(image.get("thumbheight")))
-    huge = size > HUGE_BYTES or max(width or 0, height or 0) > HUGE_SIDE
-    large_enough = min(small[0] or THUMB, small[1] or THUMB) >= options.min_side
-    if thumb is not None and (url is None or (huge and large_enough)):
-        return thumb, *small
-    return url, width, height
+    large_enough = (
+        min(small[0] or wikimedia_files.THUMB, small[1] or wikimedia_files.THUMB) >= options.min_side
+    )
+    if thumb is not None and (url is None or (size.huge and large_enough)):
+        return thumb, small, () if url in (None, thumb) else (url,)
+    return url, (size.width, size.height), (thumb,) if thumb and thumb != url and large_enough else ()
+
+
+def _address(stated: object) -> str | None:
+    found = parsing.picture(stated)
+    return wikimedia_files.one_address(found) if found else None

@@ -16,12 +16,13 @@ from ddgs.utils import _extract_vqd
 
 from byod.collection.http import parsing
 from byod.collection.http.api_client import DAY, ApiClient, ApiReply
+from byod.collection.http.source_limits import LIMITS
 from byod.collection.sources.web_search import Browser, unproven
 from byod.schema.errors import Filtered, RateLimited, SourceError
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
 
 NAME = "duckduckgo"
-PAGE = 100
+PAGE = LIMITS[NAME].page_size
 PAGES = 10
 LICENCES = {Policy.OPEN: "Modify", Policy.COMMERCIAL: "ModifyCommercially"}
 REGIONS = {"en": "us-en", "de": "de-de", "fr": "fr-fr", "es": "es-es", "it": "it-it", "nl": "nl-nl"}
@@ -42,7 +43,7 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
         found = images.page(query, options, offset)
         before = rank
         for row in found:
-            url = parsing.address(row.get("image"))
+            url = parsing.picture(row.get("image"))
             if url is not None and url not in seen:
                 seen.add(url)
                 yield _candidate(url, row, query, rank)

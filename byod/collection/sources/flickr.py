@@ -12,15 +12,21 @@ from typing import Any
 
 from byod.collection.http import parsing
 from byod.collection.http.api_client import ApiClient, ApiReply, TryAgain
+from byod.collection.http.source_limits import LIMITS
 from byod.schema import licences
 from byod.schema.errors import Filtered, KeyMissing, KeyRefused, SourceError
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
 
 NAME = "flickr"
-PER_PAGE = 250
-REACH = 4_000
-SIZES = ("l", "h", "k", "c", "z", "o", "m")
-"""Suffixes of the sizes in the order they are preferred: 1024, 1600, 2048, 800, 640 px, original, 500 px."""
+LIMIT = LIMITS[NAME]
+PER_PAGE = LIMIT.page_size
+REACH = LIMIT.reach or 0
+SIZES = ("l", "c", "z", "m", "h", "k", "o")
+"""Suffixes of the sizes in the order they are preferred: 1024, 800, 640, 500 px, then 1600, 2048 and the original.
+
+Since May 2025 the sizes above 1024 px of free accounts are closed, though the API goes on stating them.
+"""
+OPEN = SIZES[:4]
 EXTRAS = ",".join(("license", "owner_name", *(f"url_{size}" for size in SIZES)))
 
 
@@ -92,7 +98,7 @@ def _parameters(
         "text": query.terms,
         "sort": "relevance",
         "media": "photos",
-        "content_type": 1,
+        "content_types": 0,
         "safe_search": 1 if options.safe else 3,
         "extras": EXTRAS,
         "per_page": PER_PAGE,
@@ -104,7 +110,9 @@ def _parameters(
 def _request(question: Mapping[str, str | int], key: str, client: ApiClient) -> Any:
     base = client.settings.base(NAME, "https://api.flickr.com")
     params = {**question, "api_key": key, "format": "json", "nojsoncallback": 1}
-    return client.get_json(f"{base}/services/rest/", params, source=NAME, per_minute=60, check=_check)
+    return client.get_json(
+        f"{base}/services/rest/", params, source=NAME, per_minute=LIMIT.per_minute, check=_check
+    )
 
 
 def _check(reply: ApiReply) -> None:
@@ -125,13 +133,15 @@ def _check(reply: ApiReply) -> None:
 def _candidate(
     row: Mapping[str, Any], table: Mapping[str, str], query: Query, options: SearchOptions, rank: int
 ) -> Candidate | None:
-    size = _size(row, options)
-    if size is None:
+    sizes = _sizes(row, options)
+    if not sizes:
         return None
+    size = sizes[0]
     owner, number = parsing.identity(row.get("owner")), parsing.identity(row.get("id"))
     licence = table.get(parsing.identity(row.get("license")) or "")
     return Candidate(
-        url=str(parsing.address(row.get(f"url_{size}"))),
+        url=str(parsing.picture(row.get(f"url_{size}"))),
+        instead=tuple(str(parsing.picture(row.get(f"url_{other}"))) for other in sizes[1:]),
         label=query.label,
         source=NAME,
         terms=query.terms,
@@ -148,13 +158,16 @@ def _candidate(
     )
 
 
-def _size(row: Mapping[str, Any], options: SearchOptions) -> str | None:
-    """The most handy size that is large enough, or the largest there is; None when no address is given."""
-    offered = [size for size in SIZES if parsing.address(row.get(f"url_{size}"))]
+def _sizes(row: Mapping[str, Any], options: SearchOptions) -> list[str]:
+    """The sizes to ask for in turn: those large enough, the open ones first, then the largest open one there is."""
+    offered = [size for size in SIZES if parsing.picture(row.get(f"url_{size}"))]
 
     def side(size: str) -> int:
         sides = (parsing.number(row.get(f"width_{size}")), parsing.number(row.get(f"height_{size}")))
         return min(each or 0 for each in sides)
 
     enough = [size for size in offered if side(size) >= options.min_side]
-    return enough[0] if enough else max(offered, key=side, default=None)
+    if not enough:
+        return [max(offered, key=side)] if offered else []
+    way_back = [size for size in offered if size in OPEN][:1]
+    return list(dict.fromkeys([*enough[:2], *way_back]))

@@ -11,11 +11,15 @@ from typing import Any
 
 from byod.collection.http import parsing
 from byod.collection.http.api_client import ApiClient, ApiReply
+from byod.collection.http.source_limits import LIMITS
 from byod.schema.errors import Filtered, KeyMissing, KeyRefused, RateLimited, SourceError
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
 
 NAME = "google"
-PAGES = 10
+LIMIT = LIMITS[NAME]
+PAGES = (LIMIT.reach or 0) // LIMIT.page_size
+EMPTY = "hasn't returned any results"
+"""What SerpApi says when Google found nothing, or when it gave nothing this time: in 2026 that was one in ten."""
 LICENCES = {Policy.OPEN: "fm", Policy.COMMERCIAL: "fmc"}
 """SerpApi's `licenses`: free to use, share or modify; the same, also commercially."""
 
@@ -65,7 +69,9 @@ def _request(query: Query, options: SearchOptions, page: int, key: str, client: 
     if query.language:
         params["hl"] = query.language
     base = client.settings.base(NAME, client.settings.base("serpapi", "https://serpapi.com"))
-    return client.get_json(f"{base}/search.json", params, source=NAME, check=_check)
+    return client.get_json(
+        f"{base}/search.json", params, source=NAME, per_minute=LIMIT.per_minute, check=_check
+    )
 
 
 def _check(reply: ApiReply) -> None:
@@ -79,13 +85,16 @@ def _check(reply: ApiReply) -> None:
     if reply.status != 200:
         return
     words = parsing.text(parsing.within(reply.parsed(NAME), "error"), 200)
-    if words is not None and "hasn't returned any results" not in words:
+    empty = words is not None and EMPTY in words
+    if empty and reply.remembered:
+        raise SourceError("google: nothing was found last time")  # which is no reason not to ask again
+    if words is not None and not empty:
         raise SourceError(f"google: SerpApi rejected the request ({words})")
 
 
 def _candidate(row: Mapping[str, Any], query: Query, rank: int) -> Candidate | None:
     # the thumbnail is no picture to learn from, and no stand-in for an original that is not offered
-    url = parsing.address(row.get("original"))
+    url = parsing.picture(row.get("original"))
     if url is None:
         return None
     return query.candidate(

@@ -15,11 +15,11 @@ from urllib.parse import urljoin, urlsplit
 import primp
 
 from byod.collection.http import api_client, guard, parsing
+from byod.collection.http.source_limits import LIMITS
 from byod.schema.addresses import without_user
 from byod.schema.errors import RateLimited, SourceError
 from byod.schema.records import Policy
 
-PER_MINUTE = 30
 REDIRECTS = 3
 LIMIT_STATUSES = (202, 403, 418, 429)
 """What the searches answer when they accept no more searches."""
@@ -41,7 +41,8 @@ class Browser:
             follow_redirects=False,
             headers=dict(headers),
         )
-        self._refuse_private_host(base)
+        if client.live:
+            self._refuse_private_host(base)
 
     def get(self, url: str, params: Mapping[str, str]) -> api_client.ApiReply:
         """One whole answer with status 200.
@@ -52,7 +53,9 @@ class Browser:
         """
 
         def attempt() -> api_client.ApiReply:
-            self.client.take_turn(self.source, None if api_client.on_loopback(url) else PER_MINUTE)
+            self.client.take_turn(
+                self.source, None if api_client.on_loopback(url) else LIMITS[self.source].per_minute
+            )
             reply = self._follow(url, params)
             wait = parsing.retry_after(reply.headers.get("retry-after"))
             if reply.status in LIMIT_STATUSES:
@@ -89,6 +92,10 @@ class Browser:
         return other.scheme == "https" and (other.hostname == site or other.hostname.endswith(f".{site}"))
 
     def _once(self, url: str, params: Mapping[str, str]) -> api_client.ApiReply:
+        public = {name: value for name, value in params.items() if name != "vqd"}
+        return self.client.exchange(self.source, url, public, lambda: self._send(url, params))
+
+    def _send(self, url: str, params: Mapping[str, str]) -> api_client.ApiReply:
         try:
             response: Any = self.primp.get(url, params=dict(params), stream=True)
             body = bytearray()

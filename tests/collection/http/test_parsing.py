@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from byod.collection.http import parsing
 from byod.collection.http.parsing import retry_after
 
 
@@ -43,3 +44,38 @@ def test_any_retry_after_is_read_without_trouble(value):
     """Whatever a server sends, the wait is none or not negative."""
     wait = retry_after(value)
     assert wait is None or wait >= 0
+
+
+@pytest.mark.parametrize(
+    ("markup", "seen"),
+    [
+        ('<i>Night</i><div style="display: none;">label QS:Len,"Night"</div>', "Night"),
+        ("<span style='color:red;DISPLAY:NONE'>a<b>b</b></span>c", "c"),
+        ("a<div hidden>b<div>c</div>d</div>e", "a e"),
+        ("<style>.x{color:red}</style>Ada<script>x()</script>", "Ada"),
+        ('<p style="visibility:hidden">a', None),
+        ('a<br style="display:none">b &amp; c &#38; d', "a b & c & d"),
+        ('<div style="display:none">a</p>b</div>c', "c"),
+        ("the hidden path", "the hidden path"),
+        ("display: none", "display: none"),
+    ],
+)
+def test_what_a_browser_does_not_show_is_no_text(markup, seen):
+    """Hidden elements, styles and scripts leave no words; what is shown stays."""
+    assert parsing.text(markup) == seen
+
+
+@settings(max_examples=50)
+@given(st.text(alphabet="<>/abdivspan style='\"display:none;hidden&#38", max_size=120))
+def test_any_markup_is_read_without_trouble(markup):
+    """No markup, however broken, is an error."""
+    parsing.text(f"<span style='display:none'>{markup}")
+
+
+@pytest.mark.parametrize(
+    "no_address", ["x-raw-image:///1", "data:image/png;base64,x", "ftp://a/1.jpg", "a.jpg", 5]
+)
+def test_the_address_of_a_picture_is_of_the_web(no_address):
+    """What stands in the place of an address and is none of the web is no picture; protocol-relative ones are."""
+    assert parsing.picture(no_address) is None
+    assert parsing.picture("//a.example/1.jpg") == "//a.example/1.jpg"

@@ -21,47 +21,69 @@ def works(count, **how):
 
 
 def test_openverse_without_a_token(web):
-    """Anonymous pages are of 20 works, and 240 works are all there are."""
+    """Anonymous pages are of 20 works, and 240 works are all that one question shows."""
     web.offer("brokkoli", *works(400))
     candidates = found("openverse", client_of(web), wanted=1000)
     assert len(candidates) == 240
-    assert len(web.asked) == 12
+    assert len(web.asked) == 24
     assert {asked.params["page_size"] for asked in web.asked} == {"20"}
+    assert [asked.params.get("category") for asked in web.asked] == ["photograph"] * 12 + [None] * 12
     assert "authorization" not in web.asked[0].headers
 
 
-def test_openverse_with_a_token(web):
-    """A token is sent as a bearer and makes the pages larger; 240 works stay all there are."""
+def test_openverse_shows_photographs_first(web):
+    """What Openverse says is a photograph comes first, and what it says nothing of after it, each once."""
+    drawn = Work(url="https://a.example/2.jpg", extra={"category": None})
+    web.offer("brokkoli", drawn, Work(url="https://a.example/1.jpg"))
+    assert [one.url[-5] for one in found("openverse", client_of(web))] == ["1", "2"]
+
+
+@pytest.mark.parametrize("wanted", [10, 40, 200, 1000])
+def test_openverse_with_a_token(web, wanted):
+    """A token is sent as a bearer; its pages are as large as the server allows, whatever is wanted."""
     web.offer("brokkoli", *works(400))
-    candidates = found("openverse", client_of(web, OPENVERSE_TOKEN=KEY), wanted=1000)
-    assert len(candidates) == 240
-    assert len(web.asked) == 1
+    client = client_of(web, OPENVERSE_TOKEN=KEY)
+    assert len(found("openverse", client, wanted=wanted)) == 240
+    assert {asked.params["page_size"] for asked in web.asked} == {"48"}
+    assert len(web.asked) == 10
     assert web.asked[0].headers["authorization"] == f"Bearer {KEY}"
 
 
 def test_openverse_with_a_wrong_token(web):
-    """A token that is refused is said so; a refusal without a token asks for one."""
+    """A token that is refused is said so; a refusal without a token asks for a key."""
     _, error = ended("openverse", client_of(web, OPENVERSE_TOKEN="old"))
     assert error.word == "key refused"
+    assert "Invalid token." in str(error)
     web.answer_next("/v1/images/", Answer(401, "{}"))
     _, error = ended("openverse", client_of(web))
     assert type(error) is errors.SourceError
-    assert "BYOD_OPENVERSE_TOKEN" in str(error)
+    assert "BYOD_OPENVERSE_CLIENT_ID" in str(error)
 
 
 def test_openverse_stops_before_the_allowance_is_overdrawn(web):
     """The allowance that a reply tells of is read: nothing is asked that must be refused."""
     web.offer("brokkoli", *works(60))
-    headers = {"X-RateLimit-Limit-anon_sustained": "200/day", "X-RateLimit-Available-anon_sustained": "0"}
-    page = Answer(
-        body=json.dumps({"page_count": 3, "results": [{"url": "https://a.example/1.jpg"}]}), headers=headers
-    )
-    web.answer_next("/v1/images/", page)
+    web.answer_next("/v1/images/", openverse_page({}))
     count, error = ended("openverse", client_of(web))
     assert (count, error.word) == (1, "rate-limited")
     assert "200/day" in str(error)
-    assert "BYOD_OPENVERSE_TOKEN" in str(error)
+    assert "BYOD_OPENVERSE_CLIENT_ID" in str(error)
     assert len(web.asked) == 1
+
+
+@pytest.mark.parametrize("cached", [{"Age": "84249"}, {"cf-cache-status": "HIT"}])
+def test_openverse_believes_no_stranger_s_allowance(web, cached):
+    """What a reply out of a cache says of allowances is about somebody else, and stops nothing."""
+    web.offer("brokkoli", *works(60))
+    web.answer_next("/v1/images/", openverse_page(cached))
+    assert len(found("openverse", client_of(web))) == 61
+
+
+def openverse_page(headers):
+    """A first page of three whose headers say that the day's allowance is used up."""
+    spent = {"X-RateLimit-Limit-anon_sustained": "200/day", "X-RateLimit-Available-anon_sustained": "0"}
+    body = {"page_count": 3, "results": [{"url": "https://a.example/1.jpg"}]}
+    return Answer(body=json.dumps(body), headers=spent | headers)
 
 
 def test_openverse_says_which_allowance_is_used_up(web):

@@ -1,0 +1,67 @@
+"""Another size of the same picture, where the one that was asked for first is dead, closed or too large.
+
+Sources state several addresses of a picture. What its owners do not want used for training is not asked for in another
+size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import TypeVar
+
+from byod.schema.reasons import Reason
+from byod.schema.records import Candidate, Fetched, Miss
+
+T = TypeVar("T")
+Outcome = tuple[Fetched | Miss, T | None]
+
+REASONS = frozenset(
+    {
+        *(Reason.NOT_FOUND, Reason.FORBIDDEN, Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.HTTP_ERROR),
+        *(Reason.TOO_LARGE, Reason.EMPTY, Reason.REDIRECTS),
+    }
+)
+"""Why an address gave nothing, where another of the same picture may give something."""
+
+
+def with_way_back(
+    candidates: Iterable[Candidate], fetch: Callable[[Iterable[str]], Generator[Outcome[T], None, None]]
+) -> Generator[Outcome[T], None, None]:
+    """The outcome of each candidate, under its own address, wherever its picture came from in the end.
+
+    `fetch` gives the outcome of each address. Other sizes are asked for once all first addresses have been; where none
+    of them gives a picture, the outcome is that of the first.
+    """
+    others: dict[str, list[str]] = {}
+    missed: dict[str, Outcome[T]] = {}
+
+    def first() -> Iterator[str]:
+        for candidate in candidates:
+            others[candidate.url] = list(candidate.instead)
+            yield candidate.url
+
+    def next_address(url: str, outcome: Fetched | Miss) -> bool:
+        return isinstance(outcome, Miss) and outcome.reason in REASONS and bool(others.get(url))
+
+    with contextlib.closing(fetch(first())) as outcomes:
+        for outcome, value in outcomes:
+            if next_address(outcome.url, outcome):
+                missed[outcome.url] = (outcome, value)
+            else:
+                yield outcome, value
+    waiting = list(missed)
+    while waiting:
+        asked: dict[str, list[str]] = {}
+        for url in waiting:
+            asked.setdefault(others[url].pop(0), []).append(url)
+        waiting = []
+        with contextlib.closing(fetch(asked)) as outcomes:
+            for outcome, value in outcomes:
+                for url in asked[outcome.url]:
+                    if isinstance(outcome, Fetched):
+                        yield outcome.model_copy(update={"url": url}), value
+                    elif next_address(url, outcome):
+                        waiting.append(url)
+                    else:
+                        yield missed[url]
