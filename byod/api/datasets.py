@@ -38,7 +38,8 @@ from byod.schema.picture_files import told_to_follow
 from byod.schema.progress import Say
 from byod.schema.reasons import Reason, Retry
 from byod.schema.recipe import Recipe
-from byod.schema.records import Candidate, Fetched, Miss, Record, SearchOptions, Snapshot
+from byod.schema.records import Candidate, Fetched, Miss, Query, Record, Snapshot
+from byod.schema.search_words import NONE
 from byod.schema.task import Labels
 from byod.tasks import TASKS
 
@@ -90,8 +91,7 @@ def finish(dataset: Dataset) -> Snapshot:
 
 def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
     """Search, download, check and de-duplicate until every class of the recipe has its pictures."""
-    for name in recipe.sources:
-        source_list.get(name)  # an unknown or refused source is said before anything is written
+    check_sources(recipe)
     with _collecting(folder, recipe, web.ignore_optout, say) as dataset:
         recipe, candidates = dataset.recipe, dataset.catalog.candidates  # classes may have been made by hand
         for label in recipe.classes:
@@ -105,6 +105,22 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
         collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
         collection.run(_candidate_search(recipe, web.settings, known, candidates.stopped))
         return finish(dataset)
+
+
+def check_sources(recipe: Recipe) -> None:
+    """See that there are the sources that a recipe names, and that it does not ask one the same for all classes.
+
+    Raises:
+        UsageError: there is no such source, or byod does not offer it.
+    """
+    for name in recipe.sources:
+        source_list.get(name)
+        query = recipe.of_source(name).query
+        if isinstance(query, str) and query and "{words}" not in query and len(recipe.classes) > 1:
+            raise UsageError(
+                f"{recipes.FILE}: [sources.{name}] query is the same for {len(recipe.classes)} classes; write {{words}}"
+                ' where the words of a class are to stand, or one for each class: query = { cat = "…", dog = "…" }'
+            )
 
 
 def collect_list(file: Path, folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
@@ -265,7 +281,7 @@ def _collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> 
     """A dataset ready to collect into: what may turn out otherwise this time is open again."""
     with Dataset.create(folder, recipe, TASKS) as dataset:
         say_changes(sync(dataset), say)
-        options, candidates = _search_options(dataset.recipe), dataset.catalog.candidates
+        options, candidates = dataset.recipe.search_options(), dataset.catalog.candidates
         with dataset.catalog.transaction():
             candidates.retry(Retry.NEXT_RUN)
             if ignore_optout:
@@ -277,7 +293,7 @@ def _collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> 
 
 def _take(candidates: Iterable[Candidate], dataset: Dataset, fetch: Fetch, watch: Watch) -> Snapshot:
     """Collect listed pictures: their labels become classes, and there is no limit to a class."""
-    options = _search_options(dataset.recipe)
+    options = dataset.recipe.search_options()
     labelled = (_labelled(candidate, dataset) for candidate in candidates)
     collection = Collection(dataset, fetch, watch, per_class=None)
     collection.take((candidate, refusal(candidate, options)) for candidate in labelled)
@@ -293,23 +309,32 @@ def _labelled(candidate: Candidate, dataset: Dataset) -> Candidate:
     return candidate.model_copy(update={"label": folder})
 
 
-def _search_options(recipe: Recipe) -> SearchOptions:
-    return SearchOptions(policy=recipe.license, wanted=recipe.per_class, min_side=recipe.min_side)
+def _queries(recipe: Recipe) -> dict[str, list[Query]]:
+    """The queries of each class as somebody typed them; its meaning goes with the first of its words, which was read."""
+    words_in = None if recipe.words_in == NONE else recipe.words_in
+    queries = {}
+    for folder, entry in recipe.classes.items():
+        meaning = entry.meaning if entry.meaning is not None and entry.meaning.known else None
+        language = words_in if meaning is None else meaning.language or None
+        item = None if meaning is None else meaning.item
+        first, *others = (
+            Query(label=folder, terms=terms, language=language, item=item) for terms in entry.words
+        )
+        queries[folder] = [first.model_copy(update={"meaning": meaning}), *others]
+    return queries
 
 
 def _candidate_search(
     recipe: Recipe, settings: Settings, known: Mapping[str, set[str]], ended: Callable[..., None]
 ) -> CandidateSearch:
-    queries = {folder: entry.queries or (entry.name,) for folder, entry in recipe.classes.items()}
-    client = ApiClient(settings, guard.session(settings))
     return CandidateSearch(
-        queries,
-        recipe.sources,
-        _search_options(recipe),
-        client,
+        _queries(recipe),
+        {name: recipe.search_options(name) for name in recipe.sources},
+        ApiClient(settings, guard.session(settings)),
         known=known,
         language_codes=recipe.languages,
         ended=ended,
+        own_queries={name: recipe.of_source(name).query for name in recipe.sources},
     )
 
 

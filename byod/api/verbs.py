@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
-from byod.api import datasets
+from byod.api import class_words, datasets
 from byod.api import plan as plans
 from byod.api.dataset_object import Dataset, dataset_with
-from byod.api.plan import LimitOptions, Terms, folder_given
+from byod.api.plan import CollectOptions, Terms, folder_given
 from byod.api.progress_display import ProgressDisplay, progress_display
 from byod.api.run_object import Run
+from byod.collection import stock_hosts
+from byod.collection.meanings import Choose
 from byod.dataset import dataset_list
 from byod.schema import recipe as recipes
 from byod.schema.config import Settings
@@ -58,7 +60,7 @@ def collect(
     max_side: int | None = None,
     recipe: str | Path | None = None,
     progress: bool = True,
-    **limits: Unpack[LimitOptions],
+    **options: Unpack[CollectOptions],
 ) -> Preview: ...
 @overload
 def collect(
@@ -76,7 +78,7 @@ def collect(
     dry_run: Literal[False] = False,
     ignore_optout: bool = False,
     progress: bool = True,
-    **limits: Unpack[LimitOptions],
+    **options: Unpack[CollectOptions],
 ) -> Dataset: ...
 def collect(
     *classes: str,
@@ -93,7 +95,7 @@ def collect(
     dry_run: bool = False,
     ignore_optout: bool = False,
     progress: bool = True,
-    **limits: Unpack[LimitOptions],
+    **options: Unpack[CollectOptions],
 ) -> Dataset | Preview:
     """Search, download, check and de-duplicate pictures of classes, and fill class folders with them.
 
@@ -114,8 +116,12 @@ def collect(
         dry_run: search only, and return what would be fetched; nothing is written.
         ignore_optout: fetch also what its owners do not want used for training.
         progress: show lines and a live table; False sends the lines to the logger `byod`.
-        limits: `deadline` (seconds for a request), `max_bytes`, `redirects`, `per_host`, `delay` (seconds between
-            requests to one host) and `workers` of the download.
+        options: what words mean: `words_in` (the code of their language), `meanings` (items of Wikidata by class, like
+            `{"brokkoli": "Q47722"}`), `choose` (a function that is asked which of several meanings a word has). Which
+            pictures are wanted, where a source can tell: `kind` (`photo`, `drawing` or `any`), `safe` (`on`, `moderate`
+            or `off`), `size`, `age`, `colour`; and from which sites none is: `exclude_hosts`. Limits of the download:
+            `deadline` (seconds for a request), `max_bytes`, `redirects`, `per_host`, `delay` (seconds between requests
+            to one host), `retries` and `workers`.
 
     Returns:
         The dataset, or with `dry_run` a `Preview`.
@@ -142,10 +148,12 @@ def collect(
     }
     again, listed = folder_given(recipe), folder_given(from_urls)
     folder, planned = plans.plan(
-        classes, folder_given(into), again, queries or {}, changes, listed is not None
+        classes, folder_given(into), again, queries or {}, changes, listed is not None, options
     )
-    allowed, settings = plans.limits(limits), Settings.load()
+    allowed, settings = plans.limits(options, planned), Settings.load()
     with progress_display(progress) as display:
+        if listed is None:
+            planned = _read(planned, settings, options.get("choose"), display)
         if dry_run:
             return Preview(recipe=planned, candidates=tuple(datasets.preview(planned, settings)))
         for line in (OPTOUTS_IGNORED if ignore_optout else "", "" if settings.contact else NO_CONTACT):
@@ -156,6 +164,15 @@ def collect(
         if listed is not None:
             return dataset_with(folder, datasets.collect_list(listed, folder, planned, web, **shown))
         return dataset_with(folder, datasets.collect(folder, planned, web, **shown))
+
+
+def _read(planned: Recipe, settings: Settings, choose: Choose | None, display: ProgressDisplay) -> Recipe:
+    """The recipe with what its words mean; what is left out of the search is said."""
+    datasets.check_sources(planned)
+    class_words.say_unheeded(planned, display.say)
+    if line := stock_hosts.told(planned.exclude_hosts):
+        display.say(line)
+    return class_words.read_words(planned, settings, say=display.say, choose=choose)
 
 
 def add(

@@ -52,6 +52,8 @@ class Credit(Record):
     creator_url: Address | None = None
     terms: Words | None = None
     attribution: Words | None = None
+    item: Words | None = None
+    widened: Words | None = None
 
     @property
     def origin(self) -> Origin | None:
@@ -83,6 +85,8 @@ def credit(sample: Sample, origin: Origin | None, file: str) -> Credit:
         title=_tidy(origin.title),
         terms=_tidy(origin.terms),
         attribution=_tidy(origin.attribution),
+        item=_tidy(origin.item),
+        widened=_tidy(origin.widened),
     )
 
 

@@ -14,6 +14,7 @@ class Reason(OpenEnum):
     # before fetching
     LICENCE_UNKNOWN = "licence-unknown"
     LICENCE_REFUSED = "licence-refused"
+    EXCLUDED_HOST = "excluded-host"
     BAD_ADDRESS = "bad-address"
     PRIVATE_ADDRESS = "private-address"
     ROBOTS = "robots"
@@ -106,6 +107,9 @@ TRAITS: dict[Reason, Traits] = {
         When.OFFERED, "the source states no licence, and the licence policy asks for one"
     ),
     Reason.LICENCE_REFUSED: Traits(When.OFFERED, "the licence policy does not accept the stated licence"),
+    Reason.EXCLUDED_HOST: Traits(
+        When.OFFERED, "the site, or the page it is shown on, is excluded (stock sites carry watermarks)"
+    ),
     Reason.BAD_ADDRESS: Traits(When.OFFERED, "the address is not a web address"),
     Reason.PRIVATE_ADDRESS: Traits(When.OFFERED, "the address leads into a private network"),
     Reason.ROBOTS: Traits(

@@ -13,6 +13,7 @@ from byod.collection.http.api_client import ApiClient
 from byod.images.picture_types import MEDIA_TYPES
 from byod.schema import licences
 from byod.schema.records import Candidate, Query, SearchOptions
+from byod.schema.search_words import Meaning
 
 NAME = "commons"
 HUGE_BYTES = 8_000_000
@@ -28,25 +29,42 @@ _TAKEN = frozenset(MEDIA_TYPES.values())
 def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what Commons finds for a query in the order of its search, a batch at a time.
 
+    Where the query stands for an item of Wikidata, files that depict it come first, then those of its category.
+
     Raises:
         RateLimited: Commons asks for a longer pause.
         SourceError: it answers with an error of its own.
     """
     rank = 0
-    for batch in _batches(query, client):
-        for page in batch:
+    seen: set[str] = set()
+    for words in (*by_item(query.meaning), query.terms[:250]):
+        for page in (page for batch in _batches(words, client) for page in batch):
             candidate = _candidate(page, query, options, rank)
-            if candidate is not None:
+            if candidate is not None and candidate.url not in seen:
+                seen.add(candidate.url)
                 yield candidate
                 rank += 1
 
 
-def _batches(query: Query, client: ApiClient) -> Iterator[list[dict[str, Any]]]:
+def by_item(meaning: Meaning | None) -> list[str]:
+    """The searches for an item of Wikidata itself: files that depict it, and those of its category.
+
+    Words: https://www.mediawiki.org/wiki/Help:WikibaseCirrusSearch . The category is not followed down: what lies
+    below it drifts away soon.
+    """
+    if meaning is None or not meaning.known:
+        return []
+    category = meaning.keys.get("P373", "").replace('"', "").strip()
+    searches = [f"haswbstatement:P180={meaning.item}"]
+    return [*searches, f'incategory:"{category[:200]}"'] if category else searches
+
+
+def _batches(words: str, client: ApiClient) -> Iterator[list[dict[str, Any]]]:
     """The pages of each batch of the search, whole: the API may spread one batch over several replies."""
     params: dict[str, str | int] = {
         "action": "query",
         "generator": "search",
-        "gsrsearch": f"filetype:bitmap {query.terms[:250]}",
+        "gsrsearch": f"filetype:bitmap {words}",
         "gsrnamespace": 6,
         "gsrlimit": 50,
         "prop": "imageinfo",

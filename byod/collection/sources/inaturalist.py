@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from byod.collection.http import parsing
@@ -15,6 +16,7 @@ from byod.collection.http.api_client import ApiClient
 from byod.schema import licences
 from byod.schema.errors import Filtered
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
+from byod.schema.search_words import DAYS, Kind
 
 NAME = "inaturalist"
 PER_PAGE = 200
@@ -34,8 +36,10 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
     """Yield the photos of the observations whose species bears the name of the query, newest first.
 
     Raises:
-        Filtered: there are photos, but none under a licence that the policy accepts.
+        Filtered: drawings are wanted; or there are photos, but none under a licence that the policy accepts.
     """
+    if options.kind is Kind.DRAWING:
+        raise Filtered("inaturalist has photos only; --kind drawing accepts none of them")
     rank = 0
     for page in range(1, REACH // PER_PAGE + 1):
         params: dict[str, str | int] = {
@@ -45,6 +49,8 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
             "per_page": PER_PAGE,
             "page": page,
         }
+        if options.age is not None:
+            params["d1"] = (datetime.now(UTC) - timedelta(DAYS[options.age])).date().isoformat()
         if options.policy in LICENCES:
             params["photo_license"] = LICENCES[options.policy]
         reply = _request(params, client)

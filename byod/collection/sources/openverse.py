@@ -13,6 +13,7 @@ from byod.collection.http.api_client import ApiClient, ApiReply
 from byod.schema import licences
 from byod.schema.errors import Filtered, RateLimited, SourceError
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
+from byod.schema.search_words import Kind, Safe
 
 NAME = "openverse"
 WORKS = 240
@@ -21,6 +22,8 @@ SIZES = (20, 40, 60, 80, 120, 240)
 """Sizes of a page that divide the works without a rest; only the first is allowed without a token."""
 LICENCES = {Policy.OPEN: "modification", Policy.COMMERCIAL: "commercial,modification"}
 """The `license_type` for a policy; several types are intersected."""
+KINDS = {Kind.PHOTO: "photograph", Kind.DRAWING: "illustration,digitized_artwork"}
+"""The `category` of a kind of pictures; it is missing for most pictures of some collections, Wikimedia's among them."""
 
 
 def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
@@ -38,8 +41,12 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
         params: dict[str, str | int] = {"q": query.terms[:200], "page": page, "page_size": size}
         if options.policy in LICENCES:
             params["license_type"] = LICENCES[options.policy]
-        if not options.safe:
+        if options.kind is Kind.DRAWING:
+            params["category"] = KINDS[options.kind]
+        if options.safe is Safe.OFF:
             params["mature"] = "true"
+        if options.size is not None:
+            params["size"] = options.size
         reply = _request(params, client)
         body = reply.parsed(NAME)
         found = parsing.rows(body, "results", source=NAME)
