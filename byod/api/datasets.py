@@ -310,7 +310,7 @@ def _labelled(candidate: Candidate, dataset: Dataset) -> Candidate:
 
 
 def _queries(recipe: Recipe) -> dict[str, list[Query]]:
-    """The queries of each class as somebody typed them; its meaning goes with the first of its words, which was read."""
+    """The queries of each class as somebody typed them; the meaning goes with the first, which was read."""
     words_in = None if recipe.words_in == NONE else recipe.words_in
     queries = {}
     for folder, entry in recipe.classes.items():

@@ -44,7 +44,7 @@ class LimitOptions(TypedDict, total=False):
 
 
 class CollectOptions(LimitOptions, total=False):
-    """All that a collection can be told beside its classes: what words mean, which pictures are wanted, and its limits."""
+    """All that a collection can be told beside its classes: meanings of words, pictures wanted, and limits."""
 
     words_in: str | None
     meanings: Mapping[str, str] | None

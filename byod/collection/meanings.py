@@ -205,7 +205,7 @@ def _chosen(words: Sequence[Word], order: Sequence[str], client: ApiClient) -> d
         item = found.get(str(word.item))
         if item is None:
             raise UsageError(
-                f"--meaning {word.text}={word.item}: Wikidata has no such item; look it up at wikidata.org"
+                f"--meaning {word.text}={word.item}: Wikidata has no item {word.item}; look it up at wikidata.org"
             )
         language = next((code for code in order if item.called(word.text, code)), "")
         meanings[word.label] = _meaning(item, Found(item=item.item), language)
@@ -215,7 +215,7 @@ def _chosen(words: Sequence[Word], order: Sequence[str], client: ApiClient) -> d
 def _possible(
     words: Sequence[Word], order: Sequence[str], votes: Counter[str], client: ApiClient
 ) -> Possible:
-    """The meanings of each word in the languages in question: of all for the first words, then of the one they are in."""
+    """The meanings of each word: for the first words in all languages, then in the one that these are in."""
     possible = _meanings(words[:VOTERS], order, client)
     rest = words[VOTERS:]
     if rest:

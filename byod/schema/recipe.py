@@ -345,4 +345,8 @@ def _in_one_line(values: dict[str, Any]) -> Any:
 def _values(recipe: Recipe) -> dict[str, Any]:
     """The keys of the file but for its classes; what a newer byod put there as TOML has it."""
     values = recipe.model_dump(mode="json", exclude={"classes"}, exclude_none=True)
+    if isinstance(recipe.sources, dict):
+        values["sources"] = {
+            name: own.model_dump(mode="json", exclude_defaults=True) for name, own in recipe.sources.items()
+        }
     return values | (recipe.model_extra or {})

@@ -272,7 +272,7 @@ def test_an_item_that_was_chosen_is_taken_in_the_language_it_is_called_so(web):
         "P225": "Felis catus",
         "P3151": "118552",
     }
-    with pytest.raises(UsageError, match=r"--meaning cat=Q404: Wikidata has no such item"):
+    with pytest.raises(UsageError, match=r"--meaning cat=Q404: Wikidata has no item Q404"):
         read(web, "cat", items=[("cat", "Q404")])
 
 
