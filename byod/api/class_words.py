@@ -17,7 +17,7 @@ from byod.schema.progress import Say
 from byod.schema.recipe import Recipe
 from byod.schema.search_words import NONE, Kind, Meaning
 
-PATIENCE = 3.0
+PATIENCE = 2.5
 """Seconds to the first answer of Wikidata; without one, words are searched as typed."""
 BETWEEN = 70.0
 """Seconds between two of its answers: it may be asked so many times a minute, and byod waits for the next one."""

@@ -17,6 +17,7 @@ from byod.collection.download import Limits
 from byod.collection.http import guard
 from byod.collection.http.api_client import ApiClient
 from byod.collection.http.optouts import Permission
+from byod.collection.http.own_headers import OwnHeaders
 from byod.collection.http.scheduler import Host
 from byod.collection.labelled_files import LabelledFiles
 from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
@@ -47,11 +48,16 @@ __all__ = ["SplitDone", "assign", "say_split"]
 
 
 class Web(Record):
-    """Settings for requests to strangers' servers: who asks, within which limits, and whether against opt-outs."""
+    """Settings for requests to strangers' servers: who asks, within which limits, and whether against opt-outs.
+
+    `referer` tells them the page that a picture is shown on; `cookies` is a file of cookies for the hosts they are of.
+    """
 
     settings: Settings
     limits: Limits = Limits()
     ignore_optout: bool = False
+    referer: bool = False
+    cookies: Path | None = None
 
 
 @contextlib.contextmanager
@@ -92,6 +98,7 @@ def finish(dataset: Dataset) -> Snapshot:
 def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
     """Search, download, check and de-duplicate until every class of the recipe has its pictures."""
     check_sources(recipe)
+    fetch = _fetcher(web)
     with _collecting(folder, recipe, web.ignore_optout, say) as dataset:
         recipe, candidates = dataset.recipe, dataset.catalog.candidates  # classes may have been made by hand
         for label in recipe.classes:
@@ -102,7 +109,7 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
                 )
         known = {label: candidates.known(label) for label in recipe.classes}
         say(f"asking {', '.join(recipe.sources)} …")
-        collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
+        collection = Collection(dataset, fetch, watch, per_class=recipe.per_class)
         collection.run(_candidate_search(recipe, web.settings, known, candidates.stopped))
         return finish(dataset)
 
@@ -125,8 +132,9 @@ def check_sources(recipe: Recipe) -> None:
 
 def collect_list(file: Path, folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
     """Collect the pictures of a list with addresses and labels (csv, jsonl or parquet)."""
+    fetch = _fetcher(web)
     with _collecting(folder, recipe, web.ignore_optout, say) as dataset:
-        return _take(address_lists.listed(file), dataset, _fetcher(web), watch)
+        return _take(address_lists.listed(file), dataset, fetch, watch)
 
 
 def add(
@@ -345,11 +353,13 @@ def _fetcher(web: Web) -> Fetch:
     """
     permissions: dict[str, Permission] = {}
     hosts: dict[str, Host] = {}
+    own_headers = OwnHeaders(referer=web.referer, cookies=web.cookies)
 
     def fetch(
         candidates: Iterable[Candidate], inspect: Callable[[Fetched, bytes], Arrival]
     ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
         everything = list(candidates)
+        own_headers.know({c.url: c.page for c in everything})
         yield from local_files.read((c for c in everything if c.path is not None), inspect)
         yield from download.download(
             (c.url for c in everything if c.path is None),
@@ -359,6 +369,7 @@ def _fetcher(web: Web) -> Fetch:
             inspect=inspect,
             permissions=permissions,
             hosts=hosts,
+            own_headers=own_headers,
         )
 
     return fetch

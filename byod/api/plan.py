@@ -55,6 +55,8 @@ class CollectOptions(LimitOptions, total=False):
     age: str | None
     colour: str | None
     exclude_hosts: str | Iterable[str] | None
+    referer: bool
+    cookies: str | Path | None
 
 
 KEPT = ("deadline", "per_host", "delay", "retries")

@@ -121,7 +121,8 @@ def collect(
             pictures are wanted, where a source can tell: `kind` (`photo`, `drawing` or `any`), `safe` (`on`, `moderate`
             or `off`), `size`, `age`, `colour`; and from which sites none is: `exclude_hosts`. Limits of the download:
             `deadline` (seconds for a request), `max_bytes`, `redirects`, `per_host`, `delay` (seconds between requests
-            to one host), `retries` and `workers`.
+            to one host), `retries` and `workers`. What hosts are told beside that, and recipes do not keep: `referer`
+            (the page a picture is shown on), `cookies` (a file of them, in Netscape's format).
 
     Returns:
         The dataset, or with `dry_run` a `Preview`.
@@ -159,7 +160,13 @@ def collect(
         for line in (OPTOUTS_IGNORED if ignore_optout else "", "" if settings.contact else NO_CONTACT):
             if line:
                 display.say(line)
-        web = datasets.Web(settings=settings, limits=allowed, ignore_optout=ignore_optout)
+        web = datasets.Web(
+            settings=settings,
+            limits=allowed,
+            ignore_optout=ignore_optout,
+            referer=options.get("referer", False),
+            cookies=folder_given(options.get("cookies")),
+        )
         shown: dict[str, Any] = {"say": display.say, "watch": display.watch(planned)}
         if listed is not None:
             return dataset_with(folder, datasets.collect_list(listed, folder, planned, web, **shown))

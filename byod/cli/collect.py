@@ -167,6 +167,16 @@ def collect(
             help="Fetch also what its owners do not want used for training (robots.txt, noai, TDM).",
         ),
     ] = False,
+    referer: Annotated[
+        bool, typer.Option("--referer", help="Tell each host the page that its picture is shown on.")
+    ] = False,
+    cookies: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Show the hosts in it their cookies: a file in Netscape's format, which is not kept in the recipe.",
+        ),
+    ] = None,
     deadline: Annotated[
         float | None,
         typer.Option(
@@ -233,6 +243,8 @@ def collect(
         "from_urls": from_urls,
         "recipe": recipe,
         "ignore_optout": ignore_optout,
+        "referer": referer,
+        "cookies": cookies,
         "deadline": deadline,
         "max_bytes": max_bytes,
         "redirects": redirects,

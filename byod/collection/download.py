@@ -24,6 +24,7 @@ from byod.collection.http.exchange import Body, Halted, Limits, Redirect, canoni
 from byod.collection.http.guard import session as guarded_session
 from byod.collection.http.malloc import return_large_blocks
 from byod.collection.http.optouts import Permission
+from byod.collection.http.own_headers import OwnHeaders
 from byod.collection.http.scheduler import Fetch, Host, Job, Refused, RobotsRequest, Schedule, Site
 from byod.collection.http.sockets import Allowance
 from byod.schema.config import Settings
@@ -49,6 +50,7 @@ def download(
     stop: threading.Event | None = None,
     permissions: MutableMapping[str, Permission] | None = None,
     hosts: MutableMapping[str, Host] | None = None,
+    own_headers: OwnHeaders | None = None,
 ) -> Iterator[tuple[Fetched | Miss, T | None]]:
     """Fetch every address once, and yield what became of each, with what `inspect` made of it, as they complete.
 
@@ -57,7 +59,8 @@ def download(
     download and reach the caller. Setting `stop` ends the iteration, closing the generator ends the threads; both
     within two seconds, unless `inspect` or `urls` itself takes longer. `permissions` keeps what sites said (keyed
     by origin) from one call to the next, `hosts` which hosts asked for rest or were given up; calls that share
-    them must not overlap. `ignore_optout` asks for no robots.txt or tdmrep.json and heeds no such header.
+    them must not overlap. `own_headers` are sent beside byod's.
+    `ignore_optout` asks for no robots.txt or tdmrep.json and heeds no such header.
 
     Raises:
         ByodError: the environment names a proxy or certificates that cannot be used.
@@ -71,6 +74,7 @@ def download(
         stop or threading.Event(),
         {} if permissions is None else permissions,
         {} if hosts is None else hosts,
+        own_headers or OwnHeaders(),
     )
     try:
         yield from run.results(iter(urls))
@@ -90,11 +94,13 @@ class _Run(Generic[T]):
         stop: threading.Event,
         permissions: MutableMapping[str, Permission],
         hosts: MutableMapping[str, Host],
+        own_headers: OwnHeaders,
     ) -> None:
         self._limits = limits
         self._ignore_optout = ignore_optout
         self._inspect = inspect
         self._stop = stop
+        self._own_headers = own_headers
         self._halt = threading.Event()
         self._session = guarded_session(settings, per_host=max(1, limits.per_host))
         self._schedule = Schedule(limits, ignore_optout=ignore_optout, permissions=permissions, hosts=hosts)
@@ -194,6 +200,7 @@ class _Run(Generic[T]):
             allowance=allowance,
             budget=self._budget,
             ignore_optout=self._ignore_optout,
+            headers=self._own_headers.of(job.url, job.target),
         )
         job.spent = self._limits.deadline - allowance.remaining
         return outcome

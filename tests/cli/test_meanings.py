@@ -138,6 +138,16 @@ def test_words_can_be_left_alone(tmp_path, web):
     assert not [each for each in web.asked if each.path == "/w/api.php"]
 
 
+def test_a_host_that_wants_to_know_the_page_is_told_it_when_asked_for(tmp_path, web):
+    """`--referer` sends the page of each picture with it, and the recipe keeps nothing of it."""
+    for work in web.works["boot"]:
+        object.__setattr__(work, "page", "http://pages.example/boot?id=1")
+    collect(tmp_path, "boot", "--referer")
+    told = {each.headers.get("referer") for each in web.asked if each.path.endswith(".jpg")}
+    assert told == {"http://pages.example/boot?id=1"}
+    assert "referer" not in recipe_of(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -158,6 +168,7 @@ def test_words_can_be_left_alone(tmp_path, web):
         (["--deadline", "0"], "--deadline"),
         (["--per-host", "1000"], "--per-host"),
         (["--retries", "99"], "--retries"),
+        (["--cookies", "nowhere.txt"], "--cookies nowhere.txt cannot be read"),
     ],
 )
 def test_what_is_typed_is_checked_before_anything_is_written(tmp_path, web, arguments, says):
@@ -280,7 +291,7 @@ def test_a_wikidata_that_hangs_holds_no_picture_up(tmp_path, web, monkeypatch):
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    assert "wikidata does not answer within 3 s" in done.stderr
+    assert "wikidata does not answer within 2.5 s" in done.stderr
     assert time.monotonic() - start < 30
 
 
