@@ -26,7 +26,7 @@ READ = (ENGLISH, "de", "fr", "es")
 VOTERS = 8
 """Classes that are looked up in all languages; the others follow the language that most of these are in."""
 OVERRULING = 2
-"""Other classes of one language that a word must be in as well, even if it has a meaning in another one."""
+"""So many classes of one language say that a word means nothing, though it would mean something in another one."""
 LANGUAGES = {
     "ar": "Arabic",
     "bg": "Bulgarian",
@@ -193,7 +193,7 @@ def look_up(
     order = [words_in] if words_in else list(dict.fromkeys(c for c in (spoken, *READ, *languages) if c))
     chosen = _chosen([word for word in words if word.item], order, client)
     votes = Counter(each.language for each in (*(known or {}).values(), *chosen.values()) if each.language)
-    possible = _possible([word for word in words if not word.item], order, votes, client)
+    possible = _possible([word for word in words if not word.item], order, votes, spoken, client)
     return Lookup(words, order, spoken, votes, chosen, possible)
 
 
@@ -213,15 +213,14 @@ def _chosen(words: Sequence[Word], order: Sequence[str], client: ApiClient) -> d
 
 
 def _possible(
-    words: Sequence[Word], order: Sequence[str], votes: Counter[str], client: ApiClient
+    words: Sequence[Word], order: Sequence[str], votes: Counter[str], spoken: str | None, client: ApiClient
 ) -> Possible:
     """The meanings of each word: for the first words in all languages, then in the one that these are in."""
     possible = _meanings(words[:VOTERS], order, client)
     rest = words[VOTERS:]
     if rest:
-        counted = votes + Counter(code for meanings in possible.values() for code in meanings)
-        lead = max(order, key=lambda code: counted[code])
-        possible |= _meanings(rest, (lead,), client)
+        language, _ = _language(votes + _counted(possible), spoken)
+        possible |= _meanings(rest, [language or order[0]], client)
         unread = [word for word in rest if not possible[word.label]]
         possible |= _meanings(unread, order, client)
     return possible
@@ -270,17 +269,16 @@ def _meaning(item: Item, found: Found, language: str) -> Meaning:
 def decide(lookup: Lookup, choose: Choose | None = None) -> Reading:
     """Read each word in one language; where nothing decides, somebody is asked, or it is left unread."""
     reading = Reading(dict(lookup.chosen))
+    language, number = _language(lookup.votes + _counted(lookup.possible), lookup.spoken)
     for word in lookup.words:
         if word.label in lookup.chosen:
             reading.lines.append(f"{word.text}: {lookup.chosen[word.label].words}")
             continue
         meanings = lookup.possible[word.label]
-        others = lookup.votes + Counter(
-            code for label, some in lookup.possible.items() if label != word.label for code in some
-        )
-        language = _language(meanings, others, lookup.spoken)
-        meaning = None if language is None else meanings[language]
         distinct = list({each.item: each for each in meanings.values()}.values())
+        meaning = meanings.get(language or "")
+        if meaning is None and len(distinct) == 1 and (language is None or number < OVERRULING):
+            meaning = distinct[0]
         if meaning is None and len(distinct) > 1 and choose is not None:
             meaning = choose(word.text, distinct)
         if meaning is None:
@@ -291,23 +289,18 @@ def decide(lookup: Lookup, choose: Choose | None = None) -> Reading:
     return reading
 
 
-def _language(meanings: Mapping[str, Meaning], others: Counter[str], spoken: str | None) -> str | None:
-    """The language that a word is read in, of those in which it means something; None where nothing decides."""
-    if not meanings:
-        return None
-    ranked = others.most_common(2)
-    lead = [code for code, count in ranked if count == ranked[0][1]]
-    preferred = [code for code in (*lead, spoken, ENGLISH) if code in meanings]
-    if len(lead) == 1 and others[lead[0]] >= OVERRULING and lead[0] not in meanings:
-        return None  # whatever it means in another language, here it was not meant
-    most = max(others[code] for code in meanings)
-    best = [code for code in meanings if others[code] == most]
-    if most and len({meanings[code].item for code in best}) == 1:
-        return next((code for code in preferred if code in best), best[0])
-    among = best if most else list(meanings)
-    if len({meanings[code].item for code in among}) == 1:
-        return next((code for code in preferred if code in among), among[0])
-    return next((code for code in (spoken, ENGLISH) if code in among), None)
+def _counted(possible: Possible) -> Counter[str]:
+    """The number of words that mean something in each language."""
+    return Counter(code for meanings in possible.values() for code in meanings)
+
+
+def _language(counted: Counter[str], spoken: str | None) -> tuple[str | None, int]:
+    """The language that most classes are in, and how many; among equals this machine's, or English; else none."""
+    most = max(counted.values(), default=0)
+    equal = [code for code, number in counted.items() if number == most]
+    if len(equal) == 1:
+        return equal[0], most
+    return next((code for code in (spoken, ENGLISH) if code in equal), None), most
 
 
 def _unread(word: Word, meanings: Sequence[Meaning], order: Sequence[str]) -> str:

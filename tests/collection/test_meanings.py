@@ -145,6 +145,8 @@ def test_without_other_classes_this_machine_or_english_decides(web, spoken, item
         (("boot", "Katze", "Hund"), None, ("Q35872", "Q146", "Q144")),
         (("raisin", "boot", "broccoli"), "de", ("Q13184", "Q190868", "Q47722")),
         (("chat", "pain", "botte"), "en", ("Q146", "Q7802", "Q190868")),
+        (("raisin", "boot", "rock"), None, ("Q13184", "Q190868", "Q8063")),
+        (("cat", "Hund"), None, ("Q146", "Q144")),
         (("chat", "pain"), "en", ("Q1358", "Q81938")),
         (("chat", "pain"), "fr", ("Q146", "Q7802")),
     ],
