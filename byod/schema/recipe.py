@@ -252,8 +252,18 @@ def read(folder: Path) -> Recipe:
     except FileNotFoundError:
         raise RecipeError(f"{folder} has no {FILE}: it is not a byod dataset") from None
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, a number of thousands of digits
-        raise RecipeError(f"{file} is not TOML: {error}; fix it") from error
+        raise RecipeError(f"{file} is not TOML: {error}; {_advice(file)}") from error
     return _checked(values, file)
+
+
+def _advice(file: Path) -> str:
+    """Say what to do about a file that is not TOML; one slip is likely, since byod writes `sources` as a list."""
+    text = files.read(file).decode(errors="replace")
+    if re.search(r"^sources\s*=", text, re.MULTILINE) and re.search(r"^\[sources\.", text, re.MULTILINE):
+        return (
+            "sources is a list and a table here: remove the line `sources = …`, and give each source a table"
+        )
+    return "fix it"
 
 
 def _unknown(recipe: Recipe) -> list[tuple[str, tuple[str, ...]]]:

@@ -102,6 +102,7 @@ def test_a_recipe_needs_no_second_reading(tmp_path, web):
     assert not [each for each in web.asked if each.path == "/w/api.php"]
 
 
+@pytest.mark.slow
 def test_a_meaning_is_chosen_for_a_class(tmp_path, web):
     """`--meaning` names the item, in small letters too, or none; a hand-written number in the recipe is completed."""
     collect(tmp_path, "Boot", "cat", "--meaning", "Boot=q190868", "--meaning", "cat=none")
@@ -122,6 +123,7 @@ def test_a_meaning_is_chosen_for_a_class(tmp_path, web):
     assert recipe_of(tmp_path)["classes"]["Boot"]["meaning"]["name"] == "boat"
 
 
+@pytest.mark.slow
 def test_another_language_reads_the_words_anew(tmp_path, web):
     """`--words-in` on a dataset that is there replaces what was read in another language."""
     collect(tmp_path, "Boot", "--words-in", "en")
@@ -178,6 +180,7 @@ def test_what_is_typed_is_checked_before_anything_is_written(tmp_path, web, argu
     assert not (tmp_path / "d").exists()
 
 
+@pytest.mark.slow
 def test_limits_and_choices_are_kept_for_the_recipe(tmp_path, web):
     """Delay, hosts, tries, deadline and what is wanted stand in byod.toml; `any` and `none` take them back."""
     given = {
@@ -202,6 +205,7 @@ def test_limits_and_choices_are_kept_for_the_recipe(tmp_path, web):
     assert (kept["exclude_hosts"], kept["delay"], kept["retries"]) == ([], 0, 4)
 
 
+@pytest.mark.slow
 def test_pictures_of_stock_sites_are_left_out_and_said(tmp_path, web):
     """The list is named before the search, refusals are counted, and `none` takes them, fetched or not before."""
     for work in web.works["boot"]:
@@ -215,12 +219,14 @@ def test_pictures_of_stock_sites_are_left_out_and_said(tmp_path, web):
     assert "stock" not in said
 
 
+@pytest.mark.slow
 def test_an_option_that_a_source_cannot_heed_is_said(tmp_path, web):
     """Sources that know no colours are named."""
     _, said = collect(tmp_path, "boot", "--colour", "red", "--kind", "drawing", source="commons")
     assert "commons cannot filter by colour, kind; it offers all" in said
 
 
+@pytest.mark.slow
 def test_one_query_for_several_classes_is_refused(tmp_path, web):
     """`[sources.NAME] query` without the class's words would fill all classes alike."""
     collect(tmp_path, "boot", "cat")
@@ -232,6 +238,18 @@ def test_one_query_for_several_classes_is_refused(tmp_path, web):
     assert "write {words}" in done.stderr
 
 
+@pytest.mark.slow
+def test_a_table_beside_the_list_of_sources_is_said_with_the_cure(tmp_path, web):
+    """TOML knows no list that is a table as well: whoever appends one is told which line has to go."""
+    collect(tmp_path, "boot")
+    with (tmp_path / "d" / "byod.toml").open("a") as file:
+        file.write('\n[sources.openverse]\nquery = "boat"\n')
+    done = CliRunner().invoke(app, ["collect", "--recipe", str(tmp_path / "d")])
+    assert done.exit_code == 1
+    assert "remove the line `sources = …`" in done.stderr
+
+
+@pytest.mark.slow
 def test_what_is_asked_of_one_source_stays_when_sources_are_named(tmp_path, web):
     """`--source` chooses among the tables of a recipe and adds to them; what they say stays."""
     collect(tmp_path, "boot")
@@ -265,6 +283,7 @@ def test_a_program_is_asked_which_meaning_is_meant(tmp_path, web, monkeypatch):
     assert set(asked(web)) == {"foot", "pie"}
 
 
+@pytest.mark.slow
 def test_without_wikidata_words_are_searched_as_typed(tmp_path, web, monkeypatch):
     """A Wikidata that refuses connections is said in one line, and pictures come all the same."""
     with socket.socket() as place:
