@@ -28,8 +28,9 @@ from byod.collection.sources import ELSEWHERE, REFUSED, SOURCES
 from byod.plugin import Task
 from byod.schema.keypoints import KeypointSet
 from byod.schema.reasons import Reason, Retry, When
-from byod.schema.recipe import ClassRecipe, Recipe
+from byod.schema.recipe import ClassRecipe, Recipe, SourceRecipe
 from byod.schema.review_tasks import Reviewing
+from byod.schema.search_words import Meaning
 from byod.schema.serving import Serving
 from byod.schema.task import Exchange, Labels, Pages, Storage
 from byod.schema.task_learning import Comparing, Evaluating, LabelledSet, Learning, Predicting
@@ -203,13 +204,14 @@ def exports() -> str:
 
 
 def recipe(part: str) -> str:
-    """The keys of byod.toml, of one of its class tables, or of its table of points."""
-    model = {"top": Recipe, "class": ClassRecipe, "points": KeypointSet}[part]
+    """The keys of byod.toml, or of one of its tables."""
+    tables = {"top": Recipe, "class": ClassRecipe, "meaning": Meaning, "source": SourceRecipe}
+    model = {**tables, "points": KeypointSet}[part]
     schema = model.model_json_schema()
     rows = []
     for key, said in schema["properties"].items():
         default = said.get("default")
-        shown = "" if default is None or key == "classes" else f"`{tomlkit.item(default).as_string()}`"
+        shown = "" if default in (None, {}) else f"`{tomlkit.item(default).as_string()}`"
         rows.append((f"`{key}`", _value(said, schema), shown, prose(said.get("description", ""))))
     return table(("key", "value", "default", "what it is"), rows)
 
@@ -256,7 +258,11 @@ def trainer(name: str) -> str:
 
 def _value(said: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     """The values a key may have, from its JSON schema."""
-    said = next((each for each in said.get("anyOf", [said]) if each.get("type") != "null"), said)
+    kinds = said.get("anyOf") or said.get("oneOf") or [said]
+    several = [each for each in kinds if each.get("type") != "null"]
+    if len(several) > 1 and any(each.get("type") == "object" for each in several):
+        return " or ".join(_value(each, schema) for each in several)
+    said = several[0] if several else said
     if reference := said.get("$ref"):
         said = schema["$defs"][reference.rpartition("/")[2]]
     if choices := said.get("enum") or ([said["const"]] if "const" in said else []):

@@ -7,56 +7,33 @@ and the generated files in agreement.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from byod import exports
-from byod.collection import download, local_files
-from byod.collection import sources as source_list
-from byod.collection.download import Limits
-from byod.collection.http import guard
-from byod.collection.http.api_client import ApiClient
-from byod.collection.http.api_reply import Tape
-from byod.collection.http.optouts import Permission
-from byod.collection.http.scheduler import Host
+from byod.collection import local_files
 from byod.collection.labelled_files import LabelledFiles
 from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
-from byod.collection.search import CandidateSearch, refusal
+from byod.collection.search import refusal
 from byod.collection.sources import folder as own_pictures
-from byod.collection.sources import url_list as address_lists
-from byod.collection.way_back import with_way_back
 from byod.dataset import export_selection, folder_files, placement
 from byod.dataset import restore as restoration
 from byod.dataset.assign_splits import SplitDone, assign, say_split
 from byod.dataset.dataset_folder import Dataset
-from byod.dataset.own_places import IMAGES
 from byod.dataset.sync import Changes, sync
 from byod.report import attribution, check_page, dataset_card, dataset_statistics
 from byod.schema import recipe as recipes
-from byod.schema.config import Settings
-from byod.schema.errors import DatasetError, DatasetLocked, UsageError
+from byod.schema.errors import DatasetLocked, UsageError
 from byod.schema.names import PassedOver
 from byod.schema.picture_files import told_to_follow
 from byod.schema.progress import Say
-from byod.schema.reasons import Reason, Retry
+from byod.schema.reasons import Retry
 from byod.schema.recipe import Recipe
-from byod.schema.records import Candidate, Fetched, Miss, Record, SearchOptions, Snapshot
+from byod.schema.records import Candidate, Snapshot
 from byod.schema.task import Labels
 from byod.tasks import TASKS
 
 __all__ = ["SplitDone", "assign", "say_split"]
-
-
-class Web(Record):
-    """Settings for requests to strangers' servers: who asks, within which limits, and whether against opt-outs.
-
-    The sources are asked with the settings of `asking`, where they are others.
-    """
-
-    settings: Settings
-    limits: Limits = Limits()
-    ignore_optout: bool = False
-    asking: Settings | None = None
 
 
 @contextlib.contextmanager
@@ -94,36 +71,6 @@ def finish(dataset: Dataset) -> Snapshot:
     return snapshot
 
 
-def collect(
-    folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch, tape: Tape | None = None
-) -> Snapshot:
-    """Search, download, check and de-duplicate until every class of the recipe has its pictures."""
-    for name in recipe.sources:
-        source_list.get(name)  # an unknown or refused source is said before anything is written
-    with _collecting(folder, recipe, web.ignore_optout, say) as dataset:
-        recipe, candidates = dataset.recipe, dataset.catalog.candidates  # classes may have been made by hand
-        for label in recipe.classes:
-            if dataset.links.behind(linked := f"{IMAGES}/{label}"):
-                raise DatasetError(
-                    f"{dataset.folder / linked} is a link, and byod writes nothing behind links; put the real folder"
-                    " there, or collect into another dataset (--into) and move the pictures by hand"
-                )
-        known = {label: candidates.known(label) for label in recipe.classes}
-        say(f"asking {', '.join(recipe.sources)} …")
-        for line in source_list.notices(recipe.sources):
-            say(line)
-        collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
-        client = _api_client(web.asking or web.settings, say, tape)
-        collection.run(_candidate_search(recipe, client, known, candidates.stopped))
-        return finish(dataset)
-
-
-def collect_list(file: Path, folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
-    """Collect the pictures of a list with addresses and labels (csv, jsonl or parquet)."""
-    with _collecting(folder, recipe, web.ignore_optout, say) as dataset:
-        return _take(address_lists.listed(file), dataset, _fetcher(web), watch)
-
-
 def add(
     paths: Sequence[Path], label: str | None, folder: Path, recipe: Recipe, *, say: Say, watch: Watch
 ) -> Snapshot:
@@ -135,8 +82,8 @@ def add(
         for candidate in own_pictures.pictures(path, label)
         if passed.takes(str(candidate.path)) and not _is_linked(path, candidate.path, links)
     )
-    with _collecting(folder, recipe, False, say) as dataset:
-        snapshot = _take(found, dataset, local_files.read, watch)
+    with collecting(folder, recipe, False, say) as dataset:
+        snapshot = take(found, dataset, local_files.read, watch)
         for line in (*passed.lines(), *links.lines()):
             say(line)
         return snapshot
@@ -190,23 +137,12 @@ def add_labelled(
         given: Labels | None = known[url].labels
         return None if given is None else given.named(arrival.sha256)
 
-    with _collecting(folder, found.recipe, False, say) as dataset:
+    with collecting(folder, found.recipe, False, say) as dataset:
         reading = LabelledFiles(dataset, known, labels_of)
         Collection(dataset, reading.fetch, watch, per_class=None).take((each, None) for each in candidates)
         for line in (*passed.lines(), *links.lines()):
             say(line)
         return finish(dataset)
-
-
-def preview(
-    recipe: Recipe, settings: Settings, *, say: Say, tape: Tape | None = None
-) -> list[tuple[Candidate, Reason | None]]:
-    """Search as a collection would for its first round, with what it would refuse; nothing is written."""
-    for line in source_list.notices(recipe.sources):
-        say(line)
-    search = _candidate_search(recipe, _api_client(settings, say, tape), {}, lambda *_: None)
-    drawn = search.draw(dict.fromkeys(recipe.classes, recipe.per_class))
-    return [(candidate.shown, refused) for candidate, refused in drawn]
 
 
 def dedupe(folder: Path, *, say: Say) -> tuple[placement.Placements, Snapshot]:
@@ -276,11 +212,11 @@ def export(
 
 
 @contextlib.contextmanager
-def _collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> Iterator[Dataset]:
+def collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> Iterator[Dataset]:
     """A dataset ready to collect into: what may turn out otherwise this time is open again."""
     with Dataset.create(folder, recipe, TASKS) as dataset:
         say_changes(sync(dataset), say)
-        options, candidates = _search_options(dataset.recipe), dataset.catalog.candidates
+        options, candidates = dataset.recipe.search_options(), dataset.catalog.candidates
         with dataset.catalog.transaction():
             candidates.retry(Retry.NEXT_RUN)
             if ignore_optout:
@@ -290,9 +226,9 @@ def _collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> 
         _say_stays(dataset, say)
 
 
-def _take(candidates: Iterable[Candidate], dataset: Dataset, fetch: Fetch, watch: Watch) -> Snapshot:
+def take(candidates: Iterable[Candidate], dataset: Dataset, fetch: Fetch, watch: Watch) -> Snapshot:
     """Collect listed pictures: their labels become classes, and there is no limit to a class."""
-    options = _search_options(dataset.recipe)
+    options = dataset.recipe.search_options()
     labelled = (_labelled(candidate, dataset) for candidate in candidates)
     collection = Collection(dataset, fetch, watch, per_class=None)
     collection.take((candidate, refusal(candidate, options)) for candidate in labelled)
@@ -306,64 +242,6 @@ def _labelled(candidate: Candidate, dataset: Dataset) -> Candidate:
         dataset.save_recipe(dataset.recipe.with_class(candidate.label))
         folder = dataset.recipe.folder_of(candidate.label)
     return candidate.model_copy(update={"label": folder})
-
-
-def _search_options(recipe: Recipe) -> SearchOptions:
-    return SearchOptions(
-        policy=recipe.license, wanted=recipe.per_class, min_side=recipe.min_side, captive=recipe.captive
-    )
-
-
-def _api_client(settings: Settings, say: Say, tape: Tape | None) -> ApiClient:
-    return ApiClient(settings, guard.session(settings), say=say, tape=tape)
-
-
-def _candidate_search(
-    recipe: Recipe, client: ApiClient, known: Mapping[str, set[str]], ended: Callable[..., None]
-) -> CandidateSearch:
-    queries = {folder: entry.queries or (entry.name,) for folder, entry in recipe.classes.items()}
-    return CandidateSearch(
-        queries,
-        recipe.sources,
-        _search_options(recipe),
-        client,
-        known=known,
-        language_codes=recipe.languages,
-        ended=ended,
-    )
-
-
-def _fetcher(web: Web) -> Fetch:
-    """Fetches over the network, and from this machine what lies here already.
-
-    From round to round it remembers what each site wishes and which hosts asked for rest.
-    """
-    permissions: dict[str, Permission] = {}
-    hosts: dict[str, Host] = {}
-
-    def fetch(
-        candidates: Iterable[Candidate], inspect: Callable[[Fetched, bytes], Arrival]
-    ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
-        everything = list(candidates)
-        yield from local_files.read((c for c in everything if c.path is not None), inspect)
-
-        def from_the_web(
-            urls: Iterable[str],
-        ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
-            yield from download.download(
-                urls,
-                settings=web.settings,
-                limits=web.limits,
-                ignore_optout=web.ignore_optout,
-                inspect=inspect,
-                permissions=permissions,
-                hosts=hosts,
-                granted={c.url for c in everything if source_list.grants(c, web.settings)},
-            )
-
-        yield from with_way_back((c for c in everything if c.path is None), from_the_web)
-
-    return fetch
 
 
 def say_changes(changes: Changes, say: Say) -> None:

@@ -5,18 +5,23 @@ A message names an option as the command line has it: `--per-class` is `per_clas
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from pydantic import ValidationError
 
+from byod.collection import stock_hosts
 from byod.collection.download import Limits
+from byod.collection.meanings import Choose
+from byod.collection.wikidata import check_language
 from byod.dataset import dataset_list
 from byod.schema import recipe
 from byod.schema.errors import DatasetError, UsageError
 from byod.schema.names import in_utf8, is_utf8
-from byod.schema.recipe import Recipe
+from byod.schema.recipe import ClassRecipe, Recipe, SourceRecipe
+from byod.schema.search_words import NONE, Meaning
 from byod.tasks import TASKS
 
 Terms = Mapping[str, str | Iterable[str]]
@@ -34,7 +39,30 @@ class LimitOptions(TypedDict, total=False):
     redirects: int
     per_host: int
     delay: float
+    retries: int
     workers: int
+
+
+class CollectOptions(LimitOptions, total=False):
+    """All that a collection can be told beside its classes: meanings of words, pictures wanted, and limits."""
+
+    words_in: str | None
+    meanings: Mapping[str, str] | None
+    choose: Choose | None
+    kind: str | None
+    safe: str | None
+    size: str | None
+    age: str | None
+    colour: str | None
+    exclude_hosts: str | Iterable[str] | None
+    referer: bool
+    cookies: str | Path | None
+
+
+KEPT = ("deadline", "per_host", "delay", "retries")
+"""Limits that the recipe keeps."""
+ANY = "any"
+CHOICES = ("kind", "safe", "size", "age", "colour")
 
 
 def plan(
@@ -44,6 +72,7 @@ def plan(
     queries: Terms,
     changes: Mapping[str, object],
     listed: bool,
+    options: CollectOptions | None = None,
 ) -> tuple[Path, Recipe]:
     """Choose the folder to collect into and its recipe: the one that is there, with what was given put over it."""
     if again is not None and (into is not None or names):
@@ -71,7 +100,46 @@ def plan(
                 f"--query {name}={' '.join(wanted)}: write CLASS=TERMS with a class of this dataset"
             )
         planned = planned.with_class(name.strip(), wanted)
-    return folder, _changed(planned, changes)
+    given: CollectOptions = options or {}
+    planned = _with_meanings(planned, given.get("words_in"), given.get("meanings") or {})
+    undone = {name: None for name in CHOICES if given.get(name) == ANY and name not in ("kind", "safe")}
+    planned = planned.model_copy(update=undone)
+    return folder, _changed(planned, {**changes, **_options(planned, changes, given), **undone})
+
+
+def _with_meanings(planned: Recipe, words_in: str | None, meanings: Mapping[str, str]) -> Recipe:
+    """The recipe with the meanings that were chosen, and without those that were read in another language."""
+    classes: dict[str, ClassRecipe] = dict(planned.classes)
+    language = words_in if words_in is None or words_in == NONE else check_language(words_in)
+    for label, entry in planned.classes.items():
+        if language and entry.meaning is not None and entry.meaning.language not in ("", language):
+            classes[label] = entry.model_copy(update={"meaning": None})
+    for name, typed in meanings.items():
+        folder = planned.folder_of(name.strip())
+        item = NONE if typed.strip().lower() == NONE else typed.strip().upper()
+        if folder is None or not re.fullmatch(rf"{NONE}|Q[1-9][0-9]{{0,11}}", item):
+            raise UsageError(
+                f"--meaning {name}={typed}: write CLASS=ITEM with a class of this dataset and an item of Wikidata like "
+                "Q47722, or none"
+            )
+        classes[folder] = classes[folder].model_copy(update={"meaning": Meaning(item=item)})
+    return planned.model_copy(update={"classes": classes, "words_in": language or planned.words_in})
+
+
+def _options(planned: Recipe, changes: Mapping[str, object], given: CollectOptions) -> dict[str, Any]:
+    """The other changes of the recipe: which pictures are wanted, where from, and the limits that it keeps."""
+    found: dict[str, Any] = {name: given.get(name) for name in (*CHOICES, *KEPT)}
+    named = changes.get("sources")
+    if isinstance(planned.sources, dict) and isinstance(named, tuple):
+        own = planned.sources  # what is asked in a way of its own stays so
+        found["sources"] = {name: own.get(name, SourceRecipe()) for name in named}
+    hosts = given.get("exclude_hosts")
+    if hosts is not None:
+        typed = several(hosts)
+        more = [stock_hosts.check_host(host) for host in typed if host != NONE]
+        there = () if NONE in typed else planned.exclude_hosts
+        found["exclude_hosts"] = tuple(dict.fromkeys((*there, *more)))
+    return found
 
 
 def plan_add(label: str | None, into: Path | None, changes: Mapping[str, object]) -> tuple[Path, Recipe]:
@@ -114,17 +182,21 @@ def languages(given: str | Iterable[str] | None) -> tuple[str, ...] | None:
     return () if given == "none" else tuple(code.strip() for code in given.split(",") if code.strip())
 
 
-def limits(options: LimitOptions) -> Limits:
-    """The limits of downloading as given.
+def limits(options: CollectOptions, planned: Recipe) -> Limits:
+    """The limits of downloading: as given, else as the recipe keeps them.
 
     Raises:
         TypeError: there is no such option.
         UsageError: one of them is out of range.
     """
-    if unknown := options.keys() - LimitOptions.__annotations__.keys():
+    if unknown := options.keys() - CollectOptions.__annotations__.keys():
         raise TypeError(f"collect() got an unexpected keyword argument {sorted(unknown)[0]!r}")
+    found = {name: options.get(name) for name in LimitOptions.__annotations__}
+    found |= {name: getattr(planned, name) for name in KEPT}  # which hold what was given by now
+    retries = found.pop("retries")
+    found["tries"] = None if retries is None else 1 + int(str(retries))
     try:
-        return Limits(**options)
+        return Limits.model_validate({name: value for name, value in found.items() if value is not None})
     except ValidationError as error:
         raise _out_of_range(error) from error
 

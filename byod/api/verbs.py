@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
-from byod.api import datasets, recordings
+from byod.api import class_words, datasets, recordings
+from byod.api import collect as collecting
 from byod.api import plan as plans
 from byod.api.dataset_object import Dataset, dataset_with
-from byod.api.plan import LimitOptions, Terms, folder_given
+from byod.api.plan import CollectOptions, Terms, folder_given
 from byod.api.progress_display import ProgressDisplay, progress_display
 from byod.api.run_object import Run
+from byod.collection import stock_hosts
+from byod.collection.meanings import Choose
 from byod.dataset import dataset_list
 from byod.schema import recipe as recipes
 from byod.schema.config import Settings
@@ -62,7 +65,7 @@ def collect(
     record: str | Path | None = None,
     replay: str | Path | None = None,
     progress: bool = True,
-    **limits: Unpack[LimitOptions],
+    **options: Unpack[CollectOptions],
 ) -> Preview: ...
 @overload
 def collect(
@@ -83,7 +86,7 @@ def collect(
     record: str | Path | None = None,
     replay: str | Path | None = None,
     progress: bool = True,
-    **limits: Unpack[LimitOptions],
+    **options: Unpack[CollectOptions],
 ) -> Dataset: ...
 def collect(
     *classes: str,
@@ -103,7 +106,7 @@ def collect(
     record: str | Path | None = None,
     replay: str | Path | None = None,
     progress: bool = True,
-    **limits: Unpack[LimitOptions],
+    **options: Unpack[CollectOptions],
 ) -> Dataset | Preview:
     """Search, download, check and de-duplicate pictures of classes, and fill class folders with them.
 
@@ -127,8 +130,13 @@ def collect(
         record: a new file for what the sources are asked and answer in this run, to be read and given away.
         replay: such a file, which answers in the place of the sources; pictures are fetched as ever.
         progress: show lines and a live table; False sends the lines to the logger `byod`.
-        limits: `deadline` (seconds for a request), `max_bytes`, `redirects`, `per_host`, `delay` (seconds between
-            requests to one host) and `workers` of the download.
+        options: what words mean: `words_in` (the code of their language), `meanings` (items of Wikidata by class, like
+            `{"brokkoli": "Q47722"}`), `choose` (a function that is asked which of several meanings a word has). Which
+            pictures are wanted, where a source can tell: `kind` (`photo`, `drawing` or `any`), `safe` (`on`, `moderate`
+            or `off`), `size`, `age`, `colour`; and from which sites none is: `exclude_hosts`. Limits of the download:
+            `deadline` (seconds for a request), `max_bytes`, `redirects`, `per_host`, `delay` (seconds between requests
+            to one host), `retries` and `workers`. What hosts are told beside that, and recipes do not keep: `referer`
+            (the page a picture is shown on), `cookies` (a file of them, in Netscape's format).
 
     Returns:
         The dataset, or with `dry_run` a `Preview`.
@@ -156,26 +164,44 @@ def collect(
     }
     again, listed = folder_given(recipe), folder_given(from_urls)
     folder, planned = plans.plan(
-        classes, folder_given(into), again, queries or {}, changes, listed is not None
+        classes, folder_given(into), again, queries or {}, changes, listed is not None, options
     )
-    allowed, settings = plans.limits(limits), Settings.load()
+    allowed, settings = plans.limits(options, planned), Settings.load()
     if listed is not None and (record, replay) != (None, None):
         raise UsageError(
             "--record and --replay are about sources that are searched; a list of addresses asks none"
         )
     tape, asking = recordings.tape(folder_given(record), folder_given(replay), settings)
     with progress_display(progress) as display:
+        if listed is None:
+            planned = _read(planned, asking, options.get("choose"), display)
         for line in (OPTOUTS_IGNORED if ignore_optout else "", "" if asking.contact else NO_CONTACT):
             if line:
                 display.say(line)
         if dry_run:
-            found = datasets.preview(planned, asking, say=display.say, tape=tape)
+            found = collecting.preview(planned, asking, say=display.say, tape=tape)
             return Preview(recipe=planned, candidates=tuple(found))
-        web = datasets.Web(settings=settings, limits=allowed, ignore_optout=ignore_optout, asking=asking)
+        web = collecting.Web(
+            settings=settings,
+            limits=allowed,
+            ignore_optout=ignore_optout,
+            asking=asking,
+            referer=options.get("referer", False),
+            cookies=folder_given(options.get("cookies")),
+        )
         shown: dict[str, Any] = {"say": display.say, "watch": display.watch(planned)}
         if listed is not None:
-            return dataset_with(folder, datasets.collect_list(listed, folder, planned, web, **shown))
-        return dataset_with(folder, datasets.collect(folder, planned, web, tape=tape, **shown))
+            return dataset_with(folder, collecting.collect_list(listed, folder, planned, web, **shown))
+        return dataset_with(folder, collecting.collect(folder, planned, web, tape=tape, **shown))
+
+
+def _read(planned: Recipe, settings: Settings, choose: Choose | None, display: ProgressDisplay) -> Recipe:
+    """The recipe with what its words mean; what is left out of the search is said."""
+    collecting.check_sources(planned)
+    class_words.say_unheeded(planned, display.say)
+    if line := stock_hosts.told(planned.exclude_hosts):
+        display.say(line)
+    return class_words.read_words(planned, settings, say=display.say, choose=choose)
 
 
 def add(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import byod
 from byod.cli.output import FollowLinks, Json, errors_in_one_line, say
 from byod.schema import defaults
+
+if TYPE_CHECKING:
+    from byod.schema.search_words import Meaning
 
 Into = Annotated[
     Path | None,
@@ -82,6 +85,66 @@ def collect(
             f"(default: {','.join(defaults.LANGUAGES)}).",
         ),
     ] = None,
+    words_in: Annotated[
+        str | None,
+        typer.Option(
+            "--words-in",
+            metavar="LANGUAGE",
+            help="The language that the classes' words are in, like de; none: search only what was typed (default: "
+            "that of the other classes, of this machine, or English).",
+        ),
+    ] = None,
+    meaning: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS=ITEM",
+            help="What a class's word means: an item of wikidata.org like Q47722, or none; repeat for several "
+            "(default: the best-known thing of that name in the language of the words).",
+        ),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="photo|drawing|any",
+            help="The kind of pictures to ask for, where a source can tell (default: photo).",
+        ),
+    ] = None,
+    safe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="on|moderate|off",
+            help="How strictly sources are to leave out what is not for everybody's eyes (default: on).",
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="small|medium|large|any",
+            help="The size of pictures to ask for, where a source knows sizes (default: any).",
+        ),
+    ] = None,
+    age: Annotated[
+        str | None,
+        typer.Option(
+            metavar="day|week|month|year|any",
+            help="Ask for pictures no older than this, where a source knows their date (default: any).",
+        ),
+    ] = None,
+    colour: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLOUR",
+            help=f"Ask for pictures of a colour, where a source can: {', '.join(defaults.COLOURS)} (default: any).",
+        ),
+    ] = None,
+    exclude_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST",
+            help="Refuse pictures of this site, and those it shows; repeat for several; none: take those of stock "
+            "sites too (default: stock, byod's list of sites whose pictures carry watermarks).",
+        ),
+    ] = None,
     min_side: MinSide = None,
     max_side: MaxSide = None,
     captive: Annotated[
@@ -124,10 +187,23 @@ def collect(
         Path | None,
         typer.Option(metavar="FILE", help="Let such a file answer in the place of the sources."),
     ] = None,
+    referer: Annotated[
+        bool, typer.Option("--referer", help="Tell each host the page that its picture is shown on.")
+    ] = False,
+    cookies: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Show the hosts in it their cookies: a file in Netscape's format, which is not kept in the recipe.",
+        ),
+    ] = None,
     deadline: Annotated[
-        float,
-        typer.Option(metavar="SECONDS", help="Give up a download after this time, redirects and all."),
-    ] = defaults.DEADLINE,
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help=f"Give up a download after this time, redirects and all (default: {defaults.DEADLINE:g}).",
+        ),
+    ] = None,
     max_bytes: Annotated[
         int, typer.Option(metavar="BYTES", help="Refuse files that are larger than this.")
     ] = defaults.MAX_BYTES,
@@ -135,11 +211,29 @@ def collect(
         int, typer.Option(min=0, metavar="N", help="Follow at most so many redirects of one address.")
     ] = defaults.REDIRECTS,
     per_host: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Ask one host for so many pictures at once.")
-    ] = defaults.PER_HOST,
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help=f"Ask one host for so many pictures at once (default: {defaults.PER_HOST}).",
+        ),
+    ] = None,
     delay: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Wait so long between two requests to one host.")
-    ] = defaults.DELAY,
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help=f"Wait so long between two requests to one host (default: {defaults.DELAY:g}).",
+        ),
+    ] = None,
+    retries: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help=f"Try a download that failed in passing so many times more (default: {defaults.RETRIES}).",
+        ),
+    ] = None,
     workers: Annotated[
         int, typer.Option(min=1, max=64, metavar="N", help="Ask for so many pictures at once in all.")
     ] = defaults.WORKERS,
@@ -153,6 +247,15 @@ def collect(
         "per_class": per_class,
         "sources": source or None,
         "queries": _terms(query or []),
+        "words_in": words_in,
+        "meanings": dict(each.partition("=")[::2] for each in meaning or []),
+        "choose": _choose if sys.stdin.isatty() and sys.stderr.isatty() else None,
+        "kind": kind,
+        "safe": safe,
+        "size": size,
+        "age": age,
+        "colour": colour,
+        "exclude_hosts": exclude_host or None,
         "license": license,
         "languages": languages,
         "min_side": min_side,
@@ -163,11 +266,14 @@ def collect(
         "ignore_optout": ignore_optout,
         "record": record,
         "replay": replay,
+        "referer": referer,
+        "cookies": cookies,
         "deadline": deadline,
         "max_bytes": max_bytes,
         "redirects": redirects,
         "per_host": per_host,
         "delay": delay,
+        "retries": retries,
         "workers": workers,
     }
     if dry_run:
@@ -237,6 +343,23 @@ def _terms(typed: Sequence[str]) -> dict[str, list[str]]:
         name, _, terms = text.partition("=")
         found.setdefault(name, []).append(terms)
     return found
+
+
+def _choose(word: str, meanings: Sequence[Meaning]) -> Meaning | None:
+    """Ask on a terminal which of several meanings a word has."""
+    from byod.collection.meanings import language_name
+
+    say(f"{word} means different things:")
+    for number, meaning in enumerate(meanings, start=1):
+        say(f"  {number}  {meaning.words} ({language_name(meaning.language)})")
+    asked = f"Which one (1 to {len(meanings)}, Enter for none: then only {word} itself is searched)"
+    while True:
+        typed = typer.prompt(asked, default="", show_default=False, err=True).strip()
+        if not typed:
+            return None
+        if typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(meanings):
+            return meanings[int(typed) - 1]
+        say(f"{typed!r} is none of them")
 
 
 def _ask_for_contact() -> None:

@@ -42,6 +42,14 @@ def counts(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
+def meanings(recipe: Recipe) -> dict[str, Any]:
+    """The item of Wikidata that each class was read as; None where it was searched as typed."""
+    return {
+        entry.name: entry.meaning.model_dump() if entry.meaning is not None and entry.meaning.known else None
+        for entry in recipe.classes.values()
+    }
+
+
 def licences(snapshot: Snapshot) -> dict[str, int]:
     """Count the pictures under each licence; "unknown" where no source states one."""
     return {licence or "unknown": number for licence, number in dataset_statistics.licence_counts(snapshot)}
@@ -54,7 +62,7 @@ def collected(dataset: Dataset, as_json: bool, again: str | None) -> Snapshot:
     snapshot = result if isinstance(result, Snapshot) else result.snapshot
     reports = {} if isinstance(result, Snapshot) else result.model_dump(include={"taken", "left"})
     if as_json:
-        print_result({**counts(snapshot), **reports})
+        print_result({**counts(snapshot), "meanings": meanings(dataset.recipe), **reports})
         return snapshot
     recipe = dataset.recipe
     status(snapshot, recipe)
@@ -155,7 +163,8 @@ def preview(found: Preview, as_json: bool) -> None:
                 "candidates": [
                     {**candidate.model_dump(mode="json", exclude_none=True), "refused": reason}
                     for candidate, reason in drawn
-                ]
+                ],
+                "meanings": meanings(recipe),
             }
         )
         return

@@ -24,6 +24,7 @@ from byod.collection.http.exchange import Body, Halted, Limits, Redirect, canoni
 from byod.collection.http.guard import session as guarded_session
 from byod.collection.http.malloc import return_large_blocks
 from byod.collection.http.optouts import Permission
+from byod.collection.http.own_headers import OwnHeaders
 from byod.collection.http.scheduler import Fetch, Host, Job, Refused, RobotsRequest, Schedule, Site
 from byod.collection.http.sockets import Allowance
 from byod.schema.config import Settings
@@ -50,6 +51,7 @@ def download(
     permissions: MutableMapping[str, Permission] | None = None,
     hosts: MutableMapping[str, Host] | None = None,
     granted: Collection[str] = (),
+    own_headers: OwnHeaders | None = None,
 ) -> Iterator[tuple[Fetched | Miss, T | None]]:
     """Fetch every address once, and yield what became of each, with what `inspect` made of it, as they complete.
 
@@ -60,7 +62,7 @@ def download(
     by origin) from one call to the next, `hosts` which hosts asked for rest or were given up; calls that share
     them must not overlap. For the addresses in `granted` (it may grow as `urls` is read) a site's crawling rules do
     not count, since its own API gave them to be fetched; what it says of training does. `ignore_optout` asks for no
-    robots.txt or tdmrep.json and heeds no such header.
+    robots.txt or tdmrep.json and heeds no such header. `own_headers` are sent beside byod's.
 
     Raises:
         ByodError: the environment names a proxy or certificates that cannot be used.
@@ -75,6 +77,7 @@ def download(
         {} if permissions is None else permissions,
         {} if hosts is None else hosts,
         granted,
+        own_headers or OwnHeaders(),
     )
     try:
         yield from run.results(iter(urls))
@@ -95,12 +98,14 @@ class _Run(Generic[T]):
         permissions: MutableMapping[str, Permission],
         hosts: MutableMapping[str, Host],
         granted: Collection[str],
+        own_headers: OwnHeaders,
     ) -> None:
         self._limits = limits
         self._granted = granted
         self._ignore_optout = ignore_optout
         self._inspect = inspect
         self._stop = stop
+        self._own_headers = own_headers
         self._halt = threading.Event()
         self._session = guarded_session(settings, per_host=max(1, limits.per_host))
         self._schedule = Schedule(limits, ignore_optout=ignore_optout, permissions=permissions, hosts=hosts)
@@ -200,6 +205,7 @@ class _Run(Generic[T]):
             allowance=allowance,
             budget=self._budget,
             ignore_optout=self._ignore_optout,
+            headers=self._own_headers.of(job.url, job.target),
         )
         job.spent = self._limits.deadline - allowance.remaining
         return outcome

@@ -11,12 +11,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from byod.collection import sources, translations
+from byod.collection import sources, stock_hosts, translations
 from byod.collection.http.api_client import ApiClient
+from byod.collection.source_filters import knows_language
+from byod.collection.wikidata import plain
 from byod.schema import licences
 from byod.schema.errors import ByodError, ContactMissing, KeyMissing, KeyRefused, RateLimited, SourceError
 from byod.schema.reasons import Reason
 from byod.schema.records import Candidate, Query, SearchOptions
+from byod.schema.search_words import ENGLISH
 
 Ended = Callable[[str, str, str, str, str], None]
 """Told how a query ended: class folder, source, terms, one word, a line for people."""
@@ -48,11 +51,13 @@ class _RunningQuery:
 
 
 def refusal(candidate: Candidate, options: SearchOptions) -> Reason | None:
-    """The reason not even to fetch a candidate (its licence, or a size the source itself states), or None.
+    """The reason not even to fetch a candidate (its licence, its site, or a size the source states), or None.
 
     A person's own pictures need no licence.
     """
     reason = None if candidate.path is not None else licences.allows(options.policy, candidate.licence)
+    if reason is None and stock_hosts.excluded(candidate, options.excluded_hosts):
+        return Reason.EXCLUDED_HOST
     stated = min(candidate.width or 0, candidate.height or 0)
     if reason is None and 0 < stated < options.min_side:
         return Reason.TOO_SMALL
@@ -63,37 +68,61 @@ class CandidateSearch:
     """The candidates for a set of classes.
 
     Args:
-        queries: for each class folder the terms its sources are asked.
+        queries: for each class folder what its sources are asked, as somebody typed it and with what that means.
+        options: the options of the search at each source.
+        own_queries: what a source is asked in a way of its own, `{words}` standing for the class's; or for each class.
         known: for each class folder the addresses offered before; they are passed over when counting.
-        language_codes: languages to translate the terms into once they fall short; empty: never.
+        language_codes: languages to name the class's meaning in once its own words fall short; empty: never.
         ended: told once how each query ended.
     """
 
     def __init__(
         self,
-        queries: Mapping[str, Sequence[str]],
-        source_names: Sequence[str],
-        options: SearchOptions,
+        queries: Mapping[str, Sequence[Query]],
+        options: Mapping[str, SearchOptions],
         client: ApiClient,
         *,
         known: Mapping[str, set[str]],
         language_codes: Sequence[str],
         ended: Ended,
+        own_queries: Mapping[str, str | Mapping[str, str]] | None = None,
     ) -> None:
-        self._searches = {name: sources.get(name) for name in source_names}
+        self._searches = {name: sources.get(name) for name in options}
         self._options, self._client, self._ended = options, client, ended
+        self._own = own_queries or {}
         self._known = {label: set(urls) for label, urls in known.items()}
-        self._languages = {label: list(terms) for label, terms in queries.items() if language_codes}
+        self._widening = {label: list(asked) for label, asked in queries.items() if language_codes}
         self._codes = language_codes
         self._silent: dict[str, SourceError] = {}
-        self._running: dict[str, list[_RunningQuery]] = {}
-        for label, terms in queries.items():
-            self._running[label] = [running for term in terms for running in self._start(label, term, None)]
+        self._running: dict[str, list[_RunningQuery]] = {label: [] for label in queries}
+        for query in (query for asked in queries.values() for query in asked):
+            for name in self._searches:
+                self._start(name, self._as_asked(name, query))
 
-    def _start(self, label: str, terms: str, language: str | None) -> Iterator[_RunningQuery]:
-        query = Query(label=label, terms=terms, language=language)
-        for name, search in self._searches.items():
-            yield _RunningQuery(name, query, search(query, self._options, self._client))
+    def _as_asked(self, name: str, query: Query) -> Query:
+        """The query as one source is asked it: where that knows no language, by the English name of what is meant."""
+        meaning = query.meaning
+        heard = query.language == ENGLISH or knows_language(name, query.language)
+        if meaning is not None and meaning.name and not heard and plain(meaning.name) != plain(query.terms):
+            query = query.model_copy(update={"terms": meaning.name, "language": ENGLISH, "widened": ENGLISH})
+        return self._in_own_words(name, query)
+
+    def _in_own_words(self, name: str, query: Query) -> Query:
+        """The query as the recipe words it for one source, if it does."""
+        own = self._own.get(name) or {}
+        wording = own if isinstance(own, str) else own.get(query.label)
+        if not wording:
+            return query
+        return query.model_copy(update={"terms": wording.replace("{words}", query.terms), "meaning": None})
+
+    def _start(self, name: str, query: Query) -> bool:
+        """Add a query at a source to those of its class, unless it is there; whether it was added."""
+        running = self._running[query.label]
+        if any(each.source == name and plain(each.query.terms) == plain(query.terms) for each in running):
+            return False
+        search = self._searches[name]
+        running.append(_RunningQuery(name, query, search(query, self._options[name], self._client)))
+        return True
 
     def draw(self, wanted: Mapping[str, int]) -> list[tuple[Candidate, Reason | None]]:
         """The next candidates: for each class as many new, acceptable ones as wanted, or all there are.
@@ -108,7 +137,7 @@ class CandidateSearch:
                 taken, fresh = self._take(label, missing[label])
                 drawn += taken
                 missing[label] -= fresh
-                if missing[label] <= 0 or (not taken and not self._translate(label)):
+                if missing[label] <= 0 or (not taken and not self._widen(label)):
                     del missing[label]
         return drawn
 
@@ -181,7 +210,7 @@ class CandidateSearch:
                 break
             for running in row:
                 candidate = running.waiting.popleft()
-                refused = refusal(candidate, self._options)
+                refused = refusal(candidate, self._options[running.source])
                 taken.append((candidate, refused))
                 running.accepted += refused is None
                 if refused is None and candidate.url not in known:
@@ -191,24 +220,38 @@ class CandidateSearch:
                     break
         return taken, fresh
 
-    def _translate(self, label: str) -> bool:
-        """Ask on in other languages once the class's own terms are used up; whether there is anything to ask."""
-        terms = self._languages.pop(label, [])
-        before = {running.query.terms.casefold() for running in self._running[label]}
+    def _widen(self, label: str) -> bool:
+        """Ask on by other names of what is meant, once the class's own words are used up; whether there are any.
+
+        A source that knows no language gets only names that mean nothing else to it.
+        """
         found = False
-        for term in terms:
+        for query in self._widening.pop(label, []):
+            if query.meaning is None or not query.meaning.known:
+                continue
+            item = query.meaning.item
             try:
-                translated = translations.translations(term, self._codes, self._client)
+                others = translations.translations(item, self._codes, self._client, typed=query.terms)
+                for language, words in ((query.language, query.terms), *others):
+                    typed = plain(words) == plain(query.terms)
+                    for name in self._hearing(language, words, item):
+                        widened = {"terms": words, "language": language, "meaning": None}
+                        widened["widened"] = None if typed else language
+                        asked = self._in_own_words(name, query.model_copy(update=widened))
+                        found |= self._start(name, asked)
             except SourceError as error:
-                self._ended(label, "wikidata", term, error.word, str(error))
-                self._languages.clear()  # it has been asked patiently; the other classes need not wait for it too
+                self._ended(label, "wikidata", query.terms, error.word, str(error))
+                self._widening.clear()  # it was asked patiently; the other classes need not wait for it too
                 break
-            for language, words in translated:
-                if words.casefold() not in before:
-                    before.add(words.casefold())
-                    self._running[label] += self._start(label, words, language)
-                    found = True
         return found
+
+    def _hearing(self, language: str | None, words: str, item: str) -> list[str]:
+        """The sources that can be asked for an item by a name in a language."""
+        hearing = [name for name in self._searches if knows_language(name, language)]
+        deaf = [name for name in self._searches if name not in hearing]
+        if deaf and (language == ENGLISH or not translations.means_something_else(words, item, self._client)):
+            hearing += deaf
+        return hearing
 
     def close(self, enough: Mapping[str, bool]) -> None:
         """Say of the queries that were not used up that the class had enough (or that the run ended)."""

@@ -10,19 +10,10 @@ import contextlib
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TypeVar
 
-from byod.schema.reasons import Reason
 from byod.schema.records import Candidate, Fetched, Miss
 
 T = TypeVar("T")
 Outcome = tuple[Fetched | Miss, T | None]
-
-REASONS = frozenset(
-    {
-        *(Reason.NOT_FOUND, Reason.FORBIDDEN, Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.HTTP_ERROR),
-        *(Reason.TOO_LARGE, Reason.EMPTY, Reason.REDIRECTS),
-    }
-)
-"""Why an address gave nothing, where another of the same picture may give something."""
 
 
 def with_way_back(
@@ -42,7 +33,7 @@ def with_way_back(
             yield candidate.url
 
     def next_address(url: str, outcome: Fetched | Miss) -> bool:
-        return isinstance(outcome, Miss) and outcome.reason in REASONS and bool(others.get(url))
+        return isinstance(outcome, Miss) and outcome.reason.traits.other_size and bool(others.get(url))
 
     with contextlib.closing(fetch(first())) as outcomes:
         for outcome, value in outcomes:

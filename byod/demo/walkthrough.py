@@ -10,7 +10,8 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from byod.api import datasets, evaluate, train
+from byod.api import collect as collecting
+from byod.api import evaluate, train
 from byod.collection.pipeline import Watch
 from byod.dataset.dataset_folder import Dataset
 from byod.demo import findings, scenes
@@ -60,10 +61,10 @@ def collect(folder: Path, pictures: Path | None, settings: Settings, *, say: Say
     with serve_fake_source(planted, _ports(folder)) as here:
         (folder / "ports.json").write_text(json.dumps(here.ports))
         say(f"{len(planted.pictures)} addresses are served on {here.base}; collecting over HTTP")
-        snapshot = datasets.collect(
+        snapshot = collecting.collect(
             folder / dataset_name(planted.classes),
             _recipe(planted.classes, len(planted.pictures)),
-            datasets.Web(settings=_on_loopback(settings, folder, here.base)),
+            collecting.Web(settings=_on_loopback(settings, folder, here.base)),
             say=say,
             watch=watch,
         )

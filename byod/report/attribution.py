@@ -53,6 +53,8 @@ class Credit(Record):
     terms: Words | None = None
     attribution: Words | None = None
     taxon: Words | None = None
+    item: Words | None = None
+    widened: Words | None = None
 
     @property
     def origin(self) -> Origin | None:
@@ -85,6 +87,8 @@ def credit(sample: Sample, origin: Origin | None, file: str) -> Credit:
         terms=_tidy(origin.terms),
         attribution=_tidy(origin.attribution),
         taxon=_tidy(origin.taxon),
+        item=_tidy(origin.item),
+        widened=_tidy(origin.widened),
     )
 
 

@@ -12,11 +12,22 @@ MIN_SIDE = 200
 MAX_ASPECT = 4.0
 MAX_PIXELS = 50_000_000
 
+EXCLUDED_HOSTS = ("stock",)
+"""Whose pictures are left out: byod's list of stock sites."""
+
+COLOURS = (
+    *("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "grey", "white"),
+    "monochrome",
+)
+"""Colours to ask a source for, where it knows colours."""
+
 WORKERS = 32
 PER_HOST = 2
 DELAY = 0.0
 """Seconds between the starts of two requests to one host."""
 DEADLINE = 30.0
 """Seconds for one request, redirects and all."""
+RETRIES = 1
+"""Further tries of a download that failed in passing."""
 MAX_BYTES = 25_000_000
 REDIRECTS = 5

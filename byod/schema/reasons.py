@@ -14,6 +14,7 @@ class Reason(OpenEnum):
     # before fetching
     LICENCE_UNKNOWN = "licence-unknown"
     LICENCE_REFUSED = "licence-refused"
+    EXCLUDED_HOST = "excluded-host"
     BAD_ADDRESS = "bad-address"
     PRIVATE_ADDRESS = "private-address"
     ROBOTS = "robots"
@@ -89,7 +90,8 @@ class Traits:
     the host and not only against the address. `statuses` are the HTTP answers that are read so (5xx apart), `answer` is
     what byod's own server says to a picture refused so. `unreadable` means that there was an answer, which
     cannot be read: of a robots.txt that is not the last word. `compared` means that a picture rejected so was compared
-    with all others all the same, `own_section` that the page of a check shows such pictures in a section of their own.
+    with all others all the same, `other_size` that another address of the picture, in another size, may give it;
+    `own_section` that the page of a check shows such pictures in a section of their own.
     """
 
     when: When
@@ -101,6 +103,7 @@ class Traits:
     answer: int = 422
     unreadable: bool = False
     compared: bool = False
+    other_size: bool = False
     own_section: bool = False
 
 
@@ -109,6 +112,9 @@ TRAITS: dict[Reason, Traits] = {
         When.OFFERED, "the source states no licence, and the licence policy asks for one"
     ),
     Reason.LICENCE_REFUSED: Traits(When.OFFERED, "the licence policy does not accept the stated licence"),
+    Reason.EXCLUDED_HOST: Traits(
+        When.OFFERED, "the site, or the page it is shown on, is excluded (stock sites carry watermarks)"
+    ),
     Reason.BAD_ADDRESS: Traits(When.OFFERED, "the address is not a web address"),
     Reason.PRIVATE_ADDRESS: Traits(When.OFFERED, "the address leads into a private network"),
     Reason.ROBOTS: Traits(
@@ -126,9 +132,14 @@ TRAITS: dict[Reason, Traits] = {
         When.FETCHED, "the connection broke off", retry=Retry.NEXT_RUN, at_once=True
     ),
     Reason.PROTOCOL: Traits(When.FETCHED, "the answer is not proper HTTP", unreadable=True),
-    Reason.REDIRECTS: Traits(When.FETCHED, "the address leads on too many times"),
+    Reason.REDIRECTS: Traits(When.FETCHED, "the address leads on too many times", other_size=True),
     Reason.RATE_LIMITED: Traits(
-        When.FETCHED, "the host asked byod to slow down", retry=Retry.NEXT_RUN, at_once=True, statuses=(429,)
+        When.FETCHED,
+        "the host asked byod to slow down",
+        retry=Retry.NEXT_RUN,
+        at_once=True,
+        statuses=(429,),
+        other_size=True,
     ),
     Reason.SERVER_ERROR: Traits(
         When.FETCHED,
@@ -136,14 +147,22 @@ TRAITS: dict[Reason, Traits] = {
         retry=Retry.NEXT_RUN,
         at_once=True,
         statuses=(408, 425),
+        other_size=True,
     ),
-    Reason.NOT_FOUND: Traits(When.FETCHED, "the picture is no longer there", statuses=(404, 410)),
+    Reason.NOT_FOUND: Traits(
+        When.FETCHED, "the picture is no longer there", statuses=(404, 410), other_size=True
+    ),
     Reason.FORBIDDEN: Traits(
-        When.FETCHED, "the host does not hand the picture out", statuses=(401, 402, 403, 407, 451)
+        When.FETCHED,
+        "the host does not hand the picture out",
+        statuses=(401, 402, 403, 407, 451),
+        other_size=True,
     ),
-    Reason.HTTP_ERROR: Traits(When.FETCHED, "the host refused the request"),
-    Reason.TOO_LARGE: Traits(When.FETCHED, "the file is larger than allowed", unreadable=True),
-    Reason.EMPTY: Traits(When.FETCHED, "the file is empty", statuses=(204, 205)),
+    Reason.HTTP_ERROR: Traits(When.FETCHED, "the host refused the request", other_size=True),
+    Reason.TOO_LARGE: Traits(
+        When.FETCHED, "the file is larger than allowed", unreadable=True, other_size=True
+    ),
+    Reason.EMPTY: Traits(When.FETCHED, "the file is empty", statuses=(204, 205), other_size=True),
     Reason.ENCODING: Traits(When.FETCHED, "the transfer encoding could not be undone", unreadable=True),
     Reason.OPTED_OUT: Traits(
         When.FETCHED, "the owner does not want it used for machine learning", retry=Retry.ON_REQUEST

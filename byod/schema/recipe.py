@@ -21,7 +21,11 @@ from pydantic import BaseModel, Field, ValidationError
 from byod.schema import defaults, file_formats, files, names
 from byod.schema.errors import RecipeError, UsageError
 from byod.schema.keypoints import KeypointSet
-from byod.schema.records import Policy, Record, Task, TaskName
+from byod.schema.recipe_parts import CHOSEN, LANGUAGE, ClassRecipe, SourceRecipe, Sources
+from byod.schema.records import Policy, Record, SearchOptions, Task, TaskName
+from byod.schema.search_words import Age, Colour, Kind, Safe, Size
+
+__all__ = ["ClassRecipe", "SourceRecipe"]
 
 FILE = "byod.toml"
 _HEAD = """\
@@ -44,20 +48,16 @@ Source: https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
 """
 
 
-class ClassRecipe(Record):
-    """One class: the name people see and the terms its sources are asked."""
-
-    name: str = Field(description="the name people see; the table's own name is that of the folder")
-    queries: tuple[str, ...] = Field((), description="search terms, asked in turn; none: the name itself")
-
-
 class Recipe(Record):
     """All of `byod.toml`; `classes` is keyed by folder name. The descriptions stand in docs/recipe.md."""
 
     format: file_formats.Format = Field(file_formats.FIRST, description="the format of this file")
     task: TaskName = Field(Task.CLASSIFY.value, description="what the dataset is for")
     per_class: int = Field(defaults.PER_CLASS, ge=1, description="pictures to keep of each class")
-    sources: tuple[str, ...] = Field(defaults.SOURCES, description="the sources to ask, in turn")
+    sources: Sources = Field(
+        defaults.SOURCES,
+        description="the sources to ask, in turn: a list, or a table `[sources.NAME]` for each (see below)",
+    )
     license: Policy = Field(
         Policy.ANY,
         description="which pictures may be kept: all, those whose licence allows changes, or those whose licence also "
@@ -66,6 +66,45 @@ class Recipe(Record):
     languages: tuple[str, ...] = Field(
         defaults.LANGUAGES,
         description="codes of the languages to go on in, by Wikidata's names, when a class falls short; `[]`: none",
+    )
+    words_in: str | None = Field(
+        None,
+        pattern=rf"{LANGUAGE}|^none$",
+        description="code of the language that the classes' words are in; `none`: nothing is looked up, and only what "
+        "was typed is searched; left out: that of the other classes, of this machine, or English",
+    )
+    kind: Kind = Field(Kind.PHOTO, description="the kind of pictures to ask for, where a source can tell")
+    safe: Safe = Field(
+        Safe.ON, description="how strictly sources are to leave out what is not for everybody's eyes"
+    )
+    size: Size | None = Field(None, description="the size to ask for, where a source knows sizes")
+    age: Age | None = Field(
+        None, description="how old a picture may be at most, where a source knows its date"
+    )
+    colour: Colour | None = Field(None, description="the colour to ask for, where a source knows colours")
+    exclude_hosts: tuple[str, ...] = Field(
+        defaults.EXCLUDED_HOSTS,
+        description="sites whose pictures are refused, also when they only show them: `example.com` with all its "
+        "subdomains, `example` under every ending; `stock` is byod's list of stock sites, whose pictures carry "
+        "watermarks",
+    )
+    deadline: float | None = Field(
+        None, gt=0, le=3600, description=f"seconds for one download; left out: {defaults.DEADLINE:g}"
+    )
+    per_host: int | None = Field(
+        None, ge=1, le=64, description=f"pictures asked of one host at once; left out: {defaults.PER_HOST}"
+    )
+    delay: float | None = Field(
+        None,
+        ge=0,
+        le=3600,
+        description=f"seconds between two requests to one host; left out: {defaults.DELAY:g}",
+    )
+    retries: int | None = Field(
+        None,
+        ge=0,
+        le=20,
+        description=f"further tries of a download that failed in passing; left out: {defaults.RETRIES}",
     )
     min_side: int = Field(
         defaults.MIN_SIDE, ge=1, description="refuse pictures whose shorter side has fewer pixels"
@@ -100,6 +139,22 @@ class Recipe(Record):
     def unknown(self) -> tuple[str, ...]:
         """The keys that a newer byod, or somebody's slip, put there: kept and not used."""
         return tuple(key for key, _ in _unknown(self))
+
+    def of_source(self, name: str) -> SourceRecipe:
+        """The part of the recipe that is for one source alone."""
+        return self.sources.get(name, SourceRecipe()) if isinstance(self.sources, dict) else SourceRecipe()
+
+    def search_options(self, source: str = "") -> SearchOptions:
+        """The options of a search at a source, or at all of them."""
+        own = self.of_source(source)
+        chosen = {name: getattr(own, name) or getattr(self, name) for name in CHOSEN}
+        return SearchOptions(
+            policy=self.license,
+            wanted=self.per_class,
+            min_side=self.min_side,
+            excluded_hosts=self.exclude_hosts,
+            **chosen,
+        )
 
     def folder_of(self, name: str) -> str | None:
         """The folder of the class people see as `name`, or None."""
@@ -202,14 +257,27 @@ def read(folder: Path) -> Recipe:
     except FileNotFoundError:
         raise RecipeError(f"{folder} has no {FILE}: it is not a byod dataset") from None
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, a number of thousands of digits
-        raise RecipeError(f"{file} is not TOML: {error}; fix it") from error
+        raise RecipeError(f"{file} is not TOML: {error}; {_advice(file)}") from error
     return _checked(values, file)
+
+
+def _advice(file: Path) -> str:
+    """Say what to do about a file that is not TOML; one slip is likely, since byod writes `sources` as a list."""
+    text = files.read(file).decode(errors="replace")
+    if re.search(r"^sources\s*=", text, re.MULTILINE) and re.search(r"^\[sources\.", text, re.MULTILINE):
+        return (
+            "sources is a list and a table here: remove the line `sources = …`, and give each source a table"
+        )
+    return "fix it"
 
 
 def _unknown(recipe: Recipe) -> list[tuple[str, tuple[str, ...]]]:
     """The unknown keys with their tables' names, and the keys that their tables may have."""
     tables: dict[str, BaseModel | None] = {"": recipe, "points.": recipe.points}
     tables |= {f"classes.{folder}.": entry for folder, entry in recipe.classes.items()}
+    tables |= {f"classes.{folder}.meaning.": entry.meaning for folder, entry in recipe.classes.items()}
+    if isinstance(recipe.sources, dict):
+        tables |= {f"sources.{name}.": own for name, own in recipe.sources.items()}
     return [
         (f"{name}{key}", tuple(type(table).model_fields))
         for name, table in tables.items()
@@ -263,19 +331,37 @@ def write(folder: Path, recipe: Recipe) -> None:
     for key, value in _values(recipe).items():
         if key not in was or was[key] != value:
             document[key] = value
-    for key in ("max_side", "split", "points"):
+    for key in (name for name, field in Recipe.model_fields.items() if field.default is None):
         if key in document and getattr(recipe, key) is None:
             del document[key]
     classes = document.setdefault("classes", tomlkit.table(is_super_table=True))
     for folder_name, entry in recipe.classes.items():
         table = classes.setdefault(folder_name, tomlkit.table())
-        for key, value in {**entry.model_dump(mode="json"), **(entry.model_extra or {})}.items():
+        for key, value in _class_values(entry).items():
             if table.get(key) != value:
                 table[key] = value
     files.replace(file, tomlkit.dumps(document).encode(), flush=True)
 
 
+def _class_values(entry: ClassRecipe) -> dict[str, Any]:
+    """The keys of a class's table; its meaning stands in one line of it."""
+    values = entry.model_dump(mode="json", exclude={"meaning"}) | (entry.model_extra or {})
+    if entry.meaning is not None:
+        values["meaning"] = _in_one_line(entry.meaning.model_dump(mode="json", exclude_defaults=True))
+    return values
+
+
+def _in_one_line(values: dict[str, Any]) -> Any:
+    table = tomlkit.inline_table()
+    table.update({k: _in_one_line(v) if isinstance(v, dict) else v for k, v in values.items()})
+    return table
+
+
 def _values(recipe: Recipe) -> dict[str, Any]:
     """The keys of the file but for its classes; what a newer byod put there as TOML has it."""
     values = recipe.model_dump(mode="json", exclude={"classes"}, exclude_none=True)
+    if isinstance(recipe.sources, dict):
+        values["sources"] = {
+            name: own.model_dump(mode="json", exclude_defaults=True) for name, own in recipe.sources.items()
+        }
     return values | (recipe.model_extra or {})

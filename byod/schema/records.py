@@ -10,61 +10,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-)
+from pydantic import Field
 
 from byod.schema import defaults
 from byod.schema.addresses import Address, Words, shown, shown_in
 from byod.schema.open_enum import OpenEnum
 from byod.schema.paths import FolderName, PicturePath
 from byod.schema.reasons import Reason
+from byod.schema.record import Record as Record
+from byod.schema.search_words import Age, Colour, Kind, Meaning, Safe, Size
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """64 lower-case hexadecimal digits."""
-
-
-class Record(BaseModel):
-    """Base of all records: frozen, and no field that is not named.
-
-    Only a file that outlives a version is read with `extra="allow"` (`byod.schema.file_formats`): then the fields of a
-    newer byod stay in the record, at any depth, and are written again with it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    # no return type: in JSON schemas it would take the place of the fields
-    @model_serializer(mode="wrap")
-    def _with_unknown(  # type: ignore[no-untyped-def]
-        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
-    ):
-        values: dict[str, Any] = handler(self)
-        unknown = self.__pydantic_extra__
-        if not unknown or info.include is not None:
-            return values
-        left = {name: value for name, value in unknown.items() if name not in (info.exclude or ())}
-        return values | left
-
-    @classmethod
-    def unchecked(cls, values: dict[str, Any]) -> Self:
-        """A record of values that were checked before, each of its fields among them.
-
-        Several times as fast as pydantic's own `model_construct`, which looks for defaults: a snapshot has as many
-        records as the dataset has pictures.
-        """
-        made = cls.__new__(cls)
-        object.__setattr__(made, "__dict__", values)
-        object.__setattr__(made, "__pydantic_fields_set__", set(values))
-        object.__setattr__(made, "__pydantic_extra__", None)
-        object.__setattr__(made, "__pydantic_private__", None)
-        return made
 
 
 class Task(StrEnum):
@@ -89,31 +48,42 @@ class Policy(StrEnum):
 class Query(Record):
     """A search at a source: the terms for one class.
 
-    `label` is the class's shown name, `language` the two-letter code of `terms` (None: as the user typed them).
+    `label` is the class's shown name, `language` the code of the language of `terms` (None: not known). `item` is what
+    Wikidata calls the thing that the class is; `meaning` is that in full, on the query whose terms are its name.
+    `widened` is None for terms that somebody typed, and else the language in which byod names the thing instead.
     """
 
     label: str
     terms: str
     language: str | None = None
+    item: str | None = None
+    meaning: Meaning | None = None
+    widened: str | None = None
 
     def candidate(self, source: str, url: str, rank: int, **known: Any) -> Candidate:
         """A picture that a source offers for this query; `known` are further fields of `Candidate`."""
-        asked = {"label": self.label, "terms": self.terms, "language": self.language}
+        asked = self.model_dump(include={"label", "terms", "language", "item", "widened"})
         return Candidate(source=source, url=url, rank=rank, **asked, **known)
 
 
 class SearchOptions(Record):
-    """Options of a search, the same for every query of a collection.
+    """Options of a search, the same for every query of a collection at one source.
 
     `wanted` is how many pictures a class should end with (it sizes pages, it is no limit), `min_side` in pixels.
+    Sources that cannot filter by one of the others leave it out. `excluded_hosts` are refused, whoever offers them.
     `captive`: also animals that are kept and plants that were planted, where a source tells them apart.
     """
 
     policy: Policy = Policy.ANY
     wanted: int = defaults.PER_CLASS
     min_side: int = defaults.MIN_SIDE
-    safe: bool = True
     captive: bool = False
+    kind: Kind = Kind.PHOTO
+    safe: Safe = Safe.ON
+    size: Size | None = None
+    age: Age | None = None
+    colour: Colour | None = None
+    excluded_hosts: tuple[str, ...] = ()
 
 
 class Candidate(Record):
@@ -123,7 +93,8 @@ class Candidate(Record):
     when the source does not state one. `width` and `height` are the source's own words, in pixels.
     `path` is set instead of a web address for pictures on this machine (then `url` is its file: URI). `instead` are
     addresses of the same picture in other sizes, to be asked in turn when `url` gives none. `taxon` is the kind of
-    living thing that the source took the terms for.
+    living thing that the source took the terms for. `language`, `item` and
+    `widened` are those of the query.
     """
 
     url: str
@@ -131,6 +102,8 @@ class Candidate(Record):
     source: str
     terms: str
     language: str | None = None
+    item: str | None = None
+    widened: str | None = None
     rank: int = 0
     page: str | None = None
     title: str | None = None
@@ -288,6 +261,8 @@ class Origin(Record):
     attribution: Words | None = None
     taxon: Words | None = None
     fetched_at: datetime | None = None
+    item: Words | None = None
+    widened: Words | None = None
 
 
 TOLD = tuple(set(Origin.model_fields) & set(Candidate.model_fields))

@@ -17,7 +17,7 @@ from loopback_sources import LoopbackSources, Work
 import byod
 from byod import exports
 from byod.api import runs
-from byod.api.plan import LimitOptions
+from byod.api.plan import CollectOptions
 from byod.api.review_actions import ReviewOptions
 from byod.cli import app
 from byod.dataset import dataset_folder
@@ -88,7 +88,15 @@ def test_the_command_line_calls_what_byod_exports():
     assert {name for name, _ in found} == {"demo.py"}
 
 
-RENAMED = {"source": "sources", "query": "queries", "name": "names", "set": "options", "no_probe": "probe"}
+RENAMED = {
+    "meaning": "meanings",
+    "exclude_host": "exclude_hosts",
+    "source": "sources",
+    "query": "queries",
+    "name": "names",
+    "set": "options",
+    "no_probe": "probe",
+}
 TERMINAL = {"json", "open", "help", "run", "dataset", "no_browser", "show_leak"}
 OF_THE_DATASET = {"follow_links"}
 """Options of `byod.Dataset` itself, which hold for all that is done with it."""
@@ -98,7 +106,7 @@ OF_THE_DATASET = {"follow_links"}
 @pytest.mark.parametrize(
     ("command", "functions"),
     [
-        ("collect", [byod.collect, LimitOptions]),
+        ("collect", [byod.collect, CollectOptions]),
         ("add", [byod.add]),
         ("convert cats", [byod.convert]),
         ("convert voc", [byod.convert]),

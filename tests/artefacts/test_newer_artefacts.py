@@ -10,6 +10,7 @@ import pytest
 from old_artefacts import FORMATS, run_of, unpacked
 from own_catalog import trusted
 
+from byod.api import collect as collecting
 from byod.api import datasets, evaluate, feedback, runs
 from byod.cli import tables
 from byod.dataset.catalog.sql_schema import MIGRATIONS
@@ -153,8 +154,8 @@ def test_what_a_newer_byod_notes_of_a_candidate_is_no_trouble(home):
     sql(folder, "UPDATE candidates SET refused = 'licence-unknown' WHERE id = 2")
     listed = home / "nothing.csv"
     listed.write_text("url,label\n", encoding="utf-8")
-    web = datasets.Web(settings=Settings.load({"BYOD_CACHE": str(home / "cache")}))
-    datasets.collect_list(listed, folder, recipes.read(folder), web, say=quiet, watch=quiet)
+    web = collecting.Web(settings=Settings.load({"BYOD_CACHE": str(home / "cache")}))
+    collecting.collect_list(listed, folder, recipes.read(folder), web, say=quiet, watch=quiet)
     kept = sql(folder, "SELECT COUNT(*) FROM candidates WHERE json_extract(record, '$.mood.a') = 1")
     assert kept == sql(folder, "SELECT COUNT(*) FROM candidates")
 
@@ -241,9 +242,9 @@ def test_a_source_that_is_not_known_matters_only_to_a_search(home):
     file = folder / recipes.FILE
     file.write_text(file.read_text(encoding="utf-8").replace('"openverse"', f'"{WORD}"'), encoding="utf-8")
     datasets.status(folder, say=quiet)
-    web = datasets.Web(settings=Settings.load({"BYOD_CACHE": str(home / "cache")}))
+    web = collecting.Web(settings=Settings.load({"BYOD_CACHE": str(home / "cache")}))
     with pytest.raises(UsageError, match=WORD):
-        datasets.collect(folder, recipes.read(folder), web, say=quiet, watch=quiet)
+        collecting.collect(folder, recipes.read(folder), web, say=quiet, watch=quiet)
 
 
 def test_reports_and_points_keep_what_is_new_in_them(home):

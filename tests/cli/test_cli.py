@@ -1,5 +1,6 @@
 """The command line: exit codes, one clear line for bad input, and the JSON that others rely on."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -302,7 +303,7 @@ def test_a_disk_that_cannot_be_written_is_said_in_one_line(tmp_path, drawn):
 
 @pytest.mark.slow
 def test_a_class_that_falls_short_goes_on_in_english_unless_forbidden(tmp_path, web, drawn):
-    """When the typed word does not bring enough, its English label is asked, and each picture knows its query."""
+    """A source that knows no language is asked in English, and by the typed word once that does not bring enough."""
     web.entities = {"Q1": {"labels": {"de": "Kreis", "en": "circle"}, "articles": 50}}
     more = sorted((drawn / "square").iterdir())
     for number, path in enumerate(more):
@@ -313,7 +314,11 @@ def test_a_class_that_falls_short_goes_on_in_english_unless_forbidden(tmp_path, 
     report = json.loads(byod(*arguments, folder=tmp_path, **settings).stdout)
     assert report["classes"] == {"Kreis": 12}
     kept = {row["query"]: row["kept"] for row in report["yield"]}
-    assert kept == {"Kreis": 8, "circle": 4}
+    assert kept == {"circle": 8, "Kreis": 4}
+    (folder,) = (tmp_path / "datasets").iterdir()
+    with (folder / "CREDITS.csv").open(encoding="utf-8") as file:
+        marks = {(row["terms"], row["widened"], row["item"]) for row in csv.DictReader(file)}
+    assert marks == {("circle", "en", "Q1"), ("Kreis", "", "Q1")}
     forbidden = byod(*arguments, "--languages", "none", "--into", "none", folder=tmp_path, **settings)
     assert json.loads(forbidden.stdout)["classes"] == {"Kreis": 8}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from byod.api import datasets
+from byod.api import collect as collecting
 from byod.demo import fake_source as openverse_stand
 from byod.demo import scenes
 from byod.demo.fake_source import serve_fake_source
@@ -61,8 +61,8 @@ def recipe_for(planted: Planted, **changes) -> Recipe:
 def collect(folder: Path, recipe: Recipe, base: str, monkeypatch, **more) -> Snapshot:
     monkeypatch.setenv("BYOD_ALLOW_PRIVATE_HOSTS", "1")
     monkeypatch.setenv("BYOD_OPENVERSE_URL", base)
-    web = datasets.Web(settings=Settings.load(), **more)
-    return datasets.collect(folder, recipe, web, say=silent, watch=lambda tallies: None)
+    web = collecting.Web(settings=Settings.load(), **more)
+    return collecting.collect(folder, recipe, web, say=silent, watch=lambda tallies: None)
 
 
 def by_path(snapshot: Snapshot) -> dict[str, tuple[Status, Reason | None]]:

@@ -26,7 +26,8 @@ from byod.schema import recipe
 from byod.schema.config import Settings
 from byod.schema.keypoints import KeypointSet
 from byod.schema.reasons import Reason, When
-from byod.schema.recipe import ClassRecipe, Recipe
+from byod.schema.recipe import ClassRecipe, Recipe, SourceRecipe
+from byod.schema.search_words import Meaning
 from byod.tasks import TASKS
 
 README = ROOT / "README.md"
@@ -233,7 +234,9 @@ def test_the_config_file_shown_is_read(tmp_path):
 
 def test_the_recipes_shown_are_recipes_with_every_key(tmp_path):
     """byod reads the examples of docs/recipe.md, and together they show every key there is."""
-    shown: dict[type, set[str]] = {Recipe: set(), ClassRecipe: set(), KeypointSet: set()}
+    shown: dict[type, set[str]] = {
+        each: set() for each in (Recipe, ClassRecipe, KeypointSet, Meaning, SourceRecipe)
+    }
     for example in re.findall(r"```toml\n(.+?)```", text(RECIPE), flags=re.DOTALL):
         (tmp_path / recipe.FILE).write_text(example, encoding="utf-8")
         assert recipe.read(tmp_path).classes
@@ -241,12 +244,20 @@ def test_the_recipes_shown_are_recipes_with_every_key(tmp_path):
         shown[Recipe] |= set(values)
         shown[KeypointSet] |= set(values.get("points", ()))
         shown[ClassRecipe] |= {key for entry in values["classes"].values() for key in entry}
+        shown[Meaning] |= {key for entry in values["classes"].values() for key in entry.get("meaning", ())}
+        if isinstance(values["sources"], dict):
+            shown[SourceRecipe] |= {key for own in values["sources"].values() for key in own}
     assert {model: set(model.model_fields) for model in shown} == shown
 
 
 def test_settings_that_pages_name_exist():
     """`key = value` in a code span is a line of byod.toml or of the config file."""
-    keys = {*Recipe.model_fields, *ClassRecipe.model_fields, *KeypointSet.model_fields}
+    keys = {
+        *Recipe.model_fields,
+        *ClassRecipe.model_fields,
+        *KeypointSet.model_fields,
+        *SourceRecipe.model_fields,
+    }
     keys |= {variable.removeprefix("BYOD_").lower() for variable in ours()}
     for page in [README, *(ROOT / "docs").glob("*.md"), *(ROOT / "datasets").glob("*/README.md")]:
         named = {found[1] for span in spans(text(page)) if (found := re.match(r"([a-z_]+) = ", span))}
@@ -255,7 +266,8 @@ def test_settings_that_pages_name_exist():
 
 def test_every_key_and_option_says_what_it_is():
     """Each field of byod.toml and of the trainers' options has a description, from which its row is made."""
-    models = [Recipe, ClassRecipe, KeypointSet, *(each.Options for each in generated().trainers().values())]
+    models = [Recipe, ClassRecipe, Meaning, SourceRecipe, KeypointSet]
+    models += [*(each.Options for each in generated().trainers().values())]
     missing = [
         f"{model.__module__}.{key}"
         for model in models

@@ -9,6 +9,7 @@ import pytest
 from loopback_sources import LoopbackSources, Work
 from PIL import Image
 
+from byod.api import collect as collecting
 from byod.api import datasets
 from byod.images.hashing import distance
 from byod.schema.config import Settings
@@ -85,8 +86,8 @@ def run(web: LoopbackSources, folder: Path) -> Snapshot:
         config_file=home / "none.toml",
         cache=home / "cache",
     )
-    return datasets.collect(
-        folder, recipe, datasets.Web(settings=settings), say=lambda line: None, watch=lambda tallies: None
+    return collecting.collect(
+        folder, recipe, collecting.Web(settings=settings), say=lambda line: None, watch=lambda tallies: None
     )
 
 

@@ -195,7 +195,7 @@ def test_a_large_set_makes_a_small_page(tmp_path, drawn_snapshot):
     for number in range(10_000):
         sha256 = f"{number:064x}"
         status = Status.KEPT if number % 3 else Status.REJECTED
-        reason = None if number % 3 else list(Reason)[number % len(Reason)]
+        reason = None if number % 3 else list(Reason)[number // 3 % len(Reason)]
         samples.append(
             Sample(
                 sha256=sha256,

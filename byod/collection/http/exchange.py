@@ -7,7 +7,7 @@ import http.client
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urldefrag, urljoin, urlsplit
@@ -116,8 +116,9 @@ def fetch(
     allowance: Allowance,
     budget: ByteBudget,
     ignore_optout: bool = False,
+    headers: Mapping[str, str] | None = None,
 ) -> Body | Redirect | Miss:
-    """Ask for one address once and read the answer whole; `target` must be canonical.
+    """Ask for one address once and read the answer whole; `target` must be canonical, `headers` are further ones.
 
     The Miss it may return carries `target` as its url.
 
@@ -132,7 +133,7 @@ def fetch(
         content, held = read_whole(response, limits.max_bytes, allowance, budget)
         return _body(response, target, content, held)
 
-    return _exchange(session, target, limits, allowance, read)
+    return _exchange(session, target, limits, allowance, read, headers)
 
 
 def fetch_text(
@@ -159,9 +160,10 @@ def _exchange(
     limits: Limits,
     allowance: Allowance,
     read: Callable[[requests.Response], Body | Miss],
+    headers: Mapping[str, str] | None = None,
 ) -> Body | Redirect | Miss:
     try:
-        with limited(allowance), _answer(session, target, limits) as response:
+        with limited(allowance), _answer(session, target, limits, headers) as response:
             if response.status_code in _WITH_BODY:
                 return read(response)
             outcome = _without_body(response, target)
@@ -181,13 +183,15 @@ def _exchange(
 
 
 @contextmanager
-def _answer(session: requests.Session, target: str, limits: Limits) -> Iterator[requests.Response]:
+def _answer(
+    session: requests.Session, target: str, limits: Limits, headers: Mapping[str, str] | None
+) -> Iterator[requests.Response]:
     """Send the request; the connection is kept only when the answer was read to its end."""
     request = requests.PreparedRequest()
     # canonical already: preparing it again would change nothing
     request.method, request.url = "GET", without_user(target)
     own = {name: str(value) for name, value in session.headers.items()}
-    request.headers = CaseInsensitiveDict({**own, **_HEADERS, **_authorization(target)})
+    request.headers = CaseInsensitiveDict({**own, **_HEADERS, **(headers or {}), **_authorization(target)})
     request.hooks = default_hooks()
     timeout = (min(limits.connect, limits.deadline), limits.deadline)
     # Straight to the adapter: `session.send` looks ahead at the redirect and stumbles over hostile ones.

@@ -20,12 +20,16 @@ from byod.collection.http.source_limits import LIMITS
 from byod.collection.sources.web_search import Browser, unproven
 from byod.schema.errors import Filtered, RateLimited, SourceError
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
+from byod.schema.search_words import DAYS, Kind, Safe
 
 NAME = "bing"
 PAGE = LIMITS[NAME].page_size
 PAGES = 25
 LICENCES = {Policy.OPEN: "license-L2_L3_L5_L6", Policy.COMMERCIAL: "license-L2_L3"}
 """Bing's own filters: free to modify, share and use; the same, also commercially."""
+KINDS = {Kind.PHOTO: "photo-photo", Kind.DRAWING: "photo-linedrawing"}
+COLOURS = {"grey": "color2-FGcls_GRAY", "monochrome": "color2-bw"}
+"""Its words for colours where they are not byod's."""
 _PICTURES = "//a[contains(concat(' ', @class, ' '), ' iusc ')][@m]"
 _SIZE = "./ancestor::div[1]/..//div[contains(@class, 'img_info')]//span[contains(@class, 'nowrap')]/text()"
 
@@ -73,9 +77,11 @@ class _Images(BingImages):  # type: ignore[misc]  # ddgs has no types
     ) -> list[dict[str, Any]]:
         """The rows of the page that begins with the `first` picture, counted from 1."""
         filters = [f"imagesize-custom_{options.min_side}_{options.min_side}"] if options.min_side > 1 else []
+        filters += _filters(options)
         if licensed and options.policy in LICENCES:
             filters.append(LICENCES[options.policy])
-        self.extra = {"first": str(first), "adlt": "strict" if options.safe else "off"}
+        adult = "strict" if options.safe is Safe.ON else options.safe
+        self.extra = {"first": str(first), "adlt": adult}
         if filters:
             self.extra["qft"] = "".join(f"+filterui:{name}" for name in filters)
         if query.language:
@@ -109,6 +115,18 @@ class _Images(BingImages):  # type: ignore[misc]  # ddgs has no types
         except (etree.LxmlError, ValueError) as error:
             raise SourceError("bing answered in a form that this version of byod does not know") from error
         return [row for link in tree.xpath(_PICTURES) if (row := _row(link)) is not None]
+
+
+def _filters(options: SearchOptions) -> list[str]:
+    """Its own filters for the kind, size, age and colour of pictures."""
+    filters = [KINDS[options.kind]] if options.kind in KINDS else []
+    if options.size is not None:
+        filters.append(f"imagesize-{options.size}")
+    if options.age is not None:
+        filters.append(f"age-lt{DAYS[options.age] * 24 * 60}")
+    if options.colour is not None:
+        filters.append(COLOURS.get(options.colour, f"color2-FGcls_{options.colour.upper()}"))
+    return filters
 
 
 def _row(link: Any) -> dict[str, Any] | None:

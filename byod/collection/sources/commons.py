@@ -18,6 +18,7 @@ from byod.collection.sources import wikimedia_files
 from byod.images.picture_types import MEDIA_TYPES
 from byod.schema import licences
 from byod.schema.records import Candidate, Query, SearchOptions
+from byod.schema.search_words import Meaning
 
 NAME = "commons"
 LIMIT = LIMITS[NAME]
@@ -31,6 +32,8 @@ _LINK = re.compile(r"<a\s[^<>]*?href\s*=\s*[\"']([^\"'<>]{1,2000})[\"']", re.IGN
 def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
     """Yield what Commons finds for a query in the order of its search, a batch at a time.
 
+    Where the query stands for an item of Wikidata, files that depict it come first, then those of its category.
+
     Raises:
         ContactMissing: no contact is set.
         RateLimited: Commons asks for a longer pause.
@@ -38,13 +41,26 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
     """
     rank = 0
     seen: set[str] = set()
-    for batch in _batches(query.terms[:250], client):
-        for page in batch:
+    for words in (*by_item(query.meaning), query.terms[:250]):
+        for page in (page for batch in _batches(words, client) for page in batch):
             candidate = _candidate(page, query, options, rank)
             if candidate is not None and candidate.url not in seen:
                 seen.add(candidate.url)
                 yield candidate
                 rank += 1
+
+
+def by_item(meaning: Meaning | None) -> list[str]:
+    """The searches for an item of Wikidata itself: files that depict it, and those of its category.
+
+    Words: https://www.mediawiki.org/wiki/Help:WikibaseCirrusSearch . The category is not followed down: what lies
+    below it drifts away soon.
+    """
+    if meaning is None or not meaning.known:
+        return []
+    category = meaning.keys.get("P373", "").replace('"', "").strip()
+    searches = [f"haswbstatement:P180={meaning.item}"]
+    return [*searches, f'incategory:"{category[:200]}"'] if category else searches
 
 
 def _batches(words: str, client: ApiClient) -> Iterator[list[dict[str, Any]]]:

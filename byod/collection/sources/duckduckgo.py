@@ -20,11 +20,15 @@ from byod.collection.http.source_limits import LIMITS
 from byod.collection.sources.web_search import Browser, unproven
 from byod.schema.errors import Filtered, RateLimited, SourceError
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
+from byod.schema.search_words import Kind
 
 NAME = "duckduckgo"
 PAGE = LIMITS[NAME].page_size
 PAGES = 10
 LICENCES = {Policy.OPEN: "Modify", Policy.COMMERCIAL: "ModifyCommercially"}
+KINDS = {Kind.PHOTO: "photo", Kind.DRAWING: "line", Kind.ANY: ""}
+COLOURS = {"grey": "Gray", "monochrome": "Monochrome"}
+"""Its words for colours where they are not byod's."""
 REGIONS = {"en": "us-en", "de": "de-de", "fr": "fr-fr", "es": "es-es", "it": "it-it", "nl": "nl-nl"}
 EVERYWHERE = "wt-wt"
 
@@ -76,7 +80,11 @@ class _Images(DuckduckgoImages):  # type: ignore[misc]  # ddgs has no types
         rows: list[dict[str, Any]] | None = self.search(
             query=query.terms,
             region=REGIONS.get(query.language or "", EVERYWHERE),
-            safesearch="on" if options.safe else "off",
+            safesearch=options.safe,
+            timelimit=None if options.age is None else options.age[0],
+            type_image=KINDS[options.kind],
+            size="" if options.size is None else options.size.title(),
+            color="" if options.colour is None else COLOURS.get(options.colour, options.colour.title()),
             license_image=LICENCES.get(options.policy, "") if licensed else "",
         )
         return rows or []

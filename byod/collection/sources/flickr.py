@@ -8,6 +8,7 @@ unknown licence. Beyond 4,000 photos a search only repeats itself.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from byod.collection.http import parsing
@@ -16,6 +17,7 @@ from byod.collection.http.source_limits import LIMITS
 from byod.schema import licences
 from byod.schema.errors import Filtered, KeyMissing, KeyRefused, SourceError
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
+from byod.schema.search_words import DAYS, Kind, Safe
 
 NAME = "flickr"
 LIMIT = LIMITS[NAME]
@@ -27,6 +29,9 @@ SIZES = ("l", "c", "z", "m", "h", "k", "o")
 Since May 2025 the sizes above 1024 px of free accounts are closed, though the API goes on stating them.
 """
 OPEN = SIZES[:4]
+KINDS = {Kind.PHOTO: "0", Kind.DRAWING: "2", Kind.ANY: "0,1,2,3"}
+"""Flickr's `content_types`: photos; art and illustrations; these, screenshots and pictures of virtual worlds."""
+SAFE = {Safe.ON: 1, Safe.MODERATE: 2, Safe.OFF: 3}
 EXTRAS = ",".join(("license", "owner_name", *(f"url_{size}" for size in SIZES)))
 
 
@@ -98,12 +103,15 @@ def _parameters(
         "text": query.terms,
         "sort": "relevance",
         "media": "photos",
-        "content_types": 0,
-        "safe_search": 1 if options.safe else 3,
+        "content_types": KINDS[options.kind],
+        "safe_search": SAFE[options.safe],
         "extras": EXTRAS,
         "per_page": PER_PAGE,
         "page": page,
     }
+    if options.age is not None:
+        # by the day, so that an answer of today is remembered
+        question["min_upload_date"] = (datetime.now(UTC) - timedelta(DAYS[options.age])).date().isoformat()
     return question | ({"license": accepted} if accepted is not None else {})
 
 
@@ -139,14 +147,11 @@ def _candidate(
     size = sizes[0]
     owner, number = parsing.identity(row.get("owner")), parsing.identity(row.get("id"))
     licence = table.get(parsing.identity(row.get("license")) or "")
-    return Candidate(
-        url=str(parsing.picture(row.get(f"url_{size}"))),
+    return query.candidate(
+        NAME,
+        str(parsing.picture(row.get(f"url_{size}"))),
+        rank,
         instead=tuple(str(parsing.picture(row.get(f"url_{other}"))) for other in sizes[1:]),
-        label=query.label,
-        source=NAME,
-        terms=query.terms,
-        language=query.language,
-        rank=rank,
         page=f"https://www.flickr.com/photos/{owner}/{number}" if owner and number else None,
         title=parsing.text(row.get("title")),
         creator=parsing.text(row.get("ownername")) or owner,

@@ -14,6 +14,7 @@ from byod.collection.http.api_client import ApiClient, ApiReply
 from byod.collection.http.source_limits import LIMITS
 from byod.schema.errors import Filtered, KeyMissing, KeyRefused, RateLimited, SourceError
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
+from byod.schema.search_words import Kind, Safe
 
 NAME = "google"
 LIMIT = LIMITS[NAME]
@@ -22,6 +23,11 @@ EMPTY = "hasn't returned any results"
 """What SerpApi says when Google found nothing, or when it gave nothing this time: in 2026 that was one in ten."""
 LICENCES = {Policy.OPEN: "fm", Policy.COMMERCIAL: "fmc"}
 """SerpApi's `licenses`: free to use, share or modify; the same, also commercially."""
+
+KINDS = {Kind.PHOTO: "itp:photo", Kind.DRAWING: "itp:lineart"}
+SIZES = {"small": "isz:i", "medium": "isz:m", "large": "isz:l"}
+COLOURS = {"grey": "ic:specific,isc:gray", "monochrome": "ic:gray"}
+"""Google's words for colours where they are not byod's."""
 
 
 def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[Candidate]:
@@ -61,17 +67,31 @@ def _request(query: Query, options: SearchOptions, page: int, key: str, client: 
         "engine": "google_images",
         "q": query.terms,
         "ijn": page,
-        "safe": "active" if options.safe else "off",
+        "safe": "off" if options.safe is Safe.OFF else "active",
         "api_key": key,
     }
     if options.policy in LICENCES:
         params["licenses"] = LICENCES[options.policy]
+    if filters := _filters(options):
+        params["tbs"] = ",".join(filters)
     if query.language:
         params["hl"] = query.language
     base = client.settings.base(NAME, client.settings.base("serpapi", "https://serpapi.com"))
     return client.get_json(
         f"{base}/search.json", params, source=NAME, per_minute=LIMIT.per_minute, check=_check
     )
+
+
+def _filters(options: SearchOptions) -> list[str]:
+    """Google's own `tbs`: the kind, size, age and colour of pictures."""
+    filters = [KINDS[options.kind]] if options.kind in KINDS else []
+    if options.size is not None:
+        filters.append(SIZES[options.size])
+    if options.age is not None:
+        filters.append(f"qdr:{options.age[0]}")
+    if options.colour is not None:
+        filters.append(COLOURS.get(options.colour, f"ic:specific,isc:{options.colour}"))
+    return filters
 
 
 def _check(reply: ApiReply) -> None:

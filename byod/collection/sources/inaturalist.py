@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from byod.collection.http.source_limits import LIMITS
 from byod.schema import licences
 from byod.schema.errors import Filtered
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
+from byod.schema.search_words import DAYS, Kind, Meaning
 
 NAME = "inaturalist"
 LIMIT = LIMITS[NAME]
@@ -59,9 +61,12 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
     """Yield photos of the one taxon that is called exactly as the query says, newest first.
 
     Raises:
-        Filtered: no taxon is called so; or there are photos, but none under a licence that the policy accepts.
+        Filtered: drawings are wanted; no taxon is called so; or there are photos, but none under a licence that the
+            policy accepts.
     """
-    taxon = _taxon(query, client)
+    if options.kind is Kind.DRAWING:
+        raise Filtered("inaturalist has photos only; --kind drawing accepts none of them")
+    taxon = _of_item(query.meaning) or _taxon(query, client)
     if taxon is None:
         return
     client.say(f"inaturalist: {query.terms} is taken for {taxon.told}")
@@ -97,12 +102,22 @@ def _parameters(taxon: Taxon, options: SearchOptions, page: int) -> dict[str, st
         "per_page": PER_PAGE,
         "page": page,
     }
+    if options.age is not None:
+        params["d1"] = (datetime.now(UTC) - timedelta(DAYS[options.age])).date().isoformat()
     return params | ({"photo_license": LICENCES[options.policy]} if options.policy in LICENCES else {})
 
 
 def _request(what: str, params: Mapping[str, str | int], client: ApiClient) -> Any:
     base = client.settings.base(NAME, "https://api.inaturalist.org")
     return client.get_json(f"{base}/v1/{what}", params, source=NAME, per_minute=LIMIT.per_minute)
+
+
+def _of_item(meaning: Meaning | None) -> Taxon | None:
+    """The taxon whose number an item of Wikidata knows."""
+    number = "" if meaning is None else meaning.keys.get("P3151", "")
+    if meaning is None or not re.fullmatch(r"[1-9][0-9]{0,11}", number):
+        return None
+    return Taxon(int(number), f"{meaning.keys.get('P225') or meaning.name} (taxon {number})")
 
 
 def _taxon(query: Query, client: ApiClient) -> Taxon | None:

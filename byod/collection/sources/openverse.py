@@ -20,6 +20,7 @@ from byod.collection.sources import wikimedia_files
 from byod.schema import licences
 from byod.schema.errors import Filtered, KeyRefused, RateLimited, SourceError
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
+from byod.schema.search_words import Kind, Safe
 
 NAME = "openverse"
 LIMIT = LIMITS[NAME]
@@ -28,8 +29,12 @@ WORKS = LIMIT.reach or 0
 LICENCES = {Policy.OPEN: "modification", Policy.COMMERCIAL: "commercial,modification"}
 """The `license_type` for a policy; several types are intersected."""
 EXTENSIONS = "jpg,jpeg,png,gif,webp,tif,tiff"
-PASSES = ("photograph", None)
-"""The values of `category`, in turn: most works of Wikimedia have none, so the filter alone would lose them."""
+PASSES = {
+    Kind.PHOTO: ("photograph", None),
+    Kind.DRAWING: ("illustration,digitized_artwork",),
+    Kind.ANY: (None,),
+}
+"""The values of `category` for a kind, in turn: most works of Wikimedia have none, so a filter alone loses photos."""
 _DRAWN = (".svg", ".svgz", ".pdf", ".djvu")
 _TOO_MANY = re.compile(r"page_size may not exceed (\d{1,4})", re.IGNORECASE)
 _TOO_DEEP = re.compile(r"pagination depth", re.IGNORECASE)
@@ -46,13 +51,15 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
     params: dict[str, str | int] = {"q": query.terms[:200], "extension": EXTENSIONS}
     if options.policy in LICENCES:
         params["license_type"] = LICENCES[options.policy]
-    if not options.safe:
+    if options.safe is Safe.OFF:
         params["mature"] = "true"
     if not client.settings.contact:
         params["excluded_source"] = "wikimedia"  # which would refuse its pictures
+    if options.size is not None:
+        params["size"] = options.size
     seen: set[str] = set()
     rank, anything = 0, False
-    for category in PASSES:
+    for category in PASSES[options.kind]:
         for row in _rows(params | ({"category": category} if category else {}), client):
             anything = True
             candidate = _candidate(row, query, options, client, rank)

@@ -19,20 +19,21 @@ from urllib.parse import quote, urlsplit
 from byod.collection.http import parsing
 from byod.collection.http.api_client import ApiClient, ApiReply, TryAgain
 from byod.collection.http.source_limits import LIMITS
+from byod.collection.source_filters import knows_language
 from byod.schema import licences
 from byod.schema.config import Settings
 from byod.schema.errors import Capped, Filtered, KeyMissing, KeyRefused, RateLimited
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
+from byod.schema.search_words import Kind, Safe
 
 NAME = "pixabay"
 LIMIT = LIMITS[NAME]
 LICENCE = "Pixabay"
 CAP = 200
 """Pictures offered for one class; the terms forbid systematic mass downloads."""
-LANGUAGES = {
-    *("bg", "cs", "da", "de", "el", "en", "es", "fi", "fr", "hu", "id", "it", "ja"),
-    *("ko", "nl", "no", "pl", "pt", "ro", "ru", "sk", "sv", "th", "tr", "vi", "zh"),
-}
+KINDS = {Kind.PHOTO: "photo", Kind.DRAWING: "illustration", Kind.ANY: "all"}
+COLOURS = {"grey": "gray", "purple": "lilac", "monochrome": "grayscale"}
+"""Its words for colours where they are not byod's."""
 
 
 _STATED = re.compile(r"_(\d{2,4})\.[A-Za-z]{3,4}$")
@@ -84,14 +85,16 @@ def _request(query: Query, ask: SearchOptions, key: str, page: int, per_page: in
     params: dict[str, str | int] = {
         "key": key,
         "q": query.terms[:100],
-        "image_type": "photo",
-        "safesearch": "true" if ask.safe else "false",
+        "image_type": KINDS[ask.kind],
+        "safesearch": "false" if ask.safe is Safe.OFF else "true",
         "min_width": ask.min_side,
         "min_height": ask.min_side,
         "per_page": per_page,
         "page": page,
     }
-    if query.language in LANGUAGES:
+    if ask.colour is not None:
+        params["colors"] = COLOURS.get(ask.colour, ask.colour)
+    if query.language and knows_language(NAME, query.language):
         params["lang"] = query.language
     base = client.settings.base(NAME, "https://pixabay.com")
     return client.get_json(

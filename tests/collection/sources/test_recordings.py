@@ -15,6 +15,7 @@ from byod.collection.sources import pixabay, wikimedia_files
 from byod.schema import errors
 from byod.schema.config import Settings
 from byod.schema.records import Policy
+from byod.schema.search_words import Meaning
 
 SHAPED = [each for each in recordings() if each.shape is not None]
 
@@ -326,6 +327,17 @@ def test_inaturalist_says_when_nothing_is_called_so(web):
     assert error.word == "filtered"
     assert "Cat Flea" in str(error)
     assert [asked.path for asked in web.asked] == ["/v1/taxa"]
+
+
+def test_inaturalist_takes_the_number_that_wikidata_knows(web):
+    """A class whose meaning is an item with a number there is asked by that number, and no word is looked up."""
+    meaning = Meaning(item="Q146", name="house cat", keys={"P3151": "118552", "P225": "Felis catus"})
+    said = []
+    client = client_of(web)
+    client._say = said.append
+    assert found("inaturalist", client, terms="cat", meaning=meaning)
+    assert said == ["inaturalist: cat is taken for Felis catus (taxon 118552)"]
+    assert not [each for each in web.asked if each.path == "/v1/taxa"]
 
 
 def test_inaturalist_reads_a_word_in_its_language(web):

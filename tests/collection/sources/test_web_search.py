@@ -228,7 +228,7 @@ def test_filters_of_duckduckgo_are_sent(web):
     found("duckduckgo", client, language="de")
     assert web.asked[-1].params["p"] == "1"
     assert web.asked[-1].params["l"] == "de-de"
-    found("duckduckgo", client, safe=False)
+    found("duckduckgo", client, safe="off")
     assert web.asked[-1].params["p"] == "-1"
     assert web.asked[-1].params["l"] == "wt-wt"
     ended("duckduckgo", client, policy=Policy.COMMERCIAL)
@@ -243,9 +243,9 @@ def test_filters_of_bing_are_sent(web):
     client = client_of(web)
     found("bing", client, min_side=300, language="de")
     assert web.asked[0].params["adlt"] == "strict"
-    assert web.asked[0].params["qft"] == "+filterui:imagesize-custom_300_300"
+    assert web.asked[0].params["qft"] == "+filterui:imagesize-custom_300_300+filterui:photo-photo"
     assert web.asked[0].params["setlang"] == "de"
-    found("bing", client, safe=False)
+    found("bing", client, safe="off")
     assert web.asked[-1].params["adlt"] == "off"
     ended("bing", client, policy=Policy.COMMERCIAL)
     assert web.asked[-1].params["qft"].endswith("+filterui:license-L2_L3")

@@ -1,0 +1,174 @@
+"""Collect pictures from the web: who asks, within which limits, what sources and hosts are asked, and all in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping
+from pathlib import Path
+
+from byod.api.datasets import collecting, finish, take
+from byod.collection import download, local_files
+from byod.collection import sources as source_list
+from byod.collection.download import Limits
+from byod.collection.http import guard
+from byod.collection.http.api_client import ApiClient
+from byod.collection.http.api_reply import Tape
+from byod.collection.http.optouts import Permission
+from byod.collection.http.own_headers import OwnHeaders
+from byod.collection.http.scheduler import Host
+from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
+from byod.collection.search import CandidateSearch
+from byod.collection.sources import url_list as address_lists
+from byod.collection.way_back import with_way_back
+from byod.dataset.own_places import IMAGES
+from byod.schema import recipe as recipes
+from byod.schema.config import Settings
+from byod.schema.errors import DatasetError, UsageError
+from byod.schema.progress import Say
+from byod.schema.reasons import Reason
+from byod.schema.recipe import Recipe
+from byod.schema.records import Candidate, Fetched, Miss, Query, Record, Snapshot
+from byod.schema.search_words import NONE
+
+
+class Web(Record):
+    """Settings for requests to strangers' servers: who asks, within which limits, and whether against opt-outs.
+
+    The sources are asked with the settings of `asking`, where they are others. `referer` tells hosts the page that a
+    picture is shown on; `cookies` is a file of cookies for the hosts they are of.
+    """
+
+    settings: Settings
+    limits: Limits = Limits()
+    ignore_optout: bool = False
+    asking: Settings | None = None
+    referer: bool = False
+    cookies: Path | None = None
+
+
+def api_client(settings: Settings, say: Say, tape: Tape | None) -> ApiClient:
+    """A client for the APIs of sources, whose traffic is written to a tape or read from it, where there is one."""
+    return ApiClient(settings, guard.session(settings), say=say, tape=tape)
+
+
+def queries(recipe: Recipe) -> dict[str, list[Query]]:
+    """The queries of each class as somebody typed them; the meaning goes with the first, which was read."""
+    words_in = None if recipe.words_in == NONE else recipe.words_in
+    queries = {}
+    for folder, entry in recipe.classes.items():
+        meaning = entry.meaning if entry.meaning is not None and entry.meaning.known else None
+        language = words_in if meaning is None else meaning.language or None
+        item = None if meaning is None else meaning.item
+        first, *others = (
+            Query(label=folder, terms=terms, language=language, item=item) for terms in entry.words
+        )
+        queries[folder] = [first.model_copy(update={"meaning": meaning}), *others]
+    return queries
+
+
+def candidate_search(
+    recipe: Recipe, client: ApiClient, known: Mapping[str, set[str]], ended: Callable[..., None]
+) -> CandidateSearch:
+    """The search of a recipe; `known` are the addresses of each class that are no news."""
+    return CandidateSearch(
+        queries(recipe),
+        {name: recipe.search_options(name) for name in recipe.sources},
+        client,
+        known=known,
+        language_codes=recipe.languages,
+        ended=ended,
+        own_queries={name: recipe.of_source(name).query for name in recipe.sources},
+    )
+
+
+def fetcher(web: Web) -> Fetch:
+    """Fetches over the network, and from this machine what lies here already.
+
+    From round to round it remembers what each site wishes and which hosts asked for rest.
+    """
+    permissions: dict[str, Permission] = {}
+    hosts: dict[str, Host] = {}
+    own_headers = OwnHeaders(referer=web.referer, cookies=web.cookies)
+
+    def fetch(
+        candidates: Iterable[Candidate], inspect: Callable[[Fetched, bytes], Arrival]
+    ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
+        everything = list(candidates)
+        own_headers.know({c.url: c.page for c in everything})
+        yield from local_files.read((c for c in everything if c.path is not None), inspect)
+
+        def from_the_web(
+            urls: Iterable[str],
+        ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
+            yield from download.download(
+                urls,
+                settings=web.settings,
+                limits=web.limits,
+                ignore_optout=web.ignore_optout,
+                inspect=inspect,
+                permissions=permissions,
+                hosts=hosts,
+                own_headers=own_headers,
+                granted={c.url for c in everything if source_list.grants(c, web.settings)},
+            )
+
+        yield from with_way_back((c for c in everything if c.path is None), from_the_web)
+
+    return fetch
+
+
+def collect(
+    folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch, tape: Tape | None = None
+) -> Snapshot:
+    """Search, download, check and de-duplicate until every class of the recipe has its pictures."""
+    check_sources(recipe)
+    fetch = fetcher(web)
+    with collecting(folder, recipe, web.ignore_optout, say) as dataset:
+        recipe, candidates = dataset.recipe, dataset.catalog.candidates  # classes may have been made by hand
+        for label in recipe.classes:
+            if dataset.links.behind(linked := f"{IMAGES}/{label}"):
+                raise DatasetError(
+                    f"{dataset.folder / linked} is a link, and byod writes nothing behind links; put the real folder"
+                    " there, or collect into another dataset (--into) and move the pictures by hand"
+                )
+        known = {label: candidates.known(label) for label in recipe.classes}
+        say(f"asking {', '.join(recipe.sources)} …")
+        for line in source_list.notices(recipe.sources):
+            say(line)
+        collection = Collection(dataset, fetch, watch, per_class=recipe.per_class)
+        client = api_client(web.asking or web.settings, say, tape)
+        collection.run(candidate_search(recipe, client, known, candidates.stopped))
+        return finish(dataset)
+
+
+def check_sources(recipe: Recipe) -> None:
+    """See that there are the sources that a recipe names, and that it does not ask one the same for all classes.
+
+    Raises:
+        UsageError: there is no such source, or byod does not offer it.
+    """
+    for name in recipe.sources:
+        source_list.get(name)
+        query = recipe.of_source(name).query
+        if isinstance(query, str) and query and "{words}" not in query and len(recipe.classes) > 1:
+            raise UsageError(
+                f"{recipes.FILE}: [sources.{name}] query is the same for {len(recipe.classes)} classes; write {{words}}"
+                ' where the words of a class are to stand, or one for each class: query = { cat = "…", dog = "…" }'
+            )
+
+
+def collect_list(file: Path, folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
+    """Collect the pictures of a list with addresses and labels (csv, jsonl or parquet)."""
+    fetch = fetcher(web)
+    with collecting(folder, recipe, web.ignore_optout, say) as dataset:
+        return take(address_lists.listed(file), dataset, fetch, watch)
+
+
+def preview(
+    recipe: Recipe, settings: Settings, *, say: Say, tape: Tape | None = None
+) -> list[tuple[Candidate, Reason | None]]:
+    """Search as a collection would for its first round, with what it would refuse; nothing is written."""
+    for line in source_list.notices(recipe.sources):
+        say(line)
+    search = candidate_search(recipe, api_client(settings, say, tape), {}, lambda *_: None)
+    drawn = search.draw(dict.fromkeys(recipe.classes, recipe.per_class))
+    return [(candidate.shown, refused) for candidate, refused in drawn]
