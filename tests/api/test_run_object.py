@@ -131,6 +131,7 @@ def test_a_notebook_as_a_newcomer_would_write_it(place, tmp_path, monkeypatch):
     with sources(place / "own", {"circle": "kreis", "square": "quadrat"}) as web:
         for name, value in web.environment().items():
             monkeypatch.setenv(name, value)
+        monkeypatch.delenv("BYOD_CONTACT")
         client = NotebookClient(
             notebook,
             timeout=300,

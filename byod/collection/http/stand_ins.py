@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,8 +18,8 @@ from byod.schema.addresses import shown, shown_in
 LEFT_OUT = "left-out"
 _SHORTEST = 4
 """A name or a secret that is shorter is taken out where it is known to stand, and not looked for elsewhere."""
-_MOST = 3000
-"""People whose names are looked for everywhere."""
+_WORD = re.compile(r"\w+")
+_ADDRESS = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
 _SECRET_FIELDS = frozenset(
     (
         "access_token",
@@ -93,7 +94,7 @@ class StandIns:
         spelled = {each for secret in secrets for each in (secret, quote(secret, safe=""))}
         self._secrets = sorted((each for each in spelled if len(each) >= _SHORTEST), key=len, reverse=True)
         self._people: dict[str, int] = {}
-        self._looked_for: re.Pattern[str] | None = None
+        self._by_word: defaultdict[str, list[tuple[str, int, int]]] = defaultdict(list)
 
     def keyless(self, words: str) -> str:
         """Words without secrets."""
@@ -192,29 +193,30 @@ class StandIns:
     def _number(self, name: str) -> int:
         if found := re.fullmatch(r"person[ -](\d{1,9})", name):
             return int(found[1])
-        if name not in self._people:
-            self._people[name] = len(self._people) + 1
-            self._looked_for = None
-        return self._people[name]
+        number = self._people.get(name)
+        if number is None:
+            number = self._people[name] = len(self._people) + 1
+            for form in dict.fromkeys((name, quote(name))):
+                first = _WORD.search(form)
+                if len(name) >= _SHORTEST and first is not None:
+                    self._by_word[first[0]].append((form, first.start(), number))
+        return number
 
     def _without_people(self, words: str) -> str:
-        if self._looked_for is None:
-            names = [each for each in self._people if len(each) >= _SHORTEST][:_MOST]
-            spelled = sorted({form for each in names for form in (each, quote(each))}, key=len, reverse=True)
-            inner = "|".join(map(re.escape, spelled)) or r"(?!)"
-            self._looked_for = re.compile(rf"(?<!\w)(?:{inner})(?!\w)")
-        if words.startswith(("http://", "https://")):
-            # the host is whose server it is, and no person
-            parts = urlsplit(words)
-            start = len(parts.scheme) + 3 + len(parts.netloc)
-            return words[:start] + self._looked_for.sub(self._stand_in, words[start:])
-        return self._looked_for.sub(self._stand_in, words)
-
-    def _stand_in(self, found: re.Match[str]) -> str:
-        number = self._people.get(found[0])
-        if number is None:
-            number = next(each for name, each in self._people.items() if quote(name) == found[0])
-        return f"person-{number}"
+        """Words in which everybody met so far is a stand-in; the host of an address is no person."""
+        parts: list[str] = []
+        host = _ADDRESS.match(words)
+        done = host.end() if host else 0
+        parts.append(words[:done])
+        for word in _WORD.finditer(words, done):
+            for form, lead, number in self._by_word.get(word[0], ()):
+                start = word.start() - lead
+                end = start + len(form)
+                if start >= done and words.startswith(form, start) and not _WORD.match(words[end : end + 1]):
+                    parts += [words[done:start], f"person-{number}"]
+                    done = end
+                    break
+        return "".join([*parts, words[done:]])
 
 
 def secrets_of(environment: Mapping[str, str], contact: str | None, proxies: Mapping[str, str]) -> set[str]:
@@ -232,5 +234,5 @@ def secrets_of(environment: Mapping[str, str], contact: str | None, proxies: Map
 
 def _last_step(address: str) -> str:
     """The part of a page's address that names its person: its last step, without marks."""
-    steps = [step for step in urlsplit(address).path.split("/") if step]
+    steps = [step for step in re.split(r"[?#]", address)[0].split("/")[3:] if step]
     return steps[-1] if steps else address
