@@ -82,7 +82,7 @@ def add(
         for candidate in own_pictures.pictures(path, label)
         if passed.takes(str(candidate.path)) and not _is_linked(path, candidate.path, links)
     )
-    with collecting(folder, recipe, False, say) as dataset:
+    with opened_to_collect(folder, recipe, False, say) as dataset:
         snapshot = take(found, dataset, local_files.read, watch)
         for line in (*passed.lines(), *links.lines()):
             say(line)
@@ -137,7 +137,7 @@ def add_labelled(
         given: Labels | None = known[url].labels
         return None if given is None else given.named(arrival.sha256)
 
-    with collecting(folder, found.recipe, False, say) as dataset:
+    with opened_to_collect(folder, found.recipe, False, say) as dataset:
         reading = LabelledFiles(dataset, known, labels_of)
         Collection(dataset, reading.fetch, watch, per_class=None).take((each, None) for each in candidates)
         for line in (*passed.lines(), *links.lines()):
@@ -212,7 +212,7 @@ def export(
 
 
 @contextlib.contextmanager
-def collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> Iterator[Dataset]:
+def opened_to_collect(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> Iterator[Dataset]:
     """A dataset ready to collect into: what may turn out otherwise this time is open again."""
     with Dataset.create(folder, recipe, TASKS) as dataset:
         say_changes(sync(dataset), say)

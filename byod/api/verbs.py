@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
-from byod.api import class_words, datasets, recordings
-from byod.api import collect as collecting
+from byod.api import class_words, collecting, datasets, recordings
 from byod.api import plan as plans
 from byod.api.dataset_object import Dataset, dataset_with
 from byod.api.plan import CollectOptions, Terms, folder_given

@@ -10,8 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from byod.api import collect as collecting
-from byod.api import evaluate, train
+from byod.api import collecting, evaluate, train
 from byod.collection.pipeline import Watch
 from byod.dataset.dataset_folder import Dataset
 from byod.demo import findings, scenes

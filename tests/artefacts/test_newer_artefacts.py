@@ -10,8 +10,7 @@ import pytest
 from old_artefacts import FORMATS, run_of, unpacked
 from own_catalog import trusted
 
-from byod.api import collect as collecting
-from byod.api import datasets, evaluate, feedback, runs
+from byod.api import collecting, datasets, evaluate, feedback, runs
 from byod.cli import tables
 from byod.dataset.catalog.sql_schema import MIGRATIONS
 from byod.dataset.dataset_folder import Dataset

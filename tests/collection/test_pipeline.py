@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from byod.api import collect as collecting
+from byod.api import collecting
 from byod.demo import fake_source as openverse_stand
 from byod.demo import scenes
 from byod.demo.fake_source import serve_fake_source

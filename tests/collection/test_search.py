@@ -6,7 +6,7 @@ import pytest
 from asking import client_of
 from loopback_sources import LoopbackSources, Work
 
-from byod.api.collect import queries
+from byod.api.collecting import queries
 from byod.collection.search import CandidateSearch, refusal
 from byod.schema.reasons import Reason
 from byod.schema.recipe import ClassRecipe, Recipe

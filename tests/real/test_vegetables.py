@@ -9,8 +9,7 @@ import pytest
 from loopback_sources import LoopbackSources, Work
 from PIL import Image
 
-from byod.api import collect as collecting
-from byod.api import datasets
+from byod.api import collecting, datasets
 from byod.images.hashing import distance
 from byod.schema.config import Settings
 from byod.schema.reasons import Reason

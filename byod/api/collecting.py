@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 
-from byod.api.datasets import collecting, finish, take
+from byod.api.datasets import finish, opened_to_collect, take
 from byod.collection import download, local_files
 from byod.collection import sources as source_list
 from byod.collection.download import Limits
@@ -122,7 +122,7 @@ def collect(
     """Search, download, check and de-duplicate until every class of the recipe has its pictures."""
     check_sources(recipe)
     fetch = fetcher(web)
-    with collecting(folder, recipe, web.ignore_optout, say) as dataset:
+    with opened_to_collect(folder, recipe, web.ignore_optout, say) as dataset:
         recipe, candidates = dataset.recipe, dataset.catalog.candidates  # classes may have been made by hand
         for label in recipe.classes:
             if dataset.links.behind(linked := f"{IMAGES}/{label}"):
@@ -159,7 +159,7 @@ def check_sources(recipe: Recipe) -> None:
 def collect_list(file: Path, folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
     """Collect the pictures of a list with addresses and labels (csv, jsonl or parquet)."""
     fetch = fetcher(web)
-    with collecting(folder, recipe, web.ignore_optout, say) as dataset:
+    with opened_to_collect(folder, recipe, web.ignore_optout, say) as dataset:
         return take(address_lists.listed(file), dataset, fetch, watch)
 
 
