@@ -11,6 +11,7 @@ from byod.collection.http import guard
 from byod.collection.http.api_client import ApiClient, Params
 from byod.collection.meanings import Choose, Lookup, Word
 from byod.collection.source_filters import KNOWN
+from byod.collection.wikidata import check_language
 from byod.schema.config import Settings
 from byod.schema.errors import ByodError, SourceError
 from byod.schema.progress import Say
@@ -27,8 +28,9 @@ def read_words(recipe: Recipe, settings: Settings, *, say: Say, choose: Choose |
     """The recipe with what its classes' words mean, which is said; without Wikidata, they are searched as typed.
 
     Raises:
-        UsageError: an item that was chosen is none.
+        UsageError: an item that was chosen is none, or the code of a language.
     """
+    languages = [check_language(code) for code in recipe.languages]
     if recipe.words_in == NONE:
         say("words are searched as typed, whatever they mean (--words-in none)")
         return recipe
@@ -46,7 +48,7 @@ def read_words(recipe: Recipe, settings: Settings, *, say: Say, choose: Choose |
     if not words or not recipe.sources:
         return recipe
     try:
-        reading = meanings.decide(_promptly(words, recipe, settings, known), choose)
+        reading = meanings.decide(_promptly(words, recipe.words_in, languages, settings, known), choose)
     except SourceError as error:
         say(f"{error}; until then words are searched as typed, whatever they mean")
         return recipe
@@ -95,7 +97,13 @@ class _Answers(ApiClient):
             self._answered.set()
 
 
-def _promptly(words: list[Word], recipe: Recipe, settings: Settings, known: Mapping[str, Meaning]) -> Lookup:
+def _promptly(
+    words: list[Word],
+    words_in: str | None,
+    languages: list[str],
+    settings: Settings,
+    known: Mapping[str, Meaning],
+) -> Lookup:
     """Look the words up, unless Wikidata keeps everybody waiting: pictures are not to wait for words."""
     answered, found, errors = threading.Event(), list[Lookup](), list[ByodError]()
     client = _Answers(settings, answered)
@@ -106,9 +114,9 @@ def _promptly(words: list[Word], recipe: Recipe, settings: Settings, known: Mapp
                 meanings.look_up(
                     words,
                     client,
-                    words_in=recipe.words_in,
+                    words_in=words_in,
                     spoken=meanings.language_of_machine(),
-                    languages=recipe.languages,
+                    languages=languages,
                     known=known,
                 )
             )

@@ -302,6 +302,17 @@ def test_the_language_of_this_machine(environment, language, monkeypatch):
     assert meanings.language_of_machine(environment) == language
 
 
+def test_an_item_without_an_english_name_is_a_meaning_all_the_same(web):
+    """What has a name in German alone is read, and searched by that."""
+    web.entities = {"Q9": {"labels": {"de": "Quatschkohl"}, "descriptions": {}}}
+    reading = meanings.decide(
+        meanings.look_up([Word("a", "Quatschkohl")], client_of(web), words_in=None, spoken=None)
+    )
+    assert reading.meanings["a"] == Meaning(item="Q9", language="de")
+    assert reading.meanings["a"].known
+    assert reading.lines == ["Quatschkohl: Q9 (read in German)"]
+
+
 # --- what a server may answer
 
 
