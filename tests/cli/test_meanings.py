@@ -13,7 +13,10 @@ from loopback_sources import LoopbackSources, Work
 from typer.testing import CliRunner
 
 import byod
+from byod.api import plan
 from byod.cli import app
+from byod.collection.download import Limits
+from byod.schema.recipe import Recipe
 from byod.testing import draw_classes
 
 GERMAN = {"LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8"}
@@ -204,6 +207,14 @@ def test_limits_and_choices_are_kept_for_the_recipe(tmp_path, web):
     kept = recipe_of(tmp_path)
     assert "size" not in kept
     assert (kept["exclude_hosts"], kept["delay"], kept["retries"]) == ([], 0, 4)
+
+
+def test_the_limits_of_a_recipe_are_those_of_the_download():
+    """What the recipe keeps is what is kept to, and the rest is as ever."""
+    kept = Recipe(delay=0.5, per_host=1, retries=3, deadline=9)
+    found = plan.limits({"workers": 5}, kept)
+    assert (found.delay, found.per_host, found.tries, found.deadline, found.workers) == (0.5, 1, 4, 9, 5)
+    assert plan.limits({}, Recipe()) == Limits()
 
 
 @pytest.mark.slow

@@ -197,6 +197,7 @@ def test_parts_of_names_are_none(web):
 
 def test_hits_in_other_languages_than_asked_are_none(web):
     """What a server finds by a name in another language is not what the word means."""
+    web.entities["Q9"] = {"labels": {"tl": "uod"}, "description": "worm"}
     row = '{"id": "Q9", "label": "worm", "match": {"type": "label", "language": "tl", "text": "uod"}}'
     web.answer_next("/w/api.php", *[Answer(body=f'{{"search": [{row}]}}')] * 4)
     assert read(web, "uod")[0] == {}
