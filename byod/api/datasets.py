@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from pathlib import Path
 
 from byod import exports
-from byod.collection import download, local_files
+from byod.collection import download, local_files, stock_hosts
 from byod.collection import sources as source_list
 from byod.collection.download import Limits
 from byod.collection.http import guard
@@ -115,11 +115,14 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
 
 
 def check_sources(recipe: Recipe) -> None:
-    """See that there are the sources that a recipe names, and that it does not ask one the same for all classes.
+    """See that there are the sources and hosts that a recipe names, and that classes are asked in words of their own.
 
     Raises:
         UsageError: there is no such source, or byod does not offer it.
     """
+    for host in recipe.exclude_hosts:
+        if (meant := stock_hosts.check_host(host)) != host:
+            raise UsageError(f"{recipes.FILE}: exclude_hosts: write {meant!r} for {host!r}")
     for name in recipe.sources:
         source_list.get(name)
         query = recipe.of_source(name).query

@@ -251,6 +251,17 @@ def test_one_query_for_several_classes_is_refused(tmp_path, web):
 
 
 @pytest.mark.slow
+def test_hosts_that_a_person_wrote_are_checked(tmp_path, web):
+    """A host in byod.toml that would match nothing is said, with what to write."""
+    collect(tmp_path, "boot", "--exclude-host", "example.com")
+    file = tmp_path / "d" / "byod.toml"
+    file.write_text(file.read_text().replace('"example.com"', '"https://Example.com/a"'))
+    done = CliRunner().invoke(app, ["collect", "--recipe", str(tmp_path / "d")])
+    assert done.exit_code == 2
+    assert "exclude_hosts: write 'example.com' for 'https://Example.com/a'" in done.stderr
+
+
+@pytest.mark.slow
 def test_a_table_beside_the_list_of_sources_is_said_with_the_cure(tmp_path, web):
     """TOML knows no list that is a table as well: whoever appends one is told which line has to go."""
     collect(tmp_path, "boot")
