@@ -9,8 +9,10 @@ from typing import Any
 from byod.collection import meanings
 from byod.collection.http import guard
 from byod.collection.http.api_client import ApiClient, Params
+from byod.collection.http.api_reply import Tape
 from byod.collection.meanings import Choose, Lookup, Word
 from byod.collection.source_filters import KNOWN
+from byod.collection.wikidata import check_language
 from byod.schema.config import Settings
 from byod.schema.errors import ByodError, SourceError
 from byod.schema.progress import Say
@@ -23,12 +25,20 @@ BETWEEN = 70.0
 """Seconds between two of its answers: it may be asked so many times a minute, and byod waits for the next one."""
 
 
-def read_words(recipe: Recipe, settings: Settings, *, say: Say, choose: Choose | None = None) -> Recipe:
+def read_words(
+    recipe: Recipe,
+    settings: Settings,
+    *,
+    say: Say,
+    choose: Choose | None = None,
+    tape: Tape | None = None,
+) -> Recipe:
     """The recipe with what its classes' words mean, which is said; without Wikidata, they are searched as typed.
 
     Raises:
-        UsageError: an item that was chosen is none.
+        UsageError: an item that was chosen is none, or the code of a language.
     """
+    languages = [check_language(code) for code in recipe.languages]
     if recipe.words_in == NONE:
         say("words are searched as typed, whatever they mean (--words-in none)")
         return recipe
@@ -45,8 +55,9 @@ def read_words(recipe: Recipe, settings: Settings, *, say: Say, choose: Choose |
             say(f"{entry.words[0]}: searched as typed (meaning: none)")
     if not words or not recipe.sources:
         return recipe
+    client = _Answers(settings, tape)
     try:
-        reading = meanings.decide(_promptly(words, recipe, settings, known), choose)
+        reading = meanings.decide(_promptly(words, recipe.words_in, languages, client, known), choose)
     except SourceError as error:
         say(f"{error}; until then words are searched as typed, whatever they mean")
         return recipe
@@ -83,22 +94,27 @@ def say_unheeded(recipe: Recipe, say: Say) -> None:
 class _Answers(ApiClient):
     """A client that tells whoever waits of each answer."""
 
-    def __init__(self, settings: Settings, answered: threading.Event) -> None:
-        super().__init__(settings, guard.session(settings))
-        self._answered = answered
+    def __init__(self, settings: Settings, tape: Tape | None) -> None:
+        super().__init__(settings, guard.session(settings), tape=tape)
+        self.answered = threading.Event()
 
     def get_json(self, url: str, params: Params, **how: Any) -> Any:
         """The JSON that an address answers with, as `ApiClient.get_json` has it."""
         try:
             return super().get_json(url, params, **how)
         finally:
-            self._answered.set()
+            self.answered.set()
 
 
-def _promptly(words: list[Word], recipe: Recipe, settings: Settings, known: Mapping[str, Meaning]) -> Lookup:
+def _promptly(
+    words: list[Word],
+    words_in: str | None,
+    languages: list[str],
+    client: _Answers,
+    known: Mapping[str, Meaning],
+) -> Lookup:
     """Look the words up, unless Wikidata keeps everybody waiting: pictures are not to wait for words."""
-    answered, found, errors = threading.Event(), list[Lookup](), list[ByodError]()
-    client = _Answers(settings, answered)
+    answered, found, errors = client.answered, list[Lookup](), list[ByodError]()
 
     def look_up() -> None:
         try:
@@ -106,9 +122,9 @@ def _promptly(words: list[Word], recipe: Recipe, settings: Settings, known: Mapp
                 meanings.look_up(
                     words,
                     client,
-                    words_in=recipe.words_in,
+                    words_in=words_in,
                     spoken=meanings.language_of_machine(),
-                    languages=recipe.languages,
+                    languages=languages,
                     known=known,
                 )
             )

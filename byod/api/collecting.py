@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from pathlib import Path
 
 from byod.api.datasets import finish, opened_to_collect, take
-from byod.collection import download, local_files
+from byod.collection import download, local_files, stock_hosts
 from byod.collection import sources as source_list
 from byod.collection.download import Limits
 from byod.collection.http import guard
@@ -146,6 +146,9 @@ def check_sources(recipe: Recipe) -> None:
     Raises:
         UsageError: there is no such source, or byod does not offer it.
     """
+    for host in recipe.exclude_hosts:
+        if (meant := stock_hosts.check_host(host)) != host:
+            raise UsageError(f"{recipes.FILE}: exclude_hosts: write {meant!r} for {host!r}")
     for name in recipe.sources:
         source_list.get(name)
         query = recipe.of_source(name).query

@@ -13,6 +13,7 @@ from byod.api.plan import CollectOptions, Terms, folder_given
 from byod.api.progress_display import ProgressDisplay, progress_display
 from byod.api.run_object import Run
 from byod.collection import stock_hosts
+from byod.collection.http.api_reply import Tape
 from byod.collection.meanings import Choose
 from byod.dataset import dataset_list
 from byod.schema import recipe as recipes
@@ -173,7 +174,7 @@ def collect(
     tape, asking = recordings.tape(folder_given(record), folder_given(replay), settings)
     with progress_display(progress) as display:
         if listed is None:
-            planned = _read(planned, asking, options.get("choose"), display)
+            planned = _read(planned, asking, options.get("choose"), display, tape)
         for line in (OPTOUTS_IGNORED if ignore_optout else "", "" if asking.contact else NO_CONTACT):
             if line:
                 display.say(line)
@@ -194,13 +195,15 @@ def collect(
         return dataset_with(folder, collecting.collect(folder, planned, web, tape=tape, **shown))
 
 
-def _read(planned: Recipe, settings: Settings, choose: Choose | None, display: ProgressDisplay) -> Recipe:
+def _read(
+    planned: Recipe, settings: Settings, choose: Choose | None, display: ProgressDisplay, tape: Tape | None
+) -> Recipe:
     """The recipe with what its words mean; what is left out of the search is said."""
     collecting.check_sources(planned)
     class_words.say_unheeded(planned, display.say)
     if line := stock_hosts.told(planned.exclude_hosts):
         display.say(line)
-    return class_words.read_words(planned, settings, say=display.say, choose=choose)
+    return class_words.read_words(planned, settings, say=display.say, choose=choose, tape=tape)
 
 
 def add(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 LANGUAGES: dict[str, frozenset[str] | None] = {
     "duckduckgo": frozenset(("en", "de", "fr", "es", "it", "nl")),
-    "bing": None,
     "google": None,
     "pixabay": frozenset(
         (
@@ -13,7 +12,10 @@ LANGUAGES: dict[str, frozenset[str] | None] = {
         )
     ),
 }
-"""The languages in which a source reads terms when it is told; None: all. The others take words as they are."""
+"""The languages in which a source reads terms when it is told; None: all. The others take words as they are.
+
+Bing's `setlang` is the language of its page, not that of the terms.
+"""
 KNOWN: dict[str, frozenset[str]] = {
     "openverse": frozenset(("kind", "safe", "size")),
     "commons": frozenset(),

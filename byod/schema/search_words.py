@@ -40,7 +40,7 @@ class Meaning(Record):
     @property
     def known(self) -> bool:
         """True if there is an item, and it was looked up."""
-        return self.item != NONE and bool(self.name)
+        return self.item != NONE and bool(self.name or self.language)
 
     @property
     def words(self) -> str:

@@ -13,7 +13,10 @@ from loopback_sources import LoopbackSources, Work
 from typer.testing import CliRunner
 
 import byod
+from byod.api import plan
 from byod.cli import app
+from byod.collection.download import Limits
+from byod.schema.recipe import Recipe
 from byod.testing import draw_classes
 
 GERMAN = {"LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8"}
@@ -161,6 +164,7 @@ def test_a_host_that_wants_to_know_the_page_is_told_it_when_asked_for(tmp_path, 
         (["--meaning", "dog=Q144"], "with a class of this dataset"),
         (["--meaning", "boot=Q404"], "Wikidata has no item Q404"),
         (["--words-in", "german"], "is not a language code"),
+        (["--languages", "de,english"], "'english' is not a language code"),
         (["--kind", "sculpture"], "--kind"),
         (["--safe", "maybe"], "--safe"),
         (["--size", "huge"], "--size"),
@@ -206,6 +210,14 @@ def test_limits_and_choices_are_kept_for_the_recipe(tmp_path, web):
     assert (kept["exclude_hosts"], kept["delay"], kept["retries"]) == ([], 0, 4)
 
 
+def test_the_limits_of_a_recipe_are_those_of_the_download():
+    """What the recipe keeps is what is kept to, and the rest is as ever."""
+    kept = Recipe(delay=0.5, per_host=1, retries=3, deadline=9)
+    found = plan.limits({"workers": 5}, kept)
+    assert (found.delay, found.per_host, found.tries, found.deadline, found.workers) == (0.5, 1, 4, 9, 5)
+    assert plan.limits({}, Recipe()) == Limits()
+
+
 @pytest.mark.slow
 def test_pictures_of_stock_sites_are_left_out_and_said(tmp_path, web):
     """The list is named before the search, refusals are counted, and `none` takes them, fetched or not before."""
@@ -237,6 +249,17 @@ def test_one_query_for_several_classes_is_refused(tmp_path, web):
     done = CliRunner().invoke(app, ["collect", "--recipe", str(tmp_path / "d")])
     assert done.exit_code == 2
     assert "write {words}" in done.stderr
+
+
+@pytest.mark.slow
+def test_hosts_that_a_person_wrote_are_checked(tmp_path, web):
+    """A host in byod.toml that would match nothing is said, with what to write."""
+    collect(tmp_path, "boot", "--exclude-host", "example.com")
+    file = tmp_path / "d" / "byod.toml"
+    file.write_text(file.read_text().replace('"example.com"', '"https://Example.com/a"'))
+    done = CliRunner().invoke(app, ["collect", "--recipe", str(tmp_path / "d")])
+    assert done.exit_code == 2
+    assert "exclude_hosts: write 'example.com' for 'https://Example.com/a'" in done.stderr
 
 
 @pytest.mark.slow

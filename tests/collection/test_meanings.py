@@ -197,6 +197,7 @@ def test_parts_of_names_are_none(web):
 
 def test_hits_in_other_languages_than_asked_are_none(web):
     """What a server finds by a name in another language is not what the word means."""
+    web.entities["Q9"] = {"labels": {"tl": "uod"}, "description": "worm"}
     row = '{"id": "Q9", "label": "worm", "match": {"type": "label", "language": "tl", "text": "uod"}}'
     web.answer_next("/w/api.php", *[Answer(body=f'{{"search": [{row}]}}')] * 4)
     assert read(web, "uod")[0] == {}
@@ -300,6 +301,17 @@ def test_the_language_of_this_machine(environment, language, monkeypatch):
     """It is read as other programs do, and C is none."""
     monkeypatch.setattr("sys.platform", "linux")
     assert meanings.language_of_machine(environment) == language
+
+
+def test_an_item_without_an_english_name_is_a_meaning_all_the_same(web):
+    """What has a name in German alone is read, and searched by that."""
+    web.entities = {"Q9": {"labels": {"de": "Quatschkohl"}, "descriptions": {}}}
+    reading = meanings.decide(
+        meanings.look_up([Word("a", "Quatschkohl")], client_of(web), words_in=None, spoken=None)
+    )
+    assert reading.meanings["a"] == Meaning(item="Q9", language="de")
+    assert reading.meanings["a"].known
+    assert reading.lines == ["Quatschkohl: Q9 (read in German)"]
 
 
 # --- what a server may answer

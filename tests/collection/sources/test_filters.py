@@ -89,6 +89,7 @@ def test_the_lists_name_every_source_and_colour():
     assert Colour.__args__ == defaults.COLOURS
     assert knows_language("duckduckgo", "de")
     assert not knows_language("duckduckgo", "tl")
-    assert knows_language("bing", "tl")
+    assert knows_language("google", "tl")
+    assert not knows_language("bing", "de")
     assert not knows_language("openverse", "en")
-    assert not knows_language("bing", None)
+    assert not knows_language("google", None)
