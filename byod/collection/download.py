@@ -20,12 +20,13 @@ from typing import Generic, TypeVar
 
 from byod.collection.http import optouts
 from byod.collection.http.body import ByteBudget
-from byod.collection.http.exchange import Body, Halted, Limits, Redirect, canonical, clean, fetch, fetch_text
+from byod.collection.http.exchange import Body, Halted, Limits, Redirect, clean, fetch, fetch_text
 from byod.collection.http.guard import session as guarded_session
 from byod.collection.http.malloc import return_large_blocks
 from byod.collection.http.optouts import Permission
 from byod.collection.http.scheduler import Fetch, Host, Job, Refused, RobotsRequest, Schedule, Site
 from byod.collection.http.sockets import Allowance
+from byod.collection.http.web_address import canonical
 from byod.schema.config import Settings
 from byod.schema.reasons import Reason
 from byod.schema.records import Fetched, Miss
@@ -194,6 +195,7 @@ class _Run(Generic[T]):
             allowance=allowance,
             budget=self._budget,
             ignore_optout=self._ignore_optout,
+            jar=job.cookies,
         )
         job.spent = self._limits.deadline - allowance.remaining
         return outcome

@@ -55,7 +55,7 @@ class Settings(Record):
     def user_agent(self) -> str:
         """The honest name byod gives itself, with the contact of whoever runs it."""
         where = self.contact or "no contact given"
-        return f"byod-toolkit/{VERSION} ({where}) python-requests"
+        return f"byod-toolkit/{VERSION} ({where})"
 
     @property
     def allow_private_hosts(self) -> bool:

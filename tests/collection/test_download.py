@@ -21,10 +21,11 @@ from hypothesis import strategies as st
 
 from byod.collection.download import Limits, download
 from byod.collection.http.body import BodyRefused, ByteBudget, decoded
-from byod.collection.http.exchange import _PLAIN, canonical, clean
+from byod.collection.http.exchange import clean
 from byod.collection.http.optouts import Permission
 from byod.collection.http.scheduler import Host
 from byod.collection.http.sockets import Allowance, OutOfTime
+from byod.collection.http.web_address import _PLAIN, canonical
 from byod.schema.config import Settings
 from byod.schema.reasons import Reason
 from byod.schema.records import Fetched, Miss

@@ -31,6 +31,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util.ssl_ import create_urllib3_context
 
 from byod.collection.http.sockets import GuardedTLSSocket, OutOfTime, StrictResponse, connect, look_up
+from byod.collection.http.web_address import canonical, request_target
 from byod.schema.addresses import shown
 from byod.schema.config import Settings
 from byod.schema.errors import ByodError
@@ -99,11 +100,22 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         waiting += [item for item in inner if isinstance(item, BaseException)]
 
 
+_sent = threading.local()
+"""`url`: the address of the request that this thread sends, as it was given."""
+
+
 class _Guarded(HTTPConnection):
     """A connection that opens its own socket; `private` allows addresses that are not public."""
 
     response_class = StrictResponse
     private = False
+
+    def putrequest(self, method: str, url: str, *arguments: Any, **options: Any) -> None:
+        """Send the request line with the address as it was given, which urllib3 would write anew."""
+        given: str | None = getattr(_sent, "url", None)
+        if given is not None:
+            url = request_target(given) if url.startswith("/") else given
+        super().putrequest(method, url, *arguments, **options)
 
     def _new_conn(self) -> socket.socket:
         try:
@@ -247,12 +259,15 @@ class GuardedAdapter(HTTPAdapter):
         try:
             if not self._private and select_proxy(url, chosen):
                 _check_behind_proxy(url, request)
+            _sent.url = canonical(url)
             return super().send(request, stream, timeout, True, cert, chosen)
         except requests.exceptions.ConnectionError as error:
             for found in chain(error):
                 if isinstance(found, PrivateAddress):
                     raise PrivateAddress(str(found), request=request) from None
             raise
+        finally:
+            _sent.url = None
 
 
 def _check_behind_proxy(url: str, request: requests.PreparedRequest) -> None:

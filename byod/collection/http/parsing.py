@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import string
 import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,6 +16,9 @@ from byod.schema.errors import SourceError
 
 MAX_ADDRESS = 8_000
 MAX_TEXT = 500
+_NO_LETTERS = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
+_UNSEEN = "\ufeff\u200b\u200e\u200f\u2060\u00a0"
+"""What editors and pages leave around an address: byte order marks, marks of direction, spaces without width."""
 _TAG = re.compile(r"<[^<>]*>")
 
 
@@ -50,21 +54,24 @@ def within(row: Any, *path: str) -> Any:
 
 
 def address(value: object) -> str | None:
-    """An address exactly as stated, but for white space around it; None for what can be no address.
+    """An address exactly as stated, but for white space and unseen marks around it; None for what can be no address.
 
-    Nothing is unquoted, quoted or normalised: signed addresses would break.
+    Nothing is unquoted, quoted or normalised: signed addresses would break. Marks that join letters stay within it:
+    Persian and emoji are written with them.
     """
     if not isinstance(value, str):
         return None
-    value = value.strip()
-    if not value or len(value) > MAX_ADDRESS or any(unicodedata.category(sign)[0] == "C" for sign in value):
+    value = value.strip(f"{string.whitespace}{_UNSEEN}")
+    if not value or len(value) > MAX_ADDRESS:
         return None
-    return value
+    return None if any(unicodedata.category(sign) in _NO_LETTERS for sign in value) else value
 
 
 def link(value: Any) -> str | None:
     """An address for people to follow: only http and https, since it ends as a link on byod's own pages."""
     found = address(value)
+    if found and any(unicodedata.category(sign) == "Cf" for sign in found):
+        return None
     return found if found and found.lower().startswith(("http://", "https://")) else None
 
 

@@ -14,6 +14,8 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from requests.cookies import RequestsCookieJar
+
 from byod.collection.http.exchange import Body, Limits, Redirect
 from byod.collection.http.optouts import Permission
 from byod.schema.reasons import Reason
@@ -26,7 +28,8 @@ _POLL = 0.25
 class Job:
     """One address on its way: `url` as it was given, `target` where its redirects have led.
 
-    `spent` seconds of its deadline are used; it was asked `tried` times and is not asked before `ready_at`.
+    `spent` seconds of its deadline are used; it was asked `tried` times and is not asked before `ready_at`. `cookies`
+    are those that its redirects gave.
     """
 
     url: str
@@ -35,6 +38,7 @@ class Job:
     tried: int = 0
     spent: float = 0.0
     ready_at: float = 0.0
+    cookies: RequestsCookieJar | None = None
 
     @property
     def origin(self) -> str:
@@ -186,7 +190,7 @@ class Schedule:
                     detail = f"more than {self._limits.redirects} redirects"
                     outcome = Miss(url=job.url, reason=Reason.REDIRECTS, detail=detail)
                 else:
-                    job.target, job.tried = outcome.url, 0
+                    job.target, job.cookies, job.tried = outcome.url, outcome.cookies, 0
                     self.add(job, first=True)
                     return None
             elif isinstance(outcome, Miss):
