@@ -172,7 +172,7 @@ class _Run(Generic[T]):
                 if isinstance(work, Refused):
                     self._done.put((work.miss, None, 0))
                 elif isinstance(work, RobotsRequest):
-                    self._schedule.robots_known(work.site, self._fetch_robots(work.site))
+                    self._schedule.robots_known(work, self._fetch_robots(work.site))
                 else:
                     self._visit(work)
             except Halted:

@@ -214,7 +214,7 @@ def _without_body(response: requests.Response, target: str, jar: RequestsCookieJ
         led = _redirect(response, target)
         return Redirect(led.url, cookies.gathered(jar, response)) if isinstance(led, Redirect) else led
     reason = of_status(status)
-    asked = parsing.retry_after(response.headers.get("Retry-After")) if status in (429, 503) else None
+    asked = parsing.rest_asked(response.headers) if status in (429, 503) else None
     detail = clean(f"HTTP {status} {response.reason or ''}")
     return Miss(url=target, reason=reason, detail=detail, status=status, retry_after=asked)
 
