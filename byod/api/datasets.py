@@ -7,6 +7,7 @@ and the generated files in agreement.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from byod.collection.http.optouts import Permission
 from byod.collection.http.scheduler import Host
 from byod.collection.labelled_files import LabelledFiles
 from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
-from byod.collection.search import CandidateSearch, refusal
+from byod.collection.search import CandidateSearch, Drawn, refusal
 from byod.collection.sources import folder as own_pictures
 from byod.collection.sources import url_list as address_lists
 from byod.dataset import export_selection, folder_files, placement
@@ -38,11 +39,14 @@ from byod.schema.picture_files import told_to_follow
 from byod.schema.progress import Say
 from byod.schema.reasons import Reason, Retry
 from byod.schema.recipe import Recipe
-from byod.schema.records import Candidate, Fetched, Miss, Record, SearchOptions, Snapshot
+from byod.schema.records import Candidate, Fetched, Miss, Record, SearchOptions, Snapshot, Yield
 from byod.schema.task import Labels
 from byod.tasks import TASKS
 
 __all__ = ["SplitDone", "assign", "say_split"]
+
+_PAUSE = 0.02
+"""Seconds between two looks at what sources have answered."""
 
 
 class Web(Record):
@@ -103,7 +107,7 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
         known = {label: candidates.known(label) for label in recipe.classes}
         say(f"asking {', '.join(recipe.sources)} …")
         collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
-        collection.run(_candidate_search(recipe, web.settings, known, candidates.stopped))
+        collection.run(_candidate_search(recipe, web.settings, known, candidates.stopped, say))
         return finish(dataset)
 
 
@@ -187,11 +191,28 @@ def add_labelled(
         return finish(dataset)
 
 
-def preview(recipe: Recipe, settings: Settings) -> list[tuple[Candidate, Reason | None]]:
-    """Search as a collection would for its first round, with what it would refuse; nothing is written."""
-    search = _candidate_search(recipe, settings, {}, lambda *_: None)
-    drawn = search.draw(dict.fromkeys(recipe.classes, recipe.per_class))
-    return [(candidate.shown, refused) for candidate, refused in drawn]
+def preview(
+    recipe: Recipe, settings: Settings, say: Say
+) -> tuple[list[tuple[Candidate, Reason | None]], list[Yield]]:
+    """Search as a collection would for its first round: what it would fetch or refuse, and which queries failed.
+
+    Nothing is written.
+    """
+    failed: list[Yield] = []
+
+    def ended(label: str, source: str, terms: str, word: str, detail: str) -> None:
+        if detail:
+            failed.append(Yield(source=source, query=terms, label=label, stopped_by=word, detail=detail))
+
+    search = _candidate_search(recipe, settings, {}, ended, say)
+    drawn: list[Drawn] = []
+    for batch in search.draw(dict.fromkeys(recipe.classes, recipe.per_class)):
+        drawn += batch
+        if not batch:
+            time.sleep(_PAUSE)
+    search.close({})
+    ordered = sorted(drawn, key=lambda each: each[2])
+    return [(candidate.shown, refused) for candidate, refused, _ in ordered], failed
 
 
 def dedupe(folder: Path, *, say: Say) -> tuple[placement.Placements, Snapshot]:
@@ -298,7 +319,7 @@ def _search_options(recipe: Recipe) -> SearchOptions:
 
 
 def _candidate_search(
-    recipe: Recipe, settings: Settings, known: Mapping[str, set[str]], ended: Callable[..., None]
+    recipe: Recipe, settings: Settings, known: Mapping[str, set[str]], ended: Callable[..., None], say: Say
 ) -> CandidateSearch:
     queries = {folder: entry.queries or (entry.name,) for folder, entry in recipe.classes.items()}
     client = ApiClient(settings, guard.session(settings))
@@ -310,6 +331,7 @@ def _candidate_search(
         known=known,
         language_codes=recipe.languages,
         ended=ended,
+        say=say,
     )
 
 
@@ -322,12 +344,19 @@ def _fetcher(web: Web) -> Fetch:
     hosts: dict[str, Host] = {}
 
     def fetch(
-        candidates: Iterable[Candidate], inspect: Callable[[Fetched, bytes], Arrival]
+        candidates: Iterable[Candidate | None], inspect: Callable[[Fetched, bytes], Arrival]
     ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
-        everything = list(candidates)
-        yield from local_files.read((c for c in everything if c.path is not None), inspect)
+        here: list[Candidate] = []
+
+        def addresses() -> Iterator[str | None]:
+            for candidate in candidates:
+                if candidate is not None and candidate.path is not None:
+                    here.append(candidate)
+                else:
+                    yield None if candidate is None else candidate.url
+
         yield from download.download(
-            (c.url for c in everything if c.path is None),
+            addresses(),
             settings=web.settings,
             limits=web.limits,
             ignore_optout=web.ignore_optout,
@@ -335,6 +364,7 @@ def _fetcher(web: Web) -> Fetch:
             permissions=permissions,
             hosts=hosts,
         )
+        yield from local_files.read(here, inspect)
 
     return fetch
 

@@ -19,7 +19,7 @@ from byod.schema.errors import UsageError
 from byod.schema.picture_files import following
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
-from byod.schema.records import Candidate, Record
+from byod.schema.records import Candidate, Record, Yield
 
 NO_CONTACT = (
     "no contact is set: servers may slow byod down; set BYOD_CONTACT to a mail address or a page of yours"
@@ -32,7 +32,8 @@ OPTOUTS_IGNORED = (
 class Preview(Record):
     """A collection that was only searched: its recipe, and the candidates of its first round.
 
-    Each candidate stands beside the reason for which it would be refused, None where it would be fetched.
+    Each candidate stands beside the reason for which it would be refused, None where it would be fetched. `failed` are
+    the queries that a source did not answer as it should, with what it says.
 
     Examples:
         >>> found = byod.collect("blumenkohl", sources="openverse", languages="none", dry_run=True, progress=False)
@@ -42,6 +43,7 @@ class Preview(Record):
 
     recipe: Recipe
     candidates: tuple[tuple[Candidate, Reason | None], ...]
+    failed: tuple[Yield, ...] = ()
 
 
 @overload
@@ -147,7 +149,8 @@ def collect(
     allowed, settings = plans.limits(limits), Settings.load()
     with progress_display(progress) as display:
         if dry_run:
-            return Preview(recipe=planned, candidates=tuple(datasets.preview(planned, settings)))
+            found, failed = datasets.preview(planned, settings, display.say)
+            return Preview(recipe=planned, candidates=tuple(found), failed=tuple(failed))
         for line in (OPTOUTS_IGNORED if ignore_optout else "", "" if settings.contact else NO_CONTACT):
             if line:
                 display.say(line)

@@ -36,12 +36,13 @@ __all__ = ["Limits", "download"]
 T = TypeVar("T")
 
 _CLOSING = 1.5
+_PAUSE = 0.1
 _ROBOTS_REDIRECTS = 5
 _RESERVATION_SECONDS = 10.0
 
 
 def download(
-    urls: Iterable[str],
+    urls: Iterable[str | None],
     *,
     settings: Settings,
     limits: Limits | None = None,
@@ -53,7 +54,8 @@ def download(
 ) -> Iterator[tuple[Fetched | Miss, T | None]]:
     """Fetch every address once, and yield what became of each, with what `inspect` made of it, as they complete.
 
-    `urls` is read on the caller's thread and only as far ahead as the workers need (`Limits.ahead`). The same
+    `urls` is read on the caller's thread and only as far ahead as the workers need (`Limits.ahead`); a None in it
+    says that there is none just now, and it is asked again while others are fetched. The same
     address given twice is fetched twice. `inspect` runs on a worker's thread with the body; its exceptions end the
     download and reach the caller. Setting `stop` ends the iteration, closing the generator ends the threads; both
     within two seconds, unless `inspect` or `urls` itself takes longer. `permissions` keeps what sites said (keyed
@@ -108,22 +110,25 @@ class _Run(Generic[T]):
         self._workers: list[Future[None]] = []
         self._open = 0
 
-    def results(self, urls: Iterator[str]) -> Iterator[tuple[Fetched | Miss, T | None]]:
+    def results(self, urls: Iterator[str | None]) -> Iterator[tuple[Fetched | Miss, T | None]]:
         """Yield the outcome of each address, until there are no more."""
         exhausted = False
         while not self._stopped():
-            if not exhausted and self._schedule.room():
-                url = next(urls, None)
-                if url is None:
-                    exhausted = True
+            more = not exhausted and self._schedule.room()
+            if more:
+                try:
+                    url = next(urls)
+                except StopIteration:
+                    exhausted, more = True, False
                 else:
-                    self._offer(url)
+                    more = url is not None
+                    if url is not None:
+                        self._offer(url)
             if exhausted and not self._open:
                 return
-            # While there is room for more addresses, only what lies ready is taken.
-            wait = 0.1 if exhausted or not self._schedule.room() else 0.0
+            # While there are more addresses and room for them, only what lies ready is taken.
             try:
-                item = self._done.get(timeout=wait) if wait else self._done.get_nowait()
+                item = self._done.get_nowait() if more else self._done.get(timeout=_PAUSE)
             except queue.Empty:
                 continue
             if isinstance(item, Future):

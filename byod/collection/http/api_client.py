@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import ssl
 import threading
 import time
 from collections import Counter, defaultdict, deque
@@ -28,7 +29,7 @@ from byod.collection.http.sockets import Allowance, limited
 from byod.schema import files
 from byod.schema.addresses import without_user
 from byod.schema.config import Settings
-from byod.schema.errors import KeyRefused, RateLimited, SourceError
+from byod.schema.errors import KeyRefused, NoAnswer, RateLimited, SourceError
 from byod.schema.records import Record
 
 T = TypeVar("T")
@@ -353,6 +354,14 @@ def _no_answer(source: str, url: str, error: Exception) -> Exception:
         )
     if isinstance(error, requests.TooManyRedirects):
         return SourceError(f"{source}: {host} redirects in a circle")
-    return TryAgain(
-        SourceError(f"{source}: no answer from {host} ({type(error).__name__}); is the network there?")
-    )
+    if any(isinstance(cause, TimeoutError) for cause in chain(error)):
+        return NoAnswer(f"{source}: no answer from {host} in time")  # whoever waits again, waits as long
+    return TryAgain(NoAnswer(f"{source}: no answer from {host} ({_what(error)}); is the network there?"))
+
+
+def _what(error: Exception) -> str:
+    """The kind of a failure in a word that people can look up; certificates are named."""
+    for cause in chain(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not accepted: {cause.verify_message}; see REQUESTS_CA_BUNDLE"
+    return type(error).__name__

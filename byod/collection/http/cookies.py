@@ -1,6 +1,7 @@
 """Cookies within one chain of redirects: some hosts hand a picture out only to whoever brings back what they just gave.
 
-Nothing is kept beyond the chain: each address begins without cookies, so nobody is followed from one picture to the next.
+Nothing is kept beyond the chain: each address begins without cookies, so that nobody is followed from one picture to
+the next.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def _place(authority: str) -> str | None:
     """User, host and port as they are sent."""
     user, at, host = authority.rpartition("@")
     bracket = host.rfind("]")
-    name, colon, port = (host, "", "") if host.rfind(":") <= bracket else host.rpartition(":")
+    name, _, port = (host, "", "") if host.rfind(":") <= bracket else host.rpartition(":")
     if port and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
         return None
     known = _host(name)

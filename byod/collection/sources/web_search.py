@@ -16,7 +16,7 @@ import primp
 
 from byod.collection.http import api_client, guard, parsing
 from byod.schema.addresses import without_user
-from byod.schema.errors import RateLimited, SourceError
+from byod.schema.errors import NoAnswer, RateLimited, SourceError
 from byod.schema.records import Policy
 
 PER_MINUTE = 30
@@ -102,8 +102,10 @@ class Browser:
             headers = {name.lower(): value for name, value in response.headers.items()}
             return api_client.ApiReply(status=response.status_code, headers=headers, body=bytes(body))
         except primp.PrimpError as error:
-            line = f"{self.source}: no answer from {_host(url)} ({type(error).__name__})"
-            raise api_client.TryAgain(SourceError(f"{line}; is the network there?")) from error
+            line = f"{self.source}: no answer from {_host(url)}"
+            if isinstance(error, primp.TimeoutError):
+                raise NoAnswer(f"{line} in time") from error
+            raise api_client.TryAgain(NoAnswer(f"{line} ({type(error).__name__}); is the network there?")) from error
 
     def _refuse_private_host(self, base: str) -> None:
         """primp connects by itself, so a replaced address is checked before it is asked."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from byod.dataset.catalog.guarded import reads
@@ -30,6 +31,23 @@ GROUP BY c.label, c.source, c.terms ORDER BY c.label, MIN(c.id)
 """
 
 
+_OFFER = (
+    "INTO candidates (id, label, url, source, terms, round, refused, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_ROUND = 47
+"""Bits of a candidate's number that its place within a round takes: whatever comes in a later one stands behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A candidate as it was noted: its number, why it was refused, and whether its address was never asked."""
+
+    number: int
+    candidate: Candidate
+    refused: Reason | None
+    unasked: bool
+
+
 class Candidates:
     """Candidates, addresses and how each query ended."""
 
@@ -37,30 +55,52 @@ class Candidates:
         self._sql = connection
 
     def add(
-        self, candidates: Iterable[tuple[Candidate, Reason | None]], number: int
-    ) -> list[tuple[Candidate, Reason | None]]:
-        """Note the candidates of a round with why each was refused unfetched; return those not known before."""
-        new: list[tuple[Candidate, Reason | None]] = []
-        for candidate, refused in candidates:
-            row = (
-                candidate.label,
-                candidate.url,
-                candidate.source,
-                candidate.terms,
-                number,
-                refused,
-                candidate.model_dump_json(exclude_defaults=True),
-            )
-            done = self._sql.execute(
-                "INSERT OR IGNORE INTO candidates (label, url, source, terms, round, refused, record)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
+        self,
+        candidates: Sequence[tuple[Candidate, Reason | None]],
+        number: int,
+        orders: Sequence[int] | None = None,
+    ) -> list[Offer]:
+        """Note candidates of a round with why each was refused unfetched; return those not known before.
+
+        `orders` are their places in the order of the round, where they do not come in that order.
+        """
+        new: list[Offer] = []
+        for index, (candidate, refused) in enumerate(candidates):
+            place = None if orders is None else (number << _ROUND) + orders[index]
+            key = (candidate.label, candidate.url, candidate.source, candidate.terms)
+            rest = (number, refused, candidate.model_dump_json(exclude_defaults=True))
+            done = self._sql.execute(f"INSERT OR IGNORE {_OFFER}", (place, *key, *rest))
+            if not done.rowcount and place is not None and not self._is_known(key):
+                # its place is taken: the run that was killed in this round asked other sources
+                done = self._sql.execute(f"INSERT {_OFFER}", (None, *key, *rest))
             if done.rowcount:
-                new.append((candidate, refused))
-                if refused is None:
-                    self._sql.execute("INSERT OR IGNORE INTO addresses (url) VALUES (?)", (candidate.url,))
+                offered = int(done.lastrowid or 0)
+                unasked = (
+                    refused is None
+                    and self._sql.execute(
+                        "INSERT OR IGNORE INTO addresses (url) VALUES (?)", (candidate.url,)
+                    ).rowcount
+                )
+                new.append(Offer(offered, candidate, refused, bool(unasked)))
         return new
+
+    def _is_known(self, key: tuple[str, str, str, str]) -> bool:
+        row = self._sql.execute(
+            "SELECT 1 FROM candidates WHERE label = ? AND url = ? AND source = ? AND terms = ?", key
+        ).fetchone()
+        return row is not None
+
+    def begin_round(self) -> int:
+        """The number of a new round, or of the one in which a run was killed."""
+        self._sql.execute(
+            "INSERT INTO drawing (round) SELECT ? WHERE NOT EXISTS (SELECT 1 FROM drawing)",
+            (self.last_round() + 1,),
+        )
+        return int(self._sql.execute("SELECT MAX(round) FROM drawing").fetchone()[0])
+
+    def end_round(self) -> None:
+        """The round that began is drawn."""
+        self._sql.execute("DELETE FROM drawing")
 
     def last_round(self) -> int:
         """The number of the newest round, 0 when there was none."""
