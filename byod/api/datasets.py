@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from pathlib import Path
 
 from byod import exports
+from byod.api import failed_addresses
 from byod.collection import download, local_files
 from byod.collection import sources as source_list
 from byod.collection.download import Limits
@@ -46,15 +47,20 @@ from byod.tasks import TASKS
 __all__ = ["SplitDone", "assign", "say_split"]
 
 _PAUSE = 0.02
-"""Seconds between two looks at what sources have answered."""
 
 
 class Web(Record):
-    """Settings for requests to strangers' servers: who asks, within which limits, and whether against opt-outs."""
+    """Settings for requests to strangers' servers: who asks, within which limits, and whether against opt-outs.
+
+    With `ask_again` nothing that was answered or refused before is taken for granted; `retry` are reasons whose
+    addresses are asked again.
+    """
 
     settings: Settings
     limits: Limits = Limits()
     ignore_optout: bool = False
+    ask_again: bool = False
+    retry: tuple[Reason, ...] = ()
 
 
 @contextlib.contextmanager
@@ -96,7 +102,7 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
     """Search, download, check and de-duplicate until every class of the recipe has its pictures."""
     for name in recipe.sources:
         source_list.get(name)  # an unknown or refused source is said before anything is written
-    with _collecting(folder, recipe, web.ignore_optout, say) as dataset:
+    with _collecting(folder, recipe, web, say) as dataset:
         recipe, candidates = dataset.recipe, dataset.catalog.candidates  # classes may have been made by hand
         for label in recipe.classes:
             if dataset.links.behind(linked := f"{IMAGES}/{label}"):
@@ -106,15 +112,18 @@ def collect(folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -
                 )
         known = {label: candidates.known(label) for label in recipe.classes}
         say(f"asking {', '.join(recipe.sources)} …")
-        collection = Collection(dataset, _fetcher(web), watch, per_class=recipe.per_class)
-        collection.run(_candidate_search(recipe, web.settings, known, candidates.stopped, say))
+        collection = Collection(
+            dataset, _fetcher(web), watch, per_class=recipe.per_class, asker=web.settings.asker
+        )
+        collection.run(_candidate_search(recipe, web, known, candidates.stopped, say))
+        failed_addresses.say_refusals(dataset, say)
         return finish(dataset)
 
 
 def collect_list(file: Path, folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
     """Collect the pictures of a list with addresses and labels (csv, jsonl or parquet)."""
-    with _collecting(folder, recipe, web.ignore_optout, say) as dataset:
-        return _take(address_lists.listed(file), dataset, _fetcher(web), watch)
+    with _collecting(folder, recipe, web, say) as dataset:
+        return _take(address_lists.listed(file), dataset, _fetcher(web), say, watch, web.settings.asker)
 
 
 def add(
@@ -128,8 +137,8 @@ def add(
         for candidate in own_pictures.pictures(path, label)
         if passed.takes(str(candidate.path)) and not _is_linked(path, candidate.path, links)
     )
-    with _collecting(folder, recipe, False, say) as dataset:
-        snapshot = _take(found, dataset, local_files.read, watch)
+    with _collecting(folder, recipe, None, say) as dataset:
+        snapshot = _take(found, dataset, local_files.read, say, watch)
         for line in (*passed.lines(), *links.lines()):
             say(line)
         return snapshot
@@ -183,7 +192,7 @@ def add_labelled(
         given: Labels | None = known[url].labels
         return None if given is None else given.named(arrival.sha256)
 
-    with _collecting(folder, found.recipe, False, say) as dataset:
+    with _collecting(folder, found.recipe, None, say) as dataset:
         reading = LabelledFiles(dataset, known, labels_of)
         Collection(dataset, reading.fetch, watch, per_class=None).take((each, None) for each in candidates)
         for line in (*passed.lines(), *links.lines()):
@@ -191,9 +200,7 @@ def add_labelled(
         return finish(dataset)
 
 
-def preview(
-    recipe: Recipe, settings: Settings, say: Say
-) -> tuple[list[tuple[Candidate, Reason | None]], list[Yield]]:
+def preview(recipe: Recipe, web: Web, say: Say) -> tuple[list[tuple[Candidate, Reason | None]], list[Yield]]:
     """Search as a collection would for its first round: what it would fetch or refuse, and which queries failed.
 
     Nothing is written.
@@ -204,7 +211,7 @@ def preview(
         if detail:
             failed.append(Yield(source=source, query=terms, label=label, stopped_by=word, detail=detail))
 
-    search = _candidate_search(recipe, settings, {}, ended, say)
+    search = _candidate_search(recipe, web, {}, ended, say)
     drawn: list[Drawn] = []
     for batch in search.draw(dict.fromkeys(recipe.classes, recipe.per_class)):
         drawn += batch
@@ -282,26 +289,36 @@ def export(
 
 
 @contextlib.contextmanager
-def _collecting(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> Iterator[Dataset]:
+def _collecting(folder: Path, recipe: Recipe, web: Web | None, say: Say) -> Iterator[Dataset]:
     """A dataset ready to collect into: what may turn out otherwise this time is open again."""
     with Dataset.create(folder, recipe, TASKS) as dataset:
         say_changes(sync(dataset), say)
         options, candidates = _search_options(dataset.recipe), dataset.catalog.candidates
         with dataset.catalog.transaction():
             candidates.retry(Retry.NEXT_RUN)
-            if ignore_optout:
-                candidates.retry(Retry.ON_REQUEST)
+            if web is not None:
+                failed_addresses.ask_again(
+                    candidates, web.settings, web.retry, optouts=web.ignore_optout, refusals=web.ask_again
+                )
             candidates.forget(lambda candidate: refusal(candidate, options) is None)
         yield dataset
         _say_stays(dataset, say)
 
 
-def _take(candidates: Iterable[Candidate], dataset: Dataset, fetch: Fetch, watch: Watch) -> Snapshot:
+def _take(
+    candidates: Iterable[Candidate],
+    dataset: Dataset,
+    fetch: Fetch,
+    say: Say,
+    watch: Watch,
+    asker: Callable[[str], str | None] = lambda source: None,
+) -> Snapshot:
     """Collect listed pictures: their labels become classes, and there is no limit to a class."""
     options = _search_options(dataset.recipe)
     labelled = (_labelled(candidate, dataset) for candidate in candidates)
-    collection = Collection(dataset, fetch, watch, per_class=None)
+    collection = Collection(dataset, fetch, watch, per_class=None, asker=asker)
     collection.take((candidate, refusal(candidate, options)) for candidate in labelled)
+    failed_addresses.say_refusals(dataset, say)
     return finish(dataset)
 
 
@@ -319,10 +336,14 @@ def _search_options(recipe: Recipe) -> SearchOptions:
 
 
 def _candidate_search(
-    recipe: Recipe, settings: Settings, known: Mapping[str, set[str]], ended: Callable[..., None], say: Say
+    recipe: Recipe,
+    web: Web,
+    known: Mapping[str, set[str]],
+    ended: Callable[..., None],
+    say: Say,
 ) -> CandidateSearch:
     queries = {folder: entry.queries or (entry.name,) for folder, entry in recipe.classes.items()}
-    client = ApiClient(settings, guard.session(settings))
+    client = ApiClient(web.settings, guard.session(web.settings), ask_again=web.ask_again)
     return CandidateSearch(
         queries,
         recipe.sources,

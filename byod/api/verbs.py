@@ -77,6 +77,8 @@ def collect(
     recipe: str | Path | None = None,
     dry_run: Literal[False] = False,
     ignore_optout: bool = False,
+    ask_again: bool = False,
+    retry: str | Iterable[str] = (),
     progress: bool = True,
     **limits: Unpack[LimitOptions],
 ) -> Dataset: ...
@@ -94,6 +96,8 @@ def collect(
     recipe: str | Path | None = None,
     dry_run: bool = False,
     ignore_optout: bool = False,
+    ask_again: bool = False,
+    retry: str | Iterable[str] = (),
     progress: bool = True,
     **limits: Unpack[LimitOptions],
 ) -> Dataset | Preview:
@@ -115,6 +119,9 @@ def collect(
         recipe: a dataset's folder, whose recipe is run again.
         dry_run: search only, and return what would be fetched; nothing is written.
         ignore_optout: fetch also what its owners do not want used for training.
+        ask_again: take no answer of an earlier run for granted: sources are searched anew, and addresses that were
+            refused to byod are asked again.
+        retry: reasons (`not-found`, …) whose addresses are asked again.
         progress: show lines and a live table; False sends the lines to the logger `byod`.
         limits: `deadline` (seconds for a request), `max_bytes`, `redirects`, `per_host`, `delay` (seconds between
             requests to one host) and `workers` of the download.
@@ -146,15 +153,17 @@ def collect(
     folder, planned = plans.plan(
         classes, folder_given(into), again, queries or {}, changes, listed is not None
     )
-    allowed, settings = plans.limits(limits), Settings.load()
+    allowed, settings, reasons = plans.limits(limits), Settings.load(), plans.retried(retry)
+    web = datasets.Web(
+        settings=settings, limits=allowed, ignore_optout=ignore_optout, ask_again=ask_again, retry=reasons
+    )
     with progress_display(progress) as display:
         if dry_run:
-            found, failed = datasets.preview(planned, settings, display.say)
+            found, failed = datasets.preview(planned, web, display.say)
             return Preview(recipe=planned, candidates=tuple(found), failed=tuple(failed))
         for line in (OPTOUTS_IGNORED if ignore_optout else "", "" if settings.contact else NO_CONTACT):
             if line:
                 display.say(line)
-        web = datasets.Web(settings=settings, limits=allowed, ignore_optout=ignore_optout)
         shown: dict[str, Any] = {"say": display.say, "watch": display.watch(planned)}
         if listed is not None:
             return dataset_with(folder, datasets.collect_list(listed, folder, planned, web, **shown))

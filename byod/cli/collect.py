@@ -104,6 +104,21 @@ def collect(
             help="Fetch also what its owners do not want used for training (robots.txt, noai, TDM).",
         ),
     ] = False,
+    ask_again: Annotated[
+        bool,
+        typer.Option(
+            "--ask-again",
+            help="Search anew and ask again for what was refused, whatever earlier runs were answered.",
+        ),
+    ] = False,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="REASON",
+            help="Ask again for the addresses that failed for this reason (byod status --failed lists them); repeat for"
+            " several.",
+        ),
+    ] = None,
     deadline: Annotated[
         float,
         typer.Option(metavar="SECONDS", help="Give up a download after this time, redirects and all."),
@@ -140,6 +155,8 @@ def collect(
         "from_urls": from_urls,
         "recipe": recipe,
         "ignore_optout": ignore_optout,
+        "ask_again": ask_again,
+        "retry": retry or (),
         "deadline": deadline,
         "max_bytes": max_bytes,
         "redirects": redirects,
@@ -148,7 +165,10 @@ def collect(
         "workers": workers,
     }
     if dry_run:
-        tables.preview(byod.collect(*(classes or ()), dry_run=True, **options), as_json)
+        found = byod.collect(*(classes or ()), dry_run=True, **options)
+        tables.preview(found, as_json)
+        if all(refused is not None for _, refused in found.candidates):
+            raise typer.Exit(1)
         return
     if classes or recipe or from_urls:
         _ask_for_contact()

@@ -56,7 +56,8 @@ def read(
     with ThreadPoolExecutor(WORKERS) as pool:
         try:
             for candidate in candidates:
-                if candidate is not None:
+                # what is to be fetched from the web waits until somebody fetches from there
+                if candidate is not None and (candidate.path is not None or load is not content_of):
                     waiting.append(pool.submit(one, candidate))
                 if len(waiting) >= 4 * WORKERS:
                     yield waiting.popleft().result()

@@ -33,6 +33,9 @@ from byod.schema.records import Candidate, Fetched, Inspected, Miss, Sample, Sta
 REJECTED_BYTES = 500_000_000
 """How many bytes of refused pictures a dataset keeps; beyond that only their rows are kept."""
 
+_REFUSED = frozenset({401, 402, 403, 407, 429, 451})
+"""Answers that depend on who asks: that is kept beside them."""
+
 Fetch = Callable[
     [Iterable[Candidate | None], Callable[[Fetched, bytes], "Arrival"]],
     Generator[tuple[Fetched | Miss, "Arrival | None"], None, None],
@@ -72,12 +75,20 @@ Watch = Callable[[Mapping[str, ClassTally]], None]
 class Collection:
     """One run of collecting into an open, locked dataset."""
 
-    def __init__(self, dataset: Dataset, fetch: Fetch, watch: Watch, *, per_class: int | None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        fetch: Fetch,
+        watch: Watch,
+        *,
+        per_class: int | None,
+        asker: Callable[[str], str | None] = lambda source: None,
+    ) -> None:
         recipe = dataset.recipe
         self.dataset = dataset
         self.per_class = per_class
         self.tallies = {label: ClassTally(per_class) for label in recipe.classes}
-        self._fetch, self._watch = fetch, watch
+        self._fetch, self._watch, self._asker = fetch, watch, asker
         self._rules = Rules(
             min_side=recipe.min_side, max_aspect=recipe.max_aspect, refuse_animated=recipe.refuse_animated
         )
@@ -255,7 +266,8 @@ class Collection:
         tally = self.tallies.setdefault(candidate.label, ClassTally(self.per_class))
         if isinstance(outcome, Miss) or arrival is None:
             if isinstance(outcome, Miss):
-                catalog.candidates.missed(outcome)
+                asker = None if outcome.status not in _REFUSED else self._asker(candidate.source)
+                catalog.candidates.missed(outcome, asker)
                 tally.refused[outcome.reason] += 1
             return
         tally.fetched += 1

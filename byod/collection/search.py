@@ -1,7 +1,7 @@
 """Search the sources for each class, interleaved, in rounds until a class has enough.
 
-Sources are asked side by side (one thread for each source, so that no source is asked twice at once). What is drawn, and
-the order of it, depends only on their answers, never on which of them was faster; but what is sure to be drawn is
+Sources are asked side by side (one thread for each source, so that no source is asked twice at once). What is drawn,
+and the order of it, depends only on their answers, never on which of them was faster; but what is sure to be drawn is
 handed out as soon as it is there, so that it can be fetched while other sources are still asked.
 """
 
@@ -16,7 +16,7 @@ from functools import partial
 from byod.collection import sources, translations
 from byod.collection.http.api_client import ApiClient
 from byod.schema import licences
-from byod.schema.errors import KeyMissing, KeyRefused, NoAnswer, RateLimited, SourceError
+from byod.schema.errors import ByodError, KeyMissing, KeyRefused, NoAnswer, RateLimited, SourceError
 from byod.schema.reasons import Reason
 from byod.schema.records import Candidate, Query, SearchOptions
 
@@ -31,7 +31,8 @@ Ended = Callable[[str, str, str, str, str], None]
 class _RunningQuery:
     """One query at one source: what is drawn from it and not yet used, and whether more may come.
 
-    The first `early` of those that wait were handed out already; `taken` counts those before them.
+    The first `early` of those that wait were handed out already; `taken` counts those before them. `step` is higher for
+    queries that were thought of later: what they bring stands behind the rest of its round.
     """
 
     source: str
@@ -42,17 +43,20 @@ class _RunningQuery:
     accepted: int = 0
     early: int = 0
     taken: int = 0
+    step: int = 0
     open: bool = True
     error: SourceError | None = None
 
-    def fill(self, wanted: int) -> None:
+    def fill(self, wanted: int, client: ApiClient) -> None:
         """Ask until `wanted` candidates wait or the source has no more."""
         while self.open and len(self.waiting) < wanted:
             try:
                 self.waiting.append(next(self.answers))
                 self.offered += 1
+                client.memory.came_to_something()
             except StopIteration:
                 self.open = False
+                client.memory.came_to_nothing()
             except SourceError as error:
                 self.open, self.error = False, error
 
@@ -138,11 +142,14 @@ class CandidateSearch:
         self._endings.append((label, source, terms, word, detail))
 
     def _translated(self, label: str) -> Generator[list[Drawn], None, bool]:
-        """Whether there is anything to ask in other languages, found out while other things go on."""
+        """Find out, while other things go on, if there is anything to ask in other languages."""
         found: list[bool] = []
         if not self._languages.get(label):
             return self._translate(label)
+        before = len(self._running[label])
         yield from _meanwhile([lambda: found.append(self._translate(label))], list)
+        for running in self._running[label][before:]:
+            running.step = self._running[label][before - 1].step + 1
         return found[0]
 
     def _live(self, label: str) -> list[_RunningQuery]:
@@ -181,7 +188,7 @@ class CandidateSearch:
 
     def _drawn(self, label: str, running: _RunningQuery, candidate: Candidate, index: int) -> Drawn:
         place = next(n for n, each in enumerate(self._running[label]) if each is running)
-        order = (self._classes[label] << 32) + (running.taken + index << 12) + place
+        order = (self._classes[label] << 32) + (running.step << 28) + (running.taken + index << 12) + place
         return candidate, refusal(candidate, self._options), order
 
     def _fill_side_by_side(
@@ -192,7 +199,7 @@ class CandidateSearch:
 
     def _fill_source(self, name: str, work: list[tuple[_RunningQuery, int]]) -> None:
         for running, number in work:
-            running.fill(number)
+            running.fill(number, self._client)
             if isinstance(running.error, KeyMissing | KeyRefused | RateLimited | NoAnswer):
                 self._silent[name] = running.error  # it will say the same to every other query
                 if isinstance(running.error, NoAnswer):
@@ -277,18 +284,22 @@ def _meanwhile(
 
     The threads are daemons, so that one that keeps somebody waiting does not hold up Ctrl-C.
     """
-    errors: list[Exception] = []
+    errors: list[ByodError] = []
+    finished: list[int] = []
 
-    def done(job: Callable[[], object]) -> None:
+    def done(number: int, job: Callable[[], object]) -> None:
         try:
             job()
-        except Exception as error:  # raised on the thread that waits
+        except ByodError as error:
             errors.append(error)
+        finished.append(number)
 
-    threads = [threading.Thread(target=done, args=(job,), daemon=True) for job in jobs]
+    threads = [threading.Thread(target=done, args=job, daemon=True) for job in enumerate(jobs)]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
         yield come()
     if errors:
         raise errors[0]
+    if len(finished) < len(threads):
+        raise RuntimeError("asking a source failed; the traceback above says where")

@@ -78,6 +78,7 @@ class Retry(StrEnum):
 
     NEVER = "never"
     NEXT_RUN = "at the next run"
+    OTHER_ASKER = "when the contact, the agent or the key is another, or with --ask-again"
     ON_REQUEST = "when the user takes the responsibility (--ignore-optout)"
 
 
@@ -136,7 +137,10 @@ TRAITS: dict[Reason, Traits] = {
     ),
     Reason.NOT_FOUND: Traits(When.FETCHED, "the picture is no longer there", statuses=(404, 410)),
     Reason.FORBIDDEN: Traits(
-        When.FETCHED, "the host does not hand the picture out", statuses=(401, 402, 403, 407, 451)
+        When.FETCHED,
+        "the host does not hand the picture out",
+        retry=Retry.OTHER_ASKER,
+        statuses=(401, 402, 403, 407, 451),
     ),
     Reason.HTTP_ERROR: Traits(When.FETCHED, "the host refused the request"),
     Reason.TOO_LARGE: Traits(When.FETCHED, "the file is larger than allowed"),

@@ -19,8 +19,8 @@ from requests.cookies import RequestsCookieJar
 from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
 
-from byod.collection.http import cookies, optouts, parsing
-from byod.collection.http.body import BodyRefused, ByteBudget, read_start, read_whole
+from byod.collection.http import cookies, optouts, parsing, refusal_words
+from byod.collection.http.body import BodyRefused, ByteBudget, decoded, read_start, read_whole
 from byod.collection.http.guard import PrivateAddress, chain
 from byod.collection.http.sockets import Allowance, OutOfTime, limited
 from byod.collection.http.web_address import led_to, without_login
@@ -147,14 +147,11 @@ def _exchange(
         with limited(allowance), _answer(session, target, limits, jar) as response:
             if _has_picture(response):
                 return read(response)
-            outcome = _without_body(response, target, jar)
-            with suppress(
-                *_TROUBLE
-            ):  # a short page read to its end keeps the connection for the next picture
-                length = response.raw.length_remaining
-                if length is not None and length <= _SHORT_PAGE:
-                    response.raw.read(decode_content=False)
-            return outcome
+            if response.status_code in _REDIRECTS:
+                outcome = _redirect(response, target, jar)
+                _short_page(response)
+                return outcome
+            return _refusal(response, target, _short_page(response))
     except BodyRefused as refused:
         return Miss(url=target, reason=refused.reason, detail=clean(refused.detail))
     except _TROUBLE as error:
@@ -207,19 +204,34 @@ def _has_picture(response: requests.Response) -> bool:
     return told is None or (found is not None and found[2] in ("*", str(int(found[1]) + 1)))
 
 
-def _without_body(response: requests.Response, target: str, jar: RequestsCookieJar | None) -> Redirect | Miss:
-    """Interpret an answer without a picture."""
+def _short_page(response: requests.Response) -> bytes:
+    """A short page read to its end, which keeps the connection for the next picture; nothing of a longer one."""
+    with suppress(*_TROUBLE):
+        length = response.raw.length_remaining
+        if length is not None and length <= _SHORT_PAGE:
+            content: bytes = response.raw.read(decode_content=False)
+            return content
+        if response.raw.chunked:
+            return bytes(response.raw.read(_SHORT_PAGE, decode_content=False))
+    return b""
+
+
+def _refusal(response: requests.Response, target: str, page: bytes) -> Miss:
+    """Interpret an answer without a picture; its own words are kept, since they often name the cure."""
     status = response.status_code
-    if status in _REDIRECTS:
-        led = _redirect(response, target)
-        return Redirect(led.url, cookies.gathered(jar, response)) if isinstance(led, Redirect) else led
+    with suppress(BodyRefused):
+        if page.startswith(b"\x1f\x8b"):
+            page = decoded(page, "gzip", _SHORT_PAGE)
+    said = refusal_words.sentence(page, response.reason or "")
     reason = of_status(status)
+    if reason is Reason.FORBIDDEN and refusal_words.says_too_often(said):
+        reason = Reason.RATE_LIMITED
     asked = parsing.rest_asked(response.headers) if status in (429, 503) else None
-    detail = clean(f"HTTP {status} {response.reason or ''}")
+    detail = clean(f"HTTP {status} {response.reason or ''}".strip() + (f": {said}" if said else ""))
     return Miss(url=target, reason=reason, detail=detail, status=status, retry_after=asked)
 
 
-def _redirect(response: requests.Response, target: str) -> Redirect | Miss:
+def _redirect(response: requests.Response, target: str, jar: RequestsCookieJar | None) -> Redirect | Miss:
     location = response.headers.get("Location", "")
     if not location:
         return Miss(
@@ -228,11 +240,10 @@ def _redirect(response: requests.Response, target: str) -> Redirect | Miss:
     with suppress(UnicodeError):  # what is not UTF-8 stays the header's own Latin-1
         location = location.encode("latin-1").decode("utf-8")
     there = led_to(target, location)
-    url = None if there is None else _with_login(target, without_login(there))
-    if url is None:
+    if there is None:
         detail = clean(f"redirect to {location}")
         return Miss(url=target, reason=Reason.BAD_ADDRESS, detail=detail, status=response.status_code)
-    return Redirect(url)
+    return Redirect(_with_login(target, without_login(there)), cookies.gathered(jar, response))
 
 
 def _with_login(target: str, url: str) -> str:

@@ -1,9 +1,9 @@
-"""The pace that a host bears, learned from what it refuses: slower at once after a refusal, faster bit by bit after that.
+"""The pace that a host bears, learned from what it refuses: slower at once after a refusal, then faster bit by bit.
 
-A host says no by 429, or by 503 after it has served others. Then it is left alone for as long as it asks, or three times
-as long as the last time where it does not say. The first request it serves again tells how many it serves over a longer
-time: what it served since the time before, rest included. That is its pace from then on, and it is tried a little
-faster after each sixteen that went well (additive increase, multiplicative decrease, as TCP does it:
+A host says no by 429, or by 503 after it has served others. Then it is left alone for as long as it asks, or three
+times as long as the last time where it does not say. The first request it serves again tells how many it serves over a
+longer time: what it served since the time before, rest included. That is its pace from then on, and it is tried a
+little faster after each sixteen that went well (additive increase, multiplicative decrease, as TCP does it:
 https://www.rfc-editor.org/rfc/rfc5681).
 """
 

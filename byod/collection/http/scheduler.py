@@ -234,7 +234,7 @@ class Schedule:
         return None
 
     def _after_refusal(self, visit: Fetch, miss: Miss) -> bool | None:
-        """Whether a refused job goes to the front of its queue (else to its end); None when it is not asked again."""
+        """True if a refused job goes to the front of its queue (else to its end); None when it is not asked again."""
         job, host = visit.job, visit.host
         if not self._refused(host, miss, visit.started):
             return None

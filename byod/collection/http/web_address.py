@@ -53,7 +53,7 @@ def canonical(url: str) -> str | None:
 
 
 def led_to(target: str, location: str) -> str | None:
-    """Where a redirect of `target` to `location` leads, in canonical form; None when that is no usable address."""
+    """The address a redirect of `target` to `location` leads to, as it is sent; None when that is no usable one."""
     location = location.strip()
     parts = urlsplit(target)
     if _SCHEME.match(location):
@@ -72,7 +72,7 @@ def led_to(target: str, location: str) -> str | None:
 
 
 def request_target(url: str) -> str:
-    """What stands in the request line for a canonical address: all behind the host."""
+    """The part of a canonical address that stands in the request line: all behind the host."""
     return "/" + url.split("/", 3)[3]
 
 

@@ -105,7 +105,9 @@ class Browser:
             line = f"{self.source}: no answer from {_host(url)}"
             if isinstance(error, primp.TimeoutError):
                 raise NoAnswer(f"{line} in time") from error
-            raise api_client.TryAgain(NoAnswer(f"{line} ({type(error).__name__}); is the network there?")) from error
+            raise api_client.TryAgain(
+                NoAnswer(f"{line} ({type(error).__name__}); is the network there?")
+            ) from error
 
     def _refuse_private_host(self, base: str) -> None:
         """primp connects by itself, so a replaced address is checked before it is asked."""

@@ -7,12 +7,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from byod.dataset.catalog.guarded import reads
 from byod.dataset.catalog.samples import LISTED
 from byod.schema.reasons import Reason, Retry
-from byod.schema.records import TOLD, Candidate, Fetched, Miss, Origin, Yield, told
+from byod.schema.records import TOLD, Candidate, FailedAddress, Fetched, Miss, Origin, Yield, told
 
 _YIELD = """
 WITH first AS (  -- the offers that brought each sample to its class: the earliest one
@@ -34,6 +34,7 @@ GROUP BY c.label, c.source, c.terms ORDER BY c.label, MIN(c.id)
 _OFFER = (
     "INTO candidates (id, label, url, source, terms, round, refused, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_LONGEST_REST = 365 * 86400.0
 _ROUND = 47
 """Bits of a candidate's number that its place within a round takes: whatever comes in a later one stands behind."""
 
@@ -128,6 +129,32 @@ class Candidates:
         )
         return done.rowcount
 
+    def retry_reasons(self, reasons: Collection[Reason]) -> int:
+        """Put the addresses that gave no bytes for one of these reasons back in the queue; say how many."""
+        done = self._sql.execute(
+            "UPDATE addresses SET outcome = NULL WHERE received IS NULL"
+            f" AND outcome IN ({', '.join('?' * len(reasons))})",
+            [reason.value for reason in reasons],
+        )
+        return done.rowcount
+
+    @reads
+    def retry_for_others(self, asker: Callable[[str], str]) -> int:
+        """Put the addresses back in the queue that were refused to somebody else than who asks now; say how many.
+
+        `asker` says who asks for what a source offered.
+        """
+        reasons = [reason.value for reason in Reason if reason.traits.retry is Retry.OTHER_ASKER]
+        rows = self._sql.execute(
+            "SELECT DISTINCT url, a.asker, c.source FROM addresses a JOIN candidates c USING (url)"
+            f" WHERE a.outcome IN ({', '.join('?' * len(reasons))}) AND c.url NOT LIKE 'file:%'",
+            reasons,
+        ).fetchall()
+        same = {url for url, refused_to, source in rows if refused_to == asker(source)}
+        again = {url for url, *_ in rows} - same
+        self._sql.executemany("UPDATE addresses SET outcome = NULL WHERE url = ?", [(url,) for url in again])
+        return len(again)
+
     def fetched(self, fetched: Fetched, sample: str | None) -> None:
         """Note that an address gave bytes, and which sample they became (None: bytes that were not kept)."""
         self._sql.execute(
@@ -166,11 +193,16 @@ class Candidates:
         )
         return done.rowcount
 
-    def missed(self, miss: Miss) -> None:
-        """Note why an address gave none."""
+    def missed(self, miss: Miss, asker: str | None = None) -> None:
+        """Note why an address gave none, when it may be asked again, and to whom (`asker`) it was refused."""
+        again = None
+        if miss.retry_after is not None:
+            rest = timedelta(seconds=min(miss.retry_after, _LONGEST_REST))
+            again = (datetime.now(UTC) + rest).isoformat(timespec="seconds")
         self._sql.execute(
-            "UPDATE addresses SET outcome = ?, detail = ?, status = ?, tries = tries + 1, at = ? WHERE url = ?",
-            (miss.reason, miss.detail, miss.status, _now(), miss.url),
+            "UPDATE addresses SET outcome = ?, detail = ?, status = ?, tries = tries + 1, at = ?, asker = ?,"
+            " again_at = ? WHERE url = ?",
+            (miss.reason, miss.detail, miss.status, _now(), asker, again, miss.url),
         )
 
     def stopped(self, label: str, source: str, terms: str, word: str, detail: str = "") -> None:
@@ -225,6 +257,17 @@ class Candidates:
         ):
             total[reason] += number
         return dict(total)
+
+    @reads
+    def failures(self) -> list[FailedAddress]:
+        """The addresses that were asked and gave no bytes, in the order of their offers; each stands once."""
+        names = ("url", "label", "source", "reason", "status", "detail", "at", "again_at")
+        rows = self._sql.execute(
+            "SELECT c.url, c.label, c.source, a.outcome, a.status, a.detail, a.at, a.again_at, MIN(c.id) AS first"
+            " FROM candidates c JOIN addresses a USING (url)"
+            " WHERE a.outcome <> 'fetched' AND c.refused IS NULL GROUP BY c.url ORDER BY first"
+        )
+        return [FailedAddress.model_validate(dict(zip(names, row[:-1], strict=True))) for row in rows]
 
     def reasons(self) -> dict[str, str]:
         """The reason of each address that gave no bytes."""
