@@ -7,6 +7,7 @@ and the generated files in agreement.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from byod.collection.http.api_client import ApiClient
 from byod.collection.http.optouts import Permission
 from byod.collection.http.scheduler import Host
 from byod.collection.labelled_files import LabelledFiles
-from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
+from byod.collection.pipeline import BATCH, Arrival, Collection, Fetch, Watch
 from byod.collection.search import CandidateSearch, Drawn, refusal
 from byod.collection.sources import folder as own_pictures
 from byod.collection.sources import url_list as address_lists
@@ -315,20 +316,20 @@ def _take(
 ) -> Snapshot:
     """Collect listed pictures: their labels become classes, and there is no limit to a class."""
     options = _search_options(dataset.recipe)
-    labelled = (_labelled(candidate, dataset) for candidate in candidates)
     collection = Collection(dataset, fetch, watch, per_class=None, asker=asker)
-    collection.take((candidate, refusal(candidate, options)) for candidate in labelled)
+    collection.take((each, refusal(each, options)) for each in _labelled(iter(candidates), dataset))
     failed_addresses.say_refusals(dataset, say)
     return finish(dataset)
 
 
-def _labelled(candidate: Candidate, dataset: Dataset) -> Candidate:
-    """The candidate with its class's folder for a label; a new label makes a new class."""
-    folder = dataset.recipe.folder_of(candidate.label)
-    if folder is None:
-        dataset.save_recipe(dataset.recipe.with_class(candidate.label))
-        folder = dataset.recipe.folder_of(candidate.label)
-    return candidate.model_copy(update={"label": folder})
+def _labelled(candidates: Iterator[Candidate], dataset: Dataset) -> Iterator[Candidate]:
+    """The candidates with their classes' folders for labels; a new label makes a new class."""
+    while batch := list(itertools.islice(candidates, BATCH)):
+        recipe, folders = recipes.with_classes(dataset.recipe, dict.fromkeys(each.label for each in batch))
+        if recipe is not dataset.recipe:
+            dataset.save_recipe(recipe)
+        for each in batch:
+            yield each.model_copy(update={"label": folders[recipes.tidy(each.label)]})
 
 
 def _search_options(recipe: Recipe) -> SearchOptions:

@@ -33,6 +33,8 @@ from byod.schema.records import Candidate, Fetched, Inspected, Miss, Sample, Sta
 REJECTED_BYTES = 500_000_000
 """How many bytes of refused pictures a dataset keeps; beyond that only their rows are kept."""
 
+BATCH = 5000
+"""So many candidates of a list make a round."""
 _REFUSED = frozenset({401, 402, 403, 407, 429, 451})
 """Answers that depend on who asks: that is kept beside them."""
 
@@ -113,7 +115,7 @@ class Collection:
             with self.dataset.catalog.transaction():
                 search.close(enough)
 
-    def take(self, candidates: Iterable[tuple[Candidate, Reason | None]], batch: int = 5000) -> None:
+    def take(self, candidates: Iterable[tuple[Candidate, Reason | None]], batch: int = BATCH) -> None:
         """Collect all candidates of a list, `batch` of them to a round."""
         self.fetch_pending()
         waiting: list[tuple[Candidate, Reason | None]] = []
