@@ -36,7 +36,8 @@ MAX_DELAY = 10.0
 _NAMES = frozenset({TOKEN, "byod"})
 _USER_AGENT = re.compile(r"user[- ]?agent\s*[:\s]\s*(.*)", re.IGNORECASE)
 _RULE = re.compile(
-    r"(allow|diss?all?ow|crawl-?delay|content-(signal|usage)|request-rate|visit-time|noindex)\s*[:\s]", re.IGNORECASE
+    r"(allow|diss?all?ow|crawl-?delay|content-(signal|usage)|request-rate|visit-time|noindex)\s*[:\s]",
+    re.IGNORECASE,
 )
 """Lines that say something to the robots named above them, as they are written and as they are misspelled."""
 _SIGNAL = re.compile(r"content-(signal|usage)\s*:\s*(/\S*\s+)?(.*)", re.IGNORECASE)

@@ -8,13 +8,14 @@ redirects only within the search's own site, and bounds the size of an answer.
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import primp
 
-from byod.collection.http import api_client, guard, parsing
+from byod.collection.http import api_client, guard, parsing, proxies
 from byod.schema.addresses import without_user
 from byod.schema.errors import NoAnswer, RateLimited, SourceError
 from byod.schema.records import Policy
@@ -34,7 +35,10 @@ class Browser:
         self.source = source
         self.base = base
         self.client = client
+        bundle = proxies.certificates()
         self.primp = primp.Client(
+            proxy=proxies.proxy_for(base),
+            ca_cert_file=bundle if bundle and os.path.isfile(bundle) else None,
             impersonate="random",
             impersonate_os="random",
             timeout=20,
