@@ -2,9 +2,9 @@
 
     pages of addresses -> Schedule (scheduler.py: turns, pauses, robots.txt) -> fetch (exchange.py) -> inspect -> you
 
-Threads fetch, the caller's thread pulls addresses and takes results. Memory is bounded by count (results not yet
-taken) and by bytes (large bodies share a budget until their result is taken), and the C library is asked to return
-large blocks to the system.
+Threads fetch, others inspect, the caller's thread pulls addresses and takes results. Memory is bounded by count (results
+not yet taken) and by bytes (large bodies share a budget until their result is taken), and the C library is asked to
+return large blocks to the system.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def download(
 
     `urls` is read on the caller's thread and only as far ahead as the workers need (`Limits.ahead`); a None in it
     says that there is none just now, and it is asked again while others are fetched. The same
-    address given twice is fetched twice. `inspect` runs on a worker's thread with the body; its exceptions end the
+    address given twice is fetched twice. `inspect` runs on a thread of its own kind with the body; its exceptions end the
     download and reach the caller. Setting `stop` ends the iteration, closing the generator ends the threads; both
     within two seconds, unless `inspect` or `urls` itself takes longer. `permissions` keeps what sites said (keyed
     by origin) from one call to the next, `hosts` which hosts asked for rest or were given up; calls that share
@@ -102,12 +102,17 @@ class _Run(Generic[T]):
         self._session = guarded_session(settings, per_host=max(1, limits.per_host))
         self._schedule = Schedule(limits, ignore_optout=ignore_optout, permissions=permissions, hosts=hosts)
         self._budget = ByteBudget(limits.memory)
-        self._inspecting = threading.BoundedSemaphore(limits.inspecting or os.cpu_count() or 1)
+        self._at_once = limits.inspecting or os.cpu_count() or 1
+        self._room = threading.BoundedSemaphore(2 * self._at_once)
+        self._bodies: queue.SimpleQueue[tuple[Job, Body] | None] = queue.SimpleQueue()
+        self._starting = threading.Lock()
         self._done: queue.SimpleQueue[tuple[Fetched | Miss, T | None, int] | Future[None]] = (
             queue.SimpleQueue()
         )
-        self._threads = ThreadPoolExecutor(limits.workers, thread_name_prefix="byod download")
+        most = limits.workers + self._at_once
+        self._threads = ThreadPoolExecutor(most, thread_name_prefix="byod download")
         self._workers: list[Future[None]] = []
+        self._inspectors: list[Future[None]] = []
         self._open = 0
 
     def results(self, urls: Iterator[str | None]) -> Iterator[tuple[Fetched | Miss, T | None]]:
@@ -146,8 +151,12 @@ class _Run(Generic[T]):
         """End the threads; those inside `inspect` end when it returns."""
         self._halt.set()
         self._schedule.close()
+        with self._starting:
+            inspectors = list(self._inspectors)
+        for _ in inspectors:
+            self._bodies.put(None)
         self._threads.shutdown(wait=False, cancel_futures=True)
-        if not concurrent.futures.wait(self._workers, timeout=_CLOSING).not_done:
+        if not concurrent.futures.wait([*self._workers, *inspectors], timeout=_CLOSING).not_done:
             self._threads.shutdown(
                 wait=True
             )  # none is busy any more: wait for the threads themselves to be gone
@@ -206,23 +215,35 @@ class _Run(Generic[T]):
         return outcome
 
     def _finish(self, job: Job, body: Body) -> None:
-        """Name the bytes, inspect them, and pass them on."""
-        fetched = Fetched(
-            url=job.url,
-            final_url=body.final_url,
-            sha256=hashlib.sha256(body.content).hexdigest(),
-            size=len(body.content),
-            content_type=body.content_type,
-            status=body.status,
-        )
-        while not self._inspecting.acquire(timeout=0.25):
+        """Hand a body to those who inspect, so that the next one comes meanwhile; few wait there."""
+        while not self._room.acquire(timeout=0.25):
             if self._stopped():
                 raise Halted
-        try:
-            value = self._inspect(fetched, body.content)
-        finally:
-            self._inspecting.release()
-        self._done.put((fetched, value, body.held))
+        self._bodies.put((job, body))
+        with self._starting:
+            if len(self._inspectors) < self._at_once and not self._halt.is_set():
+                inspector = self._threads.submit(self._inspect_bodies)
+                inspector.add_done_callback(self._done.put)
+                self._inspectors.append(inspector)
+
+    def _inspect_bodies(self) -> None:
+        """The life of a thread that inspects: take a body, name it, look at it, pass it on."""
+        while (taken := self._bodies.get()) is not None and not self._halt.is_set():
+            job, body = taken
+            del taken
+            fetched = Fetched(
+                url=job.url,
+                final_url=body.final_url,
+                sha256=hashlib.sha256(body.content).hexdigest(),
+                size=len(body.content),
+                content_type=body.content_type,
+                status=body.status,
+            )
+            value, held = self._inspect(fetched, body.content), body.held
+            del body
+            self._room.release()
+            self._done.put((fetched, value, held))
+            del value
 
     def _fetch_robots(self, site: Site) -> Permission | Miss:
         """Fetch what a site allows: robots.txt by RFC 9309, and the reservations of tdmrep.json beside it."""

@@ -23,6 +23,7 @@ from byod.schema.reasons import Reason
 from byod.schema.records import Miss
 
 _POLL = 0.25
+_TO_SPARE = 16
 _CLOSED = 3
 """So often is an address refused while its host serves others, until it counts as closed."""
 
@@ -130,6 +131,9 @@ class Schedule:
         self._turns: deque[Host] = deque()  # the hosts with a queue, the next one to be asked first
         self._closed = False
         self._unclaimed = 0
+        # some to spare, so that nobody stands still while the caller of a busy machine waits for its turn
+        self._untaken = max(limits.workers, _TO_SPARE)
+        self._ahead = max(limits.ahead * limits.workers, _TO_SPARE)
         self.idle = 0
 
     def add(self, job: Job, *, first: bool = False) -> None:
@@ -146,21 +150,20 @@ class Schedule:
 
     def room(self) -> bool:
         """True if more jobs are welcome: parked hosts' queues do not count, up to a cap."""
-        workers = self._limits.workers
         with self._changed:
             now = time.monotonic()
             total = sum(len(host.waiting) for host in self._turns)
-            if total >= 4 * self._limits.ahead * workers:
+            if total >= 4 * self._ahead:
                 return False
             active = sum(len(host.waiting) for host in self._turns if host.parked_until <= now)
-            return active < self._limits.ahead * workers or self.idle > 0
+            return active < self._ahead or self.idle > 0
 
     def take(self) -> Work | None:
         """Wait for something that may be done now; None when the schedule was closed."""
         with self._changed:
             while not self._closed:
                 wake = time.monotonic() + _POLL
-                if self._unclaimed < self._limits.workers:
+                if self._unclaimed < self._untaken:
                     work, wake = self._next(time.monotonic(), wake)
                     if work is not None:
                         if isinstance(work, Refused):
@@ -253,7 +256,7 @@ class Schedule:
         """The consumer has taken a result."""
         with self._changed:
             self._unclaimed -= 1
-            if self._unclaimed == self._limits.workers - 1:
+            if self._unclaimed == self._untaken - 1:
                 self._changed.notify_all()
 
     def close(self) -> None:
