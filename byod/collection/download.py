@@ -2,9 +2,9 @@
 
     pages of addresses -> Schedule (scheduler.py: turns, pauses, robots.txt) -> fetch (exchange.py) -> inspect -> you
 
-Threads fetch, others inspect, the caller's thread pulls addresses and takes results. Memory is bounded by count (results
-not yet taken) and by bytes (large bodies share a budget until their result is taken), and the C library is asked to
-return large blocks to the system.
+Threads fetch, others inspect, the caller's thread pulls addresses and takes results. Memory is bounded by count
+(results not yet taken) and by bytes (large bodies share a budget until their result is taken), and the C library is
+asked to return large blocks to the system.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def download(
     """Fetch every address once, and yield what became of each, with what `inspect` made of it, as they complete.
 
     `urls` is read on the caller's thread and only as far ahead as the workers need (`Limits.ahead`); a None in it
-    says that there is none just now, and it is asked again while others are fetched. The same
-    address given twice is fetched twice. `inspect` runs on a thread of its own kind with the body; its exceptions end the
-    download and reach the caller. Setting `stop` ends the iteration, closing the generator ends the threads; both
+    says that there is none just now, and it is asked again while others are fetched. The same address given twice is
+    fetched twice. `inspect` runs on a thread that does nothing else, with the body; its exceptions end the download
+    and reach the caller. Setting `stop` ends the iteration, closing the generator ends the threads; both
     within two seconds, unless `inspect` or `urls` itself takes longer. `permissions` keeps what sites said (keyed
     by origin) from one call to the next, `hosts` which hosts asked for rest or were given up; calls that share
     them must not overlap. `ignore_optout` asks for no robots.txt or tdmrep.json and heeds no such header.
