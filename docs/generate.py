@@ -148,6 +148,8 @@ def _consequence(reason: Reason) -> str:
         return f"moves the file to `rejected/{reason}/`"
     if traits.retry is Retry.ON_REQUEST:
         return "leaves it alone, unless `--ignore-optout` is given"
+    if traits.retry is Retry.OTHER_ASKER:
+        return "asks again when the contact, byod or the key is another, or with `--ask-again`"
     if traits.retry is Retry.NEXT_RUN:
         return "tries again at once, and at the next run" if traits.at_once else "tries again at the next run"
     return "does not fetch it" if traits.when is When.OFFERED else "gives the address up"

@@ -8,8 +8,9 @@ from typing import Any
 
 from byod.collection import meanings
 from byod.collection.http import guard
-from byod.collection.http.api_client import ApiClient, Params
+from byod.collection.http.api_client import ApiClient
 from byod.collection.http.api_reply import Tape
+from byod.collection.http.reply_memory import Params
 from byod.collection.meanings import Choose, Lookup, Word
 from byod.collection.source_filters import KNOWN
 from byod.collection.wikidata import check_language

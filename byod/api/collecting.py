@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from byod.api import failed_addresses
 from byod.api.datasets import finish, opened_to_collect, take
 from byod.collection import download, local_files, stock_hosts
 from byod.collection import sources as source_list
@@ -16,9 +18,10 @@ from byod.collection.http.optouts import Permission
 from byod.collection.http.own_headers import OwnHeaders
 from byod.collection.http.scheduler import Host
 from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
-from byod.collection.search import CandidateSearch
+from byod.collection.search import CandidateSearch, Drawn
 from byod.collection.sources import url_list as address_lists
 from byod.collection.way_back import with_way_back
+from byod.dataset.catalog.candidates import Candidates
 from byod.dataset.own_places import IMAGES
 from byod.schema import recipe as recipes
 from byod.schema.config import Settings
@@ -26,28 +29,35 @@ from byod.schema.errors import DatasetError, UsageError
 from byod.schema.progress import Say
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
-from byod.schema.records import Candidate, Fetched, Miss, Query, Record, Snapshot
+from byod.schema.records import Candidate, Fetched, Miss, Query, Record, Snapshot, Yield
 from byod.schema.search_words import NONE
+
+_PAUSE = 0.02
+"""Seconds between two looks at a search that has nothing new."""
 
 
 class Web(Record):
     """Settings for requests to strangers' servers: who asks, within which limits, and whether against opt-outs.
 
     The sources are asked with the settings of `asking`, where they are others. `referer` tells hosts the page that a
-    picture is shown on; `cookies` is a file of cookies for the hosts they are of.
+    picture is shown on; `cookies` is a file of cookies for the hosts they are of. With `ask_again` nothing that was
+    answered or refused before is taken for granted; `retry` are reasons whose addresses are asked again.
     """
 
     settings: Settings
     limits: Limits = Limits()
     ignore_optout: bool = False
+    ask_again: bool = False
+    retry: tuple[Reason, ...] = ()
     asking: Settings | None = None
     referer: bool = False
     cookies: Path | None = None
 
 
-def api_client(settings: Settings, say: Say, tape: Tape | None) -> ApiClient:
+def api_client(web: Web, say: Say, tape: Tape | None) -> ApiClient:
     """A client for the APIs of sources, whose traffic is written to a tape or read from it, where there is one."""
-    return ApiClient(settings, guard.session(settings), say=say, tape=tape)
+    settings = web.asking or web.settings
+    return ApiClient(settings, guard.session(settings), say=say, tape=tape, ask_again=web.ask_again)
 
 
 def queries(recipe: Recipe) -> dict[str, list[Query]]:
@@ -66,7 +76,7 @@ def queries(recipe: Recipe) -> dict[str, list[Query]]:
 
 
 def candidate_search(
-    recipe: Recipe, client: ApiClient, known: Mapping[str, set[str]], ended: Callable[..., None]
+    recipe: Recipe, client: ApiClient, known: Mapping[str, set[str]], ended: Callable[..., None], say: Say
 ) -> CandidateSearch:
     """The search of a recipe; `known` are the addresses of each class that are no news."""
     return CandidateSearch(
@@ -76,6 +86,7 @@ def candidate_search(
         known=known,
         language_codes=recipe.languages,
         ended=ended,
+        say=say,
         own_queries={name: recipe.of_source(name).query for name in recipe.sources},
     )
 
@@ -90,14 +101,24 @@ def fetcher(web: Web) -> Fetch:
     own_headers = OwnHeaders(referer=web.referer, cookies=web.cookies)
 
     def fetch(
-        candidates: Iterable[Candidate], inspect: Callable[[Fetched, bytes], Arrival]
+        candidates: Iterable[Candidate | None], inspect: Callable[[Fetched, bytes], Arrival]
     ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
-        everything = list(candidates)
-        own_headers.know({c.url: c.page for c in everything})
-        yield from local_files.read((c for c in everything if c.path is not None), inspect)
+        here: list[Candidate] = []
+        granted: set[str] = set()
+
+        def of_the_web() -> Iterator[Candidate | None]:
+            for candidate in candidates:
+                if candidate is not None and candidate.path is not None:
+                    here.append(candidate)
+                    continue
+                if candidate is not None:
+                    own_headers.know({candidate.url: candidate.page})
+                    if source_list.grants(candidate, web.settings):
+                        granted.add(candidate.url)
+                yield candidate
 
         def from_the_web(
-            urls: Iterable[str],
+            urls: Iterable[str | None],
         ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
             yield from download.download(
                 urls,
@@ -108,10 +129,11 @@ def fetcher(web: Web) -> Fetch:
                 permissions=permissions,
                 hosts=hosts,
                 own_headers=own_headers,
-                granted={c.url for c in everything if source_list.grants(c, web.settings)},
+                granted=granted,
             )
 
-        yield from with_way_back((c for c in everything if c.path is None), from_the_web)
+        yield from with_way_back(of_the_web(), from_the_web)
+        yield from local_files.read(here, inspect)
 
     return fetch
 
@@ -122,7 +144,7 @@ def collect(
     """Search, download, check and de-duplicate until every class of the recipe has its pictures."""
     check_sources(recipe)
     fetch = fetcher(web)
-    with opened_to_collect(folder, recipe, web.ignore_optout, say) as dataset:
+    with opened_to_collect(folder, recipe, say, _reopen(web)) as dataset:
         recipe, candidates = dataset.recipe, dataset.catalog.candidates  # classes may have been made by hand
         for label in recipe.classes:
             if dataset.links.behind(linked := f"{IMAGES}/{label}"):
@@ -134,10 +156,22 @@ def collect(
         say(f"asking {', '.join(recipe.sources)} …")
         for line in source_list.notices(recipe.sources):
             say(line)
-        collection = Collection(dataset, fetch, watch, per_class=recipe.per_class)
-        client = api_client(web.asking or web.settings, say, tape)
-        collection.run(candidate_search(recipe, client, known, candidates.stopped))
+        collection = Collection(dataset, fetch, watch, per_class=recipe.per_class, asker=web.settings.asker)
+        client = api_client(web, say, tape)
+        collection.run(candidate_search(recipe, client, known, candidates.stopped, say))
+        failed_addresses.say_refusals(dataset, say)
         return finish(dataset)
+
+
+def _reopen(web: Web) -> Callable[[Candidates], None]:
+    """Open again what is to be asked again: what depends on who asks, and what was asked for."""
+
+    def reopen(candidates: Candidates) -> None:
+        failed_addresses.ask_again(
+            candidates, web.settings, web.retry, optouts=web.ignore_optout, refusals=web.ask_again
+        )
+
+    return reopen
 
 
 def check_sources(recipe: Recipe) -> None:
@@ -162,16 +196,31 @@ def check_sources(recipe: Recipe) -> None:
 def collect_list(file: Path, folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
     """Collect the pictures of a list with addresses and labels (csv, jsonl or parquet)."""
     fetch = fetcher(web)
-    with opened_to_collect(folder, recipe, web.ignore_optout, say) as dataset:
-        return take(address_lists.listed(file), dataset, fetch, watch)
+    with opened_to_collect(folder, recipe, say, _reopen(web)) as dataset:
+        return take(address_lists.listed(file), dataset, fetch, say, watch, web.settings.asker)
 
 
 def preview(
-    recipe: Recipe, settings: Settings, *, say: Say, tape: Tape | None = None
-) -> list[tuple[Candidate, Reason | None]]:
-    """Search as a collection would for its first round, with what it would refuse; nothing is written."""
+    recipe: Recipe, web: Web, *, say: Say, tape: Tape | None = None
+) -> tuple[list[tuple[Candidate, Reason | None]], list[Yield]]:
+    """Search as a collection would for its first round: what it would fetch or refuse, and which queries failed.
+
+    Nothing is written.
+    """
+    failed: list[Yield] = []
+
+    def ended(label: str, source: str, terms: str, word: str, detail: str) -> None:
+        if detail:
+            failed.append(Yield(source=source, query=terms, label=label, stopped_by=word, detail=detail))
+
     for line in source_list.notices(recipe.sources):
         say(line)
-    search = candidate_search(recipe, api_client(settings, say, tape), {}, lambda *_: None)
-    drawn = search.draw(dict.fromkeys(recipe.classes, recipe.per_class))
-    return [(candidate.shown, refused) for candidate, refused in drawn]
+    search = candidate_search(recipe, api_client(web, say, tape), {}, ended, say)
+    drawn: list[Drawn] = []
+    for batch in search.draw(dict.fromkeys(recipe.classes, recipe.per_class)):
+        drawn += batch
+        if not batch:
+            time.sleep(_PAUSE)
+    search.close({})
+    ordered = sorted(drawn, key=lambda each: each[2])
+    return [(candidate.shown, refused) for candidate, refused, _ in ordered], failed

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from byod.api import datasets
+from byod.api import datasets, failed_addresses
 from byod.api.picture_table import COLUMNS, picture_rows
 from byod.api.plan import at_least, folder_given, texts
 from byod.api.progress_display import progress_display
@@ -20,7 +20,7 @@ from byod.schema.errors import ByodError, ModelError, UsageError
 from byod.schema.names import in_utf8
 from byod.schema.picture_files import following
 from byod.schema.recipe import Recipe
-from byod.schema.records import Record, Snapshot
+from byod.schema.records import FailedAddress, Record, Snapshot
 
 if TYPE_CHECKING:
     import pandas
@@ -127,6 +127,10 @@ class Dataset:
         """
         with following(self._follow_links), progress_display(progress) as display:
             return datasets.status(self.folder, say=display.say)
+
+    def failed(self) -> tuple[FailedAddress, ...]:
+        """The addresses that gave no picture: where each was offered, and why it failed."""
+        return failed_addresses.failed(self.folder)
 
     def check(
         self,

@@ -7,18 +7,21 @@ and the generated files in agreement.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from byod import exports
+from byod.api import failed_addresses
 from byod.collection import local_files
 from byod.collection.labelled_files import LabelledFiles
-from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
+from byod.collection.pipeline import BATCH, Arrival, Collection, Fetch, Watch
 from byod.collection.search import refusal
 from byod.collection.sources import folder as own_pictures
 from byod.dataset import export_selection, folder_files, placement
 from byod.dataset import restore as restoration
 from byod.dataset.assign_splits import SplitDone, assign, say_split
+from byod.dataset.catalog.candidates import Candidates
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import Changes, sync
 from byod.report import attribution, check_page, dataset_card, dataset_statistics
@@ -82,8 +85,8 @@ def add(
         for candidate in own_pictures.pictures(path, label)
         if passed.takes(str(candidate.path)) and not _is_linked(path, candidate.path, links)
     )
-    with opened_to_collect(folder, recipe, False, say) as dataset:
-        snapshot = take(found, dataset, local_files.read, watch)
+    with opened_to_collect(folder, recipe, say) as dataset:
+        snapshot = take(found, dataset, local_files.read, say, watch)
         for line in (*passed.lines(), *links.lines()):
             say(line)
         return snapshot
@@ -137,7 +140,7 @@ def add_labelled(
         given: Labels | None = known[url].labels
         return None if given is None else given.named(arrival.sha256)
 
-    with opened_to_collect(folder, found.recipe, False, say) as dataset:
+    with opened_to_collect(folder, found.recipe, say) as dataset:
         reading = LabelledFiles(dataset, known, labels_of)
         Collection(dataset, reading.fetch, watch, per_class=None).take((each, None) for each in candidates)
         for line in (*passed.lines(), *links.lines()):
@@ -212,36 +215,45 @@ def export(
 
 
 @contextlib.contextmanager
-def opened_to_collect(folder: Path, recipe: Recipe, ignore_optout: bool, say: Say) -> Iterator[Dataset]:
-    """A dataset ready to collect into: what may turn out otherwise this time is open again."""
+def opened_to_collect(
+    folder: Path, recipe: Recipe, say: Say, reopen: Callable[[Candidates], None] = lambda candidates: None
+) -> Iterator[Dataset]:
+    """A dataset ready to collect into: what may turn out otherwise this time is open again, and what `reopen` opens."""
     with Dataset.create(folder, recipe, TASKS) as dataset:
         say_changes(sync(dataset), say)
         options, candidates = dataset.recipe.search_options(), dataset.catalog.candidates
         with dataset.catalog.transaction():
             candidates.retry(Retry.NEXT_RUN)
-            if ignore_optout:
-                candidates.retry(Retry.ON_REQUEST)
+            reopen(candidates)
             candidates.forget(lambda candidate: refusal(candidate, options) is None)
         yield dataset
         _say_stays(dataset, say)
 
 
-def take(candidates: Iterable[Candidate], dataset: Dataset, fetch: Fetch, watch: Watch) -> Snapshot:
+def take(
+    candidates: Iterable[Candidate],
+    dataset: Dataset,
+    fetch: Fetch,
+    say: Say,
+    watch: Watch,
+    asker: Callable[[str], str | None] = lambda source: None,
+) -> Snapshot:
     """Collect listed pictures: their labels become classes, and there is no limit to a class."""
     options = dataset.recipe.search_options()
-    labelled = (_labelled(candidate, dataset) for candidate in candidates)
-    collection = Collection(dataset, fetch, watch, per_class=None)
-    collection.take((candidate, refusal(candidate, options)) for candidate in labelled)
+    collection = Collection(dataset, fetch, watch, per_class=None, asker=asker)
+    collection.take((each, refusal(each, options)) for each in _labelled(iter(candidates), dataset))
+    failed_addresses.say_refusals(dataset, say)
     return finish(dataset)
 
 
-def _labelled(candidate: Candidate, dataset: Dataset) -> Candidate:
-    """The candidate with its class's folder for a label; a new label makes a new class."""
-    folder = dataset.recipe.folder_of(candidate.label)
-    if folder is None:
-        dataset.save_recipe(dataset.recipe.with_class(candidate.label))
-        folder = dataset.recipe.folder_of(candidate.label)
-    return candidate.model_copy(update={"label": folder})
+def _labelled(candidates: Iterator[Candidate], dataset: Dataset) -> Iterator[Candidate]:
+    """The candidates with their classes' folders for labels; a new label makes a new class."""
+    while batch := list(itertools.islice(candidates, BATCH)):
+        recipe, folders = recipes.with_classes(dataset.recipe, dict.fromkeys(each.label for each in batch))
+        if recipe is not dataset.recipe:
+            dataset.save_recipe(recipe)
+        for each in batch:
+            yield each.model_copy(update={"label": folders[recipes.tidy(each.label)]})
 
 
 def say_changes(changes: Changes, say: Say) -> None:

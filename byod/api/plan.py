@@ -20,6 +20,7 @@ from byod.dataset import dataset_list
 from byod.schema import recipe
 from byod.schema.errors import DatasetError, UsageError
 from byod.schema.names import in_utf8, is_utf8
+from byod.schema.reasons import Reason, When
 from byod.schema.recipe import ClassRecipe, Recipe, SourceRecipe
 from byod.schema.search_words import NONE, Meaning
 from byod.tasks import TASKS
@@ -199,6 +200,21 @@ def limits(options: CollectOptions, planned: Recipe) -> Limits:
         return Limits.model_validate({name: value for name, value in found.items() if value is not None})
     except ValidationError as error:
         raise _out_of_range(error) from error
+
+
+def retried(names: str | Iterable[str]) -> tuple[Reason, ...]:
+    """The reasons whose addresses are asked again, by their names.
+
+    Raises:
+        UsageError: one is no reason why an address gave no bytes.
+    """
+    possible = [reason for reason in Reason if reason.traits.when is When.FETCHED]
+    possible += [Reason.BAD_ADDRESS, Reason.PRIVATE_ADDRESS, Reason.ROBOTS]
+    wanted = several(names)
+    for name in wanted:
+        if name not in possible:
+            raise UsageError(f"{name!r} is not a reason to ask again; there are {', '.join(possible)}")
+    return tuple(Reason(name) for name in wanted)
 
 
 def at_least(option: str, value: float | None, least: float) -> None:

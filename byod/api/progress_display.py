@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("byod")
 """Gets the lines that nobody is to see (`progress=False`), at the level INFO."""
 _COLUMNS = ("class", "", "offered", "fetched", "kept", "refused")
+_MOST = 20
+"""So many classes are named in one line."""
 _NUMBERS = ("offered", "fetched", "kept")
 
 
@@ -64,7 +66,8 @@ class Lines:
     def draw(self, rows: Sequence[Row]) -> None:
         """Write how far all of it is, in one line."""
         if all(row.cells for row in rows):
-            self.say(" · ".join(f"{r.name}: {r.cells[1]} fetched, {r.cells[2]} kept" for r in rows))
+            told = " · ".join(f"{r.name}: {r.cells[1]} fetched, {r.cells[2]} kept" for r in rows[:_MOST])
+            self.say(told + (f" · and {len(rows) - _MOST} more" if len(rows) > _MOST else ""))
         else:
             self.say(" · ".join(f"{row.name}: {row.done} of {row.total}" for row in rows))
 
@@ -158,7 +161,7 @@ class ProgressDisplay:
         self.screen = screen
         # the first state is worth no line of its own where lines stay
         self._last = time.monotonic() if isinstance(screen, Lines) else 0.0
-        self._pending: Sequence[Row] = ()
+        self._pending: Callable[[], Sequence[Row]] | None = None
 
     def say(self, line: str) -> None:
         """Show a line, which may hold strangers' words."""
@@ -194,15 +197,15 @@ class ProgressDisplay:
         now = time.monotonic()
         if isinstance(self.screen, Log):
             return
-        self._pending = made()
+        self._pending = made
         if now - self._last >= self.screen.seconds:
-            self.screen.draw(self._pending)
-            self._pending, self._last = (), now
+            self.screen.draw(made())
+            self._pending, self._last = None, now
 
     def close(self) -> None:
         """Leave the last state standing."""
-        if self._pending and not isinstance(self.screen, Lines):
-            self.screen.draw(self._pending)
+        if self._pending is not None and not isinstance(self.screen, Lines):
+            self.screen.draw(self._pending())
         self.screen.close()
 
 

@@ -22,7 +22,7 @@ from byod.schema.errors import UsageError
 from byod.schema.picture_files import following
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
-from byod.schema.records import Candidate, Record
+from byod.schema.records import Candidate, Record, Yield
 
 NO_CONTACT = (
     "no contact is set: Wikimedia is not asked, neither Commons nor Wikidata nor for its pictures at Openverse; set "
@@ -36,7 +36,8 @@ OPTOUTS_IGNORED = (
 class Preview(Record):
     """A collection that was only searched: its recipe, and the candidates of its first round.
 
-    Each candidate stands beside the reason for which it would be refused, None where it would be fetched.
+    Each candidate stands beside the reason for which it would be refused, None where it would be fetched. `failed` are
+    the queries that a source did not answer as it should, with what it says.
 
     Examples:
         >>> found = byod.collect("blumenkohl", sources="openverse", languages="none", dry_run=True, progress=False)
@@ -46,6 +47,7 @@ class Preview(Record):
 
     recipe: Recipe
     candidates: tuple[tuple[Candidate, Reason | None], ...]
+    failed: tuple[Yield, ...] = ()
 
 
 @overload
@@ -85,6 +87,8 @@ def collect(
     ignore_optout: bool = False,
     record: str | Path | None = None,
     replay: str | Path | None = None,
+    ask_again: bool = False,
+    retry: str | Iterable[str] = (),
     progress: bool = True,
     **options: Unpack[CollectOptions],
 ) -> Dataset: ...
@@ -105,6 +109,8 @@ def collect(
     ignore_optout: bool = False,
     record: str | Path | None = None,
     replay: str | Path | None = None,
+    ask_again: bool = False,
+    retry: str | Iterable[str] = (),
     progress: bool = True,
     **options: Unpack[CollectOptions],
 ) -> Dataset | Preview:
@@ -129,6 +135,9 @@ def collect(
         ignore_optout: fetch also what its owners do not want used for training.
         record: a new file for what the sources are asked and answer in this run, to be read and given away.
         replay: such a file, which answers in the place of the sources; pictures are fetched as ever.
+        ask_again: take no answer of an earlier run for granted: sources are searched anew, and addresses that were
+            refused to byod are asked again.
+        retry: reasons (`not-found`, …) whose addresses are asked again.
         progress: show lines and a live table; False sends the lines to the logger `byod`.
         options: what words mean: `words_in` (the code of their language), `meanings` (items of Wikidata by class, like
             `{"brokkoli": "Q47722"}`), `choose` (a function that is asked which of several meanings a word has). Which
@@ -166,12 +175,22 @@ def collect(
     folder, planned = plans.plan(
         classes, folder_given(into), again, queries or {}, changes, listed is not None, options
     )
-    allowed, settings = plans.limits(options, planned), Settings.load()
+    allowed, settings, reasons = plans.limits(options, planned), Settings.load(), plans.retried(retry)
     if listed is not None and (record, replay) != (None, None):
         raise UsageError(
             "--record and --replay are about sources that are searched; a list of addresses asks none"
         )
     tape, asking = recordings.tape(folder_given(record), folder_given(replay), settings)
+    web = collecting.Web(
+        settings=settings,
+        limits=allowed,
+        ignore_optout=ignore_optout,
+        ask_again=ask_again,
+        retry=reasons,
+        asking=asking,
+        referer=options.get("referer", False),
+        cookies=folder_given(options.get("cookies")),
+    )
     with progress_display(progress) as display:
         if listed is None:
             planned = _read(planned, asking, options.get("choose"), display, tape)
@@ -179,16 +198,8 @@ def collect(
             if line:
                 display.say(line)
         if dry_run:
-            found = collecting.preview(planned, asking, say=display.say, tape=tape)
-            return Preview(recipe=planned, candidates=tuple(found))
-        web = collecting.Web(
-            settings=settings,
-            limits=allowed,
-            ignore_optout=ignore_optout,
-            asking=asking,
-            referer=options.get("referer", False),
-            cookies=folder_given(options.get("cookies")),
-        )
+            found, failed = collecting.preview(planned, web, say=display.say, tape=tape)
+            return Preview(recipe=planned, candidates=tuple(found), failed=tuple(failed))
         shown: dict[str, Any] = {"say": display.say, "watch": display.watch(planned)}
         if listed is not None:
             return dataset_with(folder, collecting.collect_list(listed, folder, planned, web, **shown))

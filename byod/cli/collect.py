@@ -197,6 +197,21 @@ def collect(
             help="Show the hosts in it their cookies: a file in Netscape's format, which is not kept in the recipe.",
         ),
     ] = None,
+    ask_again: Annotated[
+        bool,
+        typer.Option(
+            "--ask-again",
+            help="Search anew and ask again for what was refused, whatever earlier runs were answered.",
+        ),
+    ] = False,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="REASON",
+            help="Ask again for the addresses that failed for this reason (byod status --failed lists them); repeat for"
+            " several.",
+        ),
+    ] = None,
     deadline: Annotated[
         float | None,
         typer.Option(
@@ -268,6 +283,8 @@ def collect(
         "replay": replay,
         "referer": referer,
         "cookies": cookies,
+        "ask_again": ask_again,
+        "retry": retry or (),
         "deadline": deadline,
         "max_bytes": max_bytes,
         "redirects": redirects,
@@ -277,7 +294,10 @@ def collect(
         "workers": workers,
     }
     if dry_run:
-        tables.preview(byod.collect(*(classes or ()), dry_run=True, **options), as_json)
+        found = byod.collect(*(classes or ()), dry_run=True, **options)
+        tables.preview(found, as_json)
+        if all(refused is not None for _, refused in found.candidates):
+            raise typer.Exit(1)
         return
     if classes or recipe or from_urls:
         _ask_for_contact()

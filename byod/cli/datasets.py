@@ -9,6 +9,7 @@ import typer
 
 import byod
 from byod.cli.output import FollowLinks, Json, Named, errors_in_one_line, print_result, print_table, put, say
+from byod.schema.errors import UsageError
 
 Options = Annotated[
     list[str] | None,
@@ -27,11 +28,25 @@ def register(app: typer.Typer) -> None:
 
 
 @errors_in_one_line
-def status(named: Named = None, follow_links: FollowLinks = False, as_json: Json = False) -> None:
+def status(
+    named: Named = None,
+    failed: Annotated[
+        bool,
+        typer.Option("--failed", help="List the addresses that gave no picture, with the reason of each."),
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="With --failed: print them as CSV.")] = False,
+    follow_links: FollowLinks = False,
+    as_json: Json = False,
+) -> None:
     """Show counts per class, what each source brought, why pictures were not kept, conflicts and licences."""
     from byod.cli import tables
 
+    if as_csv and (as_json or not failed):
+        raise UsageError("--csv goes with --failed, and without --json")
     dataset = byod.Dataset(named, follow_links=follow_links)
+    if failed:
+        tables.failed(dataset.failed(), as_json=as_json, as_csv=as_csv)
+        return
     snapshot, reports = dataset.status(), dataset.reports
     if as_json:
         print_result({**tables.counts(snapshot), "reports": reports})

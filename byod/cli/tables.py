@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from byod.cli.output import print_result, print_table, put, say
 from byod.report import dataset_statistics
+from byod.report.attribution import encode
 from byod.schema.recipe import Recipe
-from byod.schema.records import Snapshot
+from byod.schema.records import FailedAddress, Snapshot
 from byod.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -165,6 +168,16 @@ def preview(found: Preview, as_json: bool) -> None:
                     for candidate, reason in drawn
                 ],
                 "meanings": meanings(recipe),
+                "failed": [
+                    {
+                        "source": row.source,
+                        "query": row.query,
+                        "class": row.label,
+                        "stopped_by": row.stopped_by,
+                    }
+                    | {"detail": row.detail}
+                    for row in found.failed
+                ],
             }
         )
         return
@@ -172,6 +185,35 @@ def preview(found: Preview, as_json: bool) -> None:
     print_table(
         "A dry run: nothing was fetched", ("class", "source", "query", "offered", "refused"), rows, numbers=2
     )
+    for detail in dict.fromkeys(row.detail for row in found.failed):
+        say(detail)
+    if all(reason is not None for _, reason in drawn):
+        say("no picture would be fetched; the lines above say why")
+
+
+def failed(found: Sequence[FailedAddress], *, as_json: bool, as_csv: bool) -> None:
+    """The addresses that gave no picture, as a table, as CSV or as JSON."""
+    rows = [each.model_dump(mode="json") for each in found]
+    if as_json:
+        print_result({"failed": rows})
+    elif as_csv:
+        columns = tuple(FailedAddress.model_fields)
+        text = io.StringIO()
+        writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(
+            [encode(str(row[name])) if row[name] is not None else "" for name in columns] for row in rows
+        )
+        for line in text.getvalue().splitlines():
+            put(line)
+    else:
+        total = Counter(each.reason for each in found)
+        print_table("Failed", ("reason", "number"), total.items(), numbers=1)
+        head = ("address", "class", "source", "reason", "what was said")
+        table = [(each.url, each.label, each.source, each.reason, each.detail) for each in found]
+        print_table(f"{len(found)} addresses gave no picture", head, table)
+        if found:
+            say("to ask again for those of a reason: byod collect --recipe DATASET --retry REASON")
 
 
 def suspects(found: Sequence[LabelIssue]) -> None:

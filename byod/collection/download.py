@@ -2,9 +2,9 @@
 
     pages of addresses -> Schedule (scheduler.py: turns, pauses, robots.txt) -> fetch (exchange.py) -> inspect -> you
 
-Threads fetch, the caller's thread pulls addresses and takes results. Memory is bounded by count (results not yet
-taken) and by bytes (large bodies share a budget until their result is taken), and the C library is asked to return
-large blocks to the system.
+Threads fetch, others inspect, the caller's thread pulls addresses and takes results. Memory is bounded by count
+(results not yet taken) and by bytes (large bodies share a budget until their result is taken), and the C library is
+asked to return large blocks to the system.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from typing import Generic, TypeVar
 
 from byod.collection.http import optouts
 from byod.collection.http.body import ByteBudget
-from byod.collection.http.exchange import Body, Halted, Limits, Redirect, canonical, clean, fetch, fetch_text
+from byod.collection.http.exchange import Body, Halted, Limits, Redirect, clean, fetch, fetch_text
 from byod.collection.http.guard import session as guarded_session
 from byod.collection.http.malloc import return_large_blocks
 from byod.collection.http.optouts import Permission
 from byod.collection.http.own_headers import OwnHeaders
 from byod.collection.http.scheduler import Fetch, Host, Job, Refused, RobotsRequest, Schedule, Site
 from byod.collection.http.sockets import Allowance
+from byod.collection.http.web_address import canonical
 from byod.schema.config import Settings
 from byod.schema.reasons import Reason
 from byod.schema.records import Fetched, Miss
@@ -36,12 +37,13 @@ __all__ = ["Limits", "download"]
 T = TypeVar("T")
 
 _CLOSING = 1.5
+_PAUSE = 0.1
 _ROBOTS_REDIRECTS = 5
 _RESERVATION_SECONDS = 10.0
 
 
 def download(
-    urls: Iterable[str],
+    urls: Iterable[str | None],
     *,
     settings: Settings,
     limits: Limits | None = None,
@@ -55,9 +57,10 @@ def download(
 ) -> Iterator[tuple[Fetched | Miss, T | None]]:
     """Fetch every address once, and yield what became of each, with what `inspect` made of it, as they complete.
 
-    `urls` is read on the caller's thread and only as far ahead as the workers need (`Limits.ahead`). The same
-    address given twice is fetched twice. `inspect` runs on a worker's thread with the body; its exceptions end the
-    download and reach the caller. Setting `stop` ends the iteration, closing the generator ends the threads; both
+    `urls` is read on the caller's thread and only as far ahead as the workers need (`Limits.ahead`); a None in it
+    says that there is none just now, and it is asked again while others are fetched. The same address given twice is
+    fetched twice. `inspect` runs on a thread that does nothing else, with the body; its exceptions end the download
+    and reach the caller. Setting `stop` ends the iteration, closing the generator ends the threads; both
     within two seconds, unless `inspect` or `urls` itself takes longer. `permissions` keeps what sites said (keyed
     by origin) from one call to the next, `hosts` which hosts asked for rest or were given up; calls that share
     them must not overlap. For the addresses in `granted` (it may grow as `urls` is read) a site's crawling rules do
@@ -110,30 +113,38 @@ class _Run(Generic[T]):
         self._session = guarded_session(settings, per_host=max(1, limits.per_host))
         self._schedule = Schedule(limits, ignore_optout=ignore_optout, permissions=permissions, hosts=hosts)
         self._budget = ByteBudget(limits.memory)
-        self._inspecting = threading.BoundedSemaphore(limits.inspecting or os.cpu_count() or 1)
+        self._at_once = limits.inspecting or os.cpu_count() or 1
+        self._room = threading.BoundedSemaphore(2 * self._at_once)
+        self._bodies: queue.SimpleQueue[tuple[Job, Body] | None] = queue.SimpleQueue()
+        self._starting = threading.Lock()
         self._done: queue.SimpleQueue[tuple[Fetched | Miss, T | None, int] | Future[None]] = (
             queue.SimpleQueue()
         )
-        self._threads = ThreadPoolExecutor(limits.workers, thread_name_prefix="byod download")
+        most = limits.workers + self._at_once
+        self._threads = ThreadPoolExecutor(most, thread_name_prefix="byod download")
         self._workers: list[Future[None]] = []
+        self._inspectors: list[Future[None]] = []
         self._open = 0
 
-    def results(self, urls: Iterator[str]) -> Iterator[tuple[Fetched | Miss, T | None]]:
+    def results(self, urls: Iterator[str | None]) -> Iterator[tuple[Fetched | Miss, T | None]]:
         """Yield the outcome of each address, until there are no more."""
         exhausted = False
         while not self._stopped():
-            if not exhausted and self._schedule.room():
-                url = next(urls, None)
-                if url is None:
-                    exhausted = True
+            more = not exhausted and self._schedule.room()
+            if more:
+                try:
+                    url = next(urls)
+                except StopIteration:
+                    exhausted, more = True, False
                 else:
-                    self._offer(url)
+                    more = url is not None
+                    if url is not None:
+                        self._offer(url)
             if exhausted and not self._open:
                 return
-            # While there is room for more addresses, only what lies ready is taken.
-            wait = 0.1 if exhausted or not self._schedule.room() else 0.0
+            # While there are more addresses and room for them, only what lies ready is taken.
             try:
-                item = self._done.get(timeout=wait) if wait else self._done.get_nowait()
+                item = self._done.get_nowait() if more else self._done.get(timeout=_PAUSE)
             except queue.Empty:
                 continue
             if isinstance(item, Future):
@@ -151,8 +162,12 @@ class _Run(Generic[T]):
         """End the threads; those inside `inspect` end when it returns."""
         self._halt.set()
         self._schedule.close()
+        with self._starting:
+            inspectors = list(self._inspectors)
+        for _ in inspectors:
+            self._bodies.put(None)
         self._threads.shutdown(wait=False, cancel_futures=True)
-        if not concurrent.futures.wait(self._workers, timeout=_CLOSING).not_done:
+        if not concurrent.futures.wait([*self._workers, *inspectors], timeout=_CLOSING).not_done:
             self._threads.shutdown(
                 wait=True
             )  # none is busy any more: wait for the threads themselves to be gone
@@ -182,7 +197,7 @@ class _Run(Generic[T]):
                 if isinstance(work, Refused):
                     self._done.put((work.miss, None, 0))
                 elif isinstance(work, RobotsRequest):
-                    self._schedule.robots_known(work.site, self._fetch_robots(work.site))
+                    self._schedule.robots_known(work, self._fetch_robots(work.site))
                 else:
                     self._visit(work)
             except Halted:
@@ -206,28 +221,41 @@ class _Run(Generic[T]):
             budget=self._budget,
             ignore_optout=self._ignore_optout,
             headers=self._own_headers.of(job.url, job.target),
+            jar=job.cookies,
         )
         job.spent = self._limits.deadline - allowance.remaining
         return outcome
 
     def _finish(self, job: Job, body: Body) -> None:
-        """Name the bytes, inspect them, and pass them on."""
-        fetched = Fetched(
-            url=job.url,
-            final_url=body.final_url,
-            sha256=hashlib.sha256(body.content).hexdigest(),
-            size=len(body.content),
-            content_type=body.content_type,
-            status=body.status,
-        )
-        while not self._inspecting.acquire(timeout=0.25):
+        """Hand a body to those who inspect, so that the next one comes meanwhile; few wait there."""
+        while not self._room.acquire(timeout=0.25):
             if self._stopped():
                 raise Halted
-        try:
-            value = self._inspect(fetched, body.content)
-        finally:
-            self._inspecting.release()
-        self._done.put((fetched, value, body.held))
+        self._bodies.put((job, body))
+        with self._starting:
+            if len(self._inspectors) < self._at_once and not self._halt.is_set():
+                inspector = self._threads.submit(self._inspect_bodies)
+                inspector.add_done_callback(self._done.put)
+                self._inspectors.append(inspector)
+
+    def _inspect_bodies(self) -> None:
+        """The life of a thread that inspects: take a body, name it, look at it, pass it on."""
+        while (taken := self._bodies.get()) is not None and not self._halt.is_set():
+            job, body = taken
+            del taken
+            fetched = Fetched(
+                url=job.url,
+                final_url=body.final_url,
+                sha256=hashlib.sha256(body.content).hexdigest(),
+                size=len(body.content),
+                content_type=body.content_type,
+                status=body.status,
+            )
+            value, held = self._inspect(fetched, body.content), body.held
+            del body
+            self._room.release()
+            self._done.put((fetched, value, held))
+            del value
 
     def _fetch_robots(self, site: Site) -> Permission | Miss:
         """Fetch what a site allows: robots.txt by RFC 9309, and the reservations of tdmrep.json beside it."""

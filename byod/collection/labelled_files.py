@@ -43,7 +43,7 @@ class LabelledFiles:
         self._lock = threading.Lock()
 
     def fetch(
-        self, candidates: Iterable[Candidate], inspect: Callable[[Fetched, bytes], Arrival]
+        self, candidates: Iterable[Candidate | None], inspect: Callable[[Fetched, bytes], Arrival]
     ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
         """Read pictures; as `byod.collection.pipeline.Fetch`."""
 
@@ -55,7 +55,7 @@ class LabelledFiles:
                     self.write(fetched.url, arrival.sha256, labels)
             return arrival
 
-        mine = (candidate for candidate in candidates if candidate.url in self._addresses)
+        mine = (each for each in candidates if each is not None and each.url in self._addresses)
         if self._content is None:
             yield from local_files.read(mine, labelled)
         else:

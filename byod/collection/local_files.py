@@ -32,7 +32,7 @@ def content_of(candidate: Candidate) -> bytes | Miss:
 
 
 def read(
-    candidates: Iterable[Candidate],
+    candidates: Iterable[Candidate | None],
     inspect: Callable[[Fetched, bytes], T],
     load: Callable[[Candidate], bytes | Miss] = content_of,
 ) -> Generator[tuple[Fetched | Miss, T | None], None, None]:
@@ -56,7 +56,9 @@ def read(
     with ThreadPoolExecutor(WORKERS) as pool:
         try:
             for candidate in candidates:
-                waiting.append(pool.submit(one, candidate))
+                # what is to be fetched from the web waits until somebody fetches from there
+                if candidate is not None and (candidate.path is not None or load is not content_of):
+                    waiting.append(pool.submit(one, candidate))
                 if len(waiting) >= 4 * WORKERS:
                     yield waiting.popleft().result()
             while waiting:

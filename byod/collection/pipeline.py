@@ -1,7 +1,8 @@
 """Collecting: draw candidates, fetch them, look at each, place them, and go on until every class has enough.
 
-Each round is written down before it is fetched, each picture as it arrives, and each placing as a whole: a
-kill at any point is made good by running the same command again.
+Each candidate is written down before it is fetched, each picture as it arrives, and each placing as a whole: a
+kill at any point is made good by running the same command again. Sources are asked while what they offered first is
+being fetched.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import hashlib
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from byod.collection.search import CandidateSearch
+from byod.collection.search import CandidateSearch, Drawn
+from byod.dataset.catalog.candidates import Offer
 from byod.dataset.catalog.verdicts import SEARCH
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.own_places import INCOMING, REJECTED
@@ -31,11 +33,18 @@ from byod.schema.records import Candidate, Fetched, Inspected, Miss, Sample, Sta
 REJECTED_BYTES = 500_000_000
 """How many bytes of refused pictures a dataset keeps; beyond that only their rows are kept."""
 
+BATCH = 5000
+"""So many candidates of a list make a round."""
+_REFUSED = frozenset({401, 402, 403, 407, 429, 451})
+"""Answers that depend on who asks: that is kept beside them."""
+
 Fetch = Callable[
-    [Iterable[Candidate], Callable[[Fetched, bytes], "Arrival"]],
+    [Iterable[Candidate | None], Callable[[Fetched, bytes], "Arrival"]],
     Generator[tuple[Fetched | Miss, "Arrival | None"], None, None],
 ]
-"""Fetches candidates and shows each body to a function: over the network, or from files of this machine."""
+"""Fetches candidates and shows each body to a function: over the network, or from files of this machine.
+
+None among the candidates says that there is none just now: come back for more after a while."""
 
 
 @dataclass(frozen=True)
@@ -68,37 +77,45 @@ Watch = Callable[[Mapping[str, ClassTally]], None]
 class Collection:
     """One run of collecting into an open, locked dataset."""
 
-    def __init__(self, dataset: Dataset, fetch: Fetch, watch: Watch, *, per_class: int | None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        fetch: Fetch,
+        watch: Watch,
+        *,
+        per_class: int | None,
+        asker: Callable[[str], str | None] = lambda source: None,
+    ) -> None:
         recipe = dataset.recipe
         self.dataset = dataset
         self.per_class = per_class
         self.tallies = {label: ClassTally(per_class) for label in recipe.classes}
-        self._fetch, self._watch = fetch, watch
+        self._fetch, self._watch, self._asker = fetch, watch, asker
         self._rules = Rules(
             min_side=recipe.min_side, max_aspect=recipe.max_aspect, refuse_animated=recipe.refuse_animated
         )
         self._arrivals = itertools.count()
         self._made: set[Path] = set()
         self._offered: dict[str, Candidate] = {}
+        self._drawn: list[int] = []
         self._rejected_bytes = dataset.catalog.samples.rejected_bytes()
 
     def run(self, search: CandidateSearch) -> None:
         """Collect until every class has `per_class` pictures or its sources have no more."""
-        catalog = self.dataset.catalog
         enough: dict[str, bool] = {}
         try:
+            self.fetch_pending()
             while True:
-                self.fetch_pending()
                 missing = self._missing()
                 enough = {label: number <= 0 for label, number in missing.items()}
                 drawn = search.draw({label: self._batch(label, n) for label, n in missing.items()})
-                if not self.write_round(drawn):
+                if not self.fetch_round(drawn):
                     break
         finally:
-            with catalog.transaction():
+            with self.dataset.catalog.transaction():
                 search.close(enough)
 
-    def take(self, candidates: Iterable[tuple[Candidate, Reason | None]], batch: int = 5000) -> None:
+    def take(self, candidates: Iterable[tuple[Candidate, Reason | None]], batch: int = BATCH) -> None:
         """Collect all candidates of a list, `batch` of them to a round."""
         self.fetch_pending()
         waiting: list[tuple[Candidate, Reason | None]] = []
@@ -111,44 +128,87 @@ class Collection:
         if self.write_round(waiting) or self._offered:
             self.fetch_pending()
 
-    def write_round(self, drawn: list[tuple[Candidate, Reason | None]]) -> bool:
-        """Write a round down; whether it holds anything that was not known before."""
-        catalog = self.dataset.catalog
+    def write_round(self, drawn: Sequence[tuple[Candidate, Reason | None]]) -> bool:
+        """Write the round of a list down; whether it holds anything that was not known before."""
+        candidates = self.dataset.catalog.candidates
         self._offered |= {candidate.url: candidate for candidate, _ in drawn if candidate.path is not None}
-        with catalog.transaction():
-            new = catalog.candidates.add(drawn, catalog.candidates.last_round() + 1)
-        for candidate, reason in new:
-            tally = self.tallies.setdefault(candidate.label, ClassTally(self.per_class))
-            tally.offered += 1
-            if reason is not None:
-                tally.refused[reason] += 1
-        self._watch(self.tallies)
+        with self.dataset.catalog.transaction():
+            new = candidates.add(drawn, candidates.last_round() + 1)
+        self._count(new)
         return bool(new)
+
+    def fetch_round(self, drawn: Iterable[list[Drawn]]) -> bool:
+        """Write a round down as its candidates come, each before it is fetched, and fetch them meanwhile.
+
+        Returns whether it holds anything that was not known before.
+        """
+        catalog = self.dataset.catalog
+        with catalog.transaction():
+            number = catalog.candidates.begin_round()
+        known = len(self._drawn)
+
+        def come() -> Iterator[tuple[int, Candidate] | None]:
+            for batch in drawn:
+                if not batch:
+                    yield None
+                    continue
+                with catalog.transaction():
+                    new = catalog.candidates.add(
+                        [(candidate, reason) for candidate, reason, _ in batch],
+                        number,
+                        [order for *_, order in batch],
+                    )
+                self._count(new)
+                self._drawn += [offer.number for offer in new]
+                yield from ((offer.number, offer.candidate) for offer in new if offer.unasked)
+
+        self._fetch_offers(come())
+        with catalog.transaction():
+            catalog.candidates.end_round()
+        self._place()
+        return len(self._drawn) > known
+
+    def _count(self, new: Iterable[Offer]) -> None:
+        for offer in new:
+            tally = self.tallies.setdefault(offer.candidate.label, ClassTally(self.per_class))
+            tally.offered += 1
+            if offer.refused is not None:
+                tally.refused[offer.refused] += 1
+        self._watch(self.tallies)
 
     def fetch_pending(self) -> None:
         """Fetch what is written down and not fetched yet, then place it."""
-        catalog = self.dataset.catalog
         # what the catalog says of files of this machine a stranger may have written: they must have been named now
-        pending = [
+        self._fetch_offers(
             (number, self._offered.get(candidate.url, candidate))
-            for number, candidate in catalog.candidates.pending()
+            for number, candidate in self.dataset.catalog.candidates.pending()
             if candidate.path is None or candidate.url in self._offered
-        ]
-        by_url = {candidate.url: (number, candidate) for number, candidate in pending}
+        )
+        self._place()
+
+    def _fetch_offers(self, offers: Iterable[tuple[int, Candidate] | None]) -> None:
+        """Fetch candidates as they come (None: there is none just now), and note what became of each."""
+        by_url: dict[str, tuple[int, Candidate]] = {}
+
+        def candidates() -> Iterator[Candidate | None]:
+            for offer in offers:
+                if offer is not None:
+                    by_url[offer[1].url] = offer
+                yield None if offer is None else offer[1]
+
         self._watch(self.tallies)
-        outcomes = self._fetch((candidate for _, candidate in pending), self._receive)
+        outcomes = self._fetch(candidates(), self._receive)
         try:
             # a kill takes nothing noted back; what a power cut takes is fetched again
-            with contextlib.closing(outcomes), catalog.unflushed():
+            with contextlib.closing(outcomes), self.dataset.catalog.unflushed():
                 for outcome, arrival in outcomes:
-                    number, candidate = by_url[outcome.url]
-                    with catalog.transaction():
+                    number, candidate = by_url.pop(outcome.url)
+                    with self.dataset.catalog.transaction():
                         self._note(outcome, arrival, number, candidate)
                     self._watch(self.tallies)
         except KeyboardInterrupt:
             self._place()  # what has arrived is put where it can be seen
             raise
-        self._place()
 
     def _place(self) -> None:
         self.dataset.flush_arrivals()
@@ -208,7 +268,8 @@ class Collection:
         tally = self.tallies.setdefault(candidate.label, ClassTally(self.per_class))
         if isinstance(outcome, Miss) or arrival is None:
             if isinstance(outcome, Miss):
-                catalog.candidates.missed(outcome)
+                asker = None if outcome.status not in _REFUSED else self._asker(candidate.source)
+                catalog.candidates.missed(outcome, asker)
                 tally.refused[outcome.reason] += 1
             return
         tally.fetched += 1

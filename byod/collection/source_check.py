@@ -15,7 +15,8 @@ from urllib.request import getproxies
 
 from byod.collection import sources
 from byod.collection.http import guard, mediawiki, parsing
-from byod.collection.http.api_client import ApiClient, ApiReply, Params, TryAgain
+from byod.collection.http.api_client import ApiClient, ApiReply, TryAgain
+from byod.collection.http.reply_memory import Params
 from byod.collection.sources import SOURCES
 from byod.schema.addresses import shown
 from byod.schema.config import Settings

@@ -17,18 +17,23 @@ Outcome = tuple[Fetched | Miss, T | None]
 
 
 def with_way_back(
-    candidates: Iterable[Candidate], fetch: Callable[[Iterable[str]], Generator[Outcome[T], None, None]]
+    candidates: Iterable[Candidate | None],
+    fetch: Callable[[Iterable[str | None]], Generator[Outcome[T], None, None]],
 ) -> Generator[Outcome[T], None, None]:
     """The outcome of each candidate, under its own address, wherever its picture came from in the end.
 
-    `fetch` gives the outcome of each address. Other sizes are asked for once all first addresses have been; where none
+    `fetch` gives the outcome of each address. A None among the candidates says that there is none just now, and is
+    handed on. Other sizes are asked for once all first addresses have been; where none
     of them gives a picture, the outcome is that of the first.
     """
     others: dict[str, list[str]] = {}
     missed: dict[str, Outcome[T]] = {}
 
-    def first() -> Iterator[str]:
+    def first() -> Iterator[str | None]:
         for candidate in candidates:
+            if candidate is None:
+                yield None
+                continue
             others[candidate.url] = list(candidate.instead)
             yield candidate.url
 

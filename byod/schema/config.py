@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -55,7 +57,20 @@ class Settings(Record):
     def user_agent(self) -> str:
         """The honest name byod gives itself, with the contact of whoever runs it."""
         where = self.contact or "no contact given"
-        return f"byod-toolkit/{VERSION} ({where}) python-requests"
+        return f"byod-toolkit/{VERSION} ({where})"
+
+    def asker(self, source: str) -> str:
+        """The asker, as it is kept beside a refusal: agent, contact and a fingerprint of the source's key, as JSON.
+
+        The fingerprint tells one key from another and gives away none.
+        """
+        key = self.key(source)
+        mark = (
+            None
+            if key is None
+            else hashlib.sha256(f"byod asks {source} with {key}".encode()).hexdigest()[:16]
+        )
+        return json.dumps({"agent": self.user_agent, "contact": self.contact, "key": mark}, sort_keys=True)
 
     @property
     def allow_private_hosts(self) -> bool:

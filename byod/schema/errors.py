@@ -9,6 +9,7 @@
     │   ├── KeyMissing        it needs a key that is not set
     │   ├── ContactMissing    it answers only those who name a contact
     │   ├── KeyRefused        it refused the key
+    │   ├── NoAnswer          it does not answer at all
     │   ├── RateLimited       it asks to be left alone for a while
     │   ├── Filtered          it found pictures, and every one fell to a filter
     │   └── Capped            its terms allow no more pictures for one class
@@ -88,6 +89,12 @@ class KeyRefused(SourceError):  # noqa: N818
     """The source refused the key."""
 
     word = "key refused"
+
+
+class NoAnswer(SourceError):  # noqa: N818
+    """The source does not answer: it is left aside for the rest of the run."""
+
+    word = "no answer"
 
 
 class RateLimited(SourceError):  # noqa: N818

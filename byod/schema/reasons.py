@@ -79,6 +79,7 @@ class Retry(StrEnum):
 
     NEVER = "never"
     NEXT_RUN = "at the next run"
+    OTHER_ASKER = "when the contact, the agent or the key is another, or with --ask-again"
     ON_REQUEST = "when the user takes the responsibility (--ignore-optout)"
 
 
@@ -155,6 +156,7 @@ TRAITS: dict[Reason, Traits] = {
     Reason.FORBIDDEN: Traits(
         When.FETCHED,
         "the host does not hand the picture out",
+        retry=Retry.OTHER_ASKER,
         statuses=(401, 402, 403, 407, 451),
         other_size=True,
     ),

@@ -11,7 +11,7 @@ import hashlib
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -178,6 +178,31 @@ class Recipe(Record):
         return self.model_copy(update={"classes": {**self.classes, folder: entry}})
 
 
+def with_classes(recipe: Recipe, wanted: Iterable[str]) -> tuple[Recipe, dict[str, str]]:
+    """The recipe with those classes added that it lacks, and the folder of each of them by its tidy name.
+
+    The same as adding one after the other, in a time that grows with their number and not with its square.
+
+    Raises:
+        UsageError: a name cannot name a class.
+    """
+    folders: dict[str, str] = {}
+    for folder, entry in recipe.classes.items():
+        for name in (tidy(entry.name), folder):
+            folders.setdefault(name, folder)
+    classes, used = dict(recipe.classes), {_folded(folder) for folder in recipe.classes}
+    for name in map(check_class_name, wanted):
+        if name not in folders:
+            folder = _unused(_fit(name), used)
+            used.add(_folded(folder))
+            classes[folder] = ClassRecipe(name=name)
+            folders |= {name: folder}
+            folders.setdefault(folder, folder)
+    if len(classes) == len(recipe.classes):
+        return recipe, folders
+    return recipe.model_copy(update={"classes": classes}), folders
+
+
 def check_class_name(name: str) -> str:
     """The name in NFC, with single blanks within and none around it; wherever a class gets its name.
 
@@ -206,6 +231,14 @@ def _no_class_name(name: str) -> str | None:
 
 def safe_folder(name: str, taken: Iterable[str] = ()) -> str:
     """A folder name for the class: NFC, fit for Linux, macOS and Windows, and unique among `taken` ignoring case."""
+    return _unused(_fit(name), {_folded(other) for other in taken})
+
+
+def _folded(folder: str) -> str:
+    return unicodedata.normalize("NFC", folder).casefold()
+
+
+def _fit(name: str) -> str:
     seen = names.visible(unicodedata.normalize("NFC", name), "_")
     cleaned = re.sub(r'[<>:"/\\|?*]', "_", seen).strip().rstrip(". ")
     while len(cleaned.encode()) > 120:
@@ -214,7 +247,10 @@ def safe_folder(name: str, taken: Iterable[str] = ()) -> str:
         cleaned = "class"
     if cleaned.startswith(".") or cleaned.split(".")[0].rstrip().casefold() in _WINDOWS_DEVICES:
         cleaned = f"_{cleaned}"
-    used = {unicodedata.normalize("NFC", other).casefold() for other in taken}
+    return cleaned
+
+
+def _unused(cleaned: str, used: Container[str]) -> str:
     folder, number = cleaned, 2
     while folder.casefold() in used:
         folder, number = f"{cleaned}-{number}", number + 1

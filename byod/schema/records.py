@@ -145,6 +145,19 @@ class Miss(Record):
     retry_after: float | None = None
 
 
+class FailedAddress(Record):
+    """An address that gave no picture: where it was offered, why it failed, when, and when it may be asked again."""
+
+    url: Address
+    label: str
+    source: str
+    reason: Reason
+    status: int | None = None
+    detail: Words = ""
+    at: datetime | None = None
+    again_at: datetime | None = None
+
+
 class Fingerprint(Record):
     """The hashes of a picture, for finding copies of it, as 16 hexadecimal digits in imagehash's order.
 

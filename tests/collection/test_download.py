@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import os
 import signal
 import socket
 import subprocess
@@ -21,10 +22,11 @@ from hypothesis import strategies as st
 
 from byod.collection.download import Limits, download
 from byod.collection.http.body import BodyRefused, ByteBudget, decoded
-from byod.collection.http.exchange import _PLAIN, canonical, clean
+from byod.collection.http.exchange import clean
 from byod.collection.http.optouts import Permission
 from byod.collection.http.scheduler import Host, Job, Schedule
 from byod.collection.http.sockets import Allowance, OutOfTime
+from byod.collection.http.web_address import _PLAIN, canonical
 from byod.schema.config import Settings
 from byod.schema.reasons import Reason
 from byod.schema.records import Fetched, Miss
@@ -264,6 +266,52 @@ class Pages(dict):
         return self.answer(path) if path == self.path else super().get(path, default)
 
 
+class Limited(dict):
+    """Pages of which `most` are served in any `seconds`; `refusal` is the answer to all others."""
+
+    def __init__(self, most, seconds, refusal):
+        self.most, self.seconds, self.refusal = most, seconds, refusal
+        self.served, self.refused, self.lock = [], 0, threading.Lock()
+
+    def get(self, path, default=None):
+        if path.endswith(("robots.txt", "tdmrep.json")):
+            return default
+        with self.lock:
+            now = time.monotonic()
+            if len([at for at in self.served if now - at < self.seconds]) >= self.most:
+                self.refused += 1
+                return self.refusal
+            self.served.append(now)
+            return default
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (429, b"", {}),
+        (503, b"Slow Down", {}),
+        (429, b"", {"Retry-After": "0.6"}),
+        (429, b"", {"X-RateLimit-Reset": "1"}),
+    ],
+)
+def test_a_limited_host_gives_all_its_pictures_in_one_run(site, refusal):
+    """Behind a limit no address is used up, and few requests are refused."""
+    site.pages = Limited(10, 0.5, refusal)
+    outcomes = fetch([site.url(f"/{n}.jpg") for n in range(60)], FAST.model_copy(update={"backoff": 0.2}))
+    assert {type(outcome) for outcome, _ in outcomes} == {Fetched}
+    assert site.pages.refused <= 6
+
+
+def test_an_address_that_alone_is_refused_does_not_hold_up_its_host(site):
+    """Some hosts answer 429 for sizes that are closed: that address ends so, all others are fetched."""
+    site.page("/closed.jpg", status=429, body=b"")
+    outcomes = fetch([site.url("/closed.jpg"), *(site.url(f"/{n}.jpg") for n in range(30))])
+    missed = [outcome for outcome, _ in outcomes if isinstance(outcome, Miss)]
+    assert [(miss.url, miss.reason) for miss in missed] == [(site.url("/closed.jpg"), Reason.RATE_LIMITED)]
+    assert site.asked("/closed.jpg") <= 7
+
+
 def test_a_host_that_asks_for_a_long_rest_is_left_alone(site):
     """More rest than byod waits ends all addresses of that host as rate-limited, without another request."""
     site.page("/0.jpg", status=503, body=b"", Retry_After="3600")
@@ -277,7 +325,7 @@ def test_a_host_that_asks_for_a_long_rest_is_left_alone(site):
 
 
 @pytest.mark.parametrize(
-    ("status", "times"), [(500, 2), (503, 2), (429, 2), (404, 1), (403, 1), (418, 1), (451, 1), (204, 1)]
+    ("status", "times"), [(500, 2), (503, 2), (429, 3), (404, 1), (403, 1), (418, 1), (451, 1), (204, 1)]
 )
 def test_only_what_may_pass_is_tried_again(site, status, times):
     """Transient answers are asked for `tries` times, final ones once."""
@@ -297,6 +345,33 @@ def test_a_dead_host_is_given_up():
         assert server.connections <= 8
     assert Counter(outcome.reason for outcome, _ in outcomes) == {Reason.DEADLINE: 60}
     assert sum("given up" in getattr(outcome, "detail", "") for outcome, _ in outcomes) >= 50
+
+
+def test_cookies_live_within_one_chain_of_redirects(site):
+    """A host that hands its picture to whoever brings its cookie back does so; the next address begins without any."""
+    site.pages = Pages(
+        site.pages, "/go.jpg", lambda path: (302, b"", {"Location": "/end.jpg", "Set-Cookie": "seen=1"})
+    )
+    limits = FAST.model_copy(update={"workers": 1})
+    fetch([site.url("/go.jpg"), site.url("/next.jpg")], limits, ignore_optout=True)
+    brought = {path: headers.get("Cookie") for _, path, headers in site.requests}
+    assert brought == {"/go.jpg": None, "/end.jpg": "seen=1", "/next.jpg": None}
+
+
+@pytest.mark.parametrize(
+    ("told", "fetched"),
+    [({}, True), ({"Content-Range": "bytes 0-6/7"}, True), ({"Content-Range": "bytes 0-6/90"}, False)],
+)
+def test_a_part_that_is_the_whole_is_taken(site, told, fetched):
+    """206 without having asked for a part: the picture, as long as it is not a part of one."""
+    site.page(
+        "/a.jpg",
+        status=206,
+        body=b"picture",
+        **{name.replace("-", "_"): value for name, value in told.items()},
+    )
+    [(outcome, _)] = fetch([site.url("/a.jpg")])
+    assert isinstance(outcome, Fetched) is fetched
 
 
 # -------------------------------------------------------------------------------------------------- opt-outs
@@ -415,7 +490,7 @@ def test_a_slow_consumer_holds_the_workers_back(site):
     )
     next(results)
     time.sleep(0.5)
-    assert len(site.pictures()) <= 4 * 2 + 1
+    assert len(site.pictures()) <= 16 + 4 * 2 + 2 * (os.cpu_count() or 1)
     results.close()
 
 
@@ -637,6 +712,46 @@ def test_no_text_breaks_the_reading_of_addresses_and_waits(text):
 )
 def test_addresses_are_sent_as_they_should_be(url, sent):
     """Spaces and letters beyond ASCII are encoded once, fragments dropped, impossible hosts refused."""
+    assert canonical(url) == sent
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "/100%_cotton%20shirt.jpg",
+        "/a%c3%a4b.jpg?sig=ab%2fcd%3d",
+        "/c%7Euser%2Dx.jpg",
+        "/g/../h.jpg",
+        "/g/%2e%2e/h.jpg",
+        "/i|j[1]{2}^`.jpg",
+        "/e//f.jpg",
+        "/p.jpg?",
+        "/r/https://bob:pw@cdn.example/x.jpg",
+        "/v'w\"x\\y.jpg",
+        "/%zz%2",
+    ],
+)
+def test_what_stands_in_an_address_arrives_byte_for_byte(site, rest):
+    """The request line holds the address as it was given, and so does that of a redirect to it."""
+    site.page("/go.jpg", status=302, body=b"", Location=rest)
+    fetch([site.url(rest), site.url("/go.jpg")], ignore_optout=True)
+    assert Counter(site.pictures()) == Counter([rest, "/go.jpg", rest])
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("//example.org/x", "https://example.org/x"),
+        ("//example.org:8080/x", "http://example.org:8080/x"),
+        ("http:\\\\example.org\\a\\b.jpg", "http://example.org/a/b.jpg"),
+        ("http://i\u2764.example/x", "http://xn--i-7iq.example/x"),
+        ("http://i\u2764\ufe0f.example/x", "http://xn--i-7iq.example/x"),
+        ("HTTP://bob:p w@Example.org:080/x", "http://bob:p%20w@example.org:80/x"),
+        ("http://example.org?x", "http://example.org/?x"),
+    ],
+)
+def test_other_forms_of_addresses_are_understood(url, sent):
+    """Addresses without a scheme, with the slashes of Windows and with emoji for a host are ones as well."""
     assert canonical(url) == sent
 
 

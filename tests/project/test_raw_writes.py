@@ -42,7 +42,7 @@ WRITING = ("w", "a", "x", "+")
 ALLOWED = {
     "byod/schema/files.py": "this is how",
     "byod/schema/config.py": "the person's own configuration",
-    "byod/collection/http/api_client.py": "the person's own cache of replies",
+    "byod/collection/http/reply_memory.py": "the person's own cache of replies",
     "byod/images/pixel_cache.py": "the person's own cache of pixels, or a folder of a run that was looked through",
     "byod/dataset/catalog_state.py": "makes the folder of byod's own files in the person's home",
     "byod/dataset/dataset_folder.py": "makes the folder of a new dataset, above which nothing is a stranger's",

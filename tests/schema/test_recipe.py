@@ -166,3 +166,20 @@ def test_a_dataset_is_named_after_its_classes():
     long = dataset_name(["a" * 50, "b" * 50])
     assert len(long) <= 60
     assert long != dataset_name(["a" * 50, "b" * 49])
+
+
+@given(
+    st.lists(
+        st.sampled_from(["a", "A", " a ", "b c", "b  c", "x:1", "x?1", "con", "ä", "a\u0308"]), max_size=8
+    )
+)
+def test_classes_added_at_once_are_those_added_one_by_one(wanted):
+    """Many classes in one go get the names and folders that they would get one after the other."""
+    one_by_one = Recipe().with_class("there")
+    for name in wanted:
+        one_by_one = one_by_one.with_class(name)
+    at_once, folders = recipes.with_classes(Recipe().with_class("there"), wanted)
+    assert at_once == one_by_one
+    assert {name: folders[recipes.tidy(name)] for name in wanted} == {
+        name: one_by_one.folder_of(name) for name in wanted
+    }

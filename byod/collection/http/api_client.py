@@ -6,15 +6,13 @@ which keys never appear.
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
-import json
+import ssl
 import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any, TypedDict, TypeVar, Unpack
 from urllib.parse import urlsplit
 
@@ -22,15 +20,16 @@ import requests
 import tenacity
 import urllib3
 
-from byod.collection.http import parsing
+from byod.collection.http import parsing, refusal_words
 from byod.collection.http.api_reply import ApiReply as ApiReply
 from byod.collection.http.api_reply import Question, Tape
 from byod.collection.http.guard import PrivateAddress, chain
+from byod.collection.http.reply_memory import DAY as DAY
+from byod.collection.http.reply_memory import Params, ReplyMemory
 from byod.collection.http.sockets import Allowance, limited
-from byod.schema import files
 from byod.schema.addresses import without_user
 from byod.schema.config import Settings
-from byod.schema.errors import KeyRefused, RateLimited, SourceError
+from byod.schema.errors import KeyRefused, NoAnswer, RateLimited, SourceError
 from byod.schema.progress import Say, silent
 
 T = TypeVar("T")
@@ -42,7 +41,6 @@ DEADLINE = 30.0
 MAX_WAIT = 60.0
 """Seconds byod waits when it is asked to; a longer wait is a rate limit and the source stops."""
 TRIES = 4
-DAY = timedelta(hours=24)
 
 
 class TryAgain(Exception):  # noqa: N818 - reads as what happened
@@ -56,10 +54,6 @@ class TryAgain(Exception):  # noqa: N818 - reads as what happened
 
 Check = Callable[[ApiReply], None]
 """Looks at a reply before it is remembered; raises a SourceError or Busy to refuse it."""
-
-
-Params = Mapping[str, str | int]
-"""The parameters of a question."""
 
 
 class RequestLimits(TypedDict, total=False):
@@ -83,7 +77,8 @@ class ApiClient:
     `settings` gives keys, addresses and the User-Agent; `sleep` and `clock` are replaced in tests. `given` counts
     what a source has offered for a class, for the sources whose terms cap it. `tokens` holds what sources gave for
     a key, and until when by `clock` it is good. `say` tells people what a source took their words for, once. With a
-    `tape` nothing is taken from the cache, and what it answers in a source's place is not remembered either.
+    `tape` nothing is taken from the cache, and what it answers in a source's place is not remembered either. With
+    `ask_again` no answer of an earlier run is taken.
     """
 
     def __init__(
@@ -95,6 +90,7 @@ class ApiClient:
         clock: Callable[[], float] = time.monotonic,
         say: Say = silent,
         tape: Tape | None = None,
+        ask_again: bool = False,
     ) -> None:
         self.settings = settings
         self.session = session
@@ -105,6 +101,7 @@ class ApiClient:
         self.tokens: dict[str, tuple[str, float]] = {}
         self._say = say
         self._said: set[str] = set()
+        self.memory = ReplyMemory(settings.cache / "search", ask_again=ask_again)
         self._asked: defaultdict[str, deque[float]] = defaultdict(deque)
         self._lock = threading.Lock()
 
@@ -165,6 +162,7 @@ class ApiClient:
         secret = how.get("secret", ("api_key",))
         public = {name: value for name, value in params.items() if name not in secret}
         with_key = len(public) < len(params) or any(name.lower() == "authorization" for name in headers)
+        secrets = (*(str(params[name]) for name in secret if name in params), *headers.values())
         remembered = self._remembered(source, url, public, cache, check)
         if remembered is not None:
             return remembered
@@ -174,7 +172,7 @@ class ApiClient:
             reply = self.exchange(source, url, public, lambda: self._request(url, params, source, headers))
             if check is not None:
                 check(reply)
-            refuse(reply, source, with_key=with_key)
+            refuse(reply, source, with_key=with_key, secrets=secrets)
             return reply
 
         reply = self.patiently(attempt)
@@ -194,7 +192,7 @@ class ApiClient:
                 check(reply)
         except (SourceError, TryAgain):
             # what lies in the cache is no answer (a full disk, another version): ask again
-            self._place(source, url, public).unlink(missing_ok=True)
+            self.memory.forget(source, url, public)
             return None
         return reply
 
@@ -310,30 +308,14 @@ class ApiClient:
 
     def recall(self, source: str, url: str, public: Params, age: timedelta | None) -> bytes | None:
         """The body remembered for a request, if it is no older than `age`."""
-        if age is None or self._tape is not None:
+        if self._tape is not None:
             return None
-        path = self._place(source, url, public)
-        try:
-            written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-            if datetime.now(UTC) - written > age:
-                path.unlink(missing_ok=True)
-                return None
-            return path.read_bytes()
-        except FileNotFoundError:
-            return None
+        return self.memory.recall(source, url, public, age)
 
     def remember(self, source: str, url: str, public: Params, body: bytes) -> None:
         """Keep the body of an answer, written whole or not at all."""
-        if not self.live:
-            return
-        path = self._place(source, url, public)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.replace(path, body, mode=0o600)
-
-    def _place(self, source: str, url: str, public: Params) -> Path:
-        question = json.dumps([url, sorted((name, str(value)) for name, value in public.items())])
-        name = hashlib.sha256(question.encode()).hexdigest()
-        return self.settings.cache / "search" / source / name
+        if self.live:
+            self.memory.remember(source, url, public, body)
 
 
 def _at_once(seconds: float) -> None:
@@ -349,25 +331,28 @@ def on_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def refuse(reply: ApiReply, source: str, *, with_key: bool) -> None:
-    """Raise what a status means; 200 passes.
+def refuse(reply: ApiReply, source: str, *, with_key: bool, secrets: tuple[str, ...] = ()) -> None:
+    """Raise what a status means, with the server's own words but none of the `secrets`; 200 passes.
 
     Raises:
         Busy: 429 and 5xx.
         KeyRefused: 401, or 403 where a key was sent.
         SourceError: any other status.
     """
-    status, wait = reply.status, parsing.retry_after(reply.headers.get("retry-after"))
+    status, wait = reply.status, parsing.rest_asked(reply.headers)
     if status == 200:
         return
+    said = refusal_words.without(refusal_words.sentence(reply.body), secrets)
+    words = f": {said}" if said else ""
     if status == 429:
         options = f"asks to wait {wait:.0f} s" if wait is not None else "asks to be left alone for a while"
-        raise TryAgain(RateLimited(f"{source} {options}; run the command again later"), wait)
+        raise TryAgain(RateLimited(f"{source} {options}; run the command again later{words}"), wait)
     if status >= 500:
-        raise TryAgain(SourceError(f"{source} is out of order (HTTP {status}); try again later"), wait)
+        wait = wait if status == 503 else None
+        raise TryAgain(SourceError(f"{source} is out of order (HTTP {status}); try again later{words}"), wait)
     if with_key and status in (401, 403):
-        raise KeyRefused(f"{source} refused the key (HTTP {status}); check it with byod doctor")
-    raise SourceError(f"{source} rejected the request (HTTP {status})")
+        raise KeyRefused(f"{source} refused the key (HTTP {status}); check it with byod doctor{words}")
+    raise SourceError(f"{source} rejected the request (HTTP {status}){words}")
 
 
 def _read(response: requests.Response, source: str, started: float) -> bytes:
@@ -392,6 +377,14 @@ def _no_answer(source: str, url: str, error: Exception) -> Exception:
         )
     if isinstance(error, requests.TooManyRedirects):
         return SourceError(f"{source}: {host} redirects in a circle")
-    return TryAgain(
-        SourceError(f"{source}: no answer from {host} ({type(error).__name__}); is the network there?")
-    )
+    if any(isinstance(cause, TimeoutError) for cause in chain(error)):
+        return NoAnswer(f"{source}: no answer from {host} in time")  # whoever waits again, waits as long
+    return TryAgain(NoAnswer(f"{source}: no answer from {host} ({_what(error)}); is the network there?"))
+
+
+def _what(error: Exception) -> str:
+    """The kind of a failure in a word that people can look up; certificates are named."""
+    for cause in chain(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not accepted: {cause.verify_message}; see REQUESTS_CA_BUNDLE"
+    return type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import mmap
 import threading
 import time
@@ -16,7 +17,9 @@ CHUNK = 256 * 1024
 FREE = 1024 * 1024
 """Bytes that a body may have without asking the budget."""
 _MAX_MEMBERS = 100
-_ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
+_ENCODINGS = ("gzip", "x-gzip", "deflate")
+_MAX_ENCODINGS = 3
+_GZIP = b"\x1f\x8b"
 
 
 class BodyRefused(Exception):  # noqa: N818 - says why a body is not taken
@@ -72,22 +75,21 @@ def read_whole(
         BodyRefused: it is too large, cut short, or in an encoding that byod did not ask for and cannot undo.
         OSError, urllib3.exceptions.HTTPError: the connection failed.
     """
-    encoding = _encoding(response)
+    encodings = _encodings(response)
     declared: int | None = response.raw.length_remaining
     if declared is not None and declared > most:
         raise BodyRefused(Reason.TOO_LARGE, f"{declared} bytes declared, {most} allowed")
     # An encoded body is held twice, as sent and as decoded: one taking for both, so that nobody waits for a
     # second part while holding the first. Without a declared length the most that may come is taken.
-    wanted = (most if declared is None else declared) + (most if encoding else 0)
-    held = budget.take(wanted, allowance) if wanted > FREE and (encoding or declared is not None) else 0
+    wanted = (most if declared is None else declared) + (most if encodings else 0)
+    held = budget.take(wanted, allowance) if wanted > FREE and (encodings or declared is not None) else 0
     try:
         if declared is None:
             content, more = _gather(response, most, allowance, None if held else budget)
             held += more
         else:
-            content = _exactly(response, declared)
-        if encoding:
-            content = decoded(content, encoding, most)
+            content = _declared(response, declared)
+        content = _complete(content, declared, encodings, most)
     except BaseException:
         budget.give_back(held)
         raise
@@ -97,40 +99,94 @@ def read_whole(
 
 
 def read_start(response: requests.Response, most: int) -> bytes:
-    """The first `most` bytes of a body, decoded; the rest stays unread.
+    """The first `most` bytes of a text, decoded; the rest stays unread.
+
+    What was encoded in a way that byod cannot undo is no text: then nobody knows what the text says.
 
     Raises:
         BodyRefused, OSError, urllib3.exceptions.HTTPError: as `read_whole`, but never for its size.
     """
-    encoding = _encoding(response)
+    encodings = _encodings(response)
     pieces: list[bytes] = []
     while sum(map(len, pieces)) < most and (piece := response.raw.read(CHUNK, decode_content=False)):
         pieces.append(piece)
-    content = b"".join(pieces)
-    return (decoded(content, encoding, 4 * most) if encoding else content)[:most]
+    content = _undone(b"".join(pieces), encodings, 4 * most)[:most]
+    said = response.headers.get("Content-Encoding", "").strip()
+    if said and not _is_text(content[:4096]):
+        raise BodyRefused(Reason.ENCODING, f"Content-Encoding: {said}")
+    return content
 
 
-def _encoding(response: requests.Response) -> str:
-    """The name of the content encoding to undo, or nothing.
+def _is_text(content: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(content)  # the last letter may be cut
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in content
+
+
+def _encodings(response: requests.Response) -> list[str]:
+    """The content encodings to undo, the one that was applied last first.
+
+    byod asks for none, so a word that it does not know (`utf-8`, `aws-chunked`, `none`) is a server's slip of the pen
+    and changes nothing: what the body is shows when it is opened.
 
     Raises:
-        BodyRefused: it cannot be undone.
+        BodyRefused: the framing of the body is none that can be read.
     """
-    encoding = response.headers.get("Content-Encoding", "").strip().lower()
     framing = response.headers.get("Transfer-Encoding", "chunked").strip().lower()
-    if encoding not in _ENCODINGS:
-        raise BodyRefused(Reason.ENCODING, f"Content-Encoding: {encoding}")
     if framing not in ("chunked", "identity"):
         raise BodyRefused(Reason.ENCODING, f"Transfer-Encoding: {framing}")
-    return "" if encoding == "identity" else encoding
+    said = [word.strip().lower() for word in response.headers.get("Content-Encoding", "").split(",")]
+    known = [word for word in reversed(said) if word in _ENCODINGS]
+    if len(known) > _MAX_ENCODINGS:
+        raise BodyRefused(Reason.ENCODING, f"encoded {len(known)} times over")
+    return known
 
 
-def _exactly(response: requests.Response, declared: int) -> bytes:
-    """A body of declared length: one read straight into the bytes that are kept."""
-    content: bytes = response.raw.read(declared, decode_content=False) if declared else b""
-    if len(content) < declared:
-        raise BodyRefused(Reason.CONNECTION_LOST, f"{len(content)} of {declared} bytes came")
+def _undone(content: bytes, encodings: list[str], most: int) -> bytes:
+    """The content with its encodings undone; one that was declared and not applied is passed over.
+
+    Raises:
+        BodyRefused: as `decoded`.
+    """
+    for encoding in encodings:
+        bare = encoding == "deflate" and not _is_zlib(content)
+        if encoding != "deflate" and not content.startswith(_GZIP):
+            continue
+        try:
+            content = decoded(content, encoding, most)
+        except BodyRefused as refused:
+            if not bare or refused.reason is not Reason.ENCODING:
+                raise  # a bare stream has no mark of its own: what cannot be undone was none
     return content
+
+
+def _declared(response: requests.Response, declared: int) -> bytes:
+    """A body of declared length, or what came of it: one read straight into the bytes that are kept."""
+    content: bytes = response.raw.read(declared, decode_content=False) if declared else b""
+    return content
+
+
+def _complete(content: bytes, declared: int | None, encodings: list[str], most: int) -> bytes:
+    """The decoded body, of which all came: a compressed one may be short of its length and whole, and says so itself.
+
+    Some servers compress on the way out and leave the length of what they compressed.
+
+    Raises:
+        BodyRefused: CONNECTION_LOST for one that was cut short, and as `decoded`.
+    """
+    short = declared is not None and len(content) < declared
+    lost = BodyRefused(Reason.CONNECTION_LOST, f"{len(content)} of {declared} bytes came")
+    if short and not any(content.startswith(_GZIP) or encoding == "deflate" for encoding in encodings):
+        raise lost
+    try:
+        undone = _undone(content, encodings, most)
+    except BodyRefused as refused:
+        raise lost if short and refused.reason is Reason.ENCODING else refused from None
+    if short and undone is content:
+        raise lost
+    return undone
 
 
 def _gather(

@@ -10,29 +10,31 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from urllib.parse import SplitResult, unquote, urldefrag, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import requests
 import urllib3.exceptions
 from pydantic import Field
+from requests.cookies import RequestsCookieJar
 from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
 
-from byod.collection.http import optouts, parsing
-from byod.collection.http.body import BodyRefused, ByteBudget, read_start, read_whole
+from byod.collection.http import cookies, optouts, parsing, refusal_words
+from byod.collection.http.body import BodyRefused, ByteBudget, decoded, read_start, read_whole
 from byod.collection.http.guard import PrivateAddress, chain
 from byod.collection.http.sockets import Allowance, OutOfTime, limited
+from byod.collection.http.web_address import led_to, without_login
 from byod.schema import defaults
-from byod.schema.addresses import shown_in, without_user
+from byod.schema.addresses import shown_in
 from byod.schema.reasons import Reason, of_status
 from byod.schema.records import Miss, Record
 
 _WITH_BODY = frozenset({200, 203})
+_RANGE = re.compile(r"bytes\s+0-(\d{1,18})/(\d{1,18}|\*)", re.IGNORECASE)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SHORT_PAGE = 65536
 _TROUBLE = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 _HEADERS = {"Accept": "image/*,*/*;q=0.8", "Accept-Encoding": "identity"}
-_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}(%25[A-Za-z0-9]+)?")
 
 
 class Limits(Record):
@@ -77,35 +79,14 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """The server points to another address."""
+    """The server points to another address; `cookies` are those of the chain so far."""
 
     url: str
+    cookies: RequestsCookieJar | None = None
 
 
 class Halted(Exception):  # noqa: N818 - not an error: the program is being stopped
     """The exchange was cut short because downloading stops."""
-
-
-_PLAIN = re.compile(
-    r"https?://[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+(:([1-9]\d{0,3}|[1-5]\d{4}))?(/[\w~-][\w.~-]*)+(\?[\w.~=&-]+)?",
-    re.ASCII,
-)
-"""Addresses that encoding leaves as they are: most of them, told in a twentieth of the time."""
-
-
-def canonical(url: str) -> str | None:
-    """The address as it is sent: encoded, without fragment; None when it is not a usable http(s) address."""
-    if len(url) < 2000 and _PLAIN.fullmatch(url) and _HOST.fullmatch(urlsplit(url).hostname or ""):
-        return url
-    try:
-        prepared = requests.Request("GET", urldefrag(url.strip())[0]).prepare().url or ""
-        parts = urlsplit(prepared)
-        usable = parts.scheme in ("http", "https") and bool(_HOST.fullmatch(parts.hostname or ""))
-    except (requests.RequestException, ValueError):  # ValueError: ports that are no numbers, broken brackets
-        return None
-    if not usable or any(len(label) > 63 for label in (parts.hostname or "").split(".")):
-        return None
-    return prepared
 
 
 def fetch(
@@ -117,8 +98,11 @@ def fetch(
     budget: ByteBudget,
     ignore_optout: bool = False,
     headers: Mapping[str, str] | None = None,
+    jar: RequestsCookieJar | None = None,
 ) -> Body | Redirect | Miss:
-    """Ask for one address once and read the answer whole; `target` must be canonical, `headers` are further ones.
+    """Ask for one address once and read the answer whole; `target` must be canonical.
+
+    `headers` are further ones, `jar` holds the chain's cookies.
 
     The Miss it may return carries `target` as its url.
 
@@ -133,7 +117,7 @@ def fetch(
         content, held = read_whole(response, limits.max_bytes, allowance, budget)
         return _body(response, target, content, held)
 
-    return _exchange(session, target, limits, allowance, read, headers)
+    return _exchange(session, target, limits, allowance, read, (headers, jar))
 
 
 def fetch_text(
@@ -160,20 +144,17 @@ def _exchange(
     limits: Limits,
     allowance: Allowance,
     read: Callable[[requests.Response], Body | Miss],
-    headers: Mapping[str, str] | None = None,
+    own: tuple[Mapping[str, str] | None, RequestsCookieJar | None] = (None, None),
 ) -> Body | Redirect | Miss:
     try:
-        with limited(allowance), _answer(session, target, limits, headers) as response:
-            if response.status_code in _WITH_BODY:
+        with limited(allowance), _answer(session, target, limits, *own) as response:
+            if _has_picture(response):
                 return read(response)
-            outcome = _without_body(response, target)
-            with suppress(
-                *_TROUBLE
-            ):  # a short page read to its end keeps the connection for the next picture
-                length = response.raw.length_remaining
-                if length is not None and length <= _SHORT_PAGE:
-                    response.raw.read(decode_content=False)
-            return outcome
+            if response.status_code in _REDIRECTS:
+                outcome = _redirect(response, target, own[1])
+                _short_page(response)
+                return outcome
+            return _refusal(response, target, _short_page(response))
     except BodyRefused as refused:
         return Miss(url=target, reason=refused.reason, detail=clean(refused.detail))
     except _TROUBLE as error:
@@ -184,14 +165,20 @@ def _exchange(
 
 @contextmanager
 def _answer(
-    session: requests.Session, target: str, limits: Limits, headers: Mapping[str, str] | None
+    session: requests.Session,
+    target: str,
+    limits: Limits,
+    headers: Mapping[str, str] | None,
+    jar: RequestsCookieJar | None,
 ) -> Iterator[requests.Response]:
     """Send the request; the connection is kept only when the answer was read to its end."""
     request = requests.PreparedRequest()
     # canonical already: preparing it again would change nothing
-    request.method, request.url = "GET", without_user(target)
+    request.method, request.url = "GET", without_login(target)
     own = {name: str(value) for name, value in session.headers.items()}
     request.headers = CaseInsensitiveDict({**own, **_HEADERS, **(headers or {}), **_authorization(target)})
+    if (brought := cookies.header(jar, request)) is not None:
+        request.headers["Cookie"] = "; ".join(filter(None, (request.headers.get("Cookie"), brought)))
     request.hooks = default_hooks()
     timeout = (min(limits.connect, limits.deadline), limits.deadline)
     # Straight to the adapter: `session.send` looks ahead at the redirect and stumbles over hostile ones.
@@ -212,18 +199,46 @@ def _authorization(target: str) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(both).decode('ascii')}"}
 
 
-def _without_body(response: requests.Response, target: str) -> Redirect | Miss:
-    """Interpret an answer without a picture."""
+def _has_picture(response: requests.Response) -> bool:
+    """True of an answer whose body is the whole of what was asked for.
+
+    byod asks for no ranges: a 206 that holds everything is some server's way of saying 200.
+    """
+    if response.status_code != 206:
+        return response.status_code in _WITH_BODY
+    told = response.headers.get("Content-Range")
+    found = _RANGE.fullmatch(told.strip()) if told else None
+    return told is None or (found is not None and found[2] in ("*", str(int(found[1]) + 1)))
+
+
+def _short_page(response: requests.Response) -> bytes:
+    """A short page read to its end, which keeps the connection for the next picture; nothing of a longer one."""
+    with suppress(*_TROUBLE):
+        length = response.raw.length_remaining
+        if length is not None and length <= _SHORT_PAGE:
+            content: bytes = response.raw.read(decode_content=False)
+            return content
+        if response.raw.chunked:
+            return bytes(response.raw.read(_SHORT_PAGE, decode_content=False))
+    return b""
+
+
+def _refusal(response: requests.Response, target: str, page: bytes) -> Miss:
+    """Interpret an answer without a picture; its own words are kept, since they often name the cure."""
     status = response.status_code
-    if status in _REDIRECTS:
-        return _redirect(response, target)
+    with suppress(BodyRefused):
+        if page.startswith(b"\x1f\x8b"):
+            page = decoded(page, "gzip", _SHORT_PAGE)
+    said = refusal_words.sentence(page, response.reason or "")
     reason = of_status(status)
-    asked = parsing.retry_after(response.headers.get("Retry-After")) if status in (429, 503) else None
-    detail = clean(f"HTTP {status} {response.reason or ''}")
+    if reason is Reason.FORBIDDEN and refusal_words.says_too_often(said):
+        reason = Reason.RATE_LIMITED
+    asked = parsing.rest_asked(response.headers) if status in (429, 503) else None
+    detail = clean(f"HTTP {status} {response.reason or ''}".strip() + (f": {said}" if said else ""))
     return Miss(url=target, reason=reason, detail=detail, status=status, retry_after=asked)
 
 
-def _redirect(response: requests.Response, target: str) -> Redirect | Miss:
+def _redirect(response: requests.Response, target: str, jar: RequestsCookieJar | None) -> Redirect | Miss:
     location = response.headers.get("Location", "")
     if not location:
         return Miss(
@@ -231,24 +246,21 @@ def _redirect(response: requests.Response, target: str) -> Redirect | Miss:
         )
     with suppress(UnicodeError):  # what is not UTF-8 stays the header's own Latin-1
         location = location.encode("latin-1").decode("utf-8")
-    try:
-        url = _led_to(target, canonical(without_user(urljoin(target, location))))
-    except ValueError:
-        url = None
-    if url is None:
+    there = led_to(target, location)
+    if there is None:
         detail = clean(f"redirect to {location}")
         return Miss(url=target, reason=Reason.BAD_ADDRESS, detail=detail, status=response.status_code)
-    return Redirect(url)
+    return Redirect(_with_login(target, without_login(there)), cookies.gathered(jar, response))
 
 
-def _led_to(target: str, url: str | None) -> str | None:
+def _with_login(target: str, url: str) -> str:
     """Where a redirect leads: with the password of the address that was asked, as long as it is the same server.
 
     Another host, another port and http after https get none, nor one that the redirect itself names.
     """
     before = urlsplit(target)
     user, at, _ = before.netloc.rpartition("@")
-    if url is None or not at:
+    if not at:
         return url
     after = urlsplit(url)
     if _server(after) != _server(before):

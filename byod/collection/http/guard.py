@@ -5,9 +5,9 @@ redirect. So the check sits where a connection is opened: the name is looked up 
 be a public one, and the connection goes to the address that was checked (Host and SNI keep the name). This
 holds for redirects and for every spelling of an address (decimal, hexadecimal, octal, IPv6 around IPv4).
 
-Behind a proxy (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`) the proxy opens the connections. The host is then looked
-up and checked here first; where only the proxy can look names up, `BYOD_ALLOW_PRIVATE_HOSTS=1` leaves that to it.
-Loopback addresses never go through a proxy. SOCKS proxies are refused.
+Behind a proxy (`proxies.py`) the proxy opens the connections. The host is then looked up and checked here first; where
+only the proxy can look names up (`socks5h://`, or `BYOD_PROXY_RESOLVES=1`), names are left to it, and hosts that are
+written as an address are checked all the same.
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ import os
 import socket
 import ssl
 import threading
-import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 
+from byod.collection.http import proxies, socks_connections
+from byod.collection.http.proxies import literal_address, resolves_names
 from byod.collection.http.sockets import GuardedTLSSocket, OutOfTime, StrictResponse, connect, look_up
-from byod.schema.addresses import shown
+from byod.collection.http.web_address import canonical, request_target
 from byod.schema.config import Settings
 from byod.schema.errors import ByodError
 
@@ -99,11 +100,22 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         waiting += [item for item in inner if isinstance(item, BaseException)]
 
 
+_sent = threading.local()
+"""`url`: the address of the request that this thread sends, as it was given."""
+
+
 class _Guarded(HTTPConnection):
     """A connection that opens its own socket; `private` allows addresses that are not public."""
 
     response_class = StrictResponse
     private = False
+
+    def putrequest(self, method: str, url: str, *arguments: Any, **options: Any) -> None:
+        """Send the request line with the address as it was given, which urllib3 would write anew."""
+        given: str | None = getattr(_sent, "url", None)
+        if given is not None:
+            url = request_target(given) if url.startswith("/") else given
+        super().putrequest(method, url, *arguments, **options)
 
     def _new_conn(self) -> socket.socket:
         try:
@@ -128,6 +140,21 @@ class _GuardedTLS(_Guarded, HTTPSConnection):
     pass
 
 
+class _Socks(_Guarded):
+    """A connection by way of a SOCKS proxy; the host behind it is checked by the adapter."""
+
+    def __init__(self, *arguments: Any, _socks_options: dict[str, Any], **options: Any) -> None:
+        self._socks_options = _socks_options
+        super().__init__(*arguments, **options)
+
+    def _new_conn(self) -> socket.socket:
+        return socks_connections.connect(self, self._socks_options)
+
+
+class _SocksTLS(_Socks, HTTPSConnection):
+    pass
+
+
 class _Private(_Guarded):
     private = True
 
@@ -144,6 +171,14 @@ class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = _GuardedTLS
 
 
+class _SocksPool(HTTPConnectionPool):
+    ConnectionCls = _Socks
+
+
+class _SocksTLSPool(HTTPSConnectionPool):
+    ConnectionCls = _SocksTLS
+
+
 class _PrivatePool(HTTPConnectionPool):
     ConnectionCls = _Private
 
@@ -156,14 +191,14 @@ class GuardedAdapter(HTTPAdapter):
     """Carries a session's requests over checked connections, with certificates always verified.
 
     `private` allows addresses that are not public; `hosts` and `per_host` are how many connections are kept open.
-    A bundle of certificates other than certifi's is taken from `REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE`.
+    Proxies and certificates are those of the environment (`proxies.py`).
     """
 
-    def __init__(self, *, private: bool, hosts: int, per_host: int) -> None:
-        self._private = private
+    def __init__(self, settings: Settings, *, hosts: int, per_host: int) -> None:
+        self._settings, self._private = settings, settings.allow_private_hosts
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
-        self._proxied = bool(urllib.request.getproxies())
+        self._proxied = proxies.in_use()
         super().__init__(pool_connections=hosts, pool_maxsize=per_host)
         self.poolmanager.pool_classes_by_scheme = self._pools()
 
@@ -178,8 +213,7 @@ class GuardedAdapter(HTTPAdapter):
             if self._tls is None:
                 context = create_urllib3_context()
                 context.sslsocket_class = GuardedTLSSocket
-                bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-                where = bundle or DEFAULT_CA_BUNDLE_PATH
+                where = proxies.certificates() or DEFAULT_CA_BUNDLE_PATH
                 try:
                     if os.path.isdir(where):
                         context.load_verify_locations(capath=where)
@@ -208,24 +242,19 @@ class GuardedAdapter(HTTPAdapter):
         """The pool of a proxy, made of guarded connections.
 
         Raises:
-            ByodError: it is a SOCKS proxy.
+            ByodError: it is none of the kinds that there are.
         """
-        if proxy.lower().startswith("socks"):
-            raise ByodError(
-                f"byod cannot use the SOCKS proxy {shown(proxy)}; name an http:// proxy or unset it"
-            )
+        by_socks = proxies.is_socks(proxy)
         manager = super().proxy_manager_for(proxy, **proxy_kwargs)
-        manager.pool_classes_by_scheme = self._pools()
+        socks_pools = {"http": _SocksPool, "https": _SocksTLSPool}
+        manager.pool_classes_by_scheme = socks_pools if by_socks else self._pools()
         return manager
 
     def _proxies(self, url: str, given: Mapping[str, str] | None) -> dict[str, str]:
         """The proxies for a URL from the environment, none for this machine's own addresses."""
         if given or not self._proxied:
             return dict(given or {})
-        host = urlsplit(url).hostname or ""
-        if host == "localhost" or host == "::1" or host.startswith("127."):
-            return {}
-        return dict(get_environ_proxies(url))
+        return proxies.proxies_for(url)
 
     def send(
         self,
@@ -245,18 +274,29 @@ class GuardedAdapter(HTTPAdapter):
         url = request.url or ""
         chosen = self._proxies(url, proxies)
         try:
-            if not self._private and select_proxy(url, chosen):
-                _check_behind_proxy(url, request)
+            proxy = None if self._private else select_proxy(url, chosen)
+            if proxy:
+                _check_behind_proxy(url, request, resolves_names(proxy, self._settings))
+            _sent.url = canonical(url)
             return super().send(request, stream, timeout, True, cert, chosen)
         except requests.exceptions.ConnectionError as error:
             for found in chain(error):
                 if isinstance(found, PrivateAddress):
                     raise PrivateAddress(str(found), request=request) from None
             raise
+        finally:
+            _sent.url = None
 
 
-def _check_behind_proxy(url: str, request: requests.PreparedRequest) -> None:
+def _check_behind_proxy(url: str, request: requests.PreparedRequest, resolves: bool) -> None:
     parts = urlsplit(url)
+    if resolves:
+        address = literal_address(parts.hostname or "")
+        if address is not None and not is_public(address):
+            raise PrivateAddress(
+                f"{parts.hostname} is {address}, which is not a public address", request=request
+            )
+        return
     try:
         check(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     except socket.gaierror as error:
@@ -275,7 +315,7 @@ def session(settings: Settings, *, hosts: int = 64, per_host: int = 4) -> reques
     )
     made.max_redirects = 5
     made.headers["User-Agent"] = _printable(settings.user_agent)
-    adapter = GuardedAdapter(private=settings.allow_private_hosts, hosts=hosts, per_host=per_host)
+    adapter = GuardedAdapter(settings, hosts=hosts, per_host=per_host)
     made.adapters.clear()
     made.mount("http://", adapter)
     made.mount("https://", adapter)

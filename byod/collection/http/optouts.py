@@ -35,6 +35,11 @@ MAX_DELAY = 10.0
 
 _NAMES = frozenset({TOKEN, "byod"})
 _USER_AGENT = re.compile(r"user[- ]?agent\s*[:\s]\s*(.*)", re.IGNORECASE)
+_RULE = re.compile(
+    r"(allow|diss?all?ow|crawl-?delay|content-(signal|usage)|request-rate|visit-time|noindex)\s*[:\s]",
+    re.IGNORECASE,
+)
+"""Lines that say something to the robots named above them, as they are written and as they are misspelled."""
 _SIGNAL = re.compile(r"content-(signal|usage)\s*:\s*(/\S*\s+)?(.*)", re.IGNORECASE)
 _NO_TRAINING = re.compile(r"(ai-train\s*=\s*(no|n)|train-ai\s*=\s*(n|no))\s*", re.IGNORECASE)
 _TRAINING = re.compile(r"(ai-train|train-ai)\s*=", re.IGNORECASE)
@@ -107,7 +112,8 @@ def _own_group(lines: list[str]) -> list[str]:
             continue
         found = _USER_AGENT.fullmatch(line)
         if found is None:
-            if not line.lower().startswith(("sitemap", "site-map", "host")):
+            # a line that is no rule stands wherever it likes, also between the names of a group (RFC 9309 §2.2.4)
+            if _RULE.match(line):
                 in_names = False
             for key in current:
                 groups[key].append(line)

@@ -34,9 +34,9 @@ class OwnHeaders:
         self._jar = None if cookies is None else _read(cookies)
 
     def know(self, pages: Mapping[str, str | None]) -> None:
-        """Take the pages on which pictures are shown, by the pictures' addresses."""
+        """Take in the pages on which pictures are shown, by the pictures' addresses."""
         if self._referer:
-            self.pages = {url: page for url, page in pages.items() if page}
+            self.pages |= {url: page for url, page in pages.items() if page}
 
     def of(self, url: str, target: str) -> dict[str, str]:
         """The headers for the address `url`, now that its redirects have led to `target`.

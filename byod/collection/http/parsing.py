@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+import string
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
@@ -16,11 +17,19 @@ from byod.schema.errors import SourceError
 
 MAX_ADDRESS = 8_000
 MAX_TEXT = 500
+_NO_LETTERS = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
+_UNSEEN = "\ufeff\u200b\u200e\u200f\u2060\u00a0"
+"""What editors and pages leave around an address: byte order marks, marks of direction, spaces without width."""
+_SECONDS = re.compile(r"([0-9]{1,14}(?:\.[0-9]{1,9})?)\s*(?:s|sec|seconds?)?", re.IGNORECASE)
+_RESETS = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset", "x-ratelimit-reset-after")
+_RESET_PART = re.compile(r"(?:\breset=|;\s*t=)\s*([0-9]{1,9})\b")
+_EPOCH = 1_000_000_000
+"""A larger number of seconds is a date: nobody asks for thirty years."""
 _TAG = re.compile(r"<[^<>]*>")
 _HIDING = re.compile(
     r"<(style|script|template)\b|<[^<>]*(display\s*:\s*none|visibility\s*:\s*hidden|\shidden\b)", re.I
 )
-_UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
+_UNSHOWN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 _VOID = frozenset(
     ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
 )
@@ -48,7 +57,7 @@ class _Shown(HTMLParser):
         if tag in _VOID:
             return
         hidden = tag in ("style", "script", "template") or any(
-            name == "hidden" or (name == "style" and _UNSEEN.search(value or "")) for name, value in attrs
+            name == "hidden" or (name == "style" and _UNSHOWN.search(value or "")) for name, value in attrs
         )
         self._open.append((tag, hidden or self._hidden))
 
@@ -109,16 +118,17 @@ def within(row: Any, *path: str) -> Any:
 
 
 def address(value: object) -> str | None:
-    """An address exactly as stated, but for white space around it; None for what can be no address.
+    """An address exactly as stated, but for white space and unseen marks around it; None for what can be no address.
 
-    Nothing is unquoted, quoted or normalised: signed addresses would break.
+    Nothing is unquoted, quoted or normalised: signed addresses would break. Marks that join letters stay within it:
+    Persian and emoji are written with them.
     """
     if not isinstance(value, str):
         return None
-    value = value.strip()
-    if not value or len(value) > MAX_ADDRESS or any(unicodedata.category(sign)[0] == "C" for sign in value):
+    value = value.strip(f"{string.whitespace}{_UNSEEN}")
+    if not value or len(value) > MAX_ADDRESS:
         return None
-    return value
+    return None if any(unicodedata.category(sign) in _NO_LETTERS for sign in value) else value
 
 
 def picture(value: object) -> str | None:
@@ -130,6 +140,8 @@ def picture(value: object) -> str | None:
 def link(value: Any) -> str | None:
     """An address for people to follow: only http and https, since it ends as a link on byod's own pages."""
     found = address(value)
+    if found and any(unicodedata.category(sign) == "Cf" for sign in found):
+        return None
     return found if found and found.lower().startswith(("http://", "https://")) else None
 
 
@@ -176,18 +188,49 @@ def new(values: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
-def retry_after(value: str | None) -> float | None:
+def retry_after(value: str | None, date: str | None = None) -> float | None:
     """Seconds to wait by a Retry-After header; None when it says nothing.
 
-    It is a number or a date (https://www.rfc-editor.org/rfc/rfc9110#name-retry-after).
+    It is a number, also one with decimals or a unit, or a date, which is told by the clock of the server whose `date`
+    the answer bears (https://www.rfc-editor.org/rfc/rfc9110#name-retry-after).
     """
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit() and len(text) <= 9:
-        return float(text)
+    found = _SECONDS.fullmatch((value or "").strip())
+    if found is not None:
+        return float(found[1])
+    when = _date(value)
+    return None if when is None else max(0.0, (when - (_date(date) or datetime.now(UTC))).total_seconds())
+
+
+def rest_asked(headers: Mapping[str, str]) -> float | None:
+    """Seconds that an answer asks to be left alone, None where it says nothing; header names are in any case.
+
+    Beside Retry-After it reads the rate limit headers, whose reset is in seconds, or in seconds or milliseconds since
+    1970 by the server's clock (https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/).
+    """
+    told = {name.lower(): value for name, value in headers.items()}
+    date = told.get("date")
+    asked = retry_after(told.get("retry-after"), date)
+    if asked is not None:
+        return asked
+    for name in _RESETS:
+        found = _SECONDS.fullmatch(told.get(name, "").strip())
+        if found is not None:
+            return _until(float(found[1]), date)
+    within_list = _RESET_PART.search(told.get("ratelimit", ""))
+    return None if within_list is None else float(within_list[1])
+
+
+def _until(reset: float, date: str | None) -> float:
+    if reset < _EPOCH:
+        return reset
+    when = reset / 1000 if reset > _EPOCH * 1000 else reset
+    now = (_date(date) or datetime.now(UTC)).timestamp()
+    return max(0.0, when - now)
+
+
+def _date(value: str | None) -> datetime | None:
     try:
-        when = parsedate_to_datetime(text)
+        when = parsedate_to_datetime((value or "").strip())
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when

@@ -14,13 +14,19 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from requests.cookies import RequestsCookieJar
+
 from byod.collection.http import source_limits
 from byod.collection.http.exchange import Body, Limits, Redirect
 from byod.collection.http.optouts import Permission
+from byod.collection.http.pace import Pace
 from byod.schema.reasons import Reason
 from byod.schema.records import Miss
 
 _POLL = 0.25
+_TO_SPARE = 16
+_CLOSED = 3
+"""So often is an address refused while its host serves others, until it counts as closed."""
 
 
 @dataclass(slots=True)
@@ -28,7 +34,9 @@ class Job:
     """One address on its way: `url` as it was given, `target` where its redirects have led.
 
     `spent` seconds of its deadline are used; it was asked `tried` times and is not asked before `ready_at`. A
-    `granted` one was given to be fetched, so that the crawling rules of its site do not count for it.
+    `granted` one was given to be fetched, so that the crawling rules of its site do not count for it. `cookies`
+    are those that its redirects gave. It alone was refused `refused` times: its host served others in between
+    (`served` of them when it was refused last).
     """
 
     url: str
@@ -38,6 +46,9 @@ class Job:
     spent: float = 0.0
     ready_at: float = 0.0
     granted: bool = False
+    cookies: RequestsCookieJar | None = None
+    refused: int = 0
+    served: int = -1
 
     @property
     def origin(self) -> str:
@@ -69,21 +80,24 @@ class Host:
     parked_until: float = 0.0
     strikes: int = 0
     down: Miss | None = None
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass(frozen=True, slots=True)
 class RobotsRequest:
-    """Ask this site for its robots.txt."""
+    """Ask this site for its robots.txt; `started` is when."""
 
     site: Site
+    started: float
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Fetch this job's target."""
+    """Fetch this job's target; `started` is when."""
 
     job: Job
     host: Host
+    started: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +134,9 @@ class Schedule:
         self._turns: deque[Host] = deque()  # the hosts with a queue, the next one to be asked first
         self._closed = False
         self._unclaimed = 0
+        # some to spare, so that nobody stands still while the caller of a busy machine waits for its turn
+        self._untaken = max(limits.workers, _TO_SPARE)
+        self._ahead = max(limits.ahead * limits.workers, _TO_SPARE)
         self.idle = 0
 
     def add(self, job: Job, *, first: bool = False) -> None:
@@ -136,21 +153,20 @@ class Schedule:
 
     def room(self) -> bool:
         """True if more jobs are welcome: parked hosts' queues do not count, up to a cap."""
-        workers = self._limits.workers
         with self._changed:
             now = time.monotonic()
             total = sum(len(host.waiting) for host in self._turns)
-            if total >= 4 * self._limits.ahead * workers:
+            if total >= 4 * self._ahead:
                 return False
             active = sum(len(host.waiting) for host in self._turns if host.parked_until <= now)
-            return active < self._limits.ahead * workers or self.idle > 0
+            return active < self._ahead or self.idle > 0
 
     def take(self) -> Work | None:
         """Wait for something that may be done now; None when the schedule was closed."""
         with self._changed:
             while not self._closed:
                 wake = time.monotonic() + _POLL
-                if self._unclaimed < self._limits.workers:
+                if self._unclaimed < self._untaken:
                     work, wake = self._next(time.monotonic(), wake)
                     if work is not None:
                         if isinstance(work, Refused):
@@ -161,8 +177,9 @@ class Schedule:
                 self.idle -= 1
             return None
 
-    def robots_known(self, site: Site, permission: Permission | Miss) -> None:
+    def robots_known(self, request: RobotsRequest, permission: Permission | Miss) -> None:
         """Note the rules of a site, or why they could not be read; the latter is tried again."""
+        site = request.site
         with self._changed:
             site.host.running -= 1
             site.requested = False
@@ -170,6 +187,9 @@ class Schedule:
             if isinstance(permission, Permission):
                 site.host.strikes = 0
                 self._permissions[site.origin] = permission
+            elif self._is_refusal(site.host, permission):
+                if self._refused(site.host, permission, request.started):
+                    return
             elif self._again(site.host, permission, site.tried):
                 site.ready_at = time.monotonic() + self._backoff(site.tried)
                 return
@@ -182,29 +202,55 @@ class Schedule:
         with self._changed:
             host.running -= 1
             job.tried += 1
+            refused = isinstance(outcome, Miss) and self._is_refusal(host, outcome)
+            if not isinstance(outcome, Miss) or (not refused and (outcome.status or 500) < 500):
+                host.pace.answered(visit.started, self._limits.per_host)
             if isinstance(outcome, Redirect):
-                host.strikes = 0
-                job.hops += 1
-                if job.hops > self._limits.redirects:
-                    detail = f"more than {self._limits.redirects} redirects"
-                    outcome = Miss(url=job.url, reason=Reason.REDIRECTS, detail=detail)
-                else:
-                    before = job.origin
-                    job.target, job.tried = outcome.url, 0
-                    job.granted = job.granted and job.origin == before
-                    self.add(job, first=True)
+                led = self._lead_on(job, host, outcome)
+                if led is None:
                     return None
+                outcome = led
             elif isinstance(outcome, Miss):
-                if self._again(host, outcome, job.tried):
-                    job.ready_at = time.monotonic() + self._backoff(job.tried)
+                again = self._after_refusal(visit, outcome) if refused else self._after_miss(visit, outcome)
+                if again is not None:
                     job.spent = 0.0
-                    self.add(job, first=True)
+                    self.add(job, first=again)
                     return None
-                outcome = outcome.model_copy(update={"url": job.url})
             else:
                 host.strikes = 0
             self._unclaimed += 1
-            return outcome
+            return outcome.model_copy(update={"url": job.url}) if isinstance(outcome, Miss) else outcome
+
+    def _after_miss(self, visit: Fetch, miss: Miss) -> bool | None:
+        """True if a job goes to the front of its queue after a miss, None when it is not asked again."""
+        if not self._again(visit.host, miss, visit.job.tried):
+            return None
+        visit.job.ready_at = time.monotonic() + self._backoff(visit.job.tried)
+        return True
+
+    def _lead_on(self, job: Job, host: Host, led: Redirect) -> Miss | None:
+        """Follow a redirect; returns what the job ends with where there were too many."""
+        host.strikes = 0
+        job.hops += 1
+        if job.hops > self._limits.redirects:
+            detail = f"more than {self._limits.redirects} redirects"
+            return Miss(url=job.url, reason=Reason.REDIRECTS, detail=detail)
+        before = job.origin
+        job.target, job.cookies, job.tried = led.url, led.cookies, 0
+        job.granted = job.granted and job.origin == before
+        self.add(job, first=True)
+        return None
+
+    def _after_refusal(self, visit: Fetch, miss: Miss) -> bool | None:
+        """True if a refused job goes to the front of its queue (else to its end); None when it is not asked again."""
+        job, host = visit.job, visit.host
+        if not self._refused(host, miss, visit.started):
+            return None
+        if host.pace.served > job.served >= 0:
+            job.refused += 1
+        job.served = host.pace.served
+        # an address that is refused while its host serves others is closed, and must not hold them up
+        return None if job.refused >= _CLOSED else not host.waiting
 
     def add_without_job(self) -> None:
         """A result comes without a job: it counts among those not yet taken."""
@@ -215,7 +261,7 @@ class Schedule:
         """The consumer has taken a result."""
         with self._changed:
             self._unclaimed -= 1
-            if self._unclaimed == self._limits.workers - 1:
+            if self._unclaimed == self._untaken - 1:
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -256,7 +302,8 @@ class Schedule:
         if host.down is not None or host.parked_until - now > self._limits.max_park:
             return self._give_up(host, now), now
         wake = max(host.parked_until, host.next_start)
-        if host.running >= source_limits.connections(host.name, self._limits.per_host):
+        at_once = source_limits.connections(host.name, self._limits.per_host)
+        if host.running >= min(at_once, host.pace.at_once or at_once):
             return None, never
         if wake > now:
             return None, wake
@@ -269,9 +316,8 @@ class Schedule:
                 continue
             if site.permission is None:
                 site.requested = True
-                host.running += 1
-                host.next_start = now + self._limits.delay
-                return RobotsRequest(site), now
+                self._start(host, now, 0.0)
+                return RobotsRequest(site, now), now
             del host.waiting[place]
             return self._visit(job, site, now), now
         return None, wake
@@ -283,9 +329,14 @@ class Schedule:
         refusal = permission.refusal(job.target, granted=job.granted) if permission else None
         if refusal is not None:
             return Refused(job, Miss(url=job.url, reason=refusal[0], detail=refusal[1]))
-        site.host.running += 1
-        site.host.next_start = now + max(self._limits.delay, permission.delay if permission else 0.0)
-        return Fetch(job, site.host)
+        self._start(site.host, now, permission.delay if permission else 0.0)
+        return Fetch(job, site.host, now)
+
+    def _start(self, host: Host, now: float, delay: float) -> None:
+        """A request of this host goes out now; the next one no sooner than its pace allows."""
+        host.running += 1
+        host.pace.started(now, max(host.next_start, host.parked_until))
+        host.next_start = now + max(self._limits.delay, delay, host.pace.interval)
 
     def _give_up(self, host: Host, now: float) -> Refused:
         job = host.waiting.popleft()
@@ -297,13 +348,28 @@ class Schedule:
             job, Miss(url=job.url, reason=Reason.RATE_LIMITED, detail=detail, retry_after=round(rest, 1))
         )
 
+    def _is_refusal(self, host: Host, miss: Miss) -> bool:
+        """True if the answer is about how often the host is asked, and not about what it is asked for."""
+        if miss.reason is Reason.RATE_LIMITED or miss.retry_after is not None:
+            return True
+        return miss.status == 503 and host.pace.served > 0
+
+    def _refused(self, host: Host, miss: Miss, started: float) -> bool:
+        """Leave the host alone for a while; returns whether it is worth asking again in this run."""
+        now, asked = time.monotonic(), miss.retry_after
+        rest = host.pace.refused(now, started, asked, self._limits.backoff, self._limits.per_host)
+        host.strikes = 0
+        host.parked_until = max(host.parked_until, now + rest)
+        if asked is not None and asked > self._limits.max_park:
+            return False
+        if rest > self._limits.max_park or host.pace.hopeless(len(host.waiting), asked):
+            detail = f"given up after {host.pace.refusals} refusals in a row: {miss.detail}"
+            host.down = miss.model_copy(update={"detail": detail})
+            return False
+        return True
+
     def _again(self, host: Host, miss: Miss, tried: int) -> bool:
         """Draw the conclusions from a miss for its host; returns whether to try the same thing again."""
-        now = time.monotonic()
-        asked = miss.retry_after
-        if miss.reason is Reason.RATE_LIMITED or miss.status == 503 or asked is not None:
-            rest = self._backoff(tried) if asked is None else asked
-            host.parked_until = max(host.parked_until, now + rest)
         if miss.reason.traits.unreached:
             host.strikes += 1
             if host.strikes >= self._limits.patience:
@@ -311,8 +377,7 @@ class Schedule:
                 host.down = miss.model_copy(update={"detail": detail})
         else:
             host.strikes = 0
-        too_long = asked is not None and asked > self._limits.max_park
-        return miss.reason.traits.at_once and tried < self._limits.tries and not too_long
+        return miss.reason.traits.at_once and tried < self._limits.tries
 
     def _backoff(self, tried: int) -> float:
         return float(self._limits.backoff * 2 ** (tried - 1))

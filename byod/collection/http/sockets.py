@@ -233,10 +233,11 @@ def _await_connection(sock: socket.socket, address: Any, end: float) -> None:
 
 
 class StrictResponse(http.client.HTTPResponse):
-    """The standard library's reader, less patient: few interim answers, no odd chunk sizes, no cookies.
+    """The standard library's reader, less patient: few interim answers, no odd chunk sizes, few cookies.
 
     It accepts neither the endless run of `100 Continue` nor the signed chunk sizes (`-1` reads on to the end of
-    the stream, whatever its length) that the standard reader takes. Cookies are dropped unread: byod keeps none.
+    the stream, whatever its length) that the standard reader takes. Cookies are dropped unread, except those of a
+    redirect, which the next step of its chain may be asked for (`byod.collection.http.cookies`).
     """
 
     _interim = 0
@@ -256,7 +257,8 @@ class StrictResponse(http.client.HTTPResponse):
     def begin(self) -> None:
         """Read the status line and the headers."""
         super().begin()
-        del self.msg["Set-Cookie"]
+        if not 300 <= self.status < 400:
+            del self.msg["Set-Cookie"]
 
     def _read_next_chunk_size(self) -> int:
         line = self.fp.readline(1025)

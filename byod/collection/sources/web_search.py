@@ -8,16 +8,17 @@ redirects only within the search's own site, and bounds the size of an answer.
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import primp
 
-from byod.collection.http import api_client, guard, parsing
+from byod.collection.http import api_client, guard, parsing, proxies
 from byod.collection.http.source_limits import LIMITS
 from byod.schema.addresses import without_user
-from byod.schema.errors import RateLimited, SourceError
+from byod.schema.errors import NoAnswer, RateLimited, SourceError
 from byod.schema.records import Policy
 
 REDIRECTS = 3
@@ -34,7 +35,10 @@ class Browser:
         self.source = source
         self.base = base
         self.client = client
+        bundle = proxies.certificates()
         self.primp = primp.Client(
+            proxy=proxies.proxy_for(base),
+            ca_cert_file=bundle if bundle and os.path.isfile(bundle) else None,
             impersonate="random",
             impersonate_os="random",
             timeout=20,
@@ -109,8 +113,12 @@ class Browser:
             headers = {name.lower(): value for name, value in response.headers.items()}
             return api_client.ApiReply(status=response.status_code, headers=headers, body=bytes(body))
         except primp.PrimpError as error:
-            line = f"{self.source}: no answer from {_host(url)} ({type(error).__name__})"
-            raise api_client.TryAgain(SourceError(f"{line}; is the network there?")) from error
+            line = f"{self.source}: no answer from {_host(url)}"
+            if isinstance(error, primp.TimeoutError):
+                raise NoAnswer(f"{line} in time") from error
+            raise api_client.TryAgain(
+                NoAnswer(f"{line} ({type(error).__name__}); is the network there?")
+            ) from error
 
     def _refuse_private_host(self, base: str) -> None:
         """primp connects by itself, so a replaced address is checked before it is asked."""

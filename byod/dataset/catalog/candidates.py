@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from byod.dataset.catalog.guarded import reads
 from byod.dataset.catalog.samples import LISTED
 from byod.schema.reasons import Reason, Retry
-from byod.schema.records import TOLD, Candidate, Fetched, Miss, Origin, Yield, told
+from byod.schema.records import TOLD, Candidate, FailedAddress, Fetched, Miss, Origin, Yield, told
 
 _YIELD = """
 WITH first AS (  -- the candidates that brought each sample to its class: the earliest one
@@ -30,6 +31,24 @@ GROUP BY c.label, c.source, c.terms ORDER BY c.label, MIN(c.id)
 """
 
 
+_OFFER = (
+    "INTO candidates (id, label, url, source, terms, round, refused, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_LONGEST_REST = 365 * 86400.0
+_ROUND = 47
+"""Bits of a candidate's number that its place within a round takes: whatever comes in a later one stands behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A candidate as it was noted: its number, why it was refused, and whether its address was never asked."""
+
+    number: int
+    candidate: Candidate
+    refused: Reason | None
+    unasked: bool
+
+
 class Candidates:
     """Candidates, addresses and how each query ended."""
 
@@ -37,30 +56,52 @@ class Candidates:
         self._sql = connection
 
     def add(
-        self, candidates: Iterable[tuple[Candidate, Reason | None]], number: int
-    ) -> list[tuple[Candidate, Reason | None]]:
-        """Note the candidates of a round with why each was refused unfetched; return those not known before."""
-        new: list[tuple[Candidate, Reason | None]] = []
-        for candidate, refused in candidates:
-            row = (
-                candidate.label,
-                candidate.url,
-                candidate.source,
-                candidate.terms,
-                number,
-                refused,
-                candidate.model_dump_json(exclude_defaults=True),
-            )
-            done = self._sql.execute(
-                "INSERT OR IGNORE INTO candidates (label, url, source, terms, round, refused, record)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
+        self,
+        candidates: Sequence[tuple[Candidate, Reason | None]],
+        number: int,
+        orders: Sequence[int] | None = None,
+    ) -> list[Offer]:
+        """Note candidates of a round with why each was refused unfetched; return those not known before.
+
+        `orders` are their places in the order of the round, where they do not come in that order.
+        """
+        new: list[Offer] = []
+        for index, (candidate, refused) in enumerate(candidates):
+            place = None if orders is None else (number << _ROUND) + orders[index]
+            key = (candidate.label, candidate.url, candidate.source, candidate.terms)
+            rest = (number, refused, candidate.model_dump_json(exclude_defaults=True))
+            done = self._sql.execute(f"INSERT OR IGNORE {_OFFER}", (place, *key, *rest))
+            if not done.rowcount and place is not None and not self._is_known(key):
+                # its place is taken: the run that was killed in this round asked other sources
+                done = self._sql.execute(f"INSERT {_OFFER}", (None, *key, *rest))
             if done.rowcount:
-                new.append((candidate, refused))
-                if refused is None:
-                    self._sql.execute("INSERT OR IGNORE INTO addresses (url) VALUES (?)", (candidate.url,))
+                offered = int(done.lastrowid or 0)
+                unasked = (
+                    refused is None
+                    and self._sql.execute(
+                        "INSERT OR IGNORE INTO addresses (url) VALUES (?)", (candidate.url,)
+                    ).rowcount
+                )
+                new.append(Offer(offered, candidate, refused, bool(unasked)))
         return new
+
+    def _is_known(self, key: tuple[str, str, str, str]) -> bool:
+        row = self._sql.execute(
+            "SELECT 1 FROM candidates WHERE label = ? AND url = ? AND source = ? AND terms = ?", key
+        ).fetchone()
+        return row is not None
+
+    def begin_round(self) -> int:
+        """The number of a new round, or of the one in which a run was killed."""
+        self._sql.execute(
+            "INSERT INTO drawing (round) SELECT ? WHERE NOT EXISTS (SELECT 1 FROM drawing)",
+            (self.last_round() + 1,),
+        )
+        return int(self._sql.execute("SELECT MAX(round) FROM drawing").fetchone()[0])
+
+    def end_round(self) -> None:
+        """The round that began is drawn."""
+        self._sql.execute("DELETE FROM drawing")
 
     def last_round(self) -> int:
         """The number of the newest round, 0 when there was none."""
@@ -87,6 +128,32 @@ class Candidates:
             f"UPDATE addresses SET outcome = NULL WHERE outcome IN ({', '.join('?' * len(reasons))})", reasons
         )
         return done.rowcount
+
+    def retry_reasons(self, reasons: Collection[Reason]) -> int:
+        """Put the addresses that gave no bytes for one of these reasons back in the queue; say how many."""
+        done = self._sql.execute(
+            "UPDATE addresses SET outcome = NULL WHERE received IS NULL"
+            f" AND outcome IN ({', '.join('?' * len(reasons))})",
+            [reason.value for reason in reasons],
+        )
+        return done.rowcount
+
+    @reads
+    def retry_for_others(self, asker: Callable[[str], str]) -> int:
+        """Put the addresses back in the queue that were refused to somebody else than who asks now; say how many.
+
+        `asker` says who asks for what a source offered.
+        """
+        reasons = [reason.value for reason in Reason if reason.traits.retry is Retry.OTHER_ASKER]
+        rows = self._sql.execute(
+            "SELECT DISTINCT url, a.asker, c.source FROM addresses a JOIN candidates c USING (url)"
+            f" WHERE a.outcome IN ({', '.join('?' * len(reasons))}) AND c.url NOT LIKE 'file:%'",
+            reasons,
+        ).fetchall()
+        same = {url for url, refused_to, source in rows if refused_to == asker(source)}
+        again = {url for url, *_ in rows} - same
+        self._sql.executemany("UPDATE addresses SET outcome = NULL WHERE url = ?", [(url,) for url in again])
+        return len(again)
 
     def fetched(self, fetched: Fetched, sample: str | None) -> None:
         """Note that an address gave bytes, and which sample they became (None: bytes that were not kept)."""
@@ -126,11 +193,16 @@ class Candidates:
         )
         return done.rowcount
 
-    def missed(self, miss: Miss) -> None:
-        """Note why an address gave none."""
+    def missed(self, miss: Miss, asker: str | None = None) -> None:
+        """Note why an address gave none, when it may be asked again, and to whom (`asker`) it was refused."""
+        again = None
+        if miss.retry_after is not None:
+            rest = timedelta(seconds=min(miss.retry_after, _LONGEST_REST))
+            again = (datetime.now(UTC) + rest).isoformat(timespec="seconds")
         self._sql.execute(
-            "UPDATE addresses SET outcome = ?, detail = ?, status = ?, tries = tries + 1, at = ? WHERE url = ?",
-            (miss.reason, miss.detail, miss.status, _now(), miss.url),
+            "UPDATE addresses SET outcome = ?, detail = ?, status = ?, tries = tries + 1, at = ?, asker = ?,"
+            " again_at = ? WHERE url = ?",
+            (miss.reason, miss.detail, miss.status, _now(), asker, again, miss.url),
         )
 
     def stopped(self, label: str, source: str, terms: str, word: str, detail: str = "") -> None:
@@ -185,6 +257,17 @@ class Candidates:
         ):
             total[reason] += number
         return dict(total)
+
+    @reads
+    def failures(self) -> list[FailedAddress]:
+        """The addresses that were asked and gave no bytes, in the order of their offers; each stands once."""
+        names = ("url", "label", "source", "reason", "status", "detail", "at", "again_at")
+        rows = self._sql.execute(
+            "SELECT c.url, c.label, c.source, a.outcome, a.status, a.detail, a.at, a.again_at, MIN(c.id) AS first"
+            " FROM candidates c JOIN addresses a USING (url)"
+            " WHERE a.outcome <> 'fetched' AND c.refused IS NULL GROUP BY c.url ORDER BY first"
+        )
+        return [FailedAddress.model_validate(dict(zip(names, row[:-1], strict=True))) for row in rows]
 
     def reasons(self) -> dict[str, str]:
         """The reason of each address that gave no bytes."""

@@ -82,6 +82,14 @@ MIGRATIONS = (
     -- the samples of which somebody said that this one is no copy of them: a list in JSON
     ALTER TABLE verdicts ADD COLUMN not_copy_of TEXT NOT NULL DEFAULT '[]';
     """,
+    """
+    -- who asked for an address that was refused to them, and when it may be asked again
+    ALTER TABLE addresses ADD COLUMN asker TEXT;
+    ALTER TABLE addresses ADD COLUMN again_at TEXT;
+
+    -- the round whose candidates are being drawn; a killed run leaves it, and the next one goes on with it
+    CREATE TABLE drawing (round INTEGER PRIMARY KEY);
+    """,
 )
 
 

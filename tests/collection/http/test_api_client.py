@@ -240,3 +240,41 @@ def test_other_kinds_of_error_are_not_hidden(web):
     web.answer_next("/x", ok())
     with pytest.raises(ZeroDivisionError):
         options(client_of(web), web, check=broken)
+
+
+def test_answers_that_held_nothing_are_not_remembered(web):
+    """What came to nothing is asked anew by the next run, what came to something is not."""
+    web.answer_next("/full", ok("full"))
+    web.answer_next("/empty", ok([]), ok("full"))
+    client = client_of(web)
+    assert options(client, web, "/full") == "full"
+    client.memory.came_to_something()
+    assert options(client, web, "/empty") == []
+    client.memory.came_to_nothing()
+    assert options(client_of(web), web, "/full") == "full"
+    assert options(client_of(web), web, "/empty") == "full"
+
+
+def test_asking_again_takes_no_answer_of_an_earlier_run(web):
+    """With `ask_again` each question is put once more, and its new answer holds for the rest of the run."""
+    web.answer_next("/x", ok("old"), ok("new"), ok("newest"))
+    options(client_of(web), web)
+    plain = client_of(web)
+    client = api_client.ApiClient(plain.settings, plain.session, ask_again=True)
+    assert [options(client, web), options(client, web)] == ["new", "new"]
+
+
+def test_a_refusal_is_told_in_the_servers_words_without_the_key(web):
+    """The sentence that names the cure is shown; a key that the server repeats is not."""
+    web.answer_next("/x", Answer(400, '{"detail": "page_size may not exceed 50 for key hush-hush"}'))
+    with pytest.raises(SourceError) as refused:
+        options(client_of(web), web, params={"q": "1", "api_key": "hush-hush"})
+    assert "page_size may not exceed 50 for key …" in str(refused.value)
+
+
+def test_a_reset_header_is_waited_for(web):
+    """A 429 that names its reset in another header than Retry-After is waited for just so long."""
+    clock = Clock()
+    web.answer_next("/x", Answer(429, "", {"X-RateLimit-Reset": "43"}), ok())
+    assert options(client_of(web, clock), web) == "fine"
+    assert clock.slept == [43]

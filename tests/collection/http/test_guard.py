@@ -3,6 +3,7 @@
 import contextlib
 import ipaddress
 import socket
+import socketserver
 import ssl
 import threading
 from datetime import UTC, datetime
@@ -253,7 +254,6 @@ def test_only_http_and_https(monkeypatch):
                 client.get(url, timeout=1)
     for url in (
         "file:///etc/passwd",
-        "//host/x",
         "x.jpg",
         "",
         "http://",
@@ -462,9 +462,100 @@ def test_no_proxy_is_respected(monkeypatch):
         assert isinstance(fetch_one(server.url("ok", by_name=True)), Fetched)
 
 
-def test_a_socks_proxy_is_refused_in_one_line(monkeypatch):
-    """A SOCKS proxy would open connections that byod cannot bound; it is refused by name."""
+class SocksServer(socketserver.ThreadingTCPServer):
+    """A SOCKS5 proxy (https://www.rfc-editor.org/rfc/rfc1928) that answers every request through it with a picture."""
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), SocksRequest)
+        self.asked = []
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.shutdown()
+        self.server_close()
+
+
+class SocksRequest(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.rfile.read(self.rfile.read(2)[1])
+        self.wfile.write(b"\x05\x00")
+        kind = self.rfile.read(4)[3]
+        size = self.rfile.read(1)[0] if kind == 3 else {1: 4, 4: 16}[kind]
+        host = self.rfile.read(size)
+        self.server.asked.append((kind, host.decode() if kind == 3 else socket.inet_ntoa(host)))
+        self.rfile.read(2)
+        self.wfile.write(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
+        while True:
+            line = self.rfile.readline()
+            if not line:
+                return
+            if line == b"\r\n":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\npicture")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "kind", "host"), [("socks5", 1, "93.184.216.34"), ("socks5h", 3, "public.test")]
+)
+def test_a_socks_proxy_is_used(monkeypatch, scheme, kind, host):
+    """Pictures come through a SOCKS proxy; with socks5h it is given the name, and names are not looked up here."""
+    names = {} if scheme == "socks5h" else {"public.test": ["93.184.216.34"]}
+    monkeypatch.setattr("socket.getaddrinfo", resolving(names))
+    with SocksServer() as server:
+        monkeypatch.setenv("http_proxy", f"{scheme}://127.0.0.1:{server.server_address[1]}")
+        found = fetch_one("http://public.test/x.jpg")
+    assert isinstance(found, Fetched), found
+    assert set(server.asked) == {(kind, host)}
+
+
+INSIDE = [
+    "127.0.0.1",
+    "2130706433",
+    "0x7f.1",
+    "10.1.2.3",
+    "[::1]",
+    "[::ffff:10.0.0.1]",
+    "169.254.169.254",
+    "localhost.",
+    "a.internal",
+]
+
+
+@pytest.mark.parametrize("host", INSIDE)
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+def test_where_the_proxy_resolves_names_literal_addresses_are_checked(monkeypatch, scheme, host):
+    """A proxy that looks names up is never asked for an address of this machine or its network, however written."""
+    monkeypatch.setattr("socket.getaddrinfo", resolving())
+    monkeypatch.setenv("BYOD_PROXY_RESOLVES", "1")
+    with SocksServer() as server:
+        monkeypatch.setenv("http_proxy", f"{scheme}://127.0.0.1:{server.server_address[1]}")
+        # the adapter alone: loopback never goes through a proxy, whatever the mode
+        monkeypatch.setattr(
+            "byod.collection.http.proxies.proxies_for",
+            lambda url: {"http": f"{scheme}://127.0.0.1:{server.server_address[1]}"},
+        )
+        assert fetch_one(f"http://{host}:81/x.jpg").reason is Reason.PRIVATE_ADDRESS
+    assert not server.asked
+
+
+def test_a_proxy_that_resolves_names_is_given_them(monkeypatch):
+    """With BYOD_PROXY_RESOLVES=1 a name that cannot be looked up here is left to the proxy."""
+    monkeypatch.setattr("socket.getaddrinfo", resolving())
+    asked = []
+    with proxy_server(asked) as port:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+        assert fetch_one("http://known.only-there.test/x.jpg").reason is Reason.DNS
+        monkeypatch.setenv("BYOD_PROXY_RESOLVES", "1")
+        assert isinstance(fetch_one("http://known.only-there.test/x.jpg"), Fetched)
+
+
+def test_a_proxy_of_no_kind_is_refused_in_one_line(monkeypatch):
+    """A SOCKS version that there is not is refused by name."""
     monkeypatch.setattr("socket.getaddrinfo", resolving({"public.test": ["93.184.216.34"]}))
-    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:1080")
-    with pytest.raises(ByodError, match="SOCKS"):
+    monkeypatch.setenv("http_proxy", "socks9://127.0.0.1:1080")
+    with pytest.raises(ByodError, match="socks9"):
         fetch_one("http://public.test/x.jpg")

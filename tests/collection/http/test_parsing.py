@@ -1,5 +1,6 @@
 """Reading what servers say."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byod.collection.http import parsing
-from byod.collection.http.parsing import retry_after
+from byod.collection.http.parsing import rest_asked, retry_after
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,10 @@ from byod.collection.http.parsing import retry_after
         ("", None),
         ("soon", None),
         ("-5", None),
-        ("1.5", None),
+        ("1.5", 1.5),
+        ("2s", 2),
+        ("8.0", 8),
+        ("1.5.2", None),
         ("9" * 5000, None),
         ("١٢", None),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
@@ -39,11 +43,44 @@ def test_retry_after_as_a_date():
     assert 85 < retry_after(format_datetime(later, usegmt=True)) <= 90
 
 
+def date(seconds):
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "1.5"}, 1.5),
+        ({"retry-after": date(3603), "DATE": date(3600)}, 3),
+        ({"Retry-After": date(-3590), "Date": date(-3600)}, 10),
+        ({"X-RateLimit-Reset": "43"}, 43),
+        ({"RateLimit-Reset": "8", "X-RateLimit-Reset": "900"}, 8),
+        ({"Retry-After": "2", "RateLimit-Reset": "8"}, 2),
+        ({"X-RateLimit-Reset": str(int(time.time()) + 3608), "Date": date(3600)}, 8),
+        ({"X-RateLimit-Reset": str((int(time.time()) + 8) * 1000), "Date": date(0)}, 8),
+        ({"X-RateLimit-Reset": "1000000001"}, 0),
+        ({"RateLimit": "limit=10, remaining=0, reset=9"}, 9),
+        ({"RateLimit": '"default";r=0;t=9'}, 9),
+        ({"X-RateLimit-Reset": "soon"}, None),
+        ({"Date": date(0)}, None),
+        ({}, None),
+    ],
+)
+def test_a_rest_is_told_by_the_servers_own_clock(headers, seconds):
+    """Every form in which servers ask for rest is read; a time of day counts from the server's own Date."""
+    found = rest_asked(headers)
+    assert found == seconds if seconds is None else found == pytest.approx(seconds, abs=1.1)
+
+
 @given(st.text(max_size=60))
 def test_any_retry_after_is_read_without_trouble(value):
     """Whatever a server sends, the wait is none or not negative."""
-    wait = retry_after(value)
-    assert wait is None or wait >= 0
+    for wait in (
+        retry_after(value),
+        retry_after("Wed, 21 Oct 2015 07:28:00 GMT", value),
+        rest_asked({"X-RateLimit-Reset": value, "Date": value}),
+    ):
+        assert wait is None or wait >= 0
 
 
 @pytest.mark.parametrize(

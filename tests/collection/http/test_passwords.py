@@ -6,7 +6,7 @@ import pytest
 from loopback_server import Answer, LoopbackServer
 
 from byod.collection.download import Limits, download
-from byod.collection.http.exchange import _led_to, clean
+from byod.collection.http.exchange import _with_login, clean
 from byod.schema.config import Settings
 from byod.schema.reasons import Reason
 from byod.schema.records import Miss
@@ -113,7 +113,7 @@ def test_another_server_is_told_no_password(server, named):
 )
 def test_the_same_server_is_the_same_scheme_host_and_port(asked, answer, kept):
     """A password goes along to the same scheme, host and port alone."""
-    assert ("bob:pw@" in _led_to(asked, answer)) is kept
+    assert ("bob:pw@" in _with_login(asked, answer)) is kept
 
 
 def test_no_message_holds_a_secret(server):
