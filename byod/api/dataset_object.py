@@ -102,6 +102,11 @@ class Dataset:
         return dataset_statistics.rejected_counts(self.status(progress=False))
 
     @property
+    def failed(self) -> tuple[FailedAddress, ...]:
+        """The addresses that gave no picture: where each was offered, and why it failed."""
+        return failed_addresses.failed(self.folder)
+
+    @property
     def reports(self) -> int:
         """How many reports of a served model wait here; `byod.add(reports=True)` takes them up."""
         return feedback_inbox.count(self.folder)
@@ -127,10 +132,6 @@ class Dataset:
         """
         with following(self._follow_links), progress_display(progress) as display:
             return datasets.status(self.folder, say=display.say)
-
-    def failed(self) -> tuple[FailedAddress, ...]:
-        """The addresses that gave no picture: where each was offered, and why it failed."""
-        return failed_addresses.failed(self.folder)
 
     def check(
         self,
