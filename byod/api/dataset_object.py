@@ -118,8 +118,8 @@ class Dataset:
 
         try:
             return [Run(folder) for folder in find_runs(str(self.folder), dataset_list.ROOT)]
-        except ModelError:
-            return []  # nothing was trained yet
+        except ModelError:  # nothing was trained yet
+            return []
 
     def status(self, *, progress: bool = True) -> Snapshot:
         """The dataset as it stands: its samples, their origins and splits, conflicts, and what each query brought.
@@ -184,8 +184,7 @@ class Dataset:
             {'circle': 20, 'square': 20}
         """
         with following(self._follow_links), progress_display(progress) as display:
-            done = datasets.split(self.folder, say=display.say)
-            datasets.say_split(done, display.say)
+            datasets.say_split(done := datasets.split(self.folder, say=display.say), display.say)
             return done
 
     def leak(self, *, options: Mapping[str, object] | None = None, progress: bool = True) -> Leakage:
