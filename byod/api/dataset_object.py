@@ -102,6 +102,11 @@ class Dataset:
         return dataset_statistics.rejected_counts(self.status(progress=False))
 
     @property
+    def failed(self) -> tuple[FailedAddress, ...]:
+        """The addresses that gave no picture: where each was offered, and why it failed."""
+        return failed_addresses.failed(self.folder)
+
+    @property
     def reports(self) -> int:
         """The number of reports of a served model that wait here; `byod.add(reports=True)` takes them up."""
         return feedback_inbox.count(self.folder)
@@ -113,8 +118,8 @@ class Dataset:
 
         try:
             return [Run(folder) for folder in find_runs(str(self.folder), dataset_list.ROOT)]
-        except ModelError:
-            return []  # nothing was trained yet
+        except ModelError:  # nothing was trained yet
+            return []
 
     def status(self, *, progress: bool = True) -> Snapshot:
         """The dataset as it stands: its samples, their origins and splits, conflicts, and what each query brought.
@@ -127,10 +132,6 @@ class Dataset:
         """
         with following(self._follow_links), progress_display(progress) as display:
             return datasets.status(self.folder, say=display.say)
-
-    def failed(self) -> tuple[FailedAddress, ...]:
-        """The addresses that gave no picture: where each was offered, and why it failed."""
-        return failed_addresses.failed(self.folder)
 
     def check(
         self,
@@ -183,8 +184,7 @@ class Dataset:
             {'circle': 20, 'square': 20}
         """
         with following(self._follow_links), progress_display(progress) as display:
-            done = datasets.split(self.folder, say=display.say)
-            datasets.say_split(done, display.say)
+            datasets.say_split(done := datasets.split(self.folder, say=display.say), display.say)
             return done
 
     def leak(self, *, options: Mapping[str, object] | None = None, progress: bool = True) -> Leakage:

@@ -45,7 +45,7 @@ def status(
         raise UsageError("--csv goes with --failed, and without --json")
     dataset = byod.Dataset(named, follow_links=follow_links)
     if failed:
-        tables.failed(dataset.failed(), as_json=as_json, as_csv=as_csv)
+        tables.failed(dataset.failed, as_json=as_json, as_csv=as_csv)
         return
     snapshot, reports = dataset.status(), dataset.reports
     if as_json:
