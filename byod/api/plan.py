@@ -208,8 +208,8 @@ def retried(names: str | Iterable[str]) -> tuple[Reason, ...]:
     Raises:
         UsageError: one is no reason why an address gave no bytes.
     """
-    possible = [reason for reason in Reason if reason.traits.when is When.FETCHED]
-    possible += [Reason.BAD_ADDRESS, Reason.PRIVATE_ADDRESS, Reason.ROBOTS]
+    unfetched = (When.OFFERED, When.FETCHED)
+    possible = [r for r in Reason if r.traits.when in unfetched and not r.traits.by_recipe]
     wanted = several(names)
     for name in wanted:
         if name not in possible:

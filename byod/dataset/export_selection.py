@@ -15,7 +15,7 @@ from byod.images.picture_types import TYPES
 from byod.report import dataset_statistics
 from byod.report.attribution import Credit, credit
 from byod.schema.errors import DatasetError, PictureError
-from byod.schema.recipe import safe_folder
+from byod.schema.folder_names import safe_folder
 from byod.schema.records import Record, Sample, Snapshot, Split
 
 _ORIENTATION = 274

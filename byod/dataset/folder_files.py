@@ -16,7 +16,8 @@ from pathlib import Path
 from byod.dataset.own_places import IMAGES, REJECTED
 from byod.schema import places
 from byod.schema.errors import DatasetError
-from byod.schema.recipe import Recipe, safe_folder
+from byod.schema.folder_names import safe_folder
+from byod.schema.recipe import Recipe
 from byod.schema.records import Record
 
 _IGNORED = {"thumbs.db", "desktop.ini"}

@@ -29,9 +29,10 @@ from byod.dataset.own_places import IMAGES, REJECTED
 from byod.images import decode
 from byod.images.decode import ANY_PICTURE
 from byod.schema.errors import DatasetError, PictureError
+from byod.schema.folder_names import safe_folder
 from byod.schema.names import PassedOver, is_utf8
 from byod.schema.reasons import Reason
-from byod.schema.recipe import ClassRecipe, name_for_folder, safe_folder
+from byod.schema.recipe import ClassRecipe, name_for_folder
 from byod.schema.records import Placement, Record, Sample, Status, Verdict
 
 

@@ -91,8 +91,9 @@ class Traits:
     the host and not only against the address. `statuses` are the HTTP answers that are read so (5xx apart), `answer` is
     what byod's own server says to a picture refused so. `unreadable` means that there was an answer, which
     cannot be read: of a robots.txt that is not the last word. `compared` means that a picture rejected so was compared
-    with all others all the same, `other_size` that another address of the picture, in another size, may give it;
-    `own_section` that the page of a check shows such pictures in a section of their own.
+    with all others all the same, `other_size` that another address of the picture, in another size, may give it,
+    `by_recipe` that the recipe refuses it whatever its host answers, `own_section` that the page of a check shows such
+    pictures in a section of their own.
     """
 
     when: When
@@ -105,16 +106,21 @@ class Traits:
     unreadable: bool = False
     compared: bool = False
     other_size: bool = False
+    by_recipe: bool = False
     own_section: bool = False
 
 
 TRAITS: dict[Reason, Traits] = {
     Reason.LICENCE_UNKNOWN: Traits(
-        When.OFFERED, "the source states no licence, and the licence policy asks for one"
+        When.OFFERED, "the source states no licence, and the licence policy asks for one", by_recipe=True
     ),
-    Reason.LICENCE_REFUSED: Traits(When.OFFERED, "the licence policy does not accept the stated licence"),
+    Reason.LICENCE_REFUSED: Traits(
+        When.OFFERED, "the licence policy does not accept the stated licence", by_recipe=True
+    ),
     Reason.EXCLUDED_HOST: Traits(
-        When.OFFERED, "the site, or the page it is shown on, is excluded (stock sites carry watermarks)"
+        When.OFFERED,
+        "the site, or the page it is shown on, is excluded (stock sites carry watermarks)",
+        by_recipe=True,
     ),
     Reason.BAD_ADDRESS: Traits(When.OFFERED, "the address is not a web address"),
     Reason.PRIVATE_ADDRESS: Traits(When.OFFERED, "the address leads into a private network"),

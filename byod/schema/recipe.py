@@ -11,7 +11,7 @@ import hashlib
 import re
 import tomllib
 import unicodedata
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from byod.schema import defaults, file_formats, files, names
 from byod.schema.errors import RecipeError, UsageError
+from byod.schema.folder_names import fit, folded, safe_folder, unused
 from byod.schema.keypoints import KeypointSet
 from byod.schema.recipe_parts import CHOSEN, LANGUAGE, ClassRecipe, SourceRecipe, Sources
 from byod.schema.records import Policy, Record, SearchOptions, Task, TaskName
@@ -33,19 +34,6 @@ Made by byod and meant to be edited: `byod collect --recipe FOLDER` runs it agai
 A table [classes.FOLDER] per class: `name` is what people see, `queries` what the sources are asked."""
 _NEAR = 0.85
 """How like a known key an unknown one is to be a slip: 0.86 for `licence`, 0.94 for `per_clas`."""
-_WINDOWS_DEVICES = {
-    "con",
-    "prn",
-    "aux",
-    "nul",
-    "conin$",
-    "conout$",
-    *(f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³"),
-}
-"""Names that Windows keeps for itself, with any ending and blanks before it.
-
-Source: https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
-"""
 
 
 class Recipe(Record):
@@ -190,11 +178,11 @@ def with_classes(recipe: Recipe, wanted: Iterable[str]) -> tuple[Recipe, dict[st
     for folder, entry in recipe.classes.items():
         for name in (tidy(entry.name), folder):
             folders.setdefault(name, folder)
-    classes, used = dict(recipe.classes), {_folded(folder) for folder in recipe.classes}
+    classes, used = dict(recipe.classes), {folded(folder) for folder in recipe.classes}
     for name in map(check_class_name, wanted):
         if name not in folders:
-            folder = _unused(_fit(name), used)
-            used.add(_folded(folder))
+            folder = unused(fit(name), used)
+            used.add(folded(folder))
             classes[folder] = ClassRecipe(name=name)
             folders |= {name: folder}
             folders.setdefault(folder, folder)
@@ -227,34 +215,6 @@ def _no_class_name(name: str) -> str | None:
     if not name or name == "__reject__" or "/" in name:
         return "give a word or two without '/'"
     return None
-
-
-def safe_folder(name: str, taken: Iterable[str] = ()) -> str:
-    """A folder name for the class: NFC, fit for Linux, macOS and Windows, and unique among `taken` ignoring case."""
-    return _unused(_fit(name), {_folded(other) for other in taken})
-
-
-def _folded(folder: str) -> str:
-    return unicodedata.normalize("NFC", folder).casefold()
-
-
-def _fit(name: str) -> str:
-    seen = names.visible(unicodedata.normalize("NFC", name), "_")
-    cleaned = re.sub(r'[<>:"/\\|?*]', "_", seen).strip().rstrip(". ")
-    while len(cleaned.encode()) > 120:
-        cleaned = names.visible(cleaned[:-1], "").rstrip(". ")  # an emoji may have been cut in two
-    if not cleaned:
-        cleaned = "class"
-    if cleaned.startswith(".") or cleaned.split(".")[0].rstrip().casefold() in _WINDOWS_DEVICES:
-        cleaned = f"_{cleaned}"
-    return cleaned
-
-
-def _unused(cleaned: str, used: Container[str]) -> str:
-    folder, number = cleaned, 2
-    while folder.casefold() in used:
-        folder, number = f"{cleaned}-{number}", number + 1
-    return folder
 
 
 def name_for_folder(folder: str, recipe: Recipe) -> str:

@@ -7,7 +7,7 @@ import pytest
 from byod.collection import search as searching
 from byod.collection.search import CandidateSearch
 from byod.schema.errors import NoAnswer, RateLimited
-from byod.schema.records import SearchOptions
+from byod.schema.records import Query, SearchOptions
 
 
 class Memory:
@@ -21,8 +21,12 @@ def made(sources, monkeypatch, queries=None, **more):
     """A search over sources that are functions of a query."""
     monkeypatch.setattr(searching.sources, "get", lambda name: sources[name])
     options = {"known": {}, "language_codes": (), "ended": lambda *row: None, **more}
+    asked = queries or {"a": ("a",), "b": ("b",)}
     return CandidateSearch(
-        queries or {"a": ("a",), "b": ("b",)}, list(sources), SearchOptions(), Memory(), **options
+        {label: [Query(label=label, terms=terms) for terms in words] for label, words in asked.items()},
+        dict.fromkeys(sources, SearchOptions()),
+        Memory(),
+        **options,
     )
 
 

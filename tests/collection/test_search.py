@@ -49,7 +49,8 @@ def offers(web, meaning, *sources, name="boot", wanted=9, languages=("en",), **r
         ended=lambda *_: None,
         own_queries={source: made.of_source(source).query for source in made.sources},
     )
-    drawn = [candidate for candidate, _ in search.draw({"boot": wanted})]
+    rounds = [each for batch in search.draw({"boot": wanted}) for each in batch]
+    drawn = [candidate for candidate, _, _ in sorted(rounds, key=lambda each: each[2])]
     found = defaultdict(list)
     for candidate in drawn:
         found[candidate.source].append((candidate.terms, candidate.widened))

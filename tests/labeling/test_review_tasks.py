@@ -13,6 +13,7 @@ from byod.labeling import annotations as answers
 from byod.labeling import keypoint_annotations, projects, push
 from byod.labeling.annotations import Annotation, Decision
 from byod.labeling.keypoint_annotations import ReviewedKeypoint
+from byod.schema import folder_names
 from byod.schema import recipe as recipes
 from byod.schema import review_tasks as reviews
 from byod.schema.keypoints import Instance, Keypoint, Keypoints, KeypointSet
@@ -209,7 +210,7 @@ def test_any_name_that_can_name_a_class_survives_the_page(tmp_path_factory, name
         except recipes.UsageError:
             continue
         if not any(ord(c) in range(0xD800, 0xE000) or ord(c) in (0xFFFE, 0xFFFF) for c in checked):
-            classes[recipes.safe_folder(checked, classes)] = ClassRecipe(name=checked)
+            classes[folder_names.safe_folder(checked, classes)] = ClassRecipe(name=checked)
     with Dataset.create(tmp_path_factory.mktemp("d"), Recipe(classes=classes), TASKS) as dataset:
         found = choices(projects.config(dataset, Purpose.LABELS))
     assert [alias for _, alias in found[:-1]] == list(classes)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from byod.schema import recipe as recipes
 from byod.schema.errors import RecipeError, UsageError
+from byod.schema.folder_names import safe_folder
 from byod.schema.names import hidden
-from byod.schema.recipe import Recipe, dataset_name, safe_folder
+from byod.schema.recipe import Recipe, dataset_name
 
 names = st.text(min_size=1, max_size=60)
 

@@ -24,7 +24,8 @@ from byod.labeling import predictions, projects
 from byod.labeling.client import LabelStudio
 from byod.labeling.projects import REJECT, Purpose
 from byod.schema.errors import DatasetError, ModelError, ReviewError, UsageError
-from byod.schema.recipe import Recipe, safe_folder
+from byod.schema.folder_names import safe_folder
+from byod.schema.recipe import Recipe
 from byod.schema.records import Split
 from byod.tasks import TASKS
 from byod.tasks.classify.predict import Predictor

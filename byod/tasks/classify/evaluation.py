@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from byod.collection.sources import folder as class_folders
-from byod.schema import recipe
+from byod.schema import folder_names
 from byod.schema.errors import UsageError
 from byod.schema.model_card import Metrics, ModelCard
 from byod.schema.records import Example, Split
@@ -63,7 +63,9 @@ def pictures_in(place: Path) -> ClassSet:
 
 def known_to(card: ModelCard, labelled: ClassSet) -> tuple[ClassSet, dict[str, Any]]:
     """The pictures whose folders are classes of the model, by name or as a safe folder name; others are `unknown`."""
-    named = {name: name for name in card.classes} | {recipe.safe_folder(name): name for name in card.classes}
+    named = {name: name for name in card.classes} | {
+        folder_names.safe_folder(name): name for name in card.classes
+    }
     unknown = Counter(e.label for e in labelled.examples if e.label not in named)
     kept = tuple(
         example.model_copy(update={"label": named[example.label]})

@@ -82,7 +82,7 @@ def test_folders_go_by_the_safe_name_too(tmp_path):
     run = tmp_path / "runs" / "one"
     training.train(examples, ("Café: rot", "green"), Colour(), {}, folder=run)
     coloured(tmp_path / "theirs", per_class=5, seed=9)
-    from byod.schema.recipe import safe_folder
+    from byod.schema.folder_names import safe_folder
 
     (tmp_path / "theirs" / "red").rename(tmp_path / "theirs" / safe_folder("Café: rot"))
     found, _ = evaluate(run, tmp_path / "theirs")
