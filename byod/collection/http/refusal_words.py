@@ -23,11 +23,14 @@ _KEYS = (
     "reason",
 )
 _TOO_OFTEN = re.compile(r"too many requests|rate.?limit|slow down|quota exceeded", re.IGNORECASE)
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _LEAST = 12
 
 
 def sentence(content: bytes, reason: str = "") -> str:
     """The sentence in the body of an error, in one line; empty where it says no more than the status does."""
+    if _NO_TEXT.search(content[:4096]):
+        return ""  # a picture, or what nobody unpacked
     text = content[:65536].decode("utf-8", errors="replace").strip()
     if text[:1] in ("{", "["):
         words = _in_json(text)

@@ -1,8 +1,12 @@
 """A server's own words for a refusal."""
 
+import gzip
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from byod.collection.http.refusal_words import LONGEST, says_too_often, sentence
 
@@ -30,6 +34,15 @@ from byod.collection.http.refusal_words import LONGEST, says_too_often, sentence
 def test_the_sentence_of_an_error_page_is_found(body, words):
     """Text, HTML and JSON give their sentence; a page that says no more than its status gives none."""
     assert sentence(body, "Forbidden") == words
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
+def test_a_picture_says_nothing(kind):
+    """Some servers answer an error with a picture of it: none of its bytes is shown as words."""
+    content = io.BytesIO()
+    Image.effect_noise((64, 64), 80).save(content, kind)
+    assert sentence(content.getvalue()) == ""
+    assert sentence(gzip.compress(b"Please set a user-agent.")) == ""
 
 
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=300).map(str.encode)))
