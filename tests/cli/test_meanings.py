@@ -348,6 +348,7 @@ def test_a_person_at_a_terminal_is_asked(tmp_path, web):
         "Q44602": {"labels": {"en": "magpie", "fr": "pie"}},
         "Q15807": {"labels": {"en": "foot", "es": "pie"}},
     }
+    web.offer("foot", Work(url="https://pictures.example/foot.jpg", width=320, height=240))
     ours, theirs = pty.openpty()
     os.write(ours, b"7\n2\n")
     done = subprocess.run(

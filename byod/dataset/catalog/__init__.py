@@ -98,7 +98,9 @@ class Catalog:
 
     def blank(self) -> bool:
         """True if it knows of no picture, candidate or verdict: just made, or its content was lost."""
-        rows = " UNION ALL ".join(f"SELECT 1 FROM {table}" for table in ("samples", "candidates", "verdicts"))
+        rows = " UNION ALL ".join(
+            f"SELECT 1 FROM {table}" for table in ("samples", "candidates", "verdicts", "drawing")
+        )
         return self._connection.execute(f"SELECT 1 FROM ({rows}) LIMIT 1").fetchone() is None
 
     def check_values(self) -> None:
