@@ -18,8 +18,10 @@ import secrets
 import shutil
 import stat
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -224,11 +226,15 @@ class Folder:
 
     def flush(self, names: Iterable[str]) -> None:
         """See that files are on the disk, with their names; several at a time, which is many times as fast."""
-        named = list(names)
+        within: defaultdict[str, list[str]] = defaultdict(list)
+        for name in names:
+            within[os.path.dirname(name)].append(name)
         with ThreadPoolExecutor(_FLUSHING) as threads:
-            for _ in threads.map(self._flush_file, named):
-                pass
-        self.flush_names(os.path.dirname(name) for name in named)
+            for found in within.values():
+                with self._at(found[0]) as (_, handle):  # their folder is opened once for all of them
+                    for _ in threads.map(partial(self._flush_file, handle=handle), found):
+                        pass
+        self.flush_names(within)
 
     def flush_names(self, folders: Iterable[str]) -> None:
         """See that the names in folders are on the disk, and those of the folders themselves."""
@@ -248,9 +254,14 @@ class Folder:
                 with self._at(name) as (leaf, handle):
                     flushing.flush_at(leaf, _FOLDER | _NO_LINK, handle)
 
-    def _flush_file(self, name: str) -> None:
-        with self._at(name) as (leaf, handle):
-            flushing.flush_at(leaf, _FLUSHABLE, handle)
+    def _flush_file(self, name: str, *, handle: int | None) -> None:
+        if handle is None:
+            with self._at(name) as (place, _):
+                flushing.flush_at(place, _FLUSHABLE, None)
+            return
+        parts = parts_of(self.path, name)
+        with _naming(self.path.joinpath(*parts)):
+            flushing.flush_at(parts[-1], _FLUSHABLE, handle)
 
     @contextlib.contextmanager
     def _at(self, name: str, *, leaf_may_be_link: bool = False) -> Iterator[Place]:
