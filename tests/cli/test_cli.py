@@ -91,6 +91,7 @@ def test_bad_input_gets_one_line_and_an_exit_code(tmp_path, monkeypatch, argumen
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_two_words_become_a_dataset_over_three_sources(tmp_path, web):
     """`byod collect A B` fills ./datasets/A-B from all default sources, and reports in the promised JSON."""
     settings = {**web.environment(), "BYOD_CONTACT": "me@example.org"}

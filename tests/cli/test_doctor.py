@@ -68,6 +68,7 @@ def test_torch_and_torchvision_that_fit_are_no_fault(tmp_path):
     assert not [line for line in lines if line["level"] == "fault" and "torchvision" in line["what"]]
 
 
+@pytest.mark.slow
 def test_what_a_cut_off_run_left_is_named(tmp_path):
     """Fetched pictures that wait, and a training that was cut off, are named with the way to go on."""
     with Dataset.create(tmp_path / "datasets" / "d", Recipe().with_class("cat"), TASKS) as dataset:

@@ -95,6 +95,7 @@ def test_the_meaning_is_said_searched_written_and_marked(tmp_path, web, monkeypa
         }
 
 
+@pytest.mark.slow
 def test_a_recipe_needs_no_second_reading(tmp_path, web):
     """Run again, a recipe searches by the meaning it holds, whatever the machine speaks, and asks Wikidata nothing."""
     collect(tmp_path, "Boot", "--words-in", "de", "--languages", "none")

@@ -180,6 +180,7 @@ def test_nothing_to_do_is_done_at_once():
     assert not threads()
 
 
+@pytest.mark.slow
 def test_results_come_in_order_of_completion(site):
     """A slow address does not hold back the quick ones behind it."""
     with HostileServer() as slow:
@@ -238,6 +239,7 @@ def test_a_crawl_delay_is_honoured(site):
     assert all(at - began > 0.2 * number - 0.01 for number, at in enumerate(starts))
 
 
+@pytest.mark.slow
 def test_retry_after_parks_the_host_and_not_the_thread(site):
     """With a single worker, a host that asks for a second of rest is left alone while another one is served."""
     busy = []
@@ -303,6 +305,7 @@ def test_a_limited_host_gives_all_its_pictures_in_one_run(site, refusal):
     assert site.pages.refused <= 6
 
 
+@pytest.mark.slow
 def test_an_address_that_alone_is_refused_does_not_hold_up_its_host(site):
     """Some hosts answer 429 for sizes that are closed: that address ends so, all others are fetched."""
     site.page("/closed.jpg", status=429, body=b"")
@@ -336,6 +339,7 @@ def test_only_what_may_pass_is_tried_again(site, status, times):
     assert site.asked("/x.jpg") == times
 
 
+@pytest.mark.slow
 def test_a_dead_host_is_given_up():
     """After six failures in a row the rest of a host's addresses end at once, as transient misses."""
     with HostileServer() as server:
@@ -582,6 +586,7 @@ def test_ctrl_c_ends_at_once(site):
         process.wait()
 
 
+@pytest.mark.slow
 def test_what_inspect_raises_reaches_the_caller(site):
     """An exception of `inspect` ends the download and is raised where the results are taken."""
 
@@ -631,6 +636,7 @@ def test_large_bodies_share_a_budget(site):
     assert [len(body) for _, body in outcomes] == [len(large)] * 6
 
 
+@pytest.mark.slow
 def test_the_deadline_spans_redirects_and_each_try_starts_anew(site):
     """All hops of a request share one deadline."""
     site.pause = 0.4
@@ -755,6 +761,7 @@ def test_other_forms_of_addresses_are_understood(url, sent):
     assert canonical(url) == sent
 
 
+@pytest.mark.slow
 @given(st.from_regex(_PLAIN, fullmatch=True))
 @settings(max_examples=100)
 def test_plain_addresses_are_sent_as_requests_would_send_them(url):

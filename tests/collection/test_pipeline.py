@@ -104,6 +104,7 @@ def test_all_that_was_planted_is_found_and_no_clean_picture_is_lost(tmp_path, pl
     assert misses[Reason.SERVER_ERROR] == len(planted.of(Kind.SERVER_ERROR))
 
 
+@pytest.mark.slow
 def test_a_class_ends_with_just_as_many_as_asked_and_is_topped_up_without_fetching_twice(
     tmp_path, planted, monkeypatch, counted
 ):
@@ -122,6 +123,7 @@ def test_a_class_ends_with_just_as_many_as_asked_and_is_topped_up_without_fetchi
     assert {path: counted[path] for path in pictures} == {path: before[path] for path in pictures}
 
 
+@pytest.mark.slow
 def test_unknown_licences_are_refused_under_open_and_counted_under_any(tmp_path, planted, monkeypatch):
     """The policy reaches every candidate: under `commercial` no NC picture is fetched."""
     with serve_fake_source(planted) as here:

@@ -431,6 +431,7 @@ def test_only_real_near_duplicates_fall_among_real_photos(real_pictures):
     assert max(len(group.members) for group in deduplicated.groups) <= 8
 
 
+@pytest.mark.slow
 def test_planted_copies_of_real_photos_are_all_found(real_pictures):
     """Every recompressed and resized copy among real photos is dropped; mirrored and framed ones are grouped."""
     files = sorted((real_pictures / "vegetables").glob("*/*"))[::4]

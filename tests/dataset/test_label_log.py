@@ -69,6 +69,7 @@ def test_a_torn_or_zeroed_end_is_cut_off(tmp_path, zeros):
     assert (found, lines) == ([(n + 1, v) for n, v in enumerate(verdicts(4))], ())
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=6))
 def test_any_note_comes_back(tmp_path_factory, notes):

@@ -59,6 +59,7 @@ def newer(card, fields, seed):
     return made
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(CARDS), st.dictionaries(st.text(max_size=6), JSON, max_size=5), st.integers(0, 999))
 def test_a_card_keeps_the_fields_of_a_newer_byod(tmp_path_factory, file, fields, seed):

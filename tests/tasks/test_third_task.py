@@ -49,6 +49,7 @@ def quiet(*_):
     """Nothing to say."""
 
 
+@pytest.mark.slow
 def test_a_third_task_goes_the_whole_road(third_task, measured, tmp_path):
     """Pictures with numbers come in, are learned, reported, predicted and exported; a moved picture keeps its own."""
     folder = tmp_path / "set"

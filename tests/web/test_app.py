@@ -84,6 +84,7 @@ def test_all_picture_types_are_taken(place, kind):
     )
 
 
+@pytest.mark.slow
 def test_it_says_when_it_is_unsure(made):
     """An answer below the threshold is marked, one above is not; the threshold stands in what the page is told."""
     between = np.linspace((170, 70, 60), (70, 160, 70), 12).astype(int)
@@ -328,6 +329,7 @@ def test_every_head_of_a_picture_is_answered(cats):
         assert post(at, content=jpeg(np.full((200, 100, 3), 80, np.uint8))).json["heads"] == []
 
 
+@pytest.mark.slow
 def test_corrected_points_come_in_for_the_next_round(cats):
     """What the page sends back about a cat, its points moved, is in the dataset after `byod add --reports`."""
     image, (marked,) = scene([(150, 140, 50, 0.1)])
@@ -472,6 +474,7 @@ def started(run, *more, folder):
     raise AssertionError(process.communicate()[1])
 
 
+@pytest.mark.slow
 def test_byod_serve_lasts_until_ctrl_c(copied, tmp_path):
     """The command says where its page is, answers there, and ends at once and cleanly while pictures are sent."""
     process, said = started(copied / "runs" / "20260101-000000-colour", "--allow-reports", folder=tmp_path)

@@ -367,6 +367,7 @@ class Impatient(Connection):
     stall_seconds = 0.7
 
 
+@pytest.mark.slow
 def test_slow_clients_are_left_and_hold_up_nobody(run):
     """Thirty that never end their request do not delay others; each is told, or left, after its time."""
     with served(run, connection=Impatient, limits=UploadLimits(send_seconds=1.0)) as at:
@@ -398,6 +399,7 @@ def _rest(client):
         return received
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_is_left(run):
     """Who asks on and on and reads nothing loses the connection; its answers do not pile up."""
     with served(run, connection=Impatient) as at:
@@ -471,6 +473,7 @@ def _first(futures, number):
     raise AssertionError("they are not answered")
 
 
+@pytest.mark.slow
 def test_an_answer_has_a_deadline(run):
     """Work that takes too long is answered with 503, work in line is dropped, and the server goes on afterwards."""
     held = Held(run)

@@ -239,6 +239,7 @@ def test_what_is_not_done_in_time_is_left_for_the_next_request(client, run, monk
     assert all(asked(client, ids))
 
 
+@pytest.mark.slow
 def test_what_cannot_help_is_refused_in_one_line(run, tmp_path):
     """A run for points, a folder without a catalog, a port that is taken."""
     cats = tmp_path / "cats"

@@ -388,6 +388,7 @@ def test_bad_certificates_are_refused(authority):
                 client.get(f"https://bad.hostile.test:{port}/x", timeout=60, verify=False)
 
 
+@pytest.mark.slow
 def test_a_handshake_that_hangs_ends_at_the_deadline(authority):
     """A server that never answers the TLS hello, or drips its answer, ends at the deadline."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -194,6 +194,7 @@ def test_epochs_are_logged_as_they_come(examples, run):
     assert epochs[1]["train_loss"] < epochs[0]["train_loss"]
 
 
+@pytest.mark.slow
 def test_a_killed_training_leaves_no_run(tmp_path):
     """kill -9 in the middle leaves no folder that looks complete, and the same name can be trained again."""
     script = tmp_path / "train.py"

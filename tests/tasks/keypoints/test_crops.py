@@ -43,6 +43,7 @@ def test_to_unit_and_to_picture_invert_each_other(frame, px):
     assert np.allclose(back, px, atol=1e-6)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(frames)
 def test_a_frame_keeps_lengths_and_its_middle(frame):
