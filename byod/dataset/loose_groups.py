@@ -11,10 +11,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from byod.images.neighbors.fingerprints import Fingerprints, Near
 from byod.images.neighbors.index import LOOSE
-from byod.schema.records import Fingerprint, Record, Sample, Sha256
+from byod.schema.records import Record, Sample, Sha256
 
 SHARE = 0.2
 """A group of more than this share of a class is none of copies of one picture."""
@@ -71,45 +71,24 @@ def _room(size: int) -> int:
 
 def _pieces(found: Sequence[Sample], room: int) -> dict[Sha256, str]:
     """In the order they came, each joins the nearest first one of a piece that has room, or is the first of another."""
-    hashes = _Hashes([sample.fingerprint for sample in found])
-    firsts: list[int] = []
-    held: list[int] = []
+    firsts = Fingerprints()
+    held: Counter[str] = Counter()
     keys: dict[Sha256, str] = {}
-    for number, sample in enumerate(found):
-        joined = hashes.nearest(number, firsts, held, room)
-        if joined is None:
-            joined = len(firsts)
-            firsts.append(number)
-            held.append(0)
-        held[joined] += 1
-        keys[sample.sha256] = found[firsts[joined]].sha256
+    for sample in found:
+        key = _nearest(firsts.near(sample.fingerprint, LOOSE), held, room)
+        if key is None:
+            key = sample.sha256
+            firsts.add(key, sample.fingerprint)
+        held[key] += 1
+        keys[sample.sha256] = key
     return keys
 
 
-class _Hashes:
-    """The hashes and colours of pictures, to be compared with one at a time; a picture without any is alike to none."""
-
-    def __init__(self, prints: Sequence[Fingerprint | None]) -> None:
-        self._known = [found is not None and not found.flat for found in prints]
-        hashes = [("0", "0") if found is None else (found.phash, found.dhash) for found in prints]
-        self._phash: NDArray[np.uint64] = np.array([int(phash, 16) for phash, _ in hashes], np.uint64)
-        self._dhash: NDArray[np.uint64] = np.array([int(dhash, 16) for _, dhash in hashes], np.uint64)
-        colours = b"".join(bytes(192) if found is None else found.rgb for found in prints)
-        self._rgb = np.frombuffer(colours, np.uint8).reshape(-1, 192).astype(np.int16)
-
-    def nearest(self, number: int, firsts: Sequence[int], held: Sequence[int], room: int) -> int | None:
-        """The piece whose first picture is nearest, of those with room; of one that is the same picture in any case."""
-        known = [piece for piece, first in enumerate(firsts) if self._known[first]]
-        if not known or not self._known[number]:
-            return None
-        others = np.array([firsts[piece] for piece in known], np.int64)
-        phash = np.bitwise_count(self._phash[others] ^ self._phash[number]).astype(np.int64)
-        dhash = np.bitwise_count(self._dhash[others] ^ self._dhash[number]).astype(np.int64)
-        colour = np.abs(self._rgb[others] - self._rgb[number]).mean(axis=1)
-        free = np.array([held[piece] < room for piece in known], bool)
-        free |= (phash + dhash == 0) & (colour <= _SAME_COLOUR)
-        free &= (phash <= LOOSE[0]) & (dhash <= LOOSE[1])
-        if not free.any():
-            return None
-        apart = np.where(free, phash + dhash + colour / 256, np.inf)
-        return known[int(np.argmin(apart))]
+def _nearest(near: Near, held: Mapping[str, int], room: int) -> str | None:
+    """The nearest piece by its first picture, of those with room; of one that is the same picture in any case."""
+    apart = near.phash + near.dhash
+    free = np.array([held[key] < room for key in near.names], bool)
+    free |= (apart == 0) & (near.colour <= _SAME_COLOUR)
+    if not free.any():
+        return None
+    return near.names[int(np.argmin(np.where(free, apart + near.colour / 256, np.inf)))]
