@@ -6,11 +6,11 @@ Nothing is tried again and nothing is remembered: what a source says now is the 
 from __future__ import annotations
 
 import os
-import queue
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, as_completed
 from urllib.request import getproxies
 
 from byod.collection import sources
@@ -72,17 +72,26 @@ class _Once(ApiClient):
 
 
 def answers(settings: Settings) -> Iterator[SourceAnswer]:
-    """Ask every source at once, and yield the answers as they come."""
+    """Ask every source at once, and yield the answers as they come.
+
+    The threads are daemons, so that a source that keeps somebody waiting does not hold up Ctrl-C. What goes wrong in
+    one is raised here, in place of an answer that would never come.
+    """
     names = [*SOURCES, "wikidata"]
-    came: queue.SimpleQueue[SourceAnswer] = queue.SimpleQueue()
+    for name in SOURCES:
+        sources.get(name)  # imported here: threads that import packages in a circle end in a deadlock
+    waiting = {Future[SourceAnswer](): name for name in names}
 
-    def ask(name: str) -> None:
-        came.put(answer(name, settings))
+    def ask(name: str, promise: Future[SourceAnswer]) -> None:
+        try:
+            promise.set_result(answer(name, settings))
+        except Exception as error:  # noqa: BLE001 - whatever it is: it is raised where the answer is waited for
+            promise.set_exception(error)
 
-    for name in names:
-        threading.Thread(target=ask, args=(name,), daemon=True).start()
-    for _ in names:
-        yield came.get()
+    for promise, name in waiting.items():
+        threading.Thread(target=ask, args=(name, promise), daemon=True).start()
+    for promise in as_completed(waiting):
+        yield promise.result()
 
 
 def answer(name: str, settings: Settings) -> SourceAnswer:

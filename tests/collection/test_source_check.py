@@ -4,6 +4,8 @@ import contextlib
 import os
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 
@@ -129,3 +131,28 @@ def test_the_surroundings_are_told_without_passwords(web, monkeypatch):
     assert "proxy.example:3128" in lines
     assert "hush" not in lines
     assert "/certificates/ours.pem" in lines
+
+
+def test_what_goes_wrong_while_asking_is_raised(web, monkeypatch):
+    """A fault of byod's own in one of the questions ends the command: its answer is not waited for without end."""
+
+    def broken(*_):
+        raise ZeroDivisionError("a fault of byod's own")
+
+    monkeypatch.setattr(source_check, "answer", broken)
+    with pytest.raises(ZeroDivisionError):
+        list(source_check.answers(settings_of(web)))
+
+
+@pytest.mark.slow
+def test_sources_that_share_a_package_are_asked_side_by_side():
+    """In a fresh process, where the sources are imported first: two of them import one package, which has a circle."""
+    with Recordings() as server:
+        asking = "from byod.schema.config import Settings\nfrom byod.collection import source_check\n"
+        asking += "print(len(list(source_check.answers(Settings.load()))))"
+        environment = os.environ | server.environment()
+        for _ in range(5):
+            done = subprocess.run(
+                [sys.executable, "-c", asking], env=environment, capture_output=True, text=True, timeout=60
+            )
+            assert done.stdout.strip() == str(len(SOURCES) + 1), done.stderr
