@@ -226,6 +226,7 @@ class Dataset:
         into: str | Path | None = None,
         links: bool = False,
         keep_metadata: bool = False,
+        originals: bool = False,
         progress: bool = True,
     ) -> Path:
         """Write the dataset, with its split, in a format other tools read, and return the folder.
@@ -238,6 +239,7 @@ class Dataset:
             into: where to; by default `exports/<dataset>-<format>`.
             links: hard links instead of copies, where a file leaves as it is.
             keep_metadata: leave everything in the files: EXIF, XMP, IPTC, comments.
+            originals: also the files for which a JPEG stands (HEIC, camera raw), whole.
             progress: show what is being done.
 
         Examples:
@@ -247,7 +249,7 @@ class Dataset:
         """
         place = folder_given(into) or Path("exports") / f"{self.folder.resolve().name}-{format}"
         with following(self._follow_links), progress_display(progress) as display:
-            how = {"links": links, "keep_metadata": keep_metadata}
+            how = {"links": links, "keep_metadata": keep_metadata, "originals": originals}
             return datasets.export(self.folder, format, place, **how, say=display.say)
 
     def train(

@@ -240,7 +240,14 @@ def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]
 
 
 def export(
-    folder: Path, format: str, into: Path, *, links: bool, keep_metadata: bool = False, say: Say
+    folder: Path,
+    format: str,
+    into: Path,
+    *,
+    links: bool,
+    keep_metadata: bool = False,
+    originals: bool = False,
+    say: Say,
 ) -> Path:
     """Write the dataset in another format, with its split."""
     with opened(folder, say) as dataset:
@@ -248,7 +255,13 @@ def export(
         say_split(done, say)
         snapshot = dataset.snapshot()
         written = exports.export(
-            snapshot, dataset.task, format, into, links=links, keep_metadata=keep_metadata
+            snapshot,
+            dataset.task,
+            format,
+            into,
+            links=links,
+            keep_metadata=keep_metadata,
+            originals=originals,
         )
         items = exports.leaving(snapshot, dataset.task)
         if told := export_selection.positions(snapshot, items):

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from byod.collection.search import CandidateSearch
+from byod.dataset import originals
 from byod.dataset.catalog.verdicts import SEARCH
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.own_places import INCOMING, REJECTED
@@ -40,7 +41,10 @@ Fetch = Callable[
 
 @dataclass(frozen=True)
 class Arrival:
-    """The outcome of one body: a picture waiting under `path`, or the reason it was refused."""
+    """The outcome of one body: a picture waiting under `path`, or the reason it was refused.
+
+    `original` is the file that it stands for, where the body itself was none that libraries for training read.
+    """
 
     sha256: str
     size: int
@@ -49,6 +53,7 @@ class Arrival:
     inspected: Inspected | None = None
     reason: Reason | None = None
     detail: str = ""
+    original: str = ""
 
 
 @dataclass
@@ -180,7 +185,8 @@ class Collection:
         # a name of its own: the same bytes may be arriving on another thread
         path = f"{INCOMING}/{next(self._arrivals)}-{sha256[:20]}{inspected.suffix}"
         mtime_ns = self._write(path, kept)
-        return Arrival(sha256, len(kept), path, mtime_ns, inspected)
+        original = originals.keep(self.dataset, content, inspected.original) if inspected.original else ""
+        return Arrival(sha256, len(kept), path, mtime_ns, inspected, original=original)
 
     def _refuse(self, fetched: Fetched, content: bytes, error: PictureError) -> Arrival:
         path, mtime_ns = "", 0
@@ -244,6 +250,7 @@ def sample_of(arrival: Arrival, label: str) -> Sample:
         detail=arrival.detail,
         path=arrival.path,
         size=arrival.size,
+        original=arrival.original,
     )
     return sample if inspected is None else sample.measured(inspected)
 

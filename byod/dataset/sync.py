@@ -4,7 +4,7 @@ A file is known by its SHA-256, not by its path, and is hashed again only when i
 
     moved to another class folder    a verdict for that class        (who: "folder")
     moved into or out of rejected/   a verdict against or for it; one that was a copy is none from then on
-    dropped in                       a new sample with that label
+    dropped in                       a new sample with that label; of a HEIC, its JPEG is
     changed                          a new sample, linked to the old one
     taken away                       remembered as rejected, never fetched again
     the same bytes in two classes    a conflict: both are taken out until somebody decides
@@ -20,19 +20,21 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from byod.dataset import label_files, recovery
+from byod.dataset import label_files, originals, recovery
 from byod.dataset.catalog.verdicts import DELETED_BY_HAND, FOLDER, SEARCH
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.folder_files import FoundFile, Links, is_folder
 from byod.dataset.no_copies import NoCopies
+from byod.dataset.originals import StandIn, needs_stand_in
 from byod.dataset.own_places import IMAGES, REJECTED
 from byod.images import decode
 from byod.images.decode import ANY_PICTURE
+from byod.report.attribution import Credit
 from byod.schema.errors import DatasetError, PictureError
 from byod.schema.names import PassedOver, is_utf8
 from byod.schema.reasons import Reason
 from byod.schema.recipe import ClassRecipe, name_for_folder, safe_folder
-from byod.schema.records import Placement, Record, Sample, Status, Verdict
+from byod.schema.records import Inspected, Placement, Record, Sample, Status, Verdict
 
 
 class Changes(Record):
@@ -60,7 +62,7 @@ def sync(dataset: Dataset) -> Changes:
             look.lines += dataset.log.restore()
             look.logged = dataset.catalog.verdicts.labels()
             credits = recovery.credits(dataset.folder, look.lines)
-            look.credited = {line.sha256: line.file for line in credits}
+            look.credited = {line.sha256: line for line in credits}
         look.take_up()
         if dataset.lost:
             recovery.restore_deleted(dataset.catalog)
@@ -91,7 +93,9 @@ class _FolderScan:
         self.now_at: dict[str, str] = {}
         self.aside: set[str] = set()
         self.logged: dict[str, list[str | None]] = {}  # what the log says, when the catalog was lost
-        self.credited: dict[str, str] = {}  # and where CREDITS.csv saw each picture
+        self.credited: dict[str, Credit] = {}  # and what CREDITS.csv says of each picture
+        self.made: dict[str, StandIn] = {}
+        self.unread: set[str] = set()  # pictures of types that libraries for training do not read
         self.now = datetime.now(UTC)
         self.no_copies = NoCopies(self.samples)
         self._last_position: int | None = None
@@ -115,6 +119,8 @@ class _FolderScan:
                     content = self.dataset.picture(file.path)
                     sha256 = hashlib.sha256(content).hexdigest()
                     self.changed.append(file.model_copy(update={"sha256": sha256}))
+                    if room == IMAGES and not self.links.behind(file.path) and needs_stand_in(content):
+                        self.unread.add(file.path)
                     self.now_at[file.path] = sha256
 
     def _name_classes(self, images: Path) -> None:
@@ -164,13 +170,30 @@ class _FolderScan:
     def take_up(self) -> None:
         """Write what was found into the catalog, oldest path order first, so that two looks agree."""
         for file in sorted(self.changed, key=lambda file: file.path):
-            self._file(file)
+            if file.path in self.unread:
+                self._stand_in(file)
+            else:
+                self._file(file)
         for path, (sha256, *_) in self.standing.items():
             waits = path.startswith(".byod/")
             if waits or self.links.hides(path):
                 continue
             if self.path_of[sha256] == path and not self._still(sha256, path):
                 self._gone(sha256)
+
+    def _stand_in(self, file: FoundFile) -> None:
+        """Have a JPEG stand for a picture that libraries for training do not read; one that is damaged goes aside."""
+        try:
+            made = originals.stand_in(self.dataset, file.path, self.aside)
+        except PictureError:
+            self._file(file)  # which says why
+            return
+        self.made[made.path] = made
+        self.seen.add(made.path)
+        self.now_at[made.path] = made.sha256
+        self._file(FoundFile(path=made.path, size=made.size, mtime_ns=made.mtime_ns, sha256=made.sha256))
+        self.samples.stands_for(made.sha256, made.original)
+        self.counts["HEIC and the like, now beside a JPEG"] += 1
 
     def _still(self, sha256: str, path: str) -> bool:
         """True if the file at a path is there and still has these bytes."""
@@ -255,13 +278,14 @@ class _FolderScan:
         named = label or next((said for said in reversed(logged) if said), "")
         values = {"sha256": sha256, "label": named, "size": file.size, "path": file.path}
         try:
-            content = self.dataset.picture(file.path)
-            inspected, _ = decode.inspect(content, ANY_PICTURE)
+            inspected = self._inspected(file)
         except PictureError as error:
             if previous is None or not self._lost(file, previous, error):
                 self._unreadable(file, values, error, room)
             return
         status = Status.KEPT if room == IMAGES else Status.REJECTED
+        credited = self.credited.get(sha256)
+        values["original"] = credited.original or "" if credited is not None else ""
         sample = Sample.model_validate({**values, "status": status, "reason": reason}).measured(inspected)
         position = self._next_position()
         self.samples.add(sample, position=position, mtime_ns=file.mtime_ns, previous=previous)
@@ -269,17 +293,24 @@ class _FolderScan:
         if (
             room == IMAGES
             and not logged
-            and os.path.dirname(self.credited.get(sha256, "")) == f"{room}/{folder}"
+            and credited is not None
+            and os.path.dirname(credited.file) == f"{room}/{folder}"
         ):
             self._verdict(sha256, label, "", who=SEARCH)  # it stood there when byod last wrote the credits
         elif room == IMAGES and (not logged or logged[-1] != label):
             self._verdict(sha256, label, "changed by hand" if previous else "put there by hand")
         self.counts["changed" if previous else "rebuilt" if self.dataset.lost else "dropped in"] += 1
 
+    def _inspected(self, file: FoundFile) -> Inspected:
+        """A file in a class folder, or about to be there; raises as `decode.inspect` does."""
+        if (made := self.made.get(file.path)) is not None:
+            return made.inspected
+        return decode.inspect(self.dataset.picture(file.path), ANY_PICTURE)[0]
+
     def _opened(self, file: FoundFile, sample: Sample) -> Sample | None:
         """A sample that never was opened, measured now that it stands in a class folder; None: it is no picture."""
         try:
-            inspected, _ = decode.inspect(self.dataset.picture(file.path), ANY_PICTURE)
+            inspected = self._inspected(file)
         except PictureError as error:
             path = self._refused(file, error)
             if not self._still(sample.sha256, self.path_of.get(sample.sha256, "")):

@@ -10,10 +10,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
-from byod.images.decoder_process import ANSWER, HEAVY, PICTURE, QUESTION, READY, REFUSED
+from byod.images.decoder_process import ANSWER, HEAVY, JPEG, PICTURE, QUESTION, READY, REFUSED
 from byod.images.openers import HeavyPicture, OpenedPicture, Opener, PixelLimits, TooManyPixels
 from byod.schema.errors import ByodError, PictureError
 from byod.schema.reasons import Reason
@@ -24,6 +25,7 @@ SECONDS = 20.0
 """The longest that a picture may take."""
 _START_SECONDS = 60.0
 _MOST_REFUSAL = 10_000
+_MOST_JPEG = 2_000_000_000
 _START = """import sys
 sys.path.append(sys.argv[1])
 from byod.images.decoder_process import main
@@ -54,11 +56,22 @@ class DecoderPool:
         """Opens pictures in these processes; without `heavy`, it raises `HeavyPicture` for a large one."""
 
         def opened(content: bytes, *, at_least: int | None) -> OpenedPicture:
-            question = QUESTION.pack(at_least or 0, *self._limits, heavy, len(content))
+            question = QUESTION.pack(False, at_least or 0, *self._limits, heavy, len(content))
             with self._borrowed() as process:
-                return process.ask(question, content, self._limits.decoded, self._seconds)
+                _, sides, payload = process.ask(question, content, self._limits.decoded, self._seconds)
+            return OpenedPicture(Image.frombytes("RGB", sides[:2], payload), *sides[2:])
 
         return opened
+
+    def as_jpeg(self, content: bytes) -> bytes:
+        """The JPEG that stands for a picture; see `decoding.as_jpeg`.
+
+        Raises:
+            PictureError: it cannot be opened.
+        """
+        question = QUESTION.pack(True, 0, *self._limits, True, len(content))
+        with self._borrowed() as process:
+            return process.ask(question, content, self._limits.decoded, self._seconds).payload
 
     def warm(self) -> None:
         """Start one of the processes, so that the first picture need not wait for it.
@@ -101,6 +114,14 @@ class DecoderPool:
             process.end()
 
 
+class _Answer(NamedTuple):
+    """The kind of an answer, width and height of its pixels and of the picture, and what follows."""
+
+    kind: bytes
+    sides: tuple[int, int, int, int]
+    payload: bytes
+
+
 class _Process:
     """One process, used by one thread at a time.
 
@@ -131,8 +152,13 @@ class _Process:
         """True if it can be asked."""
         return not self._broken and self._process.poll() is None
 
-    def ask(self, question: bytes, content: bytes, most: int, seconds: float) -> OpenedPicture:
-        """The picture that it makes of a file; see `Opener`. A process that fails is not used again."""
+    def ask(self, question: bytes, content: bytes, most: int, seconds: float) -> _Answer:
+        """Its answer to a file; see `Opener`. A process that fails is not used again.
+
+        Raises:
+            PictureError: the file cannot be opened.
+            HeavyPicture: it may not be opened now.
+        """
         self._broken = True  # until it has answered in full
         with self._deadline(seconds) as late:
             answer = self._answer(question, content, most)
@@ -142,12 +168,11 @@ class _Process:
                 Reason.TOO_MANY_PIXELS, f"the picture takes {what} to open; send a smaller one"
             )
         self._broken = False
-        kind, sides, payload = answer
-        if kind == HEAVY:
+        if answer.kind == HEAVY:
             raise HeavyPicture
-        if kind == REFUSED:
-            raise _refusal(payload)
-        return OpenedPicture(Image.frombytes("RGB", sides[:2], payload), *sides[2:])
+        if answer.kind == REFUSED:
+            raise _refusal(answer.payload)
+        return answer
 
     def end(self) -> None:
         """End it, whatever it is at."""
@@ -160,10 +185,8 @@ class _Process:
                     continue  # it went before it had read all
         self._process.wait()
 
-    def _answer(
-        self, question: bytes, content: bytes, most: int
-    ) -> tuple[bytes, tuple[int, int, int, int], bytes] | None:
-        """Kind, sizes and the rest of an answer; None when it goes, or says what it must not."""
+    def _answer(self, question: bytes, content: bytes, most: int) -> _Answer | None:
+        """Its answer; None when it goes, or says what it must not."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(question)
@@ -174,13 +197,18 @@ class _Process:
         head = self._read(ANSWER.size)
         if len(head) < ANSWER.size:
             return None
-        kind, *sides, length = ANSWER.unpack(head)
-        width, height, whole_width, whole_height = sides
-        expected = {PICTURE: 3 * width * height, HEAVY: 0, REFUSED: min(length, _MOST_REFUSAL)}.get(kind)
+        kind, width, height, whole_width, whole_height, length = ANSWER.unpack(head)
+        expected = {
+            PICTURE: 3 * width * height,
+            JPEG: min(length, _MOST_JPEG),
+            HEAVY: 0,
+            REFUSED: min(length, _MOST_REFUSAL),
+        }.get(kind)
         if length != expected or width * height > most:
             return None
         payload = self._read(length)
-        return (kind, (width, height, whole_width, whole_height), payload) if len(payload) == length else None
+        sides = (width, height, whole_width, whole_height)
+        return _Answer(kind, sides, payload) if len(payload) == length else None
 
     def _read(self, length: int) -> bytes:
         assert self._process.stdout is not None

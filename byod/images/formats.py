@@ -108,13 +108,13 @@ def _riff(content: bytes) -> str:
 
 
 def _boxed(content: bytes) -> str:
-    """AVIF, among the files that begin with an `ftyp` box (HEIC and MP4 do, too)."""
+    """AVIF or HEIF, among the files that begin with an `ftyp` box (MP4 does, too)."""
     length = min(int.from_bytes(content[:4], "big"), len(content), 1024)
     brands = {content[8:12]} | {content[at : at + 4] for at in range(16, length - 3, 4)}
     if brands & {b"avif", b"avis"}:
         return "AVIF"
     if brands & _HEIF_BRANDS:
-        raise PictureError(Reason.UNSUPPORTED, "HEIC pictures are not taken")
+        return "HEIF"
     if b"crx " in brands:
         raise PictureError(Reason.UNSUPPORTED, "camera raw pictures are not taken")
     raise PictureError(Reason.NOT_A_PICTURE, "it is a video")
@@ -179,8 +179,8 @@ def check_whole(content: bytes, name: str) -> int:
         return _check_gif(content)
     elif name == "WEBP" and int.from_bytes(content[4:8], "little") + 8 > len(content):
         raise _cut("WebP")
-    elif name == "AVIF":
-        _check_boxes(content)
+    elif name in ("AVIF", "HEIF"):
+        _check_boxes(content, name)
     return 1
 
 
@@ -257,8 +257,8 @@ def _colour_table(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-def _check_boxes(content: bytes) -> None:
-    """The top-level boxes of an AVIF fit into the file. Source: ISO/IEC 14496-12, 4.2."""
+def _check_boxes(content: bytes, name: str) -> None:
+    """The top-level boxes of an AVIF or HEIF fit into the file. Source: ISO/IEC 14496-12, 4.2."""
     at = 0
     while at + 8 <= len(content):
         length = int.from_bytes(content[at : at + 4], "big")
@@ -267,7 +267,7 @@ def _check_boxes(content: bytes) -> None:
         if length == 0:
             return
         if length < 8:
-            raise PictureError(Reason.BROKEN, "the AVIF file has a box of an impossible length")
+            raise PictureError(Reason.BROKEN, f"the {name} file has a box of an impossible length")
         at += length
     if at > len(content):
-        raise _cut("AVIF")
+        raise _cut(name)

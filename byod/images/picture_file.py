@@ -37,6 +37,7 @@ DAMAGE = (
 class PictureFile(NamedTuple):
     """A picture whose header was read: `width`, `height` upright, `frames` of an animation."""
 
+    content: bytes
     file: ImageFile.ImageFile
     name: str
     width: int
@@ -55,13 +56,13 @@ def open_file(content: bytes, limits: PixelLimits) -> PictureFile:
     if name == "WEBP" and (size := webp_size(content)):
         _check_pixels(name, size, limits.decoded, limits)
     try:
-        file = _reader(name)(io.BytesIO(content))
+        file = reader_of(name)(io.BytesIO(content))
         file.decodermaxblock = max(
             file.decodermaxblock, len(content)
         )  # decode in one go: fewer waits for the GIL
         _check_pixels(name, file.size, _most(name, file, limits), limits)
         frames = check_whole(content, name)
-        if name != "TIFF":  # its pages are no animation
+        if name not in _NO_ANIMATIONS:
             frames = max(frames, getattr(file, "n_frames", 1) if name != "GIF" else 1)
         orientation = _orientation(file)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -70,19 +71,33 @@ def open_file(content: bytes, limits: PixelLimits) -> PictureFile:
         raise broken(name, error) from error
     width, height = file.size
     if name == "TIFF":  # Pillow turns these by itself, and states the upright size
-        return PictureFile(file, name, width, height, 1, 1)
+        return PictureFile(content, file, name, width, height, 1, 1)
     if orientation >= 5:
         width, height = height, width
-    return PictureFile(file, name, width, height, orientation, frames)
+    return PictureFile(content, file, name, width, height, orientation, frames)
 
 
-@lru_cache(maxsize=8)
-def _reader(name: str) -> type[ImageFile.ImageFile]:
-    """Pillow's own reader of one type: `Image.open` would try others and warn of its own pixel limit first."""
-    stem = TYPES[name].reader
-    reader = getattr(importlib.import_module(f"PIL.{stem}ImagePlugin"), f"{stem}ImageFile")
+_NO_ANIMATIONS = frozenset({"TIFF", "HEIF"})
+"""Several pictures in one of these are pages, or a burst: the first counts."""
+
+
+@lru_cache(maxsize=32)
+def reader_of(name: str) -> type[ImageFile.ImageFile]:
+    """The reader of one type: `Image.open` would try others and warn of its own pixel limit first.
+
+    Raises:
+        PictureError: the package that it comes with is not installed.
+    """
+    kind = TYPES[name]
+    module, _, of = kind.reader.partition(":")
+    try:
+        reader = getattr(importlib.import_module(module), of)
+    except ImportError as error:
+        raise PictureError(
+            Reason.UNSUPPORTED, f"{name} pictures need the package {kind.needs}: pip install {kind.needs}"
+        ) from error
     if not isinstance(reader, type) or not issubclass(reader, ImageFile.ImageFile):
-        raise TypeError(f"PIL.{stem}ImagePlugin has no reader of {name}")
+        raise TypeError(f"{kind.reader} is no reader of {name}")
     return reader
 
 

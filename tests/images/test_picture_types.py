@@ -14,6 +14,8 @@ def test_pillow_agrees():
     """Each type is one of Pillow's, which knows its endings and its media type under the same name."""
     Image.init()
     for kind in TYPES.values():
+        if kind.needs:
+            continue
         assert Image.MIME[kind.name] == kind.media_type
         assert {Image.EXTENSION[suffix] for suffix in kind.suffixes} == {kind.name}
 
@@ -30,6 +32,8 @@ def test_no_ending_and_no_beginning_belongs_to_two_types():
 def test_what_is_saved_by_name_is_recognised_by_content(tmp_path):
     """A picture written by Pillow as any of the types is recognised as that type."""
     for kind in TYPES.values():
+        if kind.needs:
+            continue
         file = tmp_path / f"picture{kind.suffixes[0]}"
         Image.new("RGB", (40, 30), "red").save(file)
         assert formats.recognise(file.read_bytes()) == kind.name

@@ -82,6 +82,10 @@ MIGRATIONS = (
     -- the samples of which somebody said that this one is no copy of them: a list in JSON
     ALTER TABLE verdicts ADD COLUMN not_copy_of TEXT NOT NULL DEFAULT '[]';
     """,
+    """
+    -- the file in originals/ for which the picture of a sample stands
+    ALTER TABLE samples ADD COLUMN original TEXT NOT NULL DEFAULT '';
+    """,
 )
 
 

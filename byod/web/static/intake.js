@@ -2,7 +2,7 @@
 
 import { make } from "./elements.js";
 
-const TYPES = "image/jpeg,image/png,image/webp,image/gif,image/bmp,image/tiff,image/avif";
+const TYPES = "image/jpeg,image/png,image/webp,image/gif,image/bmp,image/tiff,image/avif,image/heic";
 
 /** The place to drop; `taken` gets a list of files, `refused` is told when something else was dropped. */
 export function intake(taken, refused) {
