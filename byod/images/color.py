@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 _PROFILED = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}
+_ALPHA_MAY_BE_UNUSED = frozenset({"BMP", "DIB", "TGA", "ICO"})
+"""Types of which programs write pictures with four bytes a pixel and nothing in the fourth."""
 _BIGGEST_PROFILE = 4_000_000
 _BAND_PIXELS = 4_000_000
 _SAME_COLOUR = 3
@@ -30,13 +32,19 @@ def to_rgb(image: Image.Image, factor: int = 1) -> Image.Image:
     Raises:
         ValueError: Pillow knows no way from the picture's mode to RGB.
     """
+    if (
+        image.format in _ALPHA_MAY_BE_UNUSED
+        and image.mode == "RGBA"
+        and image.getchannel("A").getextrema() == (0, 0)
+    ):
+        image = image.convert("RGB")
     transform = _transform(image)
     if image.mode in ("RGB", "L", "CMYK") and "transparency" not in image.info:
         small = image.reduce(factor) if factor > 1 else image
         if transform is not None:
             return _applied(transform, small)
         return small if small.mode == "RGB" else small.convert("RGB")
-    scale = _scale(image) if image.mode in _DEEP else None
+    scale = _deep_scale(image) if image.mode in _DEEP else None
     small = _in_bands(image, factor, scale)
     return small if transform is None or image.mode not in ("RGBA", "P", "PA") else _applied(transform, small)
 
@@ -69,29 +77,49 @@ def _plain(image: Image.Image, scale: tuple[float, float] | None) -> Image.Image
     return image.convert("RGB")
 
 
-def _scale(image: Image.Image) -> tuple[float, float]:
+def _deep_scale(image: Image.Image) -> tuple[float, float]:
     """The numbers to subtract from, and multiply with, deep grey values (16 or 32 bits, floats) to get 0..255.
 
-    16 bits are full scale. The others state no scale: 0..1 for floats, 0..255 or 0..65535 is assumed where the
-    values fit, and they are stretched from darkest to lightest where they do not.
+    They state no scale. White is the full scale of the least depth that holds the lightest value: 1 for floats, and
+    8, 10, 12, 14 or 16 bits; where there are negative values, or ones beyond 16 bits, they are stretched from the
+    darkest to the lightest.
     """
-    if image.mode.startswith("I;16"):
-        return 0.0, 255 / 65535
-    extrema = image.getextrema()
-    low, high = float(extrema[0]), float(extrema[1])  # type: ignore[arg-type]
-    if not np.isfinite([low, high]).all():
-        return 0.0, 1.0
+    low, high = _extremes(image)
     if low >= 0:
-        tops = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+        tops = (1.0, *_DEPTHS) if image.mode == "F" else _DEPTHS
         for top in tops:
             if high <= top:
                 return 0.0, 255 / top
     return low, 255 / max(high - low, 1e-9)
 
 
+_DEPTHS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)
+
+
+def _extremes(image: Image.Image) -> tuple[float, float]:
+    """The least and the greatest value that is a number; 0, 0 where there is none."""
+    if image.mode != "F":
+        low, high = image.getextrema()
+        return float(low), float(high)  # type: ignore[arg-type]
+    width, height = image.size
+    rows = max(1, _BAND_PIXELS // width)
+    lows, highs = [], []
+    for top in range(0, height, rows):
+        band = np.asarray(image.crop((0, top, width, min(top + rows, height))))
+        if (finite := band[np.isfinite(band)]).size:
+            lows.append(float(finite.min()))
+            highs.append(float(finite.max()))
+    return (min(lows), max(highs)) if lows else (0.0, 0.0)
+
+
 def _from_deep(image: Image.Image, low: float, factor: float) -> Image.Image:
-    values = (np.nan_to_num(np.asarray(image).astype(np.float32)) - low) * factor
-    return Image.fromarray(np.rint(values.clip(0, 255)).astype(np.uint8)).convert("RGB")
+    """Grey of 8 bits; what is no number is black, infinity is white, and what the file calls transparent lies white."""
+    values = np.asarray(image).astype(np.float32)
+    grey = np.rint((np.nan_to_num(values, nan=low, posinf=np.inf, neginf=low) - low) * factor).clip(0, 255)
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        grey[values == clear] = 255
+    return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
 
 
 def _transform(image: Image.Image) -> ImageCmsTransform | None:

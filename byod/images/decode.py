@@ -116,8 +116,8 @@ def _decoded(opened: PictureFile, *, shorter: int | None, longer: int) -> Decode
     if shorter is not None and longer:
         least, most = sorted((opened.width, opened.height))
         at_least = max(shorter, -(-2 * longer * least // most))
-    image = heavy.opened(opened, needed, at_least=at_least).image
-    return Decoded(image, (0, 0, *image.size))
+    image, width, height = heavy.opened(opened, needed, at_least=at_least)
+    return Decoded(image, (0, 0, *image.size), width, height)
 
 
 def open_picture(source: Path | bytes, *, at_least: int | None = None) -> Image.Image:
@@ -152,8 +152,8 @@ def opened(source: Path | bytes, *, at_least: int | None = None) -> OpenedPictur
         if (other := opener()) is not None:
             return other(content, at_least=at_least)
         file = open_file(content, Rules().limits)
-        image = _decoded(file, shorter=at_least, longer=0).image
-        return OpenedPicture(image, file.width, file.height)
+        found = _decoded(file, shorter=at_least, longer=0)
+        return OpenedPicture(found.image, found.width, found.height)
     except OSError as error:
         raise PictureError(
             Reason.BROKEN, f"{where}the file cannot be read ({error.strerror or error})"
@@ -207,7 +207,7 @@ def _reduced(decoded: Decoded) -> Decoded:
     factor = reduction(decoded.image.size, SHORT_SIDE, 0)
     if factor == 1:
         return decoded
-    return Decoded(decoded.image.reduce(factor), divided(decoded.box, factor))
+    return decoded._replace(image=decoded.image.reduce(factor), box=divided(decoded.box, factor))
 
 
 def _blank(image: Image.Image) -> bool:

@@ -19,7 +19,7 @@ from byod.images.openers import HeavyPicture, OpenedPicture, Opener, PixelLimits
 from byod.schema.errors import ByodError, PictureError
 from byod.schema.reasons import Reason
 
-MEMORY = 700_000_000
+MEMORY = 1_000_000_000
 """Bytes that a process may take beyond what it has when it starts: more than the heaviest picture allowed needs."""
 SECONDS = 20.0
 """The longest that a picture may take."""

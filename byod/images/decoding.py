@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from byod.images.color import to_rgb
 from byod.images.hashing import Box
 from byod.images.openers import OpenedPicture, PixelLimits
-from byod.images.picture_file import DAMAGE, PictureFile, broken, open_file
+from byod.images.picture_file import DAMAGE, PictureFile, broken, open_file, read_late
 from byod.images.picture_types import TYPES
 from byod.schema.errors import PictureError
 from byod.schema.reasons import Reason
@@ -36,10 +37,12 @@ _UPRIGHT = {
 
 
 class Decoded(NamedTuple):
-    """Upright RGB pixels, and the part of them that the picture fills."""
+    """Upright RGB pixels, the part of them that the picture fills, and its whole width and height."""
 
     image: Image.Image
     box: Box
+    width: int
+    height: int
 
 
 def opened_within(
@@ -51,8 +54,8 @@ def opened_within(
         PictureError: it cannot be opened.
     """
     file = open_file(content, limits)
-    image = decoded(file, shorter=at_least, longer=0, most=limits.decoded, turn=turn).image
-    return OpenedPicture(image, file.width, file.height)
+    found = decoded(file, shorter=at_least, longer=0, most=limits.decoded, turn=turn)
+    return OpenedPicture(found.image, found.width, found.height)
 
 
 def decoded(
@@ -68,18 +71,17 @@ def decoded(
     A JPEG is reduced by the decoder itself, to 1/2, 1/4 or 1/8, in any case to `most` pixels; the others right after
     decoding. Large pictures are decoded one at a time.
     """
-    file = opened.file
-    box: Box = (0, 0, *file.size)
     try:
-        if file.format in ("JPEG", "MPO"):
-            scale = jpeg_scale(file.size, shorter, longer, most)
-            drafted = file.draft(None, (file.size[0] // scale, file.size[1] // scale)) if scale > 1 else None
-            if drafted is not None:
-                box = drafted[1]
-        pixels = file.size[0] * file.size[1]
-        if file.info.get("progressive"):  # which libjpeg keeps whole in any case
-            pixels = opened.width * opened.height
-        with turn if pixels > _HEAVY_PIXELS else nullcontext():
+        with turn if _is_heavy(opened, shorter, longer, most) else nullcontext():
+            opened = read_late(opened)
+            file = opened.file
+            box: Box = (0, 0, *file.size)
+            if (
+                isinstance(file, JpegImageFile)
+                and (scale := jpeg_scale(file.size, shorter, longer, most)) > 1
+            ):
+                drafted = file.draft(None, (file.size[0] // scale, file.size[1] // scale))
+                box = drafted[1] if drafted is not None else box
             file.load()
             factor = 1
             if shorter is not None:
@@ -90,7 +92,17 @@ def decoded(
         raise PictureError(Reason.TOO_MANY_PIXELS, "more pixels than can be decoded safely") from error
     except DAMAGE as error:
         raise broken(opened.name, error) from error
-    return _upright(image, box, opened.orientation)
+    image, box = _upright(image, box, opened.orientation)
+    return Decoded(image, box, opened.width, opened.height)
+
+
+def _is_heavy(opened: PictureFile, shorter: int | None, longer: int, most: int | None) -> bool:
+    """True of a picture of which many pixels are decoded; libjpeg keeps a progressive one whole in any case."""
+    size = opened.file.size
+    scale = 1
+    if isinstance(opened.file, JpegImageFile) and not opened.file.info.get("progressive"):
+        scale = jpeg_scale(size, shorter, longer, most)
+    return size[0] * size[1] // scale**2 > _HEAVY_PIXELS
 
 
 def as_jpeg(opened: PictureFile) -> bytes:
@@ -101,10 +113,11 @@ def as_jpeg(opened: PictureFile) -> bytes:
     Raises:
         PictureError: it cannot be decoded.
     """
-    file = opened.file
     told: dict[str, bytes] = {}
     try:
         with ONE_AT_A_TIME if opened.width * opened.height > _HEAVY_PIXELS else nullcontext():
+            opened = read_late(opened)
+            file = opened.file
             file.load()
             image: Image.Image = file
             if file.mode not in ("L", "RGB") or "transparency" in file.info:
@@ -113,7 +126,7 @@ def as_jpeg(opened: PictureFile) -> bytes:
                 told["icc_profile"] = profile
             if exif := _upright_exif(file):
                 told["exif"] = exif
-            image = _upright(image, (0, 0, *image.size), opened.orientation).image
+            image, _ = _upright(image, (0, 0, *image.size), opened.orientation)
             image.info.clear()  # Pillow would write some of it
             stream = io.BytesIO()
             image.save(stream, "JPEG", quality=STANDING_IN, **told)
@@ -145,7 +158,7 @@ def needed_bytes(
     file, kind = opened.file, TYPES[opened.name]
     pixels = file.size[0] * file.size[1]
     taken = float(len(opened.content))
-    if file.format in ("JPEG", "MPO"):
+    if isinstance(file, JpegImageFile):
         if file.info.get("progressive"):
             taken += 2 * pixels * _samples_of_a_pixel(file)
         pixels //= jpeg_scale(file.size, shorter, longer, most) ** 2
@@ -185,11 +198,11 @@ def divided(box: Box, factor: int) -> Box:
     return (box[0] / factor, box[1] / factor, box[2] / factor, box[3] / factor)
 
 
-def _upright(image: Image.Image, box: Box, orientation: int) -> Decoded:
+def _upright(image: Image.Image, box: Box, orientation: int) -> tuple[Image.Image, Box]:
     """Turn or mirror a picture as its EXIF orientation says, and its box with it."""
     method = _UPRIGHT.get(orientation)
     if method is None:
-        return Decoded(image, box)
+        return image, box
     width, height = image.size
     left, top, right, bottom = box
     if orientation in (2, 3, 7, 8):
@@ -198,4 +211,4 @@ def _upright(image: Image.Image, box: Box, orientation: int) -> Decoded:
         top, bottom = height - bottom, height - top
     if orientation >= 5:
         left, top, right, bottom = top, left, bottom, right
-    return Decoded(image.transpose(method), (left, top, right, bottom))
+    return image.transpose(method), (left, top, right, bottom)

@@ -31,6 +31,9 @@ class PictureType:
     decoder_bytes: int = 0
 
 
+_PREVIEW = "PIL.JpegImagePlugin:JpegImageFile"
+"""Reads the preview in a camera's raw file."""
+
 TYPES = {
     kind.name: kind
     for kind in (
@@ -59,7 +62,7 @@ TYPES = {
             (".webp",),
             "image/webp",
             shown_as_is=True,
-            decoder_bytes=8,
+            decoder_bytes=12,
         ),
         PictureType(
             "GIF",
@@ -89,6 +92,65 @@ TYPES = {
             needs="pi-heif",
             converted=True,
             decoder_bytes=8,
+        ),
+        PictureType(
+            "JXL",
+            "pillow_jxl.JpegXLImagePlugin:JXLImageFile",
+            (".jxl",),
+            "image/jxl",
+            (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n"),
+            needs="pillow-jxl-plugin",
+            converted=True,
+            decoder_bytes=20,
+        ),
+        PictureType(
+            "JPEG2000",
+            "PIL.Jpeg2KImagePlugin:Jpeg2KImageFile",
+            (".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
+            "image/jp2",
+            (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+            lossless=True,
+            decoder_bytes=16,
+        ),
+        PictureType(
+            "PPM",
+            "PIL.PpmImagePlugin:PpmImageFile",
+            (".ppm", ".pgm", ".pbm", ".pnm"),
+            "image/x-portable-anymap",
+            lossless=True,
+        ),
+        PictureType(
+            "TGA",
+            "PIL.TgaImagePlugin:TgaImageFile",
+            (".tga", ".icb", ".vda", ".vst"),
+            "image/x-tga",
+            lossless=True,
+        ),
+        PictureType(
+            "ICO",
+            "PIL.IcoImagePlugin:IcoImageFile",
+            (".ico",),
+            "image/x-icon",
+            (b"\x00\x00\x01\x00",),
+            lossless=True,
+        ),
+        PictureType(
+            "PSD",
+            "PIL.PsdImagePlugin:PsdImageFile",
+            (".psd",),
+            "image/vnd.adobe.photoshop",
+            (b"8BPS",),
+            lossless=True,
+            decoder_bytes=4,
+        ),
+        *(
+            PictureType(name, _PREVIEW, suffixes, media_type, converted=True)
+            for name, suffixes, media_type in (
+                ("DNG", (".dng",), "image/x-adobe-dng"),
+                ("CR2", (".cr2",), "image/x-canon-cr2"),
+                ("NEF", (".nef", ".nrw"), "image/x-nikon-nef"),
+                ("ARW", (".arw",), "image/x-sony-arw"),
+            )
         ),
     )
 }

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from byod.images import formats
 from byod.images.picture_types import NOT_TAKEN_SUFFIXES, SUFFIXES, TYPES
 from byod.schema.errors import ByodError, UsageError
 from byod.schema.names import in_utf8
@@ -89,11 +90,12 @@ def _is_picture(file: Path) -> bool:
         return True
     try:
         with file.open("rb") as opened:
-            start = opened.read(16)
+            start = opened.read(64)
     except OSError as error:
         raise ByodError(f"{file} cannot be read ({error.strerror})") from error
     return (
         start.startswith(_STARTS)
+        or formats.is_netpbm(start)
         or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
         or start[4:8] == b"ftyp"
     )
