@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from byod.api.datasets import assign, opened, say_split
+from byod.dataset import read_only
 from byod.labeling.annotations import REVIEW
 from byod.report import check_page, dataset_statistics
 from byod.schema import recipe
@@ -70,7 +71,7 @@ def train(
         yields=snapshot.yields,
         command=command,
     )
-    run = _new_run(snapshot.folder / "runs", wanted.plugin)
+    run = _new_run(_runs_of(snapshot), wanted.plugin)
     learning = TASKS[snapshot.task].learning
     card = run_training.train(
         learning,
@@ -89,6 +90,13 @@ def train(
         log=log,
     )
     return run, card
+
+
+def _runs_of(snapshot: Snapshot) -> Path:
+    """The folder of a dataset's runs; in the current folder, where its own cannot be written to."""
+    if read_only.is_read_only(snapshot.folder):
+        return Path.cwd() / "runs" / snapshot.name
+    return snapshot.folder / "runs"
 
 
 def _new_run(runs: Path, plugin: str) -> Path:
@@ -140,7 +148,7 @@ def _install(probe: str | None) -> str:
 
 def examples_of(folder: Path, say: Say) -> tuple[Snapshot, list[Example], int]:
     """A dataset as it stands, what to learn from, and on how many pictures a person's verdict holds."""
-    with opened(folder, say) as dataset:
+    with opened(folder, say, reading=True) as dataset:
         say_split(assign(dataset), say)
         snapshot = dataset.snapshot()
         # a conflict that the review told is noted like a verdict, and is nobody's

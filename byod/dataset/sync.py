@@ -23,7 +23,7 @@ from pathlib import Path
 from byod.dataset import label_files, originals, recovery
 from byod.dataset.catalog.verdicts import DELETED_BY_HAND, FOLDER, SEARCH
 from byod.dataset.dataset_folder import Dataset
-from byod.dataset.folder_files import FoundFile, Links, is_folder
+from byod.dataset.folder_files import FoundFile, Links, is_folder, move_all
 from byod.dataset.no_copies import NoCopies
 from byod.dataset.originals import StandIn, needs_stand_in
 from byod.dataset.own_places import IMAGES, REJECTED
@@ -69,6 +69,8 @@ def sync(dataset: Dataset) -> Changes:
             recovery.restore_origins(dataset.catalog, credits)
     dataset.lost, dataset.rebuilt = False, ""
     before = {path: sha256 for path, (sha256, *_) in look.standing.items()}
+    if dataset.reading:
+        return Changes(counts={}, lines=(*look.lines, *look.links.lines(), *look.passed.lines()))
     followed = label_files.follow(dataset, before)
     return Changes(
         counts={**look.counts, **followed.counts},
@@ -116,12 +118,21 @@ class _FolderScan:
                 self.seen.add(file.path)
                 known = self.standing.get(file.path)
                 if known is None or known[1:3] != (file.size, file.mtime_ns):
-                    content = self.dataset.picture(file.path)
-                    sha256 = hashlib.sha256(content).hexdigest()
-                    self.changed.append(file.model_copy(update={"sha256": sha256}))
-                    if room == IMAGES and not self.links.behind(file.path) and needs_stand_in(content):
-                        self.unread.add(file.path)
-                    self.now_at[file.path] = sha256
+                    self._read(file, room)
+
+    def _read(self, file: FoundFile, room: str) -> None:
+        """Note a file that is new or changed, or that it may not be read."""
+        try:
+            content = self.dataset.picture(file.path)
+        except PermissionError:
+            self.links.unreadable.add(file.path)
+            return
+        sha256 = hashlib.sha256(content).hexdigest()
+        self.changed.append(file.model_copy(update={"sha256": sha256}))
+        may_move = not self.dataset.reading and not self.links.behind(file.path)
+        if room == IMAGES and may_move and needs_stand_in(content):
+            self.unread.add(file.path)
+        self.now_at[file.path] = sha256
 
     def _name_classes(self, images: Path) -> None:
         """Make each folder a class; one whose name another system could not hold gets a safe one."""
@@ -141,7 +152,7 @@ class _FolderScan:
                     self.dataset.recipe.model_copy(update={"classes": {**classes, label: entry}})
                 )
                 self.counts["classes made by hand"] += 1
-            if label != folder.name and label in self.dataset.recipe.classes:
+            if label != folder.name and label in self.dataset.recipe.classes and not self.dataset.reading:
                 self._rename(folder, images / label)
 
     def _files(self, room: str, folder: str | None = None) -> Iterator[FoundFile]:
@@ -154,15 +165,7 @@ class _FolderScan:
 
     def _rename(self, folder: Path, target: Path) -> None:
         """Move the files of a class folder into the one of its safe name, overwriting none."""
-        self.dataset.files.make(f"{IMAGES}/{target.name}")
-        for file in sorted(folder.iterdir()):
-            place, number = target / file.name, 2
-            while place.exists():
-                place, number = target / f"{file.stem}-{number}{file.suffix}", number + 1
-            self.dataset.files.move(
-                f"{IMAGES}/{folder.name}/{file.name}", f"{IMAGES}/{target.name}/{place.name}"
-            )
-        self.dataset.files.remove_folder(f"{IMAGES}/{folder.name}")
+        move_all(self.dataset.files, f"{IMAGES}/{folder.name}", f"{IMAGES}/{target.name}")
         self.lines.append(
             f"the class folder {folder.name!r} is called {target.name!r} now: a name for all systems"
         )
