@@ -34,6 +34,15 @@ MaxSide = Annotated[
     ),
 ]
 
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="PIXELS",
+        help=f"Refuse pictures with more pixels in all (default: {defaults.MAX_PIXELS:,}, where memory allows).",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add this room's commands."""
@@ -84,6 +93,7 @@ def collect(
     ] = None,
     min_side: MinSide = None,
     max_side: MaxSide = None,
+    max_pixels: MaxPixels = None,
     from_urls: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Take addresses and labels from a csv, jsonl or parquet file."),
@@ -137,6 +147,7 @@ def collect(
         "languages": languages,
         "min_side": min_side,
         "max_side": max_side,
+        "max_pixels": max_pixels,
         "from_urls": from_urls,
         "recipe": recipe,
         "ignore_optout": ignore_optout,
@@ -183,6 +194,7 @@ def add(
     ] = None,
     min_side: MinSide = None,
     max_side: MaxSide = None,
+    max_pixels: MaxPixels = None,
     reports: Annotated[
         bool,
         typer.Option("--reports", help="Take up what people reported to byod serve --allow-reports."),
@@ -201,6 +213,7 @@ def add(
         into=into,
         min_side=min_side,
         max_side=max_side,
+        max_pixels=max_pixels,
         reports=reports,
         follow_links=follow_links,
     )

@@ -80,7 +80,10 @@ class Collection:
         self.tallies = {label: ClassTally(per_class) for label in recipe.classes}
         self._fetch, self._watch = fetch, watch
         self._rules = Rules(
-            min_side=recipe.min_side, max_aspect=recipe.max_aspect, refuse_animated=recipe.refuse_animated
+            min_side=recipe.min_side,
+            max_aspect=recipe.max_aspect,
+            max_pixels=recipe.max_pixels,
+            refuse_animated=recipe.refuse_animated,
         )
         self._arrivals = itertools.count()
         self._made: set[Path] = set()
