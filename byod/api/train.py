@@ -11,6 +11,7 @@ from typing import Any
 
 from byod.api.datasets import assign, opened, say_split
 from byod.dataset import read_only
+from byod.images.grey import white_of_set
 from byod.labeling.annotations import REVIEW
 from byod.report import check_page, dataset_statistics
 from byod.schema import recipe
@@ -153,7 +154,16 @@ def examples_of(folder: Path, say: Say) -> tuple[Snapshot, list[Example], int]:
         snapshot = dataset.snapshot()
         # a conflict that the review told is noted like a verdict, and is nobody's
         reviewed = sum(said.who != REVIEW for said in dataset.catalog.verdicts.holding().values())
-        return snapshot, dataset.examples(snapshot), reviewed
+        return snapshot, _of_one_white(dataset.examples(snapshot), say), reviewed
+
+
+def _of_one_white(examples: list[Example], say: Say) -> list[Example]:
+    """The examples with the value that is white in all deep grey pictures among them, which is said."""
+    white = white_of_set(example.path for example in examples)
+    if white is None:
+        return examples
+    say(f"grey of 16 bits: 0 to {white} is black to white, in all pictures of the set")
+    return [example.model_copy(update={"grey_white": white}) for example in examples]
 
 
 def _probed(folder: Path, say: Say) -> tuple[Snapshot, Any, Trainer]:

@@ -23,11 +23,12 @@ _SAME_COLOUR = 3
 _CMS = threading.Lock()
 
 
-def to_rgb(image: Image.Image, factor: int = 1) -> Image.Image:
+def to_rgb(image: Image.Image, factor: int = 1, white: int | None = None) -> Image.Image:
     """Turn a loaded picture of any mode into an RGB one in sRGB, `factor` times smaller each way (box average).
 
     Transparent pixels lie on white. A colour profile that cannot be used is ignored. Large pictures are worked
-    on in bands, so that no second copy of them is made.
+    on in bands, so that no second copy of them is made. `white` is the value that is white in grey of 16 or 32 bits,
+    where that is known.
 
     Raises:
         ValueError: Pillow knows no way from the picture's mode to RGB.
@@ -44,7 +45,9 @@ def to_rgb(image: Image.Image, factor: int = 1) -> Image.Image:
         if transform is not None:
             return _applied(transform, small)
         return small if small.mode == "RGB" else small.convert("RGB")
-    scale = _deep_scale(image) if image.mode in _DEEP else None
+    scale = None
+    if image.mode in _DEEP:
+        scale = (0.0, 255 / white) if white and image.mode != "F" else _deep_scale(image)
     small = _in_bands(image, factor, scale)
     return small if transform is None or image.mode not in ("RGBA", "P", "PA") else _applied(transform, small)
 
@@ -94,6 +97,14 @@ def _deep_scale(image: Image.Image) -> tuple[float, float]:
 
 
 _DEPTHS = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)
+
+
+def white_of(image: Image.Image) -> int | None:
+    """The value that is white in a loaded picture by its own lightest one; None where it is none of whole deep grey."""
+    if image.mode not in _DEEP or image.mode == "F":
+        return None
+    low, high = _extremes(image)
+    return next((int(top) for top in _DEPTHS if low >= 0 and high <= top), None)
 
 
 def _extremes(image: Image.Image) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from byod.images.decoder_process import ANSWER, HEAVY, JPEG, PICTURE, QUESTION, READY, REFUSED
-from byod.images.openers import HeavyPicture, OpenedPicture, Opener, PixelLimits, TooManyPixels
+from byod.images.openers import HeavyPicture, OpenedPicture, Opener, PixelLimits, TooManyPixels, white
 from byod.schema.errors import ByodError, PictureError
 from byod.schema.reasons import Reason
 
@@ -56,7 +56,7 @@ class DecoderPool:
         """Opens pictures in these processes; without `heavy`, it raises `HeavyPicture` for a large one."""
 
         def opened(content: bytes, *, at_least: int | None) -> OpenedPicture:
-            question = QUESTION.pack(False, at_least or 0, *self._limits, heavy, len(content))
+            question = QUESTION.pack(False, at_least or 0, white() or 0, *self._limits, heavy, len(content))
             with self._borrowed() as process:
                 _, sides, payload = process.ask(question, content, self._limits.decoded, self._seconds)
             return OpenedPicture(Image.frombytes("RGB", sides[:2], payload), *sides[2:])
@@ -69,7 +69,7 @@ class DecoderPool:
         Raises:
             PictureError: it cannot be opened.
         """
-        question = QUESTION.pack(True, 0, *self._limits, True, len(content))
+        question = QUESTION.pack(True, 0, white() or 0, *self._limits, True, len(content))
         with self._borrowed() as process:
             return process.ask(question, content, self._limits.decoded, self._seconds).payload
 

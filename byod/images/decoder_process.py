@@ -19,7 +19,7 @@ from functools import partial
 from typing import BinaryIO, NamedTuple, NoReturn
 
 from byod.images.decoding import as_jpeg, opened_within
-from byod.images.openers import HeavyPicture, PixelLimits, TooManyPixels
+from byod.images.openers import HeavyPicture, PixelLimits, TooManyPixels, grey_up_to
 from byod.images.picture_file import open_file
 from byod.schema import process_limits
 from byod.schema.errors import PictureError
@@ -27,9 +27,9 @@ from byod.schema.reasons import Reason
 
 READY = b"byod decodes\n"
 """The line that a process writes once it can be asked."""
-QUESTION = struct.Struct(">?IQQ?Q")
-"""True if a JPEG is asked for (else pixels), `at_least` (0: full size), the two `PixelLimits`, whether heavy pictures
-are opened, and the length of the file."""
+QUESTION = struct.Struct(">?IIQQ?Q")
+"""True if a JPEG is asked for (else pixels), `at_least` (0: full size), `openers.white` (0: none), the two
+`PixelLimits`, whether heavy pictures are opened, and the length of the file."""
 ANSWER = struct.Struct(">cIIIIQ")
 """The kind of answer, width and height of the pixels that follow, those of the picture, and the length of the rest."""
 PICTURE, JPEG, REFUSED, HEAVY = b"p", b"j", b"r", b"h"
@@ -70,7 +70,7 @@ def main(memory: int) -> None:
     answers.flush()
     questions = sys.stdin.buffer
     while len(head := questions.read(QUESTION.size)) == QUESTION.size:
-        wants_jpeg, at_least, decoded, jpeg, heavy, length = QUESTION.unpack(head)
+        wants_jpeg, at_least, known_white, decoded, jpeg, heavy, length = QUESTION.unpack(head)
         content = questions.read(length)
         if len(content) < length:
             return
@@ -81,7 +81,8 @@ def main(memory: int) -> None:
             if wants_jpeg
             else partial(_as_pixels, content, limits, at_least or None, turn)
         )
-        _answer(answers, find)
+        with grey_up_to(known_white or None):
+            _answer(answers, find)
 
 
 class _Found(NamedTuple):

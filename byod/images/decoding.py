@@ -12,7 +12,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from byod.images.color import to_rgb
 from byod.images.hashing import Box
-from byod.images.openers import OpenedPicture, PixelLimits
+from byod.images.openers import OpenedPicture, PixelLimits, white
 from byod.images.picture_file import DAMAGE, PictureFile, broken, open_file, read_late
 from byod.images.picture_types import TYPES
 from byod.schema.errors import PictureError
@@ -87,7 +87,7 @@ def decoded(
             if shorter is not None:
                 factor = reduction(file.size, shorter, 2 * longer)
                 box = divided(box, factor)
-            image = to_rgb(file, factor)
+            image = to_rgb(file, factor, white())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(Reason.TOO_MANY_PIXELS, "more pixels than can be decoded safely") from error
     except DAMAGE as error:
@@ -121,7 +121,7 @@ def as_jpeg(opened: PictureFile) -> bytes:
             file.load()
             image: Image.Image = file
             if file.mode not in ("L", "RGB") or "transparency" in file.info:
-                image = to_rgb(file)
+                image = to_rgb(file, white=white())
             elif isinstance(profile := file.info.get("icc_profile"), bytes):
                 told["icc_profile"] = profile
             if exif := _upright_exif(file):

@@ -30,11 +30,15 @@ class Resize(StrEnum):
 
 
 class InputRule(Record):
-    """The input of a net: its size in pixels and how pictures are brought to it."""
+    """The input of a net: its size in pixels and how pictures are brought to it.
+
+    `grey_white` is the value that is white in grey pictures of 16 or 32 bits: one for all of the set trained on.
+    """
 
     width: int = Field(ge=8, le=2048)
     height: int = Field(ge=8, le=2048)
     resize: Resize = Resize.SQUISH
+    grey_white: int | None = Field(None, ge=1)
 
 
 class EyesRule(Record):

@@ -331,13 +331,17 @@ class Split(OpenEnum):
 
 
 class Example(Record):
-    """A labelled picture and the part of the split it belongs to; `path` is absolute."""
+    """A labelled picture and the part of the split it belongs to; `path` is absolute.
+
+    `grey_white` is the value that is white in deep grey pictures of its set; None where there are none.
+    """
 
     sha256: Sha256
     path: Path
     label: str
     split: Split
     group: str
+    grey_white: int | None = None
 
 
 class Yield(Record):

@@ -1,8 +1,10 @@
 """Types and varieties that people have: opened where browsers open them, and never called broken when they are not."""
 
+import contextlib
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +12,13 @@ from hostile_contents import photo, saved
 from made_pictures import camera_raw, psd
 from PIL import Image
 
-from byod.images import raw
+from byod.images import raw, resize
 from byod.images.decode import ANY_PICTURE, inspect, open_picture
+from byod.images.decoder_pool import DecoderPool
+from byod.images.grey import white_of_set
+from byod.images.openers import PixelLimits, opened_by
 from byod.schema.errors import PictureError
+from byod.schema.model_card import InputRule
 from byod.schema.reasons import Reason
 
 
@@ -132,6 +138,23 @@ def test_deep_grey_is_seen_in_all_its_levels(bits: int):
         opened = np.asarray(open_picture(saved(deep, form)))[..., 0]
         assert len(np.unique(opened)) == 256
         assert abs(int(opened.max()) - 255) <= 1
+
+
+def test_one_white_holds_for_a_whole_set(tmp_path: Path):
+    """The lightest picture says the depth of all, and a dark one stays dark, also where another process opens it."""
+    dark, light = np.full((40, 50), 900, np.uint16), np.full((40, 50), 4000, np.uint16)
+    for name, values in (("dark.png", dark), ("light.png", light)):
+        (tmp_path / name).write_bytes(saved(Image.fromarray(values), "PNG"))
+    (tmp_path / "plain.png").write_bytes(saved(photo(1), "PNG"))
+    (tmp_path / "broken.tif").write_bytes(b"II*\0")
+    white = white_of_set(sorted(tmp_path.iterdir()))
+    assert white == 4095
+    assert white_of_set([tmp_path / "plain.png"]) is None
+    rule = InputRule(width=32, height=32, grey_white=white)
+    assert resize.pixels(tmp_path / "dark.png", rule).max() == round(900 / 4095 * 255)
+    pool = DecoderPool(1, PixelLimits(1_000_000, 1_000_000))
+    with contextlib.closing(pool), opened_by(pool.opener(heavy=True)):
+        assert resize.pixels(tmp_path / "dark.png", rule).max() == round(900 / 4095 * 255)
 
 
 def test_what_is_no_number_hides_no_other_value():
