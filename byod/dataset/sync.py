@@ -196,7 +196,7 @@ class _FolderScan:
         self.now_at[made.path] = made.sha256
         self._file(FoundFile(path=made.path, size=made.size, mtime_ns=made.mtime_ns, sha256=made.sha256))
         self.samples.stands_for(made.sha256, made.original)
-        self.counts["HEIC and the like, now beside a JPEG"] += 1
+        self.counts["kept as originals, with a JPEG in their place"] += 1
 
     def _still(self, sha256: str, path: str) -> bool:
         """True if the file at a path is there and still has these bytes."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from byod.images.decoder_pool import DecoderPool
@@ -61,7 +63,8 @@ def opened(file: PictureFile, needed: int, *, at_least: int | None) -> OpenedPic
     """
     most = allowed()
     check(file, needed, most)
-    return _pool(os.getpid(), most).opener(heavy=True)(file.content, at_least=at_least)
+    with _said(file, most):
+        return _pool(os.getpid(), most).opener(heavy=True)(file.content, at_least=at_least)
 
 
 def as_jpeg(file: PictureFile, needed: int) -> bytes:
@@ -72,7 +75,23 @@ def as_jpeg(file: PictureFile, needed: int) -> bytes:
     """
     most = allowed()
     check(file, needed, most)
-    return _pool(os.getpid(), most).as_jpeg(file.content)
+    with _said(file, most):
+        return _pool(os.getpid(), most).as_jpeg(file.content)
+
+
+@contextmanager
+def _said(file: PictureFile, most: int) -> Iterator[None]:
+    """Say by its size, and by what is allowed, that a picture took more memory than was reckoned."""
+    try:
+        yield
+    except PictureError as error:
+        if error.reason is Reason.TOO_MANY_PIXELS and "more memory" in error.detail:
+            raise PictureError(
+                error.reason,
+                f"{file.width} x {file.height} pixels of a {file.name} take more than {_in_words(most)} of memory to "
+                f"open; allow more with {MEMORY}, or make it smaller",
+            ) from error
+        raise
 
 
 def _in_words(size: int) -> str:
