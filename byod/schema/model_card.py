@@ -30,15 +30,12 @@ class Resize(StrEnum):
 
 
 class InputRule(Record):
-    """The input of a net: its size in pixels and how pictures are brought to it.
-
-    `grey_white` is the value that is white in grey pictures of 16 or 32 bits: one for all of the set trained on.
-    """
+    """The input of a net: its size in pixels and how pictures are brought to it."""
 
     width: int = Field(ge=8, le=2048)
     height: int = Field(ge=8, le=2048)
     resize: Resize = Resize.SQUISH
-    grey_white: int | None = Field(None, ge=1)
+    grey_white: int | None = Field(None, ge=1)  # what is white in grey of 16 bits, for a whole set
 
 
 class EyesRule(Record):
@@ -382,10 +379,7 @@ class Comparison(Record):
 
 
 class KeypointsContender(Entrant):
-    """One run for points in a comparison, measured on the objects that all of its runs can be measured by.
-
-    `crops` is on crops around the true objects, `pipeline` through the whole pipeline.
-    """
+    """One run for points, on objects that all are measured by: `crops` around the true ones, the whole `pipeline`."""
 
     crops: KeypointsScore
     pipeline: KeypointsScore
