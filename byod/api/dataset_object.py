@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from byod.api import datasets, failed_addresses
+from byod.api.dataset_results import CheckPage, Deduplicated
 from byod.api.picture_table import COLUMNS, picture_rows
 from byod.api.plan import at_least, folder_given, texts
 from byod.api.progress_display import progress_display
@@ -20,7 +21,7 @@ from byod.schema.errors import ByodError, ModelError, UsageError
 from byod.schema.names import in_utf8
 from byod.schema.picture_files import following
 from byod.schema.recipe import Recipe
-from byod.schema.records import FailedAddress, Record, Snapshot
+from byod.schema.records import FailedAddress, Snapshot
 
 if TYPE_CHECKING:
     import pandas
@@ -32,22 +33,6 @@ if TYPE_CHECKING:
     from byod.labeling.pull import Pulled, Undone
     from byod.labeling.push import Pushed
     from byod.tasks.classify.leakage import Leakage
-
-
-class CheckPage(Record):
-    """The page of a check, the dataset as it shows it, and labels that look wrong to the probe (None: not asked)."""
-
-    page: Path
-    snapshot: Snapshot
-    suspects: tuple[Any, ...] | None = None
-
-
-class Deduplicated(Record):
-    """A de-duplication: how many pictures changed place and how many files moved, and the dataset then."""
-
-    changed: int
-    moved: int
-    snapshot: Snapshot
 
 
 class Dataset:
@@ -230,6 +215,7 @@ class Dataset:
         into: str | Path | None = None,
         links: bool = False,
         keep_metadata: bool = False,
+        originals: bool = False,
         progress: bool = True,
     ) -> Path:
         """Write the dataset, with its split, in a format other tools read, and return the folder.
@@ -242,6 +228,7 @@ class Dataset:
             into: where to; by default `exports/<dataset>-<format>`.
             links: hard links instead of copies, where a file leaves as it is.
             keep_metadata: leave everything in the files: EXIF, XMP, IPTC, comments.
+            originals: also the files for which a JPEG stands (HEIC, camera raw), whole.
             progress: show what is being done.
 
         Examples:
@@ -251,7 +238,7 @@ class Dataset:
         """
         place = folder_given(into) or Path("exports") / f"{self.folder.resolve().name}-{format}"
         with following(self._follow_links), progress_display(progress) as display:
-            how = {"links": links, "keep_metadata": keep_metadata}
+            how = {"links": links, "keep_metadata": keep_metadata, "originals": originals}
             return datasets.export(self.folder, format, place, **how, say=display.say)
 
     def train(

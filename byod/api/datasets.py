@@ -18,7 +18,7 @@ from byod.collection.labelled_files import LabelledFiles
 from byod.collection.pipeline import BATCH, Arrival, Collection, Fetch, Watch
 from byod.collection.search import refusal
 from byod.collection.sources import folder as own_pictures
-from byod.dataset import export_selection, folder_files, placement
+from byod.dataset import export_selection, folder_files, placement, read_only
 from byod.dataset import restore as restoration
 from byod.dataset.assign_splits import SplitDone, assign, say_split
 from byod.dataset.catalog.candidates import Candidates
@@ -27,7 +27,7 @@ from byod.dataset.sync import Changes, sync
 from byod.report import attribution, check_page, dataset_card, dataset_statistics
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetLocked, UsageError
-from byod.schema.names import PassedOver
+from byod.schema.names import PassedOver, unreadable
 from byod.schema.picture_files import told_to_follow
 from byod.schema.progress import Say
 from byod.schema.reasons import Retry
@@ -40,9 +40,23 @@ __all__ = ["SplitDone", "assign", "say_split"]
 
 
 @contextlib.contextmanager
-def opened(folder: Path, say: Say) -> Iterator[Dataset]:
-    """An open dataset in which everything people did to the folders is taken up."""
-    with Dataset(folder, TASKS) as dataset:
+def opened(folder: Path, say: Say, *, reading: bool = False) -> Iterator[Dataset]:
+    """An open dataset in which everything people did to the folders is taken up.
+
+    Args:
+        folder: where it lies.
+        say: gets lines for people.
+        reading: whether a folder that cannot be written to will do; nothing is kept there.
+
+    Raises:
+        DatasetError: it cannot be written to, or cannot be opened.
+    """
+    unwritable = read_only.is_read_only(folder)
+    if unwritable and not reading:
+        raise read_only.refused(folder)
+    if unwritable:
+        say(f"{folder} cannot be written to: it is read as it is, and nothing is kept there")
+    with Dataset(folder, TASKS, reading=unwritable) as dataset:
         sync_folders(dataset, say)
         yield dataset
         _say_stays(dataset, say)
@@ -61,7 +75,7 @@ def sync_folders(dataset: Dataset, say: Say) -> None:
         )
     changes = sync(dataset)
     say_changes(changes, say)
-    if changes.any or dataset.catalog.samples.waiting():
+    if changes.any or dataset.catalog.samples.waiting() or dataset.reading:
         placement.place_samples(dataset)
         finish(dataset)
 
@@ -69,6 +83,8 @@ def sync_folders(dataset: Dataset, say: Say) -> None:
 def finish(dataset: Dataset) -> Snapshot:
     """Bring the generated files (CREDITS.csv, README.md) up to date."""
     snapshot = dataset.snapshot()
+    if dataset.reading:
+        return snapshot
     attribution.write_credits(snapshot)
     dataset_card.write_card(snapshot, dataset.task.pages)
     return snapshot
@@ -78,16 +94,16 @@ def add(
     paths: Sequence[Path], label: str | None, folder: Path, recipe: Recipe, *, say: Say, watch: Watch
 ) -> Snapshot:
     """Add pictures of this machine: loose ones under a label, or class folders."""
-    passed, links = PassedOver(), folder_files.Links(told_to_follow())
+    passed, links, unread = PassedOver(), folder_files.Links(told_to_follow()), unreadable()
     found = (
         candidate
         for path in paths
-        for candidate in own_pictures.pictures(path, label)
+        for candidate in own_pictures.pictures(path, label, unread)
         if passed.takes(str(candidate.path)) and not _is_linked(path, candidate.path, links)
     )
     with opened_to_collect(folder, recipe, say) as dataset:
         snapshot = take(found, dataset, local_files.read, say, watch)
-        for line in (*passed.lines(), *links.lines()):
+        for line in (*passed.lines(), *links.lines(), *unread.lines()):
             say(line)
         return snapshot
 
@@ -177,7 +193,7 @@ def restore(folder: Path, wanted: Sequence[str], *, say: Say) -> int:
 def status(folder: Path, *, say: Say) -> Snapshot:
     """The dataset as it stands; while another byod is at work on it, as the catalog has it so far."""
     try:
-        with opened(folder, say) as dataset:
+        with opened(folder, say, reading=True) as dataset:
             return dataset.snapshot()
     except DatasetLocked:
         say("another byod is at work on it; this is how far it has come")
@@ -187,22 +203,36 @@ def status(folder: Path, *, say: Say) -> Snapshot:
 
 def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]:
     """Write the page of thumbnails that shows what is in the dataset and what is wrong with it."""
-    with opened(folder, say) as dataset:
+    with opened(folder, say, reading=True) as dataset:
         snapshot = dataset.snapshot()
-        page = into or dataset.folder / "check.html"
+        own = Path(f"{dataset.name}-check.html") if dataset.reading else dataset.folder / "check.html"
+        page = into or own
         return check_page.write_check(snapshot, dataset.task.pages, page), snapshot
 
 
 def export(
-    folder: Path, format: str, into: Path, *, links: bool, keep_metadata: bool = False, say: Say
+    folder: Path,
+    format: str,
+    into: Path,
+    *,
+    links: bool,
+    keep_metadata: bool = False,
+    originals: bool = False,
+    say: Say,
 ) -> Path:
     """Write the dataset in another format, with its split."""
-    with opened(folder, say) as dataset:
+    with opened(folder, say, reading=True) as dataset:
         done = assign(dataset)
         say_split(done, say)
         snapshot = dataset.snapshot()
         written = exports.export(
-            snapshot, dataset.task, format, into, links=links, keep_metadata=keep_metadata
+            snapshot,
+            dataset.task,
+            format,
+            into,
+            links=links,
+            keep_metadata=keep_metadata,
+            originals=originals,
         )
         items = exports.leaving(snapshot, dataset.task)
         if told := export_selection.positions(snapshot, items):
@@ -219,6 +249,8 @@ def opened_to_collect(
     folder: Path, recipe: Recipe, say: Say, reopen: Callable[[Candidates], None] = lambda candidates: None
 ) -> Iterator[Dataset]:
     """A dataset ready to collect into: what may turn out otherwise this time is open again, and what `reopen` opens."""
+    if read_only.is_read_only(folder):
+        raise read_only.refused(folder)
     with Dataset.create(folder, recipe, TASKS) as dataset:
         say_changes(sync(dataset), say)
         options, candidates = dataset.recipe.search_options(), dataset.catalog.candidates

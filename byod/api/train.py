@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from byod.api.datasets import assign, opened, say_split
+from byod.dataset import read_only
+from byod.images.grey import white_of_set
 from byod.labeling.annotations import REVIEW
 from byod.report import check_page, dataset_statistics
 from byod.schema import recipe
@@ -70,7 +72,7 @@ def train(
         yields=snapshot.yields,
         command=command,
     )
-    run = _new_run(snapshot.folder / "runs", wanted.plugin)
+    run = _new_run(_runs_of(snapshot), wanted.plugin)
     learning = TASKS[snapshot.task].learning
     card = run_training.train(
         learning,
@@ -89,6 +91,13 @@ def train(
         log=log,
     )
     return run, card
+
+
+def _runs_of(snapshot: Snapshot) -> Path:
+    """The folder of a dataset's runs; in the current folder, where its own cannot be written to."""
+    if read_only.is_read_only(snapshot.folder):
+        return Path.cwd() / "runs" / snapshot.name
+    return snapshot.folder / "runs"
 
 
 def _new_run(runs: Path, plugin: str) -> Path:
@@ -140,12 +149,21 @@ def _install(probe: str | None) -> str:
 
 def examples_of(folder: Path, say: Say) -> tuple[Snapshot, list[Example], int]:
     """A dataset as it stands, what to learn from, and on how many pictures a person's verdict holds."""
-    with opened(folder, say) as dataset:
+    with opened(folder, say, reading=True) as dataset:
         say_split(assign(dataset), say)
         snapshot = dataset.snapshot()
         # a conflict that the review told is noted like a verdict, and is nobody's
         reviewed = sum(said.who != REVIEW for said in dataset.catalog.verdicts.holding().values())
-        return snapshot, dataset.examples(snapshot), reviewed
+        return snapshot, _of_one_white(dataset.examples(snapshot), say), reviewed
+
+
+def _of_one_white(examples: list[Example], say: Say) -> list[Example]:
+    """The examples with the value that is white in all deep grey pictures among them, which is said."""
+    white = white_of_set(example.path for example in examples)
+    if white is None:
+        return examples
+    say(f"grey of 16 bits: 0 to {white} is black to white, in all pictures of the set")
+    return [example.model_copy(update={"grey_white": white}) for example in examples]
 
 
 def _probed(folder: Path, say: Say) -> tuple[Snapshot, Any, Trainer]:

@@ -63,6 +63,7 @@ def collect(
     min_side: int | None = None,
     max_side: int | None = None,
     captive: bool | None = None,
+    max_pixels: int | None = None,
     recipe: str | Path | None = None,
     record: str | Path | None = None,
     replay: str | Path | None = None,
@@ -81,6 +82,7 @@ def collect(
     min_side: int | None = None,
     max_side: int | None = None,
     captive: bool | None = None,
+    max_pixels: int | None = None,
     from_urls: str | Path | None = None,
     recipe: str | Path | None = None,
     dry_run: Literal[False] = False,
@@ -103,6 +105,7 @@ def collect(
     min_side: int | None = None,
     max_side: int | None = None,
     captive: bool | None = None,
+    max_pixels: int | None = None,
     from_urls: str | Path | None = None,
     recipe: str | Path | None = None,
     dry_run: bool = False,
@@ -129,6 +132,7 @@ def collect(
         min_side: refuse pictures with a shorter side, in pixels (default 200).
         max_side: keep pictures no larger than this, in pixels.
         captive: also animals that are kept and plants that were planted, at inaturalist.
+        max_pixels: refuse pictures with more pixels in all.
         from_urls: a csv, jsonl or parquet file with addresses and labels, in place of a search.
         recipe: a dataset's folder, whose recipe is run again.
         dry_run: search only, and return what would be fetched; nothing is written.
@@ -170,6 +174,7 @@ def collect(
         "min_side": min_side,
         "max_side": max_side,
         "captive": captive,
+        "max_pixels": max_pixels,
     }
     again, listed = folder_given(recipe), folder_given(from_urls)
     folder, planned = plans.plan(
@@ -225,6 +230,7 @@ def add(
     into: str | Path | None = None,
     min_side: int | None = None,
     max_side: int | None = None,
+    max_pixels: int | None = None,
     reports: bool = False,
     follow_links: bool = False,
     progress: bool = True,
@@ -239,6 +245,7 @@ def add(
         into: the dataset's folder, which is made where it is missing; by default the one byod last wrote to.
         min_side: refuse pictures with a shorter side, in pixels (default 200).
         max_side: keep pictures no larger than this, in pixels.
+        max_pixels: refuse pictures with more pixels in all.
         reports: take up what waits in the dataset, and nothing else.
         follow_links: also add pictures that links in a folder lead to.
         progress: show lines and a live table; False sends the lines to the logger `byod`.
@@ -254,22 +261,22 @@ def add(
     """
     with following(follow_links), progress_display(progress) as display:
         if reports:
-            if paths or label or labels or min_side or max_side:
+            if paths or label or labels or min_side or max_side or max_pixels:
                 raise UsageError("--reports adds what waits in the dataset; remove all but --into")
             return _add_reports(folder_given(into), display)
         if not paths:
             raise UsageError("say which pictures: byod add PATH… --label CLASS")
         files = [Path(path) for path in paths]
         if labels is not None:
-            if label or min_side or max_side:
+            if label or min_side or max_side or max_pixels:
                 raise UsageError(
-                    "--labels says what each picture is; remove --label, --min-side and --max-side"
+                    "--labels says what each picture is; remove --label, --min-side, --max-side and --max-pixels"
                 )
             return _add_labelled(Path(labels), files, folder_given(into), task, display)
         if task is not None:
             raise UsageError("--task goes with --labels")
         folder, planned = plans.plan_add(
-            label, folder_given(into), {"min_side": min_side, "max_side": max_side}
+            label, folder_given(into), {"min_side": min_side, "max_side": max_side, "max_pixels": max_pixels}
         )
         done = datasets.add(files, label, folder, planned, say=display.say, watch=display.watch(planned))
         return dataset_with(folder, done)

@@ -37,6 +37,15 @@ MaxSide = Annotated[
     ),
 ]
 
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="PIXELS",
+        help=f"Refuse pictures with more pixels in all (default: {defaults.MAX_PIXELS:,}, where memory allows).",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add this room's commands."""
@@ -155,6 +164,7 @@ def collect(
             "(inaturalist).",
         ),
     ] = False,
+    max_pixels: MaxPixels = None,
     from_urls: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Take addresses and labels from a csv, jsonl or parquet file."),
@@ -264,6 +274,7 @@ def collect(
         "kind": kind, "safe": safe, "size": size, "age": age, "colour": colour,
         "exclude_hosts": exclude_host or None, "license": license, "languages": languages,
         "min_side": min_side, "max_side": max_side, "captive": captive or None,
+        "max_pixels": max_pixels,
         "from_urls": from_urls, "recipe": recipe, "ignore_optout": ignore_optout,
         "record": record, "replay": replay, "referer": referer, "cookies": cookies,
         "ask_again": ask_again, "retry": retry or (), "deadline": deadline, "max_bytes": max_bytes,
@@ -308,6 +319,7 @@ def add(
     ] = None,
     min_side: MinSide = None,
     max_side: MaxSide = None,
+    max_pixels: MaxPixels = None,
     reports: Annotated[
         bool,
         typer.Option("--reports", help="Take up what people reported to byod serve --allow-reports."),
@@ -326,6 +338,7 @@ def add(
         into=into,
         min_side=min_side,
         max_side=max_side,
+        max_pixels=max_pixels,
         reports=reports,
         follow_links=follow_links,
     )

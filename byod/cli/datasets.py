@@ -199,6 +199,14 @@ def export(
             "picture from the web, and how it may be used.",
         ),
     ] = False,
+    originals: Annotated[
+        bool,
+        typer.Option(
+            "--originals",
+            help="Also the files for which a JPEG stands (HEIC, camera raw), whole, with all that they say of camera, "
+            "place and time.",
+        ),
+    ] = False,
     runtime: Annotated[
         Path | None,
         typer.Option(
@@ -218,7 +226,7 @@ def export(
         raise UsageError("--runtime is about --format web")
     else:
         written = byod.Dataset(named, follow_links=follow_links).export(
-            format, into=into, links=links, keep_metadata=keep_metadata
+            format, into=into, links=links, keep_metadata=keep_metadata, originals=originals
         )
     if as_json:
         print_result({"format": format, "path": str(written)})

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from byod.collection.search import CandidateSearch, Drawn
+from byod.dataset import originals
 from byod.dataset.catalog.candidates import Offer
 from byod.dataset.catalog.verdicts import SEARCH
 from byod.dataset.dataset_folder import Dataset
@@ -49,7 +50,10 @@ None among the candidates says that there is none just now: come back for more a
 
 @dataclass(frozen=True)
 class Arrival:
-    """The outcome of one body: a picture waiting under `path`, or the reason it was refused."""
+    """The outcome of one body: a picture waiting under `path`, or the reason it was refused.
+
+    `original` is the file that it stands for, where the body itself was none that libraries for training read.
+    """
 
     sha256: str
     size: int
@@ -58,6 +62,7 @@ class Arrival:
     inspected: Inspected | None = None
     reason: Reason | None = None
     detail: str = ""
+    original: str = ""
 
 
 @dataclass
@@ -92,7 +97,10 @@ class Collection:
         self.tallies = {label: ClassTally(per_class) for label in recipe.classes}
         self._fetch, self._watch, self._asker = fetch, watch, asker
         self._rules = Rules(
-            min_side=recipe.min_side, max_aspect=recipe.max_aspect, refuse_animated=recipe.refuse_animated
+            min_side=recipe.min_side,
+            max_aspect=recipe.max_aspect,
+            max_pixels=recipe.max_pixels,
+            refuse_animated=recipe.refuse_animated,
         )
         self._arrivals = itertools.count()
         self._made: set[Path] = set()
@@ -240,7 +248,8 @@ class Collection:
         # a name of its own: the same bytes may be arriving on another thread
         path = f"{INCOMING}/{next(self._arrivals)}-{sha256[:20]}{inspected.suffix}"
         mtime_ns = self._write(path, kept)
-        return Arrival(sha256, len(kept), path, mtime_ns, inspected)
+        original = originals.keep(self.dataset, content, inspected.original) if inspected.original else ""
+        return Arrival(sha256, len(kept), path, mtime_ns, inspected, original=original)
 
     def _refuse(self, fetched: Fetched, content: bytes, error: PictureError) -> Arrival:
         path, mtime_ns = "", 0
@@ -305,6 +314,7 @@ def sample_of(arrival: Arrival, label: str) -> Sample:
         detail=arrival.detail,
         path=arrival.path,
         size=arrival.size,
+        original=arrival.original,
     )
     return sample if inspected is None else sample.measured(inspected)
 

@@ -74,8 +74,8 @@ class _Once(ApiClient):
 def answers(settings: Settings) -> Iterator[SourceAnswer]:
     """Ask every source at once, and yield the answers as they come.
 
-    The threads are daemons, so that a source that keeps somebody waiting does not hold up Ctrl-C. What goes wrong in
-    one is raised here, in place of an answer that would never come.
+    The threads are daemons, so that a source that keeps somebody waiting does not hold up Ctrl-C. That something went
+    wrong in one is raised here, in place of an answer that would never come.
     """
     names = [*SOURCES, "wikidata"]
     for name in SOURCES:
@@ -85,8 +85,9 @@ def answers(settings: Settings) -> Iterator[SourceAnswer]:
     def ask(name: str, promise: Future[SourceAnswer]) -> None:
         try:
             promise.set_result(answer(name, settings))
-        except Exception as error:  # noqa: BLE001 - whatever it is: it is raised where the answer is waited for
-            promise.set_exception(error)
+        finally:
+            if not promise.done():
+                promise.set_exception(RuntimeError(f"asking {name} failed; the traceback above says where"))
 
     for promise, name in waiting.items():
         threading.Thread(target=ask, args=(name, promise), daemon=True).start()

@@ -18,13 +18,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from byod.dataset import grouping, label_log, own_places, recovery
+from byod.dataset import grouping, label_log, own_places, read_only, recovery
 from byod.dataset.catalog import Catalog, CatalogDamaged, check_version
 from byod.dataset.catalog_state import CatalogState
 from byod.dataset.folder_files import Links
@@ -46,6 +47,7 @@ class Dataset:
         tasks: the tasks that there are, by name; the recipe says which one it is for.
         lock: whether to take the lock (only `byod status` reads without it).
         follow_links: whether pictures below `images/` are read through links; None: as the environment says.
+        reading: read a folder that cannot be written to: nothing is written, moved or kept.
 
     Raises:
         DatasetLocked: another byod is at work on it.
@@ -54,7 +56,13 @@ class Dataset:
     """
 
     def __init__(
-        self, folder: Path, tasks: Tasks, *, lock: bool = True, follow_links: bool | None = None
+        self,
+        folder: Path,
+        tasks: Tasks,
+        *,
+        lock: bool = True,
+        follow_links: bool | None = None,
+        reading: bool = False,
     ) -> None:
         places.check_file_system()
         self.folder = folder.resolve()
@@ -67,8 +75,11 @@ class Dataset:
             own_places.check_room(self.folder, self.task.storage.folder)
         check_version(self.folder / CATALOG)
         label_log.check_format(self.folder / label_log.FILE)
-        with files.opened(self.folder) as within:
-            within.make(".byod")
+        self.reading = reading
+        lock = lock and not reading
+        if not reading:
+            with files.opened(self.folder) as within:
+                within.make(".byod")
         self._lock = FileLock(self.folder / ".byod" / "lock")
         self.locked = lock
         with contextlib.ExitStack() as opened:
@@ -77,7 +88,11 @@ class Dataset:
                 opened.callback(self._lock.release)
             self.files = opened.enter_context(contextlib.closing(files.Folder(self.folder)))
             self.state = CatalogState(self.files)
-            self.catalog, self.rebuilt = self._opened_catalog()
+            if reading:
+                beside = opened.enter_context(tempfile.TemporaryDirectory(prefix="byod-"))
+                self.catalog, self.rebuilt = read_only.copied(self.folder, self.state, Path(beside)), ""
+            else:
+                self.catalog, self.rebuilt = self._opened_catalog()
             opened.callback(self.catalog.close)
             # gone, emptied, set aside, or no more than the header that a power cut left
             self.lost = self.catalog.blank()
@@ -85,7 +100,7 @@ class Dataset:
             self.log = label_log.LabelLog(self.files, self.catalog)
             if lock:
                 self._make_good()
-            opened.pop_all()  # all is well, and stays open
+            self._held = opened.pop_all()  # all is well, and stays open
 
     def _take_lock(self) -> None:
         try:
@@ -147,9 +162,7 @@ class Dataset:
             elif self.locked:
                 self.state.forget()  # the next command rebuilds it
         finally:
-            self.catalog.close()
-            self.files.close()
-            self._lock.release()
+            self._held.close()
 
     @property
     def name(self) -> str:
@@ -158,8 +171,10 @@ class Dataset:
 
     def save_recipe(self, recipe: Recipe) -> None:
         """Write the recipe and make a folder for each class."""
-        recipes.write(self.folder, recipe)
         self.recipe = recipe
+        if self.reading:
+            return
+        recipes.write(self.folder, recipe)
         for folder in recipe.classes:
             self.files.make(f"{IMAGES}/{folder}")
 
@@ -192,7 +207,9 @@ class Dataset:
                 if sample is None:
                     raise DatasetError(f"{self.folder}: no sample {placement.sha256[:12]} to move")
                 path = placement.path or self._target(sample, placement, taken)
-                if path != sample.path and (self.links.behind(sample.path) or self.links.behind(path)):
+                if path != sample.path and self.reading:
+                    path = sample.path
+                elif path != sample.path and (self.links.behind(sample.path) or self.links.behind(path)):
                     self.links.stayed.add(sample.path)
                     if sample.status is Status.WAITING:
                         continue
@@ -239,6 +256,9 @@ class Dataset:
         """Carry out the moves that are promised and not yet done."""
         promised = self.catalog.promised_moves()
         if not promised:
+            return
+        if self.reading:  # its own catalog is a copy
+            self.catalog.moves_done(promised[-1][0])
             return
         own_places.check_moves(
             self.folder, self.task.storage, promised

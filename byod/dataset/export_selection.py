@@ -18,8 +18,6 @@ from byod.schema.errors import DatasetError, PictureError
 from byod.schema.folder_names import safe_folder
 from byod.schema.records import Record, Sample, Snapshot, Split
 
-_ORIENTATION = 274
-
 
 class Leaving(Record):
     """One picture on its way out: `folder` is a safe name for its class, `stem` a unique file name without ending.
@@ -190,16 +188,15 @@ def _linked(source: Path, target: Path) -> bool:
 
 
 def _opened(original: bytes, path: Path) -> _Original:
-    from PIL import Image, UnidentifiedImageError
+    from byod.images.decode import ANY_PICTURE
+    from byod.images.picture_file import open_file
 
     try:
-        with Image.open(io.BytesIO(original)) as image:
-            kind = "JPEG" if image.format == "MPO" else image.format or ""
-            upright = image.getexif().get(_ORIENTATION, 1) in (0, 1)
-            everywhere = kind in TYPES and TYPES[kind].everywhere
-            portable = everywhere and image.mode in ("L", "RGB") and upright
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{path} is not a picture that can be opened; run `byod status` first") from error
+        opened = open_file(original, ANY_PICTURE.limits)
+    except PictureError as error:
+        raise DatasetError(f"{path} cannot be opened ({error.detail}); run `byod status` first") from error
+    kind = opened.name
+    portable = TYPES[kind].everywhere and opened.file.mode in ("L", "RGB") and opened.orientation == 1
     try:
         return _Original(original, path, kind, read(original, kind), portable, cuttable=True)
     except Uncuttable:
@@ -232,7 +229,7 @@ def _public(line: Credit) -> Credit:
         for name in ("url", "page", "creator_url", "licence_url")
         if not is_public(getattr(line, name) or "")
     }
-    return line.model_copy(update=local)
+    return line.model_copy(update={**local, "original": None})
 
 
 def is_public(address: str) -> bool:

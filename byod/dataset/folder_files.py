@@ -16,7 +16,9 @@ from pathlib import Path
 from byod.dataset.own_places import IMAGES, REJECTED
 from byod.schema import places
 from byod.schema.errors import DatasetError
+from byod.schema.files import Folder
 from byod.schema.folder_names import safe_folder
+from byod.schema.names import PassedOver
 from byod.schema.recipe import Recipe
 from byod.schema.records import Record
 
@@ -38,7 +40,8 @@ class Links:
     """The links that a scan of the folders found: paths of class folders and of pictures.
 
     `followed` are read, `passed` are not, nor is `strange`: what is neither file, folder nor link. `stayed` are
-    pictures that would have moved, had no link been on the way.
+    pictures that would have moved, had no link been on the way. `unreadable` are pictures and folders of them that
+    this user may not read: what was known of them stays.
     """
 
     follow: bool = False
@@ -46,6 +49,7 @@ class Links:
     passed: set[str] = field(default_factory=set)
     strange: set[str] = field(default_factory=set)
     stayed: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
 
     def behind(self, path: str) -> bool:
         """True of a picture that is read through a link, or would lie behind one."""
@@ -53,7 +57,8 @@ class Links:
 
     def hides(self, path: str) -> bool:
         """True if nothing may be read at this path."""
-        return path in self.passed or path in self.strange or os.path.dirname(path) in self.passed
+        hidden = self.passed | self.unreadable
+        return path in hidden or path in self.strange or os.path.dirname(path) in hidden
 
     def find_folders(self, folder: Path, recipe: Recipe) -> None:
         """Find the folders that are links.
@@ -83,6 +88,7 @@ class Links:
         found = [
             (self.passed, "links are passed over; --follow-links reads the pictures behind them"),
             (self.strange, "are passed over, since they are no ordinary files"),
+            (self.unreadable, "are passed over, since they may not be read; allow reading them to use them"),
         ]
         return [f"{len(some)} {words}: {_some(some)}" for some, words in found if some]
 
@@ -109,13 +115,22 @@ class Links:
         for name in names:
             if name.startswith("."):
                 continue
-            with os.scandir(root / room / name) as entries:
-                for entry in entries:
-                    if _is_no_picture(room, entry.name):
-                        continue
-                    found = self._found(f"{room}/{name}/{entry.name}", entry, room == IMAGES)
-                    if found is not None:
-                        yield found
+            try:
+                with os.scandir(root / room / name) as entries:
+                    there = [entry for entry in entries if not _is_no_picture(room, entry.name)]
+            except PermissionError:
+                self.unreadable.add(f"{room}/{name}")
+                continue
+            for entry in there:
+                found = self._found(f"{room}/{name}/{entry.name}", entry, room == IMAGES)
+                if found is not None:
+                    yield found
+
+    def named_files(
+        self, root: Path, room: str, passed: PassedOver, folder: str | None = None
+    ) -> Iterator[FoundFile]:
+        """Those of `files` whose names can be written down; the others are counted."""
+        return (file for file in self.files(root, room, folder) if passed.takes(file.path))
 
     def _found(self, path: str, entry: os.DirEntry[str], followable: bool) -> FoundFile | None:
         """The file of an entry; None where there is none to be read, which is noted."""
@@ -130,6 +145,17 @@ class Links:
             self.followed.add(path)
         stat = entry.stat(follow_symlinks=through)
         return FoundFile.model_construct(path=path, size=stat.st_size, mtime_ns=stat.st_mtime_ns)
+
+
+def move_all(within: Folder, source: str, target: str) -> None:
+    """Move the files of one folder of an open folder into another one, overwriting none, and remove it."""
+    within.make(target)
+    for file in sorted((within.path / source).iterdir()):
+        place, number = within.path / target / file.name, 2
+        while place.exists():
+            place, number = place.with_name(f"{file.stem}-{number}{file.suffix}"), number + 1
+        within.move(f"{source}/{file.name}", f"{target}/{place.name}")
+    within.remove_folder(source)
 
 
 def is_folder(path: Path, links: Links) -> bool:

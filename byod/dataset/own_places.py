@@ -17,6 +17,8 @@ from byod.schema.task import Storage
 
 IMAGES = "images"
 REJECTED = "rejected"
+ORIGINALS = "originals"
+"""The pictures for which a JPEG stands in a class folder, since libraries for training do not read them."""
 INCOMING = ".byod/incoming"
 STAGED_LABELS = ".byod/marks"
 """Labels that a review told, until the moves promised with them are made."""
@@ -29,7 +31,7 @@ _FILES = (
     *(recipes.FILE, label_log.FILE, CATALOG, *BESIDE_CATALOG),
     *("CREDITS.csv", "README.md", ".byod/lock", ".byod/written", ".byod/state", ".byod/review-key"),
 )
-_ROOMS = (IMAGES, REJECTED, "runs", INCOMING, STAGED_LABELS, ".byod/reports", ".byod/replaced")
+_ROOMS = (IMAGES, REJECTED, ORIGINALS, "runs", INCOMING, STAGED_LABELS, ".byod/reports", ".byod/replaced")
 _SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 """Ends a journal that names another file. Source: https://www.sqlite.org/fileformat.html#the_rollback_journal"""
 
@@ -69,6 +71,7 @@ def check_moves(folder: Path, storage: Storage | None, moves: Iterable[tuple[int
     rooms = (
         f"{IMAGES}/",
         f"{REJECTED}/",
+        f"{ORIGINALS}/",
         f"{INCOMING}/",
         f"{STAGED_LABELS}/",
         *([f"{storage.folder}/"] if storage else ()),

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from byod.dataset import originals
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.no_copies import NoCopies
+from byod.dataset.originals import needs_stand_in
 from byod.images import decode
 from byod.images.decode import ANY_PICTURE
 from byod.schema.errors import PictureError, UsageError
@@ -31,7 +33,13 @@ def restore(dataset: Dataset, wanted: Sequence[str], say: Say) -> int:
     """
     samples = dataset.catalog.samples.all()
     chosen = {sample.sha256: sample for name in wanted for sample in _named(samples, name, say)}
-    usable = [sample for sample in chosen.values() if _can_return(dataset, sample, say)]
+    taken: set[str] = set()
+    with dataset.changing():
+        usable = [
+            back
+            for sample in chosen.values()
+            if (back := _returning(dataset, sample, taken, say)) is not None
+        ]
     usable.sort(
         key=lambda sample: sample.reason is Reason.DUPLICATE
     )  # copies state what returns with them, too
@@ -87,25 +95,39 @@ def _named(samples: Iterable[Sample], name: str, say: Say) -> list[Sample]:
     return found
 
 
-def _can_return(dataset: Dataset, sample: Sample, say: Say) -> bool:
-    """True if it can; a picture refused before it was measured gets its fingerprint now."""
+def _returning(dataset: Dataset, sample: Sample, taken: set[str], say: Say) -> Sample | None:
+    """The sample that comes back: itself, or the JPEG that stands for it; None where it cannot."""
     name = sample.path or sample.sha256[:12]
     if not sample.path or dataset.links.hides(sample.path) or not (dataset.folder / sample.path).exists():
         say(f"{name} cannot come back: its bytes were not kept")
-        return False
+        return None
     if sample.label not in dataset.recipe.classes:
         say(f"{name} cannot come back: it has no class; move the file into a class folder instead")
-        return False
-    if sample.fingerprint is not None:
-        return True
+        return None
     try:
-        inspected, _ = decode.inspect(dataset.picture(sample.path), ANY_PICTURE)
+        content = dataset.picture(sample.path)
+        if needs_stand_in(content):
+            return _standing_in(dataset, sample, taken)
+        if sample.fingerprint is None:
+            inspected, _ = decode.inspect(content, ANY_PICTURE)
+            mtime_ns = (dataset.folder / sample.path).stat().st_mtime_ns
+            _add(dataset, sample.measured(inspected), mtime_ns)
     except PictureError as error:
         say(f"{name} cannot come back: {error.detail}")
-        return False
-    dataset.catalog.samples.add(
-        sample.measured(inspected),
-        position=dataset.catalog.samples.next_position(),
-        mtime_ns=(dataset.folder / sample.path).stat().st_mtime_ns,
-    )
-    return True
+        return None
+    return sample
+
+
+def _standing_in(dataset: Dataset, sample: Sample, taken: set[str]) -> Sample:
+    """The JPEG for a picture that was refused as long as byod could not open its type; it takes the sample's place."""
+    made = originals.stand_in(dataset, sample.path, taken)
+    known = {"sha256": made.sha256, "path": made.path, "size": made.size, "original": made.original}
+    back = sample.model_copy(update=known).measured(made.inspected)
+    dataset.catalog.candidates.stands_for(made.sha256, sample.sha256)
+    dataset.catalog.samples.forget(sample.sha256)
+    _add(dataset, back, made.mtime_ns)
+    return back
+
+
+def _add(dataset: Dataset, sample: Sample, mtime_ns: int) -> None:
+    dataset.catalog.samples.add(sample, position=dataset.catalog.samples.next_position(), mtime_ns=mtime_ns)

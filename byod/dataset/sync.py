@@ -4,7 +4,7 @@ A file is known by its SHA-256, not by its path, and is hashed again only when i
 
     moved to another class folder    a verdict for that class        (who: "folder")
     moved into or out of rejected/   a verdict against or for it; one that was a copy is none from then on
-    dropped in                       a new sample with that label
+    dropped in                       a new sample with that label; of a HEIC, its JPEG is
     changed                          a new sample, linked to the old one
     taken away                       remembered as rejected, never fetched again
     the same bytes in two classes    a conflict: both are taken out until somebody decides
@@ -14,26 +14,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
-from byod.dataset import label_files, recovery
+from byod.dataset import class_folders, label_files, originals, recovery
 from byod.dataset.catalog.verdicts import DELETED_BY_HAND, FOLDER, SEARCH
 from byod.dataset.dataset_folder import Dataset
-from byod.dataset.folder_files import FoundFile, Links, is_folder
+from byod.dataset.folder_files import FoundFile, Links
 from byod.dataset.no_copies import NoCopies
+from byod.dataset.originals import StandIn, needs_stand_in
 from byod.dataset.own_places import IMAGES, REJECTED
 from byod.images import decode
 from byod.images.decode import ANY_PICTURE
+from byod.report.attribution import Credit
 from byod.schema.errors import DatasetError, PictureError
-from byod.schema.folder_names import safe_folder
-from byod.schema.names import PassedOver, is_utf8
+from byod.schema.names import PassedOver
 from byod.schema.reasons import Reason
-from byod.schema.recipe import ClassRecipe, name_for_folder
-from byod.schema.records import Placement, Record, Sample, Status, Verdict
+from byod.schema.records import Inspected, Placement, Record, Sample, Status, Verdict
 
 
 class Changes(Record):
@@ -61,13 +58,15 @@ def sync(dataset: Dataset) -> Changes:
             scan.lines += dataset.log.restore()
             scan.logged = dataset.catalog.verdicts.labels()
             credits = recovery.credits(dataset.folder, scan.lines)
-            scan.credited = {line.sha256: line.file for line in credits}
+            scan.credited = {line.sha256: line for line in credits}
         scan.take_up()
         if dataset.lost:
             recovery.restore_deleted(dataset.catalog)
             recovery.restore_origins(dataset.catalog, credits)
     dataset.lost, dataset.rebuilt = False, ""
     before = {path: sha256 for path, (sha256, *_) in scan.standing.items()}
+    if dataset.reading:
+        return Changes(counts={}, lines=(*scan.lines, *scan.links.lines(), *scan.passed.lines()))
     followed = label_files.follow(dataset, before)
     return Changes(
         counts={**scan.counts, **followed.counts},
@@ -92,7 +91,9 @@ class _FolderScan:
         self.now_at: dict[str, str] = {}
         self.aside: set[str] = set()
         self.logged: dict[str, list[str | None]] = {}  # what the log says, when the catalog was lost
-        self.credited: dict[str, str] = {}  # and where CREDITS.csv saw each picture
+        self.credited: dict[str, Credit] = {}  # and what CREDITS.csv says of each picture
+        self.made: dict[str, StandIn] = {}
+        self.unread: set[str] = set()  # pictures of types that libraries for training do not read
         self.now = datetime.now(UTC)
         self.no_copies = NoCopies(self.samples)
         self._last_position: int | None = None
@@ -107,71 +108,56 @@ class _FolderScan:
             )
         self.links.find_folders(self.dataset.folder, self.dataset.recipe)
         if images.is_dir():
-            self._name_classes(images)
+            made = class_folders.name_all(self.dataset, self.passed, self.lines)
+            self.counts.update({"classes made by hand": made} if made else {})
         for room in (IMAGES, REJECTED):
-            for file in self._files(room):
+            for file in self.links.named_files(self.dataset.folder, room, self.passed):
                 self.seen.add(file.path)
                 known = self.standing.get(file.path)
                 if known is None or known[1:3] != (file.size, file.mtime_ns):
-                    content = self.dataset.picture(file.path)
-                    sha256 = hashlib.sha256(content).hexdigest()
-                    self.changed.append(file.model_copy(update={"sha256": sha256}))
-                    self.now_at[file.path] = sha256
+                    self._read(file, room)
 
-    def _name_classes(self, images: Path) -> None:
-        """Make each folder a class; one whose name another system could not hold gets a safe one."""
-        for folder in sorted(
-            path for path in images.iterdir() if is_folder(path, self.links) and path.name[0] != "."
-        ):
-            if not is_utf8(folder.name):
-                continue  # its files are passed over one by one
-            classes = self.dataset.recipe.classes
-            name = unicodedata.normalize("NFC", folder.name)
-            if folder.name in classes:
-                continue
-            label = name if name in classes else safe_folder(name, classes)
-            if label not in classes and any(self._files(IMAGES, folder.name)):
-                entry = ClassRecipe(name=name_for_folder(name, self.dataset.recipe))
-                self.dataset.save_recipe(
-                    self.dataset.recipe.model_copy(update={"classes": {**classes, label: entry}})
-                )
-                self.counts["classes made by hand"] += 1
-            if label != folder.name and label in self.dataset.recipe.classes:
-                self._rename(folder, images / label)
-
-    def _files(self, room: str, folder: str | None = None) -> Iterator[FoundFile]:
-        """The files of a room whose names can be written down."""
-        return (
-            file
-            for file in self.links.files(self.dataset.folder, room, folder)
-            if self.passed.takes(file.path)
-        )
-
-    def _rename(self, folder: Path, target: Path) -> None:
-        """Move the files of a class folder into the one of its safe name, overwriting none."""
-        self.dataset.files.make(f"{IMAGES}/{target.name}")
-        for file in sorted(folder.iterdir()):
-            place, number = target / file.name, 2
-            while place.exists():
-                place, number = target / f"{file.stem}-{number}{file.suffix}", number + 1
-            self.dataset.files.move(
-                f"{IMAGES}/{folder.name}/{file.name}", f"{IMAGES}/{target.name}/{place.name}"
-            )
-        self.dataset.files.remove_folder(f"{IMAGES}/{folder.name}")
-        self.lines.append(
-            f"the class folder {folder.name!r} is called {target.name!r} now: a name for all systems"
-        )
+    def _read(self, file: FoundFile, room: str) -> None:
+        """Note a file that is new or changed, or that it may not be read."""
+        try:
+            content = self.dataset.picture(file.path)
+        except PermissionError:
+            self.links.unreadable.add(file.path)
+            return
+        sha256 = hashlib.sha256(content).hexdigest()
+        self.changed.append(file.model_copy(update={"sha256": sha256}))
+        may_move = not self.dataset.reading and not self.links.behind(file.path)
+        if room == IMAGES and may_move and needs_stand_in(content):
+            self.unread.add(file.path)
+        self.now_at[file.path] = sha256
 
     def take_up(self) -> None:
         """Write what was found into the catalog, oldest path order first, so that two scans agree."""
         for file in sorted(self.changed, key=lambda file: file.path):
-            self._file(file)
+            if file.path in self.unread:
+                self._stand_in(file)
+            else:
+                self._file(file)
         for path, (sha256, *_) in self.standing.items():
             waits = path.startswith(".byod/")
             if waits or self.links.hides(path):
                 continue
             if self.path_of[sha256] == path and not self._still(sha256, path):
                 self._gone(sha256)
+
+    def _stand_in(self, file: FoundFile) -> None:
+        """Have a JPEG stand for a picture that libraries for training do not read; one that is damaged goes aside."""
+        try:
+            made = originals.stand_in(self.dataset, file.path, self.aside)
+        except PictureError:
+            self._file(file)  # which says why
+            return
+        self.made[made.path] = made
+        self.seen.add(made.path)
+        self.now_at[made.path] = made.sha256
+        self._file(FoundFile(path=made.path, size=made.size, mtime_ns=made.mtime_ns, sha256=made.sha256))
+        self.samples.stands_for(made.sha256, made.original)
+        self.counts["kept as originals, with a JPEG in their place"] += 1
 
     def _still(self, sha256: str, path: str) -> bool:
         """True if the file at a path is there and still has these bytes."""
@@ -256,13 +242,14 @@ class _FolderScan:
         named = label or next((said for said in reversed(logged) if said), "")
         values = {"sha256": sha256, "label": named, "size": file.size, "path": file.path}
         try:
-            content = self.dataset.picture(file.path)
-            inspected, _ = decode.inspect(content, ANY_PICTURE)
+            inspected = self._inspected(file)
         except PictureError as error:
             if previous is None or not self._lost(file, previous, error):
                 self._unreadable(file, values, error, room)
             return
         status = Status.KEPT if room == IMAGES else Status.REJECTED
+        credited = self.credited.get(sha256)
+        values["original"] = credited.original or "" if credited is not None else ""
         sample = Sample.model_validate({**values, "status": status, "reason": reason}).measured(inspected)
         position = self._next_position()
         self.samples.add(sample, position=position, mtime_ns=file.mtime_ns, previous=previous)
@@ -270,17 +257,24 @@ class _FolderScan:
         if (
             room == IMAGES
             and not logged
-            and os.path.dirname(self.credited.get(sha256, "")) == f"{room}/{folder}"
+            and credited is not None
+            and os.path.dirname(credited.file) == f"{room}/{folder}"
         ):
             self._verdict(sha256, label, "", who=SEARCH)  # it stood there when byod last wrote the credits
         elif room == IMAGES and (not logged or logged[-1] != label):
             self._verdict(sha256, label, "changed by hand" if previous else "put there by hand")
         self.counts["changed" if previous else "rebuilt" if self.dataset.lost else "dropped in"] += 1
 
+    def _inspected(self, file: FoundFile) -> Inspected:
+        """A file in a class folder, or about to be there; raises as `decode.inspect` does."""
+        if (made := self.made.get(file.path)) is not None:
+            return made.inspected
+        return decode.inspect(self.dataset.picture(file.path), ANY_PICTURE)[0]
+
     def _opened(self, file: FoundFile, sample: Sample) -> Sample | None:
         """A sample that never was opened, measured now that it stands in a class folder; None: it is no picture."""
         try:
-            inspected, _ = decode.inspect(self.dataset.picture(file.path), ANY_PICTURE)
+            inspected = self._inspected(file)
         except PictureError as error:
             path = self._refused(file, error)
             if not self._still(sample.sha256, self.path_of.get(sample.sha256, "")):

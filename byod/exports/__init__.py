@@ -16,7 +16,7 @@ from typing import Any
 from byod.dataset.export_selection import Leaving, selected
 from byod.report.attribution import FILE as CREDITS
 from byod.report.attribution import to_csv
-from byod.schema import file_formats, files
+from byod.schema import file_formats, files, places
 from byod.schema.errors import DatasetError, UsageError
 from byod.schema.records import Snapshot
 from byod.schema.task import TaskDefinition, Tasks
@@ -37,6 +37,7 @@ def export(
     *,
     links: bool = False,
     keep_metadata: bool = False,
+    originals: bool = False,
 ) -> Path:
     """Write the dataset into the folder `into` and return it; an earlier export of the same set is replaced.
 
@@ -48,6 +49,7 @@ def export(
         links: hard links in place of copies where a picture leaves as it is; whoever changes such a file in place
             changes the dataset's own.
         keep_metadata: leave in the files what they say of camera, place and time.
+        originals: also the files that pictures stand for, whole.
 
     Raises:
         UsageError: the task has no such format.
@@ -65,7 +67,8 @@ def export(
     with files.staging(into) as staging:
         writer: Any = import_module(known[format].module)
         written = writer.write(snapshot, items, staging, links)
-        _finish(snapshot, format, items, written, staging)
+        going = _originals(snapshot, items, staging) if originals else {}
+        _finish(snapshot, format, items, written, going, staging)
         _swap(staging, into)
     return into
 
@@ -85,7 +88,7 @@ def leaving(snapshot: Snapshot, task: TaskDefinition, *, keep_metadata: bool = F
 
 def _check_place(snapshot: Snapshot, task: TaskDefinition, format: str, into: Path) -> None:
     dataset = snapshot.folder.resolve()
-    rooms = ["images", "rejected", *([task.storage.folder] if task.storage else [])]
+    rooms = ["images", "rejected", "originals", *([task.storage.folder] if task.storage else [])]
     if into == dataset or any(into.is_relative_to(dataset / room) for room in rooms):
         raise DatasetError(f"{into} belongs to the dataset itself; export into another folder")
     if into.exists() and not into.is_dir():
@@ -115,19 +118,44 @@ def _marked(folder: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
+def _originals(snapshot: Snapshot, items: tuple[Leaving, ...], staging: Path) -> dict[str, str]:
+    """Copy the files that pictures stand for; returns the place of each by the hash of its picture."""
+    going = {item.sample.sha256: item.sample.original for item in items if item.sample.original}
+    for place in sorted(set(going.values())):
+        source = places.inside(snapshot.folder, place)
+        (staging / place).parent.mkdir(exist_ok=True)
+        try:
+            files.copy(source, staging / place)
+        except OSError as error:
+            raise DatasetError(
+                f"{source} cannot be read ({error.strerror}); put it back, or export without --originals"
+            ) from error
+    return going
+
+
 def _finish(
-    snapshot: Snapshot, format: str, items: tuple[Leaving, ...], files: dict[str, str], staging: Path
+    snapshot: Snapshot,
+    format: str,
+    items: tuple[Leaving, ...],
+    written: dict[str, str],
+    originals: dict[str, str],
+    staging: Path,
 ) -> None:
     """Add the credits, named by where each picture went, and the mark that a later export looks for."""
-    rows = [item.credit.model_copy(update={"file": files[item.sample.sha256]}) for item in items]
+    rows = [
+        item.credit.model_copy(
+            update={"file": written[item.sample.sha256], "original": originals.get(item.sample.sha256)}
+        )
+        for item in items
+    ]
     (staging / CREDITS).write_text(to_csv(rows), encoding="utf-8", newline="")
-    written = (path.relative_to(staging).as_posix() for path in staging.rglob("*") if not path.is_dir())
+    there = (path.relative_to(staging).as_posix() for path in staging.rglob("*") if not path.is_dir())
     mark = {
         "format_version": file_formats.FIRST,  # `format` is the name of the layout
         "dataset": snapshot.name,
         "format": format,
         "fingerprint": snapshot.fingerprint,
-        "files": sorted(written),
+        "files": sorted(there),
     }
     (staging / MARK).write_text(json.dumps(mark, ensure_ascii=False, indent=1), encoding="utf-8")
 

@@ -8,17 +8,22 @@ compressed stream is decoded, so that a cut file is found out. EXIF orientation 
 from __future__ import annotations
 
 import io
-import threading
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
 
 from PIL import Image
 
-from byod.images.color import to_rgb
-from byod.images.hashing import SHORT_SIDE, Box, fingerprint
+from byod.images import heavy
+from byod.images.decoding import (
+    Decoded,
+    as_jpeg,
+    decoded,
+    divided,
+    needed_bytes,
+    reduction,
+)
+from byod.images.hashing import SHORT_SIDE, fingerprint
 from byod.images.openers import OpenedPicture, PixelLimits, TooManyPixels, opener
-from byod.images.picture_file import DAMAGE, PictureFile, broken, open_file
+from byod.images.picture_file import PictureFile, open_file
 from byod.images.picture_types import TYPES
 from byod.schema import defaults
 from byod.schema.errors import PictureError
@@ -27,18 +32,6 @@ from byod.schema.records import Inspected, Record
 
 QUALITY = 92
 """JPEG quality of the pictures byod makes smaller."""
-
-_HEAVY_PIXELS = 8_000_000
-_ONE_AT_A_TIME = threading.Lock()
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class Rules(Record):
@@ -60,13 +53,6 @@ ANY_PICTURE = Rules(min_side=1, max_aspect=1e9, refuse_animated=False, refuse_bl
 """For what a person put there: whatever can be opened is a picture."""
 
 
-class _Decoded(NamedTuple):
-    """Upright RGB pixels, and the part of them that the picture fills."""
-
-    image: Image.Image
-    box: Box
-
-
 def inspect(
     content: bytes, rules: Rules, *, max_side: int | None = None, fast: bool = True
 ) -> tuple[Inspected, bytes]:
@@ -76,7 +62,8 @@ def inspect(
         content: the file as received.
         rules: what it must be like.
         max_side: None keeps the file as it is; otherwise a picture whose longer side is more pixels than this
-            becomes a JPEG of that size, upright, without metadata. Nothing is ever enlarged.
+            becomes a JPEG of that size, upright, without metadata. Nothing is ever enlarged. For one of a type that
+            libraries for training do not read, a JPEG stands in any case.
         fast: decode no more pixels than needed (a hash moves by two bits, hardly ever more); False decodes all.
 
     Returns:
@@ -88,9 +75,12 @@ def inspect(
     """
     opened = open_file(content, rules.limits)
     _check_rules(opened, rules)
+    if TYPES[opened.name].converted:
+        inspected, kept = inspect(_jpeg_of(opened), rules, max_side=max_side, fast=fast)
+        return inspected.model_copy(update={"original": TYPES[opened.name].suffixes[0]}), kept
     shrink = max_side is not None and max(opened.width, opened.height) > max_side
     longer = max_side if shrink and max_side else 0
-    decoded = _decode(opened, shorter=SHORT_SIDE if fast else None, longer=longer)
+    decoded = _decoded(opened, shorter=SHORT_SIDE if fast else None, longer=longer)
     small = _reduced(decoded) if fast else decoded
     shown = fingerprint(small.image, small.box)
     if rules.refuse_blank and shown.spread < 5.0 and _blank(small.image):
@@ -107,6 +97,27 @@ def inspect(
     if not longer:
         return inspected, content
     return _shrunk(inspected, decoded, longer)
+
+
+def _jpeg_of(opened: PictureFile) -> bytes:
+    """The JPEG that stands for a picture of a type that libraries for training do not read."""
+    needed = needed_bytes(opened, shorter=None)
+    if needed > heavy.LIGHT:
+        return heavy.as_jpeg(opened, needed)
+    return as_jpeg(opened)
+
+
+def _decoded(opened: PictureFile, *, shorter: int | None, longer: int) -> Decoded:
+    """Decode a picture: a heavy one in another process, and then of the sides asked for at the least."""
+    needed = needed_bytes(opened, shorter=shorter, longer=longer)
+    if needed <= heavy.LIGHT:
+        return decoded(opened, shorter=shorter, longer=longer)
+    at_least = shorter
+    if shorter is not None and longer:
+        least, most = sorted((opened.width, opened.height))
+        at_least = max(shorter, -(-2 * longer * least // most))
+    image, width, height = heavy.opened(opened, needed, at_least=at_least)
+    return Decoded(image, (0, 0, *image.size), width, height)
 
 
 def open_picture(source: Path | bytes, *, at_least: int | None = None) -> Image.Image:
@@ -140,7 +151,9 @@ def opened(source: Path | bytes, *, at_least: int | None = None) -> OpenedPictur
         content = source if isinstance(source, bytes) else source.read_bytes()
         if (other := opener()) is not None:
             return other(content, at_least=at_least)
-        return opened_within(content, Rules().limits, at_least=at_least, turn=_ONE_AT_A_TIME)
+        file = open_file(content, Rules().limits)
+        found = _decoded(file, shorter=at_least, longer=0)
+        return OpenedPicture(found.image, found.width, found.height)
     except OSError as error:
         raise PictureError(
             Reason.BROKEN, f"{where}the file cannot be read ({error.strerror or error})"
@@ -149,19 +162,6 @@ def opened(source: Path | bytes, *, at_least: int | None = None) -> OpenedPictur
         if not where:
             raise
         raise PictureError(error.reason, f"{where}{error.detail}") from error
-
-
-def opened_within(
-    content: bytes, limits: PixelLimits, *, at_least: int | None, turn: AbstractContextManager[object]
-) -> OpenedPicture:
-    """Open a picture in this process within some limits; a heavy one waits for its `turn`.
-
-    Raises:
-        PictureError: it cannot be opened.
-    """
-    file = open_file(content, limits)
-    image = _decode(file, shorter=at_least, longer=0, most=limits.decoded, turn=turn).image
-    return OpenedPicture(image, file.width, file.height)
 
 
 def plain(content: bytes) -> bool:
@@ -202,87 +202,12 @@ def _check_rules(opened: PictureFile, rules: Rules) -> None:
         raise PictureError(Reason.ANIMATED, f"an animation of {opened.frames} pictures")
 
 
-def _decode(
-    opened: PictureFile,
-    *,
-    shorter: int | None,
-    longer: int,
-    most: int | None = None,
-    turn: AbstractContextManager[object] = _ONE_AT_A_TIME,
-) -> _Decoded:
-    """Decode the whole stream, at full size or (when `shorter` is given) reduced to not less than both sides.
-
-    A JPEG is reduced by the decoder itself, to 1/2, 1/4 or 1/8, in any case to `most` pixels; the others right after
-    decoding. Large pictures are decoded one at a time, since each may take hundreds of megabytes.
-    """
-    file = opened.file
-    box: Box = (0, 0, *file.size)
-    try:
-        if opened.name == "JPEG":
-            scale = _scale(file.size, shorter, longer, most)
-            drafted = file.draft(None, (file.size[0] // scale, file.size[1] // scale)) if scale > 1 else None
-            if drafted is not None:
-                box = drafted[1]
-        pixels = file.size[0] * file.size[1]
-        if file.info.get("progressive"):  # which libjpeg keeps whole in any case
-            pixels = opened.width * opened.height
-        with turn if pixels > _HEAVY_PIXELS else nullcontext():
-            file.load()
-            factor = 1
-            if shorter is not None:
-                factor = _factor(file.size, shorter, 2 * longer)
-                box = _divided(box, factor)
-            image = to_rgb(file, factor)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(Reason.TOO_MANY_PIXELS, "more pixels than can be decoded safely") from error
-    except DAMAGE as error:
-        raise broken(opened.name, error) from error
-    return _upright(image, box, opened.orientation)
-
-
-def _scale(size: tuple[int, int], shorter: int | None, longer: int, most: int | None) -> int:
-    """The divisor of the sides of a JPEG: as much as is allowed, and at least as much as is needed."""
-    allowed = [s for s in (8, 4, 2) if shorter is not None and _fits(size, s, shorter, longer)]
-    needed = [s for s in (1, 2, 4) if most is None or -(-size[0] // s) * -(-size[1] // s) <= most]
-    return max(next(iter(allowed), 1), next(iter(needed), 8))
-
-
-def _fits(size: tuple[int, int], scale: int, shorter: int, longer: int) -> bool:
-    return min(size) >= scale * shorter and max(size) >= scale * longer
-
-
-def _factor(size: tuple[int, int], shorter: int, longer: int) -> int:
-    """The largest whole number by which both sides may be divided without falling below the wanted ones."""
-    factor = min(size) // max(shorter, 1)
-    return max(1, min(factor, max(size) // longer) if longer else factor)
-
-
-def _divided(box: Box, factor: int) -> Box:
-    return (box[0] / factor, box[1] / factor, box[2] / factor, box[3] / factor)
-
-
-def _reduced(decoded: _Decoded) -> _Decoded:
+def _reduced(decoded: Decoded) -> Decoded:
     """As small as hashing allows."""
-    factor = _factor(decoded.image.size, SHORT_SIDE, 0)
+    factor = reduction(decoded.image.size, SHORT_SIDE, 0)
     if factor == 1:
         return decoded
-    return _Decoded(decoded.image.reduce(factor), _divided(decoded.box, factor))
-
-
-def _upright(image: Image.Image, box: Box, orientation: int) -> _Decoded:
-    """Turn or mirror a picture as its EXIF orientation says, and its box with it."""
-    method = _UPRIGHT.get(orientation)
-    if method is None:
-        return _Decoded(image, box)
-    width, height = image.size
-    left, top, right, bottom = box
-    if orientation in (2, 3, 7, 8):
-        left, right = width - right, width - left
-    if orientation in (3, 4, 6, 7):
-        top, bottom = height - bottom, height - top
-    if orientation >= 5:
-        left, top, right, bottom = top, left, bottom, right
-    return _Decoded(image.transpose(method), (left, top, right, bottom))
+    return decoded._replace(image=decoded.image.reduce(factor), box=divided(decoded.box, factor))
 
 
 def _blank(image: Image.Image) -> bool:
@@ -295,7 +220,7 @@ def _extrema(image: Image.Image) -> list[int]:
     return [int(value) for band in image.split() for value in band.getextrema()]  # type: ignore[arg-type]
 
 
-def _shrunk(inspected: Inspected, decoded: _Decoded, longer: int) -> tuple[Inspected, bytes]:
+def _shrunk(inspected: Inspected, decoded: Decoded, longer: int) -> tuple[Inspected, bytes]:
     """A JPEG of the wanted size, and its description."""
     ratio = longer / max(inspected.width, inspected.height)
     size = max(1, round(inspected.width * ratio)), max(1, round(inspected.height * ratio))

@@ -6,21 +6,23 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from PIL import Image
 
-from byod.images.decoder_process import ANSWER, HEAVY, PICTURE, READY, REFUSED, REQUEST
-from byod.images.openers import HeavyPicture, OpenedPicture, Opener, PixelLimits, TooManyPixels
+from byod.images.decoder_process import ANSWER, HEAVY, JPEG, PICTURE, READY, REFUSED, REQUEST
+from byod.images.openers import HeavyPicture, OpenedPicture, Opener, PixelLimits, TooManyPixels, white
 from byod.schema.child_process import ChildProcess
 from byod.schema.errors import ByodError, PictureError
 from byod.schema.reasons import Reason
 
-MEMORY = 700_000_000
+MEMORY = 1_000_000_000
 """Bytes that a process may take beyond what it has when it starts: more than the heaviest picture allowed needs."""
 SECONDS = 20.0
 """The longest that a picture may take."""
 _START_SECONDS = 60.0
 _MOST_REFUSAL = 10_000
+_MOST_JPEG = 2_000_000_000
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
 
 
@@ -47,11 +49,22 @@ class DecoderPool:
         """Opens pictures in these processes; without `heavy`, it raises `HeavyPicture` for a large one."""
 
         def opened(content: bytes, *, at_least: int | None) -> OpenedPicture:
-            request = REQUEST.pack(at_least or 0, *self._limits, heavy, len(content))
+            request = REQUEST.pack(False, at_least or 0, white() or 0, *self._limits, heavy, len(content))
             with self._borrowed() as process:
-                return process.open(request, content, self._limits.decoded, self._seconds)
+                _, sides, payload = process.ask(request, content, self._limits.decoded, self._seconds)
+            return OpenedPicture(Image.frombytes("RGB", sides[:2], payload), *sides[2:])
 
         return opened
+
+    def as_jpeg(self, content: bytes) -> bytes:
+        """The JPEG that stands for a picture; see `decoding.as_jpeg`.
+
+        Raises:
+            PictureError: it cannot be opened.
+        """
+        request = REQUEST.pack(True, 0, white() or 0, *self._limits, True, len(content))
+        with self._borrowed() as process:
+            return process.ask(request, content, self._limits.decoded, self._seconds).payload
 
     def warm(self) -> None:
         """Start one of the processes, so that the first picture need not wait for it.
@@ -94,6 +107,14 @@ class DecoderPool:
             process.end()
 
 
+class _Answer(NamedTuple):
+    """The kind of an answer, width and height of its pixels and of the picture, and what follows."""
+
+    kind: bytes
+    sides: tuple[int, int, int, int]
+    payload: bytes
+
+
 class _Process:
     """One process, used by one thread at a time.
 
@@ -117,8 +138,13 @@ class _Process:
         """True if it takes requests."""
         return not self._broken and self._process.alive
 
-    def open(self, request: bytes, content: bytes, most: int, seconds: float) -> OpenedPicture:
-        """The picture that it makes of a file; see `Opener`. A process that fails is not used again."""
+    def ask(self, request: bytes, content: bytes, most: int, seconds: float) -> _Answer:
+        """Its answer to a file; see `Opener`. A process that fails is not used again.
+
+        Raises:
+            PictureError: the file cannot be opened.
+            HeavyPicture: it may not be opened now.
+        """
         self._broken = True  # until it has answered in full
         with self._process.deadline(seconds) as late:
             answer = self._answer(request, content, most)
@@ -128,33 +154,35 @@ class _Process:
                 Reason.TOO_MANY_PIXELS, f"the picture takes {what} to open; send a smaller one"
             )
         self._broken = False
-        kind, sides, payload = answer
-        if kind == HEAVY:
+        if answer.kind == HEAVY:
             raise HeavyPicture
-        if kind == REFUSED:
-            raise _refusal(payload)
-        return OpenedPicture(Image.frombytes("RGB", sides[:2], payload), *sides[2:])
+        if answer.kind == REFUSED:
+            raise _refusal(answer.payload)
+        return answer
 
     def end(self) -> None:
         """End it, whatever it is at."""
         self._process.end()
 
-    def _answer(
-        self, request: bytes, content: bytes, most: int
-    ) -> tuple[bytes, tuple[int, int, int, int], bytes] | None:
-        """Kind, sizes and the rest of an answer; None when it goes, or says what it must not."""
+    def _answer(self, request: bytes, content: bytes, most: int) -> _Answer | None:
+        """Its answer; None when it goes, or says what it must not."""
         if not self._process.write(request, content):
             return None
         head = self._process.read(ANSWER.size)
         if len(head) < ANSWER.size:
             return None
-        kind, *sides, length = ANSWER.unpack(head)
-        width, height, whole_width, whole_height = sides
-        expected = {PICTURE: 3 * width * height, HEAVY: 0, REFUSED: min(length, _MOST_REFUSAL)}.get(kind)
+        kind, width, height, whole_width, whole_height, length = ANSWER.unpack(head)
+        expected = {
+            PICTURE: 3 * width * height,
+            JPEG: min(length, _MOST_JPEG),
+            HEAVY: 0,
+            REFUSED: min(length, _MOST_REFUSAL),
+        }.get(kind)
         if length != expected or width * height > most:
             return None
         payload = self._process.read(length)
-        return (kind, (width, height, whole_width, whole_height), payload) if len(payload) == length else None
+        sides = (width, height, whole_width, whole_height)
+        return _Answer(kind, sides, payload) if len(payload) == length else None
 
 
 def _refusal(payload: bytes) -> PictureError:

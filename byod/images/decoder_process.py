@@ -13,23 +13,27 @@ import json
 import os
 import struct
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import BinaryIO, NamedTuple, NoReturn
 
-from byod.images.decode import opened_within
-from byod.images.openers import HeavyPicture, PixelLimits, TooManyPixels
+from byod.images.decoding import as_jpeg, opened_within
+from byod.images.openers import HeavyPicture, PixelLimits, TooManyPixels, grey_up_to
+from byod.images.picture_file import open_file
 from byod.schema import process_limits
 from byod.schema.errors import PictureError
 from byod.schema.reasons import Reason
 
 READY = b"byod decodes\n"
 """The line that a process writes once it takes requests."""
-REQUEST = struct.Struct(">IQQ?Q")
-"""`at_least` (0: full size), the two `PixelLimits`, whether heavy pictures are opened, and the length of the file."""
+REQUEST = struct.Struct(">?IIQQ?Q")
+"""True if a JPEG is wanted (else pixels), `at_least` (0: full size), `openers.white` (0: none), the two
+`PixelLimits`, whether heavy pictures are opened, and the length of the file."""
 ANSWER = struct.Struct(">cIIIIQ")
 """The kind of answer, width and height of the pixels that follow, those of the picture, and the length of the rest."""
-PICTURE, REFUSED, HEAVY = b"p", b"r", b"h"
-"""RGB pixels follow; JSON follows that says why not; nothing follows."""
+PICTURE, JPEG, REFUSED, HEAVY = b"p", b"j", b"r", b"h"
+"""RGB pixels follow; a JPEG follows; JSON follows that says why not; nothing follows."""
 
 
 class Refusal(NamedTuple):
@@ -66,26 +70,45 @@ def main(arguments: list[str]) -> None:
     answers.flush()
     requests = sys.stdin.buffer
     while len(head := requests.read(REQUEST.size)) == REQUEST.size:
-        at_least, decoded, jpeg, heavy, length = REQUEST.unpack(head)
+        wants_jpeg, at_least, known_white, decoded, jpeg, heavy, length = REQUEST.unpack(head)
         content = requests.read(length)
         if len(content) < length:
             return
         turn = nullcontext() if heavy else _Refused()
-        _answer(answers, content, PixelLimits(decoded, jpeg), at_least or None, turn)
+        limits = PixelLimits(decoded, jpeg)
+        find = (
+            partial(_as_jpeg, content, limits)
+            if wants_jpeg
+            else partial(_as_pixels, content, limits, at_least or None, turn)
+        )
+        with grey_up_to(known_white or None):
+            _answer(answers, find)
 
 
-def _answer(
-    answers: BinaryIO,
-    content: bytes,
-    limits: PixelLimits,
-    at_least: int | None,
-    turn: AbstractContextManager[object],
-) -> None:
+class _Found(NamedTuple):
+    """The outcome of a question: the kind of answer, the sizes that go with it, and what follows."""
+
+    kind: bytes
+    sizes: tuple[int, int, int, int]
+    payload: bytes
+
+
+def _as_pixels(
+    content: bytes, limits: PixelLimits, at_least: int | None, turn: AbstractContextManager[object]
+) -> _Found:
+    image, width, height = opened_within(content, limits, at_least=at_least, turn=turn)
+    return _Found(PICTURE, (*image.size, width, height), image.tobytes())
+
+
+def _as_jpeg(content: bytes, limits: PixelLimits) -> _Found:
+    return _Found(JPEG, (0, 0, 0, 0), as_jpeg(open_file(content, limits)))
+
+
+def _answer(answers: BinaryIO, find: Callable[[], _Found]) -> None:
     try:
-        image, width, height = opened_within(content, limits, at_least=at_least, turn=turn)
-        pixels = image.tobytes()
-        answers.write(ANSWER.pack(PICTURE, *image.size, width, height, len(pixels)))
-        answers.write(pixels)
+        kind, sizes, payload = find()
+        answers.write(ANSWER.pack(kind, *sizes, len(payload)))
+        answers.write(payload)
     except HeavyPicture:
         answers.write(ANSWER.pack(HEAVY, 0, 0, 0, 0, 0))
     except PictureError as error:

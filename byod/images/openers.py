@@ -59,6 +59,24 @@ class Opener(Protocol):
 _OPENER: ContextVar[Opener | None] = ContextVar("byod opens pictures with", default=None)
 
 
+_WHITE: ContextVar[int | None] = ContextVar("byod takes for white", default=None)
+
+
+def white() -> int | None:
+    """The value of deep grey pictures that is white here; None: each picture says it by its lightest value."""
+    return _WHITE.get()
+
+
+@contextmanager
+def grey_up_to(value: int | None) -> Iterator[None]:
+    """Have one value be the white of all deep grey pictures of a block, as those of one set are alike."""
+    token = _WHITE.set(value)
+    try:
+        yield
+    finally:
+        _WHITE.reset(token)
+
+
 def opener() -> Opener | None:
     """The one who opens pictures here; None for this process itself."""
     return _OPENER.get()

@@ -8,6 +8,7 @@ leaves behind the last key is overwritten next time.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -94,7 +95,7 @@ class PixelCache:
         Raises:
             TrainerError: a picture cannot be opened.
         """
-        keys = [bytes.fromhex(example.sha256) for example in examples]
+        keys = [_key(example) for example in examples]
         size, name = (rule.width, rule.height), f"{rule.resize}-{RESIZING}"
         return Pixels(
             examples, rule, *self._kept(keys, name, size, lambda number: _decode(examples[number], rule))
@@ -256,7 +257,16 @@ def _made(
                 say(f"decoded {at + len(some)} of {len(wanted)} pictures")
 
 
+def _key(example: Example) -> bytes:
+    """32 bytes that stand for a picture, and for what is white in it."""
+    if example.grey_white is None:
+        return bytes.fromhex(example.sha256)
+    return hashlib.sha256(f"{example.sha256} {example.grey_white}".encode()).digest()
+
+
 def _decode(example: Example, rule: InputRule) -> Bytes:
+    if example.grey_white is not None:
+        rule = rule.model_copy(update={"grey_white": example.grey_white})
     try:
         return np.ascontiguousarray(pixels(example.path, rule))
     except PictureError as error:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byod.images.decode import open_picture
+from byod.images.openers import grey_up_to
 from byod.schema.model_card import InputRule, Resize
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def pixels(source: Path | bytes, rule: InputRule) -> NDArray[np.uint8]:
     Raises:
         PictureError: it cannot be opened.
     """
-    image = open_picture(source, at_least=max(rule.width, rule.height))
+    with grey_up_to(rule.grey_white):
+        image = open_picture(source, at_least=max(rule.width, rule.height))
     return np.asarray(resized(image, rule))
 
 

@@ -23,6 +23,7 @@ from byod.report import dataset_statistics
 from byod.schema import file_formats, files
 from byod.schema.addresses import Address, Words
 from byod.schema.errors import DatasetError
+from byod.schema.paths import OriginalPath
 from byod.schema.records import Origin, Record, Sample, Sha256, Snapshot
 
 FILE = "CREDITS.csv"
@@ -35,6 +36,8 @@ _MARK = re.compile(r"(^|[;\t\r\n])'")
 
 class Credit(Record):
     """One line of CREDITS.csv; `file` is relative to the folder the CSV stands in, None is an empty cell.
+
+    `original` is the file that the picture stands for, where it is no type that libraries for training read.
 
     Its addresses are those of an `Origin`, without passwords and keys, also when an older file holds them.
     """
@@ -55,13 +58,14 @@ class Credit(Record):
     taxon: Words | None = None
     item: Words | None = None
     widened: Words | None = None
+    original: OriginalPath | None = None
 
     @property
     def origin(self) -> Origin | None:
         """The origin the line tells of; None for a picture that came from nowhere known."""
         if self.url is None or self.source is None:
             return None
-        return Origin(**self.model_dump(exclude={"file"}))
+        return Origin(**self.model_dump(exclude={"file", "original"}))
 
 
 COLUMNS = tuple(Credit.model_fields)
@@ -71,7 +75,7 @@ _MOMENT = TypeAdapter(datetime)
 def credit(sample: Sample, origin: Origin | None, file: str) -> Credit:
     """The line for one picture; blanks and control characters in strangers' text become single spaces."""
     if origin is None:
-        return Credit(file=file, sha256=sample.sha256)
+        return Credit(file=file, sha256=sample.sha256, original=sample.original or None)
     return Credit(
         file=file,
         sha256=sample.sha256,
@@ -89,6 +93,7 @@ def credit(sample: Sample, origin: Origin | None, file: str) -> Credit:
         taxon=_tidy(origin.taxon),
         item=_tidy(origin.item),
         widened=_tidy(origin.widened),
+        original=sample.original or None,
     )
 
 
@@ -120,7 +125,7 @@ def _kept_known(rows: list[Credit], path: Path) -> list[Credit]:
             folder.replace(f"{REPLACED}/{FILE}", files.read(path), flush=True)
     before = {line.sha256: line for line in there if line.origin is not None}
     return [
-        before[row.sha256].model_copy(update={"file": row.file})
+        before[row.sha256].model_copy(update={"file": row.file, "original": row.original})
         if row.origin is None and row.sha256 in before
         else row
         for row in rows

@@ -10,7 +10,8 @@ LANGUAGES = ("en",)
 MIN_SIDE = 200
 """The shorter side of a picture that was searched for, in pixels."""
 MAX_ASPECT = 4.0
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 1_000_000_000
+"""A picture with more pixels is refused, whatever memory there is."""
 
 EXCLUDED_HOSTS = ("stock",)
 """Whose pictures are left out: byod's list of stock sites."""

@@ -43,6 +43,7 @@ class InputRule(Record):
     width: int = Field(ge=8, le=2048)
     height: int = Field(ge=8, le=2048)
     resize: Resize = Resize.SQUISH
+    grey_white: int | None = Field(None, ge=1)  # what is white in grey of 16 bits, for a whole set
 
 
 class EyesRule(Record):

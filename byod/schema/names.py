@@ -127,16 +127,27 @@ def _json_escape(sign: str) -> str:
     return f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else json.dumps(sign)[1:-1]
 
 
+def unreadable() -> PassedOver:
+    """What is passed over because this user may not read it; `takes` notes each."""
+    return PassedOver("they may not be read", lambda name: False, "allow reading them to use them")
+
+
 class PassedOver:
-    """The files and folders that are passed over because of their names, to be counted and named.
+    """The files and folders that are passed over, mostly because of their names, to be counted and named.
 
     Args:
-        why: what is the matter with their names.
+        why: what is the matter with them.
         fits: whether a name can be used.
+        advice: what to do about it.
     """
 
-    def __init__(self, why: str = "their names are not UTF-8", fits: Callable[[str], bool] = is_utf8) -> None:
-        self._why, self._fits = why, fits
+    def __init__(
+        self,
+        why: str = "their names are not UTF-8",
+        fits: Callable[[str], bool] = is_utf8,
+        advice: str = "rename them to use them",
+    ) -> None:
+        self._why, self._fits, self._advice = why, fits, advice
         self._names: dict[str, None] = {}
 
     def takes(self, name: str) -> bool:
@@ -152,4 +163,4 @@ class PassedOver:
             return ()
         named = ", ".join(shown(name) for name in list(self._names)[:most])
         more = f" and {len(self._names) - most} more" if len(self._names) > most else ""
-        return (f"{len(self._names)} passed over, since {self._why}: {named}{more}; rename them to use them",)
+        return (f"{len(self._names)} passed over, since {self._why}: {named}{more}; {self._advice}",)

@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 _ROOMS = re.compile(r"(images|rejected)(/[^./][^/]*){1,2}|\.byod/incoming/[^./][^/]*", re.DOTALL)
+_ORIGINALS = re.compile(r"originals/[0-9a-f]{64}\.[a-z0-9]{2,4}")
 _FOREIGN = "\\:" if os.name == "nt" else ""
 
 
@@ -37,6 +38,17 @@ def of_picture(path: str) -> str:
     return path
 
 
+def of_original(path: str) -> str:
+    """The path of an original in a dataset, for which a JPEG stands in a class folder; "" where there is none.
+
+    Raises:
+        ValueError: it leads to another place.
+    """
+    if path and _ORIGINALS.fullmatch(path) is None:
+        raise ValueError(f"{path!r} is not a place for an original of a dataset")
+    return path
+
+
 def folder_name(name: str) -> str:
     """The name of a class folder, which is one part of a path, and not hidden; "" where there is no class.
 
@@ -53,6 +65,9 @@ RelativePath = Annotated[str, AfterValidator(relative)]
 
 PicturePath = Annotated[str, AfterValidator(of_picture)]
 """A path within a dataset where a picture may lie, or nothing."""
+
+OriginalPath = Annotated[str, AfterValidator(of_original)]
+"""A path within a dataset where an original may lie, or nothing."""
 
 FolderName = Annotated[str, AfterValidator(folder_name)]
 """The name of a class folder, or nothing."""

@@ -102,6 +102,11 @@ class Recipe(Record):
         ge=32,
         description="make pictures smaller whose longer side has more pixels; left out: files stay as they come",
     )
+    max_pixels: int = Field(
+        defaults.MAX_PIXELS,
+        ge=1,
+        description="refuse pictures with more pixels in all, however little memory they take to open",
+    )
     max_aspect: float = Field(
         defaults.MAX_ASPECT,
         ge=1,

@@ -17,7 +17,7 @@ from pydantic import Field
 from byod.schema import defaults
 from byod.schema.addresses import Address, Words, shown, shown_in
 from byod.schema.open_enum import OpenEnum
-from byod.schema.paths import FolderName, PicturePath
+from byod.schema.paths import FolderName, OriginalPath, PicturePath
 from byod.schema.reasons import Reason
 from byod.schema.record import Record as Record
 from byod.schema.search_words import Age, Colour, Kind, Meaning, Safe, Size
@@ -193,11 +193,12 @@ class Inspected(Record):
     """A picture that opened: its type, its upright size, and its fingerprint.
 
     `format` is Pillow's name ("JPEG"), `suffix` the right file ending (".jpg"). `frames` counts an animation's
-    pictures (1 for a still).
+    pictures (1 for a still). `original` is the ending of the file that this one stands for (".heic"); "" for itself.
     """
 
     format: str
     suffix: str
+    original: str = ""
     width: int
     height: int
     orientation: int = 1
@@ -217,7 +218,8 @@ class Sample(Record):
     """One distinct picture of a dataset, however many places offered it; `sha256` is that of the file kept.
 
     `label` is the shown name of its class (for a rejected one: the class it was offered for). `path` is relative
-    to the dataset folder, with forward slashes. `keeper` is the sample whose copy this one is.
+    to the dataset folder, with forward slashes. `keeper` is the sample whose copy this one is, `original` the file
+    that it stands for, where libraries for training do not read that one.
     """
 
     sha256: Sha256
@@ -232,6 +234,7 @@ class Sample(Record):
     size: int
     fingerprint: Fingerprint | None = None
     keeper: Sha256 | None = None
+    original: OriginalPath = ""
 
     def measured(self, inspected: Inspected) -> Sample:
         """The same sample with what was found when its picture was opened."""
@@ -323,13 +326,17 @@ class Split(OpenEnum):
 
 
 class Example(Record):
-    """A labelled picture and the part of the split it belongs to; `path` is absolute."""
+    """A labelled picture and the part of the split it belongs to; `path` is absolute.
+
+    `grey_white` is the value that is white in deep grey pictures of its set; None where there are none.
+    """
 
     sha256: Sha256
     path: Path
     label: str
     split: Split
     group: str
+    grey_white: int | None = None
 
 
 class Yield(Record):

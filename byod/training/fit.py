@@ -10,7 +10,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,8 @@ def fit(work: Work, data: TrainingData, part: str, name: str, finish: Finish) ->
     run.folder.mkdir(exist_ok=True)
     started = time.perf_counter()
     trained = work.trainer.train(data, work.options, run)
+    if (white := data.train[0].grey_white) is not None:
+        trained = replace(trained, input=trained.input.model_copy(update={"grey_white": white}))
     seconds = before + time.perf_counter() - started
     try:
         onnx_model.fold(trained.onnx, trained.arch)

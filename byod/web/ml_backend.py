@@ -26,7 +26,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from byod.images.decoder_pool import DecoderPool
 from byod.images.openers import PixelLimits, opened_by
 from byod.labeling.predictions import PredictedLabel, prediction
-from byod.schema import defaults
 from byod.schema import recipe as recipes
 from byod.schema.errors import ByodError
 from byod.schema.model_card import Unreadable
@@ -40,7 +39,7 @@ SECONDS = 80.0
 """How long a request may take: Label Studio waits 100 s; what is not done by then gets no prediction yet."""
 _BATCH = 16
 _PROCESSES = 2
-_LIMITS = PixelLimits(defaults.MAX_PIXELS, defaults.MAX_PIXELS)  # those of the dataset's own pictures
+_LIMITS = PixelLimits(50_000_000, 250_000_000)  # a larger JPEG is looked at reduced
 _MEMORY = 1_400_000_000
 _HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 

@@ -30,13 +30,13 @@ class UploadLimits(Record):
     how long its answer may take after that.
     """
 
-    bytes: int = 25_000_000
+    bytes: int = 50_000_000
     bytes_together: int = 256_000_000
     bytes_each: int = 192_000_000
     places: int = 128
     places_each: int = 64
-    pixels: int = 25_000_000
-    jpeg_pixels: int = 100_000_000
+    pixels: int = 50_000_000
+    jpeg_pixels: int = 250_000_000
     send_seconds: float = 60.0
     seconds: float = 30.0
 

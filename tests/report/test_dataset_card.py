@@ -29,12 +29,15 @@ cells = st.text(
     alphabet=st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("=+-@';\t\r\n\",|"))
 )
 filled = st.none() | cells.filter(bool)
+ASCII = st.characters(codec="ascii")
 rows = st.builds(
     Credit,
     file=cells.filter(bool),
     sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
     fetched_at=st.none() | st.datetimes(timezones=st.just(UTC)),
-    **{column: filled for column in COLUMNS if column not in ("file", "sha256", "fetched_at")},
+    original=st.none()
+    | st.from_regex(r"originals/[0-9a-f]{64}\.[a-z0-9]{2,4}", fullmatch=True, alphabet=ASCII),
+    **{column: filled for column in COLUMNS if column not in ("file", "sha256", "fetched_at", "original")},
 )
 
 

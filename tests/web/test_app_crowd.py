@@ -174,7 +174,7 @@ def test_the_photo_of_a_phone_is_taken(place):
 def test_the_limits_are_told(place):
     """What may be sent stands in what programs are told of the model."""
     takes = get(place, "/api/model").json["takes"]
-    assert (takes["pixels"], takes["jpeg_pixels"]) == (25_000_000, 100_000_000)
+    assert (takes["pixels"], takes["jpeg_pixels"]) == (50_000_000, 250_000_000)
 
 
 def test_points_of_a_reduced_picture_are_those_of_the_whole(tmp_path):

@@ -186,6 +186,10 @@ class Candidates:
         row = self._sql.execute("SELECT sample FROM addresses WHERE url = ?", (url,)).fetchone()
         return None if row is None else row[0]
 
+    def stands_for(self, sample: str, before: str) -> None:
+        """Note that what the addresses of one sample gave is another one now: the JPEG that stands for it."""
+        self._sql.execute("UPDATE addresses SET sample = ? WHERE sample = ?", (sample, before))
+
     def reopen(self, sample: str) -> int:
         """Put the addresses that gave a sample back in the queue, since its file was lost; say how many."""
         done = self._sql.execute(

@@ -34,6 +34,7 @@ _SAMPLE = (
     "height",
     "size",
     "keeper",
+    "original",
 )
 LISTED = "(SELECT value FROM json_each(?))"
 """A list of any length as one value: a JSON array."""
@@ -158,6 +159,10 @@ class Samples:
                 placement.sha256,
             ),
         )
+
+    def stands_for(self, sha256: str, original: str) -> None:
+        """Note the file in `originals/` for which a sample stands."""
+        self._sql.execute("UPDATE samples SET original = ? WHERE sha256 = ?", (original, sha256))
 
     def touched(self, files: Iterable[tuple[str, int, int]]) -> None:
         """Note size and mtime_ns of files as (sha256, size, mtime_ns)."""

@@ -90,6 +90,10 @@ MIGRATIONS = (
     -- the round whose candidates are being drawn; a killed run leaves it, and the next one goes on with it
     CREATE TABLE drawing (round INTEGER PRIMARY KEY);
     """,
+    """
+    -- the file in originals/ for which the picture of a sample stands
+    ALTER TABLE samples ADD COLUMN original TEXT NOT NULL DEFAULT '';
+    """,
 )
 
 

@@ -22,8 +22,13 @@ _NO_PLACE = (
     " AND NOT {0} GLOB 'images/[^./]*/[^./]*' AND NOT {0} GLOB 'rejected/[^./]*/[^./]*'"
     " OR {0} GLOB '*/*/*/*' OR substr({0}, 2) GLOB '*/.*' OR {0} GLOB '*/' OR instr({0}, char(0))" + _FOREIGN
 )
+_NO_ORIGINAL = (
+    "typeof({0}) <> 'text' OR {0} <> '' AND (length({0}) NOT BETWEEN 77 AND 79 OR NOT {0} GLOB 'originals/*'"
+    " OR substr({0}, 11, 64) GLOB '*[^0-9a-f]*' OR substr({0}, 75, 1) <> '.' OR substr({0}, 76) GLOB '*[^a-z0-9]*')"
+)
 _COLUMNS = (
     ("samples", "path", _NO_PLACE),
+    ("samples", "original", _NO_ORIGINAL),
     ("samples", "label", _NO_NAME),
     ("verdicts", "label", f"{{0}} IS NOT NULL AND ({_NO_NAME})"),
 )

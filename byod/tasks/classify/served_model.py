@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from byod.images import decode, resize
+from byod.images.openers import grey_up_to
 from byod.schema.keypoints import Box
 from byod.schema.model_card import InputRule, ModelCard, Resize
 from byod.schema.serving import ClassesSaid, Look, Truth
@@ -41,7 +42,8 @@ class ServedClassifier:
     def answer(self, content: bytes, *, look: bool) -> ClassesSaid:
         """Predict a picture; see `ServedModel`."""
         card = self.card
-        image, width, height = decode.opened(content, at_least=max(card.input.width, card.input.height))
+        with grey_up_to(card.input.grey_white):
+            image, width, height = decode.opened(content, at_least=max(card.input.width, card.input.height))
         block = np.asarray(resize.resized(image, card.input))
         row = self._predictor.probabilities(block[None])[0]
         best = int(row.argmax())

@@ -2,7 +2,7 @@
 
 import { make } from "./elements.js";
 
-const TYPES = "image/jpeg,image/png,image/webp,image/gif,image/bmp,image/tiff,image/avif";
+const TYPES = "image/jpeg,image/png,image/webp,image/gif,image/bmp,image/tiff,image/avif,image/heic,image/jxl,image/jp2,image/x-portable-anymap,image/x-tga,image/x-icon,image/vnd.adobe.photoshop,image/x-adobe-dng,image/x-canon-cr2,image/x-nikon-nef,image/x-sony-arw";
 
 /** The place to drop; `taken` gets a list of files, `refused` is told when something else was dropped. */
 export function intake(taken, refused) {

@@ -5,7 +5,7 @@ import { Refused } from "./refusals.js";
 const PREVIEW = 1080; // the longer side of what is shown, at most
 const SMALL = 640; // and at least, for points have to be hit
 const ENLARGED = 4;
-const MOST_PIXELS = 100_000_000;
+const MOST_PIXELS = 220_000_000;
 
 /** A picture that was opened: its file, its size in pixels, and a canvas to show, `scale` times as large. */
 export async function open(file) {
