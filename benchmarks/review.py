@@ -29,7 +29,7 @@ import numpy as np
 import requests
 from PIL import Image
 
-from byod.api import datasets, review
+from byod.api import adding, review
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import local_server
 from byod.labeling.pull import OVERLAP
@@ -95,7 +95,7 @@ def made(home: Path, number: int) -> Path:
     for name in CLASSES:
         recipe = recipe.with_class(name)
     folder = home / "datasets" / "many"
-    datasets.add([home / "drawn"], None, folder, recipe, say=nothing, watch=nothing)
+    adding.add([home / "drawn"], None, folder, recipe, say=nothing, watch=nothing)
     shutil.rmtree(home / "drawn")
     with Dataset(folder, TASKS) as dataset:
         kept = len(dataset.snapshot().kept)

@@ -19,6 +19,7 @@ from byod.schema.version import VERSION
 
 if TYPE_CHECKING:
     from byod import plugin
+    from byod.api.adding import Added
     from byod.api.conversion import convert
     from byod.api.dataset_object import Dataset
     from byod.api.review_actions import close_review
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from byod.testing.drawn_classes import draw_classes
 
 __all__ = [
+    "Added",
     "Dataset",
     "Preview",
     "Run",
@@ -44,6 +46,7 @@ __all__ = [
 __version__ = VERSION
 
 _HOMES = {
+    "Added": "byod.api.adding",
     "Dataset": "byod.api.dataset_object",
     "Preview": "byod.api.verbs",
     "Run": "byod.api.run_object",

@@ -28,7 +28,7 @@ from byod.collection.sources import ELSEWHERE, REFUSED, SOURCES
 from byod.plugin import Task
 from byod.schema.keypoints import KeypointSet
 from byod.schema.reasons import Reason, Retry, When
-from byod.schema.recipe import ClassRecipe, Recipe, SourceRecipe
+from byod.schema.recipe import ClassRecipe, OwnRecipe, Recipe, SourceRecipe
 from byod.schema.review_tasks import Reviewing
 from byod.schema.search_words import Meaning
 from byod.schema.serving import Serving
@@ -207,13 +207,20 @@ def exports() -> str:
 
 def recipe(part: str) -> str:
     """The keys of byod.toml, or of one of its tables."""
-    tables = {"top": Recipe, "class": ClassRecipe, "meaning": Meaning, "source": SourceRecipe}
+    tables = {
+        "top": Recipe,
+        "class": ClassRecipe,
+        "meaning": Meaning,
+        "source": SourceRecipe,
+        "own": OwnRecipe,
+    }
     model = {**tables, "points": KeypointSet}[part]
     schema = model.model_json_schema()
     rows = []
     for key, said in schema["properties"].items():
         default = said.get("default")
-        shown = "" if default in (None, {}) else f"`{tomlkit.item(default).as_string()}`"
+        plain = default is not None and not isinstance(default, dict)
+        shown = "" if not plain else f"`{tomlkit.item(default).as_string()}`"
         rows.append((f"`{key}`", _value(said, schema), shown, prose(said.get("description", ""))))
     return table(("key", "value", "default", "what it is"), rows)
 

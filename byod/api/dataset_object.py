@@ -26,6 +26,7 @@ from byod.schema.records import FailedAddress, Snapshot
 if TYPE_CHECKING:
     import pandas
 
+    from byod.api.adding import Added
     from byod.api.convert import Converted
     from byod.api.feedback import ImportedFeedback
     from byod.api.review import Standing
@@ -55,7 +56,7 @@ class Dataset:
         {'circle': 30, 'square': 30}
     """
 
-    result: Snapshot | Converted | ImportedFeedback | None = None
+    result: Snapshot | Added | Converted | ImportedFeedback | None = None
     """The record of the call that returned this object; None if it was opened by its folder."""
 
     def __init__(self, folder: str | Path | None = None, *, follow_links: bool = False) -> None:
@@ -368,7 +369,7 @@ class Dataset:
         return pandas.DataFrame(picture_rows(self.status(progress=False)), columns=COLUMNS)
 
 
-def dataset_with(folder: Path, result: Snapshot | Converted | ImportedFeedback) -> Dataset:
+def dataset_with(folder: Path, result: Snapshot | Added | Converted | ImportedFeedback) -> Dataset:
     """The dataset at a folder, with the record of the call that made or filled it."""
     dataset = Dataset(folder)
     dataset.result = result

@@ -13,12 +13,9 @@ from pathlib import Path
 
 from byod import exports
 from byod.api import failed_addresses
-from byod.collection import local_files
-from byod.collection.labelled_files import LabelledFiles
-from byod.collection.pipeline import BATCH, Arrival, Collection, Fetch, Watch
+from byod.collection.pipeline import BATCH, Collection, Fetch, Watch
 from byod.collection.search import refusal
-from byod.collection.sources import folder as own_pictures
-from byod.dataset import export_selection, folder_files, placement, read_only
+from byod.dataset import export_selection, placement, read_only
 from byod.dataset import restore as restoration
 from byod.dataset.assign_splits import SplitDone, assign, say_split
 from byod.dataset.catalog.candidates import Candidates
@@ -26,14 +23,11 @@ from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import Changes, sync
 from byod.report import attribution, check_page, dataset_card, dataset_statistics
 from byod.schema import recipe as recipes
-from byod.schema.errors import DatasetLocked, UsageError
-from byod.schema.names import PassedOver, unreadable
-from byod.schema.picture_files import told_to_follow
+from byod.schema.errors import DatasetLocked
 from byod.schema.progress import Say
 from byod.schema.reasons import Retry
 from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Snapshot
-from byod.schema.task import Labels
 from byod.tasks import TASKS
 
 __all__ = ["SplitDone", "assign", "say_split"]
@@ -88,80 +82,6 @@ def finish(dataset: Dataset) -> Snapshot:
     attribution.write_credits(snapshot)
     dataset_card.write_card(snapshot, dataset.task.pages)
     return snapshot
-
-
-def add(
-    paths: Sequence[Path], label: str | None, folder: Path, recipe: Recipe, *, say: Say, watch: Watch
-) -> Snapshot:
-    """Add pictures of this machine: loose ones under a label, or class folders."""
-    passed, links, unread = PassedOver(), folder_files.Links(told_to_follow()), unreadable()
-    found = (
-        candidate
-        for path in paths
-        for candidate in own_pictures.pictures(path, label, unread)
-        if passed.takes(str(candidate.path)) and not _is_linked(path, candidate.path, links)
-    )
-    with opened_to_collect(folder, recipe, say) as dataset:
-        snapshot = take(found, dataset, local_files.read, say, watch)
-        for line in (*passed.lines(), *links.lines(), *unread.lines()):
-            say(line)
-        return snapshot
-
-
-def _is_linked(place: Path, file: Path | None, links: folder_files.Links) -> bool:
-    """True of a picture in a given folder that is to be passed over, since it lies behind a link; it is noted."""
-    linked = file is not None and not links.follow and own_pictures.behind_link(place.absolute(), file)
-    if linked:
-        links.passed.add(str(file))
-    return linked
-
-
-def add_labelled(
-    labels: Path, pictures: Sequence[Path], folder: Path, task: str | None, *, say: Say, watch: Watch
-) -> Snapshot:
-    """Add pictures of this machine with the labels that a file says of them, in a form that the dataset's task reads.
-
-    Raises:
-        UsageError: there is no such task, the dataset is for another one, or its task takes no such file.
-        DatasetError: the file cannot be read.
-    """
-    there = recipes.read(folder) if (folder / recipes.FILE).exists() else None
-    name = task or (there or Recipe()).task
-    if name not in TASKS:
-        raise UsageError(f"no task is called {name!r}; there are {', '.join(TASKS)}")
-    if there is not None and there.task != name:
-        raise UsageError(f"{folder} is for the task {there.task}, not {name}; use --into another folder")
-    found = TASKS[name].exchange.read(labels, pictures, there)
-    passed, links = PassedOver(), folder_files.Links(told_to_follow())
-    usable = [
-        each
-        for each in found.pictures
-        if passed.takes(str(each.path.absolute()))
-        and not any(_is_linked(place, each.path.absolute(), links) for place in pictures)
-    ]
-    known = {each.path.absolute().as_uri(): each for each in usable}
-    candidates = [
-        Candidate(
-            url=url,
-            path=each.path.absolute(),
-            label=found.recipe.folder_of(each.label) or each.label,
-            source="folder",
-            terms=labels.name,
-            rank=rank,
-        )
-        for rank, (url, each) in enumerate(known.items())
-    ]
-
-    def labels_of(url: str, content: bytes, arrival: Arrival) -> Labels | None:
-        given: Labels | None = known[url].labels
-        return None if given is None else given.named(arrival.sha256)
-
-    with opened_to_collect(folder, found.recipe, say) as dataset:
-        reading = LabelledFiles(dataset, known, labels_of)
-        Collection(dataset, reading.fetch, watch, per_class=None).take((each, None) for each in candidates)
-        for line in (*passed.lines(), *links.lines()):
-            say(line)
-        return finish(dataset)
 
 
 def dedupe(folder: Path, *, say: Say) -> tuple[placement.Placements, Snapshot]:
@@ -273,14 +193,15 @@ def take(
     """Collect listed pictures: their labels become classes, and there is no limit to a class."""
     options = dataset.recipe.search_options()
     collection = Collection(dataset, fetch, watch, per_class=None, asker=asker)
-    collection.take((each, refusal(each, options)) for each in _labelled(iter(candidates), dataset))
+    collection.take((each, refusal(each, options)) for each in labelled(candidates, dataset))
     failed_addresses.say_refusals(dataset, say)
     return finish(dataset)
 
 
-def _labelled(candidates: Iterator[Candidate], dataset: Dataset) -> Iterator[Candidate]:
+def labelled(candidates: Iterable[Candidate], dataset: Dataset) -> Iterator[Candidate]:
     """The candidates with their classes' folders for labels; a new label makes a new class."""
-    while batch := list(itertools.islice(candidates, BATCH)):
+    coming = iter(candidates)
+    while batch := list(itertools.islice(coming, BATCH)):
         recipe, folders = recipes.with_classes(dataset.recipe, dict.fromkeys(each.label for each in batch))
         if recipe is not dataset.recipe:
             dataset.save_recipe(recipe)

@@ -17,9 +17,9 @@ from byod.collection.download import Limits
 from byod.collection.meanings import Choose
 from byod.collection.wikidata import check_language
 from byod.dataset import dataset_list
-from byod.schema import recipe
+from byod.schema import licences, recipe
 from byod.schema.errors import DatasetError, UsageError
-from byod.schema.names import in_utf8, is_utf8
+from byod.schema.names import in_utf8, is_utf8, visible
 from byod.schema.reasons import Reason, When
 from byod.schema.recipe import ClassRecipe, Recipe, SourceRecipe
 from byod.schema.search_words import NONE, Meaning
@@ -56,8 +56,21 @@ class CollectOptions(LimitOptions, total=False):
     age: str | None
     colour: str | None
     exclude_hosts: str | Iterable[str] | None
+    duplicates: str | None
     referer: bool
     cookies: str | Path | None
+
+
+class AddOptions(TypedDict, total=False):
+    """All that adding own pictures can be told beside what they are: what is refused, copies, rights."""
+
+    min_side: int | None
+    max_side: int | None
+    max_pixels: int | None
+    max_aspect: float | None
+    duplicates: str | None
+    creator: str | None
+    license: str | None
 
 
 KEPT = ("deadline", "per_host", "delay", "retries")
@@ -129,7 +142,7 @@ def _with_meanings(planned: Recipe, words_in: str | None, meanings: Mapping[str,
 
 def _options(planned: Recipe, changes: Mapping[str, object], given: CollectOptions) -> dict[str, Any]:
     """The other changes of the recipe: which pictures are wanted, where from, and the limits that it keeps."""
-    found: dict[str, Any] = {name: given.get(name) for name in (*CHOICES, *KEPT)}
+    found: dict[str, Any] = {name: given.get(name) for name in (*CHOICES, *KEPT, "duplicates")}
     named = changes.get("sources")
     if isinstance(planned.sources, dict) and isinstance(named, tuple):
         own = planned.sources  # what is asked in a way of its own stays so
@@ -143,8 +156,8 @@ def _options(planned: Recipe, changes: Mapping[str, object], given: CollectOptio
     return found
 
 
-def plan_add(label: str | None, into: Path | None, changes: Mapping[str, object]) -> tuple[Path, Recipe]:
-    """Choose the folder that own pictures go to, and its recipe with their class in it."""
+def plan_add(label: str | None, into: Path | None, options: AddOptions) -> tuple[Path, Recipe]:
+    """Choose the folder that own pictures go to, and its recipe with their class and what was said of them in it."""
     try:
         folder = into or dataset_list.find(None)
     except DatasetError:
@@ -152,7 +165,31 @@ def plan_add(label: str | None, into: Path | None, changes: Mapping[str, object]
     planned = recipe.read(folder) if (folder / recipe.FILE).exists() else recipe.Recipe()
     if label is not None:
         planned = planned.with_class(label)
-    return folder, _changed(planned, changes)
+    own = {name: options.get(name) for name in ("min_side", "max_aspect", "duplicates")}
+    told = {name: value for name, value in own.items() if value is not None}
+    changes = {"max_side": options.get("max_side"), "max_pixels": options.get("max_pixels")}
+    return folder, _changed(
+        planned, {**changes, **({"own": {**planned.own.model_dump(), **told}} if told else {})}
+    )
+
+
+def rights(options: AddOptions) -> tuple[str | None, str | None]:
+    """Who made the pictures that are added, and the code of their licence, as they were named.
+
+    Raises:
+        UsageError: there is no such licence.
+    """
+    creator, named = options.get("creator"), options.get("license")
+    if creator is not None and not (creator := " ".join(visible(creator).split())[:200]):
+        raise UsageError("--creator is empty; name who made the pictures")
+    if named is None:
+        return creator, None
+    if (code := licences.read(named)) is None:
+        raise UsageError(
+            f"--license {named}: no licence goes by this name; write CC-BY-4.0, CC0-1.0, CC-BY-SA-4.0, or ARR for all "
+            "rights reserved"
+        )
+    return creator, code
 
 
 def _changed(planned: Recipe, changes: Mapping[str, object]) -> Recipe:
@@ -168,7 +205,8 @@ def _changed(planned: Recipe, changes: Mapping[str, object]) -> Recipe:
 def _out_of_range(error: ValidationError) -> UsageError:
     """The first option that does not fit, by the name it is typed with."""
     first = error.errors()[0]
-    return UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}")
+    name = first["loc"][-1 if first["loc"][0] == "own" else 0]
+    return UsageError(f"--{str(name).replace('_', '-')}: {first['msg']}")
 
 
 def several(given: str | Iterable[str]) -> tuple[str, ...]:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
-from byod.api import class_words, collecting, datasets, recordings
+from byod.api import adding, class_words, collecting, recordings
 from byod.api import plan as plans
 from byod.api.dataset_object import Dataset, dataset_with
-from byod.api.plan import CollectOptions, Terms, folder_given
+from byod.api.plan import AddOptions, CollectOptions, Terms, folder_given
 from byod.api.progress_display import ProgressDisplay, progress_display
 from byod.api.run_object import Run
 from byod.collection import stock_hosts
@@ -228,14 +228,15 @@ def add(
     labels: str | Path | None = None,
     task: str | None = None,
     into: str | Path | None = None,
-    min_side: int | None = None,
-    max_side: int | None = None,
-    max_pixels: int | None = None,
     reports: bool = False,
     follow_links: bool = False,
     progress: bool = True,
+    **options: Unpack[AddOptions],
 ) -> Dataset:
     """Add pictures of this machine to a dataset, or those that people reported to a served model.
+
+    Whoever adds a picture chose it: nothing is refused but what cannot be opened, unless it is asked for here or in the
+    recipe's table `own`. The `result` of the dataset says what became of each.
 
     Args:
         paths: pictures, folders of pictures (with `label`), or folders of class folders.
@@ -243,12 +244,13 @@ def add(
         labels: a file that says what each picture is: a CSV with the columns file and label.
         task: with `labels`, what a new dataset is for (default classify).
         into: the dataset's folder, which is made where it is missing; by default the one byod last wrote to.
-        min_side: refuse pictures with a shorter side, in pixels (default 200).
-        max_side: keep pictures no larger than this, in pixels.
-        max_pixels: refuse pictures with more pixels in all.
         reports: take up what waits in the dataset, and nothing else.
         follow_links: also add pictures that links in a folder lead to.
         progress: show lines and a live table; False sends the lines to the logger `byod`.
+        **options: `min_side` and `max_pixels` refuse pictures with a shorter side, or with more pixels in all,
+            `max_aspect` those whose longer side is more than so many times the shorter one; `max_side` keeps them no
+            larger; `duplicates` says which copies are set aside, "exact" (of the same pixels), "near" or "off";
+            `creator` and `license` say who made them and under which licence they are (default: all rights reserved).
 
     Raises:
         UsageError: there is no picture at a path, or what was given does not go together.
@@ -259,26 +261,29 @@ def add(
         >>> byod.add("mine", into="shapes", progress=False).counts
         {'circle': 3, 'square': 3}
     """
+    given = [name for name, value in options.items() if value is not None]
     with following(follow_links), progress_display(progress) as display:
         if reports:
-            if paths or label or labels or min_side or max_side or max_pixels:
+            if paths or label or labels or given:
                 raise UsageError("--reports adds what waits in the dataset; remove all but --into")
             return _add_reports(folder_given(into), display)
         if not paths:
             raise UsageError("say which pictures: byod add PATH… --label CLASS")
         files = [Path(path) for path in paths]
         if labels is not None:
-            if label or min_side or max_side or max_pixels:
-                raise UsageError(
-                    "--labels says what each picture is; remove --label, --min-side, --max-side and --max-pixels"
+            if label or given:
+                named = ", ".join(
+                    f"--{name.replace('_', '-')}" for name in (["label"] if label else []) + given
                 )
+                raise UsageError(f"--labels says what each picture is; remove {named}")
             return _add_labelled(Path(labels), files, folder_given(into), task, display)
         if task is not None:
             raise UsageError("--task goes with --labels")
-        folder, planned = plans.plan_add(
-            label, folder_given(into), {"min_side": min_side, "max_side": max_side, "max_pixels": max_pixels}
-        )
-        done = datasets.add(files, label, folder, planned, say=display.say, watch=display.watch(planned))
+        folder, planned = plans.plan_add(label, folder_given(into), options)
+        creator, licence = plans.rights(options)
+        rights = adding.Rights(creator=creator, licence=licence or adding.RIGHTS)
+        watch = display.watch(planned)
+        done = adding.add(files, label, folder, planned, rights=rights, say=display.say, watch=watch)
         return dataset_with(folder, done)
 
 
@@ -288,7 +293,7 @@ def _add_labelled(
     folder, planned = plans.plan_add(None, into, {})
     watch = display.watch(planned)
     return dataset_with(
-        folder, datasets.add_labelled(labels, files, folder, task, say=display.say, watch=watch)
+        folder, adding.add_labelled(labels, files, folder, task, say=display.say, watch=watch)
     )
 
 

@@ -1,4 +1,4 @@
-"""`byod collect` and `byod add`."""
+"""`byod collect`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import byod
-from byod.cli.output import FollowLinks, Json, errors_in_one_line, say
+from byod.cli.output import Json, errors_in_one_line, say
 from byod.schema import defaults
 
 if TYPE_CHECKING:
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 Into = Annotated[
     Path | None,
     typer.Option("--into", metavar="FOLDER", help="The dataset folder; default: ./datasets/<classes>."),
-]
-MinSide = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="PIXELS",
-        help=f"Refuse pictures whose shorter side is below this (default: {defaults.MIN_SIDE}).",
-    ),
 ]
 MaxSide = Annotated[
     int | None,
@@ -50,7 +42,6 @@ MaxPixels = Annotated[
 def register(app: typer.Typer) -> None:
     """Add this room's commands."""
     app.command("collect")(collect)
-    app.command("add")(add)
 
 
 @errors_in_one_line
@@ -154,7 +145,22 @@ def collect(
             "sites too (default: stock, byod's list of sites whose pictures carry watermarks).",
         ),
     ] = None,
-    min_side: MinSide = None,
+    min_side: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="PIXELS",
+            help=f"Refuse pictures whose shorter side is below this (default: {defaults.MIN_SIDE}).",
+        ),
+    ] = None,
+    duplicates: Annotated[
+        str | None,
+        typer.Option(
+            metavar="near|exact|off",
+            help="Set aside what looks the same as another picture, only what has the same pixels, or no copies "
+            "(default: near).",
+        ),
+    ] = None,
     max_side: MaxSide = None,
     captive: Annotated[
         bool,
@@ -272,7 +278,7 @@ def collect(
         "words_in": words_in, "meanings": dict(each.partition("=")[::2] for each in meaning or []),
         "choose": _choose if sys.stdin.isatty() and sys.stderr.isatty() else None,
         "kind": kind, "safe": safe, "size": size, "age": age, "colour": colour,
-        "exclude_hosts": exclude_host or None, "license": license, "languages": languages,
+        "exclude_hosts": exclude_host or None, "duplicates": duplicates, "license": license, "languages": languages,
         "min_side": min_side, "max_side": max_side, "captive": captive or None,
         "max_pixels": max_pixels,
         "from_urls": from_urls, "recipe": recipe, "ignore_optout": ignore_optout,
@@ -292,57 +298,6 @@ def collect(
     snapshot = tables.collected(dataset, as_json, again=_again(sys.argv[1:]))
     if not snapshot.kept:
         raise typer.Exit(1)
-
-
-@errors_in_one_line
-def add(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="PATH…", help="Pictures, folders or class folders.")
-    ] = None,
-    label: Annotated[
-        str | None,
-        typer.Option(metavar="CLASS", help="Their class; without it, the names of folders are classes."),
-    ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Their labels, as a CSV file with the columns file and label."),
-    ] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(metavar="TASK", help="With --labels: what a new dataset is for; default: classify."),
-    ] = None,
-    into: Annotated[
-        Path | None,
-        typer.Option(
-            "--into", metavar="FOLDER", help="The dataset folder; default: the one byod last wrote to."
-        ),
-    ] = None,
-    min_side: MinSide = None,
-    max_side: MaxSide = None,
-    max_pixels: MaxPixels = None,
-    reports: Annotated[
-        bool,
-        typer.Option("--reports", help="Take up what people reported to byod serve --allow-reports."),
-    ] = False,
-    follow_links: FollowLinks = False,
-    as_json: Json = False,
-) -> None:
-    """Add pictures of your own, or those that people reported."""
-    from byod.cli import tables
-
-    dataset = byod.add(
-        *(paths or ()),
-        label=label,
-        labels=labels,
-        task=task,
-        into=into,
-        min_side=min_side,
-        max_side=max_side,
-        max_pixels=max_pixels,
-        reports=reports,
-        follow_links=follow_links,
-    )
-    tables.collected(dataset, as_json, again=None)
 
 
 def _terms(typed: Sequence[str]) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from byod.cli.output import print_result, print_table, put, say
+from byod.collection.sources.folder import NAME as OWN
 from byod.report import dataset_statistics
 from byod.report.attribution import encode
 from byod.schema.recipe import Recipe
@@ -65,7 +66,9 @@ def collected(dataset: Dataset, as_json: bool, again: str | None) -> Snapshot:
     snapshot = result if isinstance(result, Snapshot) else result.snapshot
     reports = {} if isinstance(result, Snapshot) else result.model_dump(include={"taken", "left"})
     if as_json:
-        print_result({**counts(snapshot), "meanings": meanings(dataset.recipe), **reports})
+        fields = {"new", "known", "copies", "refused", "others"}
+        added = {} if isinstance(result, Snapshot) else result.model_dump(mode="json", include=fields)
+        print_result({**counts(snapshot), "meanings": meanings(dataset.recipe), **reports, **added})
         return snapshot
     recipe = dataset.recipe
     status(snapshot, recipe)
@@ -108,7 +111,8 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
     _conflicts(snapshot)
     _troubles(snapshot)
     for name in snapshot.classes:
-        if wanted is not None and kept[name] < wanted and recipe is not None and snapshot.yields:
+        searched = any(row.label == name and row.source != OWN for row in snapshot.yields)
+        if wanted is not None and kept[name] < wanted and searched:
             say(f"{name} has {kept[name]} of {wanted}: {_why_short(snapshot, name)}")
 
 
@@ -128,7 +132,7 @@ def _troubles(snapshot: Snapshot) -> None:
 def _why_short(snapshot: Snapshot, name: str) -> str:
     ends: dict[str, list[str]] = {}
     for row in snapshot.yields:
-        if row.label == name:
+        if row.label == name and row.source != OWN:
             ends.setdefault(row.source, []).append(row.stopped_by or "not finished")
     return " · ".join(f"{source} {'/'.join(dict.fromkeys(words))}" for source, words in ends.items())
 

@@ -20,15 +20,16 @@ from pathlib import Path
 from byod.collection.search import CandidateSearch, Drawn
 from byod.dataset import originals
 from byod.dataset.catalog.candidates import Offer
-from byod.dataset.catalog.verdicts import SEARCH
+from byod.dataset.catalog.verdicts import ADDED, SEARCH
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.own_places import INCOMING, REJECTED
 from byod.dataset.placement import place_samples
 from byod.images import decode, formats
-from byod.images.decode import Rules
+from byod.images.decode import NO_LIMIT, Rules
 from byod.images.picture_types import TYPES
 from byod.schema.errors import PictureError
 from byod.schema.reasons import Reason
+from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Fetched, Inspected, Miss, Sample, Status, Verdict
 
 REJECTED_BYTES = 500_000_000
@@ -90,18 +91,19 @@ class Collection:
         *,
         per_class: int | None,
         asker: Callable[[str], str | None] = lambda source: None,
+        by: str | None = None,
     ) -> None:
+        """Collect what a search found; or what somebody brought, whom `by` names: hardly any of it is refused."""
         recipe = dataset.recipe
         self.dataset = dataset
         self.per_class = per_class
         self.tallies = {label: ClassTally(per_class) for label in recipe.classes}
         self._fetch, self._watch, self._asker = fetch, watch, asker
-        self._rules = Rules(
-            min_side=recipe.min_side,
-            max_aspect=recipe.max_aspect,
-            max_pixels=recipe.max_pixels,
-            refuse_animated=recipe.refuse_animated,
-        )
+        self._by = by
+        self._rules = rules_of(recipe, own=by is not None)
+        self.new: set[str] = set()
+        self.refused: list[tuple[Candidate, Reason, str]] = []
+        """What somebody brought: the samples that are new, and what could not be taken, with what is the matter."""
         self._arrivals = itertools.count()
         self._made: set[Path] = set()
         self._offered: dict[str, Candidate] = {}
@@ -279,13 +281,15 @@ class Collection:
             if isinstance(outcome, Miss):
                 asker = None if outcome.status not in _REFUSED else self._asker(candidate.source)
                 catalog.candidates.missed(outcome, asker)
-                tally.refused[outcome.reason] += 1
+                self._refused(candidate, outcome.reason, outcome.detail)
             return
         tally.fetched += 1
         catalog.candidates.fetched(outcome, arrival.sha256)
         if arrival.reason is not None:
-            tally.refused[arrival.reason] += 1
+            self._refused(candidate, arrival.reason, arrival.detail)
         known = catalog.samples.get(arrival.sha256)
+        if self._by is not None and known is not None and known.fingerprint is None and arrival.inspected:
+            known = None  # a stricter rule refused it before: it is taken now
         labels = self.dataset.label_file(arrival.sha256[:20] if known is None else known.path)
         if labels is not None and not (self.dataset.folder / labels).exists():
             labels = None
@@ -297,10 +301,33 @@ class Collection:
             return
         catalog.samples.add(sample_of(arrival, candidate.label), position=number, mtime_ns=arrival.mtime_ns)
         if arrival.inspected is not None:
-            now = datetime.now(UTC)
+            if self._by is not None:
+                self.new.add(arrival.sha256)
+            who, note, now = self._by or SEARCH, ADDED if self._by else "", datetime.now(UTC)
             catalog.verdicts.add(
-                [Verdict(sha256=arrival.sha256, label=candidate.label, who=SEARCH, when=now)]
+                [Verdict(sha256=arrival.sha256, label=candidate.label, who=who, when=now, note=note)]
             )
+
+    def _refused(self, candidate: Candidate, reason: Reason, detail: str) -> None:
+        self.tallies[candidate.label].refused[reason] += 1
+        if self._by is not None:
+            self.refused.append((candidate, reason, detail))
+
+
+def rules_of(recipe: Recipe, *, own: bool) -> Rules:
+    """The rules that a recipe has for what a search found, or for what somebody brought."""
+    side, aspect = (
+        (recipe.own.min_side, recipe.own.max_aspect or NO_LIMIT)
+        if own
+        else (recipe.min_side, recipe.max_aspect)
+    )
+    return Rules(
+        min_side=side,
+        max_aspect=aspect,
+        max_pixels=recipe.max_pixels,
+        refuse_animated=recipe.refuse_animated,
+        refuse_blank=not own,
+    )
 
 
 def sample_of(arrival: Arrival, label: str) -> Sample:

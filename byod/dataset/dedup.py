@@ -1,9 +1,9 @@
 """Find which pictures are copies of each other, and decide which one of them stays.
 
-Two rules, two groupings. *The same* (tier A: phash <= 8, dhash <= 10, and the colours agree) is for dropping,
-and a drop is always a direct link to the copy that stays, never a chain. *Alike* (tier B: phash <= 12 and
-dhash <= 12, or the mirror image, or what is inside a uniform border) is for splitting: whatever is linked,
-however far round, must not be on both sides of a split; and it is listed for review.
+Two rules, two groupings. *The same* (tier A: phash <= 8, dhash <= 10, and the colours agree; for what somebody brought,
+the same pixels) is for dropping, and a drop is always a direct link to the copy that stays, never a chain. *Alike*
+(tier B: phash <= 12 and dhash <= 12, or the mirror image, or what is inside a uniform border) is for splitting:
+whatever is linked, however far round, must not be on both sides of a split; and it is listed for review.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from byod.images.neighbors.components import parts
 from byod.images.neighbors.groups import grouped, linked, lookalikes
 from byod.images.neighbors.hamming import Buckets, pairs
-from byod.images.neighbors.index import STRICT, Links, Picture, Table
+from byod.images.neighbors.index import STRICT, Indices, Links, Picture, Table
 from byod.images.neighbors.placeholders import placeholders
 from byod.schema.records import DuplicateGroup, Record, Sha256
 
@@ -59,9 +59,10 @@ class Deduplication(Record):
 def deduplicate(pictures: Sequence[Picture]) -> Deduplication:
     """Decide which pictures are copies, placeholders, in conflict or alike; a function of the set alone.
 
-    The best copy stays: labelled by hand, of known licence, without a border, of most pixels, least compressed,
-    offered first. What somebody labelled is never dropped, and decides for its copies in other classes. Two of which
-    somebody said that they are no copies are neither dropped for each other nor in conflict, and stay in one group.
+    The best copy stays: labelled by hand, somebody's own, of known licence, without a border, of most pixels, least
+    compressed, offered first. What somebody labelled is never dropped, and decides for its copies in other classes, as
+    what somebody brought does for copies that a search found. Two of which somebody said that they are no copies are
+    neither dropped for each other nor in conflict, and stay in one group.
     """
     pictures = _ranked(pictures)
     table = Table(pictures)
@@ -96,10 +97,11 @@ def _ranked(pictures: Sequence[Picture]) -> list[Picture]:
     return sorted(once.values(), key=_rank)
 
 
-def _rank(picture: Picture) -> tuple[bool, bool, bool, int, float, int, str, str, tuple[str, ...]]:
+def _rank(picture: Picture) -> tuple[bool, bool, bool, bool, int, float, int, str, str, tuple[str, ...]]:
     pixels = picture.width * picture.height
     return (
         not picture.by_hand,
+        not picture.own,
         not picture.licence,
         picture.fingerprint.trim_phash is not None,
         -pixels,
@@ -118,15 +120,13 @@ def _stars(
 
     Returns the keeper of each picture (itself, if it stays) and the pairs that are the same in two classes.
     """
-    labels = {label: number for number, label in enumerate(sorted({picture.label for picture in pictures}))}
-    label = np.array([labels[picture.label] for picture in pictures], np.int64)
-    by_hand = np.array([picture.by_hand for picture in pictures], bool)
     present = np.flatnonzero(here & (table.plain >= 0))
     sharing = Buckets.of(table.plain[present], len(table.phash))
     beside = Buckets.of(np.concatenate((strict.one, strict.other)), len(table.phash))
     partners = np.concatenate((strict.other, strict.one))
     crowd = sharing.sizes + np.bincount(strict.one, sharing.sizes[strict.other], len(sharing.sizes))
     crowd += np.bincount(strict.other, sharing.sizes[strict.one], len(sharing.sizes))
+    rules = _Rules(pictures)
     keeper = np.arange(len(pictures))
     opposed: list[tuple[int, int]] = []
     for number in present[crowd[table.plain[present]] > 1].tolist():
@@ -135,17 +135,44 @@ def _stars(
         own = int(table.plain[number])
         around = np.append(partners[beside.members(own)], own)
         others = present[sharing.members_of(around)]
-        free = (keeper[others] == others) & ~by_hand[others]
-        differ = label[others] != label[number]
-        copies = free & (~differ | by_hand[number])
-        wanted = (copies | differ) & (others != number)
+        others = others[(others != number) & rules.alike(number, others)]
         if apart := pictures[number].apart:
-            wanted &= np.array([pictures[other].sha256 not in apart for other in others.tolist()], bool)
+            others = others[[pictures[other].sha256 not in apart for other in others.tolist()]]
+        copies = (keeper[others] == others) & rules.copies(number, others)
+        wanted = copies | rules.differ(number, others)
         others, copies = others[wanted], copies[wanted]
         same = table.of_one_colour(np.full(len(others), number), others)
         keeper[others[same & copies]] = number
         opposed.extend((number, other) for other in others[same & ~copies].tolist())
     return keeper.tolist(), opposed
+
+
+class _Rules:
+    """What the labels of pictures, and who gave them, say about copies; one against many, as numbers."""
+
+    def __init__(self, pictures: Sequence[Picture]) -> None:
+        labels = {label: at for at, label in enumerate(sorted({picture.label for picture in pictures}))}
+        pixels = {one: at for at, one in enumerate(dict.fromkeys(p.pixels or p.sha256 for p in pictures))}
+        self._label = np.array([labels[picture.label] for picture in pictures], np.int64)
+        self._pixels = np.array([pixels[picture.pixels or picture.sha256] for picture in pictures], np.int64)
+        self._by_hand = np.array([picture.by_hand for picture in pictures], bool)
+        self._own = np.array([picture.own for picture in pictures], bool)
+        self._near = np.array([picture.copies == "near" for picture in pictures], bool)
+        self._stay = np.array([picture.copies == "off" for picture in pictures], bool)
+
+    def alike(self, one: int, others: Indices) -> NDArray[np.bool_]:
+        """True of those that may be the same as one: near ones, or those of its pixels, as the rule of each has it."""
+        return np.asarray(self._near[others] | (self._pixels[others] == self._pixels[one]), bool)
+
+    def differ(self, one: int, others: Indices) -> NDArray[np.bool_]:
+        """True of those with another label."""
+        return np.asarray(self._label[others] != self._label[one], bool)
+
+    def copies(self, one: int, others: Indices) -> NDArray[np.bool_]:
+        """True of those that are set aside for one: of its label, or of another that it decides for."""
+        decides = self._by_hand[one] | (self._own[one] & ~self._own[others])
+        here = ~self.differ(one, others) & ~self._stay[others]
+        return np.asarray(~self._by_hand[others] & (here | (self.differ(one, others) & decides)), bool)
 
 
 def _conflicts(

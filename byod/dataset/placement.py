@@ -8,12 +8,40 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from byod.dataset import dedup
+from byod.dataset import dedup, same_pixels
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.dedup import Deduplication, Picture
 from byod.schema import licences
 from byod.schema.reasons import Reason, When
+from byod.schema.recipe_parts import Duplicates
 from byod.schema.records import Placement, Policy, Record, Sample, Status, Verdict
+
+
+class _CopyRules:
+    """The rules by which pictures are set aside as copies: those of the search's, those of somebody's own.
+
+    `own` are the samples that somebody brought, or put into a class folder; `pixels` the hashes of the pixels of those
+    that need them, `new_pixels` what was not known of these.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        samples: Sequence[Sample],
+        offered: Mapping[str, object],
+        verdicts: Mapping[str, Verdict],
+        among: Collection[str] | None,
+    ) -> None:
+        self._found, self._own = dataset.recipe.duplicates, dataset.recipe.own.duplicates
+        by_hand = {sha256 for sha256, said in verdicts.items() if said.label is not None}
+        self.own = dataset.catalog.candidates.own(among) | (by_hand - offered.keys())
+        self.pixels, self.new_pixels = same_pixels.hashes(
+            dataset, (sample for sample in samples if self.of(sample.sha256) != "near")
+        )
+
+    def of(self, sha256: str) -> Duplicates:
+        """The rule for a sample."""
+        return self._own if sha256 in self.own else self._found
 
 
 class Placements(Record):
@@ -46,31 +74,26 @@ def place_samples(
         for sample, position in catalog.samples.comparable(among)
         if _comparable(sample, sample.sha256 in verdicts)
     ]
+    samples = [sample for sample, _ in known]
+    rules = _CopyRules(dataset, samples, offered, verdicts, among)
     stated = catalog.candidates.licences(among)
-    licensed = {sha256 for sha256, found in stated.items() if found != {None}}
-    apart = catalog.verdicts.apart()
-    # what the policy refuses is no copy's keeper: it is left out before anything is compared
     refused = {
         sha256: why
         for sha256, why in _unlicensed(stated, dataset.recipe.license).items()
         if sha256 not in verdicts
     }
-    pictures = [
-        picture
-        for sample, position in known
-        if sample.sha256 not in refused
-        for picture in _pictures(sample, position, verdicts.get(sample.sha256), offered, licensed, apart)
-    ]
-    deduplicated = dedup.deduplicate(pictures)
-    reasons = {**_refusals(deduplicated, verdicts), **refused}
-    placements = _decide(
-        {sample.sha256: (sample, position) for sample, position in known}, verdicts, reasons, per_class
+    compared = [
+        each for each in known if each[0].sha256 not in refused
+    ]  # what is refused is no copy's keeper
+    deduplicated = dedup.deduplicate(
+        _pictures(compared, verdicts, offered, stated, catalog.verdicts.apart(), rules)
     )
+    reasons = {**_refusals(deduplicated, verdicts), **refused}
+    placements = _decide({each[0].sha256: each for each in known}, verdicts, reasons, per_class)
     with dataset.changing():
-        _note_findings(dataset, deduplicated, placements, verdicts, [sample for sample, _ in known], among)
-        changed = [
-            placement for sample, _ in known if _differs(sample, placement := placements[sample.sha256])
-        ]
+        catalog.samples.set_pixels(rules.new_pixels)
+        _note_findings(dataset, deduplicated, placements, verdicts, samples, among)
+        changed = [made for sample in samples if _differs(sample, made := placements[sample.sha256])]
         moved = dataset.place(changed)
     return Placements(changed=len(changed), moved=moved, kept=catalog.samples.kept())
 
@@ -136,12 +159,32 @@ def _first_candidate(
 
 
 def _pictures(
+    known: Sequence[tuple[Sample, int]],
+    verdicts: Mapping[str, Verdict],
+    offered: Mapping[str, list[tuple[str, int, str]]],
+    stated: Mapping[str, set[str | None]],
+    apart: Mapping[str, frozenset[str]],
+    rules: _CopyRules,
+) -> list[Picture]:
+    """The samples as the duplicate search sees them."""
+    licensed = {sha256 for sha256, found in stated.items() if found != {None}}
+    return [
+        picture
+        for sample, position in known
+        for picture in _of_sample(
+            sample, position, verdicts.get(sample.sha256), offered, licensed, apart, rules
+        )
+    ]
+
+
+def _of_sample(
     sample: Sample,
     position: int,
     verdict: Verdict | None,
     offered: Mapping[str, list[tuple[str, int, str]]],
     licensed: set[str],
     apart: Mapping[str, frozenset[str]],
+    rules: _CopyRules,
 ) -> list[Picture]:
     """The sample as the duplicate search sees it: once for each class it was offered for, once if labelled by hand."""
     candidates: dict[str, list[tuple[int, str]]] = {}
@@ -164,6 +207,9 @@ def _pictures(
             licence=sample.sha256 in licensed,
             addresses=tuple(dict.fromkeys(url for _, url in found if url.startswith("http"))),
             apart=apart.get(sample.sha256, frozenset()),
+            own=sample.sha256 in rules.own,
+            copies=rules.of(sample.sha256),
+            pixels=rules.pixels.get(sample.sha256, ""),
         )
         for label, found in candidates.items()
     ]

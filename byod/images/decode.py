@@ -49,7 +49,9 @@ class Rules(Record):
         return PixelLimits(self.max_pixels, self.max_pixels)
 
 
-ANY_PICTURE = Rules(min_side=1, max_aspect=1e9, refuse_animated=False, refuse_blank=False)
+NO_LIMIT = 1e9
+"""An aspect that no picture has."""
+ANY_PICTURE = Rules(min_side=1, max_aspect=NO_LIMIT, refuse_animated=False, refuse_blank=False)
 """For what a person put there: whatever can be opened is a picture."""
 
 

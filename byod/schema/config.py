@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
 import os
@@ -13,10 +14,14 @@ from urllib.parse import urlsplit
 import platformdirs
 import tomlkit
 
+from byod.schema import names
 from byod.schema.errors import ByodError
 from byod.schema.files import replace
 from byod.schema.records import Record
 from byod.schema.version import VERSION
+
+_OWN_NAMES = frozenset({"search", "folder", "restore", "review", "undo"})
+"""Who speaks in verdicts that are not a person's."""
 
 
 class Settings(Record):
@@ -58,6 +63,21 @@ class Settings(Record):
         """The honest name byod gives itself, with the contact of whoever runs it."""
         where = self.contact or "no contact given"
         return f"byod-toolkit/{VERSION} ({where})"
+
+    @property
+    def reviewer(self) -> str:
+        """The name by which this user's labels are noted in a dataset: `BYOD_REVIEWER`, else the login name.
+
+        A name that byod's own notes have, or one of no letters, gets a word before it. It is never sent anywhere.
+        """
+        name = self.environment.get("BYOD_REVIEWER", "")
+        if not name:
+            try:
+                name = getpass.getuser()
+            except (OSError, KeyError, ImportError):  # no login name, as in a container of a number alone
+                name = ""
+        name = " ".join(names.visible(names.in_utf8(name)).split())[:100]
+        return f"user {name}".strip() if name in _OWN_NAMES or not name else name
 
     def asker(self, source: str) -> str:
         """The asker, as it is kept beside a refusal: agent, contact and a fingerprint of the source's key, as JSON.

@@ -22,11 +22,19 @@ from byod.schema import defaults, file_formats, files, names
 from byod.schema.errors import RecipeError, UsageError
 from byod.schema.folder_names import fit, folded, safe_folder, unused
 from byod.schema.keypoints import KeypointSet
-from byod.schema.recipe_parts import CHOSEN, LANGUAGE, ClassRecipe, SourceRecipe, Sources
+from byod.schema.recipe_parts import (
+    CHOSEN,
+    LANGUAGE,
+    ClassRecipe,
+    Duplicates,
+    OwnRecipe,
+    SourceRecipe,
+    Sources,
+)
 from byod.schema.records import Policy, Record, SearchOptions, Task, TaskName
 from byod.schema.search_words import Age, Colour, Kind, Safe, Size
 
-__all__ = ["ClassRecipe", "SourceRecipe"]
+__all__ = ["ClassRecipe", "OwnRecipe", "SourceRecipe"]
 
 FILE = "byod.toml"
 _HEAD = """\
@@ -118,6 +126,14 @@ class Recipe(Record):
         "(inaturalist)",
     )
     refuse_animated: bool = Field(False, description="refuse animations; else their first picture counts")
+    duplicates: Duplicates = Field(
+        "near",
+        description="which copies among the pictures that a search found are set aside: `near`, all that look the "
+        "same; `exact`, those of the same pixels; `off`, none",
+    )
+    own: OwnRecipe = Field(
+        OwnRecipe(), description="a table `[own]` for pictures of this machine (see below)"
+    )
     split: Literal["folders"] | None = Field(
         None,
         description="a fixed split: `folders` is that of the Cat Dataset, by the folders its pictures came from; left "
@@ -274,7 +290,7 @@ def _advice(file: Path) -> str:
 
 def _unknown(recipe: Recipe) -> list[tuple[str, tuple[str, ...]]]:
     """The unknown keys with their tables' names, and the keys that their tables may have."""
-    tables: dict[str, BaseModel | None] = {"": recipe, "points.": recipe.points}
+    tables: dict[str, BaseModel | None] = {"": recipe, "points.": recipe.points, "own.": recipe.own}
     tables |= {f"classes.{folder}.": entry for folder, entry in recipe.classes.items()}
     tables |= {f"classes.{folder}.meaning.": entry.meaning for folder, entry in recipe.classes.items()}
     if isinstance(recipe.sources, dict):
@@ -332,8 +348,8 @@ def write(folder: Path, recipe: Recipe) -> None:
     for key, value in _values(recipe).items():
         if key not in was or was[key] != value:
             document[key] = value
-    for key in (name for name, field in Recipe.model_fields.items() if field.default is None):
-        if key in document and getattr(recipe, key) is None:
+    for key in (name for name, field in Recipe.model_fields.items() if field.default in (None, OwnRecipe())):
+        if key in document and getattr(recipe, key) in (None, OwnRecipe()):
             del document[key]
     classes = document.setdefault("classes", tomlkit.table(is_super_table=True))
     for folder_name, entry in recipe.classes.items():
@@ -360,7 +376,9 @@ def _in_one_line(values: dict[str, Any]) -> Any:
 
 def _values(recipe: Recipe) -> dict[str, Any]:
     """The keys of the file but for its classes; what a newer byod put there as TOML has it."""
-    values = recipe.model_dump(mode="json", exclude={"classes"}, exclude_none=True)
+    values = recipe.model_dump(mode="json", exclude={"classes", "own"}, exclude_none=True)
+    if recipe.own != OwnRecipe():
+        values["own"] = recipe.own.model_dump(mode="json", exclude_defaults=True)
     if isinstance(recipe.sources, dict):
         values["sources"] = {
             name: own.model_dump(mode="json", exclude_defaults=True) for name, own in recipe.sources.items()

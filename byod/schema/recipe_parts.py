@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
@@ -35,6 +35,26 @@ class ClassRecipe(Record):
     def words(self) -> tuple[str, ...]:
         """The terms its sources are asked, as somebody typed it."""
         return self.queries or (self.name,)
+
+
+Duplicates = Literal["near", "exact", "off"]
+"""Which copies are set aside: all that look the same, those of the same pixels alone, or none."""
+
+
+class OwnRecipe(Record):
+    """Own pictures (`byod add`): somebody chose each of them, so nothing is refused unless it is asked for."""
+
+    min_side: int = Field(1, ge=1, description="refuse those whose shorter side has fewer pixels")
+    max_aspect: float | None = Field(
+        None,
+        ge=1,
+        description="refuse those whose longer side is more than so many times the shorter one; left out: none",
+    )
+    duplicates: Duplicates = Field(
+        "exact",
+        description="which copies are set aside: `exact`, those of the same pixels; `near`, all that look the same; "
+        "`off`, none",
+    )
 
 
 class SourceRecipe(Record):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from byod.api import datasets
+from byod.api import adding
 from byod.api.evaluate import predict
 from byod.api.train import TrainRequest, train
 from byod.schema.recipe import Recipe
@@ -27,7 +27,7 @@ def test_dark_and_bright_pictures_of_twelve_bits_are_told_apart(tmp_path: Path):
             shape = np.asarray(small.resize((260, 220), Image.Resampling.BICUBIC), np.float64) / 255
             Image.fromarray((shape * top).astype(np.uint16)).save(tmp_path / "own" / label / f"{number}.png")
     target, said = tmp_path / "set", []
-    datasets.add([tmp_path / "own"], None, target, Recipe(), say=silent, watch=silent)
+    adding.add([tmp_path / "own"], None, target, Recipe(), say=silent, watch=silent)
     run, card = train(target, TrainRequest(plugin="sklearn", probe=False), say=said.append, log=silent)
     assert "grey of 16 bits: 0 to 4095 is black to white, in all pictures of the set" in said
     assert card.input.grey_white == 4095

@@ -17,7 +17,7 @@ from loopback_sources import LoopbackSources, Work
 import byod
 from byod import exports
 from byod.api import runs
-from byod.api.plan import CollectOptions
+from byod.api.plan import AddOptions, CollectOptions
 from byod.api.review_actions import ReviewOptions
 from byod.cli import app
 from byod.dataset import dataset_folder
@@ -107,7 +107,7 @@ OF_THE_DATASET = {"follow_links"}
     ("command", "functions"),
     [
         ("collect", [byod.collect, CollectOptions]),
-        ("add", [byod.add]),
+        ("add", [byod.add, AddOptions]),
         ("convert cats", [byod.convert]),
         ("convert voc", [byod.convert]),
         ("convert coco", [byod.convert]),
@@ -246,7 +246,7 @@ def test_own_pictures_get_a_class_and_the_names_of_folders(here):
         here / "photos" / "circle.jpg", "photos/square.jpg", label="both", into="new", progress=False
     )
     assert made.counts == {"both": 2}
-    assert made.result.fingerprint == made.status(progress=False).fingerprint
+    assert made.result.snapshot.fingerprint == made.status(progress=False).fingerprint
     assert byod.add("own", into="new", progress=False).counts == {"both": 2, "circle": 30, "square": 30}
 
 

@@ -9,8 +9,10 @@ from command import byod as command
 from PIL import Image
 
 import byod
+from byod.schema import recipe
 from byod.schema.errors import DatasetError
 from byod.schema.picture_files import following, readable, told_to_follow
+from byod.schema.recipe import OwnRecipe
 from byod.testing import draw_classes
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
@@ -118,6 +120,7 @@ def test_nothing_moves_from_behind_a_link(folder, disk, caplog):
     first = next(path for path in sorted(place.iterdir()) if path.name != "again.jpg")
     Image.open(first).save(place / "near.png")
     before = contents(disk)
+    recipe.write(folder, recipe.read(folder).model_copy(update={"own": OwnRecipe(duplicates="near")}))
     dataset = byod.Dataset(folder, follow_links=True)
     with caplog.at_level("INFO", logger="byod"):
         done = dataset.dedupe(progress=False)

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from interrupted_verbs import drawn, silent
 from PIL import Image
 
-from byod.api import datasets
+from byod.api import adding, datasets
 from byod.dataset import placement
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.restore import restore
-from byod.schema.recipe import Recipe
+from byod.schema.recipe import OwnRecipe, Recipe
 from byod.tasks import TASKS
 
 SIZES = ((250, 200), (275, 220))
@@ -40,7 +40,9 @@ def made(tmp_path_factory) -> Path:
             drawn(original, seed)
             for size in SIZES[:copies]:
                 smaller(original, size, original.with_name(f"{seed} {size[0]}.jpg"))
-    datasets.add([home / "own"], None, home / "set", Recipe(min_side=64), say=silent, watch=silent)
+    adding.add(
+        [home / "own"], None, home / "set", Recipe(own=OwnRecipe(duplicates="near")), say=silent, watch=silent
+    )
     return home / "set"
 
 
@@ -118,7 +120,14 @@ def test_what_comes_back_for_another_reason_takes_nothing_away(tmp_path: Path, w
     drawn(own / "other.jpg", 2)
     for number, size in enumerate(((90, 72), (80, 64), (70, 56))):
         smaller(own / "large.jpg", size, own / f"small {number}.jpg")
-    datasets.add([tmp_path / "own"], None, folder, Recipe(min_side=128), say=silent, watch=silent)
+    adding.add(
+        [tmp_path / "own"],
+        None,
+        folder,
+        Recipe(own=OwnRecipe(duplicates="near", min_side=128)),
+        say=silent,
+        watch=silent,
+    )
     small = aside(folder, "too-small")
     assert (len(standing(folder)), len(small)) == (2, 3)
     if way == "restored":

@@ -12,7 +12,7 @@ from made_pictures import heic
 from own_catalog import trusted
 from PIL import Image
 
-from byod.api import datasets
+from byod.api import adding, datasets
 from byod.schema.errors import DatasetError
 from byod.schema.recipe import Recipe
 from byod.schema.records import Snapshot
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
     draw_classes(own, classes=("circle", "square"), per_class=4, size=(320, 240))
     (own / "circle" / "IMG_0001.JPG").write_bytes(heic("turned"))
     target = tmp_path / "set"
-    datasets.add([own], None, target, Recipe(), say=silent, watch=silent)
+    adding.add([own], None, target, Recipe(), say=silent, watch=silent)
     return target
 
 

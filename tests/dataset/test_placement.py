@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from byod.api import datasets
+from byod.api import adding
 from byod.dataset import placement
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.no_copies import NoCopies
@@ -54,9 +54,7 @@ def related(tmp_path_factory) -> Path:
                 room = home / "drawn" / chance.choice(CLASSES)
                 room.mkdir(parents=True, exist_ok=True)
                 (room / f"{number} {kind}.jpg").write_bytes(body)
-    datasets.add(
-        [home / "drawn"], None, home / "set", Recipe(min_side=64), say=str, watch=lambda tallies: None
-    )
+    adding.add([home / "drawn"], None, home / "set", Recipe(min_side=64), say=str, watch=lambda tallies: None)
     return home / "set"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from byod.api import datasets
+from byod.api import adding, datasets
 from byod.api.train import TrainRequest, train
 from byod.collection.sources import folder as own_pictures
 from byod.dataset import read_only
@@ -36,7 +36,7 @@ def share(tmp_path: Path, monkeypatch) -> Path:
     """A dataset of two drawn classes on what says of itself that it cannot be written to."""
     draw_classes(tmp_path / "own", classes=("circle", "square"), per_class=12, size=(320, 240))
     target = tmp_path / "share"
-    datasets.add([tmp_path / "own"], None, target, Recipe(), say=silent, watch=silent)
+    adding.add([tmp_path / "own"], None, target, Recipe(), say=silent, watch=silent)
     asked = os.access
 
     def access(place: Path, how: int) -> bool:
@@ -84,7 +84,7 @@ def test_a_verb_that_would_change_a_share_is_refused_in_one_line(share: Path, tm
     """Adding, deduplicating and restoring need a copy, and the line says so."""
     before = state(share)
     for change in (
-        lambda: datasets.add([tmp_path / "own"], None, share, Recipe(), say=silent, watch=silent),
+        lambda: adding.add([tmp_path / "own"], None, share, Recipe(), say=silent, watch=silent),
         lambda: datasets.dedupe(share, say=silent),
         lambda: datasets.restore(share, ["duplicate"], say=silent),
     ):
@@ -119,7 +119,7 @@ def test_a_picture_that_may_not_be_read_is_not_taken_for_deleted(tmp_path: Path,
     """A class folder that is locked is passed over and said, and its pictures stand again once it is open."""
     draw_classes(tmp_path / "own", classes=("circle", "square"), per_class=3)
     target = tmp_path / "set"
-    datasets.add([tmp_path / "own"], None, target, Recipe(min_side=1), say=silent, watch=silent)
+    adding.add([tmp_path / "own"], None, target, Recipe(min_side=1), say=silent, watch=silent)
     scan, said = os.scandir, []
 
     def refusing(place):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from own_catalog import trusted
 
-from byod.api import datasets, feedback
+from byod.api import adding, datasets, feedback
 from byod.dataset import feedback_inbox
 from byod.dataset.dataset_folder import Dataset
 from byod.schema import files
@@ -32,7 +32,7 @@ def made(tmp_path_factory) -> Path:
     """A dataset of two classes of four pictures, as byod leaves it."""
     place = tmp_path_factory.mktemp("made")
     draw_classes(place / "own", classes=("cat", "dog"), per_class=4, size=(320, 240))
-    datasets.add([place / "own"], None, place / "set", Recipe(), say=silent, watch=lambda tallies: None)
+    adding.add([place / "own"], None, place / "set", Recipe(), say=silent, watch=lambda tallies: None)
     return place / "set"
 
 
@@ -242,7 +242,7 @@ def test_refused_pictures_are_written_through_no_link(folder: Path, victim: Path
     (folder / "rejected" / "not-a-picture" / name).symlink_to(victim / "id_rsa")
     with Dataset(folder, TASKS) as dataset:
         recipe = dataset.recipe
-    datasets.add([tmp_path / "own"], None, folder, recipe, say=silent, watch=lambda tallies: None)
+    adding.add([tmp_path / "own"], None, folder, recipe, say=silent, watch=lambda tallies: None)
     assert (victim / "id_rsa").read_bytes() == SECRET
     assert (folder / "rejected" / "not-a-picture" / name).read_bytes() == content
 
@@ -327,7 +327,7 @@ def test_files_of_this_machine_are_read_only_where_they_are_named(folder: Path, 
         written(folder, "INSERT INTO addresses (url) VALUES (?)", url)
     with Dataset(folder, TASKS) as dataset:
         recipe = dataset.recipe
-    datasets.add([mine], "cat", folder, recipe, say=silent, watch=lambda tallies: None)
+    adding.add([mine], "cat", folder, recipe, say=silent, watch=lambda tallies: None)
     inside = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     assert private.read_bytes() not in inside
     assert mine.read_bytes() in inside

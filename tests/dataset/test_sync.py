@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from byod.api import datasets
+from byod.api import adding, datasets
 from byod.dataset.dataset_folder import Dataset
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError
 from byod.schema.reasons import Reason
-from byod.schema.recipe import Recipe
+from byod.schema.recipe import OwnRecipe, Recipe
 from byod.schema.records import Status
 from byod.tasks import TASKS
 from byod.testing import draw_classes
@@ -30,7 +30,14 @@ def shapes(tmp_path_factory) -> Path:
     home = tmp_path_factory.mktemp("shapes")
     draw_classes(home / "own", classes=("circle", "square"), per_class=6, size=(320, 240))
     target = home / "datasets" / "shapes"
-    datasets.add([home / "own"], None, target, Recipe(), say=silent, watch=lambda tallies: None)
+    adding.add(
+        [home / "own"],
+        None,
+        target,
+        Recipe(own=OwnRecipe(duplicates="near")),
+        say=silent,
+        watch=lambda tallies: None,
+    )
     return home
 
 
@@ -77,7 +84,7 @@ def test_a_deleted_file_is_remembered(folder: Path):
     assert kept(folder)["circle"] == 5
     with Dataset(folder, TASKS) as dataset:
         recipe = dataset.recipe
-    datasets.add([copy.parent.parent], None, folder, recipe, say=silent, watch=lambda tallies: None)
+    adding.add([copy.parent.parent], None, folder, recipe, say=silent, watch=lambda tallies: None)
     assert kept(folder)["circle"] == 5
 
 
@@ -299,7 +306,7 @@ def test_a_deleted_copy_never_takes_the_place_of_the_kept_one(folder: Path, tmp_
             image.resize((640, 480)).save(more / f"{number}.jpg", quality=95)
     with Dataset(folder, TASKS) as dataset:
         recipe = dataset.recipe
-    datasets.add([more.parent], None, folder, recipe, say=silent, watch=lambda tallies: None)
+    adding.add([more.parent], None, folder, recipe, say=silent, watch=lambda tallies: None)
     assert kept(folder)["circle"] == 6
     aside = files(folder, "rejected/duplicate")
     assert len(aside) == 6

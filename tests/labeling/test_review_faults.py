@@ -15,7 +15,7 @@ import studio_proxy
 from command import byod
 from PIL import Image
 
-from byod.api import datasets
+from byod.api import adding
 from byod.labeling import client as studios
 from byod.labeling.client import LabelStudio
 from byod.labeling.projects import marker
@@ -35,7 +35,7 @@ def silent(*_):
 def folder(tmp_path) -> Path:
     """A dataset of two classes, four pictures each."""
     draw_classes(tmp_path / "drawn", classes=("Katze", "Hund"), per_class=4, size=(320, 240))
-    datasets.add([tmp_path / "drawn"], None, tmp_path / "set", Recipe(), say=silent, watch=silent)
+    adding.add([tmp_path / "drawn"], None, tmp_path / "set", Recipe(), say=silent, watch=silent)
     return tmp_path / "set"
 
 

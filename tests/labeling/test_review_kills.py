@@ -21,7 +21,7 @@ import studio_proxy
 from command import compiled
 from PIL import Image
 
-from byod.api import datasets, review
+from byod.api import adding, review
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import local_server
 from byod.labeling.client import LabelStudio
@@ -54,7 +54,7 @@ def many(tmp_path_factory) -> Path:
         room = home / "drawn" / CLASSES[number % len(CLASSES)]
         room.mkdir(parents=True, exist_ok=True)
         (room / f"{number}.jpg").write_bytes(body.getvalue())
-    datasets.add([home / "drawn"], None, home / "set", Recipe(min_side=16), say=silent, watch=silent)
+    adding.add([home / "drawn"], None, home / "set", Recipe(min_side=16), say=silent, watch=silent)
     return home / "set"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tomlkit
 
-from byod.api import datasets, review, train
+from byod.api import adding, datasets, review, train
 from byod.api.review import ReviewRequest, ReviewSession
 from byod.labeling import projects
 from byod.labeling.client import LabelStudio
@@ -56,7 +56,7 @@ def drawn(folder, *classes, per_class=6, seed=0):
 
 
 def collected(pictures, folder):
-    datasets.add([pictures], None, folder, Recipe(), say=quiet, watch=lambda tallies: None)
+    adding.add([pictures], None, folder, Recipe(), say=quiet, watch=lambda tallies: None)
     return folder
 
 
@@ -278,7 +278,7 @@ def test_a_hundred_classes_with_any_names_make_the_trip(session, tmp_path):
         (sorted_out / folder).mkdir(parents=True)
         shutil.copy(picture, sorted_out / folder)
     dataset = tmp_path / "set"
-    datasets.add([sorted_out], None, dataset, recipe, say=quiet, watch=lambda tallies: None)
+    adding.add([sorted_out], None, dataset, recipe, say=quiet, watch=lambda tallies: None)
     pushed = push(dataset, session, tmp_path)[Purpose.LABELS]
     asked = tasks(session, pushed)
     assert len(asked) > 50  # drawn pictures may be copies of each other
@@ -331,7 +331,7 @@ def cats(tmp_path):
     pictures = drawn(tmp_path / "drawn", "cat", per_class=4)
     folder = tmp_path / "cats"
     recipe = Recipe(task=Task.KEYPOINTS, points=KeypointSet(names=NAMES, flips=(NAMES,)))
-    datasets.add([pictures], None, folder, recipe, say=quiet, watch=lambda tallies: None)
+    adding.add([pictures], None, folder, recipe, say=quiet, watch=lambda tallies: None)
     for sample in datasets.status(folder, say=quiet).kept:
         eyes = {NAMES[0]: Keypoint(x=10.25, y=20.5), NAMES[1]: Keypoint(x=-4, y=20, inside=False)}
         keypoints = Keypoints(

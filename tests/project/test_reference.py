@@ -26,7 +26,7 @@ from byod.schema import recipe
 from byod.schema.config import Settings
 from byod.schema.keypoints import KeypointSet
 from byod.schema.reasons import Reason, When
-from byod.schema.recipe import ClassRecipe, Recipe, SourceRecipe
+from byod.schema.recipe import ClassRecipe, OwnRecipe, Recipe, SourceRecipe
 from byod.schema.search_words import Meaning
 from byod.tasks import TASKS
 
@@ -235,7 +235,7 @@ def test_the_config_file_shown_is_read(tmp_path):
 def test_the_recipes_shown_are_recipes_with_every_key(tmp_path):
     """byod reads the examples of docs/recipe.md, and together they show every key there is."""
     shown: dict[type, set[str]] = {
-        each: set() for each in (Recipe, ClassRecipe, KeypointSet, Meaning, SourceRecipe)
+        each: set() for each in (Recipe, ClassRecipe, KeypointSet, Meaning, OwnRecipe, SourceRecipe)
     }
     for example in re.findall(r"```toml\n(.+?)```", text(RECIPE), flags=re.DOTALL):
         (tmp_path / recipe.FILE).write_text(example, encoding="utf-8")
@@ -245,6 +245,7 @@ def test_the_recipes_shown_are_recipes_with_every_key(tmp_path):
         shown[KeypointSet] |= set(values.get("points", ()))
         shown[ClassRecipe] |= {key for entry in values["classes"].values() for key in entry}
         shown[Meaning] |= {key for entry in values["classes"].values() for key in entry.get("meaning", ())}
+        shown[OwnRecipe] |= set(values.get("own", ()))
         if isinstance(values["sources"], dict):
             shown[SourceRecipe] |= {key for own in values["sources"].values() for key in own}
     assert {model: set(model.model_fields) for model in shown} == shown
@@ -256,6 +257,7 @@ def test_settings_that_pages_name_exist():
         *Recipe.model_fields,
         *ClassRecipe.model_fields,
         *KeypointSet.model_fields,
+        *OwnRecipe.model_fields,
         *SourceRecipe.model_fields,
     }
     keys |= {variable.removeprefix("BYOD_").lower() for variable in ours()}
@@ -266,7 +268,7 @@ def test_settings_that_pages_name_exist():
 
 def test_every_key_and_option_says_what_it_is():
     """Each field of byod.toml and of the trainers' options has a description, from which its row is made."""
-    models = [Recipe, ClassRecipe, Meaning, SourceRecipe, KeypointSet]
+    models = [Recipe, ClassRecipe, Meaning, OwnRecipe, SourceRecipe, KeypointSet]
     models += [*(each.Options for each in generated().trainers().values())]
     missing = [
         f"{model.__module__}.{key}"

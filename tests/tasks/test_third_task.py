@@ -11,7 +11,7 @@ from brightness import BRIGHTNESS, interchange, learning, pages, predict, storag
 from brightness.trainer import Line
 from PIL import Image
 
-from byod.api import datasets, evaluate, train
+from byod.api import adding, datasets, evaluate, train
 from byod.cli import result_tables
 from byod.schema.errors import UsageError
 from byod.schema.task import Exchange, Pages, Storage
@@ -53,7 +53,7 @@ def quiet(*_):
 def test_a_third_task_goes_the_whole_road(third_task, measured, tmp_path):
     """Pictures with numbers come in, are learned, reported, predicted and exported; a moved picture keeps its own."""
     folder = tmp_path / "set"
-    snapshot = datasets.add_labelled(
+    snapshot = adding.add_labelled(
         measured, [tmp_path / "photos"], folder, "brightness", say=quiet, watch=quiet
     )
     assert (snapshot.task, len(snapshot.kept)) == ("brightness", 60)
@@ -88,7 +88,7 @@ def test_a_third_task_goes_the_whole_road(third_task, measured, tmp_path):
 def test_what_a_task_does_not_know_is_refused_in_one_line(third_task, measured, tmp_path):
     """A part that a task lacks, a format that it has not, and a task that there is not: each a line, no traceback."""
     folder = tmp_path / "set"
-    datasets.add_labelled(measured, [tmp_path / "photos"], folder, "brightness", say=quiet, watch=quiet)
+    adding.add_labelled(measured, [tmp_path / "photos"], folder, "brightness", say=quiet, watch=quiet)
     with pytest.raises(UsageError, match=r"no export format 'coco' for these; use one of csv"):
         datasets.export(folder, "coco", tmp_path / "out", links=False, say=quiet)
     with pytest.raises(
@@ -96,9 +96,9 @@ def test_what_a_task_does_not_know_is_refused_in_one_line(third_task, measured, 
     ):
         _ = BRIGHTNESS.reviewing
     with pytest.raises(UsageError, match=r"no task is called 'weight'; there are classify"):
-        datasets.add_labelled(measured, [], folder, "weight", say=quiet, watch=quiet)
+        adding.add_labelled(measured, [], folder, "weight", say=quiet, watch=quiet)
     with pytest.raises(UsageError, match=r"is for the task brightness, not classify"):
-        datasets.add_labelled(measured, [], folder, "classify", say=quiet, watch=quiet)
+        adding.add_labelled(measured, [], folder, "classify", say=quiet, watch=quiet)
 
 
 def test_a_task_is_small(third_task):

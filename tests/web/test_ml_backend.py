@@ -17,7 +17,7 @@ from colour_trainer import Colour, coloured
 from command import byod, compiled
 from keypoint_nets import run_folder
 
-from byod.api import datasets
+from byod.api import adding, datasets
 from byod.api import serve as serving
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import predictions, projects
@@ -45,7 +45,7 @@ def made(tmp_path_factory):
     recipe = Recipe(min_side=16).with_class(RED).with_class(GREEN)
     for label, name in (("red", RED), ("green", GREEN)):
         place = folder.parent.parent / "own" / label
-        datasets.add([place], name, folder, recipe, say=str, watch=lambda tallies: None)
+        adding.add([place], name, folder, recipe, say=str, watch=lambda tallies: None)
     with Dataset(folder, TASKS) as dataset:
         datasets.assign(dataset)
         snapshot = dataset.snapshot()

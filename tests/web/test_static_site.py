@@ -161,14 +161,14 @@ def test_the_same_pixels_get_the_same_probabilities(resize, colours, put, host, 
 def test_photos_get_the_same_label_as_in_python(put, host, site, browser, real_pictures, tmp_path):
     """All 400 vegetables, as JPEG files: the same label for 99 % and more, and certainty is the same to a percent."""
     pytest.importorskip("byod_sklearn")
-    from byod.api import datasets
+    from byod.api import adding
     from byod.schema.recipe import Recipe
 
     folder, classes = tmp_path / "datasets" / "vegetables", ("blumenkohl", "brokkoli")
     recipe = Recipe().with_class(classes[0]).with_class(classes[1])
     for name in classes:
         source = real_pictures / "vegetables" / name
-        datasets.add([source], name, folder, recipe, say=str, watch=lambda tallies: None)
+        adding.add([source], name, folder, recipe, say=str, watch=lambda tallies: None)
     body = {
         "arch": "mobilenet_v2",
         "features": "body",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,14 +19,20 @@ _ENDINGS = SUFFIXES | NOT_TAKEN_SUFFIXES
 _STARTS = (b"BM", *(magic for kind in TYPES.values() for magic in kind.magic))
 
 
-def pictures(path: Path, label: str | None = None, passed: PassedOver | None = None) -> Iterator[Candidate]:
+def pictures(
+    path: Path,
+    label: str | None = None,
+    passed: PassedOver | None = None,
+    others: Counter[str] | None = None,
+) -> Iterator[Candidate]:
     """Yield every picture at `path`, in the order of their names.
 
     With a `label`, all below the path (or the one file it names) belong to it; without, the path must hold class
     folders and their names are the labels. A file counts as a picture by its ending or by its first bytes, so
     broken ones are offered too and end with their reason; hidden files are left out. Names that are not UTF-8 are
     offered as well: a model can be asked about such a picture, though no dataset can take it in. Files and folders
-    below the path that may not be read are noted in `passed`; without it, the first of them is an error.
+    below the path that may not be read are noted in `passed`; without it, the first of them is an error. `others`
+    counts the files that are no pictures, by the endings of their names.
 
     Raises:
         UsageError: there is nothing at the path, or no class folder and no label.
@@ -35,7 +42,7 @@ def pictures(path: Path, label: str | None = None, passed: PassedOver | None = N
     if not path.exists():
         raise UsageError(f"there is nothing at {path}")
     ranks: dict[str, int] = {}
-    for name, file in _labelled(path.absolute(), label, passed):
+    for name, file in _labelled(path.absolute(), label, passed, others):
         rank = ranks.get(name, 0)
         ranks[name] = rank + 1
         yield Candidate(url=file.as_uri(), path=file, label=name, source=NAME, terms=name, rank=rank)
@@ -47,9 +54,11 @@ def behind_link(place: Path, file: Path) -> bool:
     return any(place.joinpath(*below[:number]).is_symlink() for number in range(1, len(below) + 1))
 
 
-def _labelled(path: Path, label: str | None, passed: PassedOver | None) -> Iterator[tuple[str, Path]]:
+def _labelled(
+    path: Path, label: str | None, passed: PassedOver | None, others: Counter[str] | None
+) -> Iterator[tuple[str, Path]]:
     if label is not None:
-        for file in [path] if path.is_file() else _files(path, passed):
+        for file in [path] if path.is_file() else _files(path, passed, others):
             yield label, file
         return
     folders = [folder for folder in _children(path) if folder.is_dir()] if path.is_dir() else []
@@ -62,11 +71,11 @@ def _labelled(path: Path, label: str | None, passed: PassedOver | None) -> Itera
         )
     for folder in folders:
         name = unicodedata.normalize("NFC", in_utf8(folder.name))
-        for file in _files(folder, passed):
+        for file in _files(folder, passed, others):
             yield name, file
 
 
-def _files(folder: Path, passed: PassedOver | None) -> Iterator[Path]:
+def _files(folder: Path, passed: PassedOver | None, others: Counter[str] | None) -> Iterator[Path]:
     """The pictures in a folder and below it; folders behind links are not entered, so there are no circles."""
 
     def broken(error: OSError) -> None:
@@ -75,8 +84,12 @@ def _files(folder: Path, passed: PassedOver | None) -> Iterator[Path]:
     for place, folders, _ in os.walk(folder, onerror=broken):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in _children(Path(place)):
-            if file.is_file() and _is_picture(file, passed):
+            if not file.is_file():
+                continue
+            if _is_picture(file, passed):
                 yield file
+            elif others is not None and os.access(file, os.R_OK):
+                others[file.suffix.lower() or "no ending"] += 1
 
 
 def _children(folder: Path) -> list[Path]:

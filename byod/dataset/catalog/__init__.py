@@ -69,8 +69,10 @@ class Catalog:
         if self._connection.in_transaction:
             yield
             return
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._connection.execute(
+                "BEGIN IMMEDIATE"
+            )  # inside: a Ctrl-C right behind it leaves no transaction open
             yield
             self._connection.execute("COMMIT")
         except BaseException:
@@ -85,8 +87,8 @@ class Catalog:
         A power cut may take the last of them back, and all that came after it, but never leaves half of one; a kill
         takes none back.
         """
-        self._connection.execute("PRAGMA synchronous=NORMAL")
         try:
+            self._connection.execute("PRAGMA synchronous=NORMAL")
             yield
         finally:
             self._connection.execute("PRAGMA synchronous=FULL")

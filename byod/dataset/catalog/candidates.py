@@ -34,6 +34,8 @@ GROUP BY c.label, c.source, c.terms ORDER BY c.label, MIN(c.id)
 _OFFER = (
     "INTO candidates (id, label, url, source, terms, round, refused, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
+OWN = "folder"
+"""The source of the pictures that somebody brought."""
 _LONGEST_REST = 365 * 86400.0
 _ROUND = 47
 """Bits of a candidate's number that its place within a round takes: whatever comes in a later one stands behind."""
@@ -186,6 +188,18 @@ class Candidates:
         row = self._sql.execute("SELECT sample FROM addresses WHERE url = ?", (url,)).fetchone()
         return None if row is None else row[0]
 
+    @reads
+    def outcome(self, url: str) -> tuple[str | None, str | None, str | None] | None:
+        """The outcome of an address, the hash of what it gave and its sample; None for an address that is not known."""
+        row = self._sql.execute(
+            "SELECT outcome, received, sample FROM addresses WHERE url = ?", (url,)
+        ).fetchone()
+        return None if row is None else (row[0], row[1], row[2])
+
+    def ask_again(self, url: str) -> None:
+        """Put one address back in the queue."""
+        self._sql.execute("UPDATE addresses SET outcome = NULL WHERE url = ?", (url,))
+
     def stands_for(self, sample: str, before: str) -> None:
         """Note that what the addresses of one sample gave is another one now: the JPEG that stands for it."""
         self._sql.execute("UPDATE addresses SET sample = ? WHERE sample = ?", (sample, before))
@@ -293,6 +307,16 @@ class Candidates:
         ):
             found.setdefault(sample, []).append((label, number, url))
         return found
+
+    @reads
+    def own(self, among: Collection[str] | None = None) -> set[str]:
+        """The samples (of `among`) that somebody brought: pictures of this machine."""
+        wanted, values = _of(among)
+        rows = self._sql.execute(
+            f"SELECT DISTINCT a.sample FROM addresses a JOIN candidates c USING (url) WHERE {wanted} AND c.source = ?",
+            (*values, OWN),
+        )
+        return {sample for (sample,) in rows}
 
     @reads
     def licences(self, among: Collection[str] | None = None) -> dict[str, set[str | None]]:

@@ -164,6 +164,17 @@ class Samples:
         """Note the file in `originals/` for which a sample stands."""
         self._sql.execute("UPDATE samples SET original = ? WHERE sha256 = ?", (original, sha256))
 
+    @reads
+    def pixels(self) -> dict[str, str]:
+        """The hash of the pixels of each sample for which it was made."""
+        return dict(self._sql.execute("SELECT sha256, pixels FROM samples WHERE pixels IS NOT NULL"))
+
+    def set_pixels(self, pixels: Mapping[str, str]) -> None:
+        """Note hashes of pixels, by sample."""
+        self._sql.executemany(
+            "UPDATE samples SET pixels = ? WHERE sha256 = ?", ((made, sha) for sha, made in pixels.items())
+        )
+
     def touched(self, files: Iterable[tuple[str, int, int]]) -> None:
         """Note size and mtime_ns of files as (sha256, size, mtime_ns)."""
         self._sql.executemany(

@@ -94,6 +94,10 @@ MIGRATIONS = (
     -- the file in originals/ for which the picture of a sample stands
     ALTER TABLE samples ADD COLUMN original TEXT NOT NULL DEFAULT '';
     """,
+    """
+    -- a hash of the pixels of a sample, where one had to tell whether two pictures are the same to the last of them
+    ALTER TABLE samples ADD COLUMN pixels TEXT;
+    """,
 )
 
 

@@ -13,6 +13,8 @@ from byod.schema.records import Verdict
 
 SEARCH = "search"
 """Who speaks in a verdict that only repeats which class a picture was searched for."""
+ADDED = "added"
+"""The note of a verdict of somebody who brought a picture for a class: that is whose label it is, and no review."""
 FOLDER = "folder"
 """Who speaks when a file was moved by hand."""
 DELETED_BY_HAND = "deleted by hand"
@@ -23,7 +25,10 @@ _ROW = "id, sha256, label, who, at, note, not_copy_of"
 
 
 class Verdicts:
-    """Append-only; the newest verdict of a sample that is not the search's own is the one that holds."""
+    """Append-only; the newest verdict of a sample that is not the search's own is the one that holds.
+
+    What was said as a picture was brought does not count as such: brought for two classes, it is a conflict.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._sql = connection
@@ -52,8 +57,8 @@ class Verdicts:
         )
         rows = self._sql.execute(
             f"SELECT {_ROW} FROM verdicts WHERE id IN"
-            f" (SELECT MAX(id) FROM verdicts WHERE who <> ? {wanted} GROUP BY sha256)",
-            (SEARCH, *values),
+            f" (SELECT MAX(id) FROM verdicts WHERE who <> ? AND note <> ? {wanted} GROUP BY sha256)",
+            (SEARCH, ADDED, *values),
         )
         newest = {row[1]: (int(row[0]), _verdict(row[1:])) for row in rows}
         taken_back = {
@@ -78,8 +83,8 @@ class Verdicts:
             some = wanted[at : at + 500]
             marks = ", ".join("?" * len(some))
             rows = self._sql.execute(
-                f"SELECT {_ROW} FROM verdicts WHERE who <> ? AND sha256 IN ({marks}) ORDER BY id",
-                (SEARCH, *some),
+                f"SELECT {_ROW} FROM verdicts WHERE who <> ? AND note <> ? AND sha256 IN ({marks}) ORDER BY id",
+                (SEARCH, ADDED, *some),
             )
             for row in rows:
                 said[row[1]].append((int(row[0]), _verdict(row[1:])))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from byod.images.neighbors import hamming
 from byod.images.neighbors.hamming import Buckets, products
+from byod.schema.recipe_parts import Duplicates
 from byod.schema.records import Fingerprint, Record, Sha256
 
 LOOSE = (12, 12)
@@ -33,9 +34,12 @@ class Picture(Record):
     """A picture as the search for duplicates sees it.
 
     `order` decides between equals (the lower one stays). `by_hand`: somebody labelled it, it is never dropped.
-    `licence`: its licence is known. `addresses`: where it was offered for this label. The same `sha256` may come
-    once for each label. `width` and `height` in pixels, `size` in bytes. `apart`: somebody said that it is no copy of
-    these, nor they of it.
+    `own`: somebody brought it, no search did. `licence`: its licence is known. `addresses`: where it was offered for
+    this label. The same `sha256` may come once for each label. `width` and `height` in pixels, `size` in bytes.
+    `apart`: somebody said that it is no copy of these, nor they of it. `copies` is the rule by which it is set aside
+    as a copy of another one: "near" for whatever looks the same, "exact" for the same pixels, "off" for nothing.
+    `pixels` is the same for pictures of the same pixels; "" where nobody had to know, and then it has none in common
+    with any other.
     """
 
     sha256: Sha256
@@ -46,9 +50,12 @@ class Picture(Record):
     height: int
     size: int
     by_hand: bool = False
+    own: bool = False
     licence: bool = False
     addresses: tuple[str, ...] = ()
     apart: frozenset[Sha256] = frozenset()
+    copies: Duplicates = "near"
+    pixels: str = ""
 
 
 class Links(NamedTuple):

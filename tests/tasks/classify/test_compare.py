@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odd_graphs import run_folder, with_if
 
-from byod.api import datasets, runs, train
+from byod.api import adding, runs, train
 from byod.schema.errors import ModelError, UsageError
 from byod.schema.model_card import Measured
 from byod.schema.recipe import Recipe
@@ -126,7 +126,7 @@ def test_a_run_knows_how_many_verdicts_people_had_given(tmp_path, monkeypatch):
     coloured(tmp_path / "own", per_class=60)
     recipe = Recipe(min_side=16).with_class("red").with_class("green")
     folder = tmp_path / "set"
-    datasets.add([tmp_path / "own"], None, folder, recipe, say=str, watch=lambda tallies: None)
+    adding.add([tmp_path / "own"], None, folder, recipe, say=str, watch=lambda tallies: None)
     monkeypatch.setattr(train, "find_trainer", lambda wanted: Colour())
     wanted = train.TrainRequest(plugin="colour", probe=False)
     run, before = train.train(folder, wanted, say=str, log=lambda epoch: None)
