@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from byod.api import datasets
-from byod.collection import local_files, own_bytes
+from byod.api.noted_captures import NotedCaptures
+from byod.collection import local_files, own_bytes, split_folders
 from byod.collection.labelled_files import LabelledFiles
 from byod.collection.pipeline import Arrival, Collection, Watch
 from byod.collection.sources import folder as own_pictures
-from byod.dataset import folder_files
+from byod.collection.split_folders import Place
+from byod.dataset import fixed_split, folder_files
 from byod.dataset.dataset_folder import Dataset
 from byod.schema import licences
 from byod.schema import recipe as recipes
@@ -94,41 +97,72 @@ def add(
     recipe: Recipe,
     *,
     rights: Rights | None = None,
+    split_from_folders: bool | None = None,
+    choose: Callable[[str], bool] | None = None,
     say: Say,
     watch: Watch,
 ) -> Added:
-    """Add pictures of this machine: loose ones under a label, or class folders."""
+    """Add pictures of this machine: loose ones under a label, or class folders, also those of the parts of a split.
+
+    Args:
+        paths: pictures, or folders of them.
+        label: their class; None: their folders are classes.
+        folder: the dataset's.
+        recipe: its recipe, as it is to be.
+        rights: who made them, and under which licence.
+        split_from_folders: whether folders like `train/` and `val/` above class folders are the split; None: if
+            `choose` says so, or where nobody can be asked.
+        choose: asks somebody.
+        say: gets lines for people.
+        watch: gets the counts.
+    """
     passed, links, unread = PassedOver(), folder_files.Links(told_to_follow()), unreadable()
     others: Counter[str] = Counter()
     rights = rights or Rights()
-    found = (
-        candidate.model_copy(update={"creator": rights.creator, "licence": rights.licence})
-        for path in paths
-        for candidate in own_pictures.pictures(path, label, unread, others)
-        if passed.takes(str(candidate.path)) and not _is_linked(path, candidate.path, links)
-    )
+    places = _places(paths, label, split_from_folders, choose, say)
+    told = {"creator": rights.creator, "licence": rights.licence}
     with datasets.opened_to_collect(folder, recipe, say) as dataset:
         _say_policy(dataset, rights, say)
         collection = Collection(dataset, local_files.read, watch, per_class=None, by=Settings.load().reviewer)
-        offered = _Count()
+        noted = NotedCaptures(label)
+        found = (
+            noted.of(candidate.model_copy(update=told), place)
+            for place in places
+            for candidate in own_pictures.pictures(place.folder, label, unread, others)
+            if passed.takes(str(candidate.path)) and not _is_linked(place.folder, candidate.path, links)
+        )
         apart = own_bytes.told_apart(datasets.labelled(found, dataset), dataset)
-        collection.take((each, None) for each in offered.counted(apart))
-        done = _added(dataset, collection, offered.number, others)
+        collection.take((noted.addressed(each), None) for each in apart)
+        noted.write(dataset, say)
+        done = _added(dataset, collection, noted.number, others)
         for line in (*_lines(done), *passed.lines(), *links.lines(), *unread.lines()):
             say(line)
         return done
 
 
-class _Count:
-    """How many came by."""
-
-    number = 0
-
-    def counted(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
-        """The same, counted."""
-        for each in candidates:
-            self.number += 1
-            yield each
+def _places(
+    paths: Sequence[Path],
+    label: str | None,
+    wanted: bool | None,
+    choose: Callable[[str], bool] | None,
+    say: Say,
+) -> list[Place]:
+    """The folders to take pictures from, and the part of the split of each, where there are such folders."""
+    found: list[Place] = []
+    for path in paths:
+        places = split_folders.places(path) if label is None and wanted is not False and path.is_dir() else ()
+        if len(places) < 2:
+            found.append(Place(path, None))
+            continue
+        names = split_folders.described(places)
+        if wanted is None and choose is not None and not choose(f"Are {names} the parts of a split"):
+            found.append(Place(path, None))
+            continue
+        say(
+            f"{names} are taken as the split that the pictures came with; --split-from-folders no makes them classes"
+        )
+        found += places
+    return found
 
 
 def _say_policy(dataset: Dataset, rights: Rights, say: Say) -> None:
@@ -198,6 +232,28 @@ def _recipe_for(folder: Path, task: str | None) -> Recipe | None:
     return there
 
 
+def _above(file: Path | None, places: Sequence[Place]) -> Place:
+    """The first of some folders that a file lies in."""
+    assert file is not None  # it is a picture of this machine
+    return next((each for each in places if file.is_relative_to(each.folder.absolute())), Place(file, None))
+
+
+def _as_candidates(offered: Mapping[str, Any], recipe: Recipe, terms: str) -> list[Candidate]:
+    """Pictures with labels as candidates, by their addresses."""
+    return [
+        Candidate(
+            url=url,
+            path=each.path.absolute(),
+            label=recipe.folder_of(each.label) or each.label,
+            source=own_pictures.NAME,
+            terms=terms,
+            rank=rank,
+            licence=RIGHTS,
+        )
+        for rank, (url, each) in enumerate(offered.items())
+    ]
+
+
 def add_labelled(
     labels: Path, pictures: Sequence[Path], folder: Path, task: str | None, *, say: Say, watch: Watch
 ) -> Added:
@@ -208,8 +264,7 @@ def add_labelled(
         DatasetError: the file cannot be read.
     """
     there = _recipe_for(folder, task)
-    name = (there or Recipe()).task if task is None else task
-    found = TASKS[name].exchange.read(labels, pictures, there)
+    found = TASKS[(there or Recipe()).task if task is None else task].exchange.read(labels, pictures, there)
     passed, links = PassedOver(), folder_files.Links(told_to_follow())
     usable = [
         each
@@ -217,30 +272,27 @@ def add_labelled(
         if passed.takes(str(each.path.absolute()))
         and not any(_is_linked(place, each.path.absolute(), links) for place in pictures)
     ]
-    known = {each.path.absolute().as_uri(): each for each in usable}
-    candidates = [
-        Candidate(
-            url=url,
-            path=each.path.absolute(),
-            label=found.recipe.folder_of(each.label) or each.label,
-            source=own_pictures.NAME,
-            terms=labels.name,
-            rank=rank,
-            licence=RIGHTS,
-        )
-        for rank, (url, each) in enumerate(known.items())
-    ]
-
-    def labels_of(url: str, content: bytes, arrival: Arrival) -> Labels | None:
-        given: Labels | None = known[url].labels
-        return None if given is None else given.named(arrival.sha256)
-
+    offered = {each.path.absolute().as_uri(): each for each in usable}
+    candidates = _as_candidates(offered, found.recipe, labels.name)
+    above = [Place(place, None) for place in pictures if place.is_dir()]
     with datasets.opened_to_collect(folder, found.recipe, say) as dataset:
+        noted = NotedCaptures(None)
+        named = (noted.of(each, _above(each.path, above)) for each in candidates)
+        told = [noted.addressed(each) for each in own_bytes.told_apart(named, dataset)]
+        known = {each.url: offered[each.url.split("#")[0]] for each in told}
+
+        def labels_of(url: str, content: bytes, arrival: Arrival) -> Labels | None:
+            given: Labels | None = known[url].labels
+            return None if given is None else given.named(arrival.sha256)
+
         reading = LabelledFiles(dataset, known, labels_of)
         by = Settings.load().reviewer
         collection = Collection(dataset, reading.fetch, watch, per_class=None, by=by)
-        collection.take((each, None) for each in candidates)
-        done = _added(dataset, collection, len(candidates), Counter())
+        collection.take((each, None) for each in told)
+        noted.write(dataset, say)
+        if fixed_split.says_more(labels):
+            datasets.fix_split(dataset, labels, say)
+        done = _added(dataset, collection, noted.number, Counter())
         for line in (*_lines(done), *passed.lines(), *links.lines()):
             say(line)
         return done

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Unpack, overload
 from byod.api import datasets, failed_addresses
 from byod.api.dataset_results import CheckPage, Deduplicated
 from byod.api.picture_table import COLUMNS, picture_rows
-from byod.api.plan import at_least, folder_given, texts
+from byod.api.plan import SplitOptions, at_least, folder_given, texts
 from byod.api.progress_display import progress_display
 from byod.api.run_object import Run
 from byod.dataset import dataset_list, feedback_inbox
@@ -162,15 +162,23 @@ class Dataset:
             done, snapshot = datasets.dedupe(self.folder, say=display.say)
             return Deduplicated(changed=done.changed, moved=done.moved, snapshot=snapshot)
 
-    def split(self, *, progress: bool = True) -> SplitDone:
-        """Assign pictures to train, valid and test, with copies on one side and each where it was if it can stay.
+    def split(self, *, progress: bool = True, **options: Unpack[SplitOptions]) -> SplitDone:
+        """Assign pictures to train, valid and test, what belongs together on one side, each as before if it can stay.
+
+        Args:
+            progress: show lines; False sends them to the logger `byod`.
+            **options: `by` says what is kept together from now on: "session", "folder", "pattern=REGEX",
+                "column=NAME" or "none"; `fixed` is a CSV of files and their parts ("none" forgets it), `test_from` a
+                folder of the pictures to test.
 
         Examples:
             >>> dataset.split(progress=False).counts["train"]
-            {'circle': 20, 'square': 20}
+            {'circle': 18, 'square': 18}
         """
         with following(self._follow_links), progress_display(progress) as display:
-            datasets.say_split(done := datasets.split(self.folder, say=display.say), display.say)
+            fixed, test_from = folder_given(options.get("fixed")), folder_given(options.get("test_from"))
+            done = datasets.split(self.folder, options.get("by"), fixed, test_from, say=display.say)
+            datasets.say_split(done, display.say)
             return done
 
     def leak(self, *, options: Mapping[str, object] | None = None, progress: bool = True) -> Leakage:
@@ -259,6 +267,7 @@ class Dataset:
         python: str | Path | None = None,
         probe: bool = True,
         fresh: bool = False,
+        min_class: int | None = None,
         command: str | None = None,
         progress: bool = True,
     ) -> Run:
@@ -281,6 +290,7 @@ class Dataset:
             python: the Python of another environment, in which the trainer lives.
             probe: train the probe first, the bar to beat.
             fresh: do not take up an unfinished run.
+            min_class: leave classes with fewer pictures out (default 3).
             command: what the model card says the model was made with; by default this call.
             progress: show each epoch.
 
@@ -308,6 +318,7 @@ class Dataset:
             python=folder_given(python),
             probe=probe,
             fresh=fresh,
+            **({} if min_class is None else {"min_class": min_class}),
         )
         made_with = in_utf8(command or _call(self, plugin, given, seed))
         with following(self._follow_links), progress_display(progress) as display:

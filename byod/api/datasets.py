@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from byod import exports
 from byod.api import failed_addresses
 from byod.collection.pipeline import BATCH, Collection, Fetch, Watch
 from byod.collection.search import refusal
-from byod.dataset import export_selection, placement, read_only
+from byod.dataset import captures, export_selection, fixed_split, placement, read_only, sessions, splits
 from byod.dataset import restore as restoration
 from byod.dataset.assign_splits import SplitDone, assign, say_split
 from byod.dataset.catalog.candidates import Candidates
@@ -23,11 +24,12 @@ from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import Changes, sync
 from byod.report import attribution, check_page, dataset_card, dataset_statistics
 from byod.schema import recipe as recipes
-from byod.schema.errors import DatasetLocked
+from byod.schema.errors import DatasetLocked, UsageError
+from byod.schema.names import shown
 from byod.schema.progress import Say
 from byod.schema.reasons import Retry
 from byod.schema.recipe import Recipe
-from byod.schema.records import Candidate, Snapshot
+from byod.schema.records import Candidate, Snapshot, Split
 from byod.tasks import TASKS
 
 __all__ = ["SplitDone", "assign", "say_split"]
@@ -91,10 +93,63 @@ def dedupe(folder: Path, *, say: Say) -> tuple[placement.Placements, Snapshot]:
         return done, finish(dataset)
 
 
-def split(folder: Path, *, say: Say) -> SplitDone:
-    """Assign each picture to train, valid or test: by duplicate group, and as before where it can stay."""
+def split(
+    folder: Path,
+    by: str | None = None,
+    fixed: Path | None = None,
+    test_from: Path | None = None,
+    *,
+    say: Say,
+) -> SplitDone:
+    """Assign each picture to train, valid or test: by group, as somebody has it, and as before where it can stay.
+
+    Args:
+        folder: the dataset's.
+        by: what groups pictures from now on, as in the recipe's `split_by`; None: as it stands there.
+        fixed: a list of files and their parts; `none` forgets what was fixed before.
+        test_from: a folder of the pictures that are to be tested.
+        say: gets lines for people.
+    """
+    if by is not None:
+        sessions.check(by)
     with opened(folder, say) as dataset:
+        if by is not None:
+            dataset.save_recipe(dataset.recipe.model_copy(update={"split_by": by}))
+        if fixed is not None and str(fixed) == sessions.NONE:
+            dataset.save_recipe(dataset.recipe.model_copy(update={"split": None}))
+        elif fixed is not None:
+            fix_split(dataset, fixed, say)
+        if test_from is not None:
+            received = {**{sha: sha for sha, *_ in dataset.catalog.samples.standing().values()}}
+            received |= dataset.catalog.candidates.received()
+            _fix(dataset, fixed_split.lying_in(test_from, received), str(test_from), say)
         return assign(dataset)
+
+
+def fix_split(dataset: Dataset, file: Path, say: Say) -> None:
+    """Take up what a list says of parts and groups; what it says of no picture here, or of several, is said."""
+    said = fixed_split.listed(file, dataset.snapshot().samples, captures.read(dataset.folder))
+    for names, why in (
+        (said.unknown, "are no pictures of this dataset"),
+        (said.ambiguous, "name several pictures"),
+    ):
+        if names:
+            say(
+                f"{len(names)} files of {file} {why}: {', '.join(map(shown, names[:3]))}{' …' if names[3:] else ''}"
+            )
+    _fix(dataset, said.captures, str(file), say)
+
+
+def _fix(dataset: Dataset, said: Sequence[captures.Capture], where: str, say: Say) -> None:
+    """Write down parts and groups that somebody said."""
+    if not said:
+        raise UsageError(f"{where} names not one picture of {dataset.folder}")
+    captures.put(dataset.folder, dataset.files, said)
+    parts = Counter(one.split for one in said if one.split is not None)
+    if parts:
+        dataset.save_recipe(dataset.recipe.model_copy(update={"split": splits.GIVEN}))
+        told = ", ".join(f"{parts[part]} {part}" for part in Split if parts[part])
+        say(f"{where} says the part of {parts.total()} pictures: {told}")
 
 
 def restore(folder: Path, wanted: Sequence[str], *, say: Say) -> int:

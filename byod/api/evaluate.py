@@ -45,7 +45,7 @@ def _of_dataset(task: TaskDefinition, run: Path, place: Path | None, say: Say) -
     home = place or run.resolve().parent.parent
     if not (home / recipe.FILE).is_file():
         raise UsageError(f"{home} is not a dataset; a run for {task.name} is measured on one")
-    snapshot, examples, _ = examples_of(home, say)
+    snapshot, examples, *_ = examples_of(home, say)
     if snapshot.task != task.name:
         raise UsageError(f"{home} is a dataset for the task {snapshot.task}, and {run} a run for {task.name}")
     chosen = examples if place else [e for e in examples if e.split is Split.TEST]

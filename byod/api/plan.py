@@ -6,7 +6,7 @@ A message names an option as the command line has it: `--per-class` is `per_clas
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -71,6 +71,16 @@ class AddOptions(TypedDict, total=False):
     duplicates: str | None
     creator: str | None
     license: str | None
+    split_from_folders: bool | None
+    choose: Callable[[str], bool] | None
+
+
+class SplitOptions(TypedDict, total=False):
+    """All that a split can be told: by what pictures are grouped, and the parts that somebody has."""
+
+    by: str | None
+    fixed: str | Path | None
+    test_from: str | Path | None
 
 
 KEPT = ("deadline", "per_host", "delay", "retries")

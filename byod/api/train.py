@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from byod.api.datasets import assign, opened, say_split
+from byod.api.datasets import SplitDone, assign, opened, say_split
 from byod.dataset import read_only
 from byod.images.grey import white_of_set
 from byod.labeling.annotations import REVIEW
@@ -22,6 +23,7 @@ from byod.schema.records import Example, Record, Snapshot
 from byod.tasks import TASKS
 from byod.tasks.classify import leakage
 from byod.training import protocol, run_folder, run_training
+from byod.training.cross_validation import MIN_GROUPS
 from byod.training.protocol import Launching, Trainer
 from byod.training.provenance import Provenance
 from byod.training.remote.host import Remote
@@ -32,7 +34,7 @@ class TrainRequest(Record):
 
     `task` is what to learn (None: what the dataset is for). `python` is the Python of another environment in which the
     trainer lives. `probe` asks for the instant bar first (where there is one for the task); `fresh` starts anew where
-    an unfinished run could be taken up.
+    an unfinished run could be taken up. Classes with fewer pictures than `min_class` are left out.
     """
 
     plugin: str = "fastai"
@@ -44,6 +46,16 @@ class TrainRequest(Record):
     python: Path | None = None
     probe: bool = True
     fresh: bool = False
+    min_class: int = MIN_GROUPS
+
+
+class LabelledPictures(NamedTuple):
+    """A dataset as it stands, its pictures with their parts, on how many somebody's verdict holds, and the split."""
+
+    snapshot: Snapshot
+    examples: list[Example]
+    reviewed: int
+    split: SplitDone
 
 
 def train(
@@ -62,10 +74,13 @@ def train(
     """
     _right_task(folder, wanted.task)
     trainer = find_trainer(wanted)
-    snapshot, examples, reviewed = examples_of(folder, say)
+    pictures = examples_of(folder, say)
+    snapshot, examples = _of_enough(pictures.snapshot, pictures.examples, wanted.min_class, say)
     about = Provenance(
         fingerprint=snapshot.fingerprint,
-        reviewed=reviewed,
+        reviewed=pictures.reviewed,
+        split=pictures.split.kind,
+        grouped_by=pictures.split.by,
         licences={
             licence or "unknown": number for licence, number in dataset_statistics.licence_counts(snapshot)
         },
@@ -147,14 +162,31 @@ def _install(probe: str | None) -> str:
     return f"from a clone of byod: uv pip install -e plugins/byod-{probe}"
 
 
-def examples_of(folder: Path, say: Say) -> tuple[Snapshot, list[Example], int]:
-    """A dataset as it stands, what to learn from, and on how many pictures a person's verdict holds."""
+def _of_enough(
+    snapshot: Snapshot, examples: list[Example], least: int, say: Say
+) -> tuple[Snapshot, list[Example]]:
+    """The dataset without the classes of too few pictures, where two or more are left."""
+    count = Counter(example.label for example in examples)
+    few = [name for name in snapshot.classes if 0 < count[name] < least]
+    if not few or len(count) - len(few) < 2:
+        return snapshot, examples
+    for name in few:
+        say(
+            f"{name} has {count[name]} of the {least} pictures that a class needs (--min-class), and is left out"
+        )
+    classes = {name: folder for name, folder in snapshot.classes.items() if name not in few}
+    return snapshot.model_copy(update={"classes": classes}), [one for one in examples if one.label not in few]
+
+
+def examples_of(folder: Path, say: Say) -> LabelledPictures:
+    """A dataset as it stands, and what to learn from."""
     with opened(folder, say, reading=True) as dataset:
-        say_split(assign(dataset), say)
+        say_split(split := assign(dataset), say)
         snapshot = dataset.snapshot()
         # a conflict that the review told is noted like a verdict, and is nobody's
         reviewed = sum(said.who != REVIEW for said in dataset.catalog.verdicts.holding().values())
-        return snapshot, _of_one_white(dataset.examples(snapshot), say), reviewed
+        examples = _of_one_white(dataset.examples(snapshot), say)
+        return LabelledPictures(snapshot, examples, reviewed, split)
 
 
 def _of_one_white(examples: list[Example], say: Say) -> list[Example]:
@@ -178,7 +210,7 @@ def _probed(folder: Path, say: Say) -> tuple[Snapshot, Any, Trainer]:
     if probe not in protocol.installed():
         raise TrainerError(f"this needs the probe; {_install(probe)}")
     learning = TASKS[name].learning
-    snapshot, examples, _ = examples_of(folder, say)
+    snapshot, examples, *_ = examples_of(folder, say)
     return snapshot, learning.usable(learning.labelled(snapshot, examples), say), protocol.load(probe)
 
 

@@ -250,7 +250,9 @@ def add(
         **options: `min_side` and `max_pixels` refuse pictures with a shorter side, or with more pixels in all,
             `max_aspect` those whose longer side is more than so many times the shorter one; `max_side` keeps them no
             larger; `duplicates` says which copies are set aside, "exact" (of the same pixels), "near" or "off";
-            `creator` and `license` say who made them and under which licence they are (default: all rights reserved).
+            `creator` and `license` say who made them and under which licence they are (default: all rights reserved);
+            `split_from_folders` says whether folders like train/ and val/ above class folders are the split (by default
+            they are, unless `choose`, which is asked such a question, says no).
 
     Raises:
         UsageError: there is no picture at a path, or what was given does not go together.
@@ -261,7 +263,7 @@ def add(
         >>> byod.add("mine", into="shapes", progress=False).counts
         {'circle': 3, 'square': 3}
     """
-    given = [name for name, value in options.items() if value is not None]
+    given = [name for name, value in options.items() if value is not None and name != "choose"]
     with following(follow_links), progress_display(progress) as display:
         if reports:
             if paths or label or labels or given:
@@ -283,7 +285,17 @@ def add(
         creator, licence = plans.rights(options)
         rights = adding.Rights(creator=creator, licence=licence or adding.RIGHTS)
         watch = display.watch(planned)
-        done = adding.add(files, label, folder, planned, rights=rights, say=display.say, watch=watch)
+        done = adding.add(
+            files,
+            label,
+            folder,
+            planned,
+            rights=rights,
+            split_from_folders=options.get("split_from_folders"),
+            choose=options.get("choose"),
+            say=display.say,
+            watch=watch,
+        )
         return dataset_with(folder, done)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 import byod
 from byod.cli.collect import MaxPixels, MaxSide
 from byod.cli.output import FollowLinks, Json, errors_in_one_line
+from byod.schema.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -75,6 +77,15 @@ def add(
     ] = None,
     max_side: MaxSide = None,
     max_pixels: MaxPixels = None,
+    split_from_folders: Annotated[
+        str | None,
+        typer.Option(
+            "--split-from-folders",
+            metavar="yes|no",
+            help="Take folders like train/ and val/ above class folders for the split that the pictures came with; "
+            "default: ask on a terminal, else yes.",
+        ),
+    ] = None,
     reports: Annotated[
         bool,
         typer.Option("--reports", help="Take up what people reported to byod serve --allow-reports."),
@@ -98,9 +109,22 @@ def add(
         max_aspect=max_aspect,
         max_side=max_side,
         max_pixels=max_pixels,
+        split_from_folders=None if split_from_folders is None else _yes(split_from_folders),
+        choose=_choose if sys.stdin.isatty() and sys.stderr.isatty() else None,
         reports=reports,
         follow_links=follow_links,
     )
     tables.collected(dataset, as_json, again=None)
     if isinstance(dataset.result, byod.Added) and dataset.result.nothing:
         raise typer.Exit(1)
+
+
+def _yes(word: str) -> bool:
+    if word.casefold() not in ("yes", "no"):
+        raise UsageError(f"--split-from-folders {word}: write yes or no")
+    return word.casefold() == "yes"
+
+
+def _choose(question: str) -> bool:
+    """Ask on a terminal."""
+    return typer.confirm(question, default=True, err=True)

@@ -108,6 +108,31 @@ def dedupe(named: Named = None, follow_links: FollowLinks = False, as_json: Json
 @errors_in_one_line
 def split(
     named: Named = None,
+    value: Annotated[
+        str | None,
+        typer.Argument(metavar="[REGEX|NAME]", help="What --by pattern or --by column goes by."),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="session|folder|pattern|column|none",
+            help="What is kept on one side beside near-copies, from now on: pictures taken together, those of one "
+            "folder below the class, those in whose names a REGEX finds the same, those with the same value in column "
+            "NAME of captures.csv, or none (default: session).",
+        ),
+    ] = None,
+    fixed: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Take the parts of a CSV with the columns file and split (train, valid, test), also a column group; "
+            "none: forget them.",
+        ),
+    ] = None,
+    test_from: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Test on the pictures that also lie in this folder."),
+    ] = None,
     show_leak: Annotated[
         bool,
         typer.Option("--show-leak", help="Train the probe on a random split too, and show both numbers."),
@@ -116,12 +141,13 @@ def split(
     follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
-    """Assign pictures to train, valid and test, with copies on one side."""
+    """Assign pictures to train, valid and test, with what belongs together on one side."""
     from byod.cli import tables
     from byod.cli.train import pairs
 
+    named, by = _grouped_by(named, value, by)
     dataset = byod.Dataset(named, follow_links=follow_links)
-    done = dataset.split()
+    done = dataset.split(by=by, fixed=fixed, test_from=test_from)
     leak = dataset.leak(options=pairs(setting or [])) if show_leak else None
     if as_json:
         print_result(
@@ -131,13 +157,30 @@ def split(
     names = sorted({name for part in done.counts.values() for name in part})
     parts = list(done.counts)
     print_table(
-        "Split by duplicate group" if done.name is None else f"The fixed split {done.name!r}",
+        tables.split_title(done),
         ("class", *parts),
         [(name, *(done.counts[part].get(name, 0) for part in parts)) for name in names],
         numbers=len(parts),
     )
     if leak is not None:
         tables.leak(leak)
+
+
+def _grouped_by(named: str | None, value: str | None, by: str | None) -> tuple[str | None, str | None]:
+    """The dataset, and what pictures are grouped by, as the recipe has it: `pattern` and `column` go by a word more."""
+    if by not in ("pattern", "column"):
+        if value is not None:
+            raise UsageError(
+                f"{value}: one dataset at a time; with --by pattern or --by column say what that goes by"
+            )
+        return named, by
+    if value is None:
+        named, value = None, named
+    elif named is not None and not Path(named).exists() and Path(value).exists():
+        named, value = value, named  # the option stood before the dataset
+    if value is None:
+        raise UsageError(f"--by {by}: say {'the regular expression' if by == 'pattern' else 'which column'}")
+    return named, f"{by}={value}"
 
 
 @errors_in_one_line

@@ -18,6 +18,7 @@ from byod.tasks import TASKS
 
 if TYPE_CHECKING:
     from byod import Dataset, Preview
+    from byod.dataset.assign_splits import SplitDone
     from byod.schema.model_card import LabelIssue
     from byod.tasks.classify.leakage import Leakage
 
@@ -114,6 +115,18 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
         searched = any(row.label == name and row.source != OWN for row in snapshot.yields)
         if wanted is not None and kept[name] < wanted and searched:
             say(f"{name} has {kept[name]} of {wanted}: {_why_short(snapshot, name)}")
+
+
+def split_title(done: SplitDone) -> str:
+    """What a split goes by, in a title."""
+    if done.name is not None:
+        return f"The fixed split {done.name!r}"
+    return (
+        f"Split by {', '.join(_TIES.get(each, each) for each in done.by)}" if done.by else "Split one by one"
+    )
+
+
+_TIES = {"creator": "person", "camera": "time and camera", "sequence": "running number"}
 
 
 def _labels(snapshot: Snapshot) -> None:

@@ -92,6 +92,12 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin anew where an unfinished run could be continued.")
     ] = False,
+    min_class: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Leave out classes with fewer pictures than this (default: 3)."
+        ),
+    ] = None,
     follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
@@ -117,6 +123,7 @@ def train(
         python=python,
         probe=not no_probe,
         fresh=fresh,
+        min_class=min_class,
         command=shlex.join(["byod", *sys.argv[1:]]),
     )
     if as_json:

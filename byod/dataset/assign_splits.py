@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from byod.dataset import grouping, splits
+from byod.dataset import captures, splits
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.loose_groups import CutGroup
+from byod.dataset.splits import SplitPlan
 from byod.schema.progress import Say
 from byod.schema.reasons import Reason
 from byod.schema.records import Origin, Record, Sample, Split, Status
+
+_LEAKS = 10
+"""So many leaks are named."""
 
 
 class SplitLeakage(Record):
@@ -27,7 +31,9 @@ class SplitDone(Record):
 
     `name` is that of a fixed split; `leaks` are the near-duplicates on both sides of it; `note` says why a fixed
     split that was asked for was not used; `elsewhere` counts the pictures in parts that only a newer byod knows; `cut`
-    are the groups of near-duplicates that were too large for their class: some of each are on both sides.
+    are the groups of near-duplicates that were too large for their class: some of each are on both sides. `by` says
+    what tied pictures together; of the classes in `ungrouped` no pictures are kept together, since hardly any would be
+    left to test on.
     """
 
     counts: dict[Split, dict[str, int]]
@@ -37,52 +43,75 @@ class SplitDone(Record):
     note: str = ""
     elsewhere: int = 0
     cut: tuple[CutGroup, ...] = ()
+    by: tuple[str, ...] = ()
+    ungrouped: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """ "given" for a fixed split, "ungrouped" where pictures of a class were not kept together, else "grouped"."""
+        return "given" if self.name else "ungrouped" if self.ungrouped else "grouped"
 
 
 def assign(dataset: Dataset) -> SplitDone:
-    """Split an open dataset by duplicate group, page and creator, or as its recipe fixes it.
+    """Split an open dataset by the groups of its pictures, or as its recipe fixes it.
 
     Samples keep their part unless groups have merged. A fixed split that would leave a part empty is not used.
     """
-    samples, name = dataset.catalog.samples, dataset.recipe.split
+    samples = dataset.catalog.samples
     everything, origins, previous = samples.all(), dataset.catalog.candidates.origins(), samples.splits()
     undecided = {sha256 for conflict in samples.conflicts() for sha256 in conflict}
     everywhere = [sample for sample in everything if sample.status is Status.KEPT]
     # where a newer byod put a picture into a part that this one does not know, there it stays
     kept = [sample for sample in everywhere if previous.get(sample.sha256, Split.TRAIN).known]
-    groups = grouping.groups(kept, samples.groups(), origins)
+    groups = dataset.grouped(kept, origins)
     items = [
         splits.Item(sha256=sample.sha256, label=sample.label, group=groups.of[sample.sha256])
         for sample in kept
         if sample.sha256 not in undecided
     ]
-    parts = {} if name is None else _fixed_parts(name, origins)
-    plan = splits.fixed(items, parts, previous) if name is not None else None
-    note = ""
+    plan, name, note = _planned(dataset, items, origins, previous)
     leaks: tuple[SplitLeakage, ...] = ()
-    if plan is not None:
-        leaks = _leakage({**parts, **plan.assigned}, everything, samples.lookalikes(), origins)
-    elif name is not None:
-        here = {parts[item.sha256] for item in items if item.sha256 in parts}
-        empty = " and ".join(part for part in Split if part not in here)
-        note = f"the split {name!r} would leave {empty} empty: the pictures are split by duplicate group"
-    used = name if plan is not None else None
-    plan = plan or splits.split(items, previous)
+    if name is not None:
+        parts = {**_fixed_parts(dataset, name, origins), **plan.assigned}
+        leaks = _leakage(parts, everything, samples.lookalikes(), origins)
     with dataset.catalog.transaction():
         samples.set_splits(plan.assigned)
-    counts = _counts(dataset, items, plan.assigned)
-    elsewhere = len(everywhere) - len(kept)
     return SplitDone(
-        counts=counts,
+        counts=_counts(dataset, items, plan.assigned),
         moved=plan.moved,
-        name=used,
+        name=name,
         leaks=leaks,
         note=note,
-        elsewhere=elsewhere,
-        cut=()
-        if used
-        else tuple(each.model_copy(update={"label": dataset.shown(each.label)}) for each in groups.cut),
+        elsewhere=len(everywhere) - len(kept),
+        cut=() if name else tuple(_shown(dataset, each) for each in groups.cut),
+        by=groups.by,
+        ungrouped=() if name else tuple(dataset.shown(label) for label in groups.ungrouped),
     )
+
+
+def _planned(
+    dataset: Dataset,
+    items: Sequence[splits.Item],
+    origins: Mapping[str, Sequence[Origin]],
+    previous: Mapping[str, Split],
+) -> tuple[SplitPlan, str | None, str]:
+    """The split, the name of the fixed one that it is, and why a fixed one that was asked for was not used."""
+    name = dataset.recipe.split
+    if name is None:
+        return splits.split(items, previous), None, ""
+    parts = _fixed_parts(dataset, name, origins)
+    here = {parts[item.sha256] for item in items if item.sha256 in parts}
+    if name == splits.GIVEN and here & {Split.VALID, Split.TEST}:
+        return splits.given(items, parts, previous), name, ""
+    if name != splits.GIVEN and (plan := splits.fixed(items, parts, previous)) is not None:
+        return plan, name, ""
+    empty = " and ".join(part for part in Split if part not in here)
+    note = f"the split {name!r} would leave {empty} empty: the pictures are split by their groups"
+    return splits.split(items, previous), None, note
+
+
+def _shown(dataset: Dataset, cut: CutGroup) -> CutGroup:
+    return cut.model_copy(update={"label": dataset.shown(cut.label)})
 
 
 def _counts(
@@ -95,8 +124,10 @@ def _counts(
     return counts
 
 
-def _fixed_parts(name: str, origins: Mapping[str, Sequence[Origin]]) -> dict[str, Split]:
-    """The part that a fixed split gives each picture whose folder it names: that of its first origin."""
+def _fixed_parts(dataset: Dataset, name: str, origins: Mapping[str, Sequence[Origin]]) -> dict[str, Split]:
+    """The part that a fixed split gives each picture: what was said of it, or by the folder of its first origin."""
+    if name == splits.GIVEN:
+        return {sha: one.split for sha, one in captures.read(dataset.folder).items() if one.split is not None}
     known = splits.FIXED[name]
     folders = {sha256: [o.terms for o in found if o.terms in known] for sha256, found in origins.items()}
     return {sha256: known[terms[0]] for sha256, terms in folders.items() if terms and terms[0]}
@@ -136,11 +167,18 @@ def say_split(done: SplitDone, say: Say) -> None:
             f"{each.pictures} of {each.of} pictures of {each.label} look alike: the split keeps {together} together,"
             " so pictures that are tested may resemble those that are learned"
         )
+    for label in done.ungrouped:
+        say(
+            f"nearly all pictures of {label} belong together, so they are split one by one: what is said of test "
+            "pictures is too good; take some at another time and place"
+        )
     if done.name and done.leaks:
         say(f"the split {done.name!r} has {len(done.leaks)} pairs of near-duplicates on both sides:")
-        for leak in done.leaks:
+        for leak in done.leaks[:_LEAKS]:
             pair = f"{leak.first} ({leak.first_part}) and {leak.second} ({leak.second_part})"
             say(f"  {pair}: {leak.rule}")
+        if len(done.leaks) > _LEAKS:
+            say(f"  and {len(done.leaks) - _LEAKS} more; byod split --json lists them all")
     elif done.name:
         say(f"the split {done.name!r} has no near-duplicates on both sides")
     elif done.moved:

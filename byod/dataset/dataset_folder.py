@@ -5,6 +5,7 @@
     rejected/<reason>/
     points/          where folders do not say all: a file of labels for each picture (here of the task keypoints)
     labels.jsonl     the label log as text
+    captures.csv     how own pictures came about, and the parts and groups that somebody said
     catalog.db       what byod remembers
     .byod/           lock, state of the catalog, and pictures that nothing has placed yet
 
@@ -19,23 +20,24 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from byod.dataset import grouping, label_log, own_places, read_only, recovery
+from byod.dataset import captures, grouping, label_log, own_places, read_only, recovery, sessions
 from byod.dataset.catalog import Catalog, CatalogDamaged, check_version
 from byod.dataset.catalog_state import CatalogState
 from byod.dataset.folder_files import Links
+from byod.dataset.grouping import Grouping
 from byod.dataset.own_places import CATALOG, IMAGES, REJECTED
 from byod.schema import files, names, paths, places
 from byod.schema import recipe as recipes
-from byod.schema.errors import DatasetError, DatasetLocked
+from byod.schema.errors import DatasetError, DatasetLocked, RecipeError, UsageError
 from byod.schema.picture_files import told_to_follow
 from byod.schema.recipe import Recipe
-from byod.schema.records import DuplicateGroup, Example, Placement, Sample, Snapshot, Status
+from byod.schema.records import DuplicateGroup, Example, Origin, Placement, Sample, Sha256, Snapshot, Status
 from byod.schema.task import Tasks, label_file, task_of
 
 
@@ -343,10 +345,24 @@ class Dataset:
             return ""
         return f" {hashlib.sha256(content).hexdigest()}"
 
+    def grouped(self, kept: Sequence[Sample], origins: Mapping[Sha256, Sequence[Origin]]) -> Grouping:
+        """The groups of pictures that a split keeps together, by all that is known of them.
+
+        Raises:
+            DatasetError: `captures.csv` cannot be read.
+            RecipeError: the recipe's `split_by` is none of the words for it.
+        """
+        try:
+            by = sessions.check(self.recipe.split_by)
+        except UsageError as error:
+            raise RecipeError(f"{self.folder / recipes.FILE}: split_by: {error}") from error
+        ties = sessions.ties(captures.read(self.folder), by)
+        return grouping.groups(kept, self.catalog.samples.groups(), origins, ties)
+
     def examples(self, snapshot: Snapshot) -> list[Example]:
         """The pictures of a snapshot to train and test on: kept, not in conflict, each with its part of the split."""
         conflicting = {sha256 for conflict in snapshot.conflicts for sha256 in conflict}
-        groups = grouping.groups(snapshot.kept, self.catalog.samples.groups(), snapshot.origins).of
+        groups = self.grouped(snapshot.kept, snapshot.origins).of
         return [
             Example(
                 sha256=sample.sha256,

@@ -18,8 +18,13 @@ from byod.schema.records import Record, Sha256, Split
 FRACTIONS = {Split.TRAIN: 0.70, Split.VALID: 0.15, Split.TEST: 0.15}
 """The shares of a dataset, by class."""
 
+_OVER = 0.25
+"""So much more than its share a part may get where whole groups do not fill it evenly."""
+
 FOLDERS = "folders"
 """The name of the split that the literature uses for the Cat Dataset."""
+GIVEN = "given"
+"""The name of a split that somebody said of each picture, in `captures.csv`."""
 FIXED: dict[str, dict[str, Split]] = {
     FOLDERS: {
         **{f"CAT_0{number}": Split.TRAIN for number in range(5)},
@@ -67,8 +72,8 @@ def split(
 
     What `previous` says stays. Where groups that were apart have merged, the whole goes to the part that has
     used it most: to train if anything of it was trained on, else to valid; so nothing that a model was trained
-    or tuned on ever comes into the test set. New groups fill up test, then valid, of their class; groups larger
-    than what is missing go to train. A class of three groups or more gets at least one in each part, if new ones
+    or tuned on ever comes into the test set. New groups fill up test, then valid, of their class, as nearly as whole
+    groups can; larger ones go to train. A class of three groups or more gets at least one in each part, if new ones
     allow it.
 
     Args:
@@ -107,6 +112,33 @@ def fixed(
         return None
     plan = split(items, {**previous, **said})
     assigned = {**plan.assigned, **said}
+    moved = sum(sha256 in previous and previous[sha256] is not part for sha256, part in assigned.items())
+    return SplitPlan(assigned=assigned, moved=moved)
+
+
+def given(items: Sequence[Item], said: Mapping[str, Split], previous: Mapping[str, Split]) -> SplitPlan:
+    """Assign pictures as somebody said; what that leaves open is taken from what is there to learn from.
+
+    Where only a part to validate was said (`val/` without `test/`), it is the one that is tested. Nothing else is
+    tested then; a part to validate is taken from the others where none was said.
+
+    Args:
+        items: the pictures, each once.
+        said: the parts that somebody said, by SHA-256.
+        previous: the parts assigned before.
+    """
+    here = {item.sha256: said[item.sha256] for item in items if item.sha256 in said}
+    if Split.TEST not in here.values():
+        here = {sha256: Split.TEST if part is Split.VALID else part for sha256, part in here.items()}
+    tested = Split.TEST in here.values()
+    if Split.VALID in here.values():
+        shares = {Split.TRAIN: 1.0, Split.VALID: 0.0, Split.TEST: 0.0}
+    else:
+        here = {sha256: part for sha256, part in here.items() if part is Split.TEST}
+        shares = {Split.TRAIN: 0.85, Split.VALID: 0.15, Split.TEST: 0.0} if tested else FRACTIONS
+    before = {sha256: part for sha256, part in previous.items() if not (tested and part is Split.TEST)}
+    others = [item for item in items if here.get(item.sha256) is not Split.TEST]
+    assigned = {**split(others, {**before, **here}, shares).assigned, **here}
     moved = sum(sha256 in previous and previous[sha256] is not part for sha256, part in assigned.items())
     return SplitPlan(assigned=assigned, moved=moved)
 
@@ -180,13 +212,19 @@ def _split_class(
         filled = sum(len(group.members) for group in groups if parts.get(group.key) is part)
         wanted = math.floor(fractions.get(part, 0.0) * total + 0.5)
         for group in new:
-            if group.key not in parts and filled + len(group.members) <= wanted:
+            if group.key not in parts and _fits(filled, len(group.members), wanted):
                 parts[group.key] = part
                 filled += len(group.members)
     for group in new:
         parts.setdefault(group.key, Split.TRAIN)
     _leave_none_empty(groups, new, parts, fractions)
     return {sha256: parts[group.key] for group in groups for sha256 in group.members}
+
+
+def _fits(filled: int, size: int, wanted: int) -> bool:
+    """True if a group brings a part nearer to what it wants, and hardly over it."""
+    after = filled + size
+    return after <= wanted or (after - wanted < wanted - filled and after <= (1 + _OVER) * wanted)
 
 
 def _leave_none_empty(

@@ -9,7 +9,7 @@ that nothing else of a block comes along. Sources: https://www.cipa.jp/std/docum
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -83,6 +83,23 @@ def position_in_exif(block: bytes) -> bool:
         return False
     (offset,) = struct.unpack(f"{_order(block)}I", pointer[:4])
     return bool(_entries(block, offset).keys() - {_GPS_VERSION})
+
+
+def texts(block: bytes, tags: Iterable[int], table: int | None = None) -> dict[int, str]:
+    """The texts under some tags of an EXIF block, or of the table that its tag `table` leads to."""
+    entries = _entries(block, _first(block))
+    if table is not None:
+        _, pointer = entries.get(table, (0, b""))
+        if len(pointer) < 4:
+            return {}
+        (offset,) = struct.unpack(f"{_order(block)}I", pointer[:4])
+        entries = _entries(block, offset)
+    found = {tag: entries[tag] for tag in tags if tag in entries}
+    return {
+        tag: " ".join(value[:_MOST_TEXT].split(b"\0")[0].decode("utf-8", "replace").split())
+        for tag, (kind, value) in found.items()
+        if kind in _TEXT_TYPES
+    }
 
 
 def xmp_in(block: bytes) -> bytes:

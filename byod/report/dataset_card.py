@@ -210,6 +210,10 @@ def _licences(snapshot: Snapshot) -> Phrase:
     )
 
 
+OWN = "folder"
+"""The source of pictures that somebody brought."""
+
+
 def _use(snapshot: Snapshot) -> Phrase:
     totals = {"open": 0, "commercial": 0}
     number = 0
@@ -238,7 +242,17 @@ def _use(snapshot: Snapshot) -> Phrase:
         "sources state them; nobody has checked them. Pictures may show people, whose rights no licence of a "
         "photographer covers."
     )
-    return _section(say("What the pictures may be used for"), joined(rules, "\n"), words)
+    origins = (dataset_statistics.origin_of(snapshot, each) for each in snapshot.kept)
+    own = sum(origin is not None and origin.source == OWN for origin in origins)
+    consent = many(
+        own,
+        "{count} of the pictures is somebody's own. Where people can be recognised in it, ask them whether it may be "
+        "passed on, and write down here that they agreed.",
+        "{count} of the pictures are somebody's own. Where people can be recognised in them, ask them whether they may "
+        "be passed on, and write down here that they agreed.",
+    )
+    parts = (joined(rules, "\n"), words, *([consent] if own else []))
+    return _section(say("What the pictures may be used for"), *parts)
 
 
 def _copies(snapshot: Snapshot) -> Phrase:

@@ -127,6 +127,7 @@ def render(
         "weights": run_wording.weights(card),
         "finding": overfitting.finding(page.history, kept_epoch(card)),
         "rule": overfitting.rule(),
+        "split": run_wording.split(card),
         "finder": _finder(card),
         "tested": card.metrics.measured_on is Measured.CROSS_VALIDATION,
         "yields": page.yields[:YIELDS],

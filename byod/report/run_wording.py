@@ -76,6 +76,38 @@ def chance(pair: Paired) -> Phrase:
     return say("Chance alone may well give this ({p}).", p=shown)
 
 
+def split(card: Card) -> Finding | None:
+    """Say by what the pictures were kept apart that were learned from and tested; None where that is not known."""
+    if card.split == "ungrouped":
+        return Finding(
+            level="warn",
+            words=say(
+                "The number is too good: nearly all pictures of a class belong together (one session, or copies of "
+                "each other), so some were learned from and others tested. Take pictures at another time and place.",
+            ),
+        )
+    if card.split == "given":
+        return Finding(level="", words=say("The split was given along with the pictures."))
+    names = [_TIES[each] for each in card.grouped_by if each in _TIES]
+    if not names:
+        return None
+    kept = say("Kept on one side of the split: {what}.", what=joined([name() for name in names], ", "))
+    return Finding(level="", words=kept)
+
+
+_TIES: dict[str, Callable[[], Phrase]] = {
+    "near-copies": lambda: say("near-copies"),
+    "page": lambda: say("pictures of one page"),
+    "creator": lambda: say("pictures by one person"),
+    "camera": lambda: say("pictures of one camera within a minute"),
+    "folder": lambda: say("pictures of one folder"),
+    "sequence": lambda: say("files with running numbers"),
+    "group": lambda: say("groups that somebody named"),
+    "pattern": lambda: say("files whose names are alike"),
+    "column": lambda: say("pictures with the same value in a column"),
+}
+
+
 def of_folds(folds: tuple[float | None, ...]) -> Phrase:
     """The parts of a cross-validation one after the other: "91.0 % · 88.5 %"."""
     return joined([percent(fold) for fold in folds], " · ")

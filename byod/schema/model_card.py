@@ -258,7 +258,9 @@ class Card(Record):
 
     `model_sha256` names the `model.onnx` it belongs to. `fingerprint` is the dataset's at the moment of training,
     `reviewed` counts the pictures on which a person's verdict held then, `licences` counts its pictures by licence.
-    `suspects` counts the pictures whose labels look wrong (None: nobody looked).
+    `suspects` counts the pictures whose labels look wrong (None: nobody looked). `split` is "grouped" where what
+    belongs together was on one side, "ungrouped" where that left a class too little to test on, "given" for a split
+    that somebody had ("": an older byod did not say); `grouped_by` says by what pictures were known to belong together.
     """
 
     format: Format = 1
@@ -285,6 +287,8 @@ class Card(Record):
     command: str
     lr_finder: LrFinder | None = None
     suspects: int | None = None
+    split: ShortText = ""
+    grouped_by: tuple[ShortText, ...] = ()
 
     @field_validator("created")
     @classmethod

@@ -134,10 +134,16 @@ class Recipe(Record):
     own: OwnRecipe = Field(
         OwnRecipe(), description="a table `[own]` for pictures of this machine (see below)"
     )
-    split: Literal["folders"] | None = Field(
+    split: Literal["folders", "given"] | None = Field(
         None,
-        description="a fixed split: `folders` is that of the Cat Dataset, by the folders its pictures came from; left "
-        "out: by duplicate group",
+        description="a fixed split: `given` is what `captures.csv` says of each picture, `folders` that of the Cat "
+        "Dataset, by the folders its pictures came from; left out: by groups",
+    )
+    split_by: str = Field(
+        "session",
+        description="which pictures the split keeps together beside near-copies: `session` (taken by one camera within "
+        "a minute, in one folder below the class, under running numbers), `folder`, `pattern=REGEX` of names, "
+        "`column=NAME` of `captures.csv`, `none`",
     )
     points: KeypointSet | None = Field(
         None, description="the points of an object; needed by the task keypoints"

@@ -21,7 +21,7 @@ from byod.training.fit import Fitted, Work
 class Provenance:
     """The provenance of a run's pictures, and how to repeat it.
 
-    `reviewed` counts the pictures on which a person's verdict holds.
+    `reviewed` counts the pictures on which a person's verdict holds; `split` and `grouped_by` are as in a card.
     """
 
     fingerprint: str = ""
@@ -29,6 +29,8 @@ class Provenance:
     licences: Mapping[str, int] | None = None
     yields: tuple[Yield, ...] = ()
     command: str = ""
+    split: str = ""
+    grouped_by: tuple[str, ...] = ()
 
 
 UNKNOWN = Provenance()
@@ -47,6 +49,8 @@ def card_fields(work: Work, fitted: Fitted, run: str, about: Provenance) -> dict
         "model_sha256": fitted.sha256,
         "fingerprint": about.fingerprint,
         "reviewed": about.reviewed,
+        "split": about.split,
+        "grouped_by": about.grouped_by,
         "licences": dict(about.licences or {}),
         "parameters": fitted.parameters,
         "device": fitted.device,

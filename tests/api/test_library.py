@@ -17,7 +17,7 @@ from loopback_sources import LoopbackSources, Work
 import byod
 from byod import exports
 from byod.api import runs
-from byod.api.plan import AddOptions, CollectOptions
+from byod.api.plan import AddOptions, CollectOptions, SplitOptions
 from byod.api.review_actions import ReviewOptions
 from byod.cli import app
 from byod.dataset import dataset_folder
@@ -113,7 +113,7 @@ OF_THE_DATASET = {"follow_links"}
         ("convert coco", [byod.convert]),
         ("check", [byod.Dataset.check]),
         ("dedupe", [byod.Dataset.dedupe]),
-        ("split", [byod.Dataset.leak]),
+        ("split", [byod.Dataset.leak, SplitOptions]),
         ("restore", [byod.Dataset.restore]),
         ("review", [ReviewOptions]),
         ("export", [byod.Dataset.export, byod.Run.export]),

@@ -86,6 +86,7 @@ def test_a_picture_that_came_out_broken_is_read_again(tmp_path):
     assert added(tmp_path / "set", tmp_path / "own").new == 1
 
 
+@pytest.mark.slow
 def test_near_copies_of_ones_own_stay(tmp_path):
     """Shots that look the same all stay in one group; the same pixels in another file are set aside."""
     own = tmp_path / "own" / "a"
@@ -162,6 +163,7 @@ def test_rights_are_ones_own_unless_they_are_given(tmp_path):
         byod.add(tmp_path / "own", into=tmp_path / "given", license="beer", progress=False)
 
 
+@pytest.mark.slow
 def test_what_was_not_taken_is_named_with_the_next_step(tmp_path):
     """Each file, why, and what to do; other kinds are counted; with not one picture the exit code is 1."""
     own = tmp_path / "own" / "a"

@@ -104,8 +104,13 @@ def test_the_pair_is_in_one_group_and_listed_and_the_export_has_both(folder: Pat
     assert done is not None
     snapshot = datasets.status(folder, say=silent)
     assert sorted(len(group.members) for group in snapshot.groups) == [2, 2, 3, 3]
+    cats = {sample.sha256 for sample in snapshot.kept if sample.label == "cat"}
     for group in snapshot.groups:
-        assert len({snapshot.splits[member] for member in group.members}) == 1
+        if cats.issuperset(
+            group.members
+        ):  # of the dogs' three pictures two are copies: no part would be left for one
+            assert len({snapshot.splits[member] for member in group.members}) == 1
+    assert done.ungrouped == ("dog",)
     linked = {sha256 for a, b, rule in snapshot.lookalikes for sha256 in (a, b)}
     assert linked == {member for group in snapshot.groups for member in group.members}
     datasets.export(folder, "folders", tmp_path / "out", links=False, say=silent)

@@ -196,6 +196,14 @@ class Candidates:
         ).fetchone()
         return None if row is None else (row[0], row[1], row[2])
 
+    @reads
+    def received(self) -> dict[str, str]:
+        """The sample that each file became, by the SHA-256 of the bytes that were received."""
+        rows = self._sql.execute(
+            "SELECT received, sample FROM addresses WHERE received IS NOT NULL AND sample IS NOT NULL"
+        )
+        return dict(rows.fetchall())
+
     def ask_again(self, url: str) -> None:
         """Put one address back in the queue."""
         self._sql.execute("UPDATE addresses SET outcome = NULL WHERE url = ?", (url,))
