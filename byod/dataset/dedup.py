@@ -1,9 +1,9 @@
 """Find which pictures are copies of each other, and decide which one of them stays.
 
-Two rules, two groupings. *The same* (tier A: phash <= 8, dhash <= 10, and the colours agree; for what somebody brought,
-the same pixels) is for dropping, and a drop is always a direct link to the copy that stays, never a chain. *Alike*
-(tier B: phash <= 12 and dhash <= 12, or the mirror image, or what is inside a uniform border) is for splitting:
-whatever is linked, however far round, must not be on both sides of a split; and it is listed for review.
+Two rules, two groupings. *The same* (tier A: phash <= 8, dhash <= 10, and the colours agree at every place; for what
+somebody brought, the same pixels) is for dropping, and a drop is always a direct link to the copy that stays, never a
+chain. *Alike* (tier B: phash <= 12 and dhash <= 12, or the mirror image, or what is inside a uniform border) is for
+splitting: whatever is linked, however far round, must not be on both sides of a split; and it is listed for review.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def _stars(
         copies = (keeper[others] == others) & rules.copies(number, others)
         wanted = copies | rules.differ(number, others)
         others, copies = others[wanted], copies[wanted]
-        same = table.of_one_colour(np.full(len(others), number), others)
+        same = table.everywhere(np.full(len(others), number), others)
         keeper[others[same & copies]] = number
         opposed.extend((number, other) for other in others[same & ~copies].tolist())
     return keeper.tolist(), opposed

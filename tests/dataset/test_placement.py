@@ -15,7 +15,7 @@ from byod.dataset import placement
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.no_copies import NoCopies
 from byod.schema.reasons import Reason
-from byod.schema.recipe import Recipe
+from byod.schema.recipe import OwnRecipe, Recipe
 from byod.schema.records import Placement, Status, Verdict
 from byod.tasks import TASKS
 
@@ -54,7 +54,14 @@ def related(tmp_path_factory) -> Path:
                 room = home / "drawn" / chance.choice(CLASSES)
                 room.mkdir(parents=True, exist_ok=True)
                 (room / f"{number} {kind}.jpg").write_bytes(body)
-    adding.add([home / "drawn"], None, home / "set", Recipe(min_side=64), say=str, watch=lambda tallies: None)
+    adding.add(
+        [home / "drawn"],
+        None,
+        home / "set",
+        Recipe(own=OwnRecipe(duplicates="near")),
+        say=str,
+        watch=lambda tallies: None,
+    )
     return home / "set"
 
 

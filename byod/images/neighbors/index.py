@@ -24,6 +24,14 @@ STRICT = (8, 10)
 COLOUR = 8.0
 """Mean difference of the 8x8 colour thumbnails (0..255) up to which the colours of two pictures agree."""
 
+_EVERYWHERE = 6.0
+"""Mean difference of the colours of one cell of the 8x8 thumbnails up to which two pictures agree there."""
+_EVEN, _MOST = 0.1, 20.0
+"""Where a cell differs by more, up to so much, the middle one must by this share of it: a copy in other colours differs
+all over, and a page of one design with another picture in it nowhere else."""
+_BITS, _SURE = 4, 16.0
+"""Of pictures whose hashes differ in no more bits than this, a cell may differ by so much."""
+
 _PRODUCT = 4096
 _AT_ONCE = 1 << 16
 
@@ -128,6 +136,25 @@ class Table:
             near = self.colour_difference(left[likely], right[likely]) <= limit
             agree[top + likely[near]] = True
         return agree
+
+    def everywhere(self, one: Indices, other: Indices) -> NDArray[np.bool_]:
+        """For each of many pairs, True if the colours of both agree as a whole and at every place, or differ evenly."""
+        agree = self.of_one_colour(one, other)
+        (likely,) = np.nonzero(agree)
+        for top in range(0, len(likely), _AT_ONCE):
+            some = likely[top : top + _AT_ONCE]
+            apart = np.abs(self.rgb[other[some]].astype(np.int16) - self.rgb[one[some]])
+            cells = apart.reshape(-1, 64, 3).mean(axis=2)
+            top, middle = cells.max(axis=1), np.median(cells, axis=1)
+            near = (top <= _SURE) & (self._bits(one[some], other[some]) <= _BITS)
+            agree[some] = (top <= _EVERYWHERE) | near | ((top <= _MOST) & (middle >= _EVEN * top))
+        return agree
+
+    def _bits(self, one: Indices, other: Indices) -> Indices:
+        """Bits of phash and dhash together between pairs of pictures."""
+        left, right = self.plain[one], self.plain[other]
+        phash, dhash = self.phash[left] ^ self.phash[right], self.dhash[left] ^ self.dhash[right]
+        return np.asarray(np.bitwise_count(phash).astype(np.int64) + np.bitwise_count(dhash), np.int64)
 
     def colour_difference(self, one: Indices, other: Indices) -> NDArray[np.float64]:
         """The mean difference of the 8x8 colour thumbnails of pairs of pictures: 0..255."""
