@@ -18,7 +18,7 @@ from byod.collection.labelled_files import LabelledFiles
 from byod.collection.pipeline import BATCH, Arrival, Collection, Fetch, Watch
 from byod.collection.search import refusal
 from byod.collection.sources import folder as own_pictures
-from byod.dataset import export_selection, folder_files, placement
+from byod.dataset import export_selection, folder_files, picture_query, placement
 from byod.dataset import restore as restoration
 from byod.dataset.assign_splits import SplitDone, assign, say_split
 from byod.dataset.catalog.candidates import Candidates
@@ -174,15 +174,19 @@ def restore(folder: Path, wanted: Sequence[str], *, say: Say) -> int:
         return done
 
 
-def status(folder: Path, *, say: Say) -> Snapshot:
-    """The dataset as it stands; while another byod is at work on it, as the catalog has it so far."""
+def status(folder: Path, where: Sequence[str] = (), *, say: Say) -> Snapshot:
+    """The dataset as it stands; while another byod is at work on it, as the catalog has it so far.
+
+    With `where` those pictures alone that fulfil all these conditions.
+    """
+    wanted = picture_query.conditions(where)
     try:
         with opened(folder, say) as dataset:
-            return dataset.snapshot()
+            return picture_query.select(dataset.snapshot(), wanted)
     except DatasetLocked:
         say("another byod is at work on it; this is how far it has come")
         with Dataset(folder, TASKS, lock=False) as dataset:
-            return dataset.snapshot()
+            return picture_query.select(dataset.snapshot(), wanted)
 
 
 def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]:
@@ -194,13 +198,25 @@ def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]
 
 
 def export(
-    folder: Path, format: str, into: Path, *, links: bool, keep_metadata: bool = False, say: Say
+    folder: Path,
+    format: str,
+    into: Path,
+    *,
+    links: bool,
+    keep_metadata: bool = False,
+    where: Sequence[str] = (),
+    say: Say,
 ) -> Path:
-    """Write the dataset in another format, with its split."""
+    """Write the dataset in another format, with its split; with `where` the pictures that fulfil these conditions."""
+    wanted = picture_query.conditions(where)
     with opened(folder, say) as dataset:
         done = assign(dataset)
         say_split(done, say)
         snapshot = dataset.snapshot()
+        if wanted:
+            chosen = picture_query.select(snapshot, wanted)
+            say(f"{len(chosen.kept)} of {len(snapshot.kept)} pictures are as --where asks")
+            snapshot = chosen.model_copy(update={"fingerprint": dataset.fingerprint(chosen.samples)})
         written = exports.export(
             snapshot, dataset.task, format, into, links=links, keep_metadata=keep_metadata
         )

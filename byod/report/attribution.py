@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ from byod.report import dataset_statistics
 from byod.schema import file_formats, files
 from byod.schema.addresses import Address, Words
 from byod.schema.errors import DatasetError
+from byod.schema.listed_columns import Value, read_columns
 from byod.schema.records import Origin, Record, Sample, Sha256, Snapshot
 
 FILE = "CREDITS.csv"
@@ -55,13 +57,19 @@ class Credit(Record):
     taxon: Words | None = None
     item: Words | None = None
     widened: Words | None = None
+    columns: Words | None = None
+
+    @property
+    def listed(self) -> dict[str, Value]:
+        """The further columns of its list, out of `columns`; of what is no object of JSON nothing."""
+        return read_columns(self.columns or "{}")
 
     @property
     def origin(self) -> Origin | None:
         """The origin the line tells of; None for a picture that came from nowhere known."""
         if self.url is None or self.source is None:
             return None
-        return Origin(**self.model_dump(exclude={"file"}))
+        return Origin(**self.model_dump(exclude={"file", "columns"}), columns=self.listed)
 
 
 COLUMNS = tuple(Credit.model_fields)
@@ -89,6 +97,7 @@ def credit(sample: Sample, origin: Origin | None, file: str) -> Credit:
         taxon=_tidy(origin.taxon),
         item=_tidy(origin.item),
         widened=_tidy(origin.widened),
+        columns=json.dumps(origin.columns, ensure_ascii=False) if origin.columns else None,
     )
 
 

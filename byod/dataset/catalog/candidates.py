@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -111,13 +112,20 @@ class Candidates:
         """The addresses offered for a class so far."""
         return {url for (url,) in self._sql.execute("SELECT url FROM candidates WHERE label = ?", (label,))}
 
-    @reads
-    def pending(self) -> list[tuple[int, Candidate]]:
-        """One candidate and its number for each address still to be asked, in the order they were offered."""
+    def pending(self) -> array[int]:
+        """The number of one candidate for each address still to be asked, in the order they were offered."""
         rows = self._sql.execute(
-            "SELECT c.id, c.record FROM candidates c JOIN"
-            " (SELECT MIN(id) AS id FROM candidates JOIN addresses USING (url)"
-            " WHERE outcome IS NULL AND refused IS NULL GROUP BY url) USING (id) ORDER BY c.id"
+            "SELECT MIN(id) AS id FROM candidates JOIN addresses USING (url)"
+            " WHERE outcome IS NULL AND refused IS NULL GROUP BY url ORDER BY id"
+        )
+        return array("q", (number for (number,) in rows))
+
+    @reads
+    def numbered(self, numbers: Iterable[int]) -> list[tuple[int, Candidate]]:
+        """The candidates of these numbers, in their order."""
+        rows = self._sql.execute(
+            f"SELECT id, record FROM candidates WHERE id IN {LISTED} ORDER BY id",
+            (json.dumps(list(numbers)),),
         )
         return [(number, _candidate(record)) for number, record in rows]
 
@@ -258,16 +266,25 @@ class Candidates:
             total[reason] += number
         return dict(total)
 
-    @reads
-    def failures(self) -> list[FailedAddress]:
-        """The addresses that were asked and gave no bytes, in the order of their offers; each stands once."""
+    def failures(self, *, telling: bool = False) -> Iterator[FailedAddress]:
+        """The addresses that were asked and gave no bytes, in the order of their offers; each stands once.
+
+        With `telling` only those whose hosts said something: when to come back, or that they hand nothing out.
+        """
         names = ("url", "label", "source", "reason", "status", "detail", "at", "again_at")
+        hosts = (
+            " AND (a.again_at IS NOT NULL OR a.outcome IN ('forbidden', 'rate-limited'))" if telling else ""
+        )
         rows = self._sql.execute(
             "SELECT c.url, c.label, c.source, a.outcome, a.status, a.detail, a.at, a.again_at, MIN(c.id) AS first"
             " FROM candidates c JOIN addresses a USING (url)"
-            " WHERE a.outcome <> 'fetched' AND c.refused IS NULL GROUP BY c.url ORDER BY first"
+            f" WHERE a.outcome <> 'fetched' AND c.refused IS NULL{hosts} GROUP BY c.url ORDER BY first"
         )
-        return [FailedAddress.model_validate(dict(zip(names, row[:-1], strict=True))) for row in rows]
+        return (self._failed(dict(zip(names, row[:-1], strict=True))) for row in rows)
+
+    @reads
+    def _failed(self, values: dict[str, object]) -> FailedAddress:
+        return FailedAddress.model_validate(values)
 
     def reasons(self) -> dict[str, str]:
         """The reason of each address that gave no bytes."""
@@ -309,7 +326,7 @@ class Candidates:
     @reads
     def forget(self, acceptable: Callable[[Candidate], bool]) -> int:
         """Forget the candidates that were refused unfetched and would not be now; they may be offered again."""
-        rows = self._sql.execute("SELECT id, record FROM candidates WHERE refused IS NOT NULL").fetchall()
+        rows = self._sql.execute("SELECT id, record FROM candidates WHERE refused IS NOT NULL")
         ids = [(n,) for n, record in rows if acceptable(_candidate(record))]
         self._sql.executemany("DELETE FROM candidates WHERE id = ?", ids)
         return len(ids)
