@@ -317,7 +317,7 @@ def write(folder: Path, recipe: Recipe) -> None:
     document = tomlkit.document()
     before = recipe if not file.exists() else read(folder)
     if file.exists():
-        if before == recipe:
+        if before == recipe or _append_classes(file, before, recipe):
             return
         document = tomlkit.parse(files.read(file).decode())
     else:
@@ -337,6 +337,30 @@ def write(folder: Path, recipe: Recipe) -> None:
             if table.get(key) != value:
                 table[key] = value
     files.replace(file, tomlkit.dumps(document).encode(), flush=True)
+
+
+def _append_classes(file: Path, before: Recipe, recipe: Recipe) -> bool:
+    """Write classes that are all that is new behind the others, where the file lets them; whether that was done.
+
+    Thousands of them come bit by bit out of a list, and each time the whole file would be taken apart.
+    """
+    there = {folder: recipe.classes.get(folder) for folder in before.classes}
+    if there != before.classes or recipe.model_copy(update={"classes": before.classes}) != before:
+        return False
+    classes = tomlkit.table(is_super_table=True)
+    for folder, entry in recipe.classes.items():
+        if folder not in before.classes:
+            classes[folder] = _class_values(entry)
+    document = tomlkit.document()
+    document["classes"] = classes
+    text = f"{files.read(file).decode().rstrip()}\n\n{tomlkit.dumps(document)}"
+    try:
+        as_meant = _checked(tomllib.loads(text), file) == recipe
+    except (ValueError, RecipeError):  # the classes stand in one line, say, behind which no table can come
+        return False
+    if as_meant:
+        files.replace(file, text.encode(), flush=True)
+    return as_meant
 
 
 def _class_values(entry: ClassRecipe) -> dict[str, Any]:

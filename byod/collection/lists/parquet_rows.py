@@ -13,6 +13,8 @@ MAX_GROUP = 2_000_000_000
 LONGEST_BINARY = 4000
 """Bytes of a value in a column of bytes, beyond which that column holds no text."""
 _BATCH = 1024
+_BATCH_BYTES = 16_000_000
+"""A batch has so many rows, or fewer where they are large."""
 
 
 def parquet_rows(
@@ -103,10 +105,11 @@ def _groups(
 ) -> Iterator[ListRow | BadRow]:
     before = 0
     for index in range(opened.metadata.num_row_groups):
-        number = before
-        before += opened.metadata.row_group(index).num_rows
+        number, group = before, opened.metadata.row_group(index)
+        before += group.num_rows
+        size = max(1, min(_BATCH, _BATCH_BYTES * group.num_rows // max(1, group.total_byte_size)))
         try:
-            for batch in opened.iter_batches(batch_size=_BATCH, row_groups=[index], columns=list(columns)):
+            for batch in opened.iter_batches(batch_size=size, row_groups=[index], columns=list(columns)):
                 for row in _rows(batch):
                     number += 1
                     yield _row(number, {columns[column]: value for column, value in row.items()}, needed)
