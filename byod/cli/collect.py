@@ -169,7 +169,7 @@ def collect(
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="The list's column of labels (default: label), or with --caption-filter of captions (default: "
+            help="The list's column of labels, with --caption-filter that of captions (default: label; of captions "
             "caption, text, alt, alt_text or title).",
         ),
     ] = None,

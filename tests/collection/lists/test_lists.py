@@ -10,6 +10,7 @@ import random
 import threading
 import tracemalloc
 import unicodedata
+from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
@@ -735,3 +736,10 @@ def test_no_damaged_byte_of_a_parquet_file_ends_the_process(tmp_path):
         path = put(tmp_path / "list.parquet", whole[:place] + b"=" + whole[place + 1 :])
         with contextlib.suppress(ByodError):
             read(path)
+
+
+def test_the_page_explains_every_reason():
+    """docs/lists.md has the table of reasons as the code has it."""
+    page = (Path(__file__).parents[3] / "docs" / "lists.md").read_text(encoding="utf-8")
+    for fault, words in WORDS.items():
+        assert f"| `{fault}` | {words} |" in page
