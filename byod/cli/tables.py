@@ -75,7 +75,9 @@ def collected(dataset: Dataset, as_json: bool, again: str | None) -> Snapshot:
         print_result({**counts(snapshot), "meanings": meanings(dataset.recipe), **more})
         return snapshot
     recipe = dataset.recipe
-    status(snapshot, recipe)
+    status(
+        snapshot, None if "listed" in more else recipe
+    )  # a list has no number of pictures that a class falls short of
     unknown = licences(snapshot).get("unknown", 0)
     if unknown and again is not None and recipe.license == "any":
         say(f"{unknown} pictures have no stated licence. To refuse such ones: {again}")

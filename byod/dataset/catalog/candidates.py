@@ -153,15 +153,20 @@ class Candidates:
         `asker` says who asks for what a source offered.
         """
         reasons = [reason.value for reason in Reason if reason.traits.retry is Retry.OTHER_ASKER]
-        rows = self._sql.execute(
-            "SELECT DISTINCT url, a.asker, c.source FROM addresses a JOIN candidates c USING (url)"
-            f" WHERE a.outcome IN ({', '.join('?' * len(reasons))}) AND c.url NOT LIKE 'file:%'",
+        those = f"a.outcome IN ({', '.join('?' * len(reasons))}) AND a.url NOT LIKE 'file:%'"
+        askers = self._sql.execute(
+            f"SELECT DISTINCT a.asker, c.source FROM addresses a JOIN candidates c USING (url) WHERE {those}",
             reasons,
         ).fetchall()
-        same = {url for url, refused_to, source in rows if refused_to == asker(source)}
-        again = {url for url, *_ in rows} - same
-        self._sql.executemany("UPDATE addresses SET outcome = NULL WHERE url = ?", [(url,) for url in again])
-        return len(again)
+        same = [(refused_to, source) for refused_to, source in askers if refused_to == asker(source)]
+        is_same = "".join(" OR (a.asker IS ? AND c.source = ?)" for _ in same)
+        done = self._sql.execute(
+            f"UPDATE addresses AS a SET outcome = NULL WHERE {those}"
+            " AND EXISTS (SELECT 1 FROM candidates c WHERE c.url = a.url)"
+            f" AND NOT EXISTS (SELECT 1 FROM candidates c WHERE c.url = a.url AND (FALSE{is_same}))",
+            [*reasons, *(value for pair in same for value in pair)],
+        )
+        return done.rowcount
 
     def fetched(self, fetched: Fetched, sample: str | None) -> None:
         """Note that an address gave bytes, and which sample they became (None: bytes that were not kept)."""
