@@ -133,10 +133,10 @@ def preview_list(path: Path, given: CollectOptions, recipe: Recipe) -> tuple[Lis
 def _check_rows(path: Path, reader: ListReader) -> None:
     for _ in reader.candidates():
         continue
-    if reader.tally.bad:
+    if bad := reader.tally.bad:
         raise ListError(
-            f"{path}: {reader.tally.bad.total()} of {reader.tally.rows} rows are bad ({_counted(reader.tally.bad)});"
-            f" the first is {_told(reader.tally.first[0])}; nothing was fetched: fix them, or remove --strict"
+            f"{_named(path)}: {bad.total()} of {reader.tally.rows} rows are bad ({_counted(bad)}); the first is"
+            f" {_told(reader.tally.first[0])}; nothing was fetched: fix them, or remove --strict"
         )
 
 
@@ -179,6 +179,10 @@ def _some(lines: list[str]) -> str:
     return "; ".join(lines[:_SHOWN]) + (f"; and {more} more" if more else "")
 
 
+def _named(path: Path) -> str:
+    return "standard input" if str(path) == list_files.STANDARD_INPUT else str(path)
+
+
 def _counted(numbers: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {word}" for word, number in numbers.items())
 
@@ -188,8 +192,8 @@ def _summary(path: Path, listed: Listed, place: Path | None, snapshot: Snapshot)
         yield f"{sum(listed.passed.values())} rows were passed over: {_counted(listed.passed)}"
     if place is not None:
         number = sum(listed.bad.values())
-        yield f"{path}: {number} of {listed.rows} rows are bad: {_counted(listed.bad)}; {place} names each"
+        yield f"{_named(path)}: {number} of {listed.rows} rows are bad: {_counted(listed.bad)}; {place} names each"
     if listed.rows and not sum(listed.classes.values()):
-        yield f"no row of {path} can be used"
+        yield f"no row of {_named(path)} can be used"
     if other := snapshot.misses.get(Reason.HASH_MISMATCH):
         yield f"{other} files are others than the list expects (hash-mismatch); byod status --failed names them"

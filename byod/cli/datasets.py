@@ -53,6 +53,10 @@ def status(
 
     if as_csv and (as_json or not failed):
         raise UsageError("--csv goes with --failed, and without --json")
+    if where and failed:
+        raise UsageError(
+            "--where chooses among pictures, and --failed lists addresses without one; remove one of them"
+        )
     dataset = byod.Dataset(named, follow_links=follow_links)
     if failed:
         tables.failed(dataset.failed, as_json=as_json, as_csv=as_csv)
@@ -226,6 +230,10 @@ def export(
     """Write a dataset, or a run's model, in a format other tools read."""
     from byod.schema.errors import UsageError
 
+    if format in byod.Run.FORMATS and where:
+        raise UsageError(
+            f"--where chooses pictures of a dataset, and --format {format} is about a run; remove it"
+        )
     if format in byod.Run.FORMATS:
         written = byod.Run(named).export(format, into=into, runtime=runtime)
     elif runtime is not None:

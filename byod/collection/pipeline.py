@@ -132,6 +132,8 @@ class Collection:
                 self._fetch_offers((offer.number, offer.candidate) for offer in new if offer.unasked)
             if self._unplaced >= max(batch, self._standing // 2):
                 self._place()
+            else:
+                self.dataset.flush_arrivals()
         if self._unplaced:
             self._place()
 

@@ -42,12 +42,11 @@ _HEAD = 1 << 16
 
 @dataclass(frozen=True)
 class ListFile:
-    """One file of a list: its name for messages, the kind of its content, and where it lies (None: in `copied`)."""
+    """One file of a list: its name for messages, the kind of its content, and where that lies, or a copy of it."""
 
     name: str
     kind: str
-    path: Path | None = None
-    copied: BinaryIO | None = None
+    content: Path | BinaryIO
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO]:
@@ -58,27 +57,22 @@ class ListFile:
         """
         try:
             with contextlib.ExitStack() as stack:
-                stream = self.copied or stack.enter_context(_of(self.path).open("rb"))
+                content = self.content
+                stream = stack.enter_context(content.open("rb")) if isinstance(content, Path) else content
                 stream.seek(0)
                 packed = stream.read(2) == _GZIP
                 size = stream.seek(0, os.SEEK_END)
                 stream.seek(0)
-                yield io.BufferedReader(_Unpacked(self.name, stream, size), _HEAD) if packed else stream
+                yield io.BufferedReader(_Unpacked(stream, size), _HEAD) if packed else stream
         except OSError as error:
             raise ListError(f"{self.name} cannot be read ({error.strerror or error})") from error
-
-
-def _of(path: Path | None) -> Path:
-    if path is None:
-        raise ValueError("a list is a file or a copy")
-    return path
 
 
 class _Unpacked(io.RawIOBase):
     """A gzip file as it is unpacked, which ends with an error where it unpacks to far too much."""
 
-    def __init__(self, name: str, stream: BinaryIO, size: int) -> None:
-        self._name, self._unpacked, self._given = name, gzip.GzipFile(fileobj=stream), 0
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self._unpacked, self._given = gzip.GzipFile(fileobj=stream), 0
         self._most = max(FREE, MAX_RATIO * size)
 
     def readable(self) -> bool:
@@ -110,7 +104,7 @@ def found(path: Path, column: str) -> Iterator[tuple[ListFile, ...]]:
     with contextlib.ExitStack() as stack:
         if str(path) == STANDARD_INPUT:
             copied = stack.enter_context(_copied("standard input", sys.stdin.buffer))
-            yield (ListFile("standard input", _kind_of(copied, "standard input", column), copied=copied),)
+            yield (ListFile("standard input", _kind_of(copied, "standard input", column), copied),)
         elif path.is_dir():
             yield _shards(path, _below(path))
         elif path.is_file():
@@ -118,7 +112,7 @@ def found(path: Path, column: str) -> Iterator[tuple[ListFile, ...]]:
         elif path.exists():  # a pipe, as a shell's <(…) makes one
             with path.open("rb") as stream:
                 copied = stack.enter_context(_copied(str(path), stream))
-            yield (ListFile(str(path), _kind_of(copied, str(path), column), copied=copied),)
+            yield (ListFile(str(path), _kind_of(copied, str(path), column), copied),)
         else:
             names = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(str(path)) else []
             places = [Path(name) for name in names if _is_ordinary(Path(name))]
@@ -199,7 +193,7 @@ def _kind_of(copied: BinaryIO, name: str, column: str) -> str:
     Raises:
         UsageError: it begins like none.
     """
-    with ListFile(name, "", copied=copied).opened() as stream:
+    with ListFile(name, "", copied).opened() as stream:
         head = stream.read(_HEAD)
     first = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(b"PAR1"):

@@ -183,11 +183,7 @@ class ListReader:
 def _rows(file: ListFile, options: ListOptions) -> Iterator[ListRow | BadRow]:
     check = functools.partial(options.check, file.name)
     if file.kind == "parquet":
-        if file.path is None:
-            with file.opened() as stream:
-                yield from parquet_rows.parquet_rows(file.name, stream, check)
-        else:
-            yield from parquet_rows.parquet_rows(file.name, file.path, check)
+        yield from parquet_rows.parquet_rows(file.name, file.content, check)
         return
     with file.opened() as stream:
         if file.kind == "json" and not _is_lines(stream):

@@ -287,6 +287,8 @@ def test_further_columns_are_exported_and_asked_for(tmp_path, web):
         "the last dog"
     ]
     run("export", "d", "--format", "hf", "--where", "caption~dog", "--into", "h", folder=tmp_path)
+    run("status", "d", "--where", "caption~dog", "--failed", folder=tmp_path, check=2)
+    run("export", "d", "--format", "onnx", "--where", "caption~dog", folder=tmp_path, check=2)
     exported(dataset, tmp_path, captions)
 
 
