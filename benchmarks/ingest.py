@@ -2,11 +2,13 @@
 
     python benchmarks/ingest.py --img2dataset PATH/TO/bin/img2dataset [--pictures 2000] [--rounds 3]
     python benchmarks/ingest.py --before OTHER/CHECKOUT   (byod of another checkout beside this one's)
+    python benchmarks/ingest.py --list 100000 --rounds 1 --img2dataset …   (a long list of small pictures)
 
 Both run as whole processes, in turn, against the same server (a process of its own on the same cores) and with
 two workers for the pixels; byod also hashes every picture perceptually, de-duplicates and journals. Printed:
 whole process (wall seconds from start to exit) and steady state (pictures a second between the first and the
-last picture served), and the ratio of both, as the median of the rounds.
+last picture served), and the ratio of both, as the median of the rounds; and the largest process's peak of memory.
+With --list each picture is 64x48 (1.5 KB), the rows have captions and a similarity, as those of LAION, in ten classes.
 
 img2dataset goes into an environment of its own (its pins differ from byod's).
 """
@@ -44,6 +46,14 @@ def draw(number: int) -> bytes:
     pixels = np.clip(np.asarray(coarse, dtype=np.float32) + grain, 0, 255).astype(np.uint8)
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "JPEG", quality=78)
+    return out.getvalue()
+
+
+def draw_small(number: int) -> bytes:
+    """One picture of about 1.5 KB, unlike all others, as there are many in a long list."""
+    noise = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).resize((64, 48), Image.BICUBIC).save(out, "JPEG", quality=78)
     return out.getvalue()
 
 
@@ -101,8 +111,11 @@ def img2dataset(program: str, urls: Path, into: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def timed(command: list[str], environment: dict[str, str], log: Path) -> tuple[float, float]:
-    """Run a whole process, its output to a file: wall seconds, and CPU seconds of it and its children."""
+def timed(command: list[str], environment: dict[str, str], log: Path) -> tuple[float, float, float]:
+    """Run a whole process, its output to a file: wall seconds, CPU seconds of it and its children, and peak in MB.
+
+    The peak is that of the largest process so far, of whichever tool.
+    """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.monotonic()
     with log.open("w") as out:
@@ -110,7 +123,8 @@ def timed(command: list[str], environment: dict[str, str], log: Path) -> tuple[f
         subprocess.run(command, check=True, env=environment, cwd=log.parent, stdout=out, stderr=out)
     wall = time.monotonic() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return wall, cpu, after.ru_maxrss / 1000
 
 
 def main() -> None:
@@ -123,6 +137,7 @@ def main() -> None:
         "--before", type=Path, metavar="CHECKOUT", help="another checkout of byod to compare with"
     )
     parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--list", type=int, metavar="ROWS", help="a list of so many small pictures instead")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     if options.img2dataset is None and options.before is None:
@@ -135,10 +150,11 @@ def compare(folder: Path, options: argparse.Namespace) -> None:
     """All rounds in one temporary folder, which is removed at the end: removing slows the next one's writing down."""
     pictures = folder / "pictures"
     pictures.mkdir()
+    count, drawn = options.list or options.pictures, draw_small if options.list else draw
     with multiprocessing.Pool() as pool:
-        for number, content in enumerate(pool.imap(draw, range(options.pictures), chunksize=16)):
-            (pictures / f"{number:05}.jpg").write_bytes(content)
-    size = sum(path.stat().st_size for path in pictures.iterdir()) / options.pictures
+        for number, content in enumerate(pool.imap(drawn, range(count), chunksize=16)):
+            (pictures / f"{number:06}.jpg").write_bytes(content)
+    size = sum(path.stat().st_size for path in pictures.iterdir()) / count
     port: multiprocessing.Queue = multiprocessing.Queue()
     times: multiprocessing.Queue = multiprocessing.Queue()
     server = multiprocessing.Process(target=serve, args=(str(pictures), port, times), daemon=True)
@@ -147,8 +163,11 @@ def compare(folder: Path, options: argparse.Namespace) -> None:
     urls = folder / "urls.csv"
     with urls.open("w", newline="") as out:
         writer = csv.writer(out)
-        writer.writerow(["url", "label"])
-        writer.writerows([f"{base}/{path.name}", "thing"] for path in sorted(pictures.iterdir()))
+        writer.writerow(["url", "label", *(["caption", "similarity"] if options.list else [])])
+        for number, path in enumerate(sorted(pictures.iterdir())):
+            more = [f"a picture, number {number}", number / count] if options.list else []
+            label = f"thing {number % 10}" if options.list else "thing"
+            writer.writerow([f"{base}/{path.name}", label, *more])
     environment = {
         # both compile their modules once, in the round that is not counted
         **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
@@ -156,7 +175,7 @@ def compare(folder: Path, options: argparse.Namespace) -> None:
         "BYOD_CONTACT": "bench@example.org",
         "NO_ALBUMENTATIONS_UPDATE": "1",
     }
-    print(f"{options.pictures} pictures of {size / 1000:.0f} KB, {os.cpu_count()} cores")
+    print(f"{count} pictures of {size / 1000:.1f} KB, {os.cpu_count()} cores")
     environments = {"byod": environment}
     if options.before is not None:
         environments["before"] = {**environment, "PYTHONPATH": str(options.before.resolve())}
@@ -165,20 +184,20 @@ def compare(folder: Path, options: argparse.Namespace) -> None:
     figures: dict[str, list[tuple[float, float]]] = {tool: [] for tool in environments}
     for number in range(-1, options.rounds):
         # in turn from either end, since writing grows slower with what was written before
-        for tool in list(figures)[:: 1 if number % 2 else -1]:
+        for tool in list(figures)[:: 1 if number % 2 else -1] if number >= 0 or not options.list else []:
             into = folder / f"{tool}-{number}"
             program = options.img2dataset
             command = img2dataset(program, urls, into) if tool == "img2dataset" else byod(urls, into)
-            seconds, cpu = timed(command, environments[tool], folder / f"{tool}.log")
+            seconds, cpu, peak = timed(command, environments[tool], folder / f"{tool}.log")
             reset(base)
             first, last, served = times.get()
-            written = len([*into.glob("images/thing/*.jpg"), *into.glob("*/*.jpg")])
+            written = len([*into.glob("images/*/*.jpg"), *into.glob("*/*.jpg")])
             steady = (served - 1) / (last - first)
             if number >= 0:
                 figures[tool].append((seconds, steady))
             print(
-                f"  {tool:12} {seconds:6.2f} s whole ({cpu:.1f} s of CPU), {steady:6.0f} pictures/s steady, "
-                f"{written} files written{'' if number >= 0 else ' (warm-up)'}"
+                f"  {tool:12} {seconds:6.2f} s whole ({cpu:.1f} s of CPU, {peak:.0f} MB so far), {steady:6.0f} "
+                f"pictures/s steady, {written} files written{'' if number >= 0 else ' (warm-up)'}"
             )
     report(figures)
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from byod.api import failed_addresses
-from byod.api.datasets import finish, opened_to_collect, take
+from byod.api.datasets import finish, opened_to_collect
 from byod.collection import download, local_files, stock_hosts
 from byod.collection import sources as source_list
 from byod.collection.download import Limits
+from byod.collection.expected_hashes import ExpectedHashes
 from byod.collection.http import guard
 from byod.collection.http.api_client import ApiClient
 from byod.collection.http.api_reply import Tape
@@ -19,7 +20,6 @@ from byod.collection.http.own_headers import OwnHeaders
 from byod.collection.http.scheduler import Host
 from byod.collection.pipeline import Arrival, Collection, Fetch, Watch
 from byod.collection.search import CandidateSearch, Drawn
-from byod.collection.sources import url_list as address_lists
 from byod.collection.way_back import with_way_back
 from byod.dataset.catalog.candidates import Candidates
 from byod.dataset.own_places import IMAGES
@@ -99,6 +99,7 @@ def fetcher(web: Web) -> Fetch:
     permissions: dict[str, Permission] = {}
     hosts: dict[str, Host] = {}
     own_headers = OwnHeaders(referer=web.referer, cookies=web.cookies)
+    hashes = ExpectedHashes()
 
     def fetch(
         candidates: Iterable[Candidate | None], inspect: Callable[[Fetched, bytes], Arrival]
@@ -113,6 +114,7 @@ def fetcher(web: Web) -> Fetch:
                     continue
                 if candidate is not None:
                     own_headers.know({candidate.url: candidate.page})
+                    hashes.know(candidate)
                     if source_list.grants(candidate, web.settings):
                         granted.add(candidate.url)
                 yield candidate
@@ -120,17 +122,18 @@ def fetcher(web: Web) -> Fetch:
         def from_the_web(
             urls: Iterable[str | None],
         ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
-            yield from download.download(
+            arrived = download.download(
                 urls,
                 settings=web.settings,
                 limits=web.limits,
                 ignore_optout=web.ignore_optout,
-                inspect=inspect,
+                inspect=hashes.checking(inspect),
                 permissions=permissions,
                 hosts=hosts,
                 own_headers=own_headers,
                 granted=granted,
             )
+            yield from hashes.outcomes(arrived)
 
         yield from with_way_back(of_the_web(), from_the_web)
         yield from local_files.read(here, inspect)
@@ -144,7 +147,7 @@ def collect(
     """Search, download, check and de-duplicate until every class of the recipe has its pictures."""
     check_sources(recipe)
     fetch = fetcher(web)
-    with opened_to_collect(folder, recipe, say, _reopen(web)) as dataset:
+    with opened_to_collect(folder, recipe, say, reopened(web)) as dataset:
         recipe, candidates = dataset.recipe, dataset.catalog.candidates  # classes may have been made by hand
         for label in recipe.classes:
             if dataset.links.behind(linked := f"{IMAGES}/{label}"):
@@ -163,7 +166,7 @@ def collect(
         return finish(dataset)
 
 
-def _reopen(web: Web) -> Callable[[Candidates], None]:
+def reopened(web: Web) -> Callable[[Candidates], None]:
     """Open again what is to be asked again: what depends on who asks, and what was asked for."""
 
     def reopen(candidates: Candidates) -> None:
@@ -191,13 +194,6 @@ def check_sources(recipe: Recipe) -> None:
                 f"{recipes.FILE}: [sources.{name}] query is the same for {len(recipe.classes)} classes; write {{words}}"
                 ' where the words of a class are to stand, or one for each class: query = { cat = "…", dog = "…" }'
             )
-
-
-def collect_list(file: Path, folder: Path, recipe: Recipe, web: Web, *, say: Say, watch: Watch) -> Snapshot:
-    """Collect the pictures of a list with addresses and labels (csv, jsonl or parquet)."""
-    fetch = fetcher(web)
-    with opened_to_collect(folder, recipe, say, _reopen(web)) as dataset:
-        return take(address_lists.listed(file), dataset, fetch, say, watch, web.settings.asker)
 
 
 def preview(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from byod.api import datasets, failed_addresses
 from byod.api.dataset_results import CheckPage, Deduplicated
-from byod.api.picture_table import COLUMNS, picture_rows
-from byod.api.plan import SplitOptions, at_least, folder_given, texts
+from byod.api.picture_table import picture_table
+from byod.api.plan import SplitOptions, at_least, folder_given, several, texts
 from byod.api.progress_display import progress_display
 from byod.api.run_object import Run
 from byod.dataset import dataset_list, feedback_inbox
@@ -17,7 +17,7 @@ from byod.dataset.assign_splits import SplitDone
 from byod.report import dataset_statistics
 from byod.schema import recipe as recipes
 from byod.schema.config import Settings
-from byod.schema.errors import ByodError, ModelError, UsageError
+from byod.schema.errors import ModelError, UsageError
 from byod.schema.names import in_utf8
 from byod.schema.picture_files import following
 from byod.schema.recipe import Recipe
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas
 
     from byod.api.adding import Added
+    from byod.api.address_lists import CollectedList
     from byod.api.convert import Converted
     from byod.api.feedback import ImportedFeedback
     from byod.api.review import Standing
@@ -56,7 +57,7 @@ class Dataset:
         {'circle': 30, 'square': 30}
     """
 
-    result: Snapshot | Added | Converted | ImportedFeedback | None = None
+    result: Snapshot | Added | CollectedList | Converted | ImportedFeedback | None = None
     """The record of the call that returned this object; None if it was opened by its folder."""
 
     def __init__(self, folder: str | Path | None = None, *, follow_links: bool = False) -> None:
@@ -107,17 +108,18 @@ class Dataset:
         except ModelError:  # nothing was trained yet
             return []
 
-    def status(self, *, progress: bool = True) -> Snapshot:
+    def status(self, *, where: str | Iterable[str] = (), progress: bool = True) -> Snapshot:
         """The dataset as it stands: its samples, their origins and splits, conflicts, and what each query brought.
 
-        While another byod is at work on it, as far as that one has come.
+        While another byod is at work on it, as far as that one has come. With `where` only the samples that fulfil all
+        these conditions, like `"similarity>=0.3"` on a column of a list.
 
         Examples:
             >>> len(dataset.status(progress=False).kept)
             60
         """
         with following(self._follow_links), progress_display(progress) as display:
-            return datasets.status(self.folder, say=display.say)
+            return datasets.status(self.folder, several(where), say=display.say)
 
     def check(
         self,
@@ -225,6 +227,7 @@ class Dataset:
         links: bool = False,
         keep_metadata: bool = False,
         originals: bool = False,
+        where: str | Iterable[str] = (),
         progress: bool = True,
     ) -> Path:
         """Write the dataset, with its split, in a format other tools read, and return the folder.
@@ -238,6 +241,7 @@ class Dataset:
             links: hard links instead of copies, where a file leaves as it is.
             keep_metadata: leave everything in the files: EXIF, XMP, IPTC, comments.
             originals: also the files for which a JPEG stands (HEIC, camera raw), whole.
+            where: only pictures that fulfil all these conditions, like `"caption~two cats"`.
             progress: show what is being done.
 
         Examples:
@@ -247,7 +251,8 @@ class Dataset:
         """
         place = folder_given(into) or Path("exports") / f"{self.folder.resolve().name}-{format}"
         with following(self._follow_links), progress_display(progress) as display:
-            how = {"links": links, "keep_metadata": keep_metadata, "originals": originals}
+            how: dict[str, Any] = {"links": links, "keep_metadata": keep_metadata, "originals": originals}
+            how["where"] = several(where)
             return datasets.export(self.folder, format, place, **how, say=display.say)
 
     def train(
@@ -371,16 +376,12 @@ class Dataset:
             >>> table[table.status == "kept"].groupby("label").size().to_dict()
             {'circle': 30, 'square': 30}
         """
-        try:
-            import pandas
-        except ImportError:
-            raise ByodError(
-                "to_pandas needs pandas, which is not installed here: pip install pandas"
-            ) from None
-        return pandas.DataFrame(picture_rows(self.status(progress=False)), columns=COLUMNS)
+        return picture_table(self.status(progress=False))
 
 
-def dataset_with(folder: Path, result: Snapshot | Added | Converted | ImportedFeedback) -> Dataset:
+def dataset_with(
+    folder: Path, result: Snapshot | Added | CollectedList | Converted | ImportedFeedback
+) -> Dataset:
     """The dataset at a folder, with the record of the call that made or filled it."""
     dataset = Dataset(folder)
     dataset.result = result

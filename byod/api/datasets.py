@@ -16,7 +16,16 @@ from byod import exports
 from byod.api import failed_addresses
 from byod.collection.pipeline import BATCH, Collection, Fetch, Watch
 from byod.collection.search import refusal
-from byod.dataset import captures, export_selection, fixed_split, placement, read_only, sessions, splits
+from byod.dataset import (
+    captures,
+    export_selection,
+    fixed_split,
+    picture_query,
+    placement,
+    read_only,
+    sessions,
+    splits,
+)
 from byod.dataset import restore as restoration
 from byod.dataset.assign_splits import SplitDone, assign, say_split
 from byod.dataset.catalog.candidates import Candidates
@@ -165,15 +174,19 @@ def restore(folder: Path, wanted: Sequence[str], *, say: Say) -> int:
         return done
 
 
-def status(folder: Path, *, say: Say) -> Snapshot:
-    """The dataset as it stands; while another byod is at work on it, as the catalog has it so far."""
+def status(folder: Path, where: Sequence[str] = (), *, say: Say) -> Snapshot:
+    """The dataset as it stands; while another byod is at work on it, as the catalog has it so far.
+
+    With `where` those pictures alone that fulfil all these conditions.
+    """
+    wanted = picture_query.conditions(where)
     try:
         with opened(folder, say, reading=True) as dataset:
-            return dataset.snapshot()
+            return picture_query.select(dataset.snapshot(), wanted)
     except DatasetLocked:
         say("another byod is at work on it; this is how far it has come")
         with Dataset(folder, TASKS, lock=False) as dataset:
-            return dataset.snapshot()
+            return picture_query.select(dataset.snapshot(), wanted)
 
 
 def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]:
@@ -193,13 +206,19 @@ def export(
     links: bool,
     keep_metadata: bool = False,
     originals: bool = False,
+    where: Sequence[str] = (),
     say: Say,
 ) -> Path:
-    """Write the dataset in another format, with its split."""
+    """Write the dataset in another format, with its split; with `where` the pictures that fulfil these conditions."""
+    wanted = picture_query.conditions(where)
     with opened(folder, say, reading=True) as dataset:
         done = assign(dataset)
         say_split(done, say)
         snapshot = dataset.snapshot()
+        if wanted:
+            chosen = picture_query.select(snapshot, wanted)
+            say(f"{len(chosen.kept)} of {len(snapshot.kept)} pictures are as --where asks")
+            snapshot = chosen.model_copy(update={"fingerprint": dataset.fingerprint(chosen.samples)})
         written = exports.export(
             snapshot,
             dataset.task,

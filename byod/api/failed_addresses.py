@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,7 +22,7 @@ def failed(folder: Path) -> tuple[FailedAddress, ...]:
     """The addresses of a dataset that gave no picture, and why; also while another byod is at work on it."""
     with Dataset(folder, TASKS, lock=False) as dataset:
         named = {entry: shown.name for entry, shown in dataset.recipe.classes.items()}
-        found = dataset.catalog.candidates.failures()
+        found = tuple(dataset.catalog.candidates.failures())
     return tuple(each.model_copy(update={"label": named.get(each.label, each.label)}) for each in found)
 
 
@@ -50,24 +49,30 @@ def ask_again(
 
 def say_refusals(dataset: Dataset, say: Say) -> None:
     """Say what is waited for and when to come back, and what hosts said that handed nothing out."""
-    now, failures = datetime.now(UTC), dataset.catalog.candidates.failures()
-    waiting: dict[str, list[datetime]] = {}
+    now = datetime.now(UTC)
+    until: dict[str, datetime] = {}
+    waiting: Counter[str] = Counter()
+    unreachable: Counter[str] = Counter()
     refused: Counter[tuple[str, str]] = Counter()
-    for each in failures:
+    for each in dataset.catalog.candidates.failures(telling=True):
+        host = _host(each)
         if each.reason.transient and each.again_at is not None and each.again_at > now:
-            waiting.setdefault(_host(each), []).append(each.again_at)
-        elif each.reason is Reason.FORBIDDEN and each.detail and _host(each):
-            refused[_host(each), each.detail] += 1
-    for host, times in waiting.items():
-        when = max(times).astimezone()
+            waiting[host] += 1
+            until[host] = max(until.get(host, each.again_at), each.again_at)
+        elif each.reason is Reason.FORBIDDEN and each.detail and host:
+            refused[host, each.detail] += 1
+        if each.reason is Reason.RATE_LIMITED and each.again_at is None:
+            unreachable[host] += 1
+    for host, number in waiting.items():
+        when = until[host].astimezone()
         day = "" if when.date() == now.astimezone().date() else f"{when:%Y-%m-%d} "
         say(
-            f"{host} asks to be left alone until {day}{when:%H:%M:%S}; {len(times)} pictures wait for that: then run"
+            f"{host} asks to be left alone until {day}{when:%H:%M:%S}; {number} pictures wait for that: then run"
             " the same command again"
         )
     for (host, detail), number in refused.most_common(_MOST_SAID):
         say(f"{host} refused {number} pictures: {detail}")
-    for host, number in _unreachable(failures).most_common(_MOST_SAID):
+    for host, number in unreachable.most_common(_MOST_SAID):
         say(
             f"{host} did not let byod get {number} pictures this time; run the same command again to ask once more"
         )
@@ -75,10 +80,3 @@ def say_refusals(dataset: Dataset, say: Say) -> None:
 
 def _host(failed: FailedAddress) -> str:
     return urlsplit(failed.url).netloc
-
-
-def _unreachable(failures: Iterable[FailedAddress]) -> Counter[str]:
-    """How many addresses of each host ended as rate-limited without a word on when to come back."""
-    return Counter(
-        _host(each) for each in failures if each.reason is Reason.RATE_LIMITED and each.again_at is None
-    )

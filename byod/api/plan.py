@@ -44,8 +44,18 @@ class LimitOptions(TypedDict, total=False):
     workers: int
 
 
-class CollectOptions(LimitOptions, total=False):
-    """All that a collection can be told beside its classes: meanings of words, pictures wanted, and limits."""
+class ListColumns(TypedDict, total=False):
+    """How a list of addresses is read: the columns that are meant, one class for all, or classes found in captions."""
+
+    url_col: str | None
+    label_col: str | None
+    label: str | None
+    caption_filter: str | Iterable[str] | None
+    strict: bool
+
+
+class CollectOptions(LimitOptions, ListColumns, total=False):
+    """All that a collection can be told beside its classes: meanings of words, pictures wanted, lists, and limits."""
 
     words_in: str | None
     meanings: Mapping[str, str] | None
@@ -97,17 +107,22 @@ def plan(
     changes: Mapping[str, object],
     listed: bool,
     options: CollectOptions | None = None,
+    *,
+    dry_run: bool = False,
 ) -> tuple[Path, Recipe]:
-    """Choose the folder to collect into and its recipe: the one that is there, with what was given put over it."""
+    """Choose the folder to collect into and its recipe: the one that is there, with what was given put over it.
+
+    A list that is only read (`dry_run`) needs no folder: it is then none that has a recipe.
+    """
     if again is not None and (into is not None or names):
         raise UsageError("--recipe takes its classes and its place from the folder; remove CLASS and --into")
     folder = again or into
     if folder is None:
         if not names and not listed:
             raise UsageError('name the classes to collect, like: byod collect "brokkoli" "blumenkohl"')
-        if not names:
+        if not names and not dry_run:
             raise UsageError("pass --into datasets/NAME for the pictures of the list")
-        folder = dataset_list.find_for_classes(names, recipe.Recipe().task)
+        folder = dataset_list.find_for_classes(names, recipe.Recipe().task) if names else dataset_list.ROOT
     exists = again is not None or (folder / recipe.FILE).exists()
     planned = recipe.read(folder) if exists else recipe.Recipe()
     if (task := TASKS.get(planned.task)) is not None and task.stored:

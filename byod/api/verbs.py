@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
-from byod.api import adding, class_words, collecting, recordings
+from byod.api import adding, address_lists, class_words, collecting, recordings
 from byod.api import plan as plans
+from byod.api.address_lists import Listed
 from byod.api.dataset_object import Dataset, dataset_with
 from byod.api.plan import AddOptions, CollectOptions, Terms, folder_given
 from byod.api.progress_display import ProgressDisplay, progress_display
@@ -37,7 +38,8 @@ class Preview(Record):
     """A collection that was only searched: its recipe, and the candidates of its first round.
 
     Each candidate stands beside the reason for which it would be refused, None where it would be fetched. `failed` are
-    the queries that a source did not answer as it should, with what it says.
+    the queries that a source did not answer as it should, with what it says. `listed` is what was found in a list,
+    which is read to its end in the place of a search (then there are no candidates).
 
     Examples:
         >>> found = byod.collect("blumenkohl", sources="openverse", languages="none", dry_run=True, progress=False)
@@ -48,6 +50,7 @@ class Preview(Record):
     recipe: Recipe
     candidates: tuple[tuple[Candidate, Reason | None], ...]
     failed: tuple[Yield, ...] = ()
+    listed: Listed | None = None
 
 
 @overload
@@ -64,6 +67,7 @@ def collect(
     max_side: int | None = None,
     captive: bool | None = None,
     max_pixels: int | None = None,
+    from_urls: str | Path | None = None,
     recipe: str | Path | None = None,
     record: str | Path | None = None,
     replay: str | Path | None = None,
@@ -133,9 +137,10 @@ def collect(
         max_side: keep pictures no larger than this, in pixels.
         captive: also animals that are kept and plants that were planted, at inaturalist.
         max_pixels: refuse pictures with more pixels in all.
-        from_urls: a csv, jsonl or parquet file with addresses and labels, in place of a search.
+        from_urls: a list of addresses in place of a search: a txt, csv, tsv, jsonl, json or parquet file (all but the
+            last also with .gz), a folder or pattern of such files, or `-` for standard input.
         recipe: a dataset's folder, whose recipe is run again.
-        dry_run: search only, and return what would be fetched; nothing is written.
+        dry_run: search only, or read the list, and return what would be fetched; nothing is written.
         ignore_optout: fetch also what its owners do not want used for training.
         record: a new file for what the sources are asked and answer in this run, to be read and given away.
         replay: such a file, which answers in the place of the sources; pictures are fetched as ever.
@@ -146,7 +151,9 @@ def collect(
         options: what words mean: `words_in` (the code of their language), `meanings` (items of Wikidata by class, like
             `{"brokkoli": "Q47722"}`), `choose` (a function that is asked which of several meanings a word has). Which
             pictures are wanted, where a source can tell: `kind` (`photo`, `drawing` or `any`), `safe` (`on`, `moderate`
-            or `off`), `size`, `age`, `colour`; and from which sites none is: `exclude_hosts`. Limits of the download:
+            or `off`), `size`, `age`, `colour`; and from which sites none is: `exclude_hosts`. How a list is read:
+            `url_col`, `label_col` (its columns), `label` (one class for all rows), `caption_filter` (words, each a
+            class for the rows whose caption holds it alone), `strict` (fetch nothing where a row is bad). Limits:
             `deadline` (seconds for a request), `max_bytes`, `redirects`, `per_host`, `delay` (seconds between requests
             to one host), `retries` and `workers`. What hosts are told beside that, and recipes do not keep: `referer`
             (the page a picture is shown on), `cookies` (a file of them, in Netscape's format).
@@ -177,14 +184,12 @@ def collect(
         "max_pixels": max_pixels,
     }
     again, listed = folder_given(recipe), folder_given(from_urls)
+    address_lists.check_options(options, listed, classes, taped=(record, replay) != (None, None))
+    place = folder_given(into)
     folder, planned = plans.plan(
-        classes, folder_given(into), again, queries or {}, changes, listed is not None, options
+        classes, place, again, queries or {}, changes, listed is not None, options, dry_run=dry_run
     )
     allowed, settings, reasons = plans.limits(options, planned), Settings.load(), plans.retried(retry)
-    if listed is not None and (record, replay) != (None, None):
-        raise UsageError(
-            "--record and --replay are about sources that are searched; a list of addresses asks none"
-        )
     tape, asking = recordings.tape(folder_given(record), folder_given(replay), settings)
     web = collecting.Web(
         settings=settings,
@@ -202,12 +207,17 @@ def collect(
         for line in (OPTOUTS_IGNORED if ignore_optout else "", "" if asking.contact else NO_CONTACT):
             if line:
                 display.say(line)
+        if dry_run and listed is not None:
+            found_rows, planned = address_lists.preview_list(listed, options, planned)
+            return Preview(recipe=planned, candidates=(), listed=found_rows)
         if dry_run:
             found, failed = collecting.preview(planned, web, say=display.say, tape=tape)
             return Preview(recipe=planned, candidates=tuple(found), failed=tuple(failed))
         shown: dict[str, Any] = {"say": display.say, "watch": display.watch(planned)}
         if listed is not None:
-            return dataset_with(folder, collecting.collect_list(listed, folder, planned, web, **shown))
+            return dataset_with(
+                folder, address_lists.collect_list(listed, options, folder, planned, web, **shown)
+            )
         return dataset_with(folder, collecting.collect(folder, planned, web, tape=tape, **shown))
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 import byod
-from byod.cli.output import Json, errors_in_one_line, say
+from byod.cli.output import Json, errors_in_one_line
+from byod.cli.questions import ask_for_contact, choose_meaning
 from byod.schema import defaults
-
-if TYPE_CHECKING:
-    from byod.schema.search_words import Meaning
 
 Into = Annotated[
     Path | None,
@@ -173,8 +171,38 @@ def collect(
     max_pixels: MaxPixels = None,
     from_urls: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Take addresses and labels from a csv, jsonl or parquet file."),
+        typer.Option(
+            metavar="FILE",
+            help="Take addresses and labels from a list: txt, csv, tsv, jsonl, json (each also with .gz) or parquet; a "
+            "folder or 'pattern' of such files; - for standard input.",
+        ),
     ] = None,
+    url_col: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The list's column of addresses (default: url)."),
+    ] = None,
+    label_col: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="The list's column of labels, with --caption-filter that of captions (default: label; of captions "
+            "caption, text, alt, alt_text or title).",
+        ),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="The one class of all rows of the list.")
+    ] = None,
+    caption_filter: Annotated[
+        str | None,
+        typer.Option(
+            metavar='"WORD, WORD"',
+            help="Take the rows of the list whose caption holds one of these words, each a class; one that holds two "
+            "belongs to none.",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fetch nothing where a row of the list is bad.")
+    ] = False,
     recipe: Annotated[
         Path | None,
         typer.Option(
@@ -182,7 +210,7 @@ def collect(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Search only; show what would be fetched.")
+        bool, typer.Option("--dry-run", help="Search only, or read the list; show what would be fetched.")
     ] = False,
     ignore_optout: Annotated[
         bool,
@@ -276,24 +304,24 @@ def collect(
     options: dict[str, Any] = {
         "into": into, "per_class": per_class, "sources": source or None, "queries": _terms(query or []),
         "words_in": words_in, "meanings": dict(each.partition("=")[::2] for each in meaning or []),
-        "choose": _choose if sys.stdin.isatty() and sys.stderr.isatty() else None,
+        "choose": choose_meaning if sys.stdin.isatty() and sys.stderr.isatty() else None,
         "kind": kind, "safe": safe, "size": size, "age": age, "colour": colour,
         "exclude_hosts": exclude_host or None, "duplicates": duplicates, "license": license, "languages": languages,
         "min_side": min_side, "max_side": max_side, "captive": captive or None,
         "max_pixels": max_pixels,
-        "from_urls": from_urls, "recipe": recipe, "ignore_optout": ignore_optout,
+        "from_urls": from_urls, "url_col": url_col, "label_col": label_col, "label": label,
+        "caption_filter": caption_filter, "strict": strict, "recipe": recipe, "ignore_optout": ignore_optout,
         "record": record, "replay": replay, "referer": referer, "cookies": cookies,
         "ask_again": ask_again, "retry": retry or (), "deadline": deadline, "max_bytes": max_bytes,
         "redirects": redirects, "per_host": per_host, "delay": delay, "retries": retries, "workers": workers,
     }  # fmt: skip
     if dry_run:
         found = byod.collect(*(classes or ()), dry_run=True, **options)
-        tables.preview(found, as_json)
-        if all(refused is not None for _, refused in found.candidates):
+        if not tables.preview(found, as_json):
             raise typer.Exit(1)
         return
     if classes or recipe or from_urls:
-        _ask_for_contact()
+        ask_for_contact()
     dataset = byod.collect(*(classes or ()), **options)
     snapshot = tables.collected(dataset, as_json, again=_again(sys.argv[1:]))
     if not snapshot.kept:
@@ -307,36 +335,6 @@ def _terms(typed: Sequence[str]) -> dict[str, list[str]]:
         name, _, terms = text.partition("=")
         found.setdefault(name, []).append(terms)
     return found
-
-
-def _choose(word: str, meanings: Sequence[Meaning]) -> Meaning | None:
-    """Ask on a terminal which of several meanings a word has."""
-    from byod.collection.meanings import language_name
-
-    say(f"{word} means different things:")
-    for number, meaning in enumerate(meanings, start=1):
-        say(f"  {number}  {meaning.words} ({language_name(meaning.language)})")
-    asked = f"Which one (1 to {len(meanings)}, Enter for none: then only {word} itself is searched)"
-    while True:
-        typed = typer.prompt(asked, default="", show_default=False, err=True).strip()
-        if not typed:
-            return None
-        if typed.isascii() and typed.isdigit() and 1 <= int(typed) <= len(meanings):
-            return meanings[int(typed) - 1]
-        say(f"{typed!r} is none of them")
-
-
-def _ask_for_contact() -> None:
-    """Ask once on a terminal whom servers can turn to, and keep the answer."""
-    from byod.schema.config import Settings
-
-    settings = Settings.load()
-    if settings.contact or settings.asked_for_contact or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return
-    say("The servers you collect from want to know whom to turn to: a mail address or a page of yours.")
-    contact = typer.prompt("Contact (Enter for none)", default="", show_default=False, err=True).strip()
-    settings.remember_contact(contact)
-    say(f"kept in {settings.config_file}")
 
 
 def _again(arguments: Sequence[str]) -> str:

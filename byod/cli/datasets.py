@@ -20,6 +20,15 @@ Options = Annotated[
     ),
 ]
 
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CONDITION",
+        help="Only pictures of which this is true, like 'similarity>=0.3', 'caption~two cats' or 'licence=CC0-1.0': "
+        "columns of a list, or byod's own; repeat for several.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add this room's commands."""
@@ -35,6 +44,7 @@ def status(
         typer.Option("--failed", help="List the addresses that gave no picture, with the reason of each."),
     ] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="With --failed: print them as CSV.")] = False,
+    where: Where = None,
     follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
@@ -43,9 +53,16 @@ def status(
 
     if as_csv and (as_json or not failed):
         raise UsageError("--csv goes with --failed, and without --json")
+    if where and failed:
+        raise UsageError(
+            "--where chooses among pictures, and --failed lists addresses without one; remove one of them"
+        )
     dataset = byod.Dataset(named, follow_links=follow_links)
     if failed:
         tables.failed(dataset.failed, as_json=as_json, as_csv=as_csv)
+        return
+    if where:
+        tables.chosen(dataset.status(where=where), as_json)
         return
     snapshot, reports = dataset.status(), dataset.reports
     if as_json:
@@ -257,19 +274,29 @@ def export(
             help="For web: onnxruntime-web as `npm pack` makes it; default: fetched with npm, once.",
         ),
     ] = None,
+    where: Where = None,
     follow_links: FollowLinks = False,
     as_json: Json = False,
 ) -> None:
     """Write a dataset, or a run's model, in a format other tools read."""
     from byod.schema.errors import UsageError
 
+    if format in byod.Run.FORMATS and where:
+        raise UsageError(
+            f"--where chooses pictures of a dataset, and --format {format} is about a run; remove it"
+        )
     if format in byod.Run.FORMATS:
         written = byod.Run(named).export(format, into=into, runtime=runtime)
     elif runtime is not None:
         raise UsageError("--runtime is about --format web")
     else:
         written = byod.Dataset(named, follow_links=follow_links).export(
-            format, into=into, links=links, keep_metadata=keep_metadata, originals=originals
+            format,
+            into=into,
+            links=links,
+            keep_metadata=keep_metadata,
+            originals=originals,
+            where=where or (),
         )
     if as_json:
         print_result({"format": format, "path": str(written)})

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from byod.cli.output import print_result, print_table, put, say
+from byod.collection.lists.list_rows import WORDS, Fault
 from byod.collection.sources.folder import NAME as OWN
+from byod.dataset.picture_query import known_of
 from byod.report import dataset_statistics
 from byod.report.attribution import encode
 from byod.schema.recipe import Recipe
@@ -18,9 +20,14 @@ from byod.tasks import TASKS
 
 if TYPE_CHECKING:
     from byod import Dataset, Preview
+    from byod.api.address_lists import Listed
     from byod.dataset.assign_splits import SplitDone
     from byod.schema.model_card import LabelIssue
     from byod.tasks.classify.leakage import Leakage
+
+
+_MORE = {"taken", "left", "listed", "bad_rows", "new", "known", "copies", "refused", "others"}
+"""Fields of a verb's result that its JSON has beside those of the dataset."""
 
 
 def counts(snapshot: Snapshot) -> dict[str, Any]:
@@ -65,14 +72,14 @@ def collected(dataset: Dataset, as_json: bool, again: str | None) -> Snapshot:
     result = dataset.result
     assert result is not None  # a verb made it
     snapshot = result if isinstance(result, Snapshot) else result.snapshot
-    reports = {} if isinstance(result, Snapshot) else result.model_dump(include={"taken", "left"})
+    more = {} if isinstance(result, Snapshot) else result.model_dump(mode="json", include=_MORE)
     if as_json:
-        fields = {"new", "known", "copies", "refused", "others"}
-        added = {} if isinstance(result, Snapshot) else result.model_dump(mode="json", include=fields)
-        print_result({**counts(snapshot), "meanings": meanings(dataset.recipe), **reports, **added})
+        print_result({**counts(snapshot), "meanings": meanings(dataset.recipe), **more})
         return snapshot
     recipe = dataset.recipe
-    status(snapshot, recipe)
+    status(
+        snapshot, None if "listed" in more else recipe
+    )  # a list has no number of pictures that a class falls short of
     unknown = licences(snapshot).get("unknown", 0)
     if unknown and again is not None and recipe.license == "any":
         say(f"{unknown} pictures have no stated licence. To refuse such ones: {again}")
@@ -82,9 +89,22 @@ def collected(dataset: Dataset, as_json: bool, again: str | None) -> Snapshot:
         put(
             f"Pictures: {snapshot.folder}/images   look at them: byod check   train: byod train --plugin fastai"
         )
-    if reports:
-        put(f"{reports['taken']} reports were added, {reports['left']} wait; look at them: byod review")
+    if "taken" in more:
+        put(f"{more['taken']} reports were added, {more['left']} wait; look at them: byod review")
     return snapshot
+
+
+def chosen(snapshot: Snapshot, as_json: bool) -> None:
+    """The pictures that conditions chose: how many of each class; as JSON each with all that is known of it."""
+    kept = Counter(sample.label for sample in snapshot.kept)
+    if as_json:
+        known = [known_of(snapshot, sample) for sample in snapshot.kept]
+        print_result({"dataset": str(snapshot.folder), "classes": dict(kept), "pictures": known})
+        return
+    rows = [(name, kept[name]) for name in snapshot.classes]
+    print_table(
+        f"{snapshot.name}: {kept.total()} pictures are as --where asks", ("class", "kept"), rows, numbers=1
+    )
 
 
 def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
@@ -168,9 +188,12 @@ def _conflicts(snapshot: Snapshot) -> None:
         say(f"and {len(rows) - 20} more conflicts; byod check shows them all")
 
 
-def preview(found: Preview, as_json: bool) -> None:
-    """Print what a dry run found."""
+def preview(found: Preview, as_json: bool) -> bool:
+    """Print what a dry run found; returns whether any picture would be fetched."""
+    if found.listed is not None:
+        return _listed(found.listed, as_json)
     recipe, drawn = found.recipe, found.candidates
+    fetched = not all(reason is not None for _, reason in drawn)
     total: Counter[tuple[str, str, str]] = Counter()
     refused: Counter[tuple[str, str, str]] = Counter()
     for candidate, reason in drawn:
@@ -197,15 +220,37 @@ def preview(found: Preview, as_json: bool) -> None:
                 ],
             }
         )
-        return
+        return fetched
     rows = [(*key, number, refused[key]) for key, number in total.items()]
     print_table(
         "A dry run: nothing was fetched", ("class", "source", "query", "offered", "refused"), rows, numbers=2
     )
     for detail in dict.fromkeys(row.detail for row in found.failed):
         say(detail)
-    if all(reason is not None for _, reason in drawn):
+    if not fetched:
         say("no picture would be fetched; the lines above say why")
+    return fetched
+
+
+def _listed(listed: Listed, as_json: bool) -> bool:
+    """Print what a dry run found in a list."""
+    fetched = sum(listed.classes.values()) > sum(listed.refused.values())
+    if as_json:
+        print_result({"listed": listed.model_dump(mode="json")})
+        return fetched
+    title = f"A dry run: {listed.rows} rows were read, nothing was fetched"
+    print_table(title, ("class", "rows"), list(listed.classes.items()), numbers=1)
+    if listed.bad:
+        rows = [(word, number, WORDS[Fault(word)]) for word, number in listed.bad.items()]
+        print_table("Bad rows", ("reason", "rows", "what it means"), rows)
+    for heading, numbers in (("Passed over", listed.passed), ("Refused by the recipe", listed.refused)):
+        if numbers:
+            print_table(heading, ("reason", "rows"), list(numbers.items()), numbers=1)
+    for line in listed.notes:
+        say(line)
+    if not fetched:
+        say("no picture would be fetched; the lines above say why")
+    return fetched
 
 
 def failed(found: Sequence[FailedAddress], *, as_json: bool, as_csv: bool) -> None:

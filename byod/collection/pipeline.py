@@ -109,6 +109,7 @@ class Collection:
         self._offered: dict[str, Candidate] = {}
         self._drawn: list[int] = []
         self._rejected_bytes = dataset.catalog.samples.rejected_bytes()
+        self._unplaced = self._standing = 0
 
     def run(self, search: CandidateSearch) -> None:
         """Collect until every class has `per_class` pictures or its sources have no more."""
@@ -126,26 +127,36 @@ class Collection:
                 search.close(enough)
 
     def take(self, candidates: Iterable[tuple[Candidate, Reason | None]], batch: int = BATCH) -> None:
-        """Collect all candidates of a list, `batch` of them to a round."""
-        self.fetch_pending()
-        waiting: list[tuple[Candidate, Reason | None]] = []
-        for candidate in candidates:
-            waiting.append(candidate)
-            if len(waiting) >= batch:
-                self.write_round(waiting)
-                self.fetch_pending()
-                waiting = []
-        if self.write_round(waiting) or self._offered:
-            self.fetch_pending()
+        """Collect all candidates of a list, `batch` of them to a round.
 
-    def write_round(self, drawn: Sequence[tuple[Candidate, Reason | None]]) -> bool:
-        """Write the round of a list down; whether it holds anything that was not known before."""
+        They are placed once as many have come as half of those that stand: all in all in a time that grows with their
+        number, and not with its square.
+        """
+        self.fetch_pending()
+        coming = iter(candidates)
+        while waiting := list(itertools.islice(coming, batch)):
+            new = self.write_round(waiting)
+            # an address that is known already may be offered for another class
+            self._unplaced += sum(offer.refused is None and not offer.unasked for offer in new)
+            if self._offered:
+                self._fetch_pending()
+            else:
+                self._fetch_offers((offer.number, offer.candidate) for offer in new if offer.unasked)
+            if self._unplaced >= max(batch, self._standing // 2):
+                self._place()
+            else:
+                self.dataset.flush_arrivals()
+        if self._unplaced:
+            self._place()
+
+    def write_round(self, drawn: Sequence[tuple[Candidate, Reason | None]]) -> list[Offer]:
+        """Write the round of a list down; returns what of it was not known before."""
         candidates = self.dataset.catalog.candidates
         self._offered |= {candidate.url: candidate for candidate, _ in drawn if candidate.path is not None}
         with self.dataset.catalog.transaction():
             new = candidates.add(drawn, candidates.last_round() + 1)
         self._count(new)
-        return bool(new)
+        return new
 
     def fetch_round(self, drawn: Iterable[list[Drawn]]) -> bool:
         """Write a round down as its candidates come, each before it is fetched, and fetch them meanwhile.
@@ -188,13 +199,20 @@ class Collection:
 
     def fetch_pending(self) -> None:
         """Fetch what is written down and not fetched yet, then place it."""
+        self._fetch_pending()
+        self._place()
+
+    def _fetch_pending(self) -> None:
+        candidates = self.dataset.catalog.candidates
+        numbers = candidates.pending()
+        parts = (numbers[start : start + BATCH] for start in range(0, len(numbers), BATCH))
         # what the catalog says of files of this machine a stranger may have written: they must have been named now
         self._fetch_offers(
             (number, self._offered.get(candidate.url, candidate))
-            for number, candidate in self.dataset.catalog.candidates.pending()
+            for part in parts
+            for number, candidate in candidates.numbered(part)
             if candidate.path is None or candidate.url in self._offered
         )
-        self._place()
 
     def _fetch_offers(self, offers: Iterable[tuple[int, Candidate] | None]) -> None:
         """Fetch candidates as they come (None: there is none just now), and note what became of each."""
@@ -223,6 +241,7 @@ class Collection:
     def _place(self) -> None:
         self.dataset.flush_arrivals()
         placed = place_samples(self.dataset, per_class=self.per_class)
+        self._unplaced, self._standing = 0, sum(placed.kept.values())
         for label, tally in self.tallies.items():
             tally.kept = placed.kept.get(label, 0)
         self._watch(self.tallies)
@@ -284,6 +303,7 @@ class Collection:
                 self._refused(candidate, outcome.reason, outcome.detail)
             return
         tally.fetched += 1
+        self._unplaced += 1
         catalog.candidates.fetched(outcome, arrival.sha256)
         if arrival.reason is not None:
             self._refused(candidate, arrival.reason, arrival.detail)

@@ -76,11 +76,12 @@ def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: boo
     """Write `images/<part>/<class>/<file>`, the table and `croissant.json`; returns each sample's path."""
     files: dict[str, str] = {}
     rows: list[dict[str, str | None]] = []
+    columns = _columns(items)
     for item in items:
         folder = PurePosixPath("images") / item.split / item.folder
         path, picture = place(snapshot, item, root, folder, links)
         files[item.sample.sha256] = path
-        rows.append(_row(item, PurePosixPath(path).name, picture.sha256))
+        rows.append(_row(item, PurePosixPath(path).name, picture.sha256, columns))
     table = json.dumps(rows, ensure_ascii=False, indent=1).encode()
     (root / TABLE).write_bytes(table)
     suffixes = sorted({PurePosixPath(path).suffix for path in files.values()})
@@ -89,9 +90,18 @@ def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: boo
     return files
 
 
-def _row(item: Leaving, name: str, sha256: str) -> dict[str, str | None]:
+def _columns(items: tuple[Leaving, ...]) -> dict[str, str]:
+    """The columns of the table: those of all exports, and where a list had more, these as one text."""
+    listed = any(item.credit.columns for item in items)
+    more = {"columns": "Further columns of the list that it came from, as a JSON object."}
+    return {**_COLUMNS, **(more if listed else {})}
+
+
+def _row(item: Leaving, name: str, sha256: str, columns: dict[str, str]) -> dict[str, str | None]:
     known = {"label": item.label, "split": item.split.value, "sha256": sha256}
-    said = {column: getattr(item.credit, column) for column in _COLUMNS if column not in known}
+    if "columns" in columns:
+        known["columns"] = item.credit.columns or "{}"
+    said = {column: getattr(item.credit, column) for column in columns if column not in known}
     return {"file": name, **known, **said}
 
 
@@ -111,7 +121,12 @@ def _description(
         "citeAs": f"{snapshot.name}, pictures collected with byod; their creators are named in CREDITS.csv",
         "version": f"1.0.0+{snapshot.fingerprint[:12]}",
         "distribution": _distribution(table, suffixes),
-        "recordSet": [_labels(snapshot), _splits(items), _origins(), _pictures()],
+        "recordSet": [
+            _labels(snapshot),
+            _splits(items),
+            _origins(_columns(items)),
+            _pictures(_columns(items)),
+        ],
     }
     if urls:
         described["license"] = urls
@@ -170,7 +185,7 @@ def _splits(items: tuple[Leaving, ...]) -> dict[str, Any]:
     }
 
 
-def _origins() -> dict[str, Any]:
+def _origins(columns: dict[str, str]) -> dict[str, Any]:
     """The table as records."""
     return {
         "@type": "cr:RecordSet",
@@ -185,12 +200,12 @@ def _origins() -> dict[str, Any]:
                 words,
                 {"fileObject": {"@id": "table"}, "extract": {"jsonPath": f"$[*].{name}"}},
             )
-            for name, words in {"file": "The name of the picture's file.", **_COLUMNS}.items()
+            for name, words in {"file": "The name of the picture's file.", **columns}.items()
         ],
     }
 
 
-def _pictures() -> dict[str, Any]:
+def _pictures(columns: dict[str, str]) -> dict[str, Any]:
     """The pictures, joined with the table's records by file name."""
     images = {"fileSet": {"@id": "images"}}
     name = _field(
@@ -209,7 +224,7 @@ def _pictures() -> dict[str, Any]:
     image["dataType"] = "sc:ImageObject"
     said = [
         _field("pictures", column, words, {"field": {"@id": f"table-rows/{column}"}})
-        for column, words in _COLUMNS.items()
+        for column, words in columns.items()
     ]
     return {
         "@type": "cr:RecordSet",

@@ -21,6 +21,7 @@ from byod.schema.records import Snapshot, Split
 
 PARTS = {Split.TRAIN: "train", Split.VALID: "validation", Split.TEST: "test"}
 HUB_TASK = "image-classification"
+_DTYPES: dict[type, str] = {str: "string", int: "int64", float: "float64", bool: "bool"}
 _TEXTS = ("licence", "licence_url", "creator", "creator_url", "title", "source", "page", "url", "sha256")
 
 
@@ -35,52 +36,79 @@ def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: boo
         from pyarrow import parquet
     except ModuleNotFoundError as error:
         raise UsageError("the format hf needs pyarrow: uv pip install pyarrow") from error
-    labels = tuple(snapshot.classes)
+    labels, listed = tuple(snapshot.classes), _listed(items)
     files: dict[str, str] = {}
     for split, part in PARTS.items():
         rows = []
         for item in (item for item in items if item.split is split):
             path, _ = place(snapshot, item, root, PurePosixPath(part), links)
             files[item.sample.sha256] = path
-            rows.append(_row(item, PurePosixPath(path).name))
+            rows.append(_row(item, PurePosixPath(path).name, listed))
         if rows:
-            table = pyarrow.Table.from_pylist(rows, schema=_schema(pyarrow, labels))
+            table = pyarrow.Table.from_pylist(rows, schema=_schema(pyarrow, labels, listed))
             parquet.write_table(table, root / part / "metadata.parquet")
     (root / "README.md").write_text(_readme(snapshot, items), encoding="utf-8")
     return files
 
 
-def _row(item: Leaving, name: str) -> dict[str, Any]:
+def _listed(items: tuple[Leaving, ...]) -> dict[str, tuple[str, type]]:
+    """The further columns of lists: by the name of the table's column theirs, and what all their values are."""
+    kinds: dict[str, set[type]] = {}
+    for item in items:
+        for name, value in item.credit.listed.items():
+            kinds.setdefault(name, set()).add(type(value))
+    own = {"image", "file_name", "label", *_TEXTS, "fetched_at"}
+    return {
+        f"listed_{name}" if name in own else name: (name, _common(found)) for name, found in kinds.items()
+    }
+
+
+def _common(kinds: set[type]) -> type:
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    return float if kinds == {int, float} else str
+
+
+def _row(item: Leaving, name: str, listed: Mapping[str, tuple[str, type]]) -> dict[str, Any]:
     line = item.credit
     when = line.fetched_at
+    given = line.listed
+    said = {column: kind(given[there]) for column, (there, kind) in listed.items() if there in given}
     return {
         "file_name": name,
         "label": item.number,
         **{column: getattr(line, column) for column in _TEXTS},
         "fetched_at": when.astimezone(UTC).isoformat() if when else None,
+        **said,
     }
 
 
-def _features(labels: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+def _features(labels: tuple[str, ...], listed: Mapping[str, tuple[str, type]]) -> dict[str, dict[str, Any]]:
     texts = {column: {"dtype": "string", "_type": "Value"} for column in (*_TEXTS, "fetched_at")}
     return {
         "file_name": {"dtype": "string", "_type": "Value"},
         "label": {"names": list(labels), "_type": "ClassLabel"},
         **texts,
+        **{column: {"dtype": _DTYPES[kind], "_type": "Value"} for column, (_, kind) in listed.items()},
     }
 
 
-def _schema(pyarrow: Any, labels: tuple[str, ...]) -> Any:
+def _schema(pyarrow: Any, labels: tuple[str, ...], listed: Mapping[str, tuple[str, type]]) -> Any:
     """Column types; the note under "huggingface" is where `datasets` looks for the class names."""
-    columns = [(name, pyarrow.int64() if name == "label" else pyarrow.string()) for name in _features(labels)]
-    note = json.dumps({"info": {"features": _features(labels)}})
+    features = _features(labels, listed)
+    kinds = {"int64": pyarrow.int64(), "float64": pyarrow.float64(), "bool": pyarrow.bool_()}
+    columns = [
+        (name, kinds["int64"] if name == "label" else kinds.get(kind["dtype"], pyarrow.string()))
+        for name, kind in features.items()
+    ]
+    note = json.dumps({"info": {"features": features}})
     return pyarrow.schema(columns, metadata={"huggingface": note})
 
 
 def _readme(snapshot: Snapshot, items: tuple[Leaving, ...]) -> str:
     labels = tuple(snapshot.classes)
     features: list[markdown.Value] = [{"name": "image", "dtype": "image"}]
-    for name, kind in _features(labels).items():
+    for name, kind in _features(labels, _listed(items)).items():
         if name == "label":
             names: Mapping[str, markdown.Value] = {str(n): label for n, label in enumerate(labels)}
             features.append({"name": "label", "dtype": {"class_label": {"names": names}}})

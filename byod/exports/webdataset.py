@@ -43,7 +43,9 @@ def write(snapshot: Snapshot, items: tuple[Leaving, ...], root: Path, links: boo
 
 def _members(snapshot: Snapshot, item: Leaving) -> Iterator[tuple[str, bytes]]:
     picture = content(snapshot, item)
-    said = item.credit.model_dump(mode="json", exclude={"file"})
+    said = item.credit.model_dump(mode="json", exclude={"file", "columns"})
+    if item.credit.columns:
+        said["columns"] = item.credit.listed
     described = {"label": item.label, "split": item.split, **said}
     yield f"{item.stem}{picture.suffix}", picture.content
     yield f"{item.stem}.cls", str(item.number).encode()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ from byod.report import dataset_statistics
 from byod.schema import file_formats, files
 from byod.schema.addresses import Address, Words
 from byod.schema.errors import DatasetError
+from byod.schema.listed_columns import Value, read_columns
 from byod.schema.paths import OriginalPath
 from byod.schema.records import Origin, Record, Sample, Sha256, Snapshot
 
@@ -59,13 +61,19 @@ class Credit(Record):
     item: Words | None = None
     widened: Words | None = None
     original: OriginalPath | None = None
+    columns: Words | None = None
+
+    @property
+    def listed(self) -> dict[str, Value]:
+        """The further columns of its list, out of `columns`; of what is no object of JSON nothing."""
+        return read_columns(self.columns or "{}")
 
     @property
     def origin(self) -> Origin | None:
         """The origin the line tells of; None for a picture that came from nowhere known."""
         if self.url is None or self.source is None:
             return None
-        return Origin(**self.model_dump(exclude={"file", "original"}))
+        return Origin(**self.model_dump(exclude={"file", "original", "columns"}), columns=self.listed)
 
 
 COLUMNS = tuple(Credit.model_fields)
@@ -94,6 +102,7 @@ def credit(sample: Sample, origin: Origin | None, file: str) -> Credit:
         item=_tidy(origin.item),
         widened=_tidy(origin.widened),
         original=sample.original or None,
+        columns=json.dumps(origin.columns, ensure_ascii=False) if origin.columns else None,
     )
 
 

@@ -35,6 +35,7 @@ class Reason(OpenEnum):
     EMPTY = "empty"
     ENCODING = "encoding"
     OPTED_OUT = "opted-out"
+    HASH_MISMATCH = "hash-mismatch"
     # once the bytes are here
     NOT_A_PICTURE = "not-a-picture"
     UNSUPPORTED = "unsupported"
@@ -175,6 +176,7 @@ TRAITS: dict[Reason, Traits] = {
     Reason.OPTED_OUT: Traits(
         When.FETCHED, "the owner does not want it used for machine learning", retry=Retry.ON_REQUEST
     ),
+    Reason.HASH_MISMATCH: Traits(When.FETCHED, "the file is another than the list expects by its hash"),
     Reason.NOT_A_PICTURE: Traits(When.OPENED, "the file is not a picture (often an HTML page)", answer=415),
     Reason.UNSUPPORTED: Traits(When.OPENED, "the kind of picture is not supported", answer=415),
     Reason.BROKEN: Traits(When.OPENED, "the picture is damaged or cut short"),

@@ -19,7 +19,8 @@ import tomlkit
 from pydantic import BaseModel, Field, ValidationError
 
 from byod.schema import defaults, file_formats, files, names
-from byod.schema.errors import RecipeError, UsageError
+from byod.schema.class_names import check_class_name, no_class_name, tidy
+from byod.schema.errors import RecipeError
 from byod.schema.folder_names import fit, folded, safe_folder, unused
 from byod.schema.keypoints import KeypointSet
 from byod.schema.recipe_parts import (
@@ -34,7 +35,7 @@ from byod.schema.recipe_parts import (
 from byod.schema.records import Policy, Record, SearchOptions, Task, TaskName
 from byod.schema.search_words import Age, Colour, Kind, Safe, Size
 
-__all__ = ["ClassRecipe", "OwnRecipe", "SourceRecipe"]
+__all__ = ["ClassRecipe", "OwnRecipe", "SourceRecipe", "check_class_name", "tidy"]
 
 FILE = "byod.toml"
 _HEAD = """\
@@ -218,36 +219,10 @@ def with_classes(recipe: Recipe, wanted: Iterable[str]) -> tuple[Recipe, dict[st
     return recipe.model_copy(update={"classes": classes}), folders
 
 
-def check_class_name(name: str) -> str:
-    """The name in NFC, with single blanks within and none around it; wherever a class gets its name.
-
-    Raises:
-        UsageError: it is empty, `__reject__`, or holds `/` or something that nobody sees.
-    """
-    if why := _no_class_name(name):
-        raise UsageError(f"'{names.spelled(name.strip())}' cannot name a class: {why}")
-    return tidy(name)
-
-
-def tidy(name: str) -> str:
-    """The name in NFC, with single blanks within and none around it."""
-    return " ".join(unicodedata.normalize("NFC", name).split())
-
-
-def _no_class_name(name: str) -> str | None:
-    """The reason why a word can name no class, or None."""
-    name = unicodedata.normalize("NFC", name).strip()
-    if names.hidden(name):
-        return "it holds what nobody sees, or is not UTF-8; type it anew"
-    if not name or name == "__reject__" or "/" in name:
-        return "give a word or two without '/'"
-    return None
-
-
 def name_for_folder(folder: str, recipe: Recipe) -> str:
     """The name of the class that somebody made by making a folder: what is seen of the folder's name, and unique."""
     seen = tidy(names.visible(folder))
-    seen = "class" if _no_class_name(seen) else seen
+    seen = "class" if no_class_name(seen) else seen
     name, number = seen, 2
     while recipe.folder_of(name) is not None:
         name, number = f"{seen}-{number}", number + 1
@@ -327,7 +302,7 @@ def _checked(values: dict[str, object], file: Path) -> Recipe:
     _check_slips(recipe, file)
     used: dict[str, str] = {}
     for folder, entry in recipe.classes.items():
-        if why := _no_class_name(entry.name):
+        if why := no_class_name(entry.name):
             raise RecipeError(f"{file}: [classes.{folder!r}] name '{names.spelled(entry.name)}': {why}")
         key = unicodedata.normalize("NFC", folder).casefold()
         if safe_folder(folder) != folder or key in used:
@@ -344,7 +319,7 @@ def write(folder: Path, recipe: Recipe) -> None:
     document = tomlkit.document()
     before = recipe if not file.exists() else read(folder)
     if file.exists():
-        if before == recipe:
+        if before == recipe or _append_classes(file, before, recipe):
             return
         document = tomlkit.parse(files.read(file).decode())
     else:
@@ -364,6 +339,30 @@ def write(folder: Path, recipe: Recipe) -> None:
             if table.get(key) != value:
                 table[key] = value
     files.replace(file, tomlkit.dumps(document).encode(), flush=True)
+
+
+def _append_classes(file: Path, before: Recipe, recipe: Recipe) -> bool:
+    """Write classes that are all that is new behind the others, where the file lets them; whether that was done.
+
+    Thousands of them come bit by bit out of a list, and each time the whole file would be taken apart.
+    """
+    there = {folder: recipe.classes.get(folder) for folder in before.classes}
+    if there != before.classes or recipe.model_copy(update={"classes": before.classes}) != before:
+        return False
+    classes = tomlkit.table(is_super_table=True)
+    for folder, entry in recipe.classes.items():
+        if folder not in before.classes:
+            classes[folder] = _class_values(entry)
+    document = tomlkit.document()
+    document["classes"] = classes
+    text = f"{files.read(file).decode().rstrip()}\n\n{tomlkit.dumps(document)}"
+    try:
+        as_meant = _checked(tomllib.loads(text), file) == recipe
+    except (ValueError, RecipeError):  # the classes stand in one line, say, behind which no table can come
+        return False
+    if as_meant:
+        files.replace(file, text.encode(), flush=True)
+    return as_meant
 
 
 def _class_values(entry: ClassRecipe) -> dict[str, Any]:

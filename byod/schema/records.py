@@ -16,6 +16,7 @@ from pydantic import Field
 
 from byod.schema import defaults
 from byod.schema.addresses import Address, Words, shown, shown_in
+from byod.schema.listed_columns import Columns, Value, told_columns
 from byod.schema.open_enum import OpenEnum
 from byod.schema.paths import FolderName, OriginalPath, PicturePath
 from byod.schema.reasons import Reason
@@ -94,7 +95,8 @@ class Candidate(Record):
     `path` is set instead of a web address for pictures on this machine (then `url` is its file: URI). `instead` are
     addresses of the same picture in other sizes, to be asked in turn when `url` gives none. `taxon` is the kind of
     living thing that the source took the terms for. `language`, `item` and
-    `widened` are those of the query.
+    `widened` are those of the query. `columns` are further columns of a list; `digest` is the hash that it expects of
+    the bytes (`sha256:` and hexadecimal digits; or sha512, sha1, md5).
     """
 
     url: str
@@ -117,6 +119,8 @@ class Candidate(Record):
     path: Path | None = None
     instead: tuple[str, ...] = ()
     taxon: str | None = None
+    columns: dict[str, Value] = {}
+    digest: str | None = None
 
     @property
     def shown(self) -> Candidate:
@@ -279,6 +283,7 @@ class Origin(Record):
     fetched_at: datetime | None = None
     item: Words | None = None
     widened: Words | None = None
+    columns: Columns = {}
 
 
 TOLD = tuple(set(Origin.model_fields) & set(Candidate.model_fields))
@@ -289,8 +294,9 @@ _ADDRESSES = ("url", "page", "creator_url", "licence_url")
 def told(values: Mapping[str, Any]) -> dict[str, Any]:
     """Those fields, out of a candidate's values, as an origin may hold them; `Origin.unchecked` takes them."""
     made = {name: values.get(name) for name in TOLD}
+    made["columns"] = told_columns(made["columns"] or {})
     for name, value in made.items():
-        if value:
+        if value and name != "columns":
             made[name] = shown(value) if name in _ADDRESSES else shown_in(value)
     return made
 

@@ -10,7 +10,7 @@ import pytest
 from old_artefacts import FORMATS, run_of, unpacked
 from own_catalog import trusted
 
-from byod.api import collecting, datasets, evaluate, feedback, runs
+from byod.api import address_lists, collecting, datasets, evaluate, feedback, runs
 from byod.cli import tables
 from byod.dataset.catalog.sql_schema import MIGRATIONS
 from byod.dataset.dataset_folder import Dataset
@@ -154,7 +154,7 @@ def test_what_a_newer_byod_notes_of_a_candidate_is_no_trouble(home):
     listed = home / "nothing.csv"
     listed.write_text("url,label\n", encoding="utf-8")
     web = collecting.Web(settings=Settings.load({"BYOD_CACHE": str(home / "cache")}))
-    collecting.collect_list(listed, folder, recipes.read(folder), web, say=quiet, watch=quiet)
+    address_lists.collect_list(listed, {}, folder, recipes.read(folder), web, say=quiet, watch=quiet)
     kept = sql(folder, "SELECT COUNT(*) FROM candidates WHERE json_extract(record, '$.mood.a') = 1")
     assert kept == sql(folder, "SELECT COUNT(*) FROM candidates")
 

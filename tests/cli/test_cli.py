@@ -233,7 +233,10 @@ def test_a_list_of_addresses_is_collected_with_its_labels(tmp_path, web):
     )
     report = json.loads(done.stdout)
     assert report["classes"] == {"rund": 8, "eckig": 8}
-    assert report["rejected"] == {"not-found": 1, "bad-address": 1}
+    assert report["rejected"] == {"not-found": 1}
+    assert report["listed"]["bad"] == {"address-scheme": 1}
+    assert "row 19" in done.stderr
+    assert '"19","address-scheme"' in (tmp_path / "d" / "bad-rows.csv").read_text()
 
 
 @pytest.mark.slow

@@ -430,7 +430,7 @@ def test_only_real_near_duplicates_fall_among_real_photos(real_pictures):
 def test_pages_of_one_design_are_not_the_same(real_pictures):
     """Screenshots of one page with other photos in it are not dropped; the same one at half its size is."""
     shots = []
-    for number, file in enumerate(sorted((real_pictures / "vegetables" / "brokkoli").glob("*"))[:60]):
+    for number, file in enumerate(sorted((real_pictures / "cats" / "CAT_00").glob("*.jpg"))):
         photo = Image.open(file).convert("RGB").resize((330, 360))
         page = Image.new("RGB", (600, 600), (250, 250, 252))
         page.paste((60, 70, 160), (0, 0, 600, 50))
@@ -441,7 +441,7 @@ def test_pages_of_one_design_are_not_the_same(real_pictures):
     deduplicated = deduplicate(shots)
     pages = {shot.sha256: number // 2 for number, shot in enumerate(shots)}
     assert all(pages[drop.sha256] == pages[drop.keeper] for drop in deduplicated.drops)
-    assert len(deduplicated.drops) == 60
+    assert len(deduplicated.drops) == len(pages) // 2
 
 
 @pytest.mark.slow

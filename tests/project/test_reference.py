@@ -347,7 +347,6 @@ def test_every_source_has_replies_and_tests():
     assert {entry.module for entry in SOURCES.values()} == modules - {
         "__init__",
         "folder",
-        "url_list",
         "web_search",
         "wikimedia_files",
     }

@@ -184,3 +184,25 @@ def test_classes_added_at_once_are_those_added_one_by_one(wanted):
     assert {name: folders[recipes.tidy(name)] for name in wanted} == {
         name: one_by_one.folder_of(name) for name in wanted
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[classes]\na.name = 'a'\n",
+        "classes.a.name = 'a'\n",
+        "# c\n[classes.a] # x\nname = 'a' # y",
+        "per_class = 3 # few\n",
+    ],
+)
+def test_new_classes_are_written_behind_the_others(tmp_path, text):
+    """Classes that are all that is new leave the rest of the file as it was, however it states those before."""
+    (tmp_path / "byod.toml").write_text(text)
+    for names in (("z", "y"), ("x",)):
+        before = recipes.read(tmp_path)
+        changed, _ = recipes.with_classes(before, names)
+        recipes.write(tmp_path, changed)
+        assert recipes.read(tmp_path) == changed
+    left = (tmp_path / "byod.toml").read_text()
+    assert all(comment in left for comment in ("# c", "# x", "# y", "# few") if comment in text)
+    assert left.count("\n[classes.") == 3 + text.count("[classes.a]")

@@ -128,6 +128,8 @@ def address(value: object) -> str | None:
     value = value.strip(f"{string.whitespace}{_UNSEEN}")
     if not value or len(value) > MAX_ADDRESS:
         return None
+    if value.isascii() and value.isprintable():
+        return value  # nearly all
     return None if any(unicodedata.category(sign) in _NO_LETTERS for sign in value) else value
 
 

@@ -2,7 +2,7 @@
 
 A source is `search(query, ask, client) -> Iterator[Candidate]`: it pages as its candidates are taken, ends when the
 source has no more, and raises a SourceError that says why it stops. Pictures that are already here or listed in a file
-come by `byod.collection.sources.folder` and `byod.collection.sources.url_list`, which take a path instead of a query.
+come by `byod.collection.sources.folder` and `byod.collection.lists`, which take a path instead of a query.
 """
 
 from __future__ import annotations

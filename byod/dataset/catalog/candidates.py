@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from byod.dataset.catalog import yields
 from byod.dataset.catalog.guarded import reads
 from byod.dataset.catalog.samples import LISTED
 from byod.schema.reasons import Reason, Retry
 from byod.schema.records import TOLD, Candidate, FailedAddress, Fetched, Miss, Origin, Yield, told
-
-_YIELD = """
-WITH first AS (  -- the candidates that brought each sample to its class: the earliest one
-    SELECT MIN(c.id) FROM candidates c JOIN addresses a USING (url) WHERE a.sample IS NOT NULL GROUP BY a.sample
-)
-SELECT c.source, c.terms, c.label,
-    COUNT(*),
-    IFNULL(SUM(a.received IS NOT NULL), 0),
-    SUM(s.phash IS NOT NULL),
-    SUM(s.phash IS NOT NULL AND c.id IN first AND IFNULL(s.reason, '') NOT IN ('duplicate', 'placeholder')),
-    IFNULL(SUM(s.status = 'kept' AND c.id IN first), 0)
-FROM candidates c
-LEFT JOIN addresses a USING (url)
-LEFT JOIN samples s ON s.sha256 = a.sample
-GROUP BY c.label, c.source, c.terms ORDER BY c.label, MIN(c.id)
-"""
-
 
 _OFFER = (
     "INTO candidates (id, label, url, source, terms, round, refused, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -113,13 +98,20 @@ class Candidates:
         """The addresses offered for a class so far."""
         return {url for (url,) in self._sql.execute("SELECT url FROM candidates WHERE label = ?", (label,))}
 
-    @reads
-    def pending(self) -> list[tuple[int, Candidate]]:
-        """One candidate and its number for each address still to be asked, in the order they were offered."""
+    def pending(self) -> array[int]:
+        """The number of one candidate for each address still to be asked, in the order they were offered."""
         rows = self._sql.execute(
-            "SELECT c.id, c.record FROM candidates c JOIN"
-            " (SELECT MIN(id) AS id FROM candidates JOIN addresses USING (url)"
-            " WHERE outcome IS NULL AND refused IS NULL GROUP BY url) USING (id) ORDER BY c.id"
+            "SELECT MIN(id) AS id FROM candidates JOIN addresses USING (url)"
+            " WHERE outcome IS NULL AND refused IS NULL GROUP BY url ORDER BY id"
+        )
+        return array("q", (number for (number,) in rows))
+
+    @reads
+    def numbered(self, numbers: Iterable[int]) -> list[tuple[int, Candidate]]:
+        """The candidates of these numbers, in their order."""
+        rows = self._sql.execute(
+            f"SELECT id, record FROM candidates WHERE id IN {LISTED} ORDER BY id",
+            (json.dumps(list(numbers)),),
         )
         return [(number, _candidate(record)) for number, record in rows]
 
@@ -147,15 +139,20 @@ class Candidates:
         `asker` says who asks for what a source offered.
         """
         reasons = [reason.value for reason in Reason if reason.traits.retry is Retry.OTHER_ASKER]
-        rows = self._sql.execute(
-            "SELECT DISTINCT url, a.asker, c.source FROM addresses a JOIN candidates c USING (url)"
-            f" WHERE a.outcome IN ({', '.join('?' * len(reasons))}) AND c.url NOT LIKE 'file:%'",
+        those = f"a.outcome IN ({', '.join('?' * len(reasons))}) AND a.url NOT LIKE 'file:%'"
+        askers = self._sql.execute(
+            f"SELECT DISTINCT a.asker, c.source FROM addresses a JOIN candidates c USING (url) WHERE {those}",
             reasons,
         ).fetchall()
-        same = {url for url, refused_to, source in rows if refused_to == asker(source)}
-        again = {url for url, *_ in rows} - same
-        self._sql.executemany("UPDATE addresses SET outcome = NULL WHERE url = ?", [(url,) for url in again])
-        return len(again)
+        same = [(refused_to, source) for refused_to, source in askers if refused_to == asker(source)]
+        is_same = "".join(" OR (a.asker IS ? AND c.source = ?)" for _ in same)
+        done = self._sql.execute(
+            f"UPDATE addresses AS a SET outcome = NULL WHERE {those}"
+            " AND EXISTS (SELECT 1 FROM candidates c WHERE c.url = a.url)"
+            f" AND NOT EXISTS (SELECT 1 FROM candidates c WHERE c.url = a.url AND (FALSE{is_same}))",
+            [*reasons, *(value for pair in same for value in pair)],
+        )
+        return done.rowcount
 
     def fetched(self, fetched: Fetched, sample: str | None) -> None:
         """Note that an address gave bytes, and which sample they became (None: bytes that were not kept)."""
@@ -249,18 +246,7 @@ class Candidates:
     @reads
     def yields(self) -> tuple[Yield, ...]:
         """The yield of each (class, source, query); a picture counts as unique for the candidate that came first."""
-        names = ("source", "query", "label", "offered", "fetched", "valid", "unique", "kept")
-        brought = {
-            (row[2], row[0], row[1]): dict(zip(names, row, strict=True)) for row in self._sql.execute(_YIELD)
-        }
-        ends = {(label, source, terms): end for label, source, terms, *end in self.endings()}
-        rows = []
-        for key in dict.fromkeys((*brought, *ends)):
-            label, source, terms = key
-            word, detail = ends.get(key, ("", ""))
-            counts = brought.get(key, {"source": source, "query": terms, "label": label})
-            rows.append(Yield(**counts, stopped_by=word, detail=detail))
-        return tuple(rows)
+        return yields.of_queries(self._sql, self.endings())
 
     def counts(self, label: str) -> tuple[int, int]:
         """Of a class: addresses asked so far, and samples kept that came from one."""
@@ -284,16 +270,25 @@ class Candidates:
             total[reason] += number
         return dict(total)
 
-    @reads
-    def failures(self) -> list[FailedAddress]:
-        """The addresses that were asked and gave no bytes, in the order of their offers; each stands once."""
+    def failures(self, *, telling: bool = False) -> Iterator[FailedAddress]:
+        """The addresses that were asked and gave no bytes, in the order of their offers; each stands once.
+
+        With `telling` only those whose hosts said something: when to come back, or that they hand nothing out.
+        """
         names = ("url", "label", "source", "reason", "status", "detail", "at", "again_at")
+        hosts = (
+            " AND (a.again_at IS NOT NULL OR a.outcome IN ('forbidden', 'rate-limited'))" if telling else ""
+        )
         rows = self._sql.execute(
             "SELECT c.url, c.label, c.source, a.outcome, a.status, a.detail, a.at, a.again_at, MIN(c.id) AS first"
             " FROM candidates c JOIN addresses a USING (url)"
-            " WHERE a.outcome <> 'fetched' AND c.refused IS NULL GROUP BY c.url ORDER BY first"
+            f" WHERE a.outcome <> 'fetched' AND c.refused IS NULL{hosts} GROUP BY c.url ORDER BY first"
         )
-        return [FailedAddress.model_validate(dict(zip(names, row[:-1], strict=True))) for row in rows]
+        return (self._failed(dict(zip(names, row[:-1], strict=True))) for row in rows)
+
+    @reads
+    def _failed(self, values: dict[str, object]) -> FailedAddress:
+        return FailedAddress.model_validate(values)
 
     def reasons(self) -> dict[str, str]:
         """The reason of each address that gave no bytes."""
@@ -345,7 +340,7 @@ class Candidates:
     @reads
     def forget(self, acceptable: Callable[[Candidate], bool]) -> int:
         """Forget the candidates that were refused unfetched and would not be now; they may be offered again."""
-        rows = self._sql.execute("SELECT id, record FROM candidates WHERE refused IS NOT NULL").fetchall()
+        rows = self._sql.execute("SELECT id, record FROM candidates WHERE refused IS NOT NULL")
         ids = [(n,) for n, record in rows if acceptable(_candidate(record))]
         self._sql.executemany("DELETE FROM candidates WHERE id = ?", ids)
         return len(ids)
