@@ -22,6 +22,7 @@ KNOWN: dict[str, frozenset[str]] = {
     "duckduckgo": frozenset(("kind", "safe", "size", "age", "colour")),
     "bing": frozenset(("kind", "safe", "size", "age", "colour")),
     "inaturalist": frozenset(("age",)),
+    "gbif": frozenset(("age",)),
     "flickr": frozenset(("kind", "safe", "age")),
     "pixabay": frozenset(("kind", "safe", "colour")),
     "google": frozenset(("kind", "safe", "size", "age", "colour")),

@@ -141,6 +141,7 @@ class Recipe(Record):
             wanted=self.per_class,
             min_side=self.min_side,
             excluded_hosts=self.exclude_hosts,
+            beside=tuple(self.sources),
             **chosen,
         )
 

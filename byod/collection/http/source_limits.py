@@ -74,6 +74,17 @@ LIMITS: dict[str, SourceLimits] = {
         origin="iNaturalist's API documentation, iNaturalistAPI server code",
         date="2026-08",
     ),
+    "gbif": SourceLimits(
+        page_size=300,
+        reach=100_000,
+        per_minute=60,
+        day="none stated; long harvests belong to its download service",
+        agent="an honest name with a contact",
+        terms="a page larger than 300 is cut without a word, and records beyond 100,000 are not shown; the licence of "
+        "a picture is its own, not its record's",
+        origin="GBIF's API documentation and issue tracker (gbif/occurrence#22), recorded replies of pygbif and rgbif",
+        date="2025-11",
+    ),
     "flickr": SourceLimits(
         page_size=250,
         reach=4_000,

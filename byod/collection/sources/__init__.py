@@ -56,6 +56,12 @@ SOURCES: dict[str, SourceEntry] = {
     "inaturalist": SourceEntry(
         module="inaturalist", key=None, summary="photos of plants, animals and fungi", licences=True
     ),
+    "gbif": SourceEntry(
+        module="gbif",
+        key=None,
+        summary="observed plants, animals and fungi by their scientific names, from many collections",
+        licences=True,
+    ),
     "flickr": SourceEntry(
         module="flickr", key="BYOD_FLICKR_KEY", summary="photos with their licences", licences=True
     ),
