@@ -1,9 +1,12 @@
 """GBIF: the taxon of a name, each picture's own licence, and what is passed over."""
 
+import json
+
 import pytest
 from asking import client_of, ended, found
 from recordings import Recordings
 
+from byod.collection.http.stand_ins import StandIns
 from byod.schema import errors, licences
 from byod.schema.records import Policy
 from byod.schema.search_words import Meaning
@@ -87,3 +90,17 @@ def test_drawings_are_not_asked_for(web):
     """It has photos, so a search for drawings ends with a line and no question."""
     assert ended("gbif", client_of(web), "Felis catus", kind="drawing")[1].word == "filtered"
     assert web.asked == []
+
+
+def test_a_recording_names_nobody_and_no_place():
+    """What GBIF says of people and places is a stand-in or gone in a recording that is given away."""
+    record = {
+        "key": 4000000001,
+        "recordedBy": "Ada Lovelace",
+        "decimalLatitude": 51.5,
+        "locality": "behind the old mill",
+        "media": [{"creator": "Ada Lovelace", "rightsHolder": "Charles Babbage"}],
+    }
+    text = StandIns([]).body(json.dumps({"results": [record]}).encode())
+    assert "4000000001" in text
+    assert not [each for each in ("Ada", "Babbage", "51.5", "mill") if each in text]
