@@ -81,7 +81,7 @@ def answers(settings: Settings) -> Iterator[SourceAnswer]:
     """
     names = [*SOURCES, "wikidata"]
     for name in SOURCES:
-        sources.get(name)  # imported here: threads that import packages in a circle end in a deadlock
+        sources.module(name)  # imported here: threads that import packages in a circle end in a deadlock
     waiting = {Future[SourceAnswer](): name for name in names}
 
     def ask(name: str, promise: Future[SourceAnswer]) -> None:
@@ -152,7 +152,20 @@ def _serpapi(name: str, client: ApiClient) -> str:
     return f"the account has {left} searches left"
 
 
-_QUESTIONS: dict[str, Callable[[str, ApiClient], str]] = {"wikidata": _wiki, "google": _serpapi}
+def _hub(name: str, client: ApiClient) -> str:
+    """One dataset of all: whether the token is good is said with it."""
+    base = client.settings.base("huggingface", "https://huggingface.co")
+    token = client.settings.key(name)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    client.get_json(f"{base}/api/datasets", {"limit": 1}, source=name, headers=headers)
+    return "it lists datasets"
+
+
+_QUESTIONS: dict[str, Callable[[str, ApiClient], str]] = {
+    "wikidata": _wiki,
+    "google": _serpapi,
+    "huggingface": _hub,
+}
 
 
 def _word(error: ByodError) -> str:

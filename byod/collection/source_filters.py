@@ -23,6 +23,7 @@ KNOWN: dict[str, frozenset[str]] = {
     "bing": frozenset(("kind", "safe", "size", "age", "colour")),
     "inaturalist": frozenset(("age",)),
     "gbif": frozenset(("age",)),
+    "huggingface": frozenset(),
     "flickr": frozenset(("kind", "safe", "age")),
     "pixabay": frozenset(("kind", "safe", "colour")),
     "google": frozenset(("kind", "safe", "size", "age", "colour")),

@@ -85,6 +85,15 @@ LIMITS: dict[str, SourceLimits] = {
         origin="GBIF's API documentation and issue tracker (gbif/occurrence#22), recorded replies of pygbif and rgbif",
         date="2025-11",
     ),
+    "huggingface": SourceLimits(
+        page_size=100,
+        per_minute=100,
+        day="500 requests and 3,000 files in 5 minutes; 1,000 and 5,000 with a token",
+        agent="none wanted",
+        terms="gated datasets are opened by accepting their terms; what was converted for viewing ends at 5 GB",
+        origin="documentation and code of hub-docs, dataset-viewer, datasets and huggingface_hub",
+        date="2026-08",
+    ),
     "flickr": SourceLimits(
         page_size=250,
         reach=4_000,
