@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -24,6 +24,7 @@ from byod.schema.errors import (
     KeyMissing,
     KeyRefused,
     NoAnswer,
+    NotYet,
     RateLimited,
     SourceError,
 )
@@ -42,6 +43,7 @@ Ended = Callable[[str, str, str, str, str], None]
 class _RunningQuery:
     """One query at one source: what is drawn from it and not yet used, and whether more may come.
 
+    `begin` begins it anew, where its source was not ready yet (`pending`); `verified` sources come before all others.
     The first `early` of those that wait were handed out already; `taken` counts those before them. `step` is higher for
     queries that were thought of later: what they bring stands behind the rest of its round.
     """
@@ -57,6 +59,9 @@ class _RunningQuery:
     step: int = 0
     open: bool = True
     error: SourceError | None = None
+    begin: Callable[[], Iterator[Candidate]] | None = None
+    verified: bool = False
+    pending: bool = False
 
     def fill(self, wanted: int, client: ApiClient) -> None:
         """Ask until `wanted` candidates wait or the source has no more."""
@@ -68,6 +73,11 @@ class _RunningQuery:
             except StopIteration:
                 self.open = False
                 client.memory.came_to_nothing()
+            except NotYet:
+                if self.begin is None:
+                    raise
+                self.answers, self.pending = self.begin(), True
+                return
             except SourceError as error:
                 self.open, self.error = False, error
 
@@ -112,7 +122,7 @@ class CandidateSearch:
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._searches = {name: sources.get(name) for name in options}
-        self._options, self._client, self._told = options, client, ended
+        self._client, self._told = client, ended
         self._own = own_queries or {}
         self._endings: deque[tuple[str, str, str, str, str]] = deque()
         self._say, self._asides = say, deque[str]()
@@ -122,11 +132,17 @@ class CandidateSearch:
         self._codes = language_codes
         self._silent: dict[str, SourceError] = {}
         self._running: dict[str, list[_RunningQuery]] = {label: [] for label in queries}
+        self._options = {
+            name: each.model_copy(
+                update={"asked": tuple(self.as_asked(name, asked[0]) for asked in queries.values() if asked)}
+            )
+            for name, each in options.items()
+        }
         for query in (query for asked in queries.values() for query in asked):
             for name in self._searches:
-                self._start(name, self._as_asked(name, query))
+                self._start(name, self.as_asked(name, query))
 
-    def _as_asked(self, name: str, query: Query) -> Query:
+    def as_asked(self, name: str, query: Query) -> Query:
         """The query as one source is asked it: where that knows no language, by the English name of what is meant."""
         meaning = query.meaning
         heard = query.language == ENGLISH or knows_language(name, query.language)
@@ -148,7 +164,10 @@ class CandidateSearch:
         if any(each.source == name and plain(each.query.terms) == plain(query.terms) for each in running):
             return False
         search = self._searches[name]
-        running.append(_RunningQuery(name, query, search(query, self._options[name], self._client)))
+        begin = partial(search, query, self._options[name], self._client)
+        first = [each for each in self._searches if sources.is_verified(each)]
+        step = int(bool(first) and name not in first)  # what is not verified stands behind what is
+        running.append(_RunningQuery(name, query, begin(), step=step, begin=begin, verified=name in first))
         return True
 
     def draw(self, wanted: Mapping[str, int]) -> Iterator[list[Drawn]]:
@@ -158,15 +177,32 @@ class CandidateSearch:
         nothing has come since the last one, and that sources are still asked.
         """
         missing = {label: number for label, number in wanted.items() if number > 0}
+        self._ask_again(missing)
         while missing:
+            asked = {label: len(self._live(label)) for label in missing}
             yield from self._fill(missing)
             for label in list(missing):
                 taken, number, fresh = self._take(label, missing[label])
                 yield taken
                 missing[label] -= fresh
-                if missing[label] <= 0 or not (number or (yield from self._widened(label))):
+                if missing[label] <= 0 or (not number and not (yield from self._more(label, asked[label]))):
                     del missing[label]
             self._tell()
+
+    def _more(self, label: str, asked: int) -> Generator[list[Drawn], None, bool]:
+        """See, where nothing was taken, if there is anybody left to ask, by other names too, or not ready yet."""
+        if asked and self._live(label):
+            return True
+        if (yield from self._widened(label)):
+            return True
+        return self._ask_again([label])
+
+    def _ask_again(self, labels: Iterable[str]) -> bool:
+        """Let those be asked again that were not ready; whether there are any."""
+        waiting = [each for label in labels for each in self._running[label] if each.pending and each.open]
+        for each in waiting:
+            each.pending = False
+        return bool(waiting)
 
     def _tell(self) -> None:
         """Say how queries ended and who is left aside: here, on the thread that draws, not on those that ask."""
@@ -190,7 +226,9 @@ class CandidateSearch:
         return found[0]
 
     def _live(self, label: str) -> list[_RunningQuery]:
-        return [running for running in self._running[label] if running.open or running.waiting]
+        """The queries to take from: those of verified sources before all others, and none that is not ready."""
+        live = [each for each in self._running[label] if each.waiting or (each.open and not each.pending)]
+        return [each for each in live if each.verified] or live
 
     def _fill(self, missing: Mapping[str, int]) -> Iterator[list[Drawn]]:
         jobs: dict[str, list[tuple[_RunningQuery, int]]] = {}
@@ -263,7 +301,7 @@ class CandidateSearch:
         total = fresh = 0
         known = self._known.setdefault(label, set())
         while fresh < number:
-            row = [running for running in self._running[label] if running.waiting]
+            row = [running for running in self._live(label) if running.waiting]
             if not row:
                 break
             for running in row:

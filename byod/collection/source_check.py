@@ -14,10 +14,10 @@ from concurrent.futures import Future, as_completed
 from urllib.request import getproxies
 
 from byod.collection import sources
-from byod.collection.http import guard, mediawiki, parsing
+from byod.collection.http import guard, mediawiki, parsing, ranges
 from byod.collection.http.api_client import ApiClient, ApiReply, TryAgain
 from byod.collection.http.reply_memory import Params
-from byod.collection.sources import SOURCES
+from byod.collection.sources import SOURCES, openimages
 from byod.schema.addresses import shown
 from byod.schema.config import Settings
 from byod.schema.errors import ByodError, ContactMissing, KeyMissing, KeyRefused, RateLimited, SourceError
@@ -161,10 +161,18 @@ def _hub(name: str, client: ApiClient) -> str:
     return "it lists datasets"
 
 
+def _bucket(name: str, client: ApiClient) -> str:
+    """The first bytes of the list of classes."""
+    base = client.settings.base("openimages", "https://storage.googleapis.com")
+    part = ranges.read_part(client, f"{base}/openimages/{openimages.CLASSES}", 0, 100, source=name)
+    return f"its list of classes has {part.total // 1000} kB"
+
+
 _QUESTIONS: dict[str, Callable[[str, ApiClient], str]] = {
     "wikidata": _wiki,
     "google": _serpapi,
     "huggingface": _hub,
+    "openimages": _bucket,
 }
 
 

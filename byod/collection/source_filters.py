@@ -24,6 +24,7 @@ KNOWN: dict[str, frozenset[str]] = {
     "inaturalist": frozenset(("age",)),
     "gbif": frozenset(("age",)),
     "huggingface": frozenset(),
+    "openimages": frozenset(),
     "flickr": frozenset(("kind", "safe", "age")),
     "pixabay": frozenset(("kind", "safe", "colour")),
     "google": frozenset(("kind", "safe", "size", "age", "colour")),

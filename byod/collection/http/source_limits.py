@@ -94,6 +94,15 @@ LIMITS: dict[str, SourceLimits] = {
         origin="documentation and code of hub-docs, dataset-viewer, datasets and huggingface_hub",
         date="2026-08",
     ),
+    "openimages": SourceLimits(
+        page_size=1000,
+        per_minute=300,
+        day="none stated",
+        agent="none wanted",
+        terms="static files; the licence of each picture is as listed 2016–18, with no warranty",
+        origin="Google's pages on Open Images V7, the CVDF's repository and loaders; sizes as measured",
+        date="2026-08",
+    ),
     "flickr": SourceLimits(
         page_size=250,
         reach=4_000,
