@@ -163,7 +163,7 @@ def fetch_labels(source: str, *, deep: bool = False, progress: bool = True) -> t
         ...     byod.fetch_labels("flickr")
         ... except byod.errors.UsageError as error:
         ...     print(error)
-        flickr answers without a table of labels; --get is for openimages
+        flickr answers without a table of labels; --get is for openimages, coco
     """
     entry = known_sources.SOURCES.get(source)
     if entry is None or not entry.table:

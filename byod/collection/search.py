@@ -29,7 +29,7 @@ from byod.schema.errors import (
     SourceError,
 )
 from byod.schema.reasons import Reason
-from byod.schema.records import Candidate, Query, SearchOptions
+from byod.schema.records import Candidate, Policy, Query, SearchOptions
 from byod.schema.search_words import ENGLISH
 
 Drawn = tuple[Candidate, Reason | None, int]
@@ -85,9 +85,11 @@ class _RunningQuery:
 def refusal(candidate: Candidate, options: SearchOptions) -> Reason | None:
     """The reason not even to fetch a candidate (its licence, its site, or a size the source states), or None.
 
-    A person's own pictures need no licence.
+    A person's own pictures need no licence. A licence that asks for credit cannot be kept to where nobody is named.
     """
     reason = None if candidate.path is not None else licences.allows(options.policy, candidate.licence)
+    if reason is None and options.policy is not Policy.ANY and not sources.is_credited(candidate.source):
+        reason = Reason.LICENCE_REFUSED if licences.asks_for_credit(candidate.licence) else None
     if reason is None and stock_hosts.excluded(candidate, options.excluded_hosts):
         return Reason.EXCLUDED_HOST
     stated = min(candidate.width or 0, candidate.height or 0)

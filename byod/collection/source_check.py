@@ -17,7 +17,7 @@ from byod.collection import sources
 from byod.collection.http import guard, mediawiki, parsing, ranges
 from byod.collection.http.api_client import ApiClient, ApiReply, TryAgain
 from byod.collection.http.reply_memory import Params
-from byod.collection.sources import SOURCES, openimages
+from byod.collection.sources import SOURCES, coco_pictures, openimages
 from byod.schema.addresses import shown
 from byod.schema.config import Settings
 from byod.schema.errors import ByodError, ContactMissing, KeyMissing, KeyRefused, RateLimited, SourceError
@@ -168,11 +168,19 @@ def _bucket(name: str, client: ApiClient) -> str:
     return f"its list of classes has {part.total // 1000} kB"
 
 
+def _archive(name: str, client: ApiClient) -> str:
+    """The first bytes of the archive of annotations."""
+    base = client.settings.base("coco", "https://s3.amazonaws.com")
+    part = ranges.read_part(client, f"{base}/{coco_pictures.ARCHIVE}", 0, 100, source=name)
+    return f"its annotations have {part.total // 1_000_000} MB"
+
+
 _QUESTIONS: dict[str, Callable[[str, ApiClient], str]] = {
     "wikidata": _wiki,
     "google": _serpapi,
     "huggingface": _hub,
     "openimages": _bucket,
+    "coco": _archive,
 }
 
 

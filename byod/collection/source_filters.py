@@ -25,6 +25,7 @@ KNOWN: dict[str, frozenset[str]] = {
     "gbif": frozenset(("age",)),
     "huggingface": frozenset(),
     "openimages": frozenset(),
+    "coco": frozenset(),
     "flickr": frozenset(("kind", "safe", "age")),
     "pixabay": frozenset(("kind", "safe", "colour")),
     "google": frozenset(("kind", "safe", "size", "age", "colour")),

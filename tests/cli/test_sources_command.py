@@ -79,7 +79,9 @@ def test_a_table_is_fetched_beforehand(web, tmp_path):
 
 def test_what_does_not_go_together_is_one_line(tmp_path):
     """A source without a table, an unknown one, and options without their command's sense end with 2."""
-    assert "--get is for openimages" in byod("sources", "--get", "flickr", folder=tmp_path, check=2).stderr
+    assert (
+        "--get is for openimages, coco" in byod("sources", "--get", "flickr", folder=tmp_path, check=2).stderr
+    )
     assert (
         "there is no source"
         in byod("sources", "--for", "x", "--source", "altavista", folder=tmp_path, check=2).stderr

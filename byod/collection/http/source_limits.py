@@ -103,6 +103,15 @@ LIMITS: dict[str, SourceLimits] = {
         origin="Google's pages on Open Images V7, the CVDF's repository and loaders; sizes as measured",
         date="2026-08",
     ),
+    "coco": SourceLimits(
+        page_size=1000,
+        per_minute=300,
+        day="none stated",
+        agent="none wanted",
+        terms="annotations are under CC BY 4.0; the pictures are not COCO's, and whoever uses them answers for it",
+        origin="cocodataset.org, the annotations' own table of licences, loaders of many projects",
+        date="2026-08",
+    ),
     "flickr": SourceLimits(
         page_size=250,
         reach=4_000,

@@ -26,7 +26,8 @@ class SourceEntry(Record):
     `notice` is told to whoever asks it. `grants` says that its addresses are given to a key holder to be fetched.
     `form` is how it is named where its name alone does not say what to ask. `packed` says that its pictures lie within
     larger files, which it unpacks itself. `verified`: people looked at each picture and confirmed its label, so what it
-    offers is taken before all else. `table`: it answers from a table that is fetched once.
+    offers is taken before all else. `table`: it answers from a table that is fetched once. `authors`: it
+    says who made a picture; where it does not, nobody can be credited.
     """
 
     module: str
@@ -39,6 +40,7 @@ class SourceEntry(Record):
     packed: bool = False
     verified: bool = False
     table: bool = False
+    authors: bool = True
 
 
 SOURCES: dict[str, SourceEntry] = {
@@ -87,6 +89,16 @@ SOURCES: dict[str, SourceEntry] = {
         licences=True,
         verified=True,
         table=True,
+    ),
+    "coco": SourceEntry(
+        module="coco_pictures",
+        key=None,
+        summary="photos in which people drew every object of 80 kinds; two thirds are for non-commercial use, and no "
+        "author is stated; its table of labels is fetched once",
+        licences=True,
+        verified=True,
+        table=True,
+        authors=False,
     ),
     "flickr": SourceEntry(
         module="flickr", key="BYOD_FLICKR_KEY", summary="photos with their licences", licences=True
@@ -148,6 +160,12 @@ def is_verified(name: str) -> bool:
     """True of a source whose labels people confirmed."""
     found = entry(name)
     return found is not None and found.verified
+
+
+def is_credited(name: str) -> bool:
+    """True of a source that says who made its pictures."""
+    found = entry(name)
+    return found is None or found.authors
 
 
 def is_packed(candidate: Candidate) -> bool:

@@ -104,6 +104,7 @@ class LabelTable:
             raise DamagedTableError(f"{place}: {error}") from error
         if not whole:
             raise DamagedTableError(f"{place} is of another version, or not whole")
+        self._begins = np.searchsorted(self._pairs["kind"], np.arange(len(self._classes) + 1))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -115,8 +116,7 @@ class LabelTable:
         number = self._classes.get(name)
         if number is None:
             return np.empty(0, dtype="<u4"), np.empty(0, dtype="<f4")
-        kinds = self._pairs["kind"]
-        begin, end = np.searchsorted(kinds, number, "left"), np.searchsorted(kinds, number, "right")
+        begin, end = self._begins[number], self._begins[number + 1]
         return np.array(self._pairs["picture"][begin:end]), np.array(self._pairs["value"][begin:end])
 
     def pictures(self, numbers: Iterable[int]) -> Iterator[list[Any]]:

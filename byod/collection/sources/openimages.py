@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +70,8 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
     if options.kind is Kind.DRAWING:
         raise Filtered("openimages has photos only; --kind drawing accepts none of them")
     found = table_fetch.tables(TABLES, client)
-    names = _names(client)
-    kind = _kind(query, names, client)
-    others = [other for each in options.asked if each.label != query.label and (other := _kind(each, names))]
+    names = _Names(client)
+    kind, others = names.number(query), names.others(query, options)
     rank = 0
     for table in found:
         for picture in table.pictures(_chosen(table, kind, others)):
@@ -90,7 +89,7 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
 def offers(query: Query, options: SearchOptions, client: ApiClient) -> int:
     """The number of pictures that it would offer for a class."""
     found = table_fetch.tables(TABLES, client)
-    kind = _kind(query, _names(client), client)
+    kind = _Names(client).number(query)
     return sum(len(_chosen(table, kind, [])) for table in found)
 
 
@@ -108,30 +107,43 @@ def _chosen(table: LabelTable, kind: str, others: Sequence[str]) -> list[int]:
     return [int(each) for each in (*sure, *unsaid)]
 
 
-def _kind(query: Query, names: Mapping[str, str], client: ApiClient | None = None) -> str:
-    """The number of the class that a query means: the one that Wikidata knows, else that of its exact name.
+class _Names:
+    """The names of its classes, and their numbers."""
 
-    Without a client only what is said in the query is looked for; "" where there is none.
-    """
-    known = "" if query.meaning is None else query.meaning.keys.get("P646", "")
-    if known in names:
-        return known
-    by_name: dict[str, str] = {}
-    for number, name in names.items():
-        by_name.setdefault(name, number)
-    spelled = class_names.spellings(by_name)
-    if client is None:
-        return by_name.get(spelled.get(class_names.spelled(query.terms), ""), "")
-    found = class_names.find(query, spelled, client)
-    if found is None:
-        raise class_names.unknown(NAME, query, spelled)
-    return by_name[found]
+    def __init__(self, client: ApiClient) -> None:
+        file = table_fetch.place_of(TABLES, client) / Path(CLASSES).name
+        self._client = client
+        self._names = {k: name for k, name in _rows(file, ("LabelName", "DisplayName")) if _KIND.fullmatch(k)}
+        self._by_name: dict[str, str] = {}
+        for number, name in self._names.items():
+            self._by_name.setdefault(name, number)
+        self._spelled = class_names.spellings(self._by_name)
 
+    def number(self, query: Query) -> str:
+        """The number of the class that a query means: the one that Wikidata knows, else that of its exact name.
 
-def _names(client: ApiClient) -> dict[str, str]:
-    """The names of its classes by their numbers."""
-    file = table_fetch.place_of(TABLES, client) / Path(CLASSES).name
-    return {kind: name for kind, name in _rows(file, ("LabelName", "DisplayName")) if _KIND.fullmatch(kind)}
+        Raises:
+            Filtered: there is none.
+        """
+        if known := self._known(query):
+            return known
+        found = class_names.find(query, self._spelled, self._client)
+        if found is None:
+            raise class_names.unknown(NAME, query, self._spelled)
+        return self._by_name[found]
+
+    def others(self, query: Query, options: SearchOptions) -> list[str]:
+        """The numbers of the other wanted classes, as far as the queries say them."""
+        found: list[str] = []
+        for each in options.asked:
+            if each.label != query.label:
+                named = self._spelled.get(class_names.spelled(each.terms), "")
+                found.append(self._known(each) or self._by_name.get(named, ""))
+        return [each for each in dict.fromkeys(found) if each]
+
+    def _known(self, query: Query) -> str:
+        number = "" if query.meaning is None else query.meaning.keys.get("P646", "")
+        return number if number in self._names else ""
 
 
 def _candidate(picture: list[Any], query: Query, client: ApiClient, rank: int) -> Candidate | None:

@@ -63,6 +63,7 @@ class _Fetching:
 
 
 _running: dict[Path, _Fetching] = {}
+_open: dict[Path, tuple[list[tuple[str, int, int]], LabelTable]] = {}
 _lock = threading.Lock()
 
 
@@ -106,10 +107,24 @@ def there(wanted: TableSource, client: ApiClient) -> dict[str, LabelTable]:
     place, found = place_of(wanted, client), {}
     for part in (*wanted.parts, *wanted.more):
         try:
-            found[part] = LabelTable(place / part)
+            found[part] = _opened(place / part)
         except DamagedTableError:
             continue
     return found
+
+
+def _opened(place: Path) -> LabelTable:
+    """A table, which stays open from one class to the next as long as it is the same."""
+    try:
+        marks = [
+            (each.name, each.stat().st_mtime_ns, each.stat().st_size) for each in sorted(place.iterdir())
+        ]
+    except OSError as error:
+        raise DamagedTableError(f"{place}: {error}") from error
+    known = _open.get(place)
+    if known is None or known[0] != marks:
+        known = _open[place] = (marks, LabelTable(place))
+    return known[1]
 
 
 def get(wanted: TableSource, parts: Sequence[str], client: ApiClient, say: Say) -> None:
