@@ -15,7 +15,6 @@ from pathlib import Path
 
 from byod.collection.http.api_client import ApiClient, on_loopback, refuse
 from byod.collection.http.api_reply import ApiReply
-from byod.collection.http.source_limits import LIMITS
 from byod.schema import files
 from byod.schema.errors import SourceError
 
@@ -23,6 +22,8 @@ PIECE = 4_000_000
 """Bytes asked for at once; with 30 seconds for an answer that is a slow line's worth."""
 BLOCK = 1_000_000
 """Bytes asked for where fewer are read: what stands beside them is mostly read next."""
+PER_MINUTE = 300
+"""Parts asked of one source: its questions are counted apart, and files may be asked for more often."""
 _BLOCKS = 8
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", re.ASCII)
 _BEYOND = re.compile(r"bytes \*/(\d{1,15})", re.ASCII)
@@ -58,7 +59,7 @@ def read_part(
     wanted = {**(headers or {}), "Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
 
     def attempt() -> Part:
-        client.take_turn(source, None if on_loopback(url) else LIMITS[source].per_minute)
+        client.take_turn(f"{source}'s files", None if on_loopback(url) else PER_MINUTE)
         reply = client.send(url, source, wanted)
         beyond = _BEYOND.fullmatch(reply.headers.get("content-range", "").strip())
         if reply.status == 416 and beyond is not None and start >= int(beyond[1]):

@@ -30,7 +30,7 @@ MAX_ROWS = 5_000_000
 MAX_GROUPS = 100_000
 _AT_ONCE = 8
 """Rows of pictures in memory at a time."""
-_BUFFER = 1_000_000
+_BUFFER = 4_000_000
 _LABELS = ("label", "labels", "class", "category", "fine_label")
 
 

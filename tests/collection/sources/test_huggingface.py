@@ -263,6 +263,24 @@ def test_the_token_is_sent_to_the_hub_alone(web):
         assert not [asked for asked in elsewhere.asked if "authorization" in asked.headers]
 
 
+def test_files_are_read_where_the_hub_sends_byod(web):
+    """The Hub sends whoever asks for a file to another host: the parts come from there, without the token."""
+    path = f"/datasets/someone/vegetables/resolve/{COMMIT}/data/test-00000-of-00001.parquet"
+    with Recordings() as elsewhere:
+        elsewhere.put("/stored", web.files.pop(path)[1])
+        moved = Answer(302, headers={"Location": f"{elsewhere.url}/stored?X-Amz-Signature=abc"})
+        web.answer_next(path, *[moved] * 50)
+        client = client_of(web, HUGGINGFACE_TOKEN="hf_secret_token")
+        candidates = found(web, client=client)[:4]
+        assert list(contents(web, candidates).values()) == [
+            f"picture {3 * number}".encode() * 50 for number in range(4)
+        ]
+        assert all("range" in asked.headers for asked in elsewhere.asked)
+        assert not [asked for asked in elsewhere.asked if "authorization" in asked.headers]
+        assert web.asked_for(path)[0].headers["authorization"] == "Bearer hf_secret_token"
+    assert "Signature" not in candidates[0].url
+
+
 def test_a_licence_is_what_the_card_says_and_no_more():
     """One licence is read, several or none are unknown, and the words say whose claim it is."""
     said = [
