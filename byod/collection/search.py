@@ -62,6 +62,7 @@ class _RunningQuery:
     begin: Callable[[], Iterator[Candidate]] | None = None
     verified: bool = False
     pending: bool = False
+    reported: tuple[str, str] | None = None
 
     def fill(self, wanted: int, client: ApiClient) -> None:
         """Ask until `wanted` candidates wait or the source has no more."""
@@ -292,7 +293,9 @@ class CandidateSearch:
             word, detail = "filtered", "all that was offered was refused"
         else:
             word, detail = ("exhausted", "") if running.offered else ("empty", "")
-        self._ended(label, running.source, running.query.terms, word, detail)
+        if running.reported != (word, detail):
+            running.reported = (word, detail)
+            self._ended(label, running.source, running.query.terms, word, detail)
 
     def _take(self, label: str, number: int) -> tuple[list[Drawn], int, int]:
         """Take from the class's queries in turn until `number` fresh ones are taken or none waits.

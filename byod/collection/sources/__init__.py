@@ -96,8 +96,8 @@ SOURCES: dict[str, SourceEntry] = {
         summary="photos in which people drew every object of 80 kinds; two thirds are for non-commercial use, and no "
         "author is stated; its table of labels is fetched once",
         licences=True,
-        notice="coco: it states no author of its pictures, so none can be credited; --license open and commercial refuse "
-        "all but those in the public domain",
+        notice="coco: it states no author of its pictures, so none can be credited; --license open and commercial "
+        "refuse all but those in the public domain",
         verified=True,
         table=True,
         authors=False,

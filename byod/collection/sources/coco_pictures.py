@@ -29,7 +29,7 @@ from byod.collection.sources.table_fetch import TableSource
 from byod.schema import licences
 from byod.schema.errors import Filtered, SourceError
 from byod.schema.progress import Say
-from byod.schema.records import Candidate, Query, SearchOptions
+from byod.schema.records import Candidate, Policy, Query, SearchOptions
 from byod.schema.search_words import Kind
 
 NAME = "coco"
@@ -59,7 +59,8 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
 
     Raises:
         NotYet: its table of labels is being fetched.
-        Filtered: drawings are wanted, or the word is none of its 80 kinds.
+        Filtered: drawings are wanted, the word is none of its 80 kinds, or there are more pictures, for which nobody
+            can be credited as the policy wants it.
     """
     if options.kind is Kind.DRAWING:
         raise Filtered("coco has photos only; --kind drawing accepts none of them")
@@ -70,13 +71,21 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
         for at, (numbers, shares) in enumerate(found)
         for number, share in zip(numbers, shares, strict=True)
     ]
-    rank = 0
+    rank = refused = 0
     for _, at, number in sorted(ranked):
         for picture in tables[at].pictures([number]):
             candidate = _candidate(picture, query, client, rank)
-            if candidate is not None:
-                yield candidate
-                rank += 1
+            if candidate is None:
+                continue
+            if options.policy is not Policy.ANY and licences.asks_for_credit(candidate.licence):
+                refused += 1
+                continue
+            yield candidate
+            rank += 1
+    if refused:
+        raise Filtered(
+            f"coco states no author: --license {options.policy} refuses {refused:,} of its pictures of {query.terms!r}"
+        )
 
 
 def offers(query: Query, options: SearchOptions, client: ApiClient) -> int:

@@ -25,7 +25,15 @@ from byod.collection.http.api_reply import ApiReply
 from byod.collection.http.source_limits import LIMITS
 from byod.collection.sources import class_names
 from byod.schema import licences
-from byod.schema.errors import KeyMissing, KeyRefused, NoAnswer, RateLimited, SourceError, UsageError
+from byod.schema.errors import (
+    Filtered,
+    KeyMissing,
+    KeyRefused,
+    NoAnswer,
+    RateLimited,
+    SourceError,
+    UsageError,
+)
 from byod.schema.reasons import Reason
 from byod.schema.records import Candidate, Miss, Query, SearchOptions
 
@@ -90,10 +98,13 @@ def search(of: Named, query: Query, options: SearchOptions, client: ApiClient) -
 
     Raises:
         KeyMissing: the dataset is gated, and no token is set.
-        Filtered: it has no class of that name.
+        Filtered: it has no class of that name, or the licence that its card claims is not accepted.
         SourceError: it is not there, or holds no parquet files with pictures and labels.
     """
     shelf = _shelf(of, client)
+    code, claimed = licence_of(shelf.card)
+    if licences.allows(options.policy, code) is not None:
+        raise Filtered(f"{of}: licence: {claimed}; --license {options.policy} refuses all of it")
     rank = 0
     for file in shelf.files:
         labels = _labels(of, shelf, file, client)

@@ -96,7 +96,11 @@ def test_its_kinds_are_found_by_name(web, client):
 
 @pytest.mark.parametrize("policy", [Policy.OPEN, Policy.COMMERCIAL])
 def test_without_an_author_only_the_public_domain_is_open(client, policy):
-    """Under open and commercial each picture that would have to be credited is refused; under any none is."""
+    """Under open and commercial what would have to be credited is not offered, and counted; under any all is."""
+    offered = sources.get("coco")(Query(label="cat", terms="cat"), SearchOptions(policy=policy), client)
+    assert [next(offered).licence for _ in range(4)] == ["US-Gov"] * 4
+    with pytest.raises(errors.Filtered, match=r"states no author.* refuses 31 of its pictures of 'cat'"):
+        next(offered)
     options = SearchOptions(policy=policy)
     refused = {each.licence: searching.refusal(each, options) for each in found(client)}
     assert refused.pop("US-Gov") is None

@@ -263,6 +263,15 @@ def test_the_token_is_sent_to_the_hub_alone(web):
         assert not [asked for asked in elsewhere.asked if "authorization" in asked.headers]
 
 
+def test_a_policy_that_a_dataset_does_not_meet_refuses_all_of_it(web):
+    """Where the card claims no licence, or one that is not accepted, nothing is read and the line says so."""
+    for name, policy in (("folders", Policy.OPEN), ("gated", Policy.COMMERCIAL)):
+        client = client_of(web, HUGGINGFACE_TOKEN="a-token")
+        with pytest.raises(errors.Filtered, match="claimed by the dataset; --license"):
+            found(web, f"huggingface:someone/{name}", client=client, policy=policy)
+    assert not [asked for asked in web.asked if "range" in asked.headers]
+
+
 def test_files_are_read_where_the_hub_sends_byod(web):
     """The Hub sends whoever asks for a file to another host: the parts come from there, without the token."""
     path = f"/datasets/someone/vegetables/resolve/{COMMIT}/data/test-00000-of-00001.parquet"
