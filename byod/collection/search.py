@@ -179,8 +179,7 @@ class CandidateSearch:
         Refused candidates and repeats of known addresses come along and do not count. An empty list means that
         nothing has come since the last one, and that sources are still asked.
         """
-        missing = {label: number for label, number in wanted.items() if number > 0}
-        self._ask_again(missing)
+        self._ask_again(missing := {label: number for label, number in wanted.items() if number > 0})
         while missing:
             asked = {label: len(self._live(label)) for label in missing}
             yield from self._fill(missing)
@@ -363,10 +362,11 @@ class CandidateSearch:
     def close(self, enough: Mapping[str, bool]) -> None:
         """Say of the queries that were not used up that the class had enough (or that the run ended)."""
         for label, queries in self._running.items():
+            word = "enough" if enough.get(label) else "not finished"
             for running in queries:
                 if running.open:
-                    word = "enough" if enough.get(label) else "not finished"
-                    self._ended(label, running.source, running.query.terms, word, "")
+                    ended = NotYet.word if running.pending else word
+                    self._ended(label, running.source, running.query.terms, ended, "")
                 self._report_end(label, running)
         self._tell()
 

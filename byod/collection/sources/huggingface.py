@@ -192,6 +192,9 @@ def _parquet_files(about: Any) -> tuple[str, ...]:
 
 
 def _is_safe(path: str) -> bool:
+    """True of a parquet file that can stand in an address; `metadata.parquet` lies beside files of pictures."""
+    if path.rpartition("/")[2] == "metadata.parquet":
+        return False
     return path.endswith(".parquet") and len(path) < 500 and ".." not in path and path.isprintable()
 
 

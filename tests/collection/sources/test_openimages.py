@@ -296,3 +296,28 @@ def test_the_demo_s_classes_are_collected(tmp_path):
     rows = list(csv.DictReader((folder / "CREDITS.csv").open(encoding="utf-8")))
     assert {row["licence"] for row in rows} == {"CC-BY-2.0"}
     assert all("as listed 2016–18" in row["attribution"] and row["creator"] for row in rows)
+
+
+def test_a_run_that_had_enough_says_of_what_it_waited_for_that_it_was_not_yet_there(client, web, monkeypatch):
+    """How a query ended whose table never came is told as it is, and not as enough."""
+
+    def tables(wanted, asking):
+        raise errors.NotYet("not yet")
+
+    web.offer("broccoli", *(Work(url=f"https://a.example/{number}/square.jpg") for number in range(30)))
+    monkeypatch.setattr(table_fetch, "tables", tables)
+    told = []
+    search = CandidateSearch(
+        {"broccoli": [Query(label="broccoli", terms="broccoli")]},
+        {"inaturalist": SearchOptions(), "openimages": SearchOptions()},
+        client,
+        known={},
+        language_codes=(),
+        ended=lambda *row: told.append(row),
+    )
+    assert sum(len(batch) for batch in search.draw({"broccoli": 5})) == 5
+    search.close({"broccoli": True})
+    assert {(source, word) for _, source, _, word, _ in told} == {
+        ("inaturalist", "enough"),
+        ("openimages", "not yet"),
+    }
