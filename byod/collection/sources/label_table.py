@@ -8,6 +8,7 @@ at all, and read without being loaded: only what belongs to a class is looked at
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class PictureLines:
     """The lines of pictures while a table is made: each gets the next number."""
 
     def __init__(self, place: Path) -> None:
-        self._place, self.starts, self._size = place, [0], 0
+        self._place, self.starts, self._size = place, array("Q", [0]), 0
         self._waiting: list[bytes] = []
 
     def add(self, picture: Sequence[object]) -> None:

@@ -217,6 +217,7 @@ def test_what_is_no_parquet_file_is_one_line(web, body):
     assert "huggingface" in str(raised.value)
 
 
+@pytest.mark.slow
 def test_broken_bytes_within_a_file_end_as_reasons(web):
     """Whatever bytes are broken in a file, its pictures come or end with a reason; nothing is raised."""
     place = f"/datasets/someone/vegetables/resolve/{COMMIT}/data/test-00000-of-00001.parquet"

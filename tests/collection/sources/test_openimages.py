@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import threading
 import time
 
@@ -10,6 +11,7 @@ import pytest
 from asking import client_of
 from command import byod
 from drawings import drawn
+from filelock import FileLock
 from loopback_server import Answer
 from loopback_sources import LoopbackSources, Work
 from recordings import serve_open_images
@@ -190,6 +192,25 @@ def test_fetching_goes_on_where_it_was(web, client, monkeypatch):
         "test",
         "validation",
     ]
+
+
+def test_two_runs_fetch_a_table_once(web, client):
+    """While another process fetches it, this one waits, and takes what that one made without asking for anything."""
+    place = table_fetch.place_of(openimages.TABLES, client)
+    place.mkdir(parents=True)
+    with FileLock(place / "lock"):
+        for _ in range(3):
+            with pytest.raises(errors.NotYet):
+                found(client)
+            time.sleep(0.02)
+        assert web.asked == []
+        elsewhere = client_of(web, CACHE=str(client.settings.cache) + "-2")
+        get(elsewhere)
+        for part in ("validation", "test", "oidv7-class-descriptions.csv"):
+            shutil.move(table_fetch.place_of(openimages.TABLES, elsewhere) / part, place / part)
+        web.asked.clear()
+    assert len(waited(client)) == 33
+    assert web.asked == []
 
 
 def test_the_training_part_comes_only_when_it_is_asked_for(web, client):
