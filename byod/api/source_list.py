@@ -122,11 +122,11 @@ def _asked(name: str, recipe: Recipe, settings: Settings, say: Say) -> WordKnown
     try:
         count = getattr(known_sources.module(name), "offers", None)
         if count is not None:
-            number = sum(
-                count(search.as_asked(name, asked[0]), recipe.search_options(name), client)
-                for asked in collecting.queries(recipe).values()
-            )
-            return WordKnown(source=name, word="knows" if number else "unknown", offers=number)
+            (asked,) = (search.as_asked(name, each[0]) for each in collecting.queries(recipe).values())
+            number = count(asked, recipe.search_options(name), client)
+            remark = getattr(known_sources.module(name), "remark", None)
+            told = "" if remark is None else remark(asked, client)
+            return WordKnown(source=name, word="knows" if number else "unknown", offers=number, told=told)
     except SourceError as error:
         return WordKnown(source=name, word=_word(error.word), told=str(error))
     page = LIMITS[name.partition(":")[0]].page_size

@@ -59,6 +59,7 @@ def test_who_knows_a_word_and_how_many_pictures_they_would_offer(web, tmp_path):
     told = byod("sources", "--for", "brokkoli", "--source", "openimages", folder=tmp_path, **environment)
     assert "knows" in told.stdout
     assert "33" in told.stdout
+    assert "people found none in 1 others" in told.stdout
     assert "brokkoli: broccoli" in told.stderr
     none = byod("sources", "--for", "xyzzy", "--source", "commons", folder=tmp_path, check=1, **environment)
     assert "unknown" in none.stdout

@@ -93,6 +93,13 @@ def offers(query: Query, options: SearchOptions, client: ApiClient) -> int:
     return sum(len(_chosen(table, kind, [])) for table in found)
 
 
+def remark(query: Query, client: ApiClient) -> str:
+    """The number of pictures in which people looked for a class and found none, in words."""
+    kind = _Names(client).number(query)
+    said = [table.of_class(kind)[1] for table in table_fetch.tables(TABLES, client)]
+    return f"people found none in {sum(int((each == _NO).sum()) for each in said):,} others"
+
+
 def _chosen(table: LabelTable, kind: str, others: Sequence[str]) -> list[int]:
     """The pictures of a class, without those that show another wanted one; where people said so of all, first."""
     pictures, values = table.of_class(kind)

@@ -162,6 +162,7 @@ def test_what_is_no_annotation_is_one_line(web, content):
     assert table_fetch.there(coco.TABLES, asking) == {}
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused(web, monkeypatch):
     """A member that says it is too large, one with an endless word, and an endless archive are refused."""
     monkeypatch.setattr(coco, "MAX_MEMBER", 1000)
@@ -218,6 +219,7 @@ def test_any_json_is_read_or_passed_over(value):
             read.take(section, item)
 
 
+@pytest.mark.slow
 def test_damage_within_the_archive_is_one_line(web):
     """Whatever byte of the archive is another one, the end is a table or a SourceError."""
     whole = web.files[COCO][1]

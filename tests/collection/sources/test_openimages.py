@@ -275,6 +275,7 @@ def test_rows_that_are_none_are_passed_over(web, client):
     assert len(found(client)) == 33
 
 
+@pytest.mark.slow
 def test_a_damaged_table_is_made_again(web, client):
     """Whatever is broken in the cache, the source does not answer from it, and it is made anew."""
     get(client)
