@@ -1,9 +1,13 @@
 """`byod sources`: the list, who knows a word, and a table that is fetched beforehand."""
 
 import json
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
-from command import byod
+from command import byod, compiled
 from loopback_sources import LoopbackSources, Work
 from recordings import serve_open_images
 
@@ -76,6 +80,35 @@ def test_a_table_is_fetched_beforehand(web, tmp_path):
     assert len(web.asked) == asked
     done = byod("sources", "--get", "openimages", "--deep", "--json", folder=tmp_path, **environment)
     assert json.loads(done.stdout)["table"] == ["validation", "test", "train"]
+
+
+def test_a_fetch_that_was_killed_goes_on_where_it_was(web, tmp_path):
+    """After kill -9 in the middle of a file its next part is asked for, not its first, and nothing is left behind."""
+    path = "/openimages/v7/oidv7-test-annotations-human-imagelabels.csv"
+    more = b"".join(b"%016x,verification,/m/0zz,1\n" % number for number in range(300_000))
+    web.put(path, web.files[path][1] + more, "text/csv")
+    whole, held = web.part, threading.Event()
+
+    def slowly(asked, answer):
+        if asked.path == path and not asked.headers["range"].startswith("bytes=0-"):
+            held.wait(60)
+        return whole(asked, answer)
+
+    web.part = slowly
+    environment = {**compiled(), **web.environment()}
+    command = [sys.executable, "-m", "byod", "sources", "--get", "openimages"]
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+        while len(web.asked_for(path)) < 2:
+            time.sleep(0.02)
+        process.kill()
+    held.set()
+    web.asked.clear()
+    byod("sources", "--get", "openimages", folder=tmp_path, **web.environment())
+    assert web.asked[0].headers["range"] == "bytes=4000000-7999999"
+    assert not [asked for asked in web.asked if "validation" in asked.path]
+    (place,) = (tmp_path / "cache" / "openimages").iterdir()
+    names = {file.name for file in place.iterdir()} - {"lock"}
+    assert names == {"oidv7-class-descriptions.csv", "test", "validation"}
 
 
 def test_what_does_not_go_together_is_one_line(tmp_path):

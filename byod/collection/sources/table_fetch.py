@@ -137,6 +137,8 @@ def get(wanted: TableSource, parts: Sequence[str], client: ApiClient, say: Say) 
     raw = place / RAW
     raw.mkdir(parents=True, exist_ok=True)
     with FileLock(place / "lock"):  # another byod may be at it: then it is there afterwards
+        for left in place.glob(".*.part"):  # of one that was killed while it made a table
+            shutil.rmtree(left, ignore_errors=True)
         for part in parts:
             if part in there(wanted, client):
                 continue
