@@ -165,7 +165,9 @@ def main() -> None:
     parser.add_argument("--record", type=Path)
     asked = parser.parse_args()
     settings = Settings.load()
-    names = asked.source or [name for name in sources.SOURCES if name != "pixabay"]
+    # those that are named with what to ask there, or answer from a table of many megabytes, only when they are named
+    answering = [name for name, entry in sources.SOURCES.items() if not entry.form and not entry.table]
+    names = asked.source or [name for name in answering if name != "pixabay"]
     first = {name: source_check.answer(name, settings) for name in names}
     if not any(each.word == "answers" for each in first.values()):
         print(f"nothing was measured: no source answers ({next(iter(first.values())).told})")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from byod.api.dataset_object import Dataset
     from byod.api.review_actions import close_review
     from byod.api.run_object import Run
+    from byod.api.source_list import fetch_labels, sources, who_knows
     from byod.api.verbs import Preview, add, collect, compare
     from byod.schema import errors
     from byod.testing.drawn_classes import draw_classes
@@ -40,7 +41,10 @@ __all__ = [
     "convert",
     "draw_classes",
     "errors",
+    "fetch_labels",
     "plugin",
+    "sources",
+    "who_knows",
 ]
 
 __version__ = VERSION
@@ -57,7 +61,10 @@ _HOMES = {
     "convert": "byod.api.conversion",
     "draw_classes": "byod.testing.drawn_classes",
     "errors": "byod.schema.errors",
+    "fetch_labels": "byod.api.source_list",
     "plugin": "byod.plugin",
+    "sources": "byod.api.source_list",
+    "who_knows": "byod.api.source_list",
 }
 """The module that each public name comes from, or that it is."""
 

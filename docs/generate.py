@@ -159,7 +159,7 @@ def sources() -> str:
     """The sources: what each offers, and its key."""
     rows = [
         (
-            f"`{name}`",
+            f"`{name}`, as `{entry.form}`" if entry.form else f"`{name}`",
             prose(entry.summary),
             "yes" if entry.licences else "no",
             f"`{entry.key}`" if entry.key else "",

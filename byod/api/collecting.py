@@ -8,7 +8,7 @@ from pathlib import Path
 
 from byod.api import failed_addresses
 from byod.api.datasets import finish, opened_to_collect
-from byod.collection import download, local_files, stock_hosts
+from byod.collection import download, local_files, packed_pictures, stock_hosts
 from byod.collection import sources as source_list
 from byod.collection.download import Limits
 from byod.collection.expected_hashes import ExpectedHashes
@@ -91,6 +91,23 @@ def candidate_search(
     )
 
 
+def _of_the_web(
+    candidates: Iterable[Candidate | None],
+    here: list[Candidate],
+    packed: list[Candidate],
+    note: Callable[[Candidate], None],
+) -> Iterator[Candidate | None]:
+    """Those that a download is asked for, which are noted; the others go where they belong."""
+    for candidate in candidates:
+        if candidate is None:
+            yield None
+        elif (apart := _apart(candidate, here, packed)) is not None:
+            apart.append(candidate)
+        else:
+            note(candidate)
+            yield candidate
+
+
 def fetcher(web: Web) -> Fetch:
     """Fetches over the network, and from this machine what lies here already.
 
@@ -104,20 +121,12 @@ def fetcher(web: Web) -> Fetch:
     def fetch(
         candidates: Iterable[Candidate | None], inspect: Callable[[Fetched, bytes], Arrival]
     ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
-        here: list[Candidate] = []
-        granted: set[str] = set()
+        here, packed, granted = list[Candidate](), list[Candidate](), set[str]()
 
-        def of_the_web() -> Iterator[Candidate | None]:
-            for candidate in candidates:
-                if candidate is not None and candidate.path is not None:
-                    here.append(candidate)
-                    continue
-                if candidate is not None:
-                    own_headers.know({candidate.url: candidate.page})
-                    hashes.know(candidate)
-                    if source_list.grants(candidate, web.settings):
-                        granted.add(candidate.url)
-                yield candidate
+        def note(candidate: Candidate) -> None:
+            own_headers.know({candidate.url: candidate.page})
+            hashes.know(candidate)
+            granted.update([candidate.url] if source_list.grants(candidate, web.settings) else ())
 
         def from_the_web(
             urls: Iterable[str | None],
@@ -135,10 +144,20 @@ def fetcher(web: Web) -> Fetch:
             )
             yield from hashes.outcomes(arrived)
 
-        yield from with_way_back(of_the_web(), from_the_web)
+        yield from with_way_back(_of_the_web(candidates, here, packed, note), from_the_web)
         yield from local_files.read(here, inspect)
+        if packed:
+            client, most = ApiClient(web.settings, guard.session(web.settings)), web.limits.max_bytes
+            yield from packed_pictures.read(packed, inspect, client, most, web.ignore_optout)
 
     return fetch
+
+
+def _apart(candidate: Candidate, here: list[Candidate], packed: list[Candidate]) -> list[Candidate] | None:
+    """Where a candidate goes that no download of its own address gives: a file of this machine, a part of another."""
+    if candidate.path is not None:
+        return here
+    return packed if source_list.is_packed(candidate) else None
 
 
 def collect(

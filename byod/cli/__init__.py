@@ -11,7 +11,7 @@ from typing import IO, Annotated, Protocol, runtime_checkable
 import typer
 
 from byod import __version__
-from byod.cli import add, collect, convert, datasets, evaluate, output, review, serve, system, train
+from byod.cli import add, collect, convert, datasets, evaluate, output, review, serve, sources, system, train
 
 __all__ = ["app", "main"]
 
@@ -41,7 +41,7 @@ def byod(
     """Bring your own data: from two words to a picture model you can trust and give away."""
 
 
-for room in (collect, add, convert, datasets, review, train, evaluate, serve, system):
+for room in (collect, add, convert, datasets, review, train, evaluate, serve, sources, system):
     room.register(app)
 
 

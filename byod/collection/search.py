@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -24,11 +24,12 @@ from byod.schema.errors import (
     KeyMissing,
     KeyRefused,
     NoAnswer,
+    NotYet,
     RateLimited,
     SourceError,
 )
 from byod.schema.reasons import Reason
-from byod.schema.records import Candidate, Query, SearchOptions
+from byod.schema.records import Candidate, Policy, Query, SearchOptions
 from byod.schema.search_words import ENGLISH
 
 Drawn = tuple[Candidate, Reason | None, int]
@@ -42,6 +43,7 @@ Ended = Callable[[str, str, str, str, str], None]
 class _RunningQuery:
     """One query at one source: what is drawn from it and not yet used, and whether more may come.
 
+    `begin` begins it anew, where its source was not ready yet (`pending`); `verified` sources come before all others.
     The first `early` of those that wait were handed out already; `taken` counts those before them. `step` is higher for
     queries that were thought of later: what they bring stands behind the rest of its round.
     """
@@ -57,6 +59,10 @@ class _RunningQuery:
     step: int = 0
     open: bool = True
     error: SourceError | None = None
+    begin: Callable[[], Iterator[Candidate]] | None = None
+    verified: bool = False
+    pending: bool = False
+    reported: tuple[str, str] | None = None
 
     def fill(self, wanted: int, client: ApiClient) -> None:
         """Ask until `wanted` candidates wait or the source has no more."""
@@ -68,6 +74,11 @@ class _RunningQuery:
             except StopIteration:
                 self.open = False
                 client.memory.came_to_nothing()
+            except NotYet:
+                if self.begin is None:
+                    raise
+                self.answers, self.pending = self.begin(), True
+                return
             except SourceError as error:
                 self.open, self.error = False, error
 
@@ -75,9 +86,11 @@ class _RunningQuery:
 def refusal(candidate: Candidate, options: SearchOptions) -> Reason | None:
     """The reason not even to fetch a candidate (its licence, its site, or a size the source states), or None.
 
-    A person's own pictures need no licence.
+    A person's own pictures need no licence. A licence that asks for credit cannot be kept to where nobody is named.
     """
     reason = None if candidate.path is not None else licences.allows(options.policy, candidate.licence)
+    if reason is None and options.policy is not Policy.ANY and not sources.is_credited(candidate.source):
+        reason = Reason.LICENCE_REFUSED if licences.asks_for_credit(candidate.licence) else None
     if reason is None and stock_hosts.excluded(candidate, options.excluded_hosts):
         return Reason.EXCLUDED_HOST
     stated = min(candidate.width or 0, candidate.height or 0)
@@ -112,7 +125,7 @@ class CandidateSearch:
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._searches = {name: sources.get(name) for name in options}
-        self._options, self._client, self._told = options, client, ended
+        self._client, self._told = client, ended
         self._own = own_queries or {}
         self._endings: deque[tuple[str, str, str, str, str]] = deque()
         self._say, self._asides = say, deque[str]()
@@ -122,11 +135,17 @@ class CandidateSearch:
         self._codes = language_codes
         self._silent: dict[str, SourceError] = {}
         self._running: dict[str, list[_RunningQuery]] = {label: [] for label in queries}
+        self._options = {
+            name: each.model_copy(
+                update={"asked": tuple(self.as_asked(name, asked[0]) for asked in queries.values() if asked)}
+            )
+            for name, each in options.items()
+        }
         for query in (query for asked in queries.values() for query in asked):
             for name in self._searches:
-                self._start(name, self._as_asked(name, query))
+                self._start(name, self.as_asked(name, query))
 
-    def _as_asked(self, name: str, query: Query) -> Query:
+    def as_asked(self, name: str, query: Query) -> Query:
         """The query as one source is asked it: where that knows no language, by the English name of what is meant."""
         meaning = query.meaning
         heard = query.language == ENGLISH or knows_language(name, query.language)
@@ -148,7 +167,10 @@ class CandidateSearch:
         if any(each.source == name and plain(each.query.terms) == plain(query.terms) for each in running):
             return False
         search = self._searches[name]
-        running.append(_RunningQuery(name, query, search(query, self._options[name], self._client)))
+        begin = partial(search, query, self._options[name], self._client)
+        first = [each for each in self._searches if sources.is_verified(each)]
+        step = int(bool(first) and name not in first)  # what is not verified stands behind what is
+        running.append(_RunningQuery(name, query, begin(), step=step, begin=begin, verified=name in first))
         return True
 
     def draw(self, wanted: Mapping[str, int]) -> Iterator[list[Drawn]]:
@@ -157,16 +179,32 @@ class CandidateSearch:
         Refused candidates and repeats of known addresses come along and do not count. An empty list means that
         nothing has come since the last one, and that sources are still asked.
         """
-        missing = {label: number for label, number in wanted.items() if number > 0}
+        self._ask_again(missing := {label: number for label, number in wanted.items() if number > 0})
         while missing:
+            asked = {label: len(self._live(label)) for label in missing}
             yield from self._fill(missing)
             for label in list(missing):
                 taken, number, fresh = self._take(label, missing[label])
                 yield taken
                 missing[label] -= fresh
-                if missing[label] <= 0 or not (number or (yield from self._widened(label))):
+                if missing[label] <= 0 or (not number and not (yield from self._more(label, asked[label]))):
                     del missing[label]
             self._tell()
+
+    def _more(self, label: str, asked: int) -> Generator[list[Drawn], None, bool]:
+        """See, where nothing was taken, if there is anybody left to ask, by other names too, or not ready yet."""
+        if asked and self._live(label):
+            return True
+        if (yield from self._widened(label)):
+            return True
+        return self._ask_again([label])
+
+    def _ask_again(self, labels: Iterable[str]) -> bool:
+        """Let those be asked again that were not ready; whether there are any."""
+        waiting = [each for label in labels for each in self._running[label] if each.pending and each.open]
+        for each in waiting:
+            each.pending = False
+        return bool(waiting)
 
     def _tell(self) -> None:
         """Say how queries ended and who is left aside: here, on the thread that draws, not on those that ask."""
@@ -190,7 +228,9 @@ class CandidateSearch:
         return found[0]
 
     def _live(self, label: str) -> list[_RunningQuery]:
-        return [running for running in self._running[label] if running.open or running.waiting]
+        """The queries to take from: those of verified sources before all others, and none that is not ready."""
+        live = [each for each in self._running[label] if each.waiting or (each.open and not each.pending)]
+        return [each for each in live if each.verified] or live
 
     def _fill(self, missing: Mapping[str, int]) -> Iterator[list[Drawn]]:
         jobs: dict[str, list[tuple[_RunningQuery, int]]] = {}
@@ -252,7 +292,9 @@ class CandidateSearch:
             word, detail = "filtered", "all that was offered was refused"
         else:
             word, detail = ("exhausted", "") if running.offered else ("empty", "")
-        self._ended(label, running.source, running.query.terms, word, detail)
+        if running.reported != (word, detail):
+            running.reported = (word, detail)
+            self._ended(label, running.source, running.query.terms, word, detail)
 
     def _take(self, label: str, number: int) -> tuple[list[Drawn], int, int]:
         """Take from the class's queries in turn until `number` fresh ones are taken or none waits.
@@ -263,7 +305,7 @@ class CandidateSearch:
         total = fresh = 0
         known = self._known.setdefault(label, set())
         while fresh < number:
-            row = [running for running in self._running[label] if running.waiting]
+            row = [running for running in self._live(label) if running.waiting]
             if not row:
                 break
             for running in row:
@@ -320,10 +362,11 @@ class CandidateSearch:
     def close(self, enough: Mapping[str, bool]) -> None:
         """Say of the queries that were not used up that the class had enough (or that the run ended)."""
         for label, queries in self._running.items():
+            word = "enough" if enough.get(label) else "not finished"
             for running in queries:
                 if running.open:
-                    word = "enough" if enough.get(label) else "not finished"
-                    self._ended(label, running.source, running.query.terms, word, "")
+                    ended = NotYet.word if running.pending else word
+                    self._ended(label, running.source, running.query.terms, ended, "")
                 self._report_end(label, running)
         self._tell()
 

@@ -14,17 +14,19 @@ from concurrent.futures import Future, as_completed
 from urllib.request import getproxies
 
 from byod.collection import sources
-from byod.collection.http import guard, mediawiki, parsing
+from byod.collection.http import guard, mediawiki, parsing, ranges
 from byod.collection.http.api_client import ApiClient, ApiReply, TryAgain
 from byod.collection.http.reply_memory import Params
-from byod.collection.sources import SOURCES
+from byod.collection.sources import SOURCES, coco_pictures, openimages
 from byod.schema.addresses import shown
 from byod.schema.config import Settings
 from byod.schema.errors import ByodError, ContactMissing, KeyMissing, KeyRefused, RateLimited, SourceError
 from byod.schema.records import Query, Record, SearchOptions
 
 WORD = "cat"
-"""What is asked for: every source has some."""
+"""What is asked for: nearly every source has some."""
+WORDS = {"gbif": "Felis catus"}
+"""What is asked for where that word means nothing."""
 
 
 class SourceAnswer(Record):
@@ -79,7 +81,7 @@ def answers(settings: Settings) -> Iterator[SourceAnswer]:
     """
     names = [*SOURCES, "wikidata"]
     for name in SOURCES:
-        sources.get(name)  # imported here: threads that import packages in a circle end in a deadlock
+        sources.module(name)  # imported here: threads that import packages in a circle end in a deadlock
     waiting = {Future[SourceAnswer](): name for name in names}
 
     def ask(name: str, promise: Future[SourceAnswer]) -> None:
@@ -128,8 +130,9 @@ def surroundings(settings: Settings) -> list[str]:
 
 def _first_picture(name: str, client: ApiClient) -> str:
     """Search as a collection does, for one picture."""
-    found = next(sources.get(name)(Query(label=WORD, terms=WORD), SearchOptions(), client), None)
-    return "it offers pictures" if found is not None else f"it has nothing for {WORD!r}, which is odd"
+    word = WORDS.get(name, WORD)
+    found = next(sources.get(name)(Query(label=word, terms=word), SearchOptions(), client), None)
+    return "it offers pictures" if found is not None else f"it has nothing for {word!r}, which is odd"
 
 
 def _wiki(name: str, client: ApiClient) -> str:
@@ -150,7 +153,36 @@ def _serpapi(name: str, client: ApiClient) -> str:
     return f"the account has {left} searches left"
 
 
-_QUESTIONS: dict[str, Callable[[str, ApiClient], str]] = {"wikidata": _wiki, "google": _serpapi}
+def _hub(name: str, client: ApiClient) -> str:
+    """One dataset of all: whether the token is good is said with it."""
+    base = client.settings.base("huggingface", "https://huggingface.co")
+    token = client.settings.key(name)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    client.get_json(f"{base}/api/datasets", {"limit": 1}, source=name, headers=headers)
+    return "it lists datasets"
+
+
+def _bucket(name: str, client: ApiClient) -> str:
+    """The first bytes of the list of classes."""
+    base = client.settings.base("openimages", "https://storage.googleapis.com")
+    part = ranges.read_part(client, f"{base}/openimages/{openimages.CLASSES}", 0, 100, source=name)
+    return f"its list of classes has {part.total // 1000} kB"
+
+
+def _archive(name: str, client: ApiClient) -> str:
+    """The first bytes of the archive of annotations."""
+    base = client.settings.base("coco", "https://s3.amazonaws.com")
+    part = ranges.read_part(client, f"{base}/{coco_pictures.ARCHIVE}", 0, 100, source=name)
+    return f"its annotations have {part.total // 1_000_000} MB"
+
+
+_QUESTIONS: dict[str, Callable[[str, ApiClient], str]] = {
+    "wikidata": _wiki,
+    "google": _serpapi,
+    "huggingface": _hub,
+    "openimages": _bucket,
+    "coco": _archive,
+}
 
 
 def _word(error: ByodError) -> str:

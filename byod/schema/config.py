@@ -98,8 +98,8 @@ class Settings(Record):
         return self.environment.get("BYOD_ALLOW_PRIVATE_HOSTS") == "1"
 
     def key(self, source: str) -> str | None:
-        """The key of a source: `BYOD_<SOURCE>_KEY`, or `BYOD_<SOURCE>_TOKEN`."""
-        name = source.upper()
+        """The key of a source: `BYOD_<SOURCE>_KEY`, or `BYOD_<SOURCE>_TOKEN`; what it is asked for is no part of it."""
+        name = source.partition(":")[0].upper()
         return self.environment.get(f"BYOD_{name}_KEY") or self.environment.get(f"BYOD_{name}_TOKEN")
 
     def base(self, source: str, default: str) -> str:

@@ -12,7 +12,8 @@
     │   ├── NoAnswer          it does not answer at all
     │   ├── RateLimited       it asks to be left alone for a while
     │   ├── Filtered          it found pictures, and every one fell to a filter
-    │   └── Capped            its terms allow no more pictures for one class
+    │   ├── Capped            its terms allow no more pictures for one class
+    │   └── NotYet            it is fetching what it answers from; the others go on
     ├── KeypointsError           a file of points is no such file, or says what cannot be
     ├── PictureError          a picture cannot be opened; carries its Reason
     ├── TrainerError          a trainer is missing, or cannot train this
@@ -113,6 +114,12 @@ class Capped(SourceError):  # noqa: N818
     """The source's terms allow no more pictures for one class."""
 
     word = "capped"
+
+
+class NotYet(SourceError):  # noqa: N818
+    """The source is fetching what it answers from; it may be asked again, and the other sources go on meanwhile."""
+
+    word = "not yet"
 
 
 class PictureError(ByodError):

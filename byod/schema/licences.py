@@ -15,12 +15,13 @@ from byod.schema.known_licences import ADDRESSES, NAMES, OTHERS, Licence
 from byod.schema.reasons import Reason
 from byod.schema.records import Policy
 
-__all__ = ["Licence", "allows", "code", "from_name", "from_url", "licence", "read", "url"]
+__all__ = ["Licence", "allows", "asks_for_credit", "code", "from_name", "from_url", "licence", "read", "url"]
 
 
 _BARE = frozenset(("SA", "ND", "NC", "NC-SA", "NC-ND", "SAMPLING+", "NC-SAMPLING+"))
 _KINDS = _BARE | {"BY", "BY-SA", "BY-ND", "BY-NC", "BY-NC-SA", "BY-NC-ND"}
 _VERSIONS = frozenset(["1.0", "2.0", "2.1", "2.5", "3.0", "4.0"])
+_GIVEN_UP = frozenset(("CC0-1.0", "PDM-1.0", "PD", "US-Gov"))
 _ORDER = {"BY": 0, "NC": 1, "SA": 2, "ND": 2, "SAMPLING+": 3}
 
 
@@ -196,6 +197,11 @@ def url(of: str | None) -> str | None:
     """The address of a licence's text; None for an unknown code or one without an address."""
     known = licence(of)
     return known.url if known else None
+
+
+def asks_for_credit(of: str | None) -> bool:
+    """True of all licences but those that give a picture up, and of none that is known."""
+    return of not in _GIVEN_UP
 
 
 def allows(policy: Policy, of: str | None) -> Reason | None:

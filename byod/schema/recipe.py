@@ -19,7 +19,7 @@ import tomlkit
 from pydantic import BaseModel, Field, ValidationError
 
 from byod.schema import defaults, file_formats, files, names
-from byod.schema.class_names import check_class_name, no_class_name, tidy
+from byod.schema.class_name import check_class_name, no_class_name, tidy
 from byod.schema.errors import RecipeError
 from byod.schema.folder_names import fit, folded, safe_folder, unused
 from byod.schema.keypoints import KeypointSet
@@ -169,6 +169,7 @@ class Recipe(Record):
             wanted=self.per_class,
             min_side=self.min_side,
             excluded_hosts=self.exclude_hosts,
+            beside=tuple(self.sources),
             **chosen,
         )
 

@@ -72,7 +72,9 @@ class SearchOptions(Record):
 
     `wanted` is how many pictures a class should end with (it sizes pages, it is no limit), `min_side` in pixels.
     Sources that cannot filter by one of the others leave it out. `excluded_hosts` are refused, whoever offers them.
-    `captive`: also animals that are kept and plants that were planted, where a source tells them apart.
+    `captive`: also animals that are kept and plants that were planted, where a source tells them apart. `beside` are
+    all sources that are asked: what one of them only passes on, the other offers itself. `asked` are the first queries
+    of all classes, so that a source that knows what else a picture shows can leave out what shows two of them.
     """
 
     policy: Policy = Policy.ANY
@@ -85,6 +87,8 @@ class SearchOptions(Record):
     age: Age | None = None
     colour: Colour | None = None
     excluded_hosts: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    asked: tuple[Query, ...] = ()
 
 
 class Candidate(Record):

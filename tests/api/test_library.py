@@ -166,6 +166,9 @@ WRONG = {
     "nothing to restore": lambda: byod.Dataset(SHAPES).restore(),
     "suspects and a run": lambda: byod.Dataset(SHAPES).review("push", suspects=True, run="x"),
     "no action": lambda: byod.Dataset(SHAPES).review("dance"),
+    "no table": lambda: byod.fetch_labels("flickr"),
+    "no such source": lambda: byod.who_knows("cat", sources="altavista"),
+    "no word": lambda: byod.who_knows("a/b"),
     "none asked": lambda: byod.Dataset(SHAPES).review("push", limit=0),
 }
 

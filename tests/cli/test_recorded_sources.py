@@ -1,29 +1,14 @@
 """Whole collections from sources whose replies are recordings: what is fetched, credited and said."""
 
 import csv
-import io
 import json
 
 import pytest
 from command import byod
-from PIL import Image, ImageDraw
+from drawings import drawn
 from recordings import Recordings
 
 pytestmark = pytest.mark.slow
-
-
-def drawn(number: int) -> bytes:
-    """A picture that looks like no other."""
-    picture = Image.new("RGB", (640, 480), (number * 53 % 256, number * 97 % 256, number * 29 % 256))
-    draw = ImageDraw.Draw(picture)
-    for step in range(12):
-        left, top = (number * 71 + step * 131) % 560, (number * 37 + step * 89) % 400
-        draw.ellipse(
-            (left, top, left + 30 + step * 9, top + 80), fill=((step * 83 + number * 17) % 256, step * 20, 90)
-        )
-    body = io.BytesIO()
-    picture.save(body, "JPEG")
-    return body.getvalue()
 
 
 def test_pictures_that_pixabay_s_api_gives_are_fetched(tmp_path):

@@ -238,6 +238,12 @@ class ApiClient:
             self._said.add(line)
         self._say(line)
 
+    def send(self, url: str, source: str, headers: Mapping[str, str]) -> ApiReply:
+        """The reply to one question, whatever its status, remembered nowhere; no recording holds such a one."""
+        if not self.live:
+            raise SourceError(f"{source}: a recording holds no files of its own; run it without --replay")
+        return self._request(url, {}, source, headers)
+
     def post(self, url: str, form: Params, *, source: str) -> ApiReply:
         """Send a form and give back whatever is answered; nothing of it is remembered.
 

@@ -46,6 +46,7 @@ _NAME_FIELDS = frozenset(
             "credit",
             "attribution",
         ),
+        *("rightsholder", "recordedby", "identifiedby", "georeferencedby"),  # of GBIF
     )
 )
 _PAGE_FIELDS = frozenset(
@@ -74,6 +75,8 @@ _GONE = frozenset(
             "place_ids",
             "private_place_ids",
         ),
+        *("decimallatitude", "decimallongitude", "coordinateuncertaintyinmeters", "footprintwkt", "gadm"),
+        *("locality", "verbatimlocality", "municipality", "county", "recordedbyids", "identifiedbyids"),
     )
 )
 _USER_PAGE = re.compile(

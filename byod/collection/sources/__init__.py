@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator
+from types import ModuleType
 from typing import cast
 
 from byod.collection.http.api_client import ApiClient
 from byod.schema.config import Settings
 from byod.schema.errors import UsageError
-from byod.schema.records import Candidate, Query, Record, SearchOptions
+from byod.schema.records import Candidate, Miss, Query, Record, SearchOptions
 
 Search = Callable[[Query, SearchOptions, ApiClient], Iterator[Candidate]]
 
@@ -23,6 +24,10 @@ class SourceEntry(Record):
     """A source as it is listed: the module it stands in, the variable of its key, and whether it states licences.
 
     `notice` is told to whoever asks it. `grants` says that its addresses are given to a key holder to be fetched.
+    `form` is how it is named where its name alone does not say what to ask. `packed` says that its pictures lie within
+    larger files, which it unpacks itself. `verified`: people looked at each picture and confirmed its label, so what it
+    offers is taken before all else. `table`: it answers from a table that is fetched once. `authors`: it
+    says who made a picture; where it does not, nobody can be credited.
     """
 
     module: str
@@ -31,6 +36,11 @@ class SourceEntry(Record):
     licences: bool
     notice: str = ""
     grants: bool = False
+    form: str = ""
+    packed: bool = False
+    verified: bool = False
+    table: bool = False
+    authors: bool = True
 
 
 SOURCES: dict[str, SourceEntry] = {
@@ -55,6 +65,42 @@ SOURCES: dict[str, SourceEntry] = {
     ),
     "inaturalist": SourceEntry(
         module="inaturalist", key=None, summary="photos of plants, animals and fungi", licences=True
+    ),
+    "gbif": SourceEntry(
+        module="gbif",
+        key=None,
+        summary="observed plants, animals and fungi by their scientific names, from many collections",
+        licences=True,
+    ),
+    "huggingface": SourceEntry(
+        module="huggingface",
+        key=None,
+        summary="pictures of a labelled dataset at Hugging Face, in their original bytes; the licence is what the "
+        "dataset claims (BYOD_HUGGINGFACE_TOKEN opens gated ones)",
+        licences=True,
+        form="huggingface:OWNER/NAME[@REVISION][#COLUMN]",
+        packed=True,
+    ),
+    "openimages": SourceEntry(
+        module="openimages",
+        key=None,
+        summary="photos of 20,000 kinds of things that people confirmed, under CC BY 2.0 as listed 2016–18; its table "
+        "of labels is fetched once",
+        licences=True,
+        verified=True,
+        table=True,
+    ),
+    "coco": SourceEntry(
+        module="coco_pictures",
+        key=None,
+        summary="photos in which people drew every object of 80 kinds; two thirds are for non-commercial use, and no "
+        "author is stated; its table of labels is fetched once",
+        licences=True,
+        notice="coco: it states no author of its pictures, so none can be credited; --license open and commercial "
+        "refuse all but those in the public domain",
+        verified=True,
+        table=True,
+        authors=False,
     ),
     "flickr": SourceEntry(
         module="flickr", key="BYOD_FLICKR_KEY", summary="photos with their licences", licences=True
@@ -85,30 +131,77 @@ ELSEWHERE = {
 }
 
 
+def entry(name: str) -> SourceEntry | None:
+    """The entry of a source by its name, also where more stands behind it: `huggingface:OWNER/NAME`."""
+    found = SOURCES.get(name.partition(":")[0])
+    return None if found is None or (":" in name and not found.form) else found
+
+
+def module(name: str) -> ModuleType:
+    """The module of a source that there is; nothing of the others is imported."""
+    found = entry(name)
+    if found is None:
+        raise KeyError(name)
+    return importlib.import_module(f"byod.collection.sources.{found.module}")
+
+
 def notices(names: Iterable[str]) -> list[str]:
     """The lines to tell whoever asks these sources."""
-    return [SOURCES[name].notice for name in names if name in SOURCES and SOURCES[name].notice]
+    return [found.notice for name in names if (found := entry(name)) is not None and found.notice]
 
 
 def grants(candidate: Candidate, settings: Settings) -> bool:
     """True of an address that a source's API gave a key holder to be fetched, on the source's own site."""
-    entry = SOURCES.get(candidate.source)
-    if entry is None or not entry.grants:
+    found = entry(candidate.source)
+    if found is None or not found.grants:
         return False
-    module = importlib.import_module(f"byod.collection.sources.{entry.module}")
-    return bool(module.grants(candidate.url, settings))
+    return bool(module(candidate.source).grants(candidate.url, settings))
+
+
+def is_verified(name: str) -> bool:
+    """True of a source whose labels people confirmed."""
+    found = entry(name)
+    return found is not None and found.verified
+
+
+def is_credited(name: str) -> bool:
+    """True of a source that says who made its pictures."""
+    found = entry(name)
+    return found is None or found.authors
+
+
+def is_packed(candidate: Candidate) -> bool:
+    """True of a picture that lies within a larger file, which its source unpacks."""
+    found = entry(candidate.source)
+    return found is not None and found.packed
+
+
+def unpack(
+    candidates: Iterable[Candidate], client: ApiClient
+) -> Iterator[tuple[Candidate, bytes | Miss, str]]:
+    """The bytes of packed pictures, or why there are none, and what their servers say of training."""
+    by_module: dict[str, list[Candidate]] = {}
+    for each in candidates:
+        by_module.setdefault(module(each.source).__name__, []).append(each)
+    for name, own in by_module.items():
+        yield from importlib.import_module(name).unpack(own, client)
 
 
 def get(name: str) -> Search:
     """The search function of a source; nothing of the others is imported.
 
     Raises:
-        UsageError: there is no source of that name, or byod does not offer it.
+        UsageError: there is no source of that name, byod does not offer it, or it does not say what to ask there.
     """
     for told in (REFUSED, ELSEWHERE):
         if name in told:
             raise UsageError(told[name])
-    if name not in SOURCES:
+    found = entry(name)
+    if found is None:
         raise UsageError(f"there is no source {name!r}; there are: {', '.join(SOURCES)}")
-    module = importlib.import_module(f"byod.collection.sources.{SOURCES[name].module}")
-    return cast(Search, module.search)
+    if not found.form:
+        return cast(Search, module(name).search)
+    _, colon, of = name.partition(":")
+    if not colon:
+        raise UsageError(f"{name} needs to be told what to ask there: --source '{found.form}'")
+    return cast(Search, module(name).search_of(of))

@@ -37,7 +37,7 @@ def sent(web, name, **options):
 def test_an_option_changes_the_question_of_just_the_sources_that_know_it(web, name, option):
     """What the list of filters claims of a source is what it sends, and it sends nothing else."""
     plain, chosen = sent(web, name), sent(web, name, **{option: CHOICES[option]})
-    if name == "inaturalist" and option == "kind":
+    if name in ("inaturalist", "gbif") and option == "kind":
         assert chosen == {}  # it has photos only, and is not asked for drawings
     else:
         assert (plain != chosen) is (option in KNOWN[name])
