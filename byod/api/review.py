@@ -8,37 +8,39 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from byod.api import runs, train
 from byod.api.datasets import finish, opened, sync_folders
-from byod.dataset.catalog.verdicts import SEARCH, UNDO
+from byod.api.review_queue import ReviewRequest, claimed, label_concerns, predict_all, review_tasks
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import agreement, local_server, predictions, projects
 from byod.labeling.agreement import AgreementTally, Pair
-from byod.labeling.annotations import BY_HAND, REVIEW
 from byod.labeling.client import TESTED, LabelStudio, passes
+from byod.labeling.fetch import fetch as fetch_annotations
 from byod.labeling.image_urls import Addressed, LocalFiles, Uploads
-from byod.labeling.predictions import PredictedLabel
 from byod.labeling.projects import Project
-from byod.labeling.pull import Pulled, Undone
+from byod.labeling.pull import Pulled
 from byod.labeling.pull import apply as apply_pull
-from byod.labeling.pull import fetch as fetch_annotations
-from byod.labeling.pull import undo as undo_pull
 from byod.labeling.push import Pushed
+from byod.labeling.push import follow as follow_folders
 from byod.labeling.push import push as push_tasks
-from byod.report import dataset_statistics
+from byod.labeling.rounds import Undone
+from byod.labeling.rounds import undo as undo_pull
 from byod.schema.config import Settings
 from byod.schema.errors import DatasetLocked, ReviewError, UsageError
-from byod.schema.model_card import Unreadable
 from byod.schema.progress import Progress, Say
 from byod.schema.records import Record, Snapshot
-from byod.schema.review_tasks import LabelConcern, Purpose, ReviewContext, ReviewTask, sampled
+from byod.schema.review_tasks import (
+    MERGED,
+    LabelConcern,
+    Purpose,
+    ReviewContext,
+    ReviewTask,
+)
 from byod.tasks import TASKS
-from byod.tasks.classify.predict import Predictor
 
 OWN = "own"
 """What byod's own server is called in the catalog; its port may change."""
@@ -58,22 +60,6 @@ class ServerChoice(Record):
     files: Path | None = None
 
 
-class ReviewRequest(Record):
-    """A request for labels (or points) of all pictures, unless `suspects` or `conflicts` are named.
-
-    `run` adds what a run says of each picture, and `uncertain` orders by that. `sample` asks about a random few,
-    `limit` about the first ones. `again` also asks about pictures somebody has reviewed.
-    """
-
-    suspects: bool = False
-    conflicts: bool = False
-    uncertain: bool = False
-    run: str | None = None
-    sample: int | None = None
-    limit: int | None = None
-    again: bool = False
-
-
 @dataclass(frozen=True)
 class ReviewSession:
     """A server at hand: its client, what it is called, and how people enter it."""
@@ -83,24 +69,6 @@ class ReviewSession:
     files: Path | None
     email: str = ""
     password: str = ""
-
-
-@dataclass(frozen=True)
-class RunPredictions:
-    """The predictions of a run: SHA-256 → class folder → probability."""
-
-    name: str
-    answers: Mapping[str, Mapping[str, float]]
-
-    def said(self, sha256s: Sequence[str]) -> list[PredictedLabel | None]:
-        """The likeliest class of each picture; None for one the run was not asked about."""
-        known = [self.answers.get(sha256) for sha256 in sha256s]
-        return [None if one is None else _likeliest(one) for one in known]
-
-
-def _likeliest(said: Mapping[str, float]) -> PredictedLabel:
-    label = max(said, key=lambda name: said[name])
-    return PredictedLabel(label=label, score=min(1.0, said[label]))
 
 
 @contextlib.contextmanager
@@ -157,30 +125,53 @@ def push(
     """
     issues: list[LabelConcern] | None = None
     if request.suspects:
-        issues = _issues(folder, cache, say)
+        issues = label_concerns(folder, cache, say)
     with opened(folder, say) as dataset:
         snapshot = dataset.snapshot()
-        run = _predict_all(dataset, snapshot, request, say)
+        run = predict_all(dataset, snapshot, request, say)
         done: list[Pushed] = []
-        for purpose, found in _review_tasks(dataset, snapshot, request, issues, run, say):
+        for purpose, found in review_tasks(dataset, snapshot, request, issues, run, say):
+            if not found and not _has_project(dataset, session, purpose):
+                continue
             project = projects.ensure(dataset, session.studio, session.server, purpose, say)
             address = _addressed(dataset, session, project)
             done.append(
                 push_tasks(dataset, session.studio, session.server, project, found, address, progress)
             )
-            if run is not None and purpose is Purpose.LABELS:
-                _show_run(session, project, run, request.uncertain, say)
+            if run is not None and purpose in (Purpose.LABELS, Purpose.SAMPLE):
+                predictions.write(session.studio, project.number, run.name, run.said, say)
+            predictions.choose_folder(session.studio, project.number)
+        _follow(dataset, session, snapshot, {one.project.purpose for one in done})
         return done
 
 
-def _show_run(
-    session: ReviewSession, project: Project, run: RunPredictions, uncertain: bool, say: Say
+def _has_project(dataset: Dataset, session: ReviewSession, purpose: Purpose) -> bool:
+    return projects.find(dataset, session.studio, session.server, purpose) is not None
+
+
+def _follow(
+    dataset: Dataset, session: ReviewSession, snapshot: Snapshot, pushed: Collection[Purpose]
 ) -> None:
-    """Preselect what a run says, also of pictures that were asked before; the least sure first where wanted."""
-    predictions.write(session.studio, project.number, run.name, run.said, say)
-    predictions.choose(session.studio, project.number, run.name)
-    order = projects.LEAST_SURE_FIRST if uncertain else projects.IN_ORDER
-    session.studio.patch(f"/api/projects/{project.number}/", json={"sampling": order})
+    """Bring what is still asked in the dataset's other projects in step with the folders.
+
+    What had a project of its own before there was one queue is asked there no more.
+    """
+    others = [one for one in _projects(dataset, session) if one.purpose not in pushed]
+    if not others:
+        return
+    context = ReviewContext(
+        snapshot=snapshot, last_verdict=dataset.catalog.verdicts.last(), claimed=claimed(snapshot)
+    )
+    for project in others:
+        askable: dict[str, ReviewTask] = {}
+        if project.purpose not in MERGED:
+            for _, found in dataset.task.reviewing.review_tasks(context, _nobody):
+                askable |= {task.sha256: task for task in found}
+        follow_folders(dataset, session.studio, project, askable)
+
+
+def _nobody(line: str) -> None:
+    """What is said of a question that nobody put goes nowhere."""
 
 
 def _addressed(dataset: Dataset, session: ReviewSession, project: Project) -> Addressed:
@@ -189,87 +180,6 @@ def _addressed(dataset: Dataset, session: ReviewSession, project: Project) -> Ad
     local = LocalFiles(dataset.folder, session.files, f"byod-{projects.key(dataset.folder)}")
     projects.serve_files(session.studio, project, local.folder)
     return local
-
-
-def _issues(folder: Path, cache: Path, say: Say) -> list[LabelConcern]:
-    """The labels that look wrong to a cross-validated probe, by class folder."""
-    _, snapshot, found = train.suspects(folder, {}, None, cache=cache, say=say)
-    if not found:
-        say("no label looks wrong to the probe: there is nothing to review")
-    return [
-        LabelConcern(sha256=one.sha256, suggested=snapshot.classes[one.suggested], quality=one.quality)
-        for one in found
-    ]
-
-
-def _review_tasks(
-    dataset: Dataset,
-    snapshot: Snapshot,
-    request: ReviewRequest,
-    issues: Sequence[LabelConcern] | None,
-    run: RunPredictions | None,
-    say: Say,
-) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
-    """The review tasks by purpose, as many as were asked for; conflicts go along whole."""
-    context = ReviewContext(
-        snapshot=snapshot,
-        last_verdict=dataset.catalog.verdicts.last(),
-        claimed=_claimed(snapshot),
-        issues=issues,
-        answers=run.answers if run else None,
-        run=run.name if run else "",
-        only_conflicts=request.conflicts,
-        uncertain=request.uncertain,
-    )
-    for purpose, found in dataset.task.reviewing.review_tasks(context, say):
-        yield purpose, found if purpose is Purpose.CONFLICTS else _chosen(dataset, found, request)
-
-
-def _chosen(dataset: Dataset, found: list[ReviewTask], request: ReviewRequest) -> list[ReviewTask]:
-    """The sample that was asked for, without what somebody reviewed already, and not more than the limit."""
-    if request.sample is not None:
-        found = sampled(found, request.sample)
-    if not request.again:
-        evaluated = reviewed(dataset)
-        found = [question for question in found if question.sha256 not in evaluated]
-    return found[: request.limit]
-
-
-def reviewed(dataset: Dataset) -> set[str]:
-    """The pictures whose class stands as a reviewer said."""
-    others = {*BY_HAND, REVIEW, SEARCH, UNDO}
-    return {sha for sha, said in dataset.catalog.verdicts.holding().items() if said.who not in others}
-
-
-def _claimed(snapshot: Snapshot) -> dict[str, list[str]]:
-    """The class folders each picture in conflict is claimed to be of: all those of its look-alikes."""
-    claimed: dict[str, list[str]] = {}
-    for conflict in snapshot.conflicts:
-        names = dataset_statistics.labels_claimed(snapshot, conflict)
-        folders = [snapshot.classes[name] for name in names if name in snapshot.classes]
-        claimed |= dict.fromkeys(conflict, folders)
-    return claimed
-
-
-def _predict_all(
-    dataset: Dataset, snapshot: Snapshot, request: ReviewRequest, say: Say
-) -> RunPredictions | None:
-    """Predict every kept picture with a run; None when no run was asked for."""
-    if request.run is None and not request.uncertain:
-        return None
-    run = runs.find_run(request.run or str(dataset.folder), dataset.folder.parent)
-    predictor = Predictor(run)
-    folders = {name: snapshot.classes[name] for name in predictor.card.classes if name in snapshot.classes}
-    if len(folders) < 2:
-        told = ", ".join(predictor.card.classes)
-        raise UsageError(f"{run} tells {told} apart, and {dataset.folder} has other classes")
-    say(f"asking {predictor.card.run} about {len(snapshot.kept)} pictures …")
-    kept = {str(dataset.folder / sample.path): sample.sha256 for sample in snapshot.kept}
-    answers = {}
-    for one in predictor.predict(Path(path) for path in kept):
-        if not isinstance(one, Unreadable):
-            answers[kept[one.path]] = {folders[n]: p for n, p in one.probabilities.items() if n in folders}
-    return RunPredictions(predictor.card.run, answers)
 
 
 def pull(folder: Path, session: ReviewSession, *, say: Say) -> Pulled:

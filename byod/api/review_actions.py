@@ -11,10 +11,12 @@ from typing import TypedDict
 from byod.api import review
 from byod.api.plan import at_least, folder_given
 from byod.api.progress_display import ProgressDisplay, progress_display
-from byod.api.review import ReviewRequest, ReviewSession, ServerChoice
+from byod.api.review import ReviewSession, ServerChoice
+from byod.api.review_queue import ReviewRequest
 from byod.labeling.projects import Project
-from byod.labeling.pull import Pulled, Undone
+from byod.labeling.pull import Pulled
 from byod.labeling.push import Pushed
+from byod.labeling.rounds import Undone
 from byod.schema.config import Settings
 from byod.schema.errors import UsageError
 from byod.schema.records import Record

@@ -8,41 +8,23 @@ however often it is read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import groupby
 
 from byod.dataset.catalog.reviews import Before
-from byod.dataset.catalog.verdicts import UNDO
 from byod.dataset.dataset_folder import Dataset
-from byod.dataset.own_places import STAGED_LABELS
 from byod.dataset.placement import place_samples
 from byod.labeling import keypoint_annotations
-from byod.labeling.annotations import REVIEW, Annotation, Decision, Read, decide
-from byod.labeling.annotations import read as read_annotations
-from byod.labeling.client import PAGE, LabelStudio, passes
-from byod.labeling.projects import Project, Remembered, existing
+from byod.labeling.annotations import REVIEW, Annotation, Decision, decide, has_looked
+from byod.labeling.fetch import FetchedAnnotations
+from byod.labeling.rounds import stage_keypoints
 from byod.schema import files
-from byod.schema.errors import UsageError
 from byod.schema.keypoints import Keypoints, keypoints_file, read_keypoints
-from byod.schema.progress import Say
 from byod.schema.reasons import Reason
 from byod.schema.records import Placement, Record, Sample, Status, Verdict
 
-OVERLAP = timedelta(seconds=30)
-"""How far back a pull reads again: a change is stamped before it can be seen."""
 APART = 0.1
 """Two people's points differ when they lie further apart than this part of the object's size."""
-_STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"  # the only form Label Studio's filter takes without an error
-_SAID = ("id", "data", "updated_at", "annotations", "result", "was_cancelled", "completed_by", "updated_by")
-_ANSWERED = passes("total_annotations", "greater", "Number", 0)
-
-
-class FetchedAnnotations(Record):
-    """The new annotations of one project since the last pull, and how far they go."""
-
-    project: Project
-    read: Read
-    updated_at: str
 
 
 class Clash(Record):
@@ -64,6 +46,7 @@ class Pulled(Record):
     conflicts: tuple[Clash, ...] = ()
     waiting: dict[str, int] = {}
     unreadable: int = 0
+    in_bulk: int = 0
 
     @property
     def summary(self) -> str:
@@ -88,44 +71,12 @@ class Pulled(Record):
             lines.append(
                 f"{self.unreadable} answers name no class or several; they are left out until somebody mends them"
             )
+        if self.in_bulk:
+            lines.append(
+                f"{self.in_bulk} answers were made of predictions in bulk, of pictures somebody has looked at; "
+                "what that person said holds"
+            )
         return lines
-
-
-def fetch(studio: LabelStudio, wanted: Sequence[Remembered]) -> list[FetchedAnnotations]:
-    """Read what was said in all projects since the last pull; does not look into the dataset.
-
-    Raises:
-        ReviewError: the server stopped answering; nothing is pulled then.
-    """
-    updated_at = {(one.purpose, one.number): one.updated_at for one in wanted}
-    return [
-        _fetched(studio, project, updated_at.get((project.purpose, project.number), ""))
-        for project in existing(studio, wanted)
-    ]
-
-
-def _fetched(studio: LabelStudio, project: Project, updated_at: str) -> FetchedAnnotations:
-    """Fetch the annotations of a project since a moment.
-
-    Where it takes several pages, something may have been said in a task of an earlier page meanwhile: how far the
-    pull goes is then told by the first page alone.
-    """
-    filters = [_ANSWERED]
-    if updated_at:
-        since = (datetime.fromisoformat(updated_at) - OVERLAP).astimezone(UTC).strftime(_STAMP)
-        filters.append(passes("updated_at", "greater", "Datetime", since))
-    changed = studio.tasks(project.number, include=_SAID, filters=filters)
-    if any("result" not in annotation for task in changed for annotation in task["annotations"]):
-        changed = studio.tasks(project.number, filters=filters)  # a server that takes `include` otherwise
-    people = studio.people() if changed else {}
-    latest = max([updated_at, *(str(task["updated_at"]) for task in changed[:PAGE])], key=_moment)
-    return FetchedAnnotations(
-        project=project, read=read_annotations(changed, project.purpose, people), updated_at=latest
-    )
-
-
-def _moment(stamp: str) -> datetime:
-    return datetime.fromisoformat(stamp) if stamp else datetime.min.replace(tzinfo=UTC)
 
 
 def apply(dataset: Dataset, server: str, fetched: Sequence[FetchedAnnotations]) -> Pulled:
@@ -135,6 +86,8 @@ def apply(dataset: Dataset, server: str, fetched: Sequence[FetchedAnnotations]) 
     history = catalog.verdicts.said_of(answer.sha256 for answer in everything)
     logged = {(sha, said.who, said.when) for sha, rows in history.items() for _, said in rows}
     fresh = [answer for answer in everything if answer.name not in logged]
+    passed_over = _in_vain(fresh, everything, history)
+    fresh = [answer for answer in fresh if answer not in passed_over]
     known, waiting = _of_known_classes(dataset, fresh)
     with dataset.changing():
         for one in fetched:
@@ -150,8 +103,23 @@ def apply(dataset: Dataset, server: str, fetched: Sequence[FetchedAnnotations]) 
             if not any(a.purpose is one.project.purpose and a.label in waiting for a in fresh):
                 catalog.reviews.pulled_until(server, one.project.purpose, one.updated_at)
     return pulled.model_copy(
-        update={"waiting": waiting, "unreadable": sum(one.read.unreadable for one in fetched)}
+        update={
+            "waiting": waiting,
+            "unreadable": sum(one.read.unreadable for one in fetched),
+            "in_bulk": len(passed_over),
+        }
     )
+
+
+def _in_vain(
+    fresh: Sequence[Annotation],
+    everything: Sequence[Annotation],
+    history: Mapping[str, list[tuple[int, Verdict]]],
+) -> list[Annotation]:
+    """The new answers that were made in bulk of pictures at which somebody has looked."""
+    looked = {answer.sha256 for answer in everything if not answer.in_bulk}
+    looked |= {sha256 for sha256, said in history.items() if has_looked(said)}
+    return [answer for answer in fresh if answer.in_bulk and answer.sha256 in looked]
 
 
 def _of_known_classes(
@@ -200,12 +168,7 @@ class _Change:
         if not sample.path and (decision.label is not None or decision.conflict):
             told = decision.conflict or f"{decision.who} says {decision.label}"
             decision = Decision(label=None, who=REVIEW, conflict=f"{told}, but the file was deleted by hand")
-        said = [
-            Verdict(
-                sha256=sha256, label=a.label, who=a.who, when=a.when, note=note or f"review of {a.purpose}"
-            )
-            for a in new
-        ]
+        said = [Verdict(sha256=sha256, label=a.label, who=a.who, when=a.when, note=a.note(note)) for a in new]
         if decision.conflict:
             said.append(Verdict(sha256=sha256, label=None, who=REVIEW, when=self.now, note=decision.conflict))
             self.conflicts.append(Clash(file=sample.path or sha256[:12], why=decision.conflict))
@@ -271,7 +234,7 @@ class _Change:
         """The points that the answer builds on: those of the last review, else those it was asked with."""
         for _, said in reversed(self.history[sample.sha256]):
             if said.note.startswith("points "):
-                return said.note.removeprefix("points ")
+                return said.note.split()[1]
         return answer.base
 
     def _remember(self, sample: Sample, with_marks: bool) -> None:
@@ -312,18 +275,6 @@ def _compared(placement: Placement) -> bool:
     )
 
 
-def stage_keypoints(dataset: Dataset, sample: Sample, text: str) -> None:
-    """Promise a picture's points file its new text (empty: none), to be carried out with the moves."""
-    target = keypoints_file(sample.path)
-    staged = f"{STAGED_LABELS}/{sample.sha256}.json"
-    dataset.files.make(STAGED_LABELS)
-    if text:
-        dataset.files.replace(staged, text.encode(), flush=True)
-        dataset.catalog.promise_move(staged, target)
-    else:
-        dataset.catalog.promise_move(target, f"{STAGED_LABELS}/{sample.sha256}.undone.json")
-
-
 def _as_it_stands(sample: Sample) -> Placement:
     return Placement(
         sha256=sample.sha256,
@@ -334,55 +285,3 @@ def _as_it_stands(sample: Sample) -> Placement:
         keeper=sample.keeper,
         path=sample.path,
     )
-
-
-class Undone(Record):
-    """A pull taken back: when it was, how many pictures stand as before, and how many were changed since."""
-
-    at: datetime
-    pictures: int
-    changed_since: int
-
-
-def undo(dataset: Dataset, say: Say) -> Undone:
-    """Take the last pull back: the files stand where they stood, the log says so, the answers stay in it.
-
-    A picture that somebody annotated again since then stays where it is now.
-
-    Raises:
-        UsageError: there is no pull to undo.
-    """
-    catalog = dataset.catalog
-    last = catalog.reviews.last_pull()
-    if last is None:
-        raise UsageError(f"{dataset.folder}: there is no pull to undo")
-    number, at = last
-    now = datetime.now(UTC)
-    back = later = 0
-    with dataset.changing():
-        holding = catalog.verdicts.numbered()
-        for before in catalog.reviews.before(number):
-            sample = catalog.samples.get(before.sha256)
-            if sample is None or holding.get(before.sha256, (0,))[0] > before.last:
-                later += 1
-                continue
-            _put_back(dataset, sample, before, now)
-            back += 1
-        catalog.reviews.undo(number)
-        place_samples(dataset)
-    if later:
-        say(f"{later} pictures were annotated again since then, and stay as they are")
-    return Undone(at=at, pictures=back, changed_since=later)
-
-
-def _put_back(dataset: Dataset, sample: Sample, before: Before, now: datetime) -> None:
-    was = before.placement
-    label = was.label if was.status is Status.KEPT else None
-    dataset.catalog.verdicts.add(
-        [Verdict(sha256=sample.sha256, label=label, who=UNDO, when=now, note=f"#{before.verdict}")]
-    )
-    if before.keypoints is not None:
-        stage_keypoints(dataset, sample, before.keypoints)
-    if sample.path:
-        free = was.path == sample.path or not (dataset.folder / was.path).exists()
-        dataset.place([was if free else was.model_copy(update={"path": ""})])
