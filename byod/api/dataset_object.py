@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from byod.api.feedback import ImportedFeedback
     from byod.api.review import Standing
     from byod.api.review_actions import ReviewOpened, ReviewOptions
-    from byod.labeling.pull import Pulled
+    from byod.labeling.pulled import Pulled
     from byod.labeling.push import Pushed
     from byod.labeling.rounds import Undone
     from byod.tasks.classify.leakage import Leakage

@@ -7,23 +7,25 @@ locked only while byod works on it, so that everything else goes on while people
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from byod.api import datasets
 from byod.api.datasets import finish, opened, sync_folders
 from byod.api.review_queue import ReviewRequest, claimed, label_concerns, predict_all, review_tasks
 from byod.dataset.dataset_folder import Dataset
-from byod.labeling import agreement, local_server, predictions, projects
+from byod.labeling import agreement, imported, local_server, predictions, projects
 from byod.labeling.agreement import AgreementTally, Pair
 from byod.labeling.client import TESTED, LabelStudio, passes
 from byod.labeling.fetch import fetch as fetch_annotations
 from byod.labeling.image_urls import Addressed, LocalFiles, Uploads
 from byod.labeling.projects import Project
-from byod.labeling.pull import Pulled
 from byod.labeling.pull import apply as apply_pull
+from byod.labeling.pulled import Pulled
 from byod.labeling.push import Pushed
 from byod.labeling.push import follow as follow_folders
 from byod.labeling.push import push as push_tasks
@@ -182,7 +184,7 @@ def _addressed(dataset: Dataset, session: ReviewSession, project: Project) -> Ad
     return local
 
 
-def pull(folder: Path, session: ReviewSession, *, say: Say) -> Pulled:
+def pull(folder: Path, session: ReviewSession, *, drop_withdrawn: bool = False, say: Say) -> Pulled:
     """Bring the answers back: into the label log, then the files move.
 
     Raises:
@@ -198,10 +200,30 @@ def pull(folder: Path, session: ReviewSession, *, say: Say) -> Pulled:
             raise ReviewError(
                 f"{dataset.folder.name} has no project at {session.studio.url}; ask something first: byod review push"
             )
-        pulled = apply_pull(dataset, session.server, fetched)
-        if pulled.answers:
+        pulled = apply_pull(dataset, session.server, fetched, drop_withdrawn=drop_withdrawn)
+        if pulled.answers or pulled.dropped:
             finish(dataset)
         return pulled
+
+
+def take_in(folder: Path, session: ReviewSession, *, say: Say) -> int:
+    """Add the pictures that people brought into Label Studio, and answered there, to the dataset; return how many.
+
+    Raises:
+        ReviewError: the server stopped answering.
+    """
+    with opened(folder, say) as dataset:
+        wanted = [projects.remembered(dataset, session.server, purpose) for purpose in Purpose]
+        recipe = dataset.recipe
+    pictures = [
+        one for each in fetch_annotations(session.studio, wanted, whole=True) for one in each.read.imported
+    ]
+    with tempfile.TemporaryDirectory() as place:
+        downloaded = imported.download(session.studio, pictures, Path(place), say)
+        if not downloaded:
+            return 0
+        kept = datasets.add([Path(place)], None, folder, recipe, say=say, watch=lambda tallies: None)
+    return imported.make_own(session.studio, downloaded, (sample.sha256 for sample in kept.samples))
 
 
 def _projects(dataset: Dataset, session: ReviewSession) -> list[Project]:
@@ -255,12 +277,13 @@ def status(folder: Path, session: ReviewSession, *, say: Say) -> Standing:
     people = session.studio.people()
     for project in found:
         tasks = {task["id"]: task for some in _COUNTED for task in _with(session, project, some)}
+        begun = session.studio.tasks(project.number, include=("id",), filters=[_BEGUN])
         note = "points " if project.purpose is Purpose.POINTS else f"review of {project.purpose}"
         pulled = sum(1 for said in log if said.note.startswith(note))
         tally = agreement.tally(
             tasks.values(), purpose=project.purpose, project=project.number, pulled=pulled, people=people
         )
-        tallies.append(tally.model_copy(update={"pushed": project.tasks}))
+        tallies.append(tally.model_copy(update={"pushed": project.tasks, "drafts": len(begun)}))
         everything += list(tasks.values())
         if project.purpose is not Purpose.CONFLICTS:  # there the predictions are claims, and no model's
             evaluated += list(tasks.values())
@@ -272,6 +295,7 @@ def status(folder: Path, session: ReviewSession, *, say: Say) -> Standing:
 
 
 _COUNTED = ("total_annotations", "cancelled_annotations")
+_BEGUN = passes("draft_exists", "equal", "Boolean", True)
 
 
 def _with(session: ReviewSession, project: Project, counted: str) -> list[dict[str, object]]:

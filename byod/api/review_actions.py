@@ -14,12 +14,13 @@ from byod.api.progress_display import ProgressDisplay, progress_display
 from byod.api.review import ReviewSession, ServerChoice
 from byod.api.review_queue import ReviewRequest
 from byod.labeling.projects import Project
-from byod.labeling.pull import Pulled
+from byod.labeling.pulled import Pulled
 from byod.labeling.push import Pushed
 from byod.labeling.rounds import Undone
 from byod.schema.config import Settings
 from byod.schema.errors import UsageError
 from byod.schema.records import Record
+from byod.schema.review_tasks import Order
 
 ACTIONS = ("open", "push", "pull", "status", "undo")
 
@@ -33,7 +34,9 @@ class ReviewOptions(TypedDict, total=False):
     `suspects` asks about labels that look wrong to a cross-validated probe, `conflicts` only about pictures claimed by
     several classes. `run` shows what a run (or a dataset's latest) says of each picture, `uncertain` puts first what
     it is least sure of. `sample` asks about a random few, `limit` about the first ones, `again` also about what was
-    reviewed before. `url` and `token` name a Label Studio that runs already, `files_root` the folder it shows local
+    reviewed before; `order` is the order of the queue: usual, random or folder. In a pull, `drop_withdrawn` lets
+    verdicts fall whose answers were taken back on the server, and `take_in` adds pictures that people brought into
+    Label Studio. `url` and `token` name a Label Studio that runs already, `files_root` the folder it shows local
     files from. `browser` opens the browser. `tell` is told what was pushed and pulled while people review.
     """
 
@@ -44,6 +47,9 @@ class ReviewOptions(TypedDict, total=False):
     sample: int | None
     limit: int | None
     again: bool
+    order: str
+    drop_withdrawn: bool
+    take_in: bool
     url: str | None
     token: str | None
     files_root: str | Path | None
@@ -72,6 +78,7 @@ class Review:
     def __init__(self, folder: Path, options: ReviewOptions, display: ProgressDisplay) -> None:
         if unknown := options.keys() - ReviewOptions.__annotations__.keys():
             raise TypeError(f"review() got an unexpected keyword argument {sorted(unknown)[0]!r}")
+        self.options = options
         run = options.get("run")
         self.request = ReviewRequest(
             suspects=options.get("suspects", False),
@@ -81,6 +88,7 @@ class Review:
             sample=options.get("sample"),
             limit=options.get("limit"),
             again=options.get("again", False),
+            order=_order(options.get("order", Order.USUAL)),
         )
         if self.request.suspects and (self.request.conflicts or self.request.uncertain or self.request.run):
             raise UsageError("--suspects goes alone: it brings its own order and predictions")
@@ -125,7 +133,10 @@ class Review:
     def pull(self) -> Pulled:
         """Bring the verdicts back into the class folders."""
         with self._session() as session:
-            return review.pull(self.folder, session, say=self.display.say)
+            if self.options.get("take_in", False):
+                review.take_in(self.folder, session, say=self.display.say)
+            dropping = self.options.get("drop_withdrawn", False)
+            return review.pull(self.folder, session, drop_withdrawn=dropping, say=self.display.say)
 
     def status(self) -> review.Standing:
         """Count what was pushed, answered and pulled, and how far people and models agree."""
@@ -164,6 +175,12 @@ class Review:
             lines = [one.summary for one in done] or ["nothing to ask"]
         for line in lines:
             self.display.say(line)
+
+
+def _order(name: str) -> Order:
+    if name not in set(Order):
+        raise UsageError(f"--order {name}: there is no such order; there are: {', '.join(Order)}")
+    return Order(name)
 
 
 def review_dataset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +25,7 @@ from byod.cli.output import (
 if TYPE_CHECKING:
     from byod.api.review import Standing
     from byod.api.review_actions import ReviewOpened
-    from byod.labeling.pull import Pulled
+    from byod.labeling.pulled import Pulled
     from byod.labeling.push import Pushed
 
 ACTIONS = ("open", "push", "pull", "status", "undo", "close")
@@ -78,6 +79,28 @@ def review(
     again: Annotated[
         bool, typer.Option("--again", help="Also ask about pictures that somebody reviewed already.")
     ] = False,
+    order: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="The order of the queue: usual (conflicts, suspects, pictures found by other words, then the rest, "
+            "the least sure first where a run was asked), random, or folder.",
+        ),
+    ] = "usual",
+    drop_withdrawn: Annotated[
+        bool,
+        typer.Option(
+            "--drop-withdrawn",
+            help="With pull: verdicts fall whose answers were deleted on the server, or turned into a skip.",
+        ),
+    ] = False,
+    take_in: Annotated[
+        bool,
+        typer.Option(
+            "--take-in",
+            help="With pull: add the answered pictures that people brought into Label Studio themselves.",
+        ),
+    ] = False,
     url: StudioUrl = None,
     token: StudioToken = None,
     files_root: Annotated[
@@ -101,6 +124,9 @@ def review(
         "sample": sample,
         "limit": limit,
         "again": again,
+        "order": order,
+        "drop_withdrawn": drop_withdrawn,
+        "take_in": take_in,
         "url": url,
         "token": token,
         "files_root": files_root,
@@ -118,7 +144,7 @@ def review(
     elif verb == "push":
         _print_push(dataset.review("push", **options), as_json)
     elif verb == "pull":
-        _print_pull(dataset.review("pull", **options), as_json)
+        _print_pull(_pulled(dataset, options, ask=not as_json), as_json)
     elif verb == "status":
         _print_status(dataset.review("status", **options), as_json)
     else:
@@ -127,6 +153,18 @@ def review(
             print_result(undone.model_dump(mode="json"))
         else:
             put(f"{undone.pictures} pictures stand again as before the pull of {undone.at.astimezone():%c}")
+
+
+def _pulled(dataset: byod.Dataset, options: dict[str, Any], *, ask: bool) -> Pulled:
+    """Pull; where answers were taken back on the server and somebody can be asked, ask what becomes of the verdicts."""
+    pulled = dataset.review("pull", **options)
+    if not (pulled.withdrawn and ask and sys.stdin.isatty() and sys.stderr.isatty()):
+        return pulled
+    _print_pulled(pulled)
+    number = len(pulled.withdrawn)
+    if typer.confirm(f"Shall the {number} verdicts fall whose answers were taken back?", err=True):
+        return dataset.review("pull", **{**options, "drop_withdrawn": True})
+    return pulled.model_copy(update={"withdrawn": ()})
 
 
 def _split(words: Sequence[str]) -> tuple[str, str | None]:
@@ -216,10 +254,11 @@ def _print_standing(standing: Standing) -> None:
         put("nothing was pushed: byod review push")
         return
     rows = [
-        (t.purpose, t.project, t.pushed, t.done, t.skipped, t.disagreeing, t.pulled) for t in standing.tallies
+        (t.purpose, t.project, t.pushed, t.done, t.skipped, t.drafts, t.disagreeing, t.pulled)
+        for t in standing.tallies
     ]
-    head = ("asked about", "project", "pictures", "answered", "skipped", "people differ", "pulled")
-    print_table("Review", head, rows, numbers=6)
+    head = ("asked about", "project", "pictures", "answered", "skipped", "begun", "people differ", "pulled")
+    print_table("Review", head, rows, numbers=7)
     by: dict[str, int] = {}
     for tally in standing.tallies:
         for who, number in tally.by.items():

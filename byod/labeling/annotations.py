@@ -7,9 +7,11 @@ picture is a conflict. What was made of predictions in bulk counts only where no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+
+from pydantic import JsonValue
 
 from byod.dataset.catalog.verdicts import SEARCH, UNDO
 from byod.labeling.labeling_page import LABEL, POINTS, POINTS_TYPE, REJECT
@@ -18,6 +20,8 @@ from byod.schema.review_tasks import Purpose
 
 REVIEW = "review"
 """Who speaks in a verdict that says nobody knows: people differ, or a hand and a reviewer."""
+WITHDRAWN = "withdrawn"
+"""Who speaks when an answer that was taken back on the server falls; the label is what holds without it."""
 BY_HAND = frozenset({"folder", "restore"})
 """Who speaks when somebody moved a file or brought one back."""
 _REFERENCE = " #"
@@ -68,25 +72,33 @@ class Annotation(Record):
         return self.sha256, self.who, self.when
 
 
+class ImportedPicture(Record):
+    """A picture that somebody brought into Label Studio and answered: its task's number and data, and the class."""
+
+    task: int
+    data: dict[str, JsonValue]
+    label: str
+
+
 class Read(Record):
     """The answers of some tasks; how many were unreadable, and how many tasks are none of byod's."""
 
     answers: tuple[Annotation, ...]
     unreadable: int = 0
     foreign: int = 0
+    imported: tuple[ImportedPicture, ...] = ()
 
 
 def read(tasks: Iterable[Mapping[str, Any]], purpose: Purpose, people: Mapping[int, str]) -> Read:
     """The answers in tasks: skipped ones are none; drafts are none; the newest of each person, oldest first."""
     newest: dict[tuple[str, str], tuple[Mapping[str, Any], Annotation]] = {}
     unreadable = foreign = 0
+    imported: list[ImportedPicture] = []
     for task in tasks:
-        data = task.get("data")
-        if not isinstance(data, dict):
-            data = {}
-        sha256 = str(data.get("byod_id", ""))
-        if len(sha256) != 64:
+        data, sha256 = task.get("data"), picture(task)
+        if not isinstance(data, dict) or not sha256:
             foreign += 1
+            imported += _imported(task, purpose)
             continue
         for annotation in task.get("annotations") or ():
             if annotation.get("was_cancelled"):
@@ -106,7 +118,32 @@ def read(tasks: Iterable[Mapping[str, Any]], purpose: Purpose, people: Mapping[i
         answers=tuple(sorted(found, key=lambda a: (a.when, a.sha256, a.who))),
         unreadable=unreadable,
         foreign=foreign,
+        imported=tuple(imported),
     )
+
+
+def _imported(task: Mapping[str, Any], purpose: Purpose) -> list[ImportedPicture]:
+    """A task that byod did not make, where somebody gave its picture one class."""
+    try:
+        found = [
+            _annotation(one, "0" * 64, {}, purpose, {})
+            for one in task.get("annotations") or ()
+            if not one.get("was_cancelled")
+        ]
+        labels = {one.label for one in found if one is not None and one.keypoints is None}
+        label = labels.pop() if len(labels) == 1 else None
+        if label:
+            return [ImportedPicture(task=task["id"], data=task["data"], label=label)]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return []  # made by a program: counted among those that are none of byod's
+    return []
+
+
+def picture(task: Mapping[str, Any]) -> str:
+    """The SHA-256 of the picture that a task is about, or nothing where byod did not make it."""
+    data = task.get("data")
+    sha256 = str(data.get("byod_id", "")) if isinstance(data, dict) else ""
+    return sha256 if len(sha256) == 64 else ""
 
 
 def _is_later(one: tuple[Mapping[str, Any], Annotation], other: tuple[Mapping[str, Any], Annotation]) -> bool:
@@ -209,7 +246,7 @@ def annotator(annotation: Mapping[str, Any], people: Mapping[int, str]) -> str:
 
 def is_reviewers(verdict: Verdict) -> bool:
     """True if a person said it in a review."""
-    return verdict.who not in {*BY_HAND, REVIEW, SEARCH, UNDO}
+    return verdict.who not in {*BY_HAND, REVIEW, SEARCH, UNDO, WITHDRAWN}
 
 
 class Decision(Record):
@@ -273,6 +310,30 @@ def _looked(said: Said) -> Said:
     return looked or said
 
 
+def without(history: Sequence[tuple[int, Verdict]], references: Collection[str]) -> Decision | None:
+    """Decide on a picture as if annotations had not been given; None where nobody said anything else."""
+    standing = [
+        (number, said) for number, said in _standing(history) if referred(said.note) not in references
+    ]
+    told_of = [number for number, said in standing if said.who == REVIEW]
+    said, hand = _said([(number, one) for number, one in standing if number not in told_of])
+    labels = {label for label, _ in said.values()}
+    if len(labels) > 1:
+        told = ", ".join(_described(who, label) for who, (label, _) in said.items())
+        return Decision(label=None, who=REVIEW, conflict=told)
+    if labels:
+        return Decision(label=labels.pop(), who=WITHDRAWN)
+    last = hand or next((one for _, one in reversed(standing) if one.who in BY_HAND), None)
+    return None if last is None else Decision(label=last.label, who=WITHDRAWN)
+
+
+def standing_references(history: Sequence[tuple[int, Verdict]]) -> dict[str, Verdict]:
+    """The verdicts that people's annotations gave and that stand, by the annotation."""
+    said, _ = _said(history)
+    standing = {referred(one.note): one for _, one in _standing(history) if referred(one.note)}
+    return {ref: standing[ref] for _, note in said.values() if (ref := referred(note)) in standing}
+
+
 def has_looked(history: Sequence[tuple[int, Verdict]]) -> bool:
     """True if somebody looked at a picture, in a review or in its folder, and that stands."""
     return any(said.who in {*BY_HAND, REVIEW} or _IN_BULK not in said.note for _, said in _standing(history))
@@ -286,6 +347,8 @@ def _standing(history: Sequence[tuple[int, Verdict]]) -> list[tuple[int, Verdict
         if verdict.who == UNDO:
             back_to = verdict.note[1:]
             standing = list(stood.get(int(back_to), ())) if back_to.isdecimal() else standing
+        elif verdict.who == WITHDRAWN:
+            standing = [(n, said) for n, said in standing if referred(said.note) != referred(verdict.note)]
         else:
             standing.append((number, verdict))
         stood[number] = list(standing)

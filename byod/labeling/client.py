@@ -9,6 +9,8 @@ from __future__ import annotations
 import json as jsonlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,10 +24,14 @@ TESTED = "1.23"
 TIMEOUT = 120.0
 """Seconds until an answer begins, and as many again until all of it is there."""
 MAX_BYTES = 2_000_000_000
+MAX_PICTURE_BYTES = 200_000_000
 _FIRST: dict[str, Any] = {"timeout": 20.0, "most": 1_000_000}
 """How much is taken from an address before it is known to be a Label Studio."""
 PAGE = 500
-PROJECT = ("id", "title", "description", "task_number", "label_config")
+PROJECT = (
+    *("id", "title", "description", "task_number", "label_config"),
+    *("total_annotations_number", "skipped_annotations_number"),
+)
 """What byod wants to know of a project; the rest of it is counted anew each time, which takes the server long."""
 _ACCESS_SECONDS = 240.0  # an access token lives 300 s
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -50,6 +56,8 @@ class LabelStudio:
             raise ReviewError(
                 f"that is not a token of {self.url}; copy one from its page Account & Settings, all of it"
             )
+        self.clock: datetime | None = None
+        """The time by the server's clock when it last answered."""
         self._access = ("", 0.0)
         self._session = requests.Session()
         self.proxied = host not in _LOOPBACK  # no proxy stands between two ports of a machine
@@ -67,6 +75,17 @@ class LabelStudio:
     def get(self, path: str, **how: Any) -> Any:
         """The JSON at a path; `how` may hold `params` and `timeout`."""
         return self._send("GET", path, how)
+
+    def download(self, path: str) -> bytes:
+        """The file at a path.
+
+        Raises:
+            ReviewError: there is none, or it is larger than byod takes.
+        """
+        status, body = self._exchange("GET", path, {"most": MAX_PICTURE_BYTES}, signed=True)
+        if status != 200:
+            raise ReviewError(self._fault(status, path, body))
+        return body
 
     def post(self, path: str, **how: Any) -> Any:
         """Send `json` (or `files`) to a path; the JSON of the answer."""
@@ -150,6 +169,7 @@ class LabelStudio:
                     raise ReviewError(
                         f"{self.url} is not a Label Studio: it sends byod on to {target}; is that its address?"
                     )
+                self.clock = _date(answer.headers.get("date", ""))
                 return answer.status_code, self._body(answer, path, most, sent["timeout"])
         except (requests.Timeout, ReadTimeoutError):
             raise ReviewError(
@@ -210,6 +230,14 @@ def _host(url: str) -> str:
     if not host:
         raise ReviewError(f"{url!r} is not an address of a Label Studio; it looks like http://127.0.0.1:8080")
     return host
+
+
+def _date(header: str) -> datetime | None:
+    """The moment that a Date header names (RFC 9110, section 6.6.1)."""
+    try:
+        return parsedate_to_datetime(header)
+    except ValueError:
+        return None
 
 
 def passes(column: str, operator: str, kind: str, value: object) -> dict[str, object]:

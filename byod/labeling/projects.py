@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from byod.dataset.catalog.reviews import Progressed, ReadAnnotation
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling.client import LabelStudio
 from byod.labeling.labeling_page import config, structure
@@ -29,15 +30,17 @@ if TYPE_CHECKING:
 IN_ORDER = "Sequential sampling"
 """The order of the label stream: as the tasks were pushed."""
 _KEY = ".byod/review-key"
+_COUNTS = ("total_annotations_number", "skipped_annotations_number")
 
 
 class Project(Record):
-    """A project on a server; `tasks` counts those it had when it was looked up."""
+    """A project on a server; `tasks` and `annotations` (skips, too) count those it had when it was looked up."""
 
     number: int
     purpose: Purpose
     url: str
     tasks: int = 0
+    annotations: int = 0
     config: str = ""
 
     @property
@@ -74,12 +77,14 @@ def find(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose) -
 
 
 class Remembered(Record):
-    """The catalog's record of a project: its number, and how far it was pulled; `marker` tells it on the server."""
+    """The catalog's record of a project: its number, how far it was pulled, and the annotations that were read then;
+    `marker` tells it on the server."""
 
     purpose: Purpose
     marker: str
     number: int | None
-    updated_at: str
+    progressed: Progressed
+    known: dict[str, ReadAnnotation]
 
 
 def remembered(dataset: Dataset, server: str, purpose: Purpose) -> Remembered:
@@ -89,7 +94,8 @@ def remembered(dataset: Dataset, server: str, purpose: Purpose) -> Remembered:
         purpose=purpose,
         marker=marker(dataset.folder, purpose),
         number=reviews.project(server, purpose),
-        updated_at=reviews.updated_at(server, purpose),
+        progressed=reviews.progressed(server, purpose),
+        known=reviews.annotations(server, purpose),
     )
 
 
@@ -108,6 +114,7 @@ def existing(studio: LabelStudio, wanted: Sequence[Remembered]) -> list[Project]
                 purpose=one.purpose,
                 url=f"{studio.url}/projects/{row['id']}/",
                 tasks=int(row.get("task_number") or 0),
+                annotations=sum(int(row.get(count) or 0) for count in _COUNTS),
                 config=str(row.get("label_config") or ""),
             )
         )

@@ -7,7 +7,7 @@ however often it is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -15,72 +15,37 @@ from byod.dataset.catalog.reviews import Before
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.placement import place_samples
 from byod.labeling import keypoint_annotations
-from byod.labeling.annotations import REVIEW, Annotation, Decision, decide, has_looked
+from byod.labeling.annotations import (
+    REVIEW,
+    WITHDRAWN,
+    Annotation,
+    Decision,
+    decide,
+    has_looked,
+    standing_references,
+    without,
+)
 from byod.labeling.fetch import FetchedAnnotations
+from byod.labeling.pulled import Clash, Pulled, Withdrawn
 from byod.labeling.rounds import stage_keypoints
 from byod.schema import files
 from byod.schema.keypoints import Keypoints, keypoints_file, read_keypoints
 from byod.schema.reasons import Reason
-from byod.schema.records import Placement, Record, Sample, Status, Verdict
+from byod.schema.records import Placement, Sample, Status, Verdict
+from byod.schema.review_tasks import Purpose
 
 APART = 0.1
 """Two people's points differ when they lie further apart than this part of the object's size."""
 
 
-class Clash(Record):
-    """A picture whose class nobody knows after a pull, and why."""
+def apply(
+    dataset: Dataset, server: str, fetched: Sequence[FetchedAnnotations], *, drop_withdrawn: bool = False
+) -> Pulled:
+    """Take up the answers that are not in the log yet, and those that were taken back on the server.
 
-    file: str
-    why: str
-
-
-class Pulled(Record):
-    """The result of a pull: annotations new to the log, files moved, and what needs somebody."""
-
-    answers: int = 0
-    moved: int = 0
-    relabelled: int = 0
-    rejected: int = 0
-    points: int = 0
-    by: dict[str, int] = {}
-    conflicts: tuple[Clash, ...] = ()
-    waiting: dict[str, int] = {}
-    unreadable: int = 0
-    in_bulk: int = 0
-
-    @property
-    def summary(self) -> str:
-        """The result in one line."""
-        people = ", ".join(f"{number} by {who}" for who, number in self.by.items())
-        points = f", points of {self.points} changed" if self.points else ""
-        return (
-            f"{self.answers} verdicts{f' ({people})' if people else ''}: {self.relabelled} relabelled, "
-            f"{self.rejected} rejected{points}, {len(self.conflicts)} in conflict"
-        )
-
-    @property
-    def concerns(self) -> list[str]:
-        """The things that need somebody, a line each."""
-        lines = [f"conflict: {clash.file}: {clash.why}" for clash in self.conflicts]
-        lines += [
-            f"{number} verdicts name the class {name!r}, which byod.toml does not have; they wait until it is back: "
-            f'[classes."{name}"] with name = "…"'
-            for name, number in self.waiting.items()
-        ]
-        if self.unreadable:
-            lines.append(
-                f"{self.unreadable} answers name no class or several; they are left out until somebody mends them"
-            )
-        if self.in_bulk:
-            lines.append(
-                f"{self.in_bulk} answers were made of predictions in bulk, of pictures somebody has looked at; "
-                "what that person said holds"
-            )
-        return lines
-
-
-def apply(dataset: Dataset, server: str, fetched: Sequence[FetchedAnnotations]) -> Pulled:
-    """Take up the answers that are not in the log yet."""
+    The verdict of an answer that was deleted there, or turned into a skip, holds unless `drop_withdrawn` says that it
+    falls with it.
+    """
     catalog = dataset.catalog
     everything = [answer for one in fetched for answer in one.read.answers]
     history = catalog.verdicts.said_of(answer.sha256 for answer in everything)
@@ -92,23 +57,56 @@ def apply(dataset: Dataset, server: str, fetched: Sequence[FetchedAnnotations]) 
     with dataset.changing():
         for one in fetched:
             catalog.reviews.remember(server, one.project.purpose, one.project.number)
+            catalog.reviews.note_annotations(server, one.project.purpose, one.current)
+            catalog.reviews.forget_annotations(server, one.project.purpose, one.deleted)
         change = _Change(dataset, history, everything)
         for sha256, group in groupby(
             sorted(known, key=lambda a: (a.sha256, a.when, a.who)), lambda a: a.sha256
         ):
             change.take(sha256, list(group))
+        withdrawn = _withdrawn(dataset, server, fetched)
+        if drop_withdrawn:
+            withdrawn = change.drop(withdrawn, taken={answer.sha256 for answer in known})
         pulled = change.done()
         for one in fetched:
             # what waits for its class is read again next time
             if not any(a.purpose is one.project.purpose and a.label in waiting for a in fresh):
-                catalog.reviews.pulled_until(server, one.project.purpose, one.updated_at)
+                catalog.reviews.pulled_until(server, one.project.purpose, one.progressed)
     return pulled.model_copy(
         update={
             "waiting": waiting,
             "unreadable": sum(one.read.unreadable for one in fetched),
             "in_bulk": len(passed_over),
+            "withdrawn": tuple(withdrawn),
+            "imported": sum(one.read.foreign for one in fetched),
         }
     )
+
+
+def _withdrawn(dataset: Dataset, server: str, fetched: Sequence[FetchedAnnotations]) -> list[Withdrawn]:
+    """The verdicts that hold although their answer is gone; what is gone and holds no more is forgotten."""
+    reviews = dataset.catalog.reviews
+    found: list[Withdrawn] = []
+    for purpose in [one.project.purpose for one in fetched]:
+        gone = [one for one in reviews.annotations(server, purpose).values() if one.gone]
+        history = dataset.catalog.verdicts.said_of(one.sha256 for one in gone)
+        for one in gone:
+            verdict = standing_references(history[one.sha256]).get(one.reference)
+            sample = dataset.catalog.samples.get(one.sha256)
+            if verdict is None or sample is None:
+                reviews.forget_annotations(server, purpose, [one.reference])
+                continue
+            found.append(
+                Withdrawn(
+                    file=sample.path or one.sha256[:12],
+                    sha256=one.sha256,
+                    reference=one.reference,
+                    purpose=purpose,
+                    who=verdict.who,
+                    label=verdict.label,
+                )
+            )
+    return found
 
 
 def _in_vain(
@@ -151,7 +149,7 @@ class _Change:
         self.placements: list[Placement] = []
         self.keypoints: list[tuple[str, Keypoints]] = []
         self.conflicts: list[Clash] = []
-        self.counts = {"answers": 0, "relabelled": 0, "rejected": 0, "points": 0}
+        self.counts = {"answers": 0, "relabelled": 0, "rejected": 0, "points": 0, "dropped": 0}
         self.by: dict[str, int] = {}
 
     def take(self, sha256: str, new: Sequence[Annotation]) -> None:
@@ -181,6 +179,45 @@ class _Change:
         if keypoints is not None and not decision.conflict:
             self.keypoints.append((sha256, keypoints))
             self.counts["points"] += 1
+
+    def drop(self, withdrawn: Sequence[Withdrawn], taken: Collection[str]) -> list[Withdrawn]:
+        """Let verdicts fall whose answers are gone; return those that hold all the same.
+
+        Where somebody answered anew in this pull (`taken`), that decides; points are taken back by an undo alone.
+        """
+        kept = [one for one in withdrawn if one.sha256 in taken or one.purpose is Purpose.POINTS]
+        falling: dict[str, list[Withdrawn]] = {}
+        for one in withdrawn:
+            if one not in kept:
+                falling.setdefault(one.sha256, []).append(one)
+        history = self.verdicts.said_of(falling)
+        for sha256, some in falling.items():
+            sample = self.dataset.catalog.samples.get(sha256)
+            if sample is None:
+                continue
+            decision = without(history[sha256], {one.reference for one in some})
+            was = self.dataset.catalog.reviews.before_all(sha256)
+            label = decision.label if decision else was.label if was and was.status is Status.KEPT else None
+            self.holding |= {
+                sha256: number for sha256, (number, _) in self.verdicts.numbered([sha256]).items()
+            }
+            self.verdicts.add(
+                Verdict(
+                    sha256=sha256,
+                    label=label,
+                    who=WITHDRAWN,
+                    when=self.now,
+                    note=f"withdrawn #{one.reference}",
+                )
+                for one in some
+            )
+            self.counts["dropped"] += len(some)
+            self._remember(sample, False)
+            if decision is None and was is not None and sample.path:
+                self.placements.append(was.model_copy(update={"path": ""}))
+            else:
+                self._place(sample, decision or Decision(label=sample.label, who=WITHDRAWN))
+        return kept
 
     def _place(self, sample: Sample, decision: Decision) -> None:
         if not sample.path:

@@ -408,3 +408,39 @@ def test_a_task_carries_all_that_byod_must_know_again():
     assert made["data"]["byod_id"] == SHA
     assert (made["data"]["label"], made["data"]["seen"], made["data"]["file"]) == ("cat", 9, "cat/x.jpg")
     assert made["predictions"][0]["result"][0]["value"] == {"choices": ["cat"]}
+
+
+def corrected(person, label, second):
+    """One annotation, made by Anna, as whoever changed it last left it."""
+    made = NOW.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return annotation(label, 1, second, id=12, created_at=made, updated_by=person)
+
+
+def as_logged(number, said):
+    return number, Verdict(sha256=SHA, label=said.label, who=said.who, when=said.when, note=said.note())
+
+
+def test_whoever_corrects_somebodys_annotation_says_it_in_their_place():
+    (first,) = read(task(corrected(1, "dog", 5))).answers
+    (second,) = read(task(corrected(2, "cat", 60))).answers
+    assert (first.who, second.who) == (ANNA, BEN)
+    assert answers.decide([as_logged(3, first)], [second]) == Decision(label="cat", who=BEN)
+    history = [as_logged(3, first), as_logged(4, second)]
+    (third,) = read(task(corrected(1, "bird", 90))).answers
+    assert answers.decide(history, [third]) == Decision(label="bird", who=ANNA)
+
+
+def test_of_two_annotations_the_later_counts_whatever_the_clock_said():
+    stamp = NOW.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    hours_ahead = annotation("dog", 1, 7200, id=5)
+    hours_ahead["created_at"] = hours_ahead["updated_at"]
+    after = annotation("cat", 1, 0, id=6, created_at=stamp)
+    assert [a.label for a in read(task(hours_ahead, after)).answers] == ["cat"]
+    assert [a.label for a in read(task(after, hours_ahead)).answers] == ["cat"]
+
+
+def test_what_is_undone_and_done_again_stands_as_it_did():
+    history = [verdict(3, ANNA, "dog"), verdict(4, ANNA, "cat"), verdict(5, UNDO, "dog", "#3")]
+    again = [*history, verdict(6, UNDO, "cat", "#4")]
+    assert answers.decide(again, [answer(BEN, "dog")]).conflict == f"{ANNA} says cat, {BEN} says dog"
+    assert answers.decide(history, [answer(BEN, "dog")]) == Decision(label="dog", who=BEN)

@@ -24,6 +24,25 @@ class Before(Record):
     last: int
 
 
+class ReadAnnotation(Record):
+    """An annotation that was read from a project; `gone`: the server has it no more, or only as a skip."""
+
+    reference: str
+    sha256: Sha256
+    task: int
+    skipped: bool
+    gone: bool = False
+
+
+class Progressed(Record):
+    """How far a project was pulled: up to which change and by which clock, both the server's; and how many pulls ago
+    all of it was read."""
+
+    updated_at: str = ""
+    clock: str = ""
+    partial: int = 0
+
+
 class Reviews:
     """Projects on review servers, and pulls."""
 
@@ -41,22 +60,53 @@ class Reviews:
     def remember(self, server: str, purpose: str, project: int) -> None:
         """Note a project; what was known of an earlier one for the same purpose is forgotten."""
         if self.project(server, purpose) != project:
+            self._sql.execute("DELETE FROM annotations WHERE server = ? AND purpose = ?", (server, purpose))
             self._sql.execute(
                 "INSERT OR REPLACE INTO reviews (server, purpose, project) VALUES (?, ?, ?)",
                 (server, purpose, project),
             )
 
-    def updated_at(self, server: str, purpose: str) -> str:
-        """The time up to which a project's changes were pulled, as Label Studio writes it, or nothing."""
+    def progressed(self, server: str, purpose: str) -> Progressed:
+        """How far a project was pulled."""
         row = self._sql.execute(
-            "SELECT seen FROM reviews WHERE server = ? AND purpose = ?", (server, purpose)
+            "SELECT seen, clock, partial FROM reviews WHERE server = ? AND purpose = ?", (server, purpose)
         ).fetchone()
-        return "" if row is None else str(row[0])
+        return Progressed() if row is None else Progressed(updated_at=row[0], clock=row[1], partial=row[2])
 
-    def pulled_until(self, server: str, purpose: str, updated_at: str) -> None:
+    def pulled_until(self, server: str, purpose: str, progressed: Progressed) -> None:
         """Note how far the changes of a project were pulled."""
         self._sql.execute(
-            "UPDATE reviews SET seen = ? WHERE server = ? AND purpose = ?", (updated_at, server, purpose)
+            "UPDATE reviews SET seen = ?, clock = ?, partial = ? WHERE server = ? AND purpose = ?",
+            (progressed.updated_at, progressed.clock, progressed.partial, server, purpose),
+        )
+
+    @reads
+    def annotations(self, server: str, purpose: str) -> dict[str, ReadAnnotation]:
+        """The annotations that were read from a project, by reference."""
+        rows = self._sql.execute(
+            "SELECT reference, sha256, task, skipped, gone FROM annotations WHERE server = ? AND purpose = ?",
+            (server, purpose),
+        )
+        return {
+            reference: ReadAnnotation(
+                reference=reference, sha256=sha256, task=task, skipped=bool(skipped), gone=bool(gone)
+            )
+            for reference, sha256, task, skipped, gone in rows
+        }
+
+    def note_annotations(self, server: str, purpose: str, read: Iterable[ReadAnnotation]) -> None:
+        """Note annotations as they are now."""
+        self._sql.executemany(
+            "INSERT OR REPLACE INTO annotations (server, purpose, reference, sha256, task, skipped, gone)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ((server, purpose, a.reference, a.sha256, a.task, a.skipped, a.gone) for a in read),
+        )
+
+    def forget_annotations(self, server: str, purpose: str, references: Iterable[str]) -> None:
+        """Forget annotations, with which nothing is to be compared any more."""
+        self._sql.executemany(
+            "DELETE FROM annotations WHERE server = ? AND purpose = ? AND reference = ?",
+            ((server, purpose, reference) for reference in references),
         )
 
     @reads
@@ -93,6 +143,14 @@ class Reviews:
             "SELECT id, at FROM pulls WHERE undone = 0 ORDER BY id DESC LIMIT 1"
         ).fetchone()
         return None if row is None else (int(row[0]), datetime.fromisoformat(row[1]))
+
+    @reads
+    def before_all(self, sha256: str) -> Placement | None:
+        """A sample's place before the first pull that changed it, or None where no pull did."""
+        row = self._sql.execute(
+            "SELECT placement FROM pulled WHERE sha256 = ? ORDER BY pull LIMIT 1", (sha256,)
+        ).fetchone()
+        return None if row is None else Placement.model_validate_json(row[0], extra="allow")
 
     @reads
     def before(self, pull: int) -> list[Before]:

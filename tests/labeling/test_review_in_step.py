@@ -1,0 +1,349 @@
+"""Questions and answers in step with the folders: whatever a hand, a person on the server or a clock did meanwhile."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import requests
+import tomlkit
+
+from byod.api import datasets, review
+from byod.api.review import ReviewSession
+from byod.api.review_queue import ReviewRequest
+from byod.dataset.catalog.reviews import Progressed
+from byod.dataset.dataset_folder import Dataset
+from byod.labeling import fetch, labeling_page
+from byod.labeling.client import LabelStudio
+from byod.schema.recipe import Recipe
+from byod.schema.review_tasks import Purpose
+from byod.tasks import TASKS
+from byod.testing import draw_classes
+
+pytestmark = pytest.mark.slow
+
+
+def quiet(line):
+    pass
+
+
+def nothing(done, total):
+    pass
+
+
+@pytest.fixture
+def session(live_studio):
+    studio = LabelStudio(live_studio.url, live_studio.token)
+    return ReviewSession(studio=studio, server="own", files=live_studio.files)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A dataset of two classes, six pictures each."""
+    return collected(drawn(tmp_path / "drawn", "Katze", "Hund"), tmp_path / "set")
+
+
+def drawn(folder, *classes, per_class=6, seed=0):
+    """Class folders with drawn pictures."""
+    draw_classes(folder, classes=classes, per_class=per_class, seed=seed)
+    return folder
+
+
+def collected(pictures, folder):
+    datasets.add([pictures], None, folder, Recipe(), say=quiet, watch=lambda tallies: None)
+    return folder
+
+
+def push(folder, session, tmp_path, **asked):
+    done = review.push(
+        folder, session, ReviewRequest(**asked), tmp_path / "cache", say=quiet, progress=nothing
+    )
+    return {one.project.purpose: one for one in done}
+
+
+def pull(folder, session):
+    return review.pull(folder, session, say=quiet)
+
+
+def tasks(session, pushed):
+    return session.studio.tasks(pushed.project.number)
+
+
+def say(session, task, label, **more):
+    result = [{"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [label]}}]
+    return session.studio.post(f"/api/tasks/{task['id']}/annotations/", json={"result": result, **more})
+
+
+def log(folder):
+    return [json.loads(line) for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def where(folder, task):
+    """The folder a task's picture stands in now, below the dataset."""
+    name = Path(task["data"]["file"]).name
+    (found,) = [p for room in ("images", "rejected") for p in (folder / room).glob(f"*/{name}")]
+    return found.parent.relative_to(folder).as_posix()
+
+
+def other(label):
+    return "Hund" if label == "Katze" else "Katze"
+
+
+def move(folder, task, label):
+    """What a hand does: the file into another class folder."""
+    (found,) = (folder / "images").glob(f"*/{Path(task['data']['file']).name}")
+    shutil.move(found, folder / "images" / label / found.name)
+
+
+def now(session, task):
+    """A task as it is now; None where it is gone."""
+    found = [one for one in session.studio.tasks(task["project"]) if one["id"] == task["id"]]
+    return found[0] if found else None
+
+
+def chosen(task):
+    """The labels that a task's folder predictions choose."""
+    folder = [one for one in task["predictions"] if one["model_version"] == "folder"]
+    return [one["result"][0]["value"]["choices"] for one in folder]
+
+
+def test_the_question_about_a_file_that_a_hand_moved_says_where_it_stands_now(folder, session, tmp_path):
+    """The next push brings text and chosen label in step, so that Submit confirms what the hand did."""
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task, untouched, *_ = tasks(session, pushed)
+    label = task["data"]["label"]
+    move(folder, task, other(label))
+    again = push(folder, session, tmp_path)[Purpose.LABELS]
+    assert (again.added, again.already, again.refreshed, again.withdrawn) == (0, 12, 1, 0)
+    asked = now(session, task)
+    assert asked["data"]["question"] == f"Stands in {other(label)}"
+    assert asked["data"]["image"] == task["data"]["image"]
+    assert chosen(asked) == [[other(label)]]
+    assert now(session, untouched) == untouched
+    say(session, task, other(label))
+    assert not pull(folder, session).conflicts
+    assert where(folder, task) == f"images/{other(label)}"
+
+
+def test_a_page_that_was_open_before_a_file_was_moved_does_not_undo_the_move(folder, session, tmp_path):
+    """Submitting the label that was chosen before the move is a conflict with the hand, not a newer verdict."""
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task = tasks(session, pushed)[0]
+    label = task["data"]["label"]
+    move(folder, task, other(label))
+    push(folder, session, tmp_path)
+    accepted = {**labeling_page.choice(label), "origin": "prediction"}
+    session.studio.post(f"/api/tasks/{task['id']}/annotations/", json={"result": [accepted], "lead_time": 9})
+    assert "moved by hand" in pull(folder, session).conflicts[0].why
+
+
+def test_a_picture_that_a_hand_deleted_is_asked_no_more(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    gone, answered, *_ = tasks(session, pushed)
+    for task in (gone, answered):
+        (folder / "images" / task["data"]["file"]).unlink()
+    say(session, answered, answered["data"]["label"])
+    again = push(folder, session, tmp_path)[Purpose.LABELS]
+    assert (again.refreshed, again.withdrawn) == (0, 1)
+    assert now(session, gone) is None
+    assert now(session, answered) is not None
+
+
+def test_a_renamed_file_and_a_renamed_class_are_asked_about_by_their_new_names(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task = next(t for t in tasks(session, pushed) if t["data"]["label"] == "Katze")
+    file = folder / "images" / task["data"]["file"]
+    file.rename(file.with_name("renamed.jpg"))
+    recipe = tomlkit.parse((folder / "byod.toml").read_text(encoding="utf-8"))
+    recipe["classes"]["Katze"]["name"] = "house cat"
+    (folder / "byod.toml").write_text(tomlkit.dumps(recipe), encoding="utf-8")
+    assert push(folder, session, tmp_path)[Purpose.LABELS].refreshed == 6
+    asked = now(session, task)
+    assert asked["data"]["file"] == "Katze/renamed.jpg"
+    assert asked["data"]["question"] == "Stands in house cat"
+
+
+def test_a_class_that_was_removed_with_its_pictures_is_asked_about_no_more(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    recipe = tomlkit.parse((folder / "byod.toml").read_text(encoding="utf-8"))
+    del recipe["classes"]["Hund"]
+    (folder / "byod.toml").write_text(tomlkit.dumps(recipe), encoding="utf-8")
+    shutil.rmtree(folder / "images" / "Hund")
+    assert push(folder, session, tmp_path)[Purpose.LABELS].withdrawn == 6
+    assert {task["data"]["label"] for task in tasks(session, pushed)} == {"Katze"}
+
+
+def test_what_somebody_began_to_answer_is_left_alone_and_counted(folder, session, tmp_path):
+    """A draft is neither changed nor deleted by a push; what is submitted of it later does not undo the hand."""
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task = tasks(session, pushed)[0]
+    label = task["data"]["label"]
+    draft = {"result": [labeling_page.choice(label)], "lead_time": 1}
+    session.studio.post(f"/api/tasks/{task['id']}/drafts", json=draft)
+    move(folder, task, other(label))
+    assert push(folder, session, tmp_path)[Purpose.LABELS].refreshed == 0
+    assert now(session, task)["data"] == task["data"]
+    assert review.status(folder, session, say=quiet).tallies[0].drafts == 1
+    say(session, task, label)
+    assert "moved by hand" in pull(folder, session).conflicts[0].why
+
+
+@pytest.mark.parametrize("how", ["deleted", "skipped"])
+def test_an_answer_that_was_taken_back_on_the_server_is_told_and_falls_on_request(
+    folder, session, tmp_path, how
+):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task, confirmed, *_ = tasks(session, pushed)
+    label = task["data"]["label"]
+    given, same = say(session, task, other(label)), say(session, confirmed, confirmed["data"]["label"])
+    pull(folder, session)
+    for one in (given, same):
+        if how == "deleted":
+            session.studio.delete(f"/api/annotations/{one['id']}/")
+        else:
+            session.studio.patch(f"/api/annotations/{one['id']}/", json={"was_cancelled": True})
+    push(folder, session, tmp_path)  # in between, it changes nothing
+    for _ in range(2):  # told until somebody decides
+        pulled = pull(folder, session)
+        assert (pulled.answers, pulled.dropped, len(pulled.withdrawn)) == (0, 0, 2)
+        assert any("took it back" in line for line in pulled.concerns)
+        assert where(folder, task) == f"images/{other(label)}"
+    dropped = review.pull(folder, session, drop_withdrawn=True, say=quiet)
+    assert (dropped.dropped, dropped.withdrawn) == (2, ())
+    assert where(folder, task) == f"images/{label}"
+    before = datasets.status(folder, say=quiet).fingerprint
+    assert not pull(folder, session).withdrawn
+    for file in folder.glob("catalog.db*"):
+        file.unlink()
+    assert datasets.status(folder, say=quiet).fingerprint == before
+    assert pull(folder, session).answers == 0
+    assert where(folder, task) == f"images/{label}"
+    say(session, task, other(label))
+    assert pull(folder, session).relabelled == 1
+
+
+def test_where_one_of_two_who_differ_takes_it_back_the_other_decides(folder, session, tmp_path):
+    """What falls is one person's answer: a conflict is over, and what the other one said holds."""
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task = tasks(session, pushed)[0]
+    label = task["data"]["label"]
+    say(session, task, other(label))
+    pull(folder, session)
+    with Dataset(folder, TASKS) as dataset, dataset.catalog.transaction():
+        (row,) = dataset.catalog.verdicts.said_of([task["data"]["byod_id"]])[task["data"]["byod_id"]]
+        said = row[1].model_copy(update={"who": "anna@example.org", "note": "review of labels"})
+        dataset.catalog.verdicts.add([said])
+    given = say(session, task, label)
+    assert pull(folder, session).conflicts
+    session.studio.delete(f"/api/annotations/{given['id']}/")
+    dropped = review.pull(folder, session, drop_withdrawn=True, say=quiet)
+    assert (dropped.dropped, dropped.conflicts) == (1, ())
+    assert where(folder, task) == f"images/{other(label)}"
+
+
+def test_a_deleted_task_takes_no_verdict_back(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task = tasks(session, pushed)[0]
+    say(session, task, other(task["data"]["label"]))
+    pull(folder, session)
+    session.studio.delete(f"/api/tasks/{task['id']}/")
+    assert not pull(folder, session).withdrawn
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Servers with few answers are read by what has changed, too, as those with many are."""
+    monkeypatch.setattr(fetch, "_FEW", 0)
+
+
+def pulled_at(folder, stamp):
+    """Have the catalog believe that the server's clock said this at the last pull."""
+    with Dataset(folder, TASKS) as dataset, dataset.catalog.transaction():
+        until = Progressed(updated_at=stamp, clock=stamp)
+        dataset.catalog.reviews.pulled_until("own", Purpose.LABELS, until)
+
+
+@pytest.mark.usefixtures("few")
+def test_answers_after_the_servers_clock_went_back_are_pulled(folder, session, tmp_path):
+    """New answers, and changes of old ones, come back although they are stamped hours before the last pull."""
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    first, second, *_ = tasks(session, pushed)
+    given = say(session, first, first["data"]["label"])
+    pull(folder, session)
+    pulled_at(folder, "2999-01-01T00:00:00.000000Z")
+    say(session, second, other(second["data"]["label"]))
+    result = [labeling_page.choice(other(first["data"]["label"]))]
+    session.studio.patch(f"/api/annotations/{given['id']}/", json={"result": result})
+    pulled = pull(folder, session)
+    assert (pulled.answers, pulled.relabelled) == (2, 2)
+    pulled_at(folder, "2999-01-01T00:00:00.000000Z")
+    assert pull(folder, session).answers == 0
+
+
+@pytest.mark.usefixtures("few")
+def test_counts_tell_what_no_clock_does(folder, session, tmp_path, monkeypatch):
+    """With a clock that went back and forth between two pulls, new answers and deletions show in the counts."""
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    first, second, *_ = tasks(session, pushed)
+    given = say(session, first, first["data"]["label"])
+    pull(folder, session)
+    say(session, second, other(second["data"]["label"]))
+    soon = "2999-01-01T00:00:00.000000Z"
+    pulled_at(folder, soon)
+    monkeypatch.setattr(fetch, "_all_is_read", lambda progressed, known, clock: False)
+    assert pull(folder, session).relabelled == 1
+    session.studio.delete(f"/api/annotations/{given['id']}/")
+    pulled_at(folder, soon)
+    assert len(pull(folder, session).withdrawn) == 1
+
+
+@pytest.mark.usefixtures("few")
+def test_what_has_changed_is_all_that_is_read_while_clock_and_counts_agree(
+    folder, session, tmp_path, monkeypatch
+):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    first, second, *_ = tasks(session, pushed)
+    say(session, first, first["data"]["label"])
+    pull(folder, session)
+    read = []
+    answered = fetch._answered
+    monkeypatch.setattr(fetch, "_answered", lambda *how: read.append(how[-1]) or answered(*how))
+    say(session, second, other(second["data"]["label"]))
+    assert pull(folder, session).relabelled == 1
+    assert all(read)
+    for _ in range(fetch._PARTIAL):
+        pull(folder, session)
+    assert not all(read)
+
+
+def test_a_picture_that_somebody_brought_into_label_studio_is_taken_in(folder, session, tmp_path):
+    """It is told, and taken in on request: its file, and the answer as the verdict of whoever gave it."""
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    draw_classes(tmp_path / "theirs", classes=("x",), per_class=1, seed=77)
+    (file,) = (tmp_path / "theirs" / "x").iterdir()
+    with requests.Session() as http:
+        http.trust_env = False
+        http.post(
+            f"{session.studio.url}/api/projects/{pushed.project.number}/import",
+            files={"theirs.jpg": file.read_bytes()},
+            headers={"Authorization": f"Token {session.studio.token}"},
+            timeout=300,
+        ).raise_for_status()
+    elsewhere = {"data": {"image": "https://example.org/x.jpg", "question": "mine"}}
+    session.studio.post(f"/api/projects/{pushed.project.number}/import", json=[elsewhere])
+    theirs = [task for task in tasks(session, pushed) if not task["data"].get("byod_id")]
+    assert len(theirs) == 2
+    for task in theirs:
+        say(session, task, "Hund")
+    pulled = pull(folder, session)
+    assert (pulled.answers, pulled.imported) == (0, 2)
+    assert "--take-in" in pulled.concerns[-1]
+    lines = []
+    assert review.take_in(folder, session, say=lines.append) == 1
+    assert any("https://example.org/x.jpg" in line and "--from-urls" in line for line in lines)
+    pulled = pull(folder, session)
+    assert (pulled.answers, pulled.imported) == (1, 1)
+    assert len(list((folder / "images" / "Hund").iterdir())) == 7
+    assert review.take_in(folder, session, say=quiet) == 0
+    push(folder, session, tmp_path)
+    assert len([task for task in tasks(session, pushed) if not task["data"].get("byod_id")]) == 1
