@@ -1,26 +1,28 @@
-"""byod's verbs of the review, one function each: open, push, pull, watch, undo, status, close.
+"""byod's verbs of the review, one function each: open, push, pull, watch, undo, redo, list, status, delete, close.
 
-The server is byod's own on this machine, started when it is needed, or one that is there already. The dataset is
+The dataset is
 locked only while byod works on it, so that everything else goes on while people review.
 """
 
 from __future__ import annotations
 
-import contextlib
+import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from byod.api import datasets
 from byod.api.datasets import finish, opened, sync_folders
 from byod.api.review_queue import ReviewRequest, claimed, label_concerns, predict_all, review_tasks
+from byod.api.review_session import OWN, ReviewSession, ServerChoice, at, found_again
+from byod.dataset.catalog.reviews import Round
 from byod.dataset.dataset_folder import Dataset
-from byod.labeling import agreement, imported, local_server, predictions, projects
+from byod.labeling import agreement, imported, local_server, predictions, projects, rounds
 from byod.labeling.agreement import AgreementTally, Pair
-from byod.labeling.client import TESTED, LabelStudio, passes
+from byod.labeling.client import LabelStudio, passes
 from byod.labeling.fetch import fetch as fetch_annotations
 from byod.labeling.image_urls import Addressed, LocalFiles, Uploads
 from byod.labeling.projects import Project
@@ -30,9 +32,8 @@ from byod.labeling.push import Pushed
 from byod.labeling.push import follow as follow_folders
 from byod.labeling.push import push as push_tasks
 from byod.labeling.rounds import Undone
-from byod.labeling.rounds import undo as undo_pull
 from byod.schema.config import Settings
-from byod.schema.errors import DatasetLocked, ReviewError, UsageError
+from byod.schema.errors import DatasetLocked, ReviewError
 from byod.schema.progress import Progress, Say
 from byod.schema.records import Record, Snapshot
 from byod.schema.review_tasks import (
@@ -44,76 +45,10 @@ from byod.schema.review_tasks import (
 )
 from byod.tasks import TASKS
 
-OWN = "own"
-"""What byod's own server is called in the catalog; its port may change."""
+__all__ = ["OWN", "LabelStudio", "ReviewSession", "ServerChoice", "at"]
+
 PAUSE = 5.0
 """Seconds between two looks at the server while people review."""
-
-
-class ServerChoice(Record):
-    """The choice of a Label Studio: byod's own, or the one at `url` with `token`.
-
-    `files` is the folder which that server shows as LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, where byod may write
-    previews; without it they are uploaded.
-    """
-
-    url: str | None = None
-    token: str | None = None
-    files: Path | None = None
-
-
-@dataclass(frozen=True)
-class ReviewSession:
-    """A server at hand: its client, what it is called, and how people enter it."""
-
-    studio: LabelStudio
-    server: str
-    files: Path | None
-    email: str = ""
-    password: str = ""
-
-
-@contextlib.contextmanager
-def at(where: ServerChoice, settings: Settings, say: Say, *, stay: bool = False) -> Iterator[ReviewSession]:
-    """A server to work with; byod's own is started when it does not run, and stopped again unless it is to `stay`.
-
-    Raises:
-        ReviewError: it cannot be installed, started or used.
-        UsageError: an address without a token, or a folder for files that is not there.
-    """
-    url = where.url or settings.environment.get("BYOD_LABEL_STUDIO_URL")
-    if url is not None:
-        token = where.token or settings.environment.get("BYOD_LABEL_STUDIO_TOKEN")
-        if not token:
-            raise UsageError(
-                f"{url} needs a token: --token, or BYOD_LABEL_STUDIO_TOKEN (its page Account & Settings shows one)"
-            )
-        if where.files is not None and not where.files.is_dir():
-            raise UsageError(
-                f"{where.files} is not a folder; --files-root names the one that server shows files from"
-            )
-        studio = LabelStudio(url, token)
-        if not studio.release.startswith(f"{TESTED}."):
-            say(f"{url} is Label Studio {studio.release}; byod was tested with {TESTED}: watch what it does")
-        files = None if where.files is None else where.files.absolute()
-        yield ReviewSession(studio=studio, server=studio.url, files=files)
-        return
-    if stay:
-        running = local_server.start(settings, say)
-        yield _own(running)
-        return
-    with local_server.serving(settings, say) as running:
-        yield _own(running)
-
-
-def _own(running: local_server.Running) -> ReviewSession:
-    return ReviewSession(
-        studio=LabelStudio(running.url, running.token),
-        server=OWN,
-        files=running.files,
-        email=running.email,
-        password=running.password,
-    )
 
 
 def push(
@@ -132,6 +67,7 @@ def push(
         snapshot = dataset.snapshot()
         run = predict_all(dataset, snapshot, request, say)
         done: list[Pushed] = []
+        address: Addressed | None = None
         for purpose, found in review_tasks(dataset, snapshot, request, issues, run, say):
             if not found and not _has_project(dataset, session, purpose):
                 continue
@@ -144,6 +80,11 @@ def push(
                 predictions.write(session.studio, project.number, run.name, run.said, say)
             predictions.choose_folder(session.studio, project.number)
         _follow(dataset, session, snapshot, {one.project.purpose for one in done})
+        if isinstance(address, LocalFiles):
+            address.tidy({sample.sha256 for sample in snapshot.samples if sample.path})
+        with dataset.catalog.transaction():
+            for one in done:
+                dataset.catalog.reviews.begin_round(datetime.now(UTC), one.project.purpose, one.open)
         return done
 
 
@@ -232,32 +173,80 @@ def _projects(dataset: Dataset, session: ReviewSession) -> list[Project]:
     )
 
 
-def watch(folder: Path, session: ReviewSession, *, say: Say, tell: Callable[[Pulled], None]) -> None:
-    """Pull every few seconds until Ctrl-C, and once more then."""
+def watch(
+    folder: Path, session: ReviewSession, settings: Settings, *, say: Say, tell: Callable[[Pulled], None]
+) -> None:
+    """Pull every few seconds until Ctrl-C, and once more then; a server that is away is waited for, and said once."""
+    trouble, told = "", Pulled()
     try:
         while True:
             time.sleep(PAUSE)
             try:
+                session = found_again(session, settings) if trouble else session
                 pulled = pull(folder, session, say=say)
-            except DatasetLocked as error:
-                say(f"{error}; trying again")
+            except (DatasetLocked, ReviewError) as error:
+                if str(error) != trouble:
+                    say(f"{error}; trying again every few seconds")
+                trouble = str(error)
                 continue
-            if pulled.answers or pulled.waiting:
+            trouble = ""
+            if pulled.answers or pulled.concerns != told.concerns:
                 tell(pulled)
+            told = pulled
     except KeyboardInterrupt:
         tell(pull(folder, session, say=say))
 
 
 def undo(folder: Path, *, say: Say) -> Undone:
-    """Take the last pull back.
+    """Take the last round of review back.
 
     Raises:
         UsageError: there is none.
     """
     with opened(folder, say) as dataset:
-        done = undo_pull(dataset, say)
+        done = rounds.undo(dataset, say)
         finish(dataset)
         return done
+
+
+def redo(folder: Path, *, say: Say) -> Undone:
+    """Do the round again that was taken back last.
+
+    Raises:
+        UsageError: there is none.
+    """
+    with opened(folder, say) as dataset:
+        done = rounds.redo(dataset, say)
+        finish(dataset)
+        return done
+
+
+def listed(folder: Path, *, say: Say) -> list[Round]:
+    """The rounds of review of a dataset, oldest first."""
+    with opened(folder, say) as dataset:
+        return dataset.catalog.reviews.rounds()
+
+
+def delete(folder: Path, session: ReviewSession, *, say: Say) -> int:
+    """Delete a dataset's projects on a server, with tasks and previews, once the last answers are pulled.
+
+    Returns how many projects there were.
+
+    Raises:
+        ReviewError: the server stopped answering; the same call goes on where it was.
+    """
+    if not addresses(folder, session, say=say):
+        return 0
+    pull(folder, session, say=say)
+    with opened(folder, say) as dataset:
+        found = _projects(dataset, session)
+        for project in found:
+            session.studio.delete(f"/api/projects/{project.number}/")
+            with dataset.catalog.transaction():
+                dataset.catalog.reviews.forget(session.server, project.purpose)
+        if session.files is not None:
+            shutil.rmtree(session.files / f"byod-{projects.key(dataset.folder)}", ignore_errors=True)
+        return len(found)
 
 
 class Standing(Record):

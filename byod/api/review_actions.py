@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
@@ -11,8 +11,10 @@ from typing import TypedDict
 from byod.api import review
 from byod.api.plan import at_least, folder_given
 from byod.api.progress_display import ProgressDisplay, progress_display
-from byod.api.review import ReviewSession, ServerChoice
+from byod.api.review import Standing
 from byod.api.review_queue import ReviewRequest
+from byod.api.review_session import ReviewSession, ServerChoice
+from byod.dataset.catalog.reviews import Round
 from byod.labeling.projects import Project
 from byod.labeling.pulled import Pulled
 from byod.labeling.push import Pushed
@@ -22,7 +24,22 @@ from byod.schema.errors import UsageError
 from byod.schema.records import Record
 from byod.schema.review_tasks import Order
 
-ACTIONS = ("open", "push", "pull", "status", "undo")
+__all__ = [
+    "ACTIONS",
+    "Project",
+    "Pulled",
+    "Pushed",
+    "Review",
+    "ReviewOpened",
+    "ReviewOptions",
+    "Round",
+    "Standing",
+    "Undone",
+    "close_review",
+    "review_dataset",
+]
+
+ACTIONS = ("open", "push", "pull", "status", "undo", "redo", "list", "delete")
 
 Told = Callable[[list[Pushed] | Pulled], None]
 """Is told what was pushed, and then what each pull brought."""
@@ -109,7 +126,7 @@ class Review:
             projects = [one.project for one in pushed] or self._projects(session)
             self._enter(session, projects)
             self.display.say("verdicts come back into the class folders every few seconds; Ctrl-C ends it")
-            review.watch(self.folder, session, say=self.display.say, tell=self.tell)
+            review.watch(self.folder, session, self.settings, say=self.display.say, tell=self.tell)
 
     def open(self) -> ReviewOpened:
         """Start the server and leave it running; open the browser there."""
@@ -138,14 +155,27 @@ class Review:
             dropping = self.options.get("drop_withdrawn", False)
             return review.pull(self.folder, session, drop_withdrawn=dropping, say=self.display.say)
 
-    def status(self) -> review.Standing:
+    def status(self) -> Standing:
         """Count what was pushed, answered and pulled, and how far people and models agree."""
         with self._session() as session:
             return review.status(self.folder, session, say=self.display.say)
 
     def undo(self) -> Undone:
-        """Take the last pull back."""
+        """Take the last round back."""
         return review.undo(self.folder, say=self.display.say)
+
+    def redo(self) -> Undone:
+        """Do the round again that was taken back last."""
+        return review.redo(self.folder, say=self.display.say)
+
+    def rounds(self) -> Sequence[Round]:
+        """The rounds of review so far."""
+        return review.listed(self.folder, say=self.display.say)
+
+    def delete(self) -> int:
+        """Delete the dataset's projects on the server, once the last answers are pulled; return how many."""
+        with self._session() as session:
+            return review.delete(self.folder, session, say=self.display.say)
 
     @contextmanager
     def _session(self, *, stay: bool = False) -> Iterator[ReviewSession]:
@@ -183,9 +213,7 @@ def _order(name: str) -> Order:
     return Order(name)
 
 
-def review_dataset(
-    folder: Path, action: str, options: ReviewOptions
-) -> list[Pushed] | Pulled | review.Standing | Undone | ReviewOpened | None:
+def review_dataset(folder: Path, action: str, options: ReviewOptions) -> object:
     """One action of a review, or the whole until Ctrl-C where none is named."""
     if action not in ("", *ACTIONS):
         raise UsageError(f"{action!r} is not an action of a review; there are: {', '.join(ACTIONS)}")
@@ -194,13 +222,17 @@ def review_dataset(
         if not action:
             chosen.whole()
             return None
-        if action == "open":
-            return chosen.open()
-        if action == "push":
-            return chosen.push()
-        if action == "pull":
-            return chosen.pull()
-        return chosen.status() if action == "status" else chosen.undo()
+        verbs: dict[str, Callable[[], object]] = {
+            "open": chosen.open,
+            "push": chosen.push,
+            "pull": chosen.pull,
+            "status": chosen.status,
+            "undo": chosen.undo,
+            "redo": chosen.redo,
+            "list": chosen.rounds,
+            "delete": chosen.delete,
+        }
+        return verbs[action]()
 
 
 def close_review(*, progress: bool = True) -> bool:

@@ -25,10 +25,12 @@ from byod.cli.output import (
 if TYPE_CHECKING:
     from byod.api.review import Standing
     from byod.api.review_actions import ReviewOpened
+    from byod.dataset.catalog.reviews import Round
     from byod.labeling.pulled import Pulled
     from byod.labeling.push import Pushed
+    from byod.labeling.rounds import Undone
 
-ACTIONS = ("open", "push", "pull", "status", "undo", "close")
+ACTIONS = ("open", "push", "pull", "status", "undo", "redo", "list", "close")
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +43,7 @@ def review(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[open|push|pull|status|undo|close] [DATASET]",
+            metavar="[open|push|pull|status|undo|redo|list|close] [DATASET]",
             help="Without a verb: open, push, and pull what people say until Ctrl-C.",
         ),
     ] = None,
@@ -101,6 +103,13 @@ def review(
             help="With pull: add the answered pictures that people brought into Label Studio themselves.",
         ),
     ] = False,
+    delete: Annotated[
+        bool,
+        typer.Option(
+            "--delete",
+            help="With close: also delete the dataset's projects there, with tasks and previews, once all is pulled.",
+        ),
+    ] = False,
     url: StudioUrl = None,
     token: StudioToken = None,
     files_root: Annotated[
@@ -133,8 +142,8 @@ def review(
         "browser": not no_browser and not (as_json and verb == "open"),
         "tell": _print_told,
     }
-    if verb == "close":
-        _print_closed(byod.close_review(), as_json)
+    if verb == "close" and not delete:
+        _print_closed(byod.close_review(), 0, as_json)
         return
     dataset = byod.Dataset(named, follow_links=follow_links)
     if verb == "":
@@ -147,12 +156,13 @@ def review(
         _print_pull(_pulled(dataset, options, ask=not as_json), as_json)
     elif verb == "status":
         _print_status(dataset.review("status", **options), as_json)
+    elif verb == "list":
+        _print_rounds(dataset.review("list", **options), as_json)
+    elif verb == "close":
+        deleted = dataset.review("delete", **options)
+        _print_closed(url is None and byod.close_review(), deleted, as_json)
     else:
-        undone = dataset.review("undo", **options)
-        if as_json:
-            print_result(undone.model_dump(mode="json"))
-        else:
-            put(f"{undone.pictures} pictures stand again as before the pull of {undone.at.astimezone():%c}")
+        _print_undone(verb, dataset.review("undo" if verb == "undo" else "redo", **options), as_json)
 
 
 def _pulled(dataset: byod.Dataset, options: dict[str, Any], *, ask: bool) -> Pulled:
@@ -235,10 +245,40 @@ def _print_pulled(pulled: Pulled) -> None:
         say(line)
 
 
-def _print_closed(stopped: bool, as_json: bool) -> None:
+def _print_undone(verb: str, undone: Undone, as_json: bool) -> None:
     if as_json:
-        print_result({"stopped": stopped})
+        print_result(undone.model_dump(mode="json"))
     else:
+        when = "before" if verb == "undo" else "after"
+        put(f"{undone.pictures} pictures stand again as {when} the round of {undone.at.astimezone():%c}")
+
+
+def _print_rounds(rounds: Sequence[Round], as_json: bool) -> None:
+    if as_json:
+        print_result([one.model_dump(mode="json") for one in rounds])
+        return
+    if not rounds:
+        put("there was no round of review yet: byod review")
+        return
+    rows = [
+        (
+            f"{one.at.astimezone():%c}",
+            one.purpose,
+            one.asked,
+            one.answered,
+            "taken back" if one.undone else "",
+        )
+        for one in rounds
+    ]
+    print_table("Rounds", ("began", "about", "asked", "answered", ""), rows, numbers=4)
+
+
+def _print_closed(stopped: bool, deleted: int, as_json: bool) -> None:
+    if as_json:
+        print_result({"stopped": stopped, "deleted": deleted})
+    else:
+        if deleted:
+            put(f"{deleted} projects are deleted, with their tasks and previews")
         put("Label Studio is stopped" if stopped else "Label Studio does not run")
 
 

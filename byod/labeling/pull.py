@@ -27,7 +27,7 @@ from byod.labeling.annotations import (
 )
 from byod.labeling.fetch import FetchedAnnotations
 from byod.labeling.pulled import Clash, Pulled, Withdrawn
-from byod.labeling.rounds import stage_keypoints
+from byod.labeling.rounds import placement_of, stage_keypoints
 from byod.schema import files
 from byod.schema.keypoints import Keypoints, keypoints_file, read_keypoints
 from byod.schema.reasons import Reason
@@ -72,8 +72,11 @@ def apply(
             # what waits for its class is read again next time
             if not any(a.purpose is one.project.purpose and a.label in waiting for a in fresh):
                 catalog.reviews.pulled_until(server, one.project.purpose, one.progressed)
+    current = catalog.reviews.last_round()
     return pulled.model_copy(
         update={
+            "round_answered": 0 if current is None else min(current.answered, current.asked),
+            "round_asked": 0 if current is None else current.asked,
             "waiting": waiting,
             "unreadable": sum(one.read.unreadable for one in fetched),
             "in_bulk": len(passed_over),
@@ -282,7 +285,7 @@ class _Change:
         self.before.append(
             Before(
                 sha256=sample.sha256,
-                placement=_as_it_stands(sample),
+                placement=placement_of(sample),
                 keypoints=text,
                 verdict=self.holding.get(sample.sha256, 0),
                 last=self.verdicts.last(),
@@ -309,16 +312,4 @@ def _compared(placement: Placement) -> bool:
     """True if the last placing compared a sample with all others."""
     return placement.status is Status.KEPT or (
         placement.reason is not None and placement.reason.traits.compared
-    )
-
-
-def _as_it_stands(sample: Sample) -> Placement:
-    return Placement(
-        sha256=sample.sha256,
-        label=sample.label,
-        status=sample.status,
-        reason=sample.reason,
-        detail=sample.detail,
-        keeper=sample.keeper,
-        path=sample.path,
     )

@@ -28,7 +28,8 @@ class Pulled(Record):
     """The result of a pull: annotations new to the log, files moved, and what needs somebody.
 
     `withdrawn` are verdicts that hold although their answer is gone, `dropped` counts those that fell with it.
-    `imported` counts answered tasks of pictures that somebody brought into Label Studio.
+    `imported` counts answered tasks of pictures that somebody brought into Label Studio. `round_answered` of
+    `round_asked` pictures are answered in the round that goes on.
     """
 
     answers: int = 0
@@ -44,6 +45,20 @@ class Pulled(Record):
     withdrawn: tuple[Withdrawn, ...] = ()
     dropped: int = 0
     imported: int = 0
+    round_answered: int = 0
+    round_asked: int = 0
+
+    @property
+    def progress(self) -> str:
+        """How far the round is, and what comes next when it is over."""
+        if not self.round_asked:
+            return ""
+        if self.round_answered < self.round_asked:
+            return f"{self.round_answered} of {self.round_asked} answered"
+        return (
+            f"all {self.round_asked} of this round are answered; what next: byod review push asks about the others, "
+            "byod review --sample 50 measures how good the labels are, byod train learns from them"
+        )
 
     @property
     def summary(self) -> str:
@@ -54,6 +69,7 @@ class Pulled(Record):
         return (
             f"{self.answers} verdicts{f' ({people})' if people else ''}: {self.relabelled} relabelled, "
             f"{self.rejected} rejected{points}, {len(self.conflicts)} in conflict"
+            + (f" ({self.progress})" if self.progress else "")
         )
 
     @property

@@ -32,7 +32,8 @@ _WAIT_SECONDS = 20.0
 class Pushed(Record):
     """The result of a push: tasks added, those that were there already, and pictures that cannot be shown.
 
-    `refreshed` counts open tasks that now say what is so, `withdrawn` those that are asked no more.
+    `refreshed` counts open tasks that now say what is so, `withdrawn` those that are asked no more, and `open` all that
+    are to be answered now.
     """
 
     project: Project
@@ -41,6 +42,7 @@ class Pushed(Record):
     unshown: int = 0
     refreshed: int = 0
     withdrawn: int = 0
+    open: int = 0
 
     @property
     def summary(self) -> str:
@@ -55,8 +57,8 @@ class Pushed(Record):
             if number
         )
         return (
-            f"{self.project.purpose}: {self.added} pictures added, {self.already} were there already{more}: "
-            f"{self.project.url}"
+            f"{self.project.purpose}: {self.added} pictures added, {self.already} were there already{more}; "
+            f"{self.open} to answer: {self.project.stream}"
         )
 
 
@@ -95,6 +97,7 @@ def push(
         already=len(wanted) - len(new),
         refreshed=plan.refreshed,
         withdrawn=plan.withdrawn,
+        open=len([each for each in wanted if each.sha256 not in there.touched]),
     )
     if plan.new:
         pushed = _import(studio, pushed, plan.new, address, progress, lambda sent: expect(left + sent))

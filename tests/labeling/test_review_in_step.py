@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import studio_proxy
 import tomlkit
 
 from byod.api import datasets, review
@@ -13,8 +14,9 @@ from byod.api.review import ReviewSession
 from byod.api.review_queue import ReviewRequest
 from byod.dataset.catalog.reviews import Progressed
 from byod.dataset.dataset_folder import Dataset
-from byod.labeling import fetch, labeling_page
+from byod.labeling import fetch, labeling_page, projects
 from byod.labeling.client import LabelStudio
+from byod.schema.errors import UsageError
 from byod.schema.recipe import Recipe
 from byod.schema.review_tasks import Purpose
 from byod.tasks import TASKS
@@ -146,6 +148,9 @@ def test_a_picture_that_a_hand_deleted_is_asked_no_more(folder, session, tmp_pat
     again = push(folder, session, tmp_path)[Purpose.LABELS]
     assert (again.refreshed, again.withdrawn) == (0, 1)
     assert now(session, gone) is None
+    previews = [file.name[:64] for file in (session.files / f"byod-{projects.key(folder)}").iterdir()]
+    assert gone["data"]["byod_id"] not in previews
+    assert len(previews) == 10
     assert now(session, answered) is not None
 
 
@@ -314,6 +319,155 @@ def test_what_has_changed_is_all_that_is_read_while_clock_and_counts_agree(
     for _ in range(fetch._PARTIAL):
         pull(folder, session)
     assert not all(read)
+
+
+def test_undo_and_redo_take_whole_rounds(folder, session, tmp_path):
+    """A round is all that is pulled between two pushes; what was undone comes back, and a hand since then stays."""
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    first, second, third, fourth, *_ = tasks(session, pushed)
+    say(session, first, other(first["data"]["label"]))
+    pull(folder, session)
+    say(session, second, labeling_page.REJECT)
+    say(session, first, first["data"]["label"])
+    pull(folder, session)
+    after_first = [where(folder, t) for t in (first, second, third)]
+    push(folder, session, tmp_path)
+    say(session, third, other(third["data"]["label"]))
+    say(session, fourth, other(fourth["data"]["label"]))
+    pull(folder, session)
+    after_second = [where(folder, t) for t in (first, second, third)]
+    assert [(r.answered, r.asked, r.undone) for r in review.listed(folder, say=quiet)] == [
+        (2, 12, False),
+        (2, 10, False),
+    ]
+    assert review.undo(folder, say=quiet).pictures == 2
+    assert [where(folder, t) for t in (first, second, third)] == after_first
+    assert review.undo(folder, say=quiet).pictures == 2
+    assert [where(folder, t) for t in (first, second, third)] == [
+        f"images/{t['data']['label']}" for t in (first, second, third)
+    ]
+    assert pull(folder, session).answers == 0
+    with pytest.raises(UsageError, match="no pull to undo"):
+        review.undo(folder, say=quiet)
+    assert review.redo(folder, say=quiet).pictures == 2
+    assert [where(folder, t) for t in (first, second, third)] == after_first
+    move(folder, fourth, other(fourth["data"]["label"]))
+    done = review.redo(folder, say=quiet)
+    assert (done.pictures, done.changed_since) == (1, 1)
+    assert [where(folder, t) for t in (first, second, third)] == after_second
+    with pytest.raises(UsageError, match="no round was taken back"):
+        review.redo(folder, say=quiet)
+    before = datasets.status(folder, say=quiet).fingerprint
+    for file in folder.glob("catalog.db*"):
+        file.unlink()
+    assert datasets.status(folder, say=quiet).fingerprint == before
+    assert pull(folder, session).answers == 0
+
+
+def test_a_round_that_was_undone_is_over_once_something_new_was_pulled(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    first, second, *_ = tasks(session, pushed)
+    say(session, first, other(first["data"]["label"]))
+    pull(folder, session)
+    review.undo(folder, say=quiet)
+    say(session, second, other(second["data"]["label"]))
+    pulled = pull(folder, session)
+    assert (pulled.round_answered, pulled.round_asked) == (2, 12)
+    assert "2 of 12 answered" in pulled.summary
+    with pytest.raises(UsageError, match="no round was taken back"):
+        review.redo(folder, say=quiet)
+
+
+def test_one_queue_has_the_conflicts_first_whenever_they_came_up(folder, session, tmp_path):
+    """A conflict that came up later is shown first, in the one stream; the answered task stays as it is."""
+    pushed = push(folder, session, tmp_path, limit=11)[Purpose.LABELS]
+    found = tasks(session, pushed)
+    say(session, found[0], found[0]["data"]["label"])
+    pull(folder, session)
+    name = Path(found[5]["data"]["file"]).name
+    label = found[5]["data"]["label"]
+    shutil.copy(folder / "images" / label / name, folder / "images" / other(label) / name)
+    again = push(folder, session, tmp_path)[Purpose.LABELS]
+    assert (again.open, again.project.number) == (11, pushed.project.number)
+    queue = [t for t in tasks(session, pushed) if not t["total_annotations"]]
+    assert [t["data"]["kind"] for t in queue] == ["conflict"] + 10 * ["label"]
+    assert not queue[0]["predictions"]
+    assert session.studio.get(f"/api/projects/{pushed.project.number}/next")["id"] == queue[0]["id"]
+    assert now(session, found[0]) is not None
+    assert push(folder, session, tmp_path)[Purpose.LABELS].added == 0
+    assert [t for t in tasks(session, pushed) if not t["total_annotations"]] == queue
+    assert len(push(folder, session, tmp_path, conflicts=True)) == 1
+    assert len([t for t in tasks(session, pushed) if not t["total_annotations"]]) == 1
+
+
+def test_what_was_asked_in_projects_of_their_own_moves_into_the_queue(folder, session, tmp_path):
+    """Open tasks of the projects that byod had for suspects and conflicts are withdrawn; their answers come back."""
+    push(folder, session, tmp_path)
+    with Dataset(folder, TASKS) as dataset:
+        old = projects.ensure(dataset, session.studio, "own", Purpose.SUSPECTS, quiet)
+        sha256s = [sample.sha256 for sample in dataset.snapshot().kept[:2]]
+    made = [
+        {"data": {"image": "/x", "byod_id": sha, "label": "Katze", "seen": 0, "question": "?"}}
+        for sha in sha256s
+    ]
+    session.studio.post(f"/api/projects/{old.number}/import", json=made)
+    answered, _ = session.studio.tasks(old.number)
+    say(session, answered, labeling_page.REJECT)
+    push(folder, session, tmp_path)
+    assert [task["id"] for task in session.studio.tasks(old.number)] == [answered["id"]]
+    assert pull(folder, session).rejected == 1
+
+
+def test_deleting_a_review_pulls_first_and_leaves_nothing_on_the_server(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task = tasks(session, pushed)[0]
+    say(session, task, other(task["data"]["label"]))
+    room = session.files / f"byod-{projects.key(folder)}"
+    assert len(list(room.iterdir())) == 12
+    assert review.delete(folder, session, say=quiet) == 1
+    assert where(folder, task) == f"images/{other(task['data']['label'])}"
+    assert not room.exists()
+    assert pushed.project.number not in [one["id"] for one in session.studio.projects()]
+    assert review.delete(folder, session, say=quiet) == 0
+    assert push(folder, session, tmp_path)[Purpose.LABELS].added == 11
+
+
+class Interrupted:
+    """A clock of whoever watches: something happens at each look, and then Ctrl-C."""
+
+    def __init__(self, *steps):
+        self.steps = list(steps)
+
+    def sleep(self, seconds):
+        if not self.steps:
+            raise KeyboardInterrupt
+        self.steps.pop(0)()
+
+
+def test_a_watcher_waits_for_a_server_that_is_away_and_says_it_once(
+    folder, session, tmp_path, live_studio, monkeypatch
+):
+    """502s between two looks end nothing: what was said meanwhile comes back when the server does."""
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    task = tasks(session, pushed)[0]
+    lines, told = [], []
+    with studio_proxy.proxy(live_studio.url) as front:
+        through = LabelStudio(front.url, live_studio.token)
+        away = ReviewSession(studio=through, server="own", files=session.files)
+        monkeypatch.setattr(review, "found_again", lambda session, settings: session)
+
+        def down():
+            front.act = lambda method, path: (502, {"Content-Type": "text/html"}, b"<h1>Bad Gateway</h1>")
+
+        def up():
+            say(session, task, other(task["data"]["label"]))
+            front.act = lambda method, path: None
+
+        monkeypatch.setattr(review, "time", Interrupted(down, down, down, up))
+        review.watch(folder, away, None, say=lines.append, tell=told.append)
+    assert len([line for line in lines if "trying again" in line]) == 1
+    assert sum(pulled.answers for pulled in told) == 1
+    assert where(folder, task) == f"images/{other(task['data']['label'])}"
 
 
 def test_a_picture_that_somebody_brought_into_label_studio_is_taken_in(folder, session, tmp_path):

@@ -194,11 +194,12 @@ def test_a_file_deleted_by_hand_meanwhile_is_a_conflict_and_its_verdict_is_kept(
     assert sum(1 for sample in datasets.status(folder, say=quiet).kept) == 11
 
 
-def test_undo_takes_the_last_pull_back_and_its_answers_are_not_taken_up_again(folder, session, tmp_path):
+def test_undo_takes_the_last_round_back_and_its_answers_are_not_taken_up_again(folder, session, tmp_path):
     pushed = push(folder, session, tmp_path)[Purpose.LABELS]
     first, second, third, *_ = [t for t in tasks(session, pushed) if t["data"]["label"] == "Katze"]
     say(session, first, "Hund")
     pull(folder, session)
+    push(folder, session, tmp_path)
     say(session, second, labeling_page.REJECT)
     say(session, third, "Hund")
     pull(folder, session)
@@ -212,6 +213,7 @@ def test_undo_takes_the_last_pull_back_and_its_answers_are_not_taken_up_again(fo
         "rejected/review",
     ]
     assert pull(folder, session).answers == 0
+    push(folder, session, tmp_path)
     say(session, second, "Hund")
     assert pull(folder, session).relabelled == 1
     assert review.undo(folder, say=quiet).pictures == 1
