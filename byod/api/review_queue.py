@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from byod.api import runs, train
+from byod.dataset import label_quality
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling.annotations import is_reviewers
 from byod.labeling.predictions import PredictedLabel
@@ -103,12 +104,20 @@ def _chosen(
 ) -> list[ReviewTask]:
     """The sample that was asked for, or the queue: without what somebody reviewed already, up to the limit."""
     if request.sample is not None:
-        found = sampled(found, request.sample)
+        draw = _draw(dataset)
+        before = label_quality.drawn_before(dataset.catalog.verdicts.noted(label_quality.NOTE), draw)
+        found = sampled([task for task in found if task.sha256 not in before], request.sample, draw)
     if not request.again and purpose is not Purpose.SAMPLE:
         evaluated = reviewed(dataset)
         found = [task for task in found if task.kind is Kind.CONFLICT or task.sha256 not in evaluated]
     order = Order.RANDOM if purpose is Purpose.SAMPLE else request.order
     return queue(found, order)[: request.limit]
+
+
+def _draw(dataset: Dataset) -> int:
+    """The number of the random sample that is being answered: once all of it is, the next one is drawn anew."""
+    done = [one for one in dataset.catalog.reviews.rounds() if one.purpose == Purpose.SAMPLE]
+    return 1 + sum(1 for one in done if one.asked and one.answered >= one.asked)
 
 
 def reviewed(dataset: Dataset) -> set[str]:

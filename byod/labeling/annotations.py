@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from byod.dataset import label_quality
 from byod.dataset.catalog.verdicts import SEARCH, UNDO
 from byod.labeling.labeling_page import LABEL, POINTS, POINTS_TYPE, REJECT
 from byod.schema.records import Record, Sha256, Verdict
@@ -46,7 +47,8 @@ class Annotation(Record):
 
     `keypoints` are those of the picture where the question was about points, `base` names those it was asked with.
     `last_verdict` is the number of the last verdict in the label log when the question was asked. `reference` names the
-    annotation on its server. `in_bulk`: it was made of a prediction, together with others, and nobody looked.
+    annotation on its server. `in_bulk`: it was made of a prediction, together with others, and nobody looked. `draw` is
+    the number of the random sample, if it is one, and `asked` the label that the picture had then.
     """
 
     sha256: Sha256
@@ -59,10 +61,14 @@ class Annotation(Record):
     base: str = ""
     reference: str = ""
     in_bulk: bool = False
+    draw: int = 0
+    asked: str = ""
 
     def note(self, what: str = "") -> str:
         """The note of its verdict in the label log: the review, or `what` to say instead, and the reference."""
         told = what or f"review of {self.purpose}"
+        if self.draw and not what:
+            told = label_quality.note(self.draw, self.asked)
         bulk = _IN_BULK if self.in_bulk else ""
         return f"{told}{bulk}{_REFERENCE}{self.reference}" if self.reference else f"{told}{bulk}"
 
@@ -218,6 +224,8 @@ def _annotation(
         base=str(data.get("marks", "")),
         reference=reference(annotation),
         in_bulk=_is_in_bulk(annotation),
+        draw=draw if isinstance(draw := data.get("draw"), int) and purpose is Purpose.SAMPLE else 0,
+        asked=str(data.get("label", "")),
     )
 
 

@@ -25,7 +25,7 @@ _UNTOUCHED = [
     passes("cancelled_annotations", "equal", "Number", 0),
     passes("draft_exists", "equal", "Boolean", False),
 ]
-_SAYS = ("file", "kind", "label", "question", "marks")
+_SAYS = ("file", "kind", "label", "question", "marks", "draw")
 """The part of a task's data that is brought in step with the folders."""
 _AT_ONCE = 200
 """So many tasks are changed one by one; more are made anew, a thousand at a time."""

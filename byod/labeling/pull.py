@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 
+from byod.dataset import label_quality
 from byod.dataset.catalog.reviews import Before
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.placement import place_samples
@@ -73,10 +74,13 @@ def apply(
             if not any(a.purpose is one.project.purpose and a.label in waiting for a in fresh):
                 catalog.reviews.pulled_until(server, one.project.purpose, one.progressed)
     current = catalog.reviews.last_round()
+    drawn = any(answer.draw for answer in known)
+    quality = label_quality.label_quality(catalog.verdicts.noted(label_quality.NOTE)) if drawn else None
     return pulled.model_copy(
         update={
             "round_answered": 0 if current is None else min(current.answered, current.asked),
             "round_asked": 0 if current is None else current.asked,
+            "label_quality": quality,
             "waiting": waiting,
             "unreadable": sum(one.read.unreadable for one in fetched),
             "in_bulk": len(passed_over),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from byod.schema.records import Record, Sha256
 from byod.schema.review_tasks import Purpose
+from byod.schema.right_labels import LabelQuality
 
 
 class Clash(Record):
@@ -47,6 +48,7 @@ class Pulled(Record):
     imported: int = 0
     round_answered: int = 0
     round_asked: int = 0
+    label_quality: LabelQuality | None = None
 
     @property
     def progress(self) -> str:
@@ -95,6 +97,8 @@ class Pulled(Record):
             "the verdict holds unless you run: byod review pull --drop-withdrawn"
             for one in self.withdrawn
         ]
+        if self.label_quality is not None:
+            lines.append(self.label_quality.summary)
         if self.imported:
             lines.append(
                 f"{self.imported} answers are about pictures that somebody brought into Label Studio; they are not in "

@@ -35,6 +35,8 @@ def data(wanted_task: ReviewTask, choices: Mapping[str, ShownChoice]) -> dict[st
         "suspicion": round(wanted_task.suspicion, 4),
         "question": question(wanted_task.text, wanted_task.label, wanted_task.predictions, choices),
     }
+    if wanted_task.draw:
+        told["draw"] = wanted_task.draw
     if wanted_task.keypoints is not None:
         told["marks"] = wanted_task.keypoints.digest
     return told

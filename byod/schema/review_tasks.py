@@ -62,7 +62,7 @@ class ReviewTask(Record):
 
     `label` is the class folder it stands in; `suspicion` in 0..1, the likeliest to be wrong first; `text` is shown
     above the picture; `last_verdict` the number of the last verdict in the label log when it was asked. `tier` is its
-    place in the queue, which it may share with others.
+    place in the queue, which it may share with others; `draw` the number of the random sample it belongs to.
     """
 
     sample: Sample
@@ -74,6 +74,7 @@ class ReviewTask(Record):
     predictions: tuple[RunPrediction, ...] = ()
     keypoints: Keypoints | None = None
     last_verdict: int = 0
+    draw: int = 0
 
     @property
     def sha256(self) -> str:
@@ -155,8 +156,8 @@ def _shuffled(salt: bytes, task: ReviewTask) -> bytes:
     return hashlib.sha256(salt + bytes.fromhex(task.sha256)).digest()
 
 
-def sampled(tasks: Sequence[ReviewTask], number: int) -> list[ReviewTask]:
-    """A random few, the same ones at each push, in the order they had."""
-    ranked = sorted(tasks, key=lambda task: _shuffled(b"sample", task))
+def sampled(tasks: Sequence[ReviewTask], number: int, draw: int = 1) -> list[ReviewTask]:
+    """A random few, the same ones at each push of one draw, in the order they had."""
+    ranked = sorted(tasks, key=lambda task: _shuffled(f"sample {draw}".encode(), task))
     chosen = {task.sha256 for task in ranked[:number]}
-    return [task for task in tasks if task.sha256 in chosen]
+    return [task.model_copy(update={"draw": draw}) for task in tasks if task.sha256 in chosen]

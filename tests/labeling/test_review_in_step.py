@@ -501,3 +501,36 @@ def test_a_picture_that_somebody_brought_into_label_studio_is_taken_in(folder, s
     assert review.take_in(folder, session, say=quiet) == 0
     push(folder, session, tmp_path)
     assert len([task for task in tasks(session, pushed) if not task["data"].get("byod_id")]) == 1
+
+
+def test_a_random_sample_gives_a_figure_of_the_labels_by_class(folder, session, tmp_path):
+    """It stands alone, is the same until it is answered, and what people say of it is how good the labels are."""
+    name = next((folder / "images" / "Katze").iterdir()).name
+    shutil.copy(folder / "images" / "Katze" / name, folder / "images" / "Hund" / name)
+    done = push(folder, session, tmp_path, sample=8)
+    assert set(done) == {Purpose.SAMPLE}
+    sample = tasks(session, done[Purpose.SAMPLE])
+    assert {task["data"]["kind"] for task in sample} == {"label"}
+    say(session, sample[0], other(sample[0]["data"]["label"]))
+    pulled = pull(folder, session)
+    assert (pulled.label_quality.right, pulled.label_quality.number) == (0, 1)
+    assert push(folder, session, tmp_path, sample=8)[Purpose.SAMPLE].added == 0
+    for task in sample[1:]:
+        say(session, task, task["data"]["label"])
+    quality = pull(folder, session).label_quality
+    assert (quality.right, quality.number) == (7, 8)
+    assert quality.summary == "88% of labels right (53% to 98%, by a random sample of 8)"
+    of_classes = {label: (one.right, one.number) for label, one in quality.classes.items()}
+    assert sum(right for right, _ in of_classes.values()) == 7
+    assert of_classes[sample[0]["data"]["label"]][0] == of_classes[sample[0]["data"]["label"]][1] - 1
+    assert "88 % of labels right (53–98 %, 95 % interval)" in (folder / "README.md").read_text()
+    again = push(folder, session, tmp_path, sample=8)[Purpose.SAMPLE]
+    drawn = [t for t in tasks(session, again) if not t["total_annotations"]]
+    assert not {task["data"]["byod_id"] for task in drawn} & {task["data"]["byod_id"] for task in sample}
+    assert pull(folder, session).label_quality is None
+    push(folder, session, tmp_path)
+    rest = push(folder, session, tmp_path)[Purpose.LABELS]
+    for task in [t for t in tasks(session, rest) if not t["total_annotations"]]:
+        say(session, task, labeling_page.REJECT)
+    pull(folder, session)
+    assert datasets.status(folder, say=quiet).label_quality == quality
