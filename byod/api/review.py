@@ -20,7 +20,7 @@ from byod.api.review_queue import ReviewRequest, claimed, label_concerns, predic
 from byod.api.review_session import OWN, ReviewSession, ServerChoice, at, found_again
 from byod.dataset.catalog.reviews import Round
 from byod.dataset.dataset_folder import Dataset
-from byod.labeling import agreement, imported, local_server, predictions, projects, rounds
+from byod.labeling import agreement, identity, imported, local_server, predictions, projects, rounds
 from byod.labeling.agreement import AgreementTally, Pair
 from byod.labeling.client import LabelStudio, passes
 from byod.labeling.fetch import fetch as fetch_annotations
@@ -64,6 +64,8 @@ def push(
     if request.suspects:
         issues = label_concerns(folder, cache, say)
     with opened(folder, say) as dataset:
+        identity.find_again(dataset, session.studio, session.server, say)
+        identity.tell_from_copies(dataset.folder, say)
         snapshot = dataset.snapshot()
         run = predict_all(dataset, snapshot, request, say)
         done: list[Pushed] = []
@@ -120,7 +122,7 @@ def _nobody(line: str) -> None:
 def _addressed(dataset: Dataset, session: ReviewSession, project: Project) -> Addressed:
     if session.files is None:
         return Uploads(dataset.folder, session.studio, project.number)
-    local = LocalFiles(dataset.folder, session.files, f"byod-{projects.key(dataset.folder)}")
+    local = LocalFiles(dataset.folder, session.files, f"byod-{identity.key(dataset.folder)}")
     projects.serve_files(session.studio, project, local.folder)
     return local
 
@@ -132,6 +134,8 @@ def pull(folder: Path, session: ReviewSession, *, drop_withdrawn: bool = False, 
         ReviewError: nothing was pushed to this server, or it stopped answering; nothing is changed then.
     """
     with Dataset(folder, TASKS) as dataset:
+        if not dataset.lost:
+            identity.find_again(dataset, session.studio, session.server, say)
         wanted = [projects.remembered(dataset, session.server, purpose) for purpose in Purpose]
         with ThreadPoolExecutor(max_workers=1) as meanwhile:
             answering = meanwhile.submit(fetch_annotations, session.studio, wanted)
@@ -245,7 +249,7 @@ def delete(folder: Path, session: ReviewSession, *, say: Say) -> int:
             with dataset.catalog.transaction():
                 dataset.catalog.reviews.forget(session.server, project.purpose)
         if session.files is not None:
-            shutil.rmtree(session.files / f"byod-{projects.key(dataset.folder)}", ignore_errors=True)
+            shutil.rmtree(session.files / f"byod-{identity.key(dataset.folder)}", ignore_errors=True)
         return len(found)
 
 

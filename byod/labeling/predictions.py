@@ -15,8 +15,8 @@ from typing import Any
 
 from byod.labeling import questions
 from byod.labeling.client import LabelStudio, passes
+from byod.labeling.identity import marker
 from byod.labeling.labeling_page import ShownChoice, choice, shown
-from byod.labeling.projects import marker
 from byod.schema.errors import ReviewError
 from byod.schema.progress import Say
 from byod.schema.records import Record

@@ -6,9 +6,6 @@ a server is set up anew. It is set up through label-studio-sdk (https://api.labe
 
 from __future__ import annotations
 
-import posixpath
-import re
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from byod.dataset.catalog.reviews import Progressed, ReadAnnotation
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling.client import LabelStudio
+from byod.labeling.identity import made_from, marker
 from byod.labeling.labeling_page import config, structure
-from byod.schema import files
 from byod.schema.errors import ReviewError
 from byod.schema.progress import Say
 from byod.schema.records import Record
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
 
 IN_ORDER = "Sequential sampling"
 """The order of the label stream: as the tasks were pushed."""
-_KEY = ".byod/review-key"
 _COUNTS = ("total_annotations_number", "skipped_annotations_number")
 
 
@@ -47,23 +43,6 @@ class Project(Record):
     def stream(self) -> str:
         """The address at which people are shown one picture after the other."""
         return f"{self.url}data?labeling=1"
-
-
-def key(dataset: Path) -> str:
-    """The name of a dataset on every server, however its folder is called: 16 hexadecimal digits, made once."""
-    file = dataset / _KEY
-    if file.exists() and re.fullmatch(rb"[0-9a-f]{16}", text := files.read(file).strip()):
-        return text.decode()
-    made = secrets.token_hex(8)
-    with files.opened(dataset) as folder:
-        folder.make(posixpath.dirname(_KEY))
-        folder.replace(_KEY, f"{made}\n".encode())
-    return made
-
-
-def marker(dataset: Path, purpose: Purpose) -> str:
-    """The line in a project's description that says whose it is."""
-    return f"[byod {key(dataset)} {purpose}]"
 
 
 def find(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose) -> Project | None:
@@ -137,7 +116,7 @@ def ensure(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose,
         return project.model_copy(update={"config": wanted})
     wanted = config(dataset, purpose)
     title = f"{dataset.name[:36]} · {purpose}"
-    note = f"Made by byod from {dataset.name}. Please leave this line: {marker(dataset.folder, purpose)}"
+    note = f"{made_from(dataset.name)} Please leave this line: {marker(dataset.folder, purpose)}"
     with client(studio) as with_sdk:
         made: Any = sdk_call(
             studio,

@@ -18,7 +18,7 @@ from PIL import Image
 from byod.api import datasets
 from byod.labeling import client as studios
 from byod.labeling.client import LabelStudio
-from byod.labeling.projects import marker
+from byod.labeling.identity import marker
 from byod.schema.errors import ReviewError
 from byod.schema.recipe import Recipe
 from byod.schema.review_tasks import Purpose

@@ -14,7 +14,7 @@ from byod.api.review import ReviewSession
 from byod.api.review_queue import ReviewRequest
 from byod.dataset.catalog.reviews import Progressed
 from byod.dataset.dataset_folder import Dataset
-from byod.labeling import fetch, labeling_page, projects
+from byod.labeling import fetch, identity, labeling_page, projects
 from byod.labeling.client import LabelStudio
 from byod.schema.errors import UsageError
 from byod.schema.recipe import Recipe
@@ -148,7 +148,7 @@ def test_a_picture_that_a_hand_deleted_is_asked_no_more(folder, session, tmp_pat
     again = push(folder, session, tmp_path)[Purpose.LABELS]
     assert (again.refreshed, again.withdrawn) == (0, 1)
     assert now(session, gone) is None
-    previews = [file.name[:64] for file in (session.files / f"byod-{projects.key(folder)}").iterdir()]
+    previews = [file.name[:64] for file in (session.files / f"byod-{identity.key(folder)}").iterdir()]
     assert gone["data"]["byod_id"] not in previews
     assert len(previews) == 10
     assert now(session, answered) is not None
@@ -422,7 +422,7 @@ def test_deleting_a_review_pulls_first_and_leaves_nothing_on_the_server(folder, 
     pushed = push(folder, session, tmp_path)[Purpose.LABELS]
     task = tasks(session, pushed)[0]
     say(session, task, other(task["data"]["label"]))
-    room = session.files / f"byod-{projects.key(folder)}"
+    room = session.files / f"byod-{identity.key(folder)}"
     assert len(list(room.iterdir())) == 12
     assert review.delete(folder, session, say=quiet) == 1
     assert where(folder, task) == f"images/{other(task['data']['label'])}"
@@ -534,3 +534,40 @@ def test_a_random_sample_gives_a_figure_of_the_labels_by_class(folder, session, 
         say(session, task, labeling_page.REJECT)
     pull(folder, session)
     assert datasets.status(folder, say=quiet).label_quality == quality
+
+
+def test_a_copy_of_a_dataset_is_reviewed_apart_and_a_renamed_one_goes_on(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    copied = tmp_path / "copy"
+    shutil.copytree(folder, copied)
+    lines = []
+    asked = ReviewRequest()
+    (apart,) = review.push(copied, session, asked, tmp_path / "cache", say=lines.append, progress=nothing)
+    assert any("is a copy of" in line for line in lines)
+    assert (apart.project.number, apart.added) != (pushed.project.number, 0)
+    task = tasks(session, pushed)[0]
+    say(session, task, other(task["data"]["label"]))
+    assert pull(copied, session).answers == 0
+    assert pull(folder, session).relabelled == 1
+    renamed = folder.rename(tmp_path / "renamed")
+    again = push(renamed, session, tmp_path)[Purpose.LABELS]
+    assert (again.project.number, again.added) == (pushed.project.number, 0)
+    assert push(copied, session, tmp_path)[Purpose.LABELS].project.number == apart.project.number
+
+
+@pytest.mark.parametrize("lost", [(".byod",), (".byod", "catalog.db")])
+def test_a_dataset_that_lost_its_own_folder_finds_its_review_again(folder, session, tmp_path, lost):
+    """By what the catalog remembers, else by the project's words and pictures; nothing is asked or taken twice."""
+    unlike = folder.rename(tmp_path / f"set-{tmp_path.name}-{len(lost)}")
+    pushed = push(unlike, session, tmp_path)[Purpose.LABELS]
+    first, second, *_ = tasks(session, pushed)
+    say(session, first, other(first["data"]["label"]))
+    pull(unlike, session)
+    say(session, second, other(second["data"]["label"]))
+    shutil.rmtree(unlike / ".byod")
+    for file in [file for name in lost[1:] for file in unlike.glob(f"{name}*")]:
+        file.unlink()
+    datasets.status(unlike, say=quiet)
+    assert pull(unlike, session).relabelled == 1
+    again = push(unlike, session, tmp_path)[Purpose.LABELS]
+    assert (again.project.number, again.added) == (pushed.project.number, 0)

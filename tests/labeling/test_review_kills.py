@@ -25,8 +25,8 @@ from byod.api import datasets, review
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import local_server
 from byod.labeling.client import LabelStudio
+from byod.labeling.identity import marker
 from byod.labeling.labeling_page import REJECT
-from byod.labeling.projects import marker
 from byod.schema.recipe import Recipe
 from byod.schema.review_tasks import Purpose
 from byod.tasks import TASKS

@@ -44,13 +44,15 @@ class Model:
         self.asked = {}  # task → step at which it was asked or brought in step
         self.fresh = {}  # picture → (task, label) said since the last pull
         self.rounds = [{}]  # picture → (before, after): each (place, log)
-        self.undone = []
+        self.undone = []  # the rounds that were taken back, the last one last
 
     def hand(self, sha, label):
         self.stands[sha] = label
         self.log[sha] = [*self.log[sha], (self.step, "hand", label)]
 
     def pull(self):
+        if self.fresh and any(self.rounds[-1] is one for one in self.undone):
+            self.rounds[-1] = {}
         for sha, (task, label) in self.fresh.items():
             before = self.stands[sha], self.log[sha]
             last = before[1][-1] if before[1] else (0, "", None)
@@ -60,7 +62,8 @@ class Model:
             self.log[sha] = [*before[1], (self.step, "person", label)]
             first = self.rounds[-1].get(sha, (before,))[0]
             self.rounds[-1][sha] = first, (self.stands[sha], self.log[sha])
-        if self.fresh:
+        if self.fresh:  # what was taken back is over
+            self.rounds = [one for one in self.rounds if not any(one is u for u in self.undone)] or [{}]
             self.undone = []
         self.fresh = {}
 
@@ -179,7 +182,7 @@ class Walk:
             if not self.live(task) and not task["cancelled_annotations"] and not task["draft_exists"]:
                 stands = self.model.stands[task["data"]["byod_id"]]
                 assert task["data"]["label"] == stands or stands in ("conflict", "review") or self.left(task)
-        if self.model.rounds[-1]:
+        if self.model.rounds[-1] or self.model.rounds[-1] in self.model.undone:
             self.model.rounds.append({})
 
     def left(self, task):
@@ -192,17 +195,14 @@ class Walk:
         self.model.pull()
 
     def undo(self):
-        rounds = [one for one in self.model.rounds if one]
+        rounds = [one for one in self.model.rounds if one and not any(one is u for u in self.model.undone)]
         try:
             review.undo(self.folder, say=quiet)
         except UsageError:
             assert not rounds
             return
-        taken = rounds[-1]
-        self.model.rounds = [one for one in self.model.rounds if one is not taken]
-        self.model.rounds = self.model.rounds or [{}]
-        self.model.back_and_forth(taken, 1, 0)
-        self.model.undone.append(taken)
+        self.model.back_and_forth(rounds[-1], 1, 0)
+        self.model.undone.append(rounds[-1])
 
     def redo(self):
         try:
@@ -210,9 +210,7 @@ class Walk:
         except UsageError:
             assert not self.model.undone
             return
-        taken = self.model.undone.pop()
-        self.model.rounds = [*[one for one in self.model.rounds if one], taken]
-        self.model.back_and_forth(taken, 0, 1)
+        self.model.back_and_forth(self.model.undone.pop(), 0, 1)
 
     def kill(self):
         """A push or a pull that is killed at any moment, and the same one again."""
@@ -261,7 +259,8 @@ class Walk:
         step()
         now = self.standing()
         wrong = {sha: (now[sha], stands) for sha, stands in self.model.stands.items() if now[sha] != stands}
-        assert not wrong, (self.told[-12:], {sha: self.model.log[sha] for sha in wrong})
+        told = "\n".join(f"{sha[:8]} {places} {self.model.log[sha]}" for sha, places in wrong.items())
+        assert not wrong, f"after {' '.join(self.told[-12:])}:\n{told}"
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from byod.dataset.catalog.verdicts import UNDO
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import annotations as answers
-from byod.labeling import keypoint_annotations, labeling_page, projects, questions
+from byod.labeling import identity, keypoint_annotations, labeling_page, questions
 from byod.labeling.annotations import Annotation, Decision
 from byod.labeling.keypoint_annotations import ReviewedKeypoint
 from byod.schema import folder_names
@@ -241,11 +241,11 @@ def test_a_class_shown_otherwise_is_stored_as_before(tmp_path):
 
 def test_a_dataset_keeps_its_key_when_its_folder_is_renamed(tmp_path):
     with dataset_of(tmp_path / "d", ["cat"]) as dataset:
-        key = projects.key(dataset.folder)
+        key = identity.key(dataset.folder)
     (tmp_path / "d").rename(tmp_path / "e")
-    assert projects.key(tmp_path / "e") == key
+    assert identity.key(tmp_path / "e") == key
     with dataset_of(tmp_path / "d", ["cat"]) as other:
-        assert projects.key(other.folder) != key
+        assert identity.key(other.folder) != key
 
 
 def test_the_most_suspicious_come_first_and_what_a_run_says_is_an_opinion(drawn_snapshot, tmp_path):

@@ -20,7 +20,7 @@ from keypoint_nets import run_folder
 from byod.api import datasets
 from byod.api import serve as serving
 from byod.dataset.dataset_folder import Dataset
-from byod.labeling import labeling_page, predictions, projects
+from byod.labeling import identity, labeling_page, predictions
 from byod.labeling.client import LabelStudio
 from byod.labeling.labeling_page import REJECT
 from byod.schema.errors import DatasetError, ModelError, ReviewError, UsageError
@@ -296,7 +296,7 @@ def project(studio, run):
         "/api/projects/",
         json={
             "title": "colours",
-            "description": f"Made by byod. {projects.marker(folder, Purpose.LABELS)}",
+            "description": f"Made by byod. {identity.marker(folder, Purpose.LABELS)}",
             "label_config": config,
             "show_collab_predictions": True,
         },
