@@ -20,7 +20,16 @@ from byod.api.review_queue import ReviewRequest, claimed, label_concerns, predic
 from byod.api.review_session import OWN, ReviewSession, ServerChoice, at, found_again
 from byod.dataset.catalog.reviews import Round
 from byod.dataset.dataset_folder import Dataset
-from byod.labeling import agreement, identity, imported, local_server, predictions, projects, rounds
+from byod.labeling import (
+    agreement,
+    identity,
+    imported,
+    labeling_page,
+    local_server,
+    predictions,
+    projects,
+    rounds,
+)
 from byod.labeling.agreement import AgreementTally, Pair
 from byod.labeling.client import LabelStudio, passes
 from byod.labeling.fetch import fetch as fetch_annotations
@@ -152,13 +161,21 @@ def pull(folder: Path, session: ReviewSession, *, drop_withdrawn: bool = False, 
 
 
 def take_in(folder: Path, session: ReviewSession, *, say: Say) -> int:
-    """Add the pictures that people brought into Label Studio, and answered there, to the dataset; return how many.
+    """Add what people brought into Label Studio: classes of its page, and pictures that they answered.
+
+    Returns how many pictures there were.
 
     Raises:
         ReviewError: the server stopped answering.
     """
     with opened(folder, say) as dataset:
         wanted = [projects.remembered(dataset, session.server, purpose) for purpose in Purpose]
+        for project in projects.existing(session.studio, wanted):
+            for name in labeling_page.added(project.config, dataset.recipe):
+                grown = dataset.recipe.with_class(name)
+                if name in grown.classes:
+                    dataset.save_recipe(grown)
+                    say(f"the class {name!r} is in byod.toml now")
         recipe = dataset.recipe
     pictures = [
         one for each in fetch_annotations(session.studio, wanted, whole=True) for one in each.read.imported

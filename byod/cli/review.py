@@ -100,7 +100,7 @@ def review(
         bool,
         typer.Option(
             "--take-in",
-            help="With pull: add the answered pictures that people brought into Label Studio themselves.",
+            help="With pull: add the classes and the answered pictures that people brought into Label Studio.",
         ),
     ] = False,
     delete: Annotated[

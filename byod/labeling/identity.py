@@ -33,9 +33,9 @@ def marker(dataset: Path, purpose: Purpose) -> str:
     return f"[byod {key(dataset)} {purpose}]"
 
 
-def made_from(name: str) -> str:
-    """The words in a project's description that name its dataset."""
-    return f"Made by byod from {name}."
+def place(dataset: Path) -> str:
+    """The words in a project's description that tell its dataset's folder from every other one on this machine."""
+    return f"[folder {_number(dataset):x}]"
 
 
 def _read(dataset: Path) -> str | None:
@@ -74,7 +74,7 @@ def tell_from_copies(dataset: Path, say: Say) -> None:
 
 
 def find_again(dataset: Dataset, studio: LabelStudio, server: str, say: Say) -> None:
-    """Find the name of a dataset that lost it: by the projects that its catalog remembers, else by their pictures.
+    """Find the name of a dataset that lost it: by the projects that its catalog remembers, or that name its folder.
 
     Raises:
         ReviewError: the server stopped answering.
@@ -84,7 +84,7 @@ def find_again(dataset: Dataset, studio: LabelStudio, server: str, say: Say) -> 
     remembered = {dataset.catalog.reviews.project(server, purpose) for purpose in Purpose}
     listed = list(studio.projects())
     likely = [row for row in listed if row["id"] in remembered]
-    likely += [row for row in listed if made_from(dataset.name) in str(row.get("description") or "")]
+    likely += [row for row in listed if place(dataset.folder) in str(row.get("description") or "")]
     for row in likely:
         found = _MARKER.search(str(row.get("description") or ""))
         if found is not None and _is_ours(dataset, studio.tasks_page(int(row["id"]), _LOOKED_AT)):

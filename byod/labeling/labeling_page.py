@@ -11,6 +11,7 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from byod.dataset.dataset_folder import Dataset
 from byod.schema.errors import ReviewError
+from byod.schema.recipe import Recipe
 from byod.schema.records import Record
 from byod.schema.review_tasks import Purpose
 
@@ -55,8 +56,45 @@ def config(dataset: Dataset, purpose: Purpose, before: str = "") -> str:
     """The labelling page of a project (https://labelstud.io/tags/): picture, classes with hotkeys, reject; or points.
 
     The page shows a class's name and stores its folder. Classes and points of the config `before` that the recipe
-    no longer has are kept, since removing one would make its annotations unreadable.
+    no longer has are kept, since removing one would make its annotations unreadable; so are those that somebody added
+    on the server, and whatever else somebody changed there.
     """
+    wanted = _config(dataset, purpose, before)
+    return wanted if _frame(before) in ([], _frame(wanted)) else _merged(before, wanted)
+
+
+def added(config: str, recipe: Recipe) -> list[str]:
+    """The classes that somebody added to a labelling page on the server, and that the recipe does not have."""
+    names = {*recipe.classes, *(entry.name for entry in recipe.classes.values())}
+    choices = (e for e in _parsed(config) if e.tag == "Choice" and e.get("alias") is None)
+    return [value for element in choices if (value := str(element.get("value") or "")) and value not in names]
+
+
+def _frame(config: str) -> Sequence[tuple[str, str, tuple[tuple[str, str], ...]]]:
+    """The structure of a page without what byod fills in from the recipe."""
+    return [part for part in structure(config) if part[0] not in ("Choice", "Label", "Filter")]
+
+
+def _merged(before: str, wanted: str) -> str:
+    """The page that somebody made of byod's, with the classes and points of the one that is wanted.
+
+    A page without byod's question is none that byod could read: it gets byod's own.
+    """
+    theirs, ours = _parsed(before), _parsed(wanted)
+    for tag, name in (("Choices", LABEL), ("KeyPointLabels", POINTS)):
+        mine = [e for e in ours if e.tag == tag and e.get("name") == name]
+        other = [e for e in theirs if e.tag == tag and e.get("name") == name]
+        if mine and not other:
+            return wanted
+        for element, filled in zip(other, mine, strict=False):
+            element[:] = list(filled)
+    if not any(e.tag == "Image" and e.get("name") == "image" for e in theirs):
+        return wanted
+    return str(etree.tostring(theirs[0], encoding="unicode"))
+
+
+def _config(dataset: Dataset, purpose: Purpose, before: str) -> str:
+    """The page as byod makes it."""
     kept = _values(before)
     if purpose is Purpose.POINTS:
         return _points_config(dataset, kept)
@@ -65,8 +103,10 @@ def config(dataset: Dataset, purpose: Purpose, before: str = "") -> str:
     for position, (folder, name) in enumerate(_distinct(classes).items()):
         hotkey = f" hotkey={quoteattr(_HOTKEYS[position])}" if position < len(_HOTKEYS) else ""
         lines.append(f"<Choice value={quoteattr(_literal(name))} alias={quoteattr(folder)}{hotkey}/>")
+    own = added(before, dataset.recipe)
+    lines += [f"<Choice value={quoteattr(value)}/>" for value in own]
     for alias, value in kept.get("Choice", {}).items():
-        if alias not in classes and alias != REJECT:
+        if alias not in classes and alias != REJECT and alias not in own:
             gone = value if value.endswith(_GONE) else value + _GONE
             lines.append(f"<Choice value={quoteattr(gone)} alias={quoteattr(alias)}/>")
     reject = _REJECT_TEXT

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from byod.dataset.catalog.reviews import Progressed, ReadAnnotation
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling.client import LabelStudio
-from byod.labeling.identity import made_from, marker
-from byod.labeling.labeling_page import config, structure
+from byod.labeling.identity import marker, place
+from byod.labeling.labeling_page import added, config, structure
 from byod.schema.errors import ReviewError
 from byod.schema.progress import Say
 from byod.schema.records import Record
@@ -113,10 +113,18 @@ def ensure(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose,
             with client(studio) as with_sdk:
                 sdk_call(studio, lambda: with_sdk.projects.update(project.number, label_config=wanted))
             say(f"the project {project.url} asks for the classes of byod.toml as they are now")
+        for name in added(wanted, dataset.recipe):
+            say(
+                f"somebody added the class {name!r} on the labelling page of {project.url}; byod review pull --take-in "
+                "takes it into byod.toml, with the answers that name it"
+            )
         return project.model_copy(update={"config": wanted})
     wanted = config(dataset, purpose)
     title = f"{dataset.name[:36]} · {purpose}"
-    note = f"{made_from(dataset.name)} Please leave this line: {marker(dataset.folder, purpose)}"
+    note = (
+        f"Made by byod from {dataset.name}. Please leave this line: {marker(dataset.folder, purpose)} "
+        f"{place(dataset.folder)}"
+    )
     with client(studio) as with_sdk:
         made: Any = sdk_call(
             studio,

@@ -79,7 +79,7 @@ class Pulled(Record):
         """The things that need somebody, a line each."""
         lines = [f"conflict: {clash.file}: {clash.why}" for clash in self.conflicts]
         lines += [
-            f"{number} verdicts name the class {name!r}, which byod.toml does not have; they wait until it is back: "
+            f"{number} verdicts name the class {name!r}, which byod.toml does not have; they wait until it is there: "
             f'[classes."{name}"] with name = "…"'
             for name, number in self.waiting.items()
         ]

@@ -557,17 +557,59 @@ def test_a_copy_of_a_dataset_is_reviewed_apart_and_a_renamed_one_goes_on(folder,
 
 @pytest.mark.parametrize("lost", [(".byod",), (".byod", "catalog.db")])
 def test_a_dataset_that_lost_its_own_folder_finds_its_review_again(folder, session, tmp_path, lost):
-    """By what the catalog remembers, else by the project's words and pictures; nothing is asked or taken twice."""
-    unlike = folder.rename(tmp_path / f"set-{tmp_path.name}-{len(lost)}")
-    pushed = push(unlike, session, tmp_path)[Purpose.LABELS]
+    """By the project that names its folder, and by its pictures; nothing is asked or taken twice.
+
+    Another folder with the same name and pictures is none of it.
+    """
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
     first, second, *_ = tasks(session, pushed)
     say(session, first, other(first["data"]["label"]))
-    pull(unlike, session)
+    pull(folder, session)
     say(session, second, other(second["data"]["label"]))
-    shutil.rmtree(unlike / ".byod")
-    for file in [file for name in lost[1:] for file in unlike.glob(f"{name}*")]:
+    shutil.rmtree(folder / ".byod")
+    for file in [file for name in lost[1:] for file in folder.glob(f"{name}*")]:
         file.unlink()
-    datasets.status(unlike, say=quiet)
-    assert pull(unlike, session).relabelled == 1
-    again = push(unlike, session, tmp_path)[Purpose.LABELS]
+    datasets.status(folder, say=quiet)
+    (tmp_path / "twin").mkdir()
+    twin = collected(tmp_path / "drawn", tmp_path / "twin" / "set")
+    assert push(twin, session, tmp_path)[Purpose.LABELS].added == 12
+    assert pull(folder, session).relabelled == 1
+    again = push(folder, session, tmp_path)[Purpose.LABELS]
     assert (again.project.number, again.added) == (pushed.project.number, 0)
+
+
+def test_what_a_manager_changed_on_the_page_stays_and_a_class_of_theirs_is_taken_in(
+    folder, session, tmp_path
+):
+    """A text area and a class added on the server outlive a push that renames a class; the class can be taken in."""
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    path = f"/api/projects/{pushed.project.number}/"
+    theirs = session.studio.get(path)["label_config"].replace(
+        "</Choices>", '<Choice value="Esel"/></Choices>'
+    )
+    theirs = theirs.replace("</Style>", '</Style><TextArea name="why" toName="image" placeholder="Why?"/>')
+    session.studio.patch(path, json={"label_config": theirs})
+    recipe = tomlkit.parse((folder / "byod.toml").read_text(encoding="utf-8"))
+    recipe["classes"]["Katze"]["name"] = "house cat"
+    (folder / "byod.toml").write_text(tomlkit.dumps(recipe), encoding="utf-8")
+    lines = []
+    review.push(folder, session, ReviewRequest(), tmp_path / "cache", say=lines.append, progress=nothing)
+    config = session.studio.get(path)["label_config"]
+    assert 'name="why"' in config
+    assert 'value="house cat" alias="Katze"' in config
+    assert '<Choice value="Esel"/>' in config
+    assert "no longer a class" not in config
+    assert any("'Esel'" in line and "--take-in" in line for line in lines)
+    push(folder, session, tmp_path)
+    assert session.studio.get(path)["label_config"] == config
+    task = tasks(session, pushed)[0]
+    say(session, task, "Esel")
+    assert pull(folder, session).waiting == {"Esel": 1}
+    review.take_in(folder, session, say=quiet)
+    assert pull(folder, session).relabelled == 1
+    assert where(folder, task) == "images/Esel"
+    push(folder, session, tmp_path)
+    config = session.studio.get(path)["label_config"]
+    assert config.count('"Esel"') == 2
+    assert 'alias="Esel"' in config
+    assert 'name="why"' in config
