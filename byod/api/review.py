@@ -143,7 +143,8 @@ def pull(folder: Path, session: ReviewSession, *, drop_withdrawn: bool = False, 
         ReviewError: nothing was pushed to this server, or it stopped answering; nothing is changed then.
     """
     with Dataset(folder, TASKS) as dataset:
-        if not dataset.lost:
+        if not identity.is_known(dataset.folder):
+            sync_folders(dataset, say)
             identity.find_again(dataset, session.studio, session.server, say)
         wanted = [projects.remembered(dataset, session.server, purpose) for purpose in Purpose]
         with ThreadPoolExecutor(max_workers=1) as meanwhile:

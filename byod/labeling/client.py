@@ -7,6 +7,7 @@ label-studio-sdk, whose models are those of the Enterprise edition and mis-type 
 from __future__ import annotations
 
 import json as jsonlib
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -61,7 +62,9 @@ class LabelStudio:
         self._access = ("", 0.0)
         self._session = requests.Session()
         self.proxied = host not in _LOOPBACK  # no proxy stands between two ports of a machine
+        told = self._session.merge_environment_settings(url, {}, None, None, None)["verify"]
         self._session.trust_env = self.proxied
+        self.authorities = self._session.verify = told if isinstance(told, str) else True
         self.release = self._named(self._send("GET", "/api/version", _FIRST, signed=False), "release")
         self.email = self._named(self._send("GET", "/api/current-user/whoami", _FIRST), "email")
 
@@ -98,6 +101,11 @@ class LabelStudio:
     def delete(self, path: str, **how: Any) -> Any:
         """Delete what is at a path; the JSON of the answer."""
         return self._send("DELETE", path, how)
+
+    @property
+    def prefix(self) -> str:
+        """The path below which the server is reached, such as `/labels`; nothing where it has a host of its own."""
+        return urlsplit(self.url).path
 
     def people(self) -> dict[int, str]:
         """The e-mail address of every account, by its number."""
@@ -176,6 +184,11 @@ class LabelStudio:
                     )
                 self.clock = _date(answer.headers.get("date", ""))
                 return answer.status_code, self._body(answer, path, most, sent["timeout"])
+        except requests.exceptions.SSLError as error:
+            raise ReviewError(
+                f"the certificate of {self.url} is not accepted ({_reason(error)}); REQUESTS_CA_BUNDLE names a file "
+                "with that of the authority that signed it"
+            ) from None
         except (requests.Timeout, ReadTimeoutError):
             raise ReviewError(
                 f"the Label Studio at {self.url} does not answer in time; is it busy?"
@@ -235,6 +248,12 @@ def _host(url: str) -> str:
     if not host:
         raise ReviewError(f"{url!r} is not an address of a Label Studio; it looks like http://127.0.0.1:8080")
     return host
+
+
+def _reason(error: Exception) -> str:
+    """Why a connection could not be secured, in the words of OpenSSL."""
+    found = re.search(r"(?:certificate verify failed: |\[SSL: \w+\] )([^(\[]+)", str(error))
+    return " ".join((found[1] if found else str(error)).split())[:200]
 
 
 def _date(header: str) -> datetime | None:

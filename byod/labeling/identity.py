@@ -28,6 +28,11 @@ def key(dataset: Path) -> str:
     return _write(dataset, secrets.token_hex(8)) if known is None else known
 
 
+def is_known(dataset: Path) -> bool:
+    """True if a dataset has a name for servers."""
+    return _read(dataset) is not None
+
+
 def marker(dataset: Path, purpose: Purpose) -> str:
     """The line in a project's description that says whose it is."""
     return f"[byod {key(dataset)} {purpose}]"
@@ -79,7 +84,7 @@ def find_again(dataset: Dataset, studio: LabelStudio, server: str, say: Say) -> 
     Raises:
         ReviewError: the server stopped answering.
     """
-    if _read(dataset.folder) is not None:
+    if is_known(dataset.folder):
         return
     remembered = {dataset.catalog.reviews.project(server, purpose) for purpose in Purpose}
     listed = list(studio.projects())

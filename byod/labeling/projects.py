@@ -6,6 +6,7 @@ a server is set up anew. It is set up through label-studio-sdk (https://api.labe
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -183,7 +184,9 @@ def client(studio: LabelStudio) -> Iterator[LabelStudioBase]:
             "byod review needs label-studio-sdk; install it with: uv pip install 'byod-toolkit[review]' "
             "(from a clone: uv pip install -e '.[review]')"
         ) from error
-    with httpx.Client(trust_env=studio.proxied, timeout=600.0) as http:
+    trusted = studio.authorities
+    verify = ssl.create_default_context(cafile=trusted) if isinstance(trusted, str) else True
+    with httpx.Client(trust_env=studio.proxied, timeout=600.0, verify=verify) as http:
         yield LabelStudioBase(base_url=studio.url, api_key=studio.token, httpx_client=http)
 
 

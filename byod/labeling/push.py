@@ -19,6 +19,7 @@ from byod.labeling import labeling_page, open_tasks, questions
 from byod.labeling.client import LabelStudio
 from byod.labeling.image_urls import Addressed
 from byod.labeling.projects import Project
+from byod.schema.errors import ReviewError
 from byod.schema.progress import Progress
 from byod.schema.records import Record
 from byod.schema.review_tasks import ReviewTask
@@ -142,8 +143,10 @@ def _import(
     choices = labeling_page.shown(pushed.project.config)
     progress(0, len(new))
     for batch, addresses in _prepared(new, address):
+        if not added + unshown:
+            _check_shown(studio, addresses)
         tasks: list[Any] = [
-            questions.task(each, addresses[each.sha256], choices)
+            questions.task(each, studio.prefix + addresses[each.sha256], choices)
             for each in batch
             if each.sha256 in addresses
         ]
@@ -155,6 +158,17 @@ def _import(
         unshown += len(batch) - len(tasks)
         progress(added + unshown, len(new))
     return pushed.model_copy(update={"added": added, "unshown": unshown})
+
+
+def _check_shown(studio: LabelStudio, addresses: Mapping[str, str]) -> None:
+    """Load a picture back as a browser will, before anything is asked that nobody could see.
+
+    Raises:
+        ReviewError: the server does not show it.
+    """
+    for address in list(addresses.values())[:1]:
+        if not studio.download(address):
+            raise ReviewError(f"the Label Studio at {studio.url} shows an empty picture at {address}")
 
 
 def _prepared(

@@ -16,7 +16,7 @@ from byod.dataset.catalog.reviews import Progressed
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import fetch, identity, labeling_page, projects
 from byod.labeling.client import LabelStudio
-from byod.schema.errors import UsageError
+from byod.schema.errors import ReviewError, UsageError
 from byod.schema.recipe import Recipe
 from byod.schema.review_tasks import Purpose
 from byod.tasks import TASKS
@@ -569,7 +569,6 @@ def test_a_dataset_that_lost_its_own_folder_finds_its_review_again(folder, sessi
     shutil.rmtree(folder / ".byod")
     for file in [file for name in lost[1:] for file in folder.glob(f"{name}*")]:
         file.unlink()
-    datasets.status(folder, say=quiet)
     (tmp_path / "twin").mkdir()
     twin = collected(tmp_path / "drawn", tmp_path / "twin" / "set")
     assert push(twin, session, tmp_path)[Purpose.LABELS].added == 12
@@ -613,3 +612,43 @@ def test_what_a_manager_changed_on_the_page_stays_and_a_class_of_theirs_is_taken
     assert config.count('"Esel"') == 2
     assert 'alias="Esel"' in config
     assert 'name="why"' in config
+
+
+def test_below_a_path_of_its_own_a_server_shows_the_pictures_that_byod_asks_about(
+    folder, session, tmp_path, live_studio
+):
+    """Addresses of pictures begin with the path below which the server is reached; answers come back from there."""
+    with studio_proxy.proxy(live_studio.url) as front:
+        front.prefix = "/labels"
+        below = LabelStudio(f"{front.url}/labels", live_studio.token)
+        there = ReviewSession(studio=below, server=below.url, files=None)
+        pushed = push(folder, there, tmp_path)[Purpose.LABELS]
+        task = tasks(there, pushed)[0]
+        assert task["data"]["image"].startswith("/labels/data/")
+        with requests.Session() as http:
+            http.trust_env = False
+            shown = http.get(
+                front.url + task["data"]["image"],
+                headers={"Authorization": f"Token {live_studio.token}"},
+                timeout=300,
+            )
+        assert (
+            shown.content
+            == next((folder / "images").glob(f"*/{Path(task['data']['file']).name}")).read_bytes()
+        )
+        say(there, task, other(task["data"]["label"]))
+        assert pull(folder, there).relabelled == 1
+
+
+def test_a_server_that_shows_no_pictures_is_asked_nothing(folder, session, tmp_path, live_studio):
+    """One picture is loaded back before the first question: else people would see an error and could still submit."""
+    with studio_proxy.proxy(live_studio.url) as front:
+        gone = (404, {"Content-Type": "text/html"}, b"<h1>Not Found</h1>")
+        front.act = lambda method, path: gone if path.startswith("/data/") else None
+        there = ReviewSession(
+            studio=LabelStudio(front.url, live_studio.token), server=front.url, files=session.files
+        )
+        with pytest.raises(ReviewError, match="/data/local-files/"):
+            push(folder, there, tmp_path)
+        (number,) = [one.number for one in review.addresses(folder, there, say=quiet)]
+        assert there.studio.tasks(number) == []
