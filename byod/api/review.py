@@ -90,6 +90,7 @@ def push(
             if run is not None and purpose in (Purpose.LABELS, Purpose.SAMPLE):
                 predictions.write(session.studio, project.number, run.name, run.said, say)
             predictions.choose_folder(session.studio, project.number)
+            projects.show_list(session.studio, project)
         _follow(dataset, session, snapshot, {one.project.purpose for one in done})
         if isinstance(address, LocalFiles):
             address.tidy({sample.sha256 for sample in snapshot.samples if sample.path})

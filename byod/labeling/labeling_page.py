@@ -23,6 +23,12 @@ POINTS_TYPE = "keypointlabels"
 _REJECT_TEXT = "✗ Reject: belongs to no class"
 _UNTICKED = "Tick a class, or reject. The key of a ticked one takes its tick away: then press it again."
 _REJECT_POINTS = "✗ Reject: no picture for this dataset"
+_KEYS = "Ctrl+Enter submits the ticked class; the key beside a class ticks it."
+_POINT_KEYS = (
+    "Drag a point to where it belongs. To add one, press its key (or click its name), then click into the picture; "
+    "Backspace removes the chosen one. Ctrl+Enter submits."
+)
+"""What is to be known of the keys, on the pages themselves."""
 # digits first; of the letters only those the page itself does not use
 _HOTKEYS = (*"123456789", *"qwertyasdfgzxcvbn")
 _ALL_SHOWN = 20  # classes that fit beside the picture; beyond, a box to filter them, and "reject" first
@@ -120,7 +126,7 @@ def _config(dataset: Dataset, purpose: Purpose, before: str) -> str:
     return _page(
         f'{box}<Choices name="{LABEL}" toName="image" choice="single-radio" required="true" requiredMessage='
         f"{quoteattr(_UNTICKED)}>\n"
-        f"{choices}\n</Choices>",
+        f'{choices}\n</Choices>\n<Header value={quoteattr(_KEYS)} size="6"/>',
         above='<Header value="$question" size="5"/>',
     )
 
@@ -171,7 +177,7 @@ def _points_config(dataset: Dataset, kept: Mapping[str, Mapping[str, str]]) -> s
         f'<KeyPointLabels name="{POINTS}" toName="image" strokeWidth="4" opacity="0.9">\n{lines}\n'
         f'</KeyPointLabels><Choices name="{LABEL}" toName="image" choice="single-radio">'
         f"<Choice value={quoteattr(_REJECT_POINTS)} alias={quoteattr(REJECT)} hotkey={quoteattr('0')}/>"
-        "</Choices>"
+        f'</Choices>\n<Header value={quoteattr(_POINT_KEYS)} size="6"/>'
     )
 
 

@@ -146,6 +146,41 @@ def ensure(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose,
     )
 
 
+def show_list(studio: LabelStudio, project: Project) -> None:
+    """Have the list of a project show what people look for: picture, class, answer; not what byod keeps there.
+
+    A list that somebody has arranged is left as it is. https://api.labelstud.io/api-reference/api-reference/views
+    """
+    if studio.get("/api/dm/views/", params={"project": project.number}):
+        return
+    columns = studio.get("/api/dm/columns/", params={"project": project.number})["columns"]
+    parents = {str(one["parent"]) for one in columns if one.get("parent")}
+    names = [
+        f"{one['target']}:{one['parent']}.{one['id']}"
+        if one.get("parent")
+        else f"{one['target']}:{one['id']}"
+        for one in columns
+        if str(one["id"]) not in parents
+    ]
+    hidden = [name for name in names if name not in _LISTED]
+    view = {
+        "title": "Pictures",
+        "type": "list",
+        "target": "tasks",
+        "hiddenColumns": {"explore": hidden, "labeling": hidden},
+        "filters": {"conjunction": "and", "items": []},
+        "ordering": [],
+    }
+    studio.post("/api/dm/views/", json={"project": project.number, "data": view})
+
+
+_LISTED = {
+    *("tasks:data.image", "tasks:data.label", "tasks:data.question"),
+    *("tasks:annotations_results", "tasks:annotators"),
+}
+"""The columns of a list that people see."""
+
+
 def serve_files(studio: LabelStudio, project: Project, folder: Path) -> None:
     """Let the server show the previews in `folder`: a storage row that finds nothing when somebody syncs it.
 

@@ -652,3 +652,18 @@ def test_a_server_that_shows_no_pictures_is_asked_nothing(folder, session, tmp_p
             push(folder, there, tmp_path)
         (number,) = [one.number for one in review.addresses(folder, there, say=quiet)]
         assert there.studio.tasks(number) == []
+
+
+def test_the_list_shows_picture_and_class_and_none_of_what_byod_keeps_there(folder, session, tmp_path):
+    """The first list of a project has columns for people; one that somebody arranged otherwise stays so."""
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    where_lists = "/api/dm/views/", {"project": pushed.project.number}
+    (made,) = session.studio.get(where_lists[0], params=where_lists[1])
+    hidden = made["data"]["hiddenColumns"]["explore"]
+    assert {"tasks:data.byod_id", "tasks:data.seen", "tasks:data.suspicion", "tasks:id"} <= set(hidden)
+    assert not {"tasks:data.image", "tasks:data.label", "tasks:annotations_results"} & set(hidden)
+    data = {**made["data"], "hiddenColumns": {"explore": [], "labeling": []}}
+    session.studio.patch(f"/api/dm/views/{made['id']}/", json={"data": data})
+    push(folder, session, tmp_path)
+    (kept,) = session.studio.get(where_lists[0], params=where_lists[1])
+    assert kept["data"]["hiddenColumns"]["explore"] == []
