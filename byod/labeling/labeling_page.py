@@ -126,9 +126,14 @@ def _config(dataset: Dataset, purpose: Purpose, before: str) -> str:
     return _page(
         f'{box}<Choices name="{LABEL}" toName="image" choice="single-radio" required="true" requiredMessage='
         f"{quoteattr(_UNTICKED)}>\n"
-        f'{choices}\n</Choices>\n<Header value={quoteattr(_KEYS)} size="6"/>',
+        f"{choices}\n</Choices>\n{_hint(_KEYS)}",
         above='<Header value="$question" size="5"/>',
     )
+
+
+def _hint(words: str) -> str:
+    """A line for people below the answers, in small letters: the page's own headers are large."""
+    return f'<View style="zoom: 0.7; opacity: 0.8"><Header value={quoteattr(words)} size="6"/></View>'
 
 
 _GONE = " (no longer a class)"
@@ -177,7 +182,7 @@ def _points_config(dataset: Dataset, kept: Mapping[str, Mapping[str, str]]) -> s
         f'<KeyPointLabels name="{POINTS}" toName="image" strokeWidth="4" opacity="0.9">\n{lines}\n'
         f'</KeyPointLabels><Choices name="{LABEL}" toName="image" choice="single-radio">'
         f"<Choice value={quoteattr(_REJECT_POINTS)} alias={quoteattr(REJECT)} hotkey={quoteattr('0')}/>"
-        f'</Choices>\n<Header value={quoteattr(_POINT_KEYS)} size="6"/>'
+        f"</Choices>\n{_hint(_POINT_KEYS)}"
     )
 
 
