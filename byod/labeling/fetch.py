@@ -25,7 +25,7 @@ _SKIPPED = [
     passes("total_annotations", "equal", "Number", 0),
     passes("cancelled_annotations", "greater", "Number", 0),
 ]
-_FEW = 500
+_FEW = 50
 """As many annotations are read anew at every pull, since no clock and no count tells as surely what has changed."""
 _PARTIAL = 20
 """After so many pulls of what has changed, everything is read again."""
