@@ -64,7 +64,7 @@ def test_labels_by_clicks_and_keys(live, person, tmp_path):
     """Accept, change by click and by key, reject and skip: folders and log show exactly that, in the person's name."""
     folder = shapes(tmp_path)
     before, lines, there = standing(folder), logged(folder), samples(folder)
-    person.open(pushed(folder)["labels"])
+    person.open(pushed(folder, "--order", "folder")["labels"])
     expected, answers = dict(before), []
 
     def evaluated(place: str, label: str | None) -> None:
@@ -141,7 +141,7 @@ def test_a_hundred_classes_fit_the_page(live, person, tmp_path):
     """With 100 classes the picture, the box to find one, reject and Submit are in view at once; keys reach 26."""
     names = [f"class number {number + 1}" for number in range(100)]
     folder = named(tmp_path, names)
-    person.open(pushed(folder)["labels"])
+    person.open(pushed(folder, "--order", "folder")["labels"])
     height = person.asks("return innerHeight")
     _, top, _, tall = person.place()
     assert top > 0
