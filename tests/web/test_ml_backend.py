@@ -434,7 +434,7 @@ def test_a_look_writes_what_is_lacking_and_nothing_twice(studio, project, run):
     }
     assert mine == {sha256: [one] for sha256, one in expected.items()}
     assert studio.get(f"/api/projects/{project}/")["model_version"] == "folder"
-    for task in studio.tasks(project, include=("data",)):
+    for task in studio.tasks(project, include=("id", "data")):
         told = task["data"]["question"].count(f"▸ {run.name}: ")
         assert told == (task["id"] != numbers[answered])
     assert connections(studio, project) == []
