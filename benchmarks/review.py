@@ -30,9 +30,10 @@ import requests
 from PIL import Image
 
 from byod.api import adding, review
+from byod.api.review_queue import ReviewRequest
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import local_server
-from byod.labeling.pull import OVERLAP
+from byod.labeling.fetch import OVERLAP
 from byod.schema.config import Settings
 from byod.schema.recipe import Recipe
 from byod.tasks import TASKS
@@ -150,7 +151,7 @@ class Bench:
         self.files.mkdir()
         seconds, done = timed(
             lambda: review.push(
-                self.folder, self.desk, review.ReviewRequest(), self.folder, say=nothing, progress=nothing
+                self.folder, self.desk, ReviewRequest(), self.folder, say=nothing, progress=nothing
             )
         )
         return seconds, done[0].project.number

@@ -26,14 +26,12 @@ from byod.schema.records import FailedAddress, Snapshot
 if TYPE_CHECKING:
     import pandas
 
+    from byod.api import review_actions as reviews
     from byod.api.adding import Added
     from byod.api.address_lists import CollectedList
     from byod.api.convert import Converted
     from byod.api.feedback import ImportedFeedback
-    from byod.api.review import Standing
-    from byod.api.review_actions import ReviewOpened, ReviewOptions
-    from byod.labeling.pull import Pulled, Undone
-    from byod.labeling.push import Pushed
+    from byod.api.review_actions import ReviewOptions
     from byod.tasks.classify.leakage import Leakage
 
 
@@ -333,25 +331,27 @@ class Dataset:
         return Run(run)
 
     @overload
-    def review(self, action: Literal["push"], **options: Unpack[ReviewOptions]) -> list[Pushed]: ...
+    def review(self, action: Literal["push"], **options: Unpack[ReviewOptions]) -> list[reviews.Pushed]: ...
     @overload
-    def review(self, action: Literal["pull"], **options: Unpack[ReviewOptions]) -> Pulled: ...
+    def review(self, action: Literal["pull"], **options: Unpack[ReviewOptions]) -> reviews.Pulled: ...
     @overload
-    def review(self, action: Literal["status"], **options: Unpack[ReviewOptions]) -> Standing: ...
+    def review(self, action: Literal["status"], **options: Unpack[ReviewOptions]) -> reviews.Standing: ...
     @overload
-    def review(self, action: Literal["undo"], **options: Unpack[ReviewOptions]) -> Undone: ...
+    def review(self, action: Literal["undo", "redo"], **options: Unpack[ReviewOptions]) -> reviews.Undone: ...
     @overload
-    def review(self, action: Literal["open"], **options: Unpack[ReviewOptions]) -> ReviewOpened: ...
+    def review(self, action: Literal["list"], **options: Unpack[ReviewOptions]) -> list[reviews.Round]: ...
+    @overload
+    def review(self, action: Literal["delete"], **options: Unpack[ReviewOptions]) -> int: ...
+    @overload
+    def review(self, action: Literal["open"], **options: Unpack[ReviewOptions]) -> reviews.ReviewOpened: ...
     @overload
     def review(self, action: Literal[""] = "", **options: Unpack[ReviewOptions]) -> None: ...
     def review(self, action: str = "", **options: Unpack[ReviewOptions]) -> object:
         """Put labels in front of people in Label Studio, and bring their verdicts back into the class folders.
 
         Args:
-            action: `push`, `pull`, `status`, `open` or `undo`; without one: open, push, and pull what people say
-                until Ctrl-C (in a notebook: interrupt the kernel).
-            options: as `byod.api.review_actions.ReviewOptions` has them: `suspects`, `conflicts`, `uncertain`, `run`,
-                `sample`, `limit`, `again`, `url`, `token`, `files_root`, `browser`, `tell` and `progress`.
+            action: `push`, `pull`, `status`, `open`, `undo`, `redo`, `list` or `delete`; without one: all until Ctrl-C.
+            options: as `byod.api.review_actions.ReviewOptions` has them, `suspects` and `sample` among them.
 
         Returns:
             The record of the action: what was pushed or pulled, how far people have come, where the server is.

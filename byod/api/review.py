@@ -1,149 +1,63 @@
-"""byod's verbs of the review, one function each: open, push, pull, watch, undo, status, close.
+"""byod's verbs of the review, one function each: open, push, pull, watch, undo, redo, list, status, delete, close.
 
-The server is byod's own on this machine, started when it is needed, or one that is there already. The dataset is
+The dataset is
 locked only while byod works on it, so that everything else goes on while people review.
 """
 
 from __future__ import annotations
 
-import contextlib
+import shutil
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from byod.api import runs, train
+from byod.api import adding
 from byod.api.datasets import finish, opened, sync_folders
-from byod.dataset.catalog.verdicts import SEARCH, UNDO
+from byod.api.review_queue import ReviewRequest, claimed, label_concerns, predict_all, review_tasks
+from byod.api.review_session import OWN, ReviewSession, ServerChoice, at, found_again
+from byod.dataset.catalog.reviews import Round
 from byod.dataset.dataset_folder import Dataset
-from byod.labeling import agreement, local_server, predictions, projects
+from byod.labeling import (
+    agreement,
+    identity,
+    imported,
+    labeling_page,
+    local_server,
+    predictions,
+    projects,
+    rounds,
+)
 from byod.labeling.agreement import AgreementTally, Pair
-from byod.labeling.annotations import BY_HAND, REVIEW
-from byod.labeling.client import TESTED, LabelStudio, passes
+from byod.labeling.client import LabelStudio, passes
+from byod.labeling.fetch import fetch as fetch_annotations
 from byod.labeling.image_urls import Addressed, LocalFiles, Uploads
-from byod.labeling.predictions import PredictedLabel
 from byod.labeling.projects import Project
-from byod.labeling.pull import Pulled, Undone
 from byod.labeling.pull import apply as apply_pull
-from byod.labeling.pull import fetch as fetch_annotations
-from byod.labeling.pull import undo as undo_pull
+from byod.labeling.pulled import Pulled
 from byod.labeling.push import Pushed
+from byod.labeling.push import follow as follow_folders
 from byod.labeling.push import push as push_tasks
-from byod.report import dataset_statistics
+from byod.labeling.rounds import Undone
 from byod.schema.config import Settings
-from byod.schema.errors import DatasetLocked, ReviewError, UsageError
-from byod.schema.model_card import Unreadable
+from byod.schema.errors import DatasetLocked, ReviewError
 from byod.schema.progress import Progress, Say
 from byod.schema.records import Record, Snapshot
-from byod.schema.review_tasks import LabelConcern, Purpose, ReviewContext, ReviewTask, sampled
+from byod.schema.review_tasks import (
+    MERGED,
+    LabelConcern,
+    Purpose,
+    ReviewContext,
+    ReviewTask,
+)
 from byod.tasks import TASKS
-from byod.tasks.classify.predict import Predictor
 
-OWN = "own"
-"""What byod's own server is called in the catalog; its port may change."""
+__all__ = ["OWN", "LabelStudio", "ReviewSession", "ServerChoice", "at"]
+
 PAUSE = 5.0
 """Seconds between two looks at the server while people review."""
-
-
-class ServerChoice(Record):
-    """The choice of a Label Studio: byod's own, or the one at `url` with `token`.
-
-    `files` is the folder which that server shows as LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, where byod may write
-    previews; without it they are uploaded.
-    """
-
-    url: str | None = None
-    token: str | None = None
-    files: Path | None = None
-
-
-class ReviewRequest(Record):
-    """A request for labels (or points) of all pictures, unless `suspects` or `conflicts` are named.
-
-    `run` adds what a run says of each picture, and `uncertain` orders by that. `sample` asks about a random few,
-    `limit` about the first ones. `again` also asks about pictures somebody has reviewed.
-    """
-
-    suspects: bool = False
-    conflicts: bool = False
-    uncertain: bool = False
-    run: str | None = None
-    sample: int | None = None
-    limit: int | None = None
-    again: bool = False
-
-
-@dataclass(frozen=True)
-class ReviewSession:
-    """A server at hand: its client, what it is called, and how people enter it."""
-
-    studio: LabelStudio
-    server: str
-    files: Path | None
-    email: str = ""
-    password: str = ""
-
-
-@dataclass(frozen=True)
-class RunPredictions:
-    """The predictions of a run: SHA-256 → class folder → probability."""
-
-    name: str
-    answers: Mapping[str, Mapping[str, float]]
-
-    def said(self, sha256s: Sequence[str]) -> list[PredictedLabel | None]:
-        """The likeliest class of each picture; None for one the run was not asked about."""
-        known = [self.answers.get(sha256) for sha256 in sha256s]
-        return [None if one is None else _likeliest(one) for one in known]
-
-
-def _likeliest(said: Mapping[str, float]) -> PredictedLabel:
-    label = max(said, key=lambda name: said[name])
-    return PredictedLabel(label=label, score=min(1.0, said[label]))
-
-
-@contextlib.contextmanager
-def at(where: ServerChoice, settings: Settings, say: Say, *, stay: bool = False) -> Iterator[ReviewSession]:
-    """A server to work with; byod's own is started when it does not run, and stopped again unless it is to `stay`.
-
-    Raises:
-        ReviewError: it cannot be installed, started or used.
-        UsageError: an address without a token, or a folder for files that is not there.
-    """
-    url = where.url or settings.environment.get("BYOD_LABEL_STUDIO_URL")
-    if url is not None:
-        token = where.token or settings.environment.get("BYOD_LABEL_STUDIO_TOKEN")
-        if not token:
-            raise UsageError(
-                f"{url} needs a token: --token, or BYOD_LABEL_STUDIO_TOKEN (its page Account & Settings shows one)"
-            )
-        if where.files is not None and not where.files.is_dir():
-            raise UsageError(
-                f"{where.files} is not a folder; --files-root names the one that server shows files from"
-            )
-        studio = LabelStudio(url, token)
-        if not studio.release.startswith(f"{TESTED}."):
-            say(f"{url} is Label Studio {studio.release}; byod was tested with {TESTED}: watch what it does")
-        files = None if where.files is None else where.files.absolute()
-        yield ReviewSession(studio=studio, server=studio.url, files=files)
-        return
-    if stay:
-        running = local_server.start(settings, say)
-        yield _own(running)
-        return
-    with local_server.serving(settings, say) as running:
-        yield _own(running)
-
-
-def _own(running: local_server.Running) -> ReviewSession:
-    return ReviewSession(
-        studio=LabelStudio(running.url, running.token),
-        server=OWN,
-        files=running.files,
-        email=running.email,
-        password=running.password,
-    )
 
 
 def push(
@@ -157,128 +71,82 @@ def push(
     """
     issues: list[LabelConcern] | None = None
     if request.suspects:
-        issues = _issues(folder, cache, say)
+        issues = label_concerns(folder, cache, say)
     with opened(folder, say) as dataset:
+        identity.find_again(dataset, session.studio, session.server, say)
+        identity.tell_from_copies(dataset.folder, say)
         snapshot = dataset.snapshot()
-        run = _predict_all(dataset, snapshot, request, say)
+        run = predict_all(dataset, snapshot, request, say)
         done: list[Pushed] = []
-        for purpose, found in _review_tasks(dataset, snapshot, request, issues, run, say):
+        address: Addressed | None = None
+        for purpose, found in review_tasks(dataset, snapshot, request, issues, run, say):
+            if not found and not _has_project(dataset, session, purpose):
+                continue
             project = projects.ensure(dataset, session.studio, session.server, purpose, say)
             address = _addressed(dataset, session, project)
             done.append(
                 push_tasks(dataset, session.studio, session.server, project, found, address, progress)
             )
-            if run is not None and purpose is Purpose.LABELS:
-                _show_run(session, project, run, request.uncertain, say)
+            if run is not None and purpose in (Purpose.LABELS, Purpose.SAMPLE):
+                predictions.write(session.studio, project.number, run.name, run.said, say)
+            predictions.choose_folder(session.studio, project.number)
+            projects.show_list(session.studio, project)
+        _follow(dataset, session, snapshot, {one.project.purpose for one in done})
+        if isinstance(address, LocalFiles):
+            address.tidy({sample.sha256 for sample in snapshot.samples if sample.path})
+        with dataset.catalog.transaction():
+            for one in done:
+                dataset.catalog.reviews.begin_round(datetime.now(UTC), one.project.purpose, one.open)
         return done
 
 
-def _show_run(
-    session: ReviewSession, project: Project, run: RunPredictions, uncertain: bool, say: Say
+def _has_project(dataset: Dataset, session: ReviewSession, purpose: Purpose) -> bool:
+    return projects.find(dataset, session.studio, session.server, purpose) is not None
+
+
+def _follow(
+    dataset: Dataset, session: ReviewSession, snapshot: Snapshot, pushed: Collection[Purpose]
 ) -> None:
-    """Preselect what a run says, also of pictures that were asked before; the least sure first where wanted."""
-    predictions.write(session.studio, project.number, run.name, run.said, say)
-    predictions.choose(session.studio, project.number, run.name)
-    order = projects.LEAST_SURE_FIRST if uncertain else projects.IN_ORDER
-    session.studio.patch(f"/api/projects/{project.number}/", json={"sampling": order})
+    """Bring what is still asked in the dataset's other projects in step with the folders.
+
+    What had a project of its own before there was one queue is asked there no more.
+    """
+    others = [one for one in _projects(dataset, session) if one.purpose not in pushed]
+    if not others:
+        return
+    context = ReviewContext(
+        snapshot=snapshot, last_verdict=dataset.catalog.verdicts.last(), claimed=claimed(snapshot)
+    )
+    for project in others:
+        askable: dict[str, ReviewTask] = {}
+        if project.purpose not in MERGED:
+            for _, found in dataset.task.reviewing.review_tasks(context, _nobody):
+                askable |= {task.sha256: task for task in found}
+        follow_folders(dataset, session.studio, project, askable)
+
+
+def _nobody(line: str) -> None:
+    """What is said of a question that nobody put goes nowhere."""
 
 
 def _addressed(dataset: Dataset, session: ReviewSession, project: Project) -> Addressed:
     if session.files is None:
         return Uploads(dataset.folder, session.studio, project.number)
-    local = LocalFiles(dataset.folder, session.files, f"byod-{projects.key(dataset.folder)}")
+    local = LocalFiles(dataset.folder, session.files, f"byod-{identity.key(dataset.folder)}")
     projects.serve_files(session.studio, project, local.folder)
     return local
 
 
-def _issues(folder: Path, cache: Path, say: Say) -> list[LabelConcern]:
-    """The labels that look wrong to a cross-validated probe, by class folder."""
-    _, snapshot, found = train.suspects(folder, {}, None, cache=cache, say=say)
-    if not found:
-        say("no label looks wrong to the probe: there is nothing to review")
-    return [
-        LabelConcern(sha256=one.sha256, suggested=snapshot.classes[one.suggested], quality=one.quality)
-        for one in found
-    ]
-
-
-def _review_tasks(
-    dataset: Dataset,
-    snapshot: Snapshot,
-    request: ReviewRequest,
-    issues: Sequence[LabelConcern] | None,
-    run: RunPredictions | None,
-    say: Say,
-) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
-    """The review tasks by purpose, as many as were asked for; conflicts go along whole."""
-    context = ReviewContext(
-        snapshot=snapshot,
-        last_verdict=dataset.catalog.verdicts.last(),
-        claimed=_claimed(snapshot),
-        issues=issues,
-        answers=run.answers if run else None,
-        run=run.name if run else "",
-        only_conflicts=request.conflicts,
-        uncertain=request.uncertain,
-    )
-    for purpose, found in dataset.task.reviewing.review_tasks(context, say):
-        yield purpose, found if purpose is Purpose.CONFLICTS else _chosen(dataset, found, request)
-
-
-def _chosen(dataset: Dataset, found: list[ReviewTask], request: ReviewRequest) -> list[ReviewTask]:
-    """The sample that was asked for, without what somebody reviewed already, and not more than the limit."""
-    if request.sample is not None:
-        found = sampled(found, request.sample)
-    if not request.again:
-        evaluated = reviewed(dataset)
-        found = [question for question in found if question.sha256 not in evaluated]
-    return found[: request.limit]
-
-
-def reviewed(dataset: Dataset) -> set[str]:
-    """The pictures whose class stands as a reviewer said."""
-    others = {*BY_HAND, REVIEW, SEARCH, UNDO}
-    return {sha for sha, said in dataset.catalog.verdicts.holding().items() if said.who not in others}
-
-
-def _claimed(snapshot: Snapshot) -> dict[str, list[str]]:
-    """The class folders each picture in conflict is claimed to be of: all those of its look-alikes."""
-    claimed: dict[str, list[str]] = {}
-    for conflict in snapshot.conflicts:
-        names = dataset_statistics.labels_claimed(snapshot, conflict)
-        folders = [snapshot.classes[name] for name in names if name in snapshot.classes]
-        claimed |= dict.fromkeys(conflict, folders)
-    return claimed
-
-
-def _predict_all(
-    dataset: Dataset, snapshot: Snapshot, request: ReviewRequest, say: Say
-) -> RunPredictions | None:
-    """Predict every kept picture with a run; None when no run was asked for."""
-    if request.run is None and not request.uncertain:
-        return None
-    run = runs.find_run(request.run or str(dataset.folder), dataset.folder.parent)
-    predictor = Predictor(run)
-    folders = {name: snapshot.classes[name] for name in predictor.card.classes if name in snapshot.classes}
-    if len(folders) < 2:
-        told = ", ".join(predictor.card.classes)
-        raise UsageError(f"{run} tells {told} apart, and {dataset.folder} has other classes")
-    say(f"asking {predictor.card.run} about {len(snapshot.kept)} pictures …")
-    kept = {str(dataset.folder / sample.path): sample.sha256 for sample in snapshot.kept}
-    answers = {}
-    for one in predictor.predict(Path(path) for path in kept):
-        if not isinstance(one, Unreadable):
-            answers[kept[one.path]] = {folders[n]: p for n, p in one.probabilities.items() if n in folders}
-    return RunPredictions(predictor.card.run, answers)
-
-
-def pull(folder: Path, session: ReviewSession, *, say: Say) -> Pulled:
+def pull(folder: Path, session: ReviewSession, *, drop_withdrawn: bool = False, say: Say) -> Pulled:
     """Bring the answers back: into the label log, then the files move.
 
     Raises:
         ReviewError: nothing was pushed to this server, or it stopped answering; nothing is changed then.
     """
     with Dataset(folder, TASKS) as dataset:
+        if not identity.is_known(dataset.folder):
+            sync_folders(dataset, say)
+            identity.find_again(dataset, session.studio, session.server, say)
         wanted = [projects.remembered(dataset, session.server, purpose) for purpose in Purpose]
         with ThreadPoolExecutor(max_workers=1) as meanwhile:
             answering = meanwhile.submit(fetch_annotations, session.studio, wanted)
@@ -288,10 +156,38 @@ def pull(folder: Path, session: ReviewSession, *, say: Say) -> Pulled:
             raise ReviewError(
                 f"{dataset.folder.name} has no project at {session.studio.url}; ask something first: byod review push"
             )
-        pulled = apply_pull(dataset, session.server, fetched)
-        if pulled.answers:
+        pulled = apply_pull(dataset, session.server, fetched, drop_withdrawn=drop_withdrawn)
+        if pulled.answers or pulled.dropped:
             finish(dataset)
         return pulled
+
+
+def take_in(folder: Path, session: ReviewSession, *, say: Say) -> int:
+    """Add what people brought into Label Studio: classes of its page, and pictures that they answered.
+
+    Returns how many pictures there were.
+
+    Raises:
+        ReviewError: the server stopped answering.
+    """
+    with opened(folder, say) as dataset:
+        wanted = [projects.remembered(dataset, session.server, purpose) for purpose in Purpose]
+        for project in projects.existing(session.studio, wanted):
+            for name in labeling_page.added(project.config, dataset.recipe):
+                grown = dataset.recipe.with_class(name)
+                if name in grown.classes:
+                    dataset.save_recipe(grown)
+                    say(f"the class {name!r} is in byod.toml now")
+        recipe = dataset.recipe
+    pictures = [
+        one for each in fetch_annotations(session.studio, wanted, whole=True) for one in each.read.imported
+    ]
+    with tempfile.TemporaryDirectory() as place:
+        downloaded = imported.download(session.studio, pictures, Path(place), say)
+        if not downloaded:
+            return 0
+        kept = adding.add([Path(place)], None, folder, recipe, say=say, watch=lambda tallies: None)
+    return imported.make_own(session.studio, downloaded, (sample.sha256 for sample in kept.snapshot.samples))
 
 
 def _projects(dataset: Dataset, session: ReviewSession) -> list[Project]:
@@ -300,32 +196,80 @@ def _projects(dataset: Dataset, session: ReviewSession) -> list[Project]:
     )
 
 
-def watch(folder: Path, session: ReviewSession, *, say: Say, tell: Callable[[Pulled], None]) -> None:
-    """Pull every few seconds until Ctrl-C, and once more then."""
+def watch(
+    folder: Path, session: ReviewSession, settings: Settings, *, say: Say, tell: Callable[[Pulled], None]
+) -> None:
+    """Pull every few seconds until Ctrl-C, and once more then; a server that is away is waited for, and said once."""
+    trouble, told = "", Pulled()
     try:
         while True:
             time.sleep(PAUSE)
             try:
+                session = found_again(session, settings) if trouble else session
                 pulled = pull(folder, session, say=say)
-            except DatasetLocked as error:
-                say(f"{error}; trying again")
+            except (DatasetLocked, ReviewError) as error:
+                if str(error) != trouble:
+                    say(f"{error}; trying again every few seconds")
+                trouble = str(error)
                 continue
-            if pulled.answers or pulled.waiting:
+            trouble = ""
+            if pulled.answers or pulled.concerns != told.concerns:
                 tell(pulled)
+            told = pulled
     except KeyboardInterrupt:
         tell(pull(folder, session, say=say))
 
 
 def undo(folder: Path, *, say: Say) -> Undone:
-    """Take the last pull back.
+    """Take the last round of review back.
 
     Raises:
         UsageError: there is none.
     """
     with opened(folder, say) as dataset:
-        done = undo_pull(dataset, say)
+        done = rounds.undo(dataset, say)
         finish(dataset)
         return done
+
+
+def redo(folder: Path, *, say: Say) -> Undone:
+    """Do the round again that was taken back last.
+
+    Raises:
+        UsageError: there is none.
+    """
+    with opened(folder, say) as dataset:
+        done = rounds.redo(dataset, say)
+        finish(dataset)
+        return done
+
+
+def listed(folder: Path, *, say: Say) -> list[Round]:
+    """The rounds of review of a dataset, oldest first."""
+    with opened(folder, say) as dataset:
+        return dataset.catalog.reviews.rounds()
+
+
+def delete(folder: Path, session: ReviewSession, *, say: Say) -> int:
+    """Delete a dataset's projects on a server, with tasks and previews, once the last answers are pulled.
+
+    Returns how many projects there were.
+
+    Raises:
+        ReviewError: the server stopped answering; the same call goes on where it was.
+    """
+    if not addresses(folder, session, say=say):
+        return 0
+    pull(folder, session, say=say)
+    with opened(folder, say) as dataset:
+        found = _projects(dataset, session)
+        for project in found:
+            session.studio.delete(f"/api/projects/{project.number}/")
+            with dataset.catalog.transaction():
+                dataset.catalog.reviews.forget(session.server, project.purpose)
+        if session.files is not None:
+            shutil.rmtree(session.files / f"byod-{identity.key(dataset.folder)}", ignore_errors=True)
+        return len(found)
 
 
 class Standing(Record):
@@ -345,12 +289,13 @@ def status(folder: Path, session: ReviewSession, *, say: Say) -> Standing:
     people = session.studio.people()
     for project in found:
         tasks = {task["id"]: task for some in _COUNTED for task in _with(session, project, some)}
+        begun = session.studio.tasks(project.number, include=("id",), filters=[_BEGUN])
         note = "points " if project.purpose is Purpose.POINTS else f"review of {project.purpose}"
         pulled = sum(1 for said in log if said.note.startswith(note))
         tally = agreement.tally(
             tasks.values(), purpose=project.purpose, project=project.number, pulled=pulled, people=people
         )
-        tallies.append(tally.model_copy(update={"pushed": project.tasks}))
+        tallies.append(tally.model_copy(update={"pushed": project.tasks, "drafts": len(begun)}))
         everything += list(tasks.values())
         if project.purpose is not Purpose.CONFLICTS:  # there the predictions are claims, and no model's
             evaluated += list(tasks.values())
@@ -362,6 +307,7 @@ def status(folder: Path, session: ReviewSession, *, say: Say) -> Standing:
 
 
 _COUNTED = ("total_annotations", "cancelled_annotations")
+_BEGUN = passes("draft_exists", "equal", "Boolean", True)
 
 
 def _with(session: ReviewSession, project: Project, counted: str) -> list[dict[str, object]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
@@ -11,15 +11,35 @@ from typing import TypedDict
 from byod.api import review
 from byod.api.plan import at_least, folder_given
 from byod.api.progress_display import ProgressDisplay, progress_display
-from byod.api.review import ReviewRequest, ReviewSession, ServerChoice
+from byod.api.review import Standing
+from byod.api.review_queue import ReviewRequest
+from byod.api.review_session import ReviewSession, ServerChoice
+from byod.dataset.catalog.reviews import Round
 from byod.labeling.projects import Project
-from byod.labeling.pull import Pulled, Undone
+from byod.labeling.pulled import Pulled
 from byod.labeling.push import Pushed
+from byod.labeling.rounds import Undone
 from byod.schema.config import Settings
 from byod.schema.errors import UsageError
 from byod.schema.records import Record
+from byod.schema.review_tasks import Order
 
-ACTIONS = ("open", "push", "pull", "status", "undo")
+__all__ = [
+    "ACTIONS",
+    "Project",
+    "Pulled",
+    "Pushed",
+    "Review",
+    "ReviewOpened",
+    "ReviewOptions",
+    "Round",
+    "Standing",
+    "Undone",
+    "close_review",
+    "review_dataset",
+]
+
+ACTIONS = ("open", "push", "pull", "status", "undo", "redo", "list", "delete")
 
 Told = Callable[[list[Pushed] | Pulled], None]
 """Is told what was pushed, and then what each pull brought."""
@@ -31,7 +51,9 @@ class ReviewOptions(TypedDict, total=False):
     `suspects` asks about labels that look wrong to a cross-validated probe, `conflicts` only about pictures claimed by
     several classes. `run` shows what a run (or a dataset's latest) says of each picture, `uncertain` puts first what
     it is least sure of. `sample` asks about a random few, `limit` about the first ones, `again` also about what was
-    reviewed before. `url` and `token` name a Label Studio that runs already, `files_root` the folder it shows local
+    reviewed before; `order` is the order of the queue: usual, random or folder. In a pull, `drop_withdrawn` lets
+    verdicts fall whose answers were taken back on the server, and `take_in` adds pictures that people brought into
+    Label Studio. `url` and `token` name a Label Studio that runs already, `files_root` the folder it shows local
     files from. `browser` opens the browser. `tell` is told what was pushed and pulled while people review.
     """
 
@@ -42,6 +64,9 @@ class ReviewOptions(TypedDict, total=False):
     sample: int | None
     limit: int | None
     again: bool
+    order: str
+    drop_withdrawn: bool
+    take_in: bool
     url: str | None
     token: str | None
     files_root: str | Path | None
@@ -70,6 +95,7 @@ class Review:
     def __init__(self, folder: Path, options: ReviewOptions, display: ProgressDisplay) -> None:
         if unknown := options.keys() - ReviewOptions.__annotations__.keys():
             raise TypeError(f"review() got an unexpected keyword argument {sorted(unknown)[0]!r}")
+        self.options = options
         run = options.get("run")
         self.request = ReviewRequest(
             suspects=options.get("suspects", False),
@@ -79,6 +105,7 @@ class Review:
             sample=options.get("sample"),
             limit=options.get("limit"),
             again=options.get("again", False),
+            order=_order(options.get("order", Order.USUAL)),
         )
         if self.request.suspects and (self.request.conflicts or self.request.uncertain or self.request.run):
             raise UsageError("--suspects goes alone: it brings its own order and predictions")
@@ -99,7 +126,7 @@ class Review:
             projects = [one.project for one in pushed] or self._projects(session)
             self._enter(session, projects)
             self.display.say("verdicts come back into the class folders every few seconds; Ctrl-C ends it")
-            review.watch(self.folder, session, say=self.display.say, tell=self.tell)
+            review.watch(self.folder, session, self.settings, say=self.display.say, tell=self.tell)
 
     def open(self) -> ReviewOpened:
         """Start the server and leave it running; open the browser there."""
@@ -123,16 +150,32 @@ class Review:
     def pull(self) -> Pulled:
         """Bring the verdicts back into the class folders."""
         with self._session() as session:
-            return review.pull(self.folder, session, say=self.display.say)
+            if self.options.get("take_in", False):
+                review.take_in(self.folder, session, say=self.display.say)
+            dropping = self.options.get("drop_withdrawn", False)
+            return review.pull(self.folder, session, drop_withdrawn=dropping, say=self.display.say)
 
-    def status(self) -> review.Standing:
+    def status(self) -> Standing:
         """Count what was pushed, answered and pulled, and how far people and models agree."""
         with self._session() as session:
             return review.status(self.folder, session, say=self.display.say)
 
     def undo(self) -> Undone:
-        """Take the last pull back."""
+        """Take the last round back."""
         return review.undo(self.folder, say=self.display.say)
+
+    def redo(self) -> Undone:
+        """Do the round again that was taken back last."""
+        return review.redo(self.folder, say=self.display.say)
+
+    def rounds(self) -> Sequence[Round]:
+        """The rounds of review so far."""
+        return review.listed(self.folder, say=self.display.say)
+
+    def delete(self) -> int:
+        """Delete the dataset's projects on the server, once the last answers are pulled; return how many."""
+        with self._session() as session:
+            return review.delete(self.folder, session, say=self.display.say)
 
     @contextmanager
     def _session(self, *, stay: bool = False) -> Iterator[ReviewSession]:
@@ -164,9 +207,13 @@ class Review:
             self.display.say(line)
 
 
-def review_dataset(
-    folder: Path, action: str, options: ReviewOptions
-) -> list[Pushed] | Pulled | review.Standing | Undone | ReviewOpened | None:
+def _order(name: str) -> Order:
+    if name not in set(Order):
+        raise UsageError(f"--order {name}: there is no such order; there are: {', '.join(Order)}")
+    return Order(name)
+
+
+def review_dataset(folder: Path, action: str, options: ReviewOptions) -> object:
     """One action of a review, or the whole until Ctrl-C where none is named."""
     if action not in ("", *ACTIONS):
         raise UsageError(f"{action!r} is not an action of a review; there are: {', '.join(ACTIONS)}")
@@ -175,13 +222,17 @@ def review_dataset(
         if not action:
             chosen.whole()
             return None
-        if action == "open":
-            return chosen.open()
-        if action == "push":
-            return chosen.push()
-        if action == "pull":
-            return chosen.pull()
-        return chosen.status() if action == "status" else chosen.undo()
+        verbs: dict[str, Callable[[], object]] = {
+            "open": chosen.open,
+            "push": chosen.push,
+            "pull": chosen.pull,
+            "status": chosen.status,
+            "undo": chosen.undo,
+            "redo": chosen.redo,
+            "list": chosen.rounds,
+            "delete": chosen.delete,
+        }
+        return verbs[action]()
 
 
 def close_review(*, progress: bool = True) -> bool:

@@ -154,11 +154,10 @@ def label_studio(
 
 
 class Visit:
-    """A helper on a server: which projects it is connected to, and in which its predictions are preselected."""
+    """A helper on a server, and which projects it is connected to."""
 
     def __init__(self, studio: LabelStudio, folder: Path, labeller: MLBackend, url: str, say: Say) -> None:
         self.connected: dict[int, int] = {}
-        self._preselected: set[int] = set()
         self._studio, self._folder, self._labeller, self._url, self._say = studio, folder, labeller, url, say
         self._trouble = ""
 
@@ -173,8 +172,7 @@ class Visit:
             if project not in self.connected:
                 self.connected[project] = predictions.attach(self._studio, project, self._url, self._say)
             new = predictions.write(self._studio, project, model, self._labeller, self._say)
-            if project not in self._preselected and predictions.choose(self._studio, project, model):
-                self._preselected.add(project)
+            predictions.choose_folder(self._studio, project)
             if new:
                 self._say(f"project {project}: {new} predictions written")
             written += new

@@ -11,7 +11,7 @@ import typer
 
 import byod
 from byod.cli.output import Json, errors_in_one_line
-from byod.cli.questions import ask_for_contact, choose_meaning
+from byod.cli.prompts import ask_for_contact, choose_meaning
 from byod.schema import defaults
 
 Into = Annotated[

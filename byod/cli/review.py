@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,10 +25,12 @@ from byod.cli.output import (
 if TYPE_CHECKING:
     from byod.api.review import Standing
     from byod.api.review_actions import ReviewOpened
-    from byod.labeling.pull import Pulled
+    from byod.dataset.catalog.reviews import Round
+    from byod.labeling.pulled import Pulled
     from byod.labeling.push import Pushed
+    from byod.labeling.rounds import Undone
 
-ACTIONS = ("open", "push", "pull", "status", "undo", "close")
+ACTIONS = ("open", "push", "pull", "status", "undo", "redo", "list", "close")
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +43,7 @@ def review(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[open|push|pull|status|undo|close] [DATASET]",
+            metavar="[open|push|pull|status|undo|redo|list|close] [DATASET]",
             help="Without a verb: open, push, and pull what people say until Ctrl-C.",
         ),
     ] = None,
@@ -78,6 +81,35 @@ def review(
     again: Annotated[
         bool, typer.Option("--again", help="Also ask about pictures that somebody reviewed already.")
     ] = False,
+    order: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="The order of the queue: usual (conflicts, suspects, pictures found by other words, then the rest, "
+            "the least sure first where a run was asked), random, or folder.",
+        ),
+    ] = "usual",
+    drop_withdrawn: Annotated[
+        bool,
+        typer.Option(
+            "--drop-withdrawn",
+            help="With pull: verdicts fall whose answers were deleted on the server, or turned into a skip.",
+        ),
+    ] = False,
+    take_in: Annotated[
+        bool,
+        typer.Option(
+            "--take-in",
+            help="With pull: add the classes and the answered pictures that people brought into Label Studio.",
+        ),
+    ] = False,
+    delete: Annotated[
+        bool,
+        typer.Option(
+            "--delete",
+            help="With close: also delete the dataset's projects there, with tasks and previews, once all is pulled.",
+        ),
+    ] = False,
     url: StudioUrl = None,
     token: StudioToken = None,
     files_root: Annotated[
@@ -101,14 +133,17 @@ def review(
         "sample": sample,
         "limit": limit,
         "again": again,
+        "order": order,
+        "drop_withdrawn": drop_withdrawn,
+        "take_in": take_in,
         "url": url,
         "token": token,
         "files_root": files_root,
         "browser": not no_browser and not (as_json and verb == "open"),
         "tell": _print_told,
     }
-    if verb == "close":
-        _print_closed(byod.close_review(), as_json)
+    if verb == "close" and not delete:
+        _print_closed(byod.close_review(), 0, as_json)
         return
     dataset = byod.Dataset(named, follow_links=follow_links)
     if verb == "":
@@ -118,15 +153,28 @@ def review(
     elif verb == "push":
         _print_push(dataset.review("push", **options), as_json)
     elif verb == "pull":
-        _print_pull(dataset.review("pull", **options), as_json)
+        _print_pull(_pulled(dataset, options, ask=not as_json), as_json)
     elif verb == "status":
         _print_status(dataset.review("status", **options), as_json)
+    elif verb == "list":
+        _print_rounds(dataset.review("list", **options), as_json)
+    elif verb == "close":
+        deleted = dataset.review("delete", **options)
+        _print_closed(url is None and byod.close_review(), deleted, as_json)
     else:
-        undone = dataset.review("undo", **options)
-        if as_json:
-            print_result(undone.model_dump(mode="json"))
-        else:
-            put(f"{undone.pictures} pictures stand again as before the pull of {undone.at.astimezone():%c}")
+        _print_undone(verb, dataset.review("undo" if verb == "undo" else "redo", **options), as_json)
+
+
+def _pulled(dataset: byod.Dataset, options: dict[str, Any], *, ask: bool) -> Pulled:
+    """Pull; where answers were taken back on the server and somebody can be asked, ask what becomes of the verdicts."""
+    pulled = dataset.review("pull", **options)
+    if not (pulled.withdrawn and ask and sys.stdin.isatty() and sys.stderr.isatty()):
+        return pulled
+    _print_pulled(pulled)
+    number = len(pulled.withdrawn)
+    if typer.confirm(f"Shall the {number} verdicts fall whose answers were taken back?", err=True):
+        return dataset.review("pull", **{**options, "drop_withdrawn": True})
+    return pulled.model_copy(update={"withdrawn": ()})
 
 
 def _split(words: Sequence[str]) -> tuple[str, str | None]:
@@ -197,10 +245,40 @@ def _print_pulled(pulled: Pulled) -> None:
         say(line)
 
 
-def _print_closed(stopped: bool, as_json: bool) -> None:
+def _print_undone(verb: str, undone: Undone, as_json: bool) -> None:
     if as_json:
-        print_result({"stopped": stopped})
+        print_result(undone.model_dump(mode="json"))
     else:
+        when = "before" if verb == "undo" else "after"
+        put(f"{undone.pictures} pictures stand again as {when} the round of {undone.at.astimezone():%c}")
+
+
+def _print_rounds(rounds: Sequence[Round], as_json: bool) -> None:
+    if as_json:
+        print_result([one.model_dump(mode="json") for one in rounds])
+        return
+    if not rounds:
+        put("there was no round of review yet: byod review")
+        return
+    rows = [
+        (
+            f"{one.at.astimezone():%c}",
+            one.purpose,
+            one.asked,
+            one.answered,
+            "taken back" if one.undone else "",
+        )
+        for one in rounds
+    ]
+    print_table("Rounds", ("began", "about", "asked", "answered", ""), rows, numbers=4)
+
+
+def _print_closed(stopped: bool, deleted: int, as_json: bool) -> None:
+    if as_json:
+        print_result({"stopped": stopped, "deleted": deleted})
+    else:
+        if deleted:
+            put(f"{deleted} projects are deleted, with their tasks and previews")
         put("Label Studio is stopped" if stopped else "Label Studio does not run")
 
 
@@ -216,10 +294,11 @@ def _print_standing(standing: Standing) -> None:
         put("nothing was pushed: byod review push")
         return
     rows = [
-        (t.purpose, t.project, t.pushed, t.done, t.skipped, t.disagreeing, t.pulled) for t in standing.tallies
+        (t.purpose, t.project, t.pushed, t.done, t.skipped, t.drafts, t.disagreeing, t.pulled)
+        for t in standing.tallies
     ]
-    head = ("asked about", "project", "pictures", "answered", "skipped", "people differ", "pulled")
-    print_table("Review", head, rows, numbers=6)
+    head = ("asked about", "project", "pictures", "answered", "skipped", "begun", "people differ", "pulled")
+    print_table("Review", head, rows, numbers=7)
     by: dict[str, int] = {}
     for tally in standing.tallies:
         for who, number in tally.by.items():

@@ -26,7 +26,16 @@ from types import TracebackType
 
 from filelock import FileLock, Timeout
 
-from byod.dataset import captures, grouping, label_log, own_places, read_only, recovery, sessions
+from byod.dataset import (
+    captures,
+    grouping,
+    label_log,
+    label_quality,
+    own_places,
+    read_only,
+    recovery,
+    sessions,
+)
 from byod.dataset.catalog import Catalog, CatalogDamaged, check_version
 from byod.dataset.catalog_state import CatalogState
 from byod.dataset.folder_files import Links
@@ -315,6 +324,7 @@ class Dataset:
             yields=yields,
             misses=catalog.candidates.misses(),
             fingerprint=self.fingerprint(samples),
+            label_quality=label_quality.label_quality(catalog.verdicts.noted(label_quality.NOTE)),
         )
 
     def _groups(self) -> tuple[DuplicateGroup, ...]:

@@ -29,7 +29,7 @@ class AgreementTally(Record):
 
     `done` counts tasks that somebody answered, `skipped` those with skips alone, `disagreeing` those with different
     answers that hold; `pulled` is how many verdicts were taken back into the folders. `by` counts, for each person,
-    the tasks they answered.
+    the tasks they answered. `drafts` counts tasks that somebody began and did not submit.
     """
 
     purpose: str
@@ -40,6 +40,7 @@ class AgreementTally(Record):
     disagreeing: int
     pulled: int
     by: dict[str, int]
+    drafts: int = 0
 
 
 class Pair(Record):

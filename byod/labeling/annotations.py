@@ -1,24 +1,36 @@
 """Read Label Studio's annotations as verdicts, and decide what follows from them for a picture.
 
-The newest answer of a person that was not skipped is what that person says. When people differ, or somebody moved
-the file by hand after the question was asked, the picture is a conflict.
+The newest answer of a person that was not skipped is what that person says; whoever corrects somebody's annotation
+says it in their place. When people differ, or somebody moved the file by hand after the question was asked, the
+picture is a conflict. What was made of predictions in bulk counts only where nobody has looked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from byod.dataset.catalog.verdicts import UNDO
-from byod.labeling.projects import LABEL, POINTS, POINTS_TYPE, REJECT
+from pydantic import JsonValue
+
+from byod.dataset import label_quality
+from byod.dataset.catalog.verdicts import SEARCH, UNDO
+from byod.labeling.labeling_page import LABEL, POINTS, POINTS_TYPE, REJECT
 from byod.schema.records import Record, Sha256, Verdict
 from byod.schema.review_tasks import Purpose
 
 REVIEW = "review"
 """Who speaks in a verdict that says nobody knows: people differ, or a hand and a reviewer."""
+WITHDRAWN = "withdrawn"
+"""Who speaks when an answer that was taken back on the server falls; the label is what holds without it."""
 BY_HAND = frozenset({"folder", "restore"})
 """Who speaks when somebody moved a file or brought one back."""
+_REFERENCE = " #"
+"""Before the reference of an annotation in the note of its verdict."""
+_IN_BULK = " in bulk"
+"""In the note of a verdict that was made of a prediction together with others."""
+_MADE_AT_ONCE = timedelta(seconds=1)
+"""An annotation is stamped twice while it is made; a later change is further off."""
 
 
 class ReviewedKeypoint(Record):
@@ -34,7 +46,9 @@ class Annotation(Record):
     """One person's annotation of one picture; `label` is a class folder, None: it belongs nowhere.
 
     `keypoints` are those of the picture where the question was about points, `base` names those it was asked with.
-    `last_verdict` is the number of the last verdict in the label log when the question was asked.
+    `last_verdict` is the number of the last verdict in the label log when the question was asked. `reference` names the
+    annotation on its server. `in_bulk`: it was made of a prediction, together with others, and nobody looked. `draw` is
+    the number of the random sample, if it is one, and `asked` the label that the picture had then.
     """
 
     sha256: Sha256
@@ -45,11 +59,31 @@ class Annotation(Record):
     last_verdict: int
     keypoints: tuple[ReviewedKeypoint, ...] | None = None
     base: str = ""
+    reference: str = ""
+    in_bulk: bool = False
+    draw: int = 0
+    asked: str = ""
+
+    def note(self, what: str = "") -> str:
+        """The note of its verdict in the label log: the review, or `what` to say instead, and the reference."""
+        told = what or f"review of {self.purpose}"
+        if self.draw and not what:
+            told = label_quality.note(self.draw, self.asked)
+        bulk = _IN_BULK if self.in_bulk else ""
+        return f"{told}{bulk}{_REFERENCE}{self.reference}" if self.reference else f"{told}{bulk}"
 
     @property
     def name(self) -> tuple[str, str, datetime]:
         """A key that tells this annotation from every other one, also after a server was set up anew."""
         return self.sha256, self.who, self.when
+
+
+class ImportedPicture(Record):
+    """A picture that somebody brought into Label Studio and answered: its task's number and data, and the class."""
+
+    task: int
+    data: dict[str, JsonValue]
+    label: str
 
 
 class Read(Record):
@@ -58,19 +92,19 @@ class Read(Record):
     answers: tuple[Annotation, ...]
     unreadable: int = 0
     foreign: int = 0
+    imported: tuple[ImportedPicture, ...] = ()
 
 
 def read(tasks: Iterable[Mapping[str, Any]], purpose: Purpose, people: Mapping[int, str]) -> Read:
     """The answers in tasks: skipped ones are none; drafts are none; the newest of each person, oldest first."""
-    newest: dict[tuple[str, str], Annotation] = {}
+    newest: dict[tuple[str, str], tuple[Mapping[str, Any], Annotation]] = {}
     unreadable = foreign = 0
+    imported: list[ImportedPicture] = []
     for task in tasks:
-        data = task.get("data")
-        if not isinstance(data, dict):
-            data = {}
-        sha256 = str(data.get("byod_id", ""))
-        if len(sha256) != 64:
+        data, sha256 = task.get("data"), picture(task)
+        if not isinstance(data, dict) or not sha256:
             foreign += 1
+            imported += _imported(task, purpose)
             continue
         for annotation in task.get("annotations") or ():
             if annotation.get("was_cancelled"):
@@ -83,13 +117,72 @@ def read(tasks: Iterable[Mapping[str, Any]], purpose: Purpose, people: Mapping[i
                 unreadable += 1
                 continue
             key = (sha256, answer.who)
-            if key not in newest or newest[key].when <= answer.when:
-                newest[key] = answer
+            if key not in newest or _is_later((annotation, answer), newest[key]):
+                newest[key] = annotation, answer
+    found = [answer for _, answer in newest.values()]
     return Read(
-        answers=tuple(sorted(newest.values(), key=lambda a: (a.when, a.sha256, a.who))),
+        answers=tuple(sorted(found, key=lambda a: (a.when, a.sha256, a.who))),
         unreadable=unreadable,
         foreign=foreign,
+        imported=tuple(imported),
     )
+
+
+def _imported(task: Mapping[str, Any], purpose: Purpose) -> list[ImportedPicture]:
+    """A task that byod did not make, where somebody gave its picture one class."""
+    try:
+        found = [
+            _annotation(one, "0" * 64, {}, purpose, {})
+            for one in task.get("annotations") or ()
+            if not one.get("was_cancelled")
+        ]
+        labels = {one.label for one in found if one is not None and one.keypoints is None}
+        label = labels.pop() if len(labels) == 1 else None
+        if label:
+            return [ImportedPicture(task=task["id"], data=task["data"], label=label)]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return []  # made by a program: counted among those that are none of byod's
+    return []
+
+
+def picture(task: Mapping[str, Any]) -> str:
+    """The SHA-256 of the picture that a task is about, or nothing where byod did not make it."""
+    data = task.get("data")
+    sha256 = str(data.get("byod_id", "")) if isinstance(data, dict) else ""
+    return sha256 if len(sha256) == 64 else ""
+
+
+def _is_later(one: tuple[Mapping[str, Any], Annotation], other: tuple[Mapping[str, Any], Annotation]) -> bool:
+    """True if one annotation of a person says what they say now, and not the other.
+
+    Numbers rise whatever the server's clock does; the time is asked only where an annotation was changed later.
+    """
+    (first, said), (second, before) = one, other
+    if said.in_bulk != before.in_bulk:
+        return not said.in_bulk
+    if _is_changed(first) or _is_changed(second) or "id" not in first or "id" not in second:
+        return said.when >= before.when
+    return int(first["id"]) >= int(second["id"])
+
+
+def _is_changed(annotation: Mapping[str, Any]) -> bool:
+    """True if somebody changed an annotation after it was made."""
+    made = annotation.get("created_at")
+    if made is None:
+        return True
+    between = datetime.fromisoformat(str(annotation["updated_at"])) - datetime.fromisoformat(str(made))
+    return abs(between) > _MADE_AT_ONCE
+
+
+def reference(annotation: Mapping[str, Any]) -> str:
+    """The number of an annotation and when it was made, which stay whoever changes it; numbers alone are used again."""
+    made = annotation.get("created_at")
+    return f"{annotation['id']}@{made}" if "id" in annotation and made else ""
+
+
+def referred(note: str) -> str:
+    """The reference in the note of a verdict, or nothing."""
+    return note.rpartition(_REFERENCE)[2] if _REFERENCE in note else ""
 
 
 def _annotation(
@@ -115,17 +208,39 @@ def _annotation(
     rejected = chosen == [REJECT]
     if len(chosen) != 1 and (purpose is not Purpose.POINTS or chosen):
         return None
-    last_verdict = data.get("seen")
     about_points = purpose is Purpose.POINTS and not rejected
+    label = None if rejected else str(data.get("label", "")) if about_points else str(chosen[0])
+    last_verdict = data.get("seen")
+    if label != data.get("label") and _is_accepted(annotation):
+        last_verdict = 0  # the page was opened before its question was brought in step with the folders
     return Annotation(
         sha256=sha256,
         purpose=purpose,
-        label=None if rejected else str(data.get("label", "")) if about_points else str(chosen[0]),
+        label=label,
         who=annotator(annotation, people),
         when=datetime.fromisoformat(str(annotation["updated_at"])),
         last_verdict=last_verdict if isinstance(last_verdict, int) else 0,
         keypoints=tuple(keypoints) if about_points else None,
         base=str(data.get("marks", "")),
+        reference=reference(annotation),
+        in_bulk=_is_in_bulk(annotation),
+        draw=draw if isinstance(draw := data.get("draw"), int) and purpose is Purpose.SAMPLE else 0,
+        asked=str(data.get("label", "")),
+    )
+
+
+def _is_accepted(annotation: Mapping[str, Any]) -> bool:
+    """True if somebody submitted the label that was chosen already."""
+    results = annotation.get("result") or ()
+    return any(item.get("origin") == "prediction" for item in results if isinstance(item, Mapping))
+
+
+def _is_in_bulk(annotation: Mapping[str, Any]) -> bool:
+    """True of what the list's "Create annotations from predictions" makes: it comes from no page, and took no time."""
+    results = annotation.get("result") or ()
+    on_a_page = any(item.get("origin") for item in results if isinstance(item, Mapping))
+    return (
+        annotation.get("parent_prediction") is not None and not annotation.get("lead_time") and not on_a_page
     )
 
 
@@ -135,6 +250,11 @@ def annotator(annotation: Mapping[str, Any], people: Mapping[int, str]) -> str:
     if isinstance(person, Mapping):
         return str(person.get("email") or f"person {person.get('id')}")
     return people.get(int(person), f"person {person}") if person is not None else "somebody"
+
+
+def is_reviewers(verdict: Verdict) -> bool:
+    """True if a person said it in a review."""
+    return verdict.who not in {*BY_HAND, REVIEW, SEARCH, UNDO, WITHDRAWN}
 
 
 class Decision(Record):
@@ -150,39 +270,96 @@ def decide(history: Sequence[tuple[int, Verdict]], new: Sequence[Annotation]) ->
 
     Only what was said since the last change by hand counts, since that one decided what came before it.
     """
-    said: dict[str, str | None] = {}
-    hand: Verdict | None = None
-    last_verdict = max(answer.last_verdict for answer in new)
-    for number, verdict in _standing(history):
-        if verdict.who in BY_HAND:
-            said.clear()
-            hand = verdict if number > last_verdict else None
-        elif verdict.who != REVIEW:
-            said[verdict.who] = verdict.label
-            hand = None
-        else:
-            hand = None  # the conflict was told; whoever answers now has the last word
-    said |= {answer.who: answer.label for answer in new}
+    said, hand = _said(history, max(answer.last_verdict for answer in new))
+    for answer in new:
+        _says(said, answer.who, answer.label, answer.note())
+    said = _looked(said)
     last = new[-1]
-    if len(set(said.values())) > 1:
-        return Decision(
-            label=None, who=REVIEW, conflict=", ".join(_described(who, label) for who, label in said.items())
-        )
+    if len({label for label, _ in said.values()}) > 1:
+        told = ", ".join(_described(who, label) for who, (label, _) in said.items())
+        return Decision(label=None, who=REVIEW, conflict=told)
     if hand is not None and hand.label != last.label:
         told = f"moved by hand to {hand.label or 'rejected'} since it was asked; {_described(last.who, last.label)}"
         return Decision(label=None, who=REVIEW, conflict=told)
     return Decision(label=last.label, who=last.who)
 
 
+Said = dict[str, tuple[str | None, str]]
+"""What each person says of a picture: the label, and the note of the verdict."""
+
+
+def _said(history: Sequence[tuple[int, Verdict]], last_verdict: int = 0) -> tuple[Said, Verdict | None]:
+    """What people say since the last change by hand, and that one, if it is newer than a verdict and stands alone."""
+    said: Said = {}
+    hand: Verdict | None = None
+    for number, verdict in _standing(history):
+        if verdict.who in BY_HAND:
+            said.clear()
+            hand = verdict if number > last_verdict else None
+        elif verdict.who != REVIEW:
+            _says(said, verdict.who, verdict.label, verdict.note)
+            hand = None
+        else:
+            hand = None  # the conflict was told; whoever answers now has the last word
+    return said, hand
+
+
+def _says(said: Said, who: str, label: str | None, note: str) -> None:
+    """Take up what a person says, in the place of whom the same annotation was by until now."""
+    same = referred(note)
+    for other in [each for each, (_, noted) in said.items() if same and referred(noted) == same]:
+        del said[other]
+    said[who] = label, note
+
+
+def _looked(said: Said) -> Said:
+    """Leave out what was made in bulk, where somebody has looked."""
+    looked = {who: (label, note) for who, (label, note) in said.items() if _IN_BULK not in note}
+    return looked or said
+
+
+def without(history: Sequence[tuple[int, Verdict]], references: Collection[str]) -> Decision | None:
+    """Decide on a picture as if annotations had not been given; None where nobody said anything else."""
+    standing = [
+        (number, said) for number, said in _standing(history) if referred(said.note) not in references
+    ]
+    told_of = [number for number, said in standing if said.who == REVIEW]
+    said, hand = _said([(number, one) for number, one in standing if number not in told_of])
+    labels = {label for label, _ in said.values()}
+    if len(labels) > 1:
+        told = ", ".join(_described(who, label) for who, (label, _) in said.items())
+        return Decision(label=None, who=REVIEW, conflict=told)
+    if labels:
+        return Decision(label=labels.pop(), who=WITHDRAWN)
+    last = hand or next((one for _, one in reversed(standing) if one.who in BY_HAND), None)
+    return None if last is None else Decision(label=last.label, who=WITHDRAWN)
+
+
+def standing_references(history: Sequence[tuple[int, Verdict]]) -> dict[str, Verdict]:
+    """The verdicts that people's annotations gave and that stand, by the annotation."""
+    said, _ = _said(history)
+    standing = {referred(one.note): one for _, one in _standing(history) if referred(one.note)}
+    return {ref: standing[ref] for _, note in said.values() if (ref := referred(note)) in standing}
+
+
+def has_looked(history: Sequence[tuple[int, Verdict]]) -> bool:
+    """True if somebody looked at a picture, in a review or in its folder, and that stands."""
+    return any(said.who in {*BY_HAND, REVIEW} or _IN_BULK not in said.note for _, said in _standing(history))
+
+
 def _standing(history: Sequence[tuple[int, Verdict]]) -> list[tuple[int, Verdict]]:
     """A log without what was taken back."""
     standing: list[tuple[int, Verdict]] = []
+    stood: dict[int, list[tuple[int, Verdict]]] = {}
     for number, verdict in history:
         if verdict.who == UNDO:
-            back_to = int(verdict.note[1:])
-            standing = [(n, said) for n, said in standing if n <= back_to]
+            back_to = verdict.note[1:]
+            standing = list(stood.get(int(back_to), ())) if back_to.isdecimal() else standing
+        elif verdict.who == WITHDRAWN:
+            standing = [(n, said) for n, said in standing if referred(said.note) != referred(verdict.note)]
         else:
             standing.append((number, verdict))
+        stood[number] = list(standing)
     return standing
 
 

@@ -7,8 +7,11 @@ label-studio-sdk, whose models are those of the Enterprise edition and mis-type 
 from __future__ import annotations
 
 import json as jsonlib
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,10 +25,14 @@ TESTED = "1.23"
 TIMEOUT = 120.0
 """Seconds until an answer begins, and as many again until all of it is there."""
 MAX_BYTES = 2_000_000_000
+MAX_PICTURE_BYTES = 200_000_000
 _FIRST: dict[str, Any] = {"timeout": 20.0, "most": 1_000_000}
 """How much is taken from an address before it is known to be a Label Studio."""
 PAGE = 500
-PROJECT = ("id", "title", "description", "task_number", "label_config")
+PROJECT = (
+    *("id", "title", "description", "task_number", "label_config"),
+    *("total_annotations_number", "skipped_annotations_number"),
+)
 """What byod wants to know of a project; the rest of it is counted anew each time, which takes the server long."""
 _ACCESS_SECONDS = 240.0  # an access token lives 300 s
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -50,10 +57,14 @@ class LabelStudio:
             raise ReviewError(
                 f"that is not a token of {self.url}; copy one from its page Account & Settings, all of it"
             )
+        self.clock: datetime | None = None
+        """The time by the server's clock when it last answered."""
         self._access = ("", 0.0)
         self._session = requests.Session()
         self.proxied = host not in _LOOPBACK  # no proxy stands between two ports of a machine
+        told = self._session.merge_environment_settings(url, {}, None, None, None)["verify"]
         self._session.trust_env = self.proxied
+        self.authorities = self._session.verify = told if isinstance(told, str) else True
         self.release = self._named(self._send("GET", "/api/version", _FIRST, signed=False), "release")
         self.email = self._named(self._send("GET", "/api/current-user/whoami", _FIRST), "email")
 
@@ -68,6 +79,17 @@ class LabelStudio:
         """The JSON at a path; `how` may hold `params` and `timeout`."""
         return self._send("GET", path, how)
 
+    def download(self, path: str) -> bytes:
+        """The file at a path.
+
+        Raises:
+            ReviewError: there is none, or it is larger than byod takes.
+        """
+        status, body = self._exchange("GET", path, {"most": MAX_PICTURE_BYTES}, signed=True)
+        if status != 200:
+            raise ReviewError(self._fault(status, path, body))
+        return body
+
     def post(self, path: str, **how: Any) -> Any:
         """Send `json` (or `files`) to a path; the JSON of the answer."""
         return self._send("POST", path, how)
@@ -79,6 +101,11 @@ class LabelStudio:
     def delete(self, path: str, **how: Any) -> Any:
         """Delete what is at a path; the JSON of the answer."""
         return self._send("DELETE", path, how)
+
+    @property
+    def prefix(self) -> str:
+        """The path below which the server is reached, such as `/labels`; nothing where it has a host of its own."""
+        return urlsplit(self.url).path
 
     def people(self) -> dict[int, str]:
         """The e-mail address of every account, by its number."""
@@ -121,6 +148,11 @@ class LabelStudio:
             if len(told["tasks"]) >= int(told["total"]) or not told["tasks"]:
                 return found
 
+    def tasks_page(self, project: int, number: int) -> list[dict[str, Any]]:
+        """The first so many tasks of a project, or all of fewer: number and data."""
+        params = {"project": project, "page_size": number, "fields": "all", "include": "id,data"}
+        return list(self.get("/api/tasks/", params=params)["tasks"])
+
     def _send(self, method: str, path: str, how: Mapping[str, Any], *, signed: bool = True) -> Any:
         status, body = self._exchange(method, path, how, signed)
         if status == 401 and signed and self._personal:
@@ -150,7 +182,13 @@ class LabelStudio:
                     raise ReviewError(
                         f"{self.url} is not a Label Studio: it sends byod on to {target}; is that its address?"
                     )
+                self.clock = _date(answer.headers.get("date", ""))
                 return answer.status_code, self._body(answer, path, most, sent["timeout"])
+        except requests.exceptions.SSLError as error:
+            raise ReviewError(
+                f"the certificate of {self.url} is not accepted ({_reason(error)}); REQUESTS_CA_BUNDLE names a file "
+                "with that of the authority that signed it"
+            ) from None
         except (requests.Timeout, ReadTimeoutError):
             raise ReviewError(
                 f"the Label Studio at {self.url} does not answer in time; is it busy?"
@@ -210,6 +248,20 @@ def _host(url: str) -> str:
     if not host:
         raise ReviewError(f"{url!r} is not an address of a Label Studio; it looks like http://127.0.0.1:8080")
     return host
+
+
+def _reason(error: Exception) -> str:
+    """Why a connection could not be secured, in the words of OpenSSL."""
+    found = re.search(r"(?:certificate verify failed: |\[SSL: \w+\] )([^(\[]+)", str(error))
+    return " ".join((found[1] if found else str(error)).split())[:200]
+
+
+def _date(header: str) -> datetime | None:
+    """The moment that a Date header names (RFC 9110, section 6.6.1)."""
+    try:
+        return parsedate_to_datetime(header)
+    except ValueError:
+        return None
 
 
 def passes(column: str, operator: str, kind: str, value: object) -> dict[str, object]:

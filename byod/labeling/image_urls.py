@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,12 @@ class LocalFiles:
                 for sample, name in zip(samples, names, strict=True)
                 if name is not None
             }
+
+    def tidy(self, pictures: Collection[str]) -> None:
+        """Remove the previews of all pictures but these: what was deleted does not live on behind a second name."""
+        for file in self.folder.iterdir():
+            if file.name[:64] not in pictures:
+                file.unlink(missing_ok=True)
 
     def _made(self, sample: Sample) -> str | None:
         source = self._dataset / sample.path

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from byod.labeling import detached_process
+from byod.labeling import detached_process, server_users
 from byod.labeling.home import alone, home, private_folder, write_private
 from byod.labeling.install import VERSION, install, last_line, program, version
 from byod.labeling.login import Keys, accepts, is_running, regain
@@ -57,12 +57,16 @@ class Running(Record):
 
 
 class SavedServer(Record):
-    """The content of `server.json` on the server started last: `born` tells its process from a later one."""
+    """The content of `server.json` on the server started last: `born` tells its process from a later one.
+
+    A `temporary` one is stopped by the last byod that uses it.
+    """
 
     url: str
     pid: int
     born: str
     version: str | None
+    temporary: bool = False
 
 
 class _Elsewhere(Exception):  # noqa: N818 - reads as what happened
@@ -82,8 +86,12 @@ def running(settings: Settings) -> Running | None:
     return _running(folder, known, keys) if accepts(known.url, keys) else None
 
 
-def start(settings: Settings, say: Say, *, extra: Mapping[str, str] | None = None) -> Running:
-    """The running server, or one that is started now and stays when byod ends; installs it where it is missing.
+def start(
+    settings: Settings, say: Say, *, extra: Mapping[str, str] | None = None, temporary: bool = False
+) -> Running:
+    """The running server, or one that is started now; installs it where it is missing.
+
+    It stays when byod ends, also one that was `temporary` until now.
 
     Two starts at the same time give one server. `extra` is added to the server's environment, which is otherwise
     made from nothing.
@@ -96,6 +104,8 @@ def start(settings: Settings, say: Say, *, extra: Mapping[str, str] | None = Non
     with alone(folder, "start", say):
         found = running(settings)
         if found is not None:
+            if not temporary:
+                _keep(folder)
             return found
         known, keys = _saved(folder), _keys(folder) or _new_keys(folder)
         if known is not None and detached_process.born(known.pid) == known.born:
@@ -110,7 +120,8 @@ def start(settings: Settings, say: Say, *, extra: Mapping[str, str] | None = Non
         port = _port(known.url if known else None)
         for _ in range(_TRIES):
             try:
-                return _await(folder, _spawn(folder, tool, keys, port, extra or {}), keys, say)
+                spawned = _spawn(folder, tool, keys, port, extra or {}, temporary)
+                return _await(folder, spawned, keys, say)
             except _Elsewhere:
                 port = _port(None)
         raise ReviewError(f"Label Studio found every port taken that byod chose; see {folder / 'server.log'}")
@@ -122,26 +133,40 @@ def stop(settings: Settings, say: Say) -> bool:
     if _saved(folder) is None:
         return False
     with alone(folder, "start", say):
-        known = _saved(folder)
-        if known is None or detached_process.born(known.pid) != known.born:
-            return False
-        if not detached_process.end(known.pid, known.born):
-            raise ReviewError(f"Label Studio (process {known.pid}) does not end; end it by hand")
-        say("Label Studio has stopped")
-        return True
+        return _end(folder, say)
+
+
+def _end(folder: Path, say: Say) -> bool:
+    known = _saved(folder)
+    if known is None or detached_process.born(known.pid) != known.born:
+        return False
+    if not detached_process.end(known.pid, known.born):
+        raise ReviewError(f"Label Studio (process {known.pid}) does not end; end it by hand")
+    say("Label Studio has stopped")
+    return True
+
+
+def _keep(folder: Path) -> None:
+    """Have a temporary server stay until it is stopped."""
+    known = _saved(folder)
+    if known is not None and known.temporary:
+        kept = known.model_copy(update={"temporary": False})
+        write_private(folder / "server.json", kept.model_dump_json(indent=1) + "\n")
 
 
 @contextmanager
 def serving(settings: Settings, say: Say) -> Iterator[Running]:
-    """The running server; where none runs, one for the block that is stopped after it."""
-    found = running(settings)
-    if found is not None:
-        yield found
-        return
-    try:
-        yield start(settings, say)
-    finally:
-        stop(settings, say)
+    """The running server; where none runs, one that is stopped by the last of those who use it."""
+    folder = home(settings)
+    private_folder(folder)
+    with server_users.registered(folder):
+        try:
+            yield running(settings) or start(settings, say, temporary=True)
+        finally:
+            with alone(folder, "start", say):
+                known = _saved(folder)
+                if known is not None and known.temporary and not server_users.others(folder):
+                    _end(folder, say)
 
 
 def _running(folder: Path, known: SavedServer, keys: Keys) -> Running:
@@ -261,7 +286,9 @@ def _environment(folder: Path, keys: Keys, extra: Mapping[str, str]) -> dict[str
     }
 
 
-def _spawn(folder: Path, tool: Path, keys: Keys, port: int, extra: Mapping[str, str]) -> SavedServer:
+def _spawn(
+    folder: Path, tool: Path, keys: Keys, port: int, extra: Mapping[str, str], temporary: bool
+) -> SavedServer:
     """Start the server; its process is written down before it does anything, so a killed byod leaves none unknown."""
     for name in ("data", "files"):
         private_folder(folder / name)
@@ -278,6 +305,7 @@ def _spawn(folder: Path, tool: Path, keys: Keys, port: int, extra: Mapping[str, 
         pid=waiting.pid,
         born=detached_process.born(waiting.pid) or "gone",
         version=version(tool),
+        temporary=temporary,
     )
     write_private(folder / "server.json", known.model_dump_json(indent=1) + "\n")
     waiting.go()

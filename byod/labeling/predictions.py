@@ -2,22 +2,25 @@
 
 Label Studio asks a connected model only when it opens a task that has no prediction at all; the tasks that byod pushes
 have one, the folder's. So the predictions of a run are also written, under the run's name, for every open task without.
+The folder's label is always the one that is chosen already: whoever confirms without looking changes nothing.
 
 https://labelstud.io/guide/ml (connecting), https://labelstud.io/guide/predictions (predictions)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from byod.labeling import questions
 from byod.labeling.client import LabelStudio, passes
-from byod.labeling.projects import choice, marker
+from byod.labeling.identity import marker
+from byod.labeling.labeling_page import ShownChoice, choice, shown
 from byod.schema.errors import ReviewError
 from byod.schema.progress import Say
 from byod.schema.records import Record
-from byod.schema.review_tasks import Purpose
+from byod.schema.review_tasks import FOLDER, Purpose, RunPrediction
 
 TITLE = "byod"
 """What the helper is called in a project; were it the run's name, a stopped helper would hide predictions."""
@@ -125,35 +128,40 @@ def _drop_webhook(studio: LabelStudio, project: int, url: str) -> None:
             studio.delete(f"/api/webhooks/{hook['id']}/")
 
 
-def lacking(studio: LabelStudio, project: int, model: str) -> list[tuple[int, str]]:
-    """The open tasks of a project without a prediction of this model: (task, SHA-256 of its picture)."""
+def lacking(studio: LabelStudio, project: int, model: str) -> list[tuple[int, dict[str, Any]]]:
+    """The open tasks of a project without a prediction of this model: number and data."""
     filters = [
         passes("predictions_model_versions", "not_contains", "List", [model]),
         passes("total_annotations", "equal", "Number", 0),
     ]
     tasks = studio.tasks(project, include=("id", "data"), filters=filters)
-    return [(int(task["id"]), str(task["data"]["byod_id"])) for task in tasks if task["data"].get("byod_id")]
+    return [(int(task["id"]), task["data"]) for task in tasks if task["data"].get("byod_id")]
 
 
 def write(studio: LabelStudio, project: int, model: str, answers: Answers, say: Say) -> int:
     """Write the model's prediction for every open task that lacks one; return how many were written.
 
-    Stopped halfway, it goes on where it was: what is written is no longer lacking.
+    It is written into the question, too, since Label Studio shows people the chosen label's prediction alone. Stopped
+    halfway, it goes on where it was: what is written is no longer lacking.
 
     Raises:
         ReviewError: the server cannot be used.
     """
     open_tasks = lacking(studio, project, model)
     written = 0
+    choices = shown(str(studio.get(f"/api/projects/{project}/")["label_config"])) if open_tasks else {}
     for at in range(0, len(open_tasks), BATCH):
         some = open_tasks[at : at + BATCH]
-        said = answers([sha256 for _, sha256 in some])
+        said = answers([str(data["byod_id"]) for _, data in some])
         rows = [
             {"task": task, **prediction(one, model)}
             for (task, _), one in zip(some, said, strict=True)
             if one is not None
         ]
         if rows:
+            for (task, data), one in zip(some, said, strict=True):
+                if one is not None:
+                    _tell(studio, task, data, one, model, choices)
             studio.post(f"/api/projects/{project}/import/predictions", json=rows)
             written += len(rows)
         if left := len(open_tasks[at + BATCH :]):
@@ -161,9 +169,24 @@ def write(studio: LabelStudio, project: int, model: str, answers: Answers, say: 
     return written
 
 
-def choose(studio: LabelStudio, project: int, model: str) -> bool:
-    """Have a model's predictions preselected in a project; False when it has none there."""
-    if model not in studio.get(f"/api/projects/{project}/model-versions/"):
-        return False
-    studio.patch(f"/api/projects/{project}/", json={"model_version": model})
-    return True
+def _tell(
+    studio: LabelStudio,
+    task: int,
+    data: dict[str, Any],
+    said: PredictedLabel,
+    model: str,
+    choices: Mapping[str, ShownChoice],
+) -> None:
+    """Have a task's question say what a model thinks of the picture."""
+    one = RunPrediction(by=model, label=said.label, score=said.score)
+    line = questions.said(one, str(data.get("label", "")), choices)
+    question = questions.with_said(str(data.get("question", "")), line, model)
+    if question != data.get("question"):
+        studio.patch(f"/api/tasks/{task}/", json={"data": {**data, "question": question}})
+
+
+def choose_folder(studio: LabelStudio, project: int) -> None:
+    """Have the folder's label chosen already in a project, and never a model's."""
+    chosen = studio.get(f"/api/projects/{project}/").get("model_version")
+    if chosen != FOLDER and FOLDER in studio.get(f"/api/projects/{project}/model-versions/"):
+        studio.patch(f"/api/projects/{project}/", json={"model_version": FOLDER})

@@ -6,20 +6,17 @@ a server is set up anew. It is set up through label-studio-sdk (https://api.labe
 
 from __future__ import annotations
 
-import posixpath
-import re
-import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import ssl
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import quoteattr
 
-from lxml import etree  # type: ignore[import-untyped]
-
+from byod.dataset.catalog.reviews import Progressed, ReadAnnotation
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling.client import LabelStudio
-from byod.schema import files
+from byod.labeling.identity import marker, place
+from byod.labeling.labeling_page import added, config, structure
 from byod.schema.errors import ReviewError
 from byod.schema.progress import Say
 from byod.schema.records import Record
@@ -28,54 +25,25 @@ from byod.schema.review_tasks import Purpose
 if TYPE_CHECKING:
     from label_studio_sdk.base_client import LabelStudioBase
 
-REJECT = "__reject__"
-LABEL = "label"
-POINTS = "points"
-POINTS_TYPE = "keypointlabels"
-"""How Label Studio calls a point with a name."""
 IN_ORDER = "Sequential sampling"
-LEAST_SURE_FIRST = "Uncertainty sampling"
-"""Orders of the label stream: as pushed, or by the score of the preselected prediction, the lowest first."""
-_REJECT_TEXT = "✗ Reject: belongs to no class"
-_UNTICKED = "Tick a class, or reject. The key of a ticked one takes its tick away: then press it again."
-_REJECT_POINTS = "✗ Reject: no picture for this dataset"
-# digits first; of the letters only those the page itself does not use
-_HOTKEYS = (*"123456789", *"qwertyasdfgzxcvbn")
-_ALL_SHOWN = 20  # classes that fit beside the picture; beyond, a box to filter them, and "reject" first
-_COLOURS = ("#e6194b", "#4363d8", "#3cb44b", "#f58231", "#911eb4", "#008080", "#f032e6", "#9a6324", "#808000")
-_KEY = ".byod/review-key"
+"""The order of the label stream: as the tasks were pushed."""
+_COUNTS = ("total_annotations_number", "skipped_annotations_number")
 
 
 class Project(Record):
-    """A project on a server; `tasks` counts those it had when it was looked up."""
+    """A project on a server; `tasks` and `annotations` (skips, too) count those it had when it was looked up."""
 
     number: int
     purpose: Purpose
     url: str
     tasks: int = 0
+    annotations: int = 0
     config: str = ""
 
     @property
     def stream(self) -> str:
         """The address at which people are shown one picture after the other."""
         return f"{self.url}data?labeling=1"
-
-
-def key(dataset: Path) -> str:
-    """The name of a dataset on every server, however its folder is called: 16 hexadecimal digits, made once."""
-    file = dataset / _KEY
-    if file.exists() and re.fullmatch(rb"[0-9a-f]{16}", text := files.read(file).strip()):
-        return text.decode()
-    made = secrets.token_hex(8)
-    with files.opened(dataset) as folder:
-        folder.make(posixpath.dirname(_KEY))
-        folder.replace(_KEY, f"{made}\n".encode())
-    return made
-
-
-def marker(dataset: Path, purpose: Purpose) -> str:
-    """The line in a project's description that says whose it is."""
-    return f"[byod {key(dataset)} {purpose}]"
 
 
 def find(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose) -> Project | None:
@@ -89,12 +57,14 @@ def find(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose) -
 
 
 class Remembered(Record):
-    """The catalog's record of a project: its number, and how far it was pulled; `marker` tells it on the server."""
+    """The catalog's record of a project: its number, how far it was pulled, and the annotations that were read then;
+    `marker` tells it on the server."""
 
     purpose: Purpose
     marker: str
     number: int | None
-    updated_at: str
+    progressed: Progressed
+    known: dict[str, ReadAnnotation]
 
 
 def remembered(dataset: Dataset, server: str, purpose: Purpose) -> Remembered:
@@ -104,7 +74,8 @@ def remembered(dataset: Dataset, server: str, purpose: Purpose) -> Remembered:
         purpose=purpose,
         marker=marker(dataset.folder, purpose),
         number=reviews.project(server, purpose),
-        updated_at=reviews.updated_at(server, purpose),
+        progressed=reviews.progressed(server, purpose),
+        known=reviews.annotations(server, purpose),
     )
 
 
@@ -123,6 +94,7 @@ def existing(studio: LabelStudio, wanted: Sequence[Remembered]) -> list[Project]
                 purpose=one.purpose,
                 url=f"{studio.url}/projects/{row['id']}/",
                 tasks=int(row.get("task_number") or 0),
+                annotations=sum(int(row.get(count) or 0) for count in _COUNTS),
                 config=str(row.get("label_config") or ""),
             )
         )
@@ -138,30 +110,75 @@ def ensure(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose,
     project = find(dataset, studio, server, purpose)
     if project is not None:
         wanted = config(dataset, purpose, before=project.config)
-        if _structure(wanted) != _structure(project.config):
+        if structure(wanted) != structure(project.config):
             with client(studio) as with_sdk:
                 sdk_call(studio, lambda: with_sdk.projects.update(project.number, label_config=wanted))
             say(f"the project {project.url} asks for the classes of byod.toml as they are now")
-        return project
+        for name in added(wanted, dataset.recipe):
+            say(
+                f"somebody added the class {name!r} on the labelling page of {project.url}; byod review pull --take-in "
+                "takes it into byod.toml, with the answers that name it"
+            )
+        return project.model_copy(update={"config": wanted})
+    wanted = config(dataset, purpose)
     title = f"{dataset.name[:36]} · {purpose}"
-    note = f"Made by byod from {dataset.name}. Please leave this line: {marker(dataset.folder, purpose)}"
+    note = (
+        f"Made by byod from {dataset.name}. Please leave this line: {marker(dataset.folder, purpose)} "
+        f"{place(dataset.folder)}"
+    )
     with client(studio) as with_sdk:
         made: Any = sdk_call(
             studio,
             lambda: with_sdk.projects.create(
                 title=title,
                 description=note,
-                label_config=config(dataset, purpose),
+                label_config=wanted,
                 show_skip_button=True,
                 skip_queue="REQUEUE_FOR_OTHERS",
                 sampling=IN_ORDER,
-                # of several claims none is better than another, so none is preselected
-                show_collab_predictions=purpose is not Purpose.CONFLICTS,
+                show_collab_predictions=True,
             ),
         )
     with dataset.catalog.transaction():
         dataset.catalog.reviews.remember(server, purpose, int(made.id))
-    return Project(number=int(made.id), purpose=purpose, url=f"{studio.url}/projects/{made.id}/")
+    return Project(
+        number=int(made.id), purpose=purpose, url=f"{studio.url}/projects/{made.id}/", config=wanted
+    )
+
+
+def show_list(studio: LabelStudio, project: Project) -> None:
+    """Have the list of a project show what people look for: picture, class, answer; not what byod keeps there.
+
+    A list that somebody has arranged is left as it is. https://api.labelstud.io/api-reference/api-reference/views
+    """
+    if studio.get("/api/dm/views/", params={"project": project.number}):
+        return
+    columns = studio.get("/api/dm/columns/", params={"project": project.number})["columns"]
+    parents = {str(one["parent"]) for one in columns if one.get("parent")}
+    names = [
+        f"{one['target']}:{one['parent']}.{one['id']}"
+        if one.get("parent")
+        else f"{one['target']}:{one['id']}"
+        for one in columns
+        if str(one["id"]) not in parents
+    ]
+    hidden = [name for name in names if name not in _LISTED]
+    view = {
+        "title": "Pictures",
+        "type": "list",
+        "target": "tasks",
+        "hiddenColumns": {"explore": hidden, "labeling": hidden},
+        "filters": {"conjunction": "and", "items": []},
+        "ordering": [],
+    }
+    studio.post("/api/dm/views/", json={"project": project.number, "data": view})
+
+
+_LISTED = {
+    *("tasks:data.image", "tasks:data.label", "tasks:data.question"),
+    *("tasks:annotations_results", "tasks:annotators"),
+}
+"""The columns of a list that people see."""
 
 
 def serve_files(studio: LabelStudio, project: Project, folder: Path) -> None:
@@ -202,7 +219,9 @@ def client(studio: LabelStudio) -> Iterator[LabelStudioBase]:
             "byod review needs label-studio-sdk; install it with: uv pip install 'byod-toolkit[review]' "
             "(from a clone: uv pip install -e '.[review]')"
         ) from error
-    with httpx.Client(trust_env=studio.proxied, timeout=600.0) as http:
+    trusted = studio.authorities
+    verify = ssl.create_default_context(cafile=trusted) if isinstance(trusted, str) else True
+    with httpx.Client(trust_env=studio.proxied, timeout=600.0, verify=verify) as http:
         yield LabelStudioBase(base_url=studio.url, api_key=studio.token, httpx_client=http)
 
 
@@ -222,122 +241,3 @@ def sdk_call(studio: LabelStudio, call: Callable[[], Any]) -> Any:
         ) from error
     except httpx.HTTPError as error:
         raise ReviewError(f"the Label Studio at {studio.url} stopped answering ({error})") from error
-
-
-def choice(label: str) -> dict[str, Any]:
-    """A class as Label Studio writes it in a result; `label` is its folder, which the page stores."""
-    return {"from_name": LABEL, "to_name": "image", "type": "choices", "value": {"choices": [label]}}
-
-
-def config(dataset: Dataset, purpose: Purpose, before: str = "") -> str:
-    """The labelling page of a project (https://labelstud.io/tags/): picture, classes with hotkeys, reject; or points.
-
-    The page shows a class's name and stores its folder. Classes and points of the config `before` that the recipe
-    no longer has are kept, since removing one would make its annotations unreadable.
-    """
-    kept = _values(before)
-    if purpose is Purpose.POINTS:
-        return _points_config(dataset, kept)
-    classes = {folder: entry.name for folder, entry in dataset.recipe.classes.items()}
-    lines = []
-    for position, (folder, name) in enumerate(_distinct(classes).items()):
-        hotkey = f" hotkey={quoteattr(_HOTKEYS[position])}" if position < len(_HOTKEYS) else ""
-        lines.append(f"<Choice value={quoteattr(_literal(name))} alias={quoteattr(folder)}{hotkey}/>")
-    for alias, value in kept.get("Choice", {}).items():
-        if alias not in classes and alias != REJECT:
-            gone = value if value.endswith(_GONE) else value + _GONE
-            lines.append(f"<Choice value={quoteattr(gone)} alias={quoteattr(alias)}/>")
-    reject = _REJECT_TEXT
-    while reject in classes.values():
-        reject = f"✗{reject}"
-    many = len(lines) > _ALL_SHOWN
-    rejecting = f"<Choice value={quoteattr(reject)} alias={quoteattr(REJECT)} hotkey={quoteattr('0')}/>"
-    lines.insert(0 if many else len(lines), rejecting)
-    box = f'<Filter name="find" toName="{LABEL}" minlength="1" hotkey="shift+f"/>' if many else ""
-    choices = "\n".join(lines)
-    return _page(
-        f'{box}<Choices name="{LABEL}" toName="image" choice="single-radio" required="true" requiredMessage='
-        f"{quoteattr(_UNTICKED)}>\n"
-        f"{choices}\n</Choices>",
-        above='<Header value="$question" size="5"/>',
-    )
-
-
-_GONE = " (no longer a class)"
-
-
-def _page(beside: str, above: str = "") -> str:
-    """Picture and answers side by side, so that both are seen at once however many classes there are.
-
-    The page fits a picture to its room before the tool bar takes a part of it, and would cut its edges off.
-    """
-    return (
-        "<View><Style>.lsf-toolbar { margin-right: -42px; flex-shrink: 0 }</Style>"
-        f'{above}<View style="display: flex; gap: 16px; align-items: flex-start">\n'
-        '<View style="flex: 1 1 auto; min-width: 0; padding-right: 42px">'
-        '<Image name="image" value="$image" zoom="true" zoomControl="true"/></View>\n'
-        '<View style="flex: 0 0 240px; max-height: calc(100vh - 180px); overflow-y: auto">\n'
-        f"{beside}\n</View></View></View>"
-    )
-
-
-def _distinct(classes: Mapping[str, str]) -> dict[str, str]:
-    """Shown names by folder, with the folder added where two classes are shown alike."""
-    names = list(classes.values())
-    return {
-        folder: name if names.count(name) == 1 else f"{name} ({folder})" for folder, name in classes.items()
-    }
-
-
-def _literal(name: str) -> str:
-    """A name that Label Studio shows as it is: a `$` before a letter would be filled in from the task."""
-    return re.sub(r"\$(?=[\w\[\].{}])", "$\u2060", name)
-
-
-def _points_config(dataset: Dataset, kept: Mapping[str, Mapping[str, str]]) -> str:
-    points = dataset.recipe.points
-    if points is None:
-        raise ReviewError(f"{dataset.folder}: byod.toml names no [points], so there are none to review")
-    names = [*points.names, *(name for name in kept.get("Label", {}) if name not in points.names)]
-    lines = "\n".join(
-        f"<Label value={quoteattr(name)} background={quoteattr(_COLOURS[position % len(_COLOURS)])}"
-        + (f" hotkey={quoteattr(_HOTKEYS[position])}" if position < len(_HOTKEYS) else "")
-        + "/>"
-        for position, name in enumerate(names)
-    )
-    return _page(
-        f'<KeyPointLabels name="{POINTS}" toName="image" strokeWidth="4" opacity="0.9">\n{lines}\n'
-        f'</KeyPointLabels><Choices name="{LABEL}" toName="image" choice="single-radio">'
-        f"<Choice value={quoteattr(_REJECT_POINTS)} alias={quoteattr(REJECT)} hotkey={quoteattr('0')}/>"
-        "</Choices>"
-    )
-
-
-def _values(config: str) -> dict[str, dict[str, str]]:
-    """The choices of a config: tag → {value stored: value shown}."""
-    found: dict[str, dict[str, str]] = {}
-    for element in _parsed(config):
-        value = element.get("value")
-        if element.tag in ("Choice", "Label") and value is not None:
-            found.setdefault(str(element.tag), {})[element.get("alias") or value] = value
-    return found
-
-
-def _structure(config: str) -> Sequence[tuple[str, str, tuple[tuple[str, str], ...]]]:
-    """A config without its blanks: tags, texts and attributes in order."""
-    return [
-        (str(e.tag), (e.text or "").strip(), tuple(sorted((str(k), str(v)) for k, v in e.attrib.items())))
-        for e in _parsed(config)
-    ]
-
-
-def _parsed(config: str) -> list[Any]:
-    if not config.strip():
-        return []
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    try:
-        return list(etree.fromstring(config.encode(), parser).iter())
-    except etree.XMLSyntaxError as error:
-        raise ReviewError(
-            f"the project's labelling page is not XML ({error}); fix it in its settings"
-        ) from error

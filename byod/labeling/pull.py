@@ -7,151 +7,124 @@ however often it is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 
+from byod.dataset import label_quality
 from byod.dataset.catalog.reviews import Before
-from byod.dataset.catalog.verdicts import UNDO
 from byod.dataset.dataset_folder import Dataset
-from byod.dataset.own_places import STAGED_LABELS
 from byod.dataset.placement import place_samples
 from byod.labeling import keypoint_annotations
-from byod.labeling.annotations import REVIEW, Annotation, Decision, Read, decide
-from byod.labeling.annotations import read as read_annotations
-from byod.labeling.client import PAGE, LabelStudio, passes
-from byod.labeling.projects import Project, Remembered, existing
+from byod.labeling.annotations import (
+    REVIEW,
+    WITHDRAWN,
+    Annotation,
+    Decision,
+    decide,
+    has_looked,
+    standing_references,
+    without,
+)
+from byod.labeling.fetch import FetchedAnnotations
+from byod.labeling.pulled import Clash, Pulled, Withdrawn
+from byod.labeling.rounds import placement_of, stage_keypoints
 from byod.schema import files
-from byod.schema.errors import UsageError
 from byod.schema.keypoints import Keypoints, keypoints_file, read_keypoints
-from byod.schema.progress import Say
 from byod.schema.reasons import Reason
-from byod.schema.records import Placement, Record, Sample, Status, Verdict
+from byod.schema.records import Placement, Sample, Status, Verdict
+from byod.schema.review_tasks import Purpose
 
-OVERLAP = timedelta(seconds=30)
-"""How far back a pull reads again: a change is stamped before it can be seen."""
 APART = 0.1
 """Two people's points differ when they lie further apart than this part of the object's size."""
-_STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"  # the only form Label Studio's filter takes without an error
-_SAID = ("id", "data", "updated_at", "annotations", "result", "was_cancelled", "completed_by", "updated_by")
-_ANSWERED = passes("total_annotations", "greater", "Number", 0)
 
 
-class FetchedAnnotations(Record):
-    """The new annotations of one project since the last pull, and how far they go."""
+def apply(
+    dataset: Dataset, server: str, fetched: Sequence[FetchedAnnotations], *, drop_withdrawn: bool = False
+) -> Pulled:
+    """Take up the answers that are not in the log yet, and those that were taken back on the server.
 
-    project: Project
-    read: Read
-    updated_at: str
-
-
-class Clash(Record):
-    """A picture whose class nobody knows after a pull, and why."""
-
-    file: str
-    why: str
-
-
-class Pulled(Record):
-    """The result of a pull: annotations new to the log, files moved, and what needs somebody."""
-
-    answers: int = 0
-    moved: int = 0
-    relabelled: int = 0
-    rejected: int = 0
-    points: int = 0
-    by: dict[str, int] = {}
-    conflicts: tuple[Clash, ...] = ()
-    waiting: dict[str, int] = {}
-    unreadable: int = 0
-
-    @property
-    def summary(self) -> str:
-        """The result in one line."""
-        people = ", ".join(f"{number} by {who}" for who, number in self.by.items())
-        points = f", points of {self.points} changed" if self.points else ""
-        return (
-            f"{self.answers} verdicts{f' ({people})' if people else ''}: {self.relabelled} relabelled, "
-            f"{self.rejected} rejected{points}, {len(self.conflicts)} in conflict"
-        )
-
-    @property
-    def concerns(self) -> list[str]:
-        """The things that need somebody, a line each."""
-        lines = [f"conflict: {clash.file}: {clash.why}" for clash in self.conflicts]
-        lines += [
-            f"{number} verdicts name the class {name!r}, which byod.toml does not have; they wait until it is back: "
-            f'[classes."{name}"] with name = "…"'
-            for name, number in self.waiting.items()
-        ]
-        if self.unreadable:
-            lines.append(
-                f"{self.unreadable} answers name no class or several; they are left out until somebody mends them"
-            )
-        return lines
-
-
-def fetch(studio: LabelStudio, wanted: Sequence[Remembered]) -> list[FetchedAnnotations]:
-    """Read what was said in all projects since the last pull; does not look into the dataset.
-
-    Raises:
-        ReviewError: the server stopped answering; nothing is pulled then.
+    The verdict of an answer that was deleted there, or turned into a skip, holds unless `drop_withdrawn` says that it
+    falls with it.
     """
-    updated_at = {(one.purpose, one.number): one.updated_at for one in wanted}
-    return [
-        _fetched(studio, project, updated_at.get((project.purpose, project.number), ""))
-        for project in existing(studio, wanted)
-    ]
-
-
-def _fetched(studio: LabelStudio, project: Project, updated_at: str) -> FetchedAnnotations:
-    """Fetch the annotations of a project since a moment.
-
-    Where it takes several pages, something may have been said in a task of an earlier page meanwhile: how far the
-    pull goes is then told by the first page alone.
-    """
-    filters = [_ANSWERED]
-    if updated_at:
-        since = (datetime.fromisoformat(updated_at) - OVERLAP).astimezone(UTC).strftime(_STAMP)
-        filters.append(passes("updated_at", "greater", "Datetime", since))
-    changed = studio.tasks(project.number, include=_SAID, filters=filters)
-    if any("result" not in annotation for task in changed for annotation in task["annotations"]):
-        changed = studio.tasks(project.number, filters=filters)  # a server that takes `include` otherwise
-    people = studio.people() if changed else {}
-    latest = max([updated_at, *(str(task["updated_at"]) for task in changed[:PAGE])], key=_moment)
-    return FetchedAnnotations(
-        project=project, read=read_annotations(changed, project.purpose, people), updated_at=latest
-    )
-
-
-def _moment(stamp: str) -> datetime:
-    return datetime.fromisoformat(stamp) if stamp else datetime.min.replace(tzinfo=UTC)
-
-
-def apply(dataset: Dataset, server: str, fetched: Sequence[FetchedAnnotations]) -> Pulled:
-    """Take up the answers that are not in the log yet."""
     catalog = dataset.catalog
     everything = [answer for one in fetched for answer in one.read.answers]
     history = catalog.verdicts.said_of(answer.sha256 for answer in everything)
     logged = {(sha, said.who, said.when) for sha, rows in history.items() for _, said in rows}
     fresh = [answer for answer in everything if answer.name not in logged]
+    passed_over = _in_vain(fresh, everything, history)
+    fresh = [answer for answer in fresh if answer not in passed_over]
     known, waiting = _of_known_classes(dataset, fresh)
     with dataset.changing():
         for one in fetched:
             catalog.reviews.remember(server, one.project.purpose, one.project.number)
+            catalog.reviews.note_annotations(server, one.project.purpose, one.current)
+            catalog.reviews.forget_annotations(server, one.project.purpose, one.deleted)
         change = _Change(dataset, history, everything)
         for sha256, group in groupby(
             sorted(known, key=lambda a: (a.sha256, a.when, a.who)), lambda a: a.sha256
         ):
             change.take(sha256, list(group))
+        withdrawn = _withdrawn(dataset, server, fetched)
+        if drop_withdrawn:
+            withdrawn = change.drop(withdrawn, taken={answer.sha256 for answer in known})
         pulled = change.done()
         for one in fetched:
             # what waits for its class is read again next time
             if not any(a.purpose is one.project.purpose and a.label in waiting for a in fresh):
-                catalog.reviews.pulled_until(server, one.project.purpose, one.updated_at)
+                catalog.reviews.pulled_until(server, one.project.purpose, one.progressed)
+    current = catalog.reviews.last_round()
+    drawn = any(answer.draw for answer in known)
+    quality = label_quality.label_quality(catalog.verdicts.noted(label_quality.NOTE)) if drawn else None
     return pulled.model_copy(
-        update={"waiting": waiting, "unreadable": sum(one.read.unreadable for one in fetched)}
+        update={
+            "round_answered": 0 if current is None else min(current.answered, current.asked),
+            "round_asked": 0 if current is None else current.asked,
+            "label_quality": quality,
+            "waiting": waiting,
+            "unreadable": sum(one.read.unreadable for one in fetched),
+            "in_bulk": len(passed_over),
+            "withdrawn": tuple(withdrawn),
+            "imported": sum(one.read.foreign for one in fetched),
+        }
     )
+
+
+def _withdrawn(dataset: Dataset, server: str, fetched: Sequence[FetchedAnnotations]) -> list[Withdrawn]:
+    """The verdicts that hold although their answer is gone; what is gone and holds no more is forgotten."""
+    reviews = dataset.catalog.reviews
+    found: list[Withdrawn] = []
+    for purpose in [one.project.purpose for one in fetched]:
+        gone = [one for one in reviews.annotations(server, purpose).values() if one.gone]
+        history = dataset.catalog.verdicts.said_of(one.sha256 for one in gone)
+        for one in gone:
+            verdict = standing_references(history[one.sha256]).get(one.reference)
+            sample = dataset.catalog.samples.get(one.sha256)
+            if verdict is None or sample is None:
+                reviews.forget_annotations(server, purpose, [one.reference])
+                continue
+            found.append(
+                Withdrawn(
+                    file=sample.path or one.sha256[:12],
+                    sha256=one.sha256,
+                    reference=one.reference,
+                    purpose=purpose,
+                    who=verdict.who,
+                    label=verdict.label,
+                )
+            )
+    return found
+
+
+def _in_vain(
+    fresh: Sequence[Annotation],
+    everything: Sequence[Annotation],
+    history: Mapping[str, list[tuple[int, Verdict]]],
+) -> list[Annotation]:
+    """The new answers that were made in bulk of pictures at which somebody has looked."""
+    looked = {answer.sha256 for answer in everything if not answer.in_bulk}
+    looked |= {sha256 for sha256, said in history.items() if has_looked(said)}
+    return [answer for answer in fresh if answer.in_bulk and answer.sha256 in looked]
 
 
 def _of_known_classes(
@@ -183,7 +156,7 @@ class _Change:
         self.placements: list[Placement] = []
         self.keypoints: list[tuple[str, Keypoints]] = []
         self.conflicts: list[Clash] = []
-        self.counts = {"answers": 0, "relabelled": 0, "rejected": 0, "points": 0}
+        self.counts = {"answers": 0, "relabelled": 0, "rejected": 0, "points": 0, "dropped": 0}
         self.by: dict[str, int] = {}
 
     def take(self, sha256: str, new: Sequence[Annotation]) -> None:
@@ -200,12 +173,7 @@ class _Change:
         if not sample.path and (decision.label is not None or decision.conflict):
             told = decision.conflict or f"{decision.who} says {decision.label}"
             decision = Decision(label=None, who=REVIEW, conflict=f"{told}, but the file was deleted by hand")
-        said = [
-            Verdict(
-                sha256=sha256, label=a.label, who=a.who, when=a.when, note=note or f"review of {a.purpose}"
-            )
-            for a in new
-        ]
+        said = [Verdict(sha256=sha256, label=a.label, who=a.who, when=a.when, note=a.note(note)) for a in new]
         if decision.conflict:
             said.append(Verdict(sha256=sha256, label=None, who=REVIEW, when=self.now, note=decision.conflict))
             self.conflicts.append(Clash(file=sample.path or sha256[:12], why=decision.conflict))
@@ -218,6 +186,45 @@ class _Change:
         if keypoints is not None and not decision.conflict:
             self.keypoints.append((sha256, keypoints))
             self.counts["points"] += 1
+
+    def drop(self, withdrawn: Sequence[Withdrawn], taken: Collection[str]) -> list[Withdrawn]:
+        """Let verdicts fall whose answers are gone; return those that hold all the same.
+
+        Where somebody answered anew in this pull (`taken`), that decides; points are taken back by an undo alone.
+        """
+        kept = [one for one in withdrawn if one.sha256 in taken or one.purpose is Purpose.POINTS]
+        falling: dict[str, list[Withdrawn]] = {}
+        for one in withdrawn:
+            if one not in kept:
+                falling.setdefault(one.sha256, []).append(one)
+        history = self.verdicts.said_of(falling)
+        for sha256, some in falling.items():
+            sample = self.dataset.catalog.samples.get(sha256)
+            if sample is None:
+                continue
+            decision = without(history[sha256], {one.reference for one in some})
+            was = self.dataset.catalog.reviews.before_all(sha256)
+            label = decision.label if decision else was.label if was and was.status is Status.KEPT else None
+            self.holding |= {
+                sha256: number for sha256, (number, _) in self.verdicts.numbered([sha256]).items()
+            }
+            self.verdicts.add(
+                Verdict(
+                    sha256=sha256,
+                    label=label,
+                    who=WITHDRAWN,
+                    when=self.now,
+                    note=f"withdrawn #{one.reference}",
+                )
+                for one in some
+            )
+            self.counts["dropped"] += len(some)
+            self._remember(sample, False)
+            if decision is None and was is not None and sample.path:
+                self.placements.append(was.model_copy(update={"path": ""}))
+            else:
+                self._place(sample, decision or Decision(label=sample.label, who=WITHDRAWN))
+        return kept
 
     def _place(self, sample: Sample, decision: Decision) -> None:
         if not sample.path:
@@ -271,7 +278,7 @@ class _Change:
         """The points that the answer builds on: those of the last review, else those it was asked with."""
         for _, said in reversed(self.history[sample.sha256]):
             if said.note.startswith("points "):
-                return said.note.removeprefix("points ")
+                return said.note.split()[1]
         return answer.base
 
     def _remember(self, sample: Sample, with_marks: bool) -> None:
@@ -282,7 +289,7 @@ class _Change:
         self.before.append(
             Before(
                 sha256=sample.sha256,
-                placement=_as_it_stands(sample),
+                placement=placement_of(sample),
                 keypoints=text,
                 verdict=self.holding.get(sample.sha256, 0),
                 last=self.verdicts.last(),
@@ -310,79 +317,3 @@ def _compared(placement: Placement) -> bool:
     return placement.status is Status.KEPT or (
         placement.reason is not None and placement.reason.traits.compared
     )
-
-
-def stage_keypoints(dataset: Dataset, sample: Sample, text: str) -> None:
-    """Promise a picture's points file its new text (empty: none), to be carried out with the moves."""
-    target = keypoints_file(sample.path)
-    staged = f"{STAGED_LABELS}/{sample.sha256}.json"
-    dataset.files.make(STAGED_LABELS)
-    if text:
-        dataset.files.replace(staged, text.encode(), flush=True)
-        dataset.catalog.promise_move(staged, target)
-    else:
-        dataset.catalog.promise_move(target, f"{STAGED_LABELS}/{sample.sha256}.undone.json")
-
-
-def _as_it_stands(sample: Sample) -> Placement:
-    return Placement(
-        sha256=sample.sha256,
-        label=sample.label,
-        status=sample.status,
-        reason=sample.reason,
-        detail=sample.detail,
-        keeper=sample.keeper,
-        path=sample.path,
-    )
-
-
-class Undone(Record):
-    """A pull taken back: when it was, how many pictures stand as before, and how many were changed since."""
-
-    at: datetime
-    pictures: int
-    changed_since: int
-
-
-def undo(dataset: Dataset, say: Say) -> Undone:
-    """Take the last pull back: the files stand where they stood, the log says so, the answers stay in it.
-
-    A picture that somebody annotated again since then stays where it is now.
-
-    Raises:
-        UsageError: there is no pull to undo.
-    """
-    catalog = dataset.catalog
-    last = catalog.reviews.last_pull()
-    if last is None:
-        raise UsageError(f"{dataset.folder}: there is no pull to undo")
-    number, at = last
-    now = datetime.now(UTC)
-    back = later = 0
-    with dataset.changing():
-        holding = catalog.verdicts.numbered()
-        for before in catalog.reviews.before(number):
-            sample = catalog.samples.get(before.sha256)
-            if sample is None or holding.get(before.sha256, (0,))[0] > before.last:
-                later += 1
-                continue
-            _put_back(dataset, sample, before, now)
-            back += 1
-        catalog.reviews.undo(number)
-        place_samples(dataset)
-    if later:
-        say(f"{later} pictures were annotated again since then, and stay as they are")
-    return Undone(at=at, pictures=back, changed_since=later)
-
-
-def _put_back(dataset: Dataset, sample: Sample, before: Before, now: datetime) -> None:
-    was = before.placement
-    label = was.label if was.status is Status.KEPT else None
-    dataset.catalog.verdicts.add(
-        [Verdict(sha256=sample.sha256, label=label, who=UNDO, when=now, note=f"#{before.verdict}")]
-    )
-    if before.keypoints is not None:
-        stage_keypoints(dataset, sample, before.keypoints)
-    if sample.path:
-        free = was.path == sample.path or not (dataset.folder / was.path).exists()
-        dataset.place([was if free else was.model_copy(update={"path": ""})])

@@ -21,6 +21,7 @@ from byod.schema.open_enum import OpenEnum
 from byod.schema.paths import FolderName, OriginalPath, PicturePath
 from byod.schema.reasons import Reason
 from byod.schema.record import Record as Record
+from byod.schema.right_labels import LabelQuality
 from byod.schema.search_words import Age, Colour, Kind, Meaning, Safe, Size
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -388,6 +389,7 @@ class Snapshot(Record):
     yields: tuple[Yield, ...]
     misses: dict[str, int]
     fingerprint: str
+    label_quality: LabelQuality | None = None
 
     @property
     def kept(self) -> tuple[Sample, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -25,6 +25,28 @@ class Purpose(StrEnum):
     SUSPECTS = "suspects"
     CONFLICTS = "conflicts"
     POINTS = "points"
+    SAMPLE = "sample"
+
+
+MERGED = frozenset({Purpose.SUSPECTS, Purpose.CONFLICTS})
+"""The purposes that had a project of their own before there was one queue: what was said there still comes back."""
+
+
+class Kind(StrEnum):
+    """The reason for which a picture is asked about, in the order of the queue."""
+
+    CONFLICT = "conflict"
+    SUSPECT = "suspect"
+    WIDENED = "widened"
+    LABEL = "label"
+
+
+class Order(StrEnum):
+    """The order of the pictures in the queue."""
+
+    USUAL = "usual"
+    RANDOM = "random"
+    FOLDER = "folder"
 
 
 class RunPrediction(Record):
@@ -39,16 +61,20 @@ class ReviewTask(Record):
     """One picture to be reviewed.
 
     `label` is the class folder it stands in; `suspicion` in 0..1, the likeliest to be wrong first; `text` is shown
-    above the picture; `last_verdict` the number of the last verdict in the label log when it was asked.
+    above the picture; `last_verdict` the number of the last verdict in the label log when it was asked. `tier` is its
+    place in the queue, which it may share with others; `draw` the number of the random sample it belongs to.
     """
 
     sample: Sample
     label: str
+    kind: Kind = Kind.LABEL
+    tier: int = 0
     suspicion: float = 0.0
     text: str = ""
     predictions: tuple[RunPrediction, ...] = ()
     keypoints: Keypoints | None = None
     last_verdict: int = 0
+    draw: int = 0
 
     @property
     def sha256(self) -> str:
@@ -75,8 +101,8 @@ class ReviewContext:
 
     `last_verdict` is the number of the last verdict in its label log. `issues` are the labels that look wrong to a
     probe (None: nobody asked for them). `answers` are what a run says (SHA-256 → class folder → probability), `run`
-    its name. `claimed` gives the class folders that each picture in conflict is claimed to be of. `only_conflicts` and
-    `uncertain` are as in the request.
+    its name. `claimed` gives the class folders that each picture in conflict is claimed to be of. `only_conflicts`,
+    `uncertain` and `sample` are as in the request.
     """
 
     snapshot: Snapshot
@@ -87,13 +113,14 @@ class ReviewContext:
     run: str = ""
     only_conflicts: bool = False
     uncertain: bool = False
+    sample: bool = False
 
 
 class Reviewing(Protocol):
     """What people are asked about a task's labels."""
 
     def review_tasks(self, context: ReviewContext, say: Say) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
-        """The tasks by purpose; those that may be sampled and limited are all but conflicts.
+        """The tasks by purpose, in no order.
 
         Raises:
             UsageError: what is asked for is not a task of this kind.
@@ -101,8 +128,36 @@ class Reviewing(Protocol):
         ...
 
 
-def sampled(tasks: Sequence[ReviewTask], number: int) -> list[ReviewTask]:
-    """A random few, the same ones at each push, in the order they had."""
-    ranked = sorted(tasks, key=lambda task: hashlib.sha256(b"sample" + bytes.fromhex(task.sha256)).digest())
+def queue(tasks: Iterable[ReviewTask], order: Order = Order.USUAL) -> list[ReviewTask]:
+    """The one order in which people are asked: conflicts, suspects, pictures of widened searches, then all the rest.
+
+    Inside each the likeliest to be wrong come first, where anything is known of that, else they come at random.
+    """
+    ranks = list(Kind)
+
+    def tier(task: ReviewTask) -> tuple[float | str, ...]:
+        if order is Order.RANDOM:
+            return ()
+        if order is Order.FOLDER:
+            return (task.file,)
+        return (ranks.index(task.kind), -round(task.suspicion, 4))
+
+    tiers: dict[tuple[float | str, ...], list[ReviewTask]] = {}
+    for task in tasks:
+        tiers.setdefault(tier(task), []).append(task)
+    return [
+        task.model_copy(update={"tier": number})
+        for number, key in enumerate(sorted(tiers))
+        for task in sorted(tiers[key], key=lambda task: _shuffled(b"queue", task))
+    ]
+
+
+def _shuffled(salt: bytes, task: ReviewTask) -> bytes:
+    return hashlib.sha256(salt + bytes.fromhex(task.sha256)).digest()
+
+
+def sampled(tasks: Sequence[ReviewTask], number: int, draw: int = 1) -> list[ReviewTask]:
+    """A random few, the same ones at each push of one draw, in the order they had."""
+    ranked = sorted(tasks, key=lambda task: _shuffled(f"sample {draw}".encode(), task))
     chosen = {task.sha256 for task in ranked[:number]}
-    return [task for task in tasks if task.sha256 in chosen]
+    return [task.model_copy(update={"draw": draw}) for task in tasks if task.sha256 in chosen]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from byod.schema.intervals import wilson
 from byod.schema.model_card import ClassScore, Paired
 
 Numbers = NDArray[np.float64]
@@ -87,7 +88,7 @@ def interval(right: NDArray[np.bool_], groups: Sequence[str], *, seed: int = 0) 
     chosen = np.random.default_rng(seed).integers(0, len(names), (RESAMPLES, len(names)))
     drawn = hits[chosen].sum(axis=1) / sizes[chosen].sum(axis=1)
     low, high = np.quantile(drawn, (0.025, 0.975))
-    floor, ceiling = _wilson(float(hits.sum() / sizes.sum()), len(names))
+    floor, ceiling = wilson(float(hits.sum() / sizes.sum()), len(names))
     return min(float(low), floor), max(float(high), ceiling)
 
 
@@ -122,12 +123,6 @@ def _sign_test(one: int, other: int) -> float:
     """The chance of a split at least as uneven as this one, were both sides equally likely."""
     tail = sum(math.comb(one + other, k) for k in range(min(one, other) + 1))
     return float(min(1.0, 2 * tail / 2 ** (one + other)))
-
-
-def _wilson(rate: float, count: int, z: float = 1.959964) -> tuple[float, float]:
-    centre = (rate + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * np.sqrt(rate * (1 - rate) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
 
 
 def log_loss(probabilities: Numbers, truth: Labels) -> float:

@@ -97,10 +97,10 @@ RENAMED = {
     "set": "options",
     "no_probe": "probe",
 }
-TERMINAL = {"json", "open", "help", "run", "dataset", "no_browser", "show_leak"}
+TERMINAL = {"json", "open", "help", "run", "dataset", "no_browser", "show_leak", "delete"}
 OF_THE_DATASET = {"follow_links"}
 """Options of `byod.Dataset` itself, which hold for all that is done with it."""
-"""Options that are about the terminal, or name what a method belongs to."""
+"""Options that are about the terminal, or name what a method belongs to; `close --delete` is an action of its own."""
 
 
 @pytest.mark.parametrize(

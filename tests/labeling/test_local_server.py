@@ -428,3 +428,36 @@ def test_the_doctor_says_where_it_stands(studio_home, tmp_path):
     running = local_server.start(settings, studio.quiet)
     assert line(settings).what.endswith(f"runs at {running.url}")
     assert socket.create_connection(("127.0.0.1", int(running.url.rsplit(":", 1)[1])), 5).close() is None
+
+
+USER = (
+    "import sys\nfrom byod.labeling import local_server\nfrom byod.schema.config import Settings\n"
+    "with local_server.serving(Settings.load(), lambda line: None) as running:\n"
+    "    print(running.pid, flush=True)\n    sys.stdin.readline()\n"
+)
+
+
+def user() -> tuple[subprocess.Popen, int]:
+    """Another byod that uses the server until it is told to end, and the server's process."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([sys.executable, "-c", USER], **pipes)
+    return process, int(process.stdout.readline())
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are counted in /proc")
+def test_a_shared_server_stops_with_the_last_who_uses_it(studio_home):
+    """Whoever started it may leave, and one may be killed: it goes on for the others, and no longer than they do."""
+    first, served = user()
+    second, same = user()
+    killed, _ = user()
+    assert served == same
+    killed.kill()
+    killed.wait()
+    first.communicate("\n")
+    assert servers(studio_home) == [served]
+    second.communicate("\n")
+    assert servers(studio_home) == []
+    third, served = user()
+    assert local_server.start(Settings.load(), studio.quiet).pid == served
+    third.communicate("\n")
+    assert servers(studio_home) == [served], "somebody asked for it to stay"

@@ -15,7 +15,8 @@ from labelling_page import Page, signed_up
 from PIL import Image
 from reviewed_datasets import added, logged, named, pulled, pushed, said, samples, shapes, silent, standing
 
-from byod.api import review
+from byod.api import review, review_queue
+from byod.api.review_queue import ReviewRequest
 from byod.schema.keypoints import (
     Instance,
     Keypoint,
@@ -63,7 +64,7 @@ def test_labels_by_clicks_and_keys(live, person, tmp_path):
     """Accept, change by click and by key, reject and skip: folders and log show exactly that, in the person's name."""
     folder = shapes(tmp_path)
     before, lines, there = standing(folder), logged(folder), samples(folder)
-    person.open(pushed(folder)["labels"])
+    person.open(pushed(folder, "--order", "folder")["labels"])
     expected, answers = dict(before), []
 
     def evaluated(place: str, label: str | None) -> None:
@@ -140,7 +141,7 @@ def test_a_hundred_classes_fit_the_page(live, person, tmp_path):
     """With 100 classes the picture, the box to find one, reject and Submit are in view at once; keys reach 26."""
     names = [f"class number {number + 1}" for number in range(100)]
     folder = named(tmp_path, names)
-    person.open(pushed(folder)["labels"])
+    person.open(pushed(folder, "--order", "folder")["labels"])
     height = person.asks("return innerHeight")
     _, top, _, tall = person.place()
     assert top > 0
@@ -168,32 +169,55 @@ def test_a_hundred_classes_fit_the_page(live, person, tmp_path):
 
 
 def test_suspects_show_both_opinions(live, person, tmp_path, monkeypatch):
-    """A doubted label is asked about with both opinions in words; the folder's is the one preselected."""
+    """A doubted label is asked about with both opinions in words; the folder's is chosen, a key takes the other."""
     folder = shapes(tmp_path, ("circle", "square"), per_class=3)
     issues = next(iter(samples(folder).values()))
     doubt = LabelConcern(sha256=issues.sha256, suggested="square", quality=0.02)
     # what the probe finds is another test's; which label it doubts is decided here
-    monkeypatch.setattr(review, "_issues", lambda folder, cache, say: [doubt])
+    monkeypatch.setattr(review, "label_concerns", lambda folder, cache, say: [doubt])
     session = review.ReviewSession(
         studio=review.LabelStudio(live.url, live.token),
         server=review.OWN,
         files=live.files,
     )
-    asked = review.ReviewRequest(suspects=True)
+    asked = ReviewRequest(suspects=True)
     done = review.push(folder, session, asked, tmp_path / "cache", say=silent, progress=lambda done, of: None)
     number = done[0].project.number
     person.open(number)
-    assert "Stands in circle; the other pictures speak for square" in person.text
+    assert "Stands in circle ▸ the other pictures: square 98% (key 2)" in person.text
     assert person.chosen() == ["circle"]
     task = studio.asked(live, f"/api/tasks/?project={number}")["tasks"][0]["id"]
     person.open(number, task)
     assert person.chosen() == ["circle"]
-    assert "other pictures" in person.text
-    assert "98" in person.text
-    person.click("square")
+    person.key("2")
+    person.wait(lambda: person.chosen() == ["square"])
     person.press("Submit")
     assert pulled(folder)["relabelled"] == 1
     assert standing(folder)[issues.sha256] == "images/square"
+
+
+def test_habit_changes_no_label_whatever_a_model_says(live, person, tmp_path, monkeypatch):
+    """Ctrl+Enter at every picture confirms the folders, with a model that is sure of the opposite beside them."""
+    folder = shapes(tmp_path, ("circle", "square"), per_class=3)
+    before, there = standing(folder), samples(folder)
+    wrong = {sha: {"circle": 0.03, "square": 0.97} for sha, s in there.items() if s.label == "circle"}
+    wrong |= {sha: {"circle": 0.97, "square": 0.03} for sha, s in there.items() if s.label == "square"}
+    run = review_queue.RunPredictions("model", wrong)
+    monkeypatch.setattr(review, "predict_all", lambda dataset, snapshot, request, say: run)
+    session = review.ReviewSession(
+        studio=review.LabelStudio(live.url, live.token), server=review.OWN, files=live.files
+    )
+    asked = ReviewRequest(uncertain=True)
+    done = review.push(folder, session, asked, tmp_path / "cache", say=silent, progress=lambda done, of: None)
+    person.open(done[0].project.number)
+    for _ in before:
+        label = there[person.sha256].label
+        assert person.chosen() == [label]
+        assert f"▸ model: {'square' if label == 'circle' else 'circle'} 97% (key " in person.text
+        person.submit_by_keys()
+    report = pulled(folder)
+    assert (report["answers"], report["relabelled"]) == (6, 0)
+    assert standing(folder) == before
 
 
 def test_a_conflict_is_decided(live, person, tmp_path):
@@ -203,7 +227,7 @@ def test_a_conflict_is_decided(live, person, tmp_path):
     shutil.copy(own / "circle/circle-000.jpg", own / "square/twice.jpg")
     folder = added(tmp_path / "datasets" / f"conflict-{tmp_path.name}", own)
     sha256 = next(s.sha256 for s in samples(folder).values() if s.reason is Reason.CONFLICT)
-    person.open(pushed(folder, "--conflicts")["conflicts"])
+    person.open(pushed(folder, "--conflicts")["labels"])
     assert person.sha256 == sha256
     assert "Claimed to be: circle / square" in person.text
     assert person.chosen() == []

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 import requests
+import static_host
 import studio_proxy
+import trustme
 from command import byod
 from PIL import Image
 
 from byod.api import adding
 from byod.labeling import client as studios
 from byod.labeling.client import LabelStudio
-from byod.labeling.projects import marker
+from byod.labeling.identity import marker
 from byod.schema.errors import ReviewError
 from byod.schema.recipe import Recipe
 from byod.schema.review_tasks import Purpose
@@ -204,6 +206,22 @@ def test_nothing_listens(folder):
 def test_an_address_that_is_none(folder, url):
     """What is not an address of the web is refused before anything is asked."""
     assert "is not an address of a Label Studio" in one_line(folder, "push", url=url)
+
+
+@pytest.mark.slow
+def test_a_certificate_that_nobody_trusts_is_named_and_one_variable_makes_it_trusted(tmp_path, monkeypatch):
+    """An authority of one's own is one line that names the variable; with it both of byod's clients trust it."""
+    authority = trustme.CA()
+    (tmp_path / "files").mkdir()
+    with static_host.hosting(tmp_path / "files", authority.issue_cert("127.0.0.1")) as host:
+        with pytest.raises(
+            ReviewError, match=r"certificate of https://.* is not accepted \(.+\); REQUESTS_CA_BUNDLE"
+        ):
+            LabelStudio(host.url, TOKEN)
+        authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+        with pytest.raises(ReviewError, match="is not a Label Studio"):
+            LabelStudio(host.url, TOKEN)
 
 
 @pytest.mark.parametrize("token", ["two words", "ümlaut", "a\nb", "a\tb"])

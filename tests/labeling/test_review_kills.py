@@ -25,7 +25,8 @@ from byod.api import adding, review
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import local_server
 from byod.labeling.client import LabelStudio
-from byod.labeling.projects import REJECT, marker
+from byod.labeling.identity import marker
+from byod.labeling.labeling_page import REJECT
 from byod.schema.recipe import Recipe
 from byod.schema.review_tasks import Purpose
 from byod.tasks import TASKS

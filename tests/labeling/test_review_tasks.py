@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from byod.dataset.catalog.verdicts import UNDO
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import annotations as answers
-from byod.labeling import keypoint_annotations, projects, push
+from byod.labeling import identity, keypoint_annotations, labeling_page, questions
 from byod.labeling.annotations import Annotation, Decision
 from byod.labeling.keypoint_annotations import ReviewedKeypoint
 from byod.schema import folder_names
@@ -79,7 +79,7 @@ def test_whoever_changed_an_answer_last_is_who_gave_it():
 
 
 def test_reject_is_an_answer_without_a_class():
-    found = read(task(annotation(projects.REJECT)))
+    found = read(task(annotation(labeling_page.REJECT)))
     assert [a.label for a in found.answers] == [None]
 
 
@@ -193,10 +193,10 @@ def choices(config):
 
 def test_every_class_name_stands_in_the_page_as_it_is_and_is_stored_as_its_folder(tmp_path):
     with dataset_of(tmp_path / "d", EVIL) as dataset:
-        found = choices(projects.config(dataset, Purpose.LABELS))
+        found = choices(labeling_page.config(dataset, Purpose.LABELS))
         shown = {entry.name: folder for folder, entry in dataset.recipe.classes.items()}
     assert dict(found[:-1]) == shown
-    assert found[-1][1] == projects.REJECT
+    assert found[-1][1] == labeling_page.REJECT
     assert len({value for value, _ in found}) == len(found)
 
 
@@ -212,44 +212,47 @@ def test_any_name_that_can_name_a_class_survives_the_page(tmp_path_factory, name
         if not any(ord(c) in range(0xD800, 0xE000) or ord(c) in (0xFFFE, 0xFFFF) for c in checked):
             classes[folder_names.safe_folder(checked, classes)] = ClassRecipe(name=checked)
     with Dataset.create(tmp_path_factory.mktemp("d"), Recipe(classes=classes), TASKS) as dataset:
-        found = choices(projects.config(dataset, Purpose.LABELS))
+        found = choices(labeling_page.config(dataset, Purpose.LABELS))
     assert [alias for _, alias in found[:-1]] == list(classes)
 
 
 def test_classes_that_are_shown_alike_are_told_apart_by_their_folders(tmp_path):
     classes = {"a": ClassRecipe(name="cat"), "b": ClassRecipe(name="cat")}
     with Dataset.create(tmp_path / "d", Recipe(classes=classes), TASKS) as dataset:
-        assert choices(projects.config(dataset, Purpose.LABELS))[:2] == [("cat (a)", "a"), ("cat (b)", "b")]
+        assert choices(labeling_page.config(dataset, Purpose.LABELS))[:2] == [
+            ("cat (a)", "a"),
+            ("cat (b)", "b"),
+        ]
 
 
 def test_a_class_that_left_the_recipe_stays_in_the_page(tmp_path):
     with dataset_of(tmp_path / "d", ["cat", "dog"]) as dataset:
-        before = projects.config(dataset, Purpose.LABELS)
+        before = labeling_page.config(dataset, Purpose.LABELS)
     with dataset_of(tmp_path / "e", ["cat", "bird"]) as dataset:
-        after = projects.config(dataset, Purpose.LABELS, before)
+        after = labeling_page.config(dataset, Purpose.LABELS, before)
         assert choices(after)[:3] == [("cat", "cat"), ("bird", "bird"), ("dog (no longer a class)", "dog")]
-        assert projects.config(dataset, Purpose.LABELS, after) == after
+        assert labeling_page.config(dataset, Purpose.LABELS, after) == after
 
 
 def test_a_class_shown_otherwise_is_stored_as_before(tmp_path):
     with Dataset.create(tmp_path / "d", Recipe(classes={"cat": ClassRecipe(name="Katze")}), TASKS) as dataset:
-        assert choices(projects.config(dataset, Purpose.LABELS))[0] == ("Katze", "cat")
+        assert choices(labeling_page.config(dataset, Purpose.LABELS))[0] == ("Katze", "cat")
 
 
 def test_a_dataset_keeps_its_key_when_its_folder_is_renamed(tmp_path):
     with dataset_of(tmp_path / "d", ["cat"]) as dataset:
-        key = projects.key(dataset.folder)
+        key = identity.key(dataset.folder)
     (tmp_path / "d").rename(tmp_path / "e")
-    assert projects.key(tmp_path / "e") == key
+    assert identity.key(tmp_path / "e") == key
     with dataset_of(tmp_path / "d", ["cat"]) as other:
-        assert projects.key(other.folder) != key
+        assert identity.key(other.folder) != key
 
 
 def test_the_most_suspicious_come_first_and_what_a_run_says_is_an_opinion(drawn_snapshot, tmp_path):
     snapshot = drawn_snapshot(tmp_path, {"Katze": "cat", "Hund": "dog"}, per_class=2)
     first, second, *_ = [sample.sha256 for sample in snapshot.kept]
     said = {first: {"cat": 0.9, "dog": 0.1}, second: {"cat": 0.2, "dog": 0.8}}
-    asked = classify_review.labels(snapshot, last_verdict=5, answers=said, run="r1")
+    asked = reviews.queue(classify_review.labels(snapshot, last_verdict=5, answers=said, run="r1"))
     assert asked[0].sha256 == second
     assert asked[0].suspicion == pytest.approx(0.8)
     assert [(o.by, o.label, o.score) for o in asked[0].predictions] == [
@@ -264,7 +267,8 @@ def test_a_random_sample_is_the_same_at_each_push_and_keeps_the_order(drawn_snap
     )
     few = reviews.sampled(asked, 10)
     assert few == reviews.sampled(list(asked), 10)
-    assert [q for q in asked if q in few] == few
+    chosen = {task.sha256 for task in few}
+    assert [task.sha256 for task in asked if task.sha256 in chosen] == [task.sha256 for task in few]
     assert len(few) == 10
 
 
@@ -297,7 +301,7 @@ def asked_about(keypoints):
         ReviewedKeypoint(
             key=i["id"], name=i["value"]["keypointlabels"][0], x=i["value"]["x"], y=i["value"]["y"]
         )
-        for i in push.points_result(keypoints)
+        for i in questions.points_result(keypoints)
     ]
 
 
@@ -387,9 +391,9 @@ def test_the_page_for_points_has_every_name_and_a_way_to_reject(tmp_path):
     points = KeypointSet(names=NAMES)
     recipe = Recipe(task=Task.KEYPOINTS, points=points).with_class("cat")
     with Dataset.create(tmp_path / "d", recipe, TASKS) as dataset:
-        page = ElementTree.fromstring(projects.config(dataset, Purpose.POINTS))
+        page = ElementTree.fromstring(labeling_page.config(dataset, Purpose.POINTS))
     assert [label.get("value") for label in page.iter("Label")] == list(NAMES)
-    assert [choice.get("alias") for choice in page.iter("Choice")] == [projects.REJECT]
+    assert [choice.get("alias") for choice in page.iter("Choice")] == [labeling_page.REJECT]
 
 
 def test_a_task_carries_all_that_byod_must_know_again():
@@ -401,7 +405,43 @@ def test_a_task_carries_all_that_byod_must_know_again():
         last_verdict=9,
         predictions=(reviews.RunPrediction(by="folder", label="cat"),),
     )
-    made = push.task(question, "/data/x")
+    made = questions.task(question, "/data/x", {})
     assert made["data"]["byod_id"] == SHA
     assert (made["data"]["label"], made["data"]["seen"], made["data"]["file"]) == ("cat", 9, "cat/x.jpg")
     assert made["predictions"][0]["result"][0]["value"] == {"choices": ["cat"]}
+
+
+def corrected(person, label, second):
+    """One annotation, made by Anna, as whoever changed it last left it."""
+    made = NOW.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return annotation(label, 1, second, id=12, created_at=made, updated_by=person)
+
+
+def as_logged(number, said):
+    return number, Verdict(sha256=SHA, label=said.label, who=said.who, when=said.when, note=said.note())
+
+
+def test_whoever_corrects_somebodys_annotation_says_it_in_their_place():
+    (first,) = read(task(corrected(1, "dog", 5))).answers
+    (second,) = read(task(corrected(2, "cat", 60))).answers
+    assert (first.who, second.who) == (ANNA, BEN)
+    assert answers.decide([as_logged(3, first)], [second]) == Decision(label="cat", who=BEN)
+    history = [as_logged(3, first), as_logged(4, second)]
+    (third,) = read(task(corrected(1, "bird", 90))).answers
+    assert answers.decide(history, [third]) == Decision(label="bird", who=ANNA)
+
+
+def test_of_two_annotations_the_later_counts_whatever_the_clock_said():
+    stamp = NOW.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    hours_ahead = annotation("dog", 1, 7200, id=5)
+    hours_ahead["created_at"] = hours_ahead["updated_at"]
+    after = annotation("cat", 1, 0, id=6, created_at=stamp)
+    assert [a.label for a in read(task(hours_ahead, after)).answers] == ["cat"]
+    assert [a.label for a in read(task(after, hours_ahead)).answers] == ["cat"]
+
+
+def test_what_is_undone_and_done_again_stands_as_it_did():
+    history = [verdict(3, ANNA, "dog"), verdict(4, ANNA, "cat"), verdict(5, UNDO, "dog", "#3")]
+    again = [*history, verdict(6, UNDO, "cat", "#4")]
+    assert answers.decide(again, [answer(BEN, "dog")]).conflict == f"{ANNA} says cat, {BEN} says dog"
+    assert answers.decide(history, [answer(BEN, "dog")]) == Decision(label="dog", who=BEN)

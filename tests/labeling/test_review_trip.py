@@ -8,9 +8,11 @@ import pytest
 import tomlkit
 
 from byod.api import adding, datasets, review, train
-from byod.api.review import ReviewRequest, ReviewSession
-from byod.labeling import projects
+from byod.api.review import ReviewSession
+from byod.api.review_queue import ReviewRequest
+from byod.labeling import labeling_page, predictions
 from byod.labeling.client import LabelStudio
+from byod.labeling.predictions import PredictedLabel
 from byod.schema import recipe as recipes
 from byod.schema.errors import UsageError
 from byod.schema.keypoints import (
@@ -137,7 +139,7 @@ def test_answers_come_back_once_as_verdicts_with_who_and_when_and_the_files_move
     given = [
         say(session, kept, "Katze"),
         say(session, changed, "Hund"),
-        say(session, rejected, projects.REJECT),
+        say(session, rejected, labeling_page.REJECT),
     ]
     say(session, skipped, "Hund", was_cancelled=True)
     pulled = pull(folder, session)
@@ -169,7 +171,7 @@ def test_a_file_moved_by_hand_meanwhile_is_a_conflict_until_somebody_says_again(
     pushed = push(folder, session, tmp_path)[Purpose.LABELS]
     task = next(t for t in tasks(session, pushed) if t["data"]["label"] == "Katze")
     name = Path(task["data"]["file"]).name
-    say(session, task, projects.REJECT)
+    say(session, task, labeling_page.REJECT)
     shutil.move(folder / "images" / "Katze" / name, folder / "images" / "Hund" / name)
     pulled = pull(folder, session)
     assert "moved by hand to Hund" in pulled.conflicts[0].why
@@ -192,12 +194,13 @@ def test_a_file_deleted_by_hand_meanwhile_is_a_conflict_and_its_verdict_is_kept(
     assert sum(1 for sample in datasets.status(folder, say=quiet).kept) == 11
 
 
-def test_undo_takes_the_last_pull_back_and_its_answers_are_not_taken_up_again(folder, session, tmp_path):
+def test_undo_takes_the_last_round_back_and_its_answers_are_not_taken_up_again(folder, session, tmp_path):
     pushed = push(folder, session, tmp_path)[Purpose.LABELS]
     first, second, third, *_ = [t for t in tasks(session, pushed) if t["data"]["label"] == "Katze"]
     say(session, first, "Hund")
     pull(folder, session)
-    say(session, second, projects.REJECT)
+    push(folder, session, tmp_path)
+    say(session, second, labeling_page.REJECT)
     say(session, third, "Hund")
     pull(folder, session)
     name = Path(third["data"]["file"]).name
@@ -210,6 +213,7 @@ def test_undo_takes_the_last_pull_back_and_its_answers_are_not_taken_up_again(fo
         "rejected/review",
     ]
     assert pull(folder, session).answers == 0
+    push(folder, session, tmp_path)
     say(session, second, "Hund")
     assert pull(folder, session).relabelled == 1
     assert review.undo(folder, say=quiet).pictures == 1
@@ -298,13 +302,48 @@ def test_conflicts_are_asked_with_both_classes_and_an_answer_decides(folder, ses
     name = Path(task["data"]["file"]).name
     shutil.copy(folder / "images" / "Katze" / name, folder / "images" / "Hund" / name)
     done = push(folder, session, tmp_path, conflicts=True)
-    assert set(done) == {Purpose.CONFLICTS}
-    (asked,) = tasks(session, done[Purpose.CONFLICTS])
+    assert set(done) == {Purpose.LABELS}
+    (asked,) = tasks(session, done[Purpose.LABELS])
     assert "Katze" in asked["data"]["question"]
+    assert not asked["predictions"]
     say(session, asked, "Hund")
     pull(folder, session)
     assert not datasets.status(folder, say=quiet).conflicts
     assert (folder / "images" / "Hund" / name).exists()
+
+
+def in_bulk(session, pushed, model):
+    """What the list's "Create annotations from predictions" does."""
+    number = pushed.project.number
+    every = {"selectedItems": {"all": True, "excluded": []}, "filters": {"conjunction": "and", "items": []}}
+    session.studio.post(
+        "/api/dm/actions/",
+        params={"id": "predictions_to_annotations", "project": number},
+        json={**every, "project": number, "model_version": model},
+    )
+
+
+def test_annotations_made_of_predictions_in_bulk_never_outrank_what_somebody_saw(folder, session, tmp_path):
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    seen, moved, rest, *_ = [t for t in tasks(session, pushed) if t["data"]["label"] == "Katze"]
+    wrong = [
+        {"task": t["id"], **predictions.prediction(PredictedLabel(label="Hund", score=0.9), "model")}
+        for t in (seen, moved, rest)
+    ]
+    session.studio.post(f"/api/projects/{pushed.project.number}/import/predictions", json=wrong)
+    say(session, seen, "Katze")
+    pull(folder, session)
+    name = Path(moved["data"]["file"]).name
+    shutil.move(folder / "images" / "Katze" / name, folder / "images" / "Hund" / name)
+    datasets.status(folder, say=quiet)
+    shutil.move(folder / "images" / "Hund" / name, folder / "images" / "Katze" / name)
+    in_bulk(session, pushed, "model")
+    pulled = pull(folder, session)
+    assert [where(folder, t) for t in (seen, moved, rest)] == ["images/Katze", "images/Katze", "images/Hund"]
+    assert (pulled.answers, pulled.in_bulk, len(pulled.conflicts)) == (1, 1, 0)
+    say(session, rest, "Katze")
+    assert not pull(folder, session).conflicts
+    assert where(folder, rest) == "images/Katze"
 
 
 def test_status_counts_what_was_asked_answered_skipped_and_pulled(folder, session, tmp_path):
@@ -400,7 +439,7 @@ def test_a_picture_without_points_is_asked_first_and_may_be_rejected(cats, sessi
     pushed = push(cats, session, tmp_path)[Purpose.POINTS]
     first = tasks(session, pushed)[0]
     assert first["data"]["byod_id"] == sample.sha256
-    say(session, first, projects.REJECT)
+    say(session, first, labeling_page.REJECT)
     assert pull(cats, session).rejected == 1
     assert where(cats, first) == "rejected/review"
 
@@ -415,23 +454,26 @@ def learned(tmp_path_factory):
     return made
 
 
-def test_the_pictures_a_run_is_least_sure_of_come_first_with_its_opinion_preselected(
+def test_the_pictures_a_run_is_least_sure_of_come_first_and_the_folders_label_stays_the_chosen_one(
     learned, session, tmp_path
 ):
     pushed = push(learned, session, tmp_path)[Purpose.LABELS]
     assert push(learned, session, tmp_path, uncertain=True)[Purpose.LABELS].added == 0
     project = session.studio.get(f"/api/projects/{pushed.project.number}/")
-    run = project["model_version"]
-    assert run.endswith("-sklearn")
+    assert project["model_version"] == "folder"
+    found = {task["id"]: task for task in tasks(session, pushed)}
     scores = {
-        task["id"]: one["score"]
-        for task in tasks(session, pushed)
+        number: one["score"]
+        for number, task in found.items()
         for one in task["predictions"]
-        if one["model_version"] == run
+        if one["model_version"].endswith("-sklearn")
     }
     assert len(scores) == pushed.added
     first = session.studio.get(f"/api/projects/{pushed.project.number}/next")
-    assert scores[first["id"]] == min(scores.values())
+    assert found[first["id"]]["data"]["suspicion"] == max(t["data"]["suspicion"] for t in found.values())
+    (chosen,) = first["predictions"]
+    assert chosen["result"][0]["value"]["choices"] == [first["data"]["label"]]
+    assert "-sklearn: " in first["data"]["question"]
 
 
 def test_a_push_of_the_uncertain_orders_the_tasks_and_keeps_to_the_limit(learned, session, tmp_path):
@@ -446,14 +488,14 @@ def test_a_push_of_the_uncertain_orders_the_tasks_and_keeps_to_the_limit(learned
 
 
 @pytest.mark.long
-def test_suspects_are_asked_in_a_project_of_their_own_with_what_speaks_against_the_label(session, tmp_path):
+def test_suspects_are_asked_with_what_speaks_against_the_label(session, tmp_path):
     pictures = drawn(tmp_path / "drawn", "Katze", "Hund", per_class=40)
     for file in sorted((pictures / "Katze").iterdir())[:4]:
         shutil.move(file, pictures / "Hund" / f"was-{file.name}")
     folder = collected(pictures, tmp_path / "set")
     done = push(folder, session, tmp_path, suspects=True)
-    found = tasks(session, done[Purpose.SUSPECTS])
-    assert Purpose.LABELS not in done
-    assert any("speak for Katze" in task["data"]["question"] for task in found)
+    found = tasks(session, done[Purpose.LABELS])
+    assert {task["data"]["kind"] for task in found} == {"suspect"}
+    assert any("the other pictures: Katze" in task["data"]["question"] for task in found)
     labels = {one["result"][0]["value"]["choices"][0] for task in found for one in task["predictions"]}
     assert labels == {"Katze", "Hund"}

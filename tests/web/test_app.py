@@ -254,7 +254,7 @@ def test_a_report_is_kept_and_taken_up(made, copied, tmp_path):
 
 
 def reviewed_in(dataset):
-    from byod.api.review import reviewed
+    from byod.api.review_queue import reviewed
 
     return reviewed(dataset)
 

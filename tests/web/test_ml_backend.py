@@ -20,13 +20,14 @@ from keypoint_nets import run_folder
 from byod.api import adding, datasets
 from byod.api import serve as serving
 from byod.dataset.dataset_folder import Dataset
-from byod.labeling import predictions, projects
+from byod.labeling import identity, labeling_page, predictions
 from byod.labeling.client import LabelStudio
-from byod.labeling.projects import REJECT, Purpose
+from byod.labeling.labeling_page import REJECT
 from byod.schema.errors import DatasetError, ModelError, ReviewError, UsageError
 from byod.schema.folder_names import safe_folder
 from byod.schema.recipe import Recipe
 from byod.schema.records import Split
+from byod.schema.review_tasks import Purpose
 from byod.tasks import TASKS
 from byod.tasks.classify.predict import Predictor
 from byod.web import ml_backend
@@ -289,20 +290,26 @@ def project(studio, run):
     """A project as a push makes it: a task for each picture with the folder's opinion, and one task without any."""
     folder = run.parent.parent
     with Dataset(folder, TASKS) as dataset:
-        config = projects.config(dataset, Purpose.LABELS)
+        config = labeling_page.config(dataset, Purpose.LABELS)
         kept = dataset.snapshot().kept
     made = studio.post(
         "/api/projects/",
         json={
             "title": "colours",
-            "description": f"Made by byod. {projects.marker(folder, Purpose.LABELS)}",
+            "description": f"Made by byod. {identity.marker(folder, Purpose.LABELS)}",
             "label_config": config,
             "show_collab_predictions": True,
         },
     )
     tasks = [
         {
-            "data": {"image": "/data/local-files/?d=none.jpg", "byod_id": sample.sha256, "seen": 0},
+            "data": {
+                "image": "/data/local-files/?d=none.jpg",
+                "byod_id": sample.sha256,
+                "label": sample.path.split("/")[1],
+                "question": "Stands somewhere",
+                "seen": 0,
+            },
             "predictions": [opinion(sample.path.split("/")[1])] if number else [],
         }
         for number, sample in enumerate(kept)
@@ -403,7 +410,7 @@ def test_a_helper_is_connected_once_and_replaced_by_the_next(studio, project, ru
 
 @pytest.mark.slow
 def test_a_look_writes_what_is_lacking_and_nothing_twice(studio, project, run):
-    """Open tasks get the run's opinion once, which is then preselected; answered ones get none; later tasks do."""
+    """Open tasks get the run's opinion once, beside the folder's, which stays chosen; answered ones get none."""
     expected = samples(run)
     numbers = tasks_of(studio, project)
     answered = list(numbers)[2]
@@ -426,7 +433,10 @@ def test_a_look_writes_what_is_lacking_and_nothing_twice(studio, project, run):
         for sha, each in found.items()
     }
     assert mine == {sha256: [one] for sha256, one in expected.items()}
-    assert studio.get(f"/api/projects/{project}/")["model_version"] == run.name
+    assert studio.get(f"/api/projects/{project}/")["model_version"] == "folder"
+    for task in studio.tasks(project, include=("id", "data")):
+        told = task["data"]["question"].count(f"▸ {run.name}: ")
+        assert told == (task["id"] != numbers[answered])
     assert connections(studio, project) == []
     assert len(said) == 2
 
@@ -498,21 +508,21 @@ def test_byod_serve_lasts_until_ctrl_c(studio, live_studio, project, run):
     assert process.returncode == 130
     assert "Traceback" not in told
     assert connections(studio, project) == []
-    assert studio.get(f"/api/projects/{project}/")["model_version"] == run.name
+    assert studio.get(f"/api/projects/{project}/")["model_version"] == "folder"
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no kill -9")
 def test_label_studio_goes_on_when_the_helper_is_killed(studio, live_studio, project, run):
-    """After kill -9 tasks open with the opinions written before, answers are taken, and the next helper takes over."""
+    """After kill -9 tasks open with the folder's label chosen, answers are taken, and the next helper takes over."""
     process, place = serve(run, live_studio)
     process.kill()
     process.communicate()
     sha256, number = next(iter(tasks_of(studio, project).items()))
     opened = studio.get(f"/api/tasks/{number}/", params={"project": project})
-    assert [one["model_version"] for one in opened["predictions"]] == [run.name]
+    assert f"▸ {run.name}: " in opened["data"]["question"]
     following = studio.get(f"/api/projects/{project}/next")
-    assert [one["model_version"] for one in following["predictions"]] == [run.name]
+    assert {one["model_version"] for one in following["predictions"]} <= {"folder"}
     studio.post(f"/api/tasks/{number}/annotations/", json={"result": opinion(GREEN)["result"]})
     assert len(connections(studio, project)) == 1
     port = int(place["url"].rsplit(":", 1)[1])

@@ -14,7 +14,9 @@ class Before(Record):
     """A sample as it stood before a pull changed it.
 
     `keypoints` is the text of its points file (None: no points were changed, "": there was none). `verdict` is the
-    number of the verdict that held (0: none), `last` that of the last one the pull added.
+    number of the verdict that held (0: none), `last` that of the last one the pull added. Once the pull was taken back,
+    `after` and `keypoints_after` are what it had made of the sample, and `undo` is the number of the verdict that says
+    so.
     """
 
     sha256: Sha256
@@ -22,6 +24,39 @@ class Before(Record):
     keypoints: str | None = None
     verdict: int
     last: int
+    after: Placement | None = None
+    keypoints_after: str | None = None
+    undo: int = 0
+
+
+class Round(Record):
+    """A round of review: when it began, what it asked about, how many pictures, and how many of them were answered."""
+
+    number: int
+    at: datetime
+    purpose: str
+    asked: int
+    answered: int
+    undone: bool
+
+
+class ReadAnnotation(Record):
+    """An annotation that was read from a project; `gone`: the server has it no more, or only as a skip."""
+
+    reference: str
+    sha256: Sha256
+    task: int
+    skipped: bool
+    gone: bool = False
+
+
+class Progressed(Record):
+    """How far a project was pulled: up to which change and by which clock, both the server's; and how many pulls ago
+    all of it was read."""
+
+    updated_at: str = ""
+    clock: str = ""
+    partial: int = 0
 
 
 class Reviews:
@@ -41,22 +76,53 @@ class Reviews:
     def remember(self, server: str, purpose: str, project: int) -> None:
         """Note a project; what was known of an earlier one for the same purpose is forgotten."""
         if self.project(server, purpose) != project:
+            self._sql.execute("DELETE FROM annotations WHERE server = ? AND purpose = ?", (server, purpose))
             self._sql.execute(
                 "INSERT OR REPLACE INTO reviews (server, purpose, project) VALUES (?, ?, ?)",
                 (server, purpose, project),
             )
 
-    def updated_at(self, server: str, purpose: str) -> str:
-        """The time up to which a project's changes were pulled, as Label Studio writes it, or nothing."""
+    def progressed(self, server: str, purpose: str) -> Progressed:
+        """How far a project was pulled."""
         row = self._sql.execute(
-            "SELECT seen FROM reviews WHERE server = ? AND purpose = ?", (server, purpose)
+            "SELECT seen, clock, partial FROM reviews WHERE server = ? AND purpose = ?", (server, purpose)
         ).fetchone()
-        return "" if row is None else str(row[0])
+        return Progressed() if row is None else Progressed(updated_at=row[0], clock=row[1], partial=row[2])
 
-    def pulled_until(self, server: str, purpose: str, updated_at: str) -> None:
+    def pulled_until(self, server: str, purpose: str, progressed: Progressed) -> None:
         """Note how far the changes of a project were pulled."""
         self._sql.execute(
-            "UPDATE reviews SET seen = ? WHERE server = ? AND purpose = ?", (updated_at, server, purpose)
+            "UPDATE reviews SET seen = ?, clock = ?, partial = ? WHERE server = ? AND purpose = ?",
+            (progressed.updated_at, progressed.clock, progressed.partial, server, purpose),
+        )
+
+    @reads
+    def annotations(self, server: str, purpose: str) -> dict[str, ReadAnnotation]:
+        """The annotations that were read from a project, by reference."""
+        rows = self._sql.execute(
+            "SELECT reference, sha256, task, skipped, gone FROM annotations WHERE server = ? AND purpose = ?",
+            (server, purpose),
+        )
+        return {
+            reference: ReadAnnotation(
+                reference=reference, sha256=sha256, task=task, skipped=bool(skipped), gone=bool(gone)
+            )
+            for reference, sha256, task, skipped, gone in rows
+        }
+
+    def note_annotations(self, server: str, purpose: str, read: Iterable[ReadAnnotation]) -> None:
+        """Note annotations as they are now."""
+        self._sql.executemany(
+            "INSERT OR REPLACE INTO annotations (server, purpose, reference, sha256, task, skipped, gone)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ((server, purpose, a.reference, a.sha256, a.task, a.skipped, a.gone) for a in read),
+        )
+
+    def forget_annotations(self, server: str, purpose: str, references: Iterable[str]) -> None:
+        """Forget annotations, with which nothing is to be compared any more."""
+        self._sql.executemany(
+            "DELETE FROM annotations WHERE server = ? AND purpose = ? AND reference = ?",
+            ((server, purpose, reference) for reference in references),
         )
 
     @reads
@@ -74,9 +140,44 @@ class Reviews:
             (tasks, server, purpose),
         )
 
+    def begin_round(self, at: datetime, purpose: str, asked: int) -> None:
+        """Begin a round of so many questions; one in which nothing was said yet is replaced."""
+        last = self.last_round()
+        if last is not None and not last.answered:
+            self._sql.execute("DELETE FROM rounds WHERE id = ?", (last.number,))
+        self._sql.execute(
+            "INSERT INTO rounds (at, purpose, asked) VALUES (?, ?, ?)", (at.isoformat(), purpose, asked)
+        )
+
+    @reads
+    def rounds(self) -> list[Round]:
+        """All rounds, oldest first; pulls from before there were rounds are one each."""
+        rows = self._sql.execute(
+            "SELECT r.id, r.at, r.purpose, r.asked, COUNT(DISTINCT d.sha256), MIN(p.undone) FROM rounds r"
+            " LEFT JOIN pulls p ON p.round = r.id LEFT JOIN pulled d ON d.pull = p.id GROUP BY r.id ORDER BY r.id"
+        )
+        return [
+            Round(
+                number=number,
+                at=datetime.fromisoformat(at),
+                purpose=purpose,
+                asked=asked,
+                answered=answered,
+                undone=bool(undone),
+            )
+            for number, at, purpose, asked, answered, undone in rows
+        ]
+
+    def last_round(self) -> Round | None:
+        """The round that began last."""
+        return next(reversed(self.rounds()), None)
+
     def add_pull(self, at: datetime, before: Iterable[Before]) -> int:
-        """Write down a pull and how everything it changes stands before it; its number."""
-        number = self._sql.execute("INSERT INTO pulls (at) VALUES (?)", (at.isoformat(),)).lastrowid
+        """Write down a pull of the last round and how everything it changes stands before it; its number."""
+        number = self._sql.execute(
+            "INSERT INTO pulls (at, round) VALUES (?, (SELECT IFNULL(MAX(id), 0) FROM rounds))",
+            (at.isoformat(),),
+        ).lastrowid
         self._sql.executemany(
             "INSERT INTO pulled (pull, sha256, placement, marks, verdict, last) VALUES (?, ?, ?, ?, ?, ?)",
             (
@@ -87,18 +188,36 @@ class Reviews:
         return int(number or 0)
 
     @reads
-    def last_pull(self) -> tuple[int, datetime] | None:
-        """The last pull that was not taken back: its number and when it was."""
+    def to_undo(self) -> list[tuple[int, datetime]]:
+        """The pulls of the last round that stands, the last one first: number and time."""
+        rows = self._sql.execute(
+            "SELECT id, at, round FROM pulls WHERE undone = 0 ORDER BY id DESC"
+        ).fetchall()
+        return _of_one_round(rows)
+
+    @reads
+    def to_redo(self) -> list[tuple[int, datetime]]:
+        """The pulls of the first round that was taken back after all those that stand, the first one first."""
+        rows = self._sql.execute(
+            "SELECT id, at, round FROM pulls WHERE undone = 1"
+            " AND id > (SELECT IFNULL(MAX(id), 0) FROM pulls WHERE undone = 0) ORDER BY id"
+        ).fetchall()
+        return _of_one_round(rows)
+
+    @reads
+    def before_all(self, sha256: str) -> Placement | None:
+        """A sample's place before the first pull that changed it, or None where no pull did."""
         row = self._sql.execute(
-            "SELECT id, at FROM pulls WHERE undone = 0 ORDER BY id DESC LIMIT 1"
+            "SELECT placement FROM pulled WHERE sha256 = ? ORDER BY pull LIMIT 1", (sha256,)
         ).fetchone()
-        return None if row is None else (int(row[0]), datetime.fromisoformat(row[1]))
+        return None if row is None else Placement.model_validate_json(row[0], extra="allow")
 
     @reads
     def before(self, pull: int) -> list[Before]:
         """Everything that a pull changed, as it stood before."""
         rows = self._sql.execute(
-            "SELECT sha256, placement, marks, verdict, last FROM pulled WHERE pull = ? ORDER BY sha256",
+            "SELECT sha256, placement, marks, verdict, last, after, marks_after, undo FROM pulled"
+            " WHERE pull = ? ORDER BY sha256",
             (pull,),
         )
         return [
@@ -108,10 +227,40 @@ class Reviews:
                 keypoints=keypoints,
                 verdict=verdict,
                 last=last,
+                after=None if after is None else Placement.model_validate_json(after, extra="allow"),
+                keypoints_after=keypoints_after,
+                undo=undo,
             )
-            for sha256, placement, keypoints, verdict, last in rows
+            for sha256, placement, keypoints, verdict, last, after, keypoints_after, undo in rows
         ]
 
-    def undo(self, pull: int) -> None:
-        """Note that a pull was taken back."""
+    def undone(self, pull: int, before: Iterable[Before]) -> None:
+        """Note that a pull was taken back, and how what it had changed stood until then."""
         self._sql.execute("UPDATE pulls SET undone = 1 WHERE id = ?", (pull,))
+        self._sql.execute("UPDATE pulled SET after = NULL, undo = 0 WHERE pull = ?", (pull,))
+        self._sql.executemany(
+            "UPDATE pulled SET after = ?, marks_after = ?, undo = ? WHERE pull = ? AND sha256 = ?",
+            (
+                (one.after and one.after.model_dump_json(), one.keypoints_after, one.undo, pull, one.sha256)
+                for one in before
+            ),
+        )
+
+    def redone(self, pull: int) -> None:
+        """Note that a pull that was taken back was done again."""
+        self._sql.execute("UPDATE pulls SET undone = 0 WHERE id = ?", (pull,))
+
+    def forget(self, server: str, purpose: str) -> None:
+        """Forget a project that is no more."""
+        for table in ("reviews", "annotations"):
+            self._sql.execute(f"DELETE FROM {table} WHERE server = ? AND purpose = ?", (server, purpose))
+
+
+def _of_one_round(rows: list[tuple[int, str, int]]) -> list[tuple[int, datetime]]:
+    """The pulls at the head of a list that belong to one round; a pull without a round is one by itself."""
+    found = rows[:1]
+    for row in rows[1:]:
+        if not row[2] or row[2] != found[0][2]:
+            break
+        found.append(row)
+    return [(int(number), datetime.fromisoformat(at)) for number, at, _ in found]

@@ -98,6 +98,26 @@ MIGRATIONS = (
     -- a hash of the pixels of a sample, where one had to tell whether two pictures are the same to the last of them
     ALTER TABLE samples ADD COLUMN pixels TEXT;
     """,
+    """
+    -- the annotations that were read from each project, by the reference that stands in their verdicts' notes; `gone`
+    -- when the server has it no more, or as a skip
+    CREATE TABLE annotations (
+        server TEXT NOT NULL, purpose TEXT NOT NULL, reference TEXT NOT NULL, sha256 TEXT NOT NULL,
+        task INTEGER NOT NULL, skipped INTEGER NOT NULL, gone INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (server, purpose, reference)
+    ) WITHOUT ROWID;
+    -- what the server's clock said at the last pull, and how many pulls read only what it says has changed
+    ALTER TABLE reviews ADD COLUMN clock TEXT NOT NULL DEFAULT '';
+    ALTER TABLE reviews ADD COLUMN partial INTEGER NOT NULL DEFAULT 0;
+
+    -- rounds of review: each begins with a push, and its pulls are taken back and done again together
+    CREATE TABLE rounds (id INTEGER PRIMARY KEY, at TEXT NOT NULL, purpose TEXT NOT NULL, asked INTEGER NOT NULL);
+    ALTER TABLE pulls ADD COLUMN round INTEGER NOT NULL DEFAULT 0;
+    -- how what a pull changed was when the pull was taken back: enough to do it again
+    ALTER TABLE pulled ADD COLUMN after TEXT;
+    ALTER TABLE pulled ADD COLUMN marks_after TEXT;
+    ALTER TABLE pulled ADD COLUMN undo INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 

@@ -114,6 +114,14 @@ class Verdicts:
         return {sha256: frozenset(others) for sha256, others in found.items()}
 
     @reads
+    def noted(self, beginning: str) -> list[Verdict]:
+        """The verdicts whose note begins so, in order."""
+        rows = self._sql.execute(
+            f"SELECT {_ROW} FROM verdicts WHERE note GLOB ? || '*' ORDER BY id", (beginning,)
+        )
+        return [_verdict(row[1:]) for row in rows]
+
+    @reads
     def after(self, number: int) -> list[tuple[int, Verdict]]:
         """The verdicts with a higher number than this one, in order."""
         rows = self._sql.execute(f"SELECT {_ROW} FROM verdicts WHERE id > ? ORDER BY id", (number,))

@@ -26,8 +26,8 @@ def review_tasks(context: ReviewContext, say: Say) -> Iterator[tuple[Purpose, li
 
 
 def points(snapshot: Snapshot, keypoints: Mapping[str, Keypoints], *, last_verdict: int) -> list[ReviewTask]:
-    """Are the points right? All kept pictures of a keypoints dataset; those without any points first."""
-    asked = [
+    """Are the points right? All kept pictures of a keypoints dataset; those without any points look wrong."""
+    return [
         ReviewTask(
             sample=sample,
             label=snapshot.classes[sample.label],
@@ -37,4 +37,3 @@ def points(snapshot: Snapshot, keypoints: Mapping[str, Keypoints], *, last_verdi
         )
         for sample in snapshot.kept
     ]
-    return sorted(asked, key=lambda task: -task.suspicion)

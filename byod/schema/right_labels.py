@@ -1,0 +1,41 @@
+"""How good labels are, as a random sample of them tells."""
+
+from __future__ import annotations
+
+from byod.schema.intervals import wilson
+from byod.schema.record import Record
+
+
+class RightLabels(Record):
+    """How many labels of a random sample were right when people looked at them."""
+
+    right: int
+    number: int
+
+    @property
+    def rate(self) -> float:
+        """The share of right labels, 0..1."""
+        return self.right / self.number
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of that share for all pictures."""
+        return wilson(self.rate, self.number)
+
+
+class LabelQuality(RightLabels):
+    """How good the labels are, by the last random sample of them: over all, and by class folder.
+
+    `draw` is the number of the sample.
+    """
+
+    draw: int
+    classes: dict[str, RightLabels] = {}
+
+    @property
+    def summary(self) -> str:
+        """The figure in one line."""
+        low, high = self.interval
+        return (
+            f"{self.rate:.0%} of labels right ({low:.0%} to {high:.0%}, by a random sample of {self.number})"
+        )
