@@ -139,7 +139,7 @@ def test_pictures_in_a_table_are_passed_over_too(tmp_path):
     draw_classes(tmp_path / "p\udcff", ("circle", "square"), per_class=2, size=(260, 220))
     names = sorted(path.name for path in tmp_path.rglob("*.jpg"))
     (tmp_path / "labels.csv").write_text("file,label\n" + "".join(f"{name},{name[:4]}\n" for name in names))
-    done = byod("add", "p\udcff", "--labels", "labels.csv", "--into", "ds", folder=tmp_path)
+    done = byod("add", "p\udcff", "--labels", "labels.csv", "--into", "ds", folder=tmp_path, check=1)
     assert "4 passed over, since their names are not UTF-8" in done.stderr
     done = byod("train", "ds", "--set", "a=b\udcff", folder=tmp_path, check=2)
     assert "a=b\\xff is not UTF-8" in done.stderr

@@ -16,6 +16,7 @@ from byod.labeling.keypoint_annotations import ReviewedKeypoint
 from byod.schema import folder_names
 from byod.schema import recipe as recipes
 from byod.schema import review_tasks as reviews
+from byod.schema.errors import UsageError
 from byod.schema.keypoints import Instance, Keypoint, Keypoints, KeypointSet
 from byod.schema.recipe import ClassRecipe, Recipe
 from byod.schema.records import Sample, Status, Task, Verdict
@@ -207,7 +208,7 @@ def test_any_name_that_can_name_a_class_survives_the_page(tmp_path_factory, name
     for name in names:
         try:
             checked = recipes.check_class_name(name)
-        except recipes.UsageError:
+        except UsageError:
             continue
         if not any(ord(c) in range(0xD800, 0xE000) or ord(c) in (0xFFFE, 0xFFFF) for c in checked):
             classes[folder_names.safe_folder(checked, classes)] = ClassRecipe(name=checked)

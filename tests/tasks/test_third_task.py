@@ -55,7 +55,7 @@ def test_a_third_task_goes_the_whole_road(third_task, measured, tmp_path):
     folder = tmp_path / "set"
     snapshot = adding.add_labelled(
         measured, [tmp_path / "photos"], folder, "brightness", say=quiet, watch=quiet
-    )
+    ).snapshot
     assert (snapshot.task, len(snapshot.kept)) == ("brightness", 60)
     assert len(list((folder / "values").glob("*.json"))) == 58
     assert "58 pictures have a value; 2 have none." in (folder / "README.md").read_text("utf-8")

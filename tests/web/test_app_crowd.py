@@ -141,8 +141,8 @@ def until_taken(at):
 
 
 SAID = {
-    "en": ("7,000 x 7,000", "25,000,000", "100,000,000", "smaller"),
-    "de": ("7.000 x 7.000", "25.000.000", "100.000.000", "kleiner"),
+    "en": ("8,000 x 8,000", "50,000,000", "250,000,000", "smaller"),
+    "de": ("8.000 x 8.000", "50.000.000", "250.000.000", "kleiner"),
 }
 
 
@@ -150,7 +150,7 @@ SAID = {
 def test_too_many_pixels_are_refused_in_the_visitors_language(place, language):
     """A small file of many pixels is refused at once: the line says what it has, what it may have, and what to do."""
     stream = io.BytesIO()
-    Image.new("RGB", (7000, 7000)).save(stream, "WEBP", method=0)
+    Image.new("RGB", (8000, 8000)).save(stream, "WEBP", method=0)
     answer = post(place, content=stream.getvalue(), Accept_Language=f"{language}-XX;q=0.9")
     assert answer.status == 413
     assert all(part in answer.json["error"] for part in SAID[language])
