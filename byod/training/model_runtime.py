@@ -146,9 +146,18 @@ def _bound_memory() -> None:
 
 
 def ports(session: onnxruntime.InferenceSession) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
-    """The inputs and the outputs of a session."""
+    """The inputs and the outputs of a session.
+
+    Raises:
+        ModelError: their names are no text.
+    """
     said = session.get_inputs(), session.get_outputs()
-    inputs, outputs = (tuple(Port(each.name, each.type, tuple(each.shape)) for each in some) for some in said)
+    try:
+        inputs, outputs = (
+            tuple(Port(each.name, each.type, tuple(each.shape)) for each in some) for some in said
+        )
+    except UnicodeDecodeError as error:
+        raise fault("its inputs and outputs have names that are no text") from error
     return inputs, outputs
 
 
