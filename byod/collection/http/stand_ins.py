@@ -178,9 +178,10 @@ class StandIns:
         if "<a" in value.lower():
             number = self._number(plain)
             return f'<a href="https://people.example/{number}">person {number}</a>'
+        number = self._number(plain, value.strip())
         if field in ("owner", "login", "login_autocomplete", "login_exact"):
-            return f"person-{self._number(plain)}"
-        return f"person {self._number(plain)}"
+            return f"person-{number}"
+        return f"person {number}"
 
     def _written(self, field: str, value: Any, person: bool) -> Any:
         """A value as it is written: no secret, and no name of those met so far."""
@@ -193,15 +194,16 @@ class StandIns:
     def _slug(self, step: str) -> str:
         return step if step.startswith("person-") else f"person-{self._number(step)}"
 
-    def _number(self, name: str) -> int:
+    def _number(self, name: str, written: str = "") -> int:
+        """The number of a person, who is looked for by this name, as it is in addresses, and as it was `written`."""
         if found := re.fullmatch(r"person[ -](\d{1,9})", name):
             return int(found[1])
         number = self._people.get(name)
         if number is None:
             number = self._people[name] = len(self._people) + 1
-            for form in dict.fromkeys((name, quote(name))):
+            for form in dict.fromkeys((name, quote(name), written)):
                 first = _WORD.search(form)
-                if len(name) >= _SHORTEST and first is not None:
+                if len(form) >= _SHORTEST and len(written or name) >= _SHORTEST and first is not None:
                     self._by_word[first[0]].append((form, first.start(), number))
         return number
 

@@ -8,7 +8,7 @@ import string
 
 import pytest
 from asking import Clock, client_of
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from recordings import Recordings
 
@@ -298,6 +298,7 @@ NAMES = st.text(alphabet=string.ascii_letters + " äß.'", min_size=4, max_size=
 
 @pytest.mark.slow
 @settings(max_examples=100, deadline=None)
+@example("A  A", "")
 @given(NAMES.filter(lambda name: name.strip() == name), st.text(max_size=30))
 def test_no_name_survives_in_its_own_words(name, title):
     """A creator is gone from every string of a reply, and the reply stays JSON with the same fields."""
