@@ -55,9 +55,14 @@ def test_a_power_cut_takes_nothing_of_a_collection(tmp_path: Path, monkeypatch):
 
 
 @pytest.mark.long
-def test_every_power_cut_of_every_verb(tmp_path: Path, monkeypatch):
-    """After every prefix of what each verb writes, in five orders: more than two thousand folders, all made good."""
-    total = sum(check(tmp_path / name, *VERBS[name], None) for name in VERBS)
+@pytest.mark.parametrize("name", VERBS)
+def test_every_power_cut_of_a_verb(tmp_path: Path, name: str):
+    """After every prefix of what the verb writes, in five orders (thousands of folders in all): each is made good."""
+    assert check(tmp_path, *VERBS[name], None) >= 40
+
+
+@pytest.mark.long
+def test_every_power_cut_of_a_collection(tmp_path: Path, monkeypatch):
+    """After every prefix of what a collection writes, in five orders: each folder is made good."""
     with collecting(monkeypatch) as collected:
-        total += check(tmp_path / "collect", nothing, collected, None)
-    assert total > 2000
+        assert check(tmp_path, nothing, collected, None) >= 40
