@@ -42,10 +42,12 @@ class TableSource:
 
 
 class _Fetching:
-    """What one thread fetches; `error` is what it ended with."""
+    """What one thread fetches; `error` is what it ended with, None once it is done."""
 
     def __init__(self, wanted: TableSource, client: ApiClient) -> None:
-        self.error: ByodError | None = None
+        self.error: ByodError | None = ByodError(
+            f"{wanted.name}: fetching its table of labels failed; the traceback above says where"
+        )
         self._wanted, self._client = wanted, client
         # a daemon: what it leaves behind is gone on with by the next run
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -54,6 +56,7 @@ class _Fetching:
     def _run(self) -> None:
         try:
             get(self._wanted, self._wanted.parts, self._client, self._client.say)
+            self.error = None
         except ByodError as error:
             self.error = error
         except OSError as error:

@@ -234,6 +234,21 @@ def waited(client):
     raise AssertionError("the table never came")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_of_byods_own_while_fetching_ends_the_search(client, monkeypatch):
+    """Whatever goes wrong in the thread that fetches a table is an error, and no table that never comes."""
+
+    def broken(*_):
+        raise ZeroDivisionError("a fault of byod's own")
+
+    monkeypatch.setattr(table_fetch, "get", broken)
+    with pytest.raises(errors.NotYet):
+        table_fetch.tables(openimages.TABLES, client)
+    table_fetch._running[table_fetch.place_of(openimages.TABLES, client)].thread.join(timeout=30)
+    with pytest.raises(errors.SourceError, match="the traceback above says where"):
+        table_fetch.tables(openimages.TABLES, client)
+
+
 def test_an_error_of_fetching_is_said_and_tried_again(web, client):
     """What stops the background is the source's line, and the next run tries again."""
     web.answer_next(TOLD, Answer(404, "gone"))
