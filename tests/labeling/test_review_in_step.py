@@ -1,6 +1,5 @@
 """Questions and answers in step with the folders: whatever a hand, a person on the server or a clock did meanwhile."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -8,8 +7,9 @@ import pytest
 import requests
 import studio_proxy
 import tomlkit
+from review_round import collected, nothing, pull, push, quiet, say, tasks, where
 
-from byod.api import adding, datasets, review
+from byod.api import datasets, review
 from byod.api.review import ReviewSession
 from byod.api.review_queue import ReviewRequest
 from byod.dataset.catalog.reviews import Progressed
@@ -17,74 +17,11 @@ from byod.dataset.dataset_folder import Dataset
 from byod.labeling import fetch, identity, labeling_page, projects
 from byod.labeling.client import LabelStudio
 from byod.schema.errors import ReviewError, UsageError
-from byod.schema.recipe import Recipe
 from byod.schema.review_tasks import Purpose
 from byod.tasks import TASKS
 from byod.testing import draw_classes
 
 pytestmark = pytest.mark.slow
-
-
-def quiet(line):
-    pass
-
-
-def nothing(done, total):
-    pass
-
-
-@pytest.fixture
-def session(live_studio):
-    studio = LabelStudio(live_studio.url, live_studio.token)
-    return ReviewSession(studio=studio, server="own", files=live_studio.files)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A dataset of two classes, six pictures each."""
-    return collected(drawn(tmp_path / "drawn", "Katze", "Hund"), tmp_path / "set")
-
-
-def drawn(folder, *classes, per_class=6, seed=0):
-    """Class folders with drawn pictures."""
-    draw_classes(folder, classes=classes, per_class=per_class, seed=seed)
-    return folder
-
-
-def collected(pictures, folder):
-    adding.add([pictures], None, folder, Recipe(), say=quiet, watch=lambda tallies: None)
-    return folder
-
-
-def push(folder, session, tmp_path, **asked):
-    done = review.push(
-        folder, session, ReviewRequest(**asked), tmp_path / "cache", say=quiet, progress=nothing
-    )
-    return {one.project.purpose: one for one in done}
-
-
-def pull(folder, session):
-    return review.pull(folder, session, say=quiet)
-
-
-def tasks(session, pushed):
-    return session.studio.tasks(pushed.project.number)
-
-
-def say(session, task, label, **more):
-    result = [{"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [label]}}]
-    return session.studio.post(f"/api/tasks/{task['id']}/annotations/", json={"result": result, **more})
-
-
-def log(folder):
-    return [json.loads(line) for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def where(folder, task):
-    """The folder a task's picture stands in now, below the dataset."""
-    name = Path(task["data"]["file"]).name
-    (found,) = [p for room in ("images", "rejected") for p in (folder / room).glob(f"*/{name}")]
-    return found.parent.relative_to(folder).as_posix()
 
 
 def other(label):

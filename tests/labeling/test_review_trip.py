@@ -1,17 +1,14 @@
 """Out to a real Label Studio and back, through its API: what is asked, what comes back, and what is taken back."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 import tomlkit
+from review_round import collected, drawn, log, pull, push, quiet, say, tasks, where
 
 from byod.api import adding, datasets, review, train
-from byod.api.review import ReviewSession
-from byod.api.review_queue import ReviewRequest
 from byod.labeling import labeling_page, predictions
-from byod.labeling.client import LabelStudio
 from byod.labeling.predictions import PredictedLabel
 from byod.schema import recipe as recipes
 from byod.schema.errors import UsageError
@@ -26,71 +23,8 @@ from byod.schema.keypoints import (
 from byod.schema.recipe import Recipe
 from byod.schema.records import Task
 from byod.schema.review_tasks import Purpose
-from byod.testing import draw_classes
 
 pytestmark = pytest.mark.slow
-
-
-def quiet(line):
-    pass
-
-
-def nothing(done, total):
-    pass
-
-
-@pytest.fixture
-def session(live_studio):
-    studio = LabelStudio(live_studio.url, live_studio.token)
-    return ReviewSession(studio=studio, server="own", files=live_studio.files)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A dataset of two classes, six pictures each."""
-    return collected(drawn(tmp_path / "drawn", "Katze", "Hund"), tmp_path / "set")
-
-
-def drawn(folder, *classes, per_class=6, seed=0):
-    """Class folders with drawn pictures."""
-    draw_classes(folder, classes=classes, per_class=per_class, seed=seed)
-    return folder
-
-
-def collected(pictures, folder):
-    adding.add([pictures], None, folder, Recipe(), say=quiet, watch=lambda tallies: None)
-    return folder
-
-
-def push(folder, session, tmp_path, **asked):
-    done = review.push(
-        folder, session, ReviewRequest(**asked), tmp_path / "cache", say=quiet, progress=nothing
-    )
-    return {one.project.purpose: one for one in done}
-
-
-def pull(folder, session):
-    return review.pull(folder, session, say=quiet)
-
-
-def tasks(session, pushed):
-    return session.studio.tasks(pushed.project.number)
-
-
-def say(session, task, label, **more):
-    result = [{"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [label]}}]
-    return session.studio.post(f"/api/tasks/{task['id']}/annotations/", json={"result": result, **more})
-
-
-def log(folder):
-    return [json.loads(line) for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def where(folder, task):
-    """The folder a task's picture stands in now, below the dataset."""
-    name = Path(task["data"]["file"]).name
-    (found,) = [p for room in ("images", "rejected") for p in (folder / room).glob(f"*/{name}")]
-    return found.parent.relative_to(folder).as_posix()
 
 
 def test_every_picture_is_asked_once_with_its_folder_as_the_preselected_opinion(folder, session, tmp_path):
