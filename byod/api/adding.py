@@ -19,6 +19,7 @@ from byod.dataset.dataset_folder import Dataset
 from byod.schema import licences
 from byod.schema import recipe as recipes
 from byod.schema.config import Settings
+from byod.schema.defaults import OWN_PICTURES
 from byod.schema.errors import UsageError
 from byod.schema.names import PassedOver, shown, unreadable
 from byod.schema.picture_files import told_to_follow
@@ -245,7 +246,7 @@ def _as_candidates(offered: Mapping[str, Any], recipe: Recipe, terms: str) -> li
             url=url,
             path=each.path.absolute(),
             label=recipe.folder_of(each.label) or each.label,
-            source=own_pictures.NAME,
+            source=OWN_PICTURES,
             terms=terms,
             rank=rank,
             licence=RIGHTS,

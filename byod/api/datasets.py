@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from byod import exports
@@ -129,15 +129,17 @@ def split(
         elif fixed is not None:
             fix_split(dataset, fixed, say)
         if test_from is not None:
-            received = {**{sha: sha for sha, *_ in dataset.catalog.samples.standing().values()}}
+            received = {sha: sha for sha, *_ in dataset.catalog.samples.standing().values()}
             received |= dataset.catalog.candidates.received()
-            _fix(dataset, fixed_split.lying_in(test_from, received), str(test_from), say)
+            known = captures.read(dataset.folder)
+            _fix(dataset, known, fixed_split.lying_in(test_from, received), str(test_from), say)
         return assign(dataset)
 
 
 def fix_split(dataset: Dataset, file: Path, say: Say) -> None:
     """Take up what a list says of parts and groups; what it says of no picture here, or of several, is said."""
-    said = fixed_split.listed(file, dataset.snapshot().samples, captures.read(dataset.folder))
+    known = captures.read(dataset.folder)
+    said = fixed_split.listed(file, dataset.snapshot().samples, known)
     for names, why in (
         (said.unknown, "are no pictures of this dataset"),
         (said.ambiguous, "name several pictures"),
@@ -146,14 +148,20 @@ def fix_split(dataset: Dataset, file: Path, say: Say) -> None:
             say(
                 f"{len(names)} files of {file} {why}: {', '.join(map(shown, names[:3]))}{' …' if names[3:] else ''}"
             )
-    _fix(dataset, said.captures, str(file), say)
+    _fix(dataset, known, said.captures, str(file), say)
 
 
-def _fix(dataset: Dataset, said: Sequence[captures.Capture], where: str, say: Say) -> None:
+def _fix(
+    dataset: Dataset,
+    known: Mapping[str, captures.Capture],
+    said: Sequence[captures.Capture],
+    where: str,
+    say: Say,
+) -> None:
     """Write down parts and groups that somebody said."""
     if not said:
         raise UsageError(f"{where} names not one picture of {dataset.folder}")
-    captures.put(dataset.folder, dataset.files, said)
+    captures.put(dataset.files, known, said)
     parts = Counter(one.split for one in said if one.split is not None)
     if parts:
         dataset.save_recipe(dataset.recipe.model_copy(update={"split": splits.GIVEN}))

@@ -53,8 +53,8 @@ class NotedCaptures:
             if before is None or _ORDER.index(place.part) < _ORDER.index(before[1].part):
                 by_sample[sha256] = (path, place)
         captures.put(
-            dataset.folder,
             dataset.files,
+            known,
             (self._capture(sha256, *found, sha256 in known) for sha256, found in by_sample.items()),
         )
         if any(place.part for _, place in by_sample.values()) and dataset.recipe.split is None:
@@ -65,11 +65,8 @@ class NotedCaptures:
             )
 
     def _capture(self, sha256: str, path: Path, place: Place, known: bool) -> Capture:
-        below = (
-            path.relative_to(place.folder.absolute())
-            if path.is_relative_to(place.folder.absolute())
-            else path
-        )
+        above = place.folder.absolute()
+        below = path.relative_to(above) if path.is_relative_to(above) else path
         name = below.as_posix() if below != Path() else path.name
         name = name if self._label is None else f"{self._label}/{name}"
         found = Taken("", None) if known else _taken(path)

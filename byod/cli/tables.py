@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from byod.cli.output import print_result, print_table, put, say
 from byod.collection.lists.list_rows import WORDS, Fault
-from byod.collection.sources.folder import NAME as OWN
 from byod.dataset.picture_query import known_of
 from byod.report import dataset_statistics
 from byod.report.attribution import encode
+from byod.schema.defaults import OWN_PICTURES
 from byod.schema.recipe import Recipe
 from byod.schema.records import FailedAddress, Snapshot
 from byod.tasks import TASKS
@@ -77,9 +77,8 @@ def collected(dataset: Dataset, as_json: bool, again: str | None) -> Snapshot:
         print_result({**counts(snapshot), "meanings": meanings(dataset.recipe), **more})
         return snapshot
     recipe = dataset.recipe
-    status(
-        snapshot, None if "listed" in more else recipe
-    )  # a list has no number of pictures that a class falls short of
+    # a list has no number of pictures that a class falls short of
+    status(snapshot, None if "listed" in more else recipe)
     unknown = licences(snapshot).get("unknown", 0)
     if unknown and again is not None and recipe.license == "any":
         say(f"{unknown} pictures have no stated licence. To refuse such ones: {again}")
@@ -132,7 +131,7 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
     _conflicts(snapshot)
     _troubles(snapshot)
     for name in snapshot.classes:
-        searched = any(row.label == name and row.source != OWN for row in snapshot.yields)
+        searched = any(row.label == name and row.source != OWN_PICTURES for row in snapshot.yields)
         if wanted is not None and kept[name] < wanted and searched:
             say(f"{name} has {kept[name]} of {wanted}: {_why_short(snapshot, name)}")
 
@@ -165,7 +164,7 @@ def _troubles(snapshot: Snapshot) -> None:
 def _why_short(snapshot: Snapshot, name: str) -> str:
     ends: dict[str, list[str]] = {}
     for row in snapshot.yields:
-        if row.label == name and row.source != OWN:
+        if row.label == name and row.source != OWN_PICTURES:
             ends.setdefault(row.source, []).append(row.stopped_by or "not finished")
     return " · ".join(f"{source} {'/'.join(dict.fromkeys(words))}" for source, words in ends.items())
 

@@ -5,11 +5,11 @@ Two memory cards have files of the same names, and are seen at the same place on
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from byod.dataset.dataset_folder import Dataset
+from byod.schema import files
 from byod.schema.reasons import When
 from byod.schema.records import Candidate
 
@@ -47,7 +47,6 @@ def _is_asked_again(outcome: tuple[str | None, str | None, str | None], dataset:
 def _hash(file: Path) -> str:
     """The SHA-256 of a file; "" where it cannot be read, which reading it says."""
     try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+        return files.sha256(file)
     except OSError:
         return ""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from byod.schema.errors import Filtered
+from byod.schema.records import SearchOptions
+from byod.schema.search_words import Kind
+
 LANGUAGES: dict[str, frozenset[str] | None] = {
     "duckduckgo": frozenset(("en", "de", "fr", "es", "it", "nl")),
     "google": None,
@@ -31,6 +35,16 @@ KNOWN: dict[str, frozenset[str]] = {
     "google": frozenset(("kind", "safe", "size", "age", "colour")),
 }
 """The options of a search that a source can filter by."""
+
+
+def photos_only(source: str, options: SearchOptions) -> None:
+    """Refuse a search for drawings at a source that has none.
+
+    Raises:
+        Filtered: drawings are wanted.
+    """
+    if options.kind is Kind.DRAWING:
+        raise Filtered(f"{source} has photos only; --kind drawing accepts none of them")
 
 
 def knows_language(source: str, code: str | None) -> bool:

@@ -69,11 +69,12 @@ def assign(dataset: Dataset) -> SplitDone:
         for sample in kept
         if sample.sha256 not in undecided
     ]
-    plan, name, note = _planned(dataset, items, origins, previous)
+    wanted = dataset.recipe.split
+    parts = {} if wanted is None else _fixed_parts(dataset, wanted, origins)
+    plan, name, note = _planned(items, wanted, parts, previous)
     leaks: tuple[SplitLeakage, ...] = ()
     if name is not None:
-        parts = {**_fixed_parts(dataset, name, origins), **plan.assigned}
-        leaks = _leakage(parts, everything, samples.lookalikes(), origins)
+        leaks = _leakage({**parts, **plan.assigned}, everything, samples.lookalikes(), origins)
     with dataset.catalog.transaction():
         samples.set_splits(plan.assigned)
     return SplitDone(
@@ -90,23 +91,21 @@ def assign(dataset: Dataset) -> SplitDone:
 
 
 def _planned(
-    dataset: Dataset,
     items: Sequence[splits.Item],
-    origins: Mapping[str, Sequence[Origin]],
+    wanted: str | None,
+    parts: Mapping[str, Split],
     previous: Mapping[str, Split],
 ) -> tuple[SplitPlan, str | None, str]:
-    """The split, the name of the fixed one that it is, and why a fixed one that was asked for was not used."""
-    name = dataset.recipe.split
-    if name is None:
+    """The split, the name of the fixed one that it is, and why one of these parts that was asked for was not used."""
+    if wanted is None:
         return splits.split(items, previous), None, ""
-    parts = _fixed_parts(dataset, name, origins)
     here = {parts[item.sha256] for item in items if item.sha256 in parts}
-    if name == splits.GIVEN and here & {Split.VALID, Split.TEST}:
-        return splits.given(items, parts, previous), name, ""
-    if name != splits.GIVEN and (plan := splits.fixed(items, parts, previous)) is not None:
-        return plan, name, ""
+    if wanted == splits.GIVEN and here & {Split.VALID, Split.TEST}:
+        return splits.given(items, parts, previous), wanted, ""
+    if wanted != splits.GIVEN and (plan := splits.fixed(items, parts, previous)) is not None:
+        return plan, wanted, ""
     empty = " and ".join(part for part in Split if part not in here)
-    note = f"the split {name!r} would leave {empty} empty: the pictures are split by their groups"
+    note = f"the split {wanted!r} would leave {empty} empty: the pictures are split by their groups"
     return splits.split(items, previous), None, note
 
 

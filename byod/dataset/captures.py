@@ -17,7 +17,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, ValidationError
 
 from byod.report import attribution
-from byod.schema import file_formats, files
+from byod.schema import csv_tables, file_formats, files
 from byod.schema.errors import DatasetError
 from byod.schema.records import Record, Sha256, Split
 
@@ -65,9 +65,7 @@ def read(folder: Path) -> dict[Sha256, Capture]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read ({error}); save it as UTF-8, or move it away") from error
-    reader = csv.DictReader(
-        io.StringIO(text, newline=""), delimiter=max(",;\t", key=text.split("\n", 1)[0].count)
-    )
+    reader = csv_tables.reader(text)
     found: dict[Sha256, Capture] = {}
     try:
         for row in itertools.islice(reader, _MOST):
@@ -99,18 +97,18 @@ def write(within: files.Folder, captures: Mapping[Sha256, Capture]) -> None:
         within.update(FILE, text.getvalue().encode(), flush=True)
 
 
-def put(folder: Path, within: files.Folder, changes: Iterable[Capture]) -> None:
-    """Take up what is known of some pictures; what somebody said of one before stays, unless it is said anew."""
-    there = read(folder)
+def put(within: files.Folder, known: Mapping[Sha256, Capture], changes: Iterable[Capture]) -> None:
+    """Add to what is `known` of pictures, and write it; what somebody said of one stays, unless it is said anew."""
+    there = dict(known)
     for one in changes:
         before = there.get(one.sha256)
         if before is None:
             there[one.sha256] = one
             continue
-        known = {name: value for name, value in before.model_dump().items() if value}
+        old = {name: value for name, value in before.model_dump().items() if value}
         said = {name: value for name, value in one.model_dump().items() if value}
         anew = {name: said[name] for name in ("split", "group") if name in said}
         there[one.sha256] = Capture.model_validate(
-            {**said, **known, **anew, "more": {**before.more, **one.more}}
+            {**said, **old, **anew, "more": {**before.more, **one.more}}
         )
     write(within, there)

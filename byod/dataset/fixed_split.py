@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import io
 import os
 import re
 from collections import defaultdict
@@ -12,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from byod.dataset.captures import Capture
-from byod.schema import files
+from byod.schema import csv_tables, files
 from byod.schema.errors import DatasetError, UsageError
 from byod.schema.records import Record, Sample, Split
 from byod.schema.split_words import WORDS
@@ -87,8 +85,7 @@ def lying_in(folder: Path, received: Mapping[str, str]) -> tuple[Capture, ...]:
         for name in sorted(names):
             file = Path(place) / name
             if file.is_file() and not file.is_symlink():
-                with file.open("rb") as opened:
-                    sha256 = received.get(hashlib.file_digest(opened, "sha256").hexdigest())
+                sha256 = received.get(files.sha256(file))
                 if sha256 is not None:
                     found[sha256] = Capture(sha256=sha256, split=Split.TEST)
     return tuple(found.values())
@@ -101,8 +98,7 @@ def _rows(file: Path) -> Iterable[tuple[int, dict[str, str]]]:
         raise DatasetError(f"there is no file {file}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{file} cannot be read ({error}); save it as UTF-8") from error
-    head = text.split("\n", 1)[0]
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
+    reader = csv_tables.reader(text)
     names = set(reader.fieldnames or ())
     if _FILE not in names or len(names - {_LABEL}) < 2:
         raise DatasetError(

@@ -83,7 +83,12 @@ class _Joined:
 
     def root(self, key: str) -> str:
         """The sample that stands for all that are joined with this one."""
-        return _root(self._parents, key)
+        parents, root = self._parents, key
+        while parents.get(root, root) != root:
+            root = parents[root]
+        while parents.get(key, key) != root:
+            parents[key], key = root, parents[key]
+        return root
 
     def join(self, kind: str, one: str, other: str, share: float) -> None:
         """Join two, unless both would then be in a group of more than a share of a class."""
@@ -139,12 +144,3 @@ def _ties(origin: Origin) -> Iterable[tuple[str, ...]]:
     creator = (origin.creator or "").strip().casefold()
     if creator not in NOBODY:
         yield "creator", origin.source, creator
-
-
-def _root(parents: dict[str, str], key: str) -> str:
-    root = key
-    while parents.get(root, root) != root:
-        root = parents[root]
-    while parents.get(key, key) != root:
-        parents[key], key = root, parents[key]
-    return root

@@ -28,8 +28,7 @@ from byod.labeling.annotations import (
 )
 from byod.labeling.fetch import FetchedAnnotations
 from byod.labeling.pulled import Clash, Pulled, Withdrawn
-from byod.labeling.rounds import placement_of, stage_keypoints
-from byod.schema import files
+from byod.labeling.rounds import keypoints_text, placement_of, stage_keypoints
 from byod.schema.keypoints import Keypoints, keypoints_file, read_keypoints
 from byod.schema.reasons import Reason
 from byod.schema.records import Placement, Sample, Status, Verdict
@@ -282,10 +281,7 @@ class _Change:
         return answer.base
 
     def _remember(self, sample: Sample, with_marks: bool) -> None:
-        text = None
-        if with_marks:
-            file = self.dataset.folder / keypoints_file(sample.path)
-            text = files.read(file).decode() if file.exists() else ""
+        text = keypoints_text(self.dataset, sample) if with_marks else None
         self.before.append(
             Before(
                 sha256=sample.sha256,

@@ -120,8 +120,11 @@ def _stand(
 
 def _keypoints(dataset: Dataset, sample: Sample, before: Before) -> str | None:
     """The text of a picture's points file, where the pull changed it."""
-    if before.keypoints is None:
-        return None
+    return None if before.keypoints is None else keypoints_text(dataset, sample)
+
+
+def keypoints_text(dataset: Dataset, sample: Sample) -> str:
+    """The text of a picture's points file; "" where it has none."""
     file = dataset.folder / keypoints_file(sample.path)
     return files.read(file).decode() if file.exists() else ""
 

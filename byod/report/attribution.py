@@ -21,7 +21,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from byod.report import dataset_statistics
-from byod.schema import file_formats, files
+from byod.schema import csv_tables, file_formats, files
 from byod.schema.addresses import Address, Words
 from byod.schema.errors import DatasetError
 from byod.schema.listed_columns import Value, read_columns
@@ -168,9 +168,7 @@ def read_credits(path: Path, faults: dict[int, str] | None = None) -> list[Credi
         text = files.read(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read ({error}); save it as UTF-8, or move it away") from error
-    head = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv_tables.reader(text, strict=True)
     try:
         if not {"file", "sha256"} <= set(reader.fieldnames or ()):
             raise DatasetError(

@@ -18,6 +18,7 @@ from byod.report.i18n import Phrase, chosen, joined, many, say, verbatim
 from byod.report.languages import Language
 from byod.report.record_wording import ended, licence_name, meaning
 from byod.schema import files, licences
+from byod.schema.defaults import OWN_PICTURES
 from byod.schema.errors import DatasetError
 from byod.schema.records import Snapshot
 from byod.schema.right_labels import RightLabels
@@ -237,10 +238,6 @@ def _licences(snapshot: Snapshot) -> Phrase:
     )
 
 
-OWN = "folder"
-"""The source of pictures that somebody brought."""
-
-
 def _use(snapshot: Snapshot) -> Phrase:
     totals = {"open": 0, "commercial": 0}
     number = 0
@@ -270,7 +267,7 @@ def _use(snapshot: Snapshot) -> Phrase:
         "photographer covers."
     )
     origins = (dataset_statistics.origin_of(snapshot, each) for each in snapshot.kept)
-    own = sum(origin is not None and origin.source == OWN for origin in origins)
+    own = sum(origin is not None and origin.source == OWN_PICTURES for origin in origins)
     consent = many(
         own,
         "{count} of the pictures is somebody's own. Where people can be recognised in it, ask them whether it may be "

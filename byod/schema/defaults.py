@@ -1,5 +1,11 @@
 """The defaults: plain numbers and words, so that a help text can name them too."""
 
+OWN_PICTURES = "folder"
+"""The name of the source of pictures that somebody brought: files of this machine."""
+
+NEEDS_PYARROW = "reading parquet needs pyarrow; in the clone: uv sync --extra parquet"
+"""What is said where pyarrow is missing, by name of the file or source."""
+
 SOURCES = ("openverse", "commons", "duckduckgo")
 """What is searched, in turn; none of them needs a key."""
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -333,6 +334,12 @@ def read(file: Path) -> bytes:
     """The content of an ordinary file whose folder a person named, or byod itself; raises as `Folder.open` does."""
     with _opened(str(file), None, file) as stream:
         return stream.read()
+
+
+def sha256(file: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def copy(source: Path, target: Path) -> None:

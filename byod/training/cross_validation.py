@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 from byod.dataset import splits
+from byod.dataset.grouping import FEWEST
 from byod.schema.model_card import Unreadable
 from byod.schema.records import Example, Sha256
 
 MIN_TEST = 20
 """With fewer test pictures (or objects) than this, a set is cross-validated."""
-MIN_GROUPS = 3
+MIN_GROUPS = FEWEST
 """Different pictures that a class needs: one each to train on, to validate and to test."""
 FOLDS = 5
 

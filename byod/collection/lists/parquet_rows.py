@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from byod.collection.lists.list_rows import MAX_ROW, BadRow, Fault, ListError, ListRow
+from byod.schema.defaults import NEEDS_PYARROW
 
 MAX_GROUP = 2_000_000_000
 """Unpacked bytes of a row group, all columns together."""
@@ -34,9 +35,7 @@ def parquet_rows(
         import pyarrow
         import pyarrow.parquet as parquet
     except ImportError as error:
-        raise ListError(
-            f"{name}: reading parquet needs pyarrow; in the clone: uv sync --extra parquet"
-        ) from error
+        raise ListError(f"{name}: {NEEDS_PYARROW}") from error
     faults = (pyarrow.ArrowException, OSError, ValueError, NotImplementedError)
     try:
         opened = parquet.ParquetFile(

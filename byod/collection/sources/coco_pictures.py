@@ -20,17 +20,17 @@ from typing import IO, Any
 import ijson
 import numpy as np
 
+from byod.collection import source_filters
 from byod.collection.http import parsing
 from byod.collection.http.api_client import ApiClient
 from byod.collection.http.ranges import RemoteFile
 from byod.collection.sources import class_names, table_fetch
-from byod.collection.sources.label_table import Array, LabelTable, PictureLines, pairs_of, write
+from byod.collection.sources.label_table import LabelTable, PictureLines, first_of_each, pairs_of, write
 from byod.collection.sources.table_fetch import TableSource
 from byod.schema import licences
 from byod.schema.errors import Filtered, SourceError
 from byod.schema.progress import Say
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
-from byod.schema.search_words import Kind
 
 NAME = "coco"
 ARCHIVE = "images.cocodataset.org/annotations/annotations_trainval2017.zip"
@@ -62,8 +62,7 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
         Filtered: drawings are wanted, the word is none of its 80 kinds, or there are more pictures, for which nobody
             can be credited as the policy wants it.
     """
-    if options.kind is Kind.DRAWING:
-        raise Filtered("coco has photos only; --kind drawing accepts none of them")
+    source_filters.photos_only(NAME, options)
     tables = table_fetch.tables(TABLES, client)
     found = [_chosen(table, query, options, client) for table in tables]
     ranked = [
@@ -123,7 +122,7 @@ def _candidate(picture: list[Any], query: Query, client: ApiClient, rank: int) -
         rank,
         page=f"https://www.flickr.com/photo.gne?id={photo}" if photo else None,
         licence=licence,
-        licence_url=None if known is None else known.url,
+        licence_url=licences.url(licence),
         attribution=f"{at_flickr}whose author COCO does not state; {known.name if known else 'licence unknown'}",
         width=parsing.number(width),
         height=parsing.number(height),
@@ -231,15 +230,8 @@ def _write(read: _Read, part: str, stage: Path) -> None:
     owners = np.array([places[read.owners[at]] for at in keep], dtype=np.int64)
     said = np.array([kinds[read.objects[at]] for at in keep], dtype=np.int64)
     shares = np.minimum(1.0, np.array([read.areas[at] for at in keep], dtype=np.float64) / sizes[owners])
-    write(stage, lines, list(read.kinds.values()), _largest(pairs_of(said, owners, shares)))
-
-
-def _largest(pairs: Array) -> Array:
-    """Of several objects of a kind in one picture the largest."""
-    pairs = np.take(pairs, np.lexsort((-pairs["value"], pairs["picture"], pairs["kind"])))
-    first = np.ones(len(pairs), dtype=bool)
-    first[1:] = (pairs["kind"][1:] != pairs["kind"][:-1]) | (pairs["picture"][1:] != pairs["picture"][:-1])
-    return np.compress(first, pairs)
+    # of several objects of a kind in one picture the largest
+    write(stage, lines, list(read.kinds.values()), first_of_each(pairs_of(said, owners, shares), -shares))
 
 
 def objects(stream: IO[bytes], size: int, came: Any) -> Iterator[tuple[str, dict[str, Any]]]:

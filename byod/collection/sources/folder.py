@@ -10,11 +10,11 @@ from pathlib import Path
 
 from byod.images import formats
 from byod.images.picture_types import NOT_TAKEN_SUFFIXES, SUFFIXES, TYPES
+from byod.schema.defaults import OWN_PICTURES
 from byod.schema.errors import ByodError, UsageError
 from byod.schema.names import PassedOver, in_utf8
 from byod.schema.records import Candidate
 
-NAME = "folder"
 _ENDINGS = SUFFIXES | NOT_TAKEN_SUFFIXES
 _STARTS = (b"BM", *(magic for kind in TYPES.values() for magic in kind.magic))
 
@@ -45,7 +45,7 @@ def pictures(
     for name, file in _labelled(path.absolute(), label, passed, others):
         rank = ranks.get(name, 0)
         ranks[name] = rank + 1
-        yield Candidate(url=file.as_uri(), path=file, label=name, source=NAME, terms=name, rank=rank)
+        yield Candidate(url=file.as_uri(), path=file, label=name, source=OWN_PICTURES, terms=name, rank=rank)
 
 
 def behind_link(place: Path, file: Path) -> bool:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from byod.collection import source_filters
 from byod.collection.http import parsing
 from byod.collection.http.api_client import ApiClient
 from byod.collection.http.source_limits import LIMITS
@@ -22,7 +23,7 @@ from byod.images.picture_types import MEDIA_TYPES
 from byod.schema import licences
 from byod.schema.errors import Capped, Filtered
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
-from byod.schema.search_words import DAYS, Kind, Meaning
+from byod.schema.search_words import DAYS, Meaning
 
 NAME = "gbif"
 LIMIT = LIMITS[NAME]
@@ -54,18 +55,12 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
         Filtered: drawings are wanted, or no taxon bears exactly that scientific name.
         Capped: GBIF shows no further records.
     """
-    if options.kind is Kind.DRAWING:
-        raise Filtered("gbif has photos only; --kind drawing accepts none of them")
+    source_filters.photos_only(NAME, options)
     taxon = _of_item(query.meaning) or _taxon(query, client)
     client.say(f"gbif: {query.terms} is taken for {taxon.told}")
     rank = offset = 0
     while offset < REACH:
-        reply = client.get_json(
-            f"{_base(client)}/v1/occurrence/search{_accepted(options.policy)}",
-            _parameters(taxon, options, offset),
-            source=NAME,
-            per_minute=LIMIT.per_minute,
-        )
+        reply = _records(taxon, options, offset, client)
         found = parsing.rows(reply, "results", source=NAME)
         for url, (record, media) in parsing.new(_photos(found, options)):
             yield _candidate((url, record, media), query, taxon, rank)
@@ -80,13 +75,18 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
 def offers(query: Query, options: SearchOptions, client: ApiClient) -> int:
     """The number of records that GBIF has of the taxon; each may hold several photos, or none that is taken."""
     taxon = _of_item(query.meaning) or _taxon(query, client)
-    reply = client.get_json(
+    reply = _records(taxon, options, 0, client)
+    return parsing.number(parsing.within(reply, "count")) or 0
+
+
+def _records(taxon: Taxon, options: SearchOptions, offset: int, client: ApiClient) -> Any:
+    """The records of a taxon from one on, as the API gives them."""
+    return client.get_json(
         f"{_base(client)}/v1/occurrence/search{_accepted(options.policy)}",
-        _parameters(taxon, options, 0),
+        _parameters(taxon, options, offset),
         source=NAME,
         per_minute=LIMIT.per_minute,
     )
-    return parsing.number(parsing.within(reply, "count")) or 0
 
 
 def _base(client: ApiClient) -> str:

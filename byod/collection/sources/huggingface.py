@@ -25,6 +25,7 @@ from byod.collection.http.api_reply import ApiReply
 from byod.collection.http.source_limits import LIMITS
 from byod.collection.sources import class_names
 from byod.schema import licences
+from byod.schema.defaults import NEEDS_PYARROW
 from byod.schema.errors import (
     Filtered,
     KeyMissing,
@@ -202,7 +203,7 @@ def _labels(of: Named, shelf: Shelf, file: str, client: ApiClient) -> Labels:
     try:
         from byod.collection.sources import parquet_pictures
     except ImportError as error:
-        raise _no_pyarrow(of) from error
+        raise SourceError(f"{of}: {NEEDS_PYARROW}") from error
     base = client.settings.base(NAME, "https://huggingface.co")
     url = f"{base}/datasets/{of.id}/resolve/{shelf.commit}/{quote(file)}"
     try:
@@ -224,10 +225,6 @@ def _terms_first(of: Named, error: KeyRefused | None = None) -> SourceError:
         f"{of} is gated: accept its terms at {place}, then set BYOD_HUGGINGFACE_TOKEN to a token of yours "
         "(https://huggingface.co/settings/tokens)"
     )
-
-
-def _no_pyarrow(of: Named) -> SourceError:
-    return SourceError(f"{of}: reading parquet needs pyarrow; in the clone: uv sync --extra parquet")
 
 
 def _candidate(of: Named, shelf: Shelf, labels: Labels, row: int, query: Query, rank: int) -> Candidate:
@@ -300,10 +297,7 @@ def _unpack_file(
             if content is not None:
                 yield left.pop(row), content, optouts.header_refusal(CaseInsensitiveDict(told)) or ""
     except ImportError:
-        detail, reason = (
-            "reading parquet needs pyarrow; in the clone: uv sync --extra parquet",
-            Reason.CONNECT,
-        )
+        detail, reason = NEEDS_PYARROW, Reason.CONNECT
     except SourceError as error:
         detail, reason = str(error), _reason(error)
     for each in left.values():

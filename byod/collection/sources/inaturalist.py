@@ -15,13 +15,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from byod.collection import source_filters
 from byod.collection.http import parsing
 from byod.collection.http.api_client import ApiClient
 from byod.collection.http.source_limits import LIMITS
 from byod.schema import licences
 from byod.schema.errors import Filtered
 from byod.schema.records import Candidate, Policy, Query, SearchOptions
-from byod.schema.search_words import DAYS, Kind, Meaning
+from byod.schema.search_words import DAYS, Meaning
 
 NAME = "inaturalist"
 LIMIT = LIMITS[NAME]
@@ -64,8 +65,7 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
         Filtered: drawings are wanted; no taxon is called so; or there are photos, but none under a licence that the
             policy accepts.
     """
-    if options.kind is Kind.DRAWING:
-        raise Filtered("inaturalist has photos only; --kind drawing accepts none of them")
+    source_filters.photos_only(NAME, options)
     taxon = _of_item(query.meaning) or _taxon(query, client)
     if taxon is None:
         return

@@ -59,15 +59,21 @@ class PictureLines:
 def write(place: Path, lines: PictureLines, classes: Sequence[str], pairs: Array) -> None:
     """Finish a table in the folder where its lines of pictures are; of what is said twice the lowest value counts."""
     lines.flush()
-    pairs = pairs[np.lexsort((pairs["value"], pairs["picture"], pairs["kind"]))]
-    first = np.ones(len(pairs), dtype=bool)
-    first[1:] = (pairs["kind"][1:] != pairs["kind"][:-1]) | (pairs["picture"][1:] != pairs["picture"][:-1])
+    kept = first_of_each(pairs, pairs["value"])
     with files.opened(place) as folder:
-        for name, array in ((_PAIRS, pairs[first]), (_STARTS, np.array(lines.starts, dtype="<u8"))):
+        for name, array in ((_PAIRS, kept), (_STARTS, np.array(lines.starts, dtype="<u8"))):
             with folder.replacing(name) as stream:
                 np.save(stream, array, allow_pickle=False)
         folder.replace(_CLASSES, json.dumps(list(classes)).encode())
         folder.replace(_ABOUT, json.dumps({"format": FORMAT, "pictures": len(lines.starts) - 1}).encode())
+
+
+def first_of_each(pairs: Array, by: Array) -> Array:
+    """Of the pairs of one class and picture the first by some values; sorted by class, then by picture."""
+    pairs = pairs[np.lexsort((by, pairs["picture"], pairs["kind"]))]
+    first = np.ones(len(pairs), dtype=bool)
+    first[1:] = (pairs["kind"][1:] != pairs["kind"][:-1]) | (pairs["picture"][1:] != pairs["picture"][:-1])
+    return np.compress(first, pairs)
 
 
 def pairs_of(kinds: Any, pictures: Any, values: Any) -> Array:

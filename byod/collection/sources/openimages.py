@@ -17,16 +17,16 @@ from typing import Any
 
 import numpy as np
 
+from byod.collection import source_filters
 from byod.collection.http import parsing, ranges
 from byod.collection.http.api_client import ApiClient
 from byod.collection.sources import class_names, table_fetch
 from byod.collection.sources.label_table import Array, LabelTable, PictureLines, pairs_of, write
 from byod.collection.sources.table_fetch import TableSource
 from byod.schema import licences
-from byod.schema.errors import Filtered, SourceError
+from byod.schema.errors import SourceError
 from byod.schema.progress import Say
 from byod.schema.records import Candidate, Query, SearchOptions
-from byod.schema.search_words import Kind
 
 NAME = "openimages"
 BUCKET = "https://storage.googleapis.com"
@@ -67,8 +67,7 @@ def search(query: Query, options: SearchOptions, client: ApiClient) -> Iterator[
         NotYet: its table of labels is being fetched.
         Filtered: drawings are wanted, or it has no class of that name.
     """
-    if options.kind is Kind.DRAWING:
-        raise Filtered("openimages has photos only; --kind drawing accepts none of them")
+    source_filters.photos_only(NAME, options)
     found = table_fetch.tables(TABLES, client)
     names = _Names(client)
     kind, others = names.number(query), names.others(query, options)
@@ -158,7 +157,7 @@ def _candidate(picture: list[Any], query: Query, client: ApiClient, rank: int) -
         number, part, page, title, author, profile = picture
     except ValueError:
         return None
-    creator, known = parsing.text(author), licences.licence(LICENCE)
+    creator = parsing.text(author)
     named = f"\u201c{parsing.text(title, 200)}\u201d by " if parsing.text(title) else ""
     return query.candidate(
         NAME,
@@ -169,7 +168,7 @@ def _candidate(picture: list[Any], query: Query, client: ApiClient, rank: int) -
         creator=creator,
         creator_url=parsing.link(profile),
         licence=LICENCE,
-        licence_url=None if known is None else known.url,
+        licence_url=licences.url(LICENCE),
         attribution=f"{named}{creator}, CC BY 2.0 as listed 2016\u201318 by Open Images V7",
     )
 

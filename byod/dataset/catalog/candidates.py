@@ -13,14 +13,22 @@ from datetime import UTC, datetime, timedelta
 from byod.dataset.catalog import yields
 from byod.dataset.catalog.guarded import reads
 from byod.dataset.catalog.samples import LISTED
+from byod.schema.defaults import OWN_PICTURES
 from byod.schema.reasons import Reason, Retry
-from byod.schema.records import TOLD, Candidate, FailedAddress, Fetched, Miss, Origin, Yield, told
+from byod.schema.records import (
+    TOLD,
+    Candidate,
+    FailedAddress,
+    Fetched,
+    Miss,
+    Origin,
+    Yield,
+    told,
+)
 
 _OFFER = (
     "INTO candidates (id, label, url, source, terms, round, refused, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
-OWN = "folder"
-"""The source of the pictures that somebody brought."""
 _LONGEST_REST = 365 * 86400.0
 _ROUND = 47
 """Bits of a candidate's number that its place within a round takes: whatever comes in a later one stands behind."""
@@ -317,7 +325,7 @@ class Candidates:
         wanted, values = _of(among)
         rows = self._sql.execute(
             f"SELECT DISTINCT a.sample FROM addresses a JOIN candidates c USING (url) WHERE {wanted} AND c.source = ?",
-            (*values, OWN),
+            (*values, OWN_PICTURES),
         )
         return {sample for (sample,) in rows}
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from byod.collection.sources import folder as class_folders
-from byod.schema import folder_names
+from byod.schema import files, folder_names
 from byod.schema.errors import UsageError
 from byod.schema.model_card import Metrics, ModelCard
 from byod.schema.records import Example, Split
@@ -45,8 +44,7 @@ def pictures_in(place: Path) -> ClassSet:
     found = []
     for candidate in class_folders.pictures(place):
         if candidate.path is not None:
-            with candidate.path.open("rb") as content:
-                sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+            sha256 = files.sha256(candidate.path)
             found.append(
                 Example(
                     sha256=sha256,
