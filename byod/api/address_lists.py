@@ -16,7 +16,7 @@ from byod.collection.lists.list_reader import ListReader, ListTally
 from byod.collection.lists.list_rows import WORDS, BadRow, ListError
 from byod.collection.pipeline import Watch
 from byod.collection.search import refusal
-from byod.schema import recipe as recipes
+from byod.schema import recipe_classes
 from byod.schema.addresses import shown, shown_in
 from byod.schema.errors import UsageError
 from byod.schema.progress import Say
@@ -127,7 +127,7 @@ def preview_list(path: Path, given: CollectOptions, recipe: Recipe) -> tuple[Lis
         for candidate in reader.candidates():
             if (reason := refusal(candidate, search)) is not None:
                 refused[reason] += 1
-    return _listed(reader.tally, refused), recipes.with_classes(recipe, reader.tally.labels)[0]
+    return _listed(reader.tally, refused), recipe_classes.with_classes(recipe, reader.tally.labels)[0]
 
 
 def _check_rows(path: Path, reader: ListReader) -> None:

@@ -33,6 +33,7 @@ from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import Changes, sync
 from byod.report import attribution, check_page, dataset_card, dataset_statistics
 from byod.schema import recipe as recipes
+from byod.schema import recipe_classes
 from byod.schema.errors import DatasetLocked, UsageError
 from byod.schema.names import shown
 from byod.schema.progress import Say
@@ -284,7 +285,9 @@ def labelled(candidates: Iterable[Candidate], dataset: Dataset) -> Iterator[Cand
     """The candidates with their classes' folders for labels; a new label makes a new class."""
     coming = iter(candidates)
     while batch := list(itertools.islice(coming, BATCH)):
-        recipe, folders = recipes.with_classes(dataset.recipe, dict.fromkeys(each.label for each in batch))
+        recipe, folders = recipe_classes.with_classes(
+            dataset.recipe, dict.fromkeys(each.label for each in batch)
+        )
         if recipe is not dataset.recipe:
             dataset.save_recipe(recipe)
         for each in batch:

@@ -10,7 +10,8 @@ from byod.dataset.folder_files import is_folder, move_all
 from byod.dataset.own_places import IMAGES
 from byod.schema.folder_names import safe_folder
 from byod.schema.names import PassedOver, is_utf8
-from byod.schema.recipe import ClassRecipe, name_for_folder
+from byod.schema.recipe import ClassRecipe
+from byod.schema.recipe_classes import name_for_folder
 
 
 def name_all(dataset: Dataset, passed: PassedOver, lines: list[str]) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from byod.dataset.own_places import IMAGES
 from byod.schema import recipe as recipes
+from byod.schema import recipe_classes
 from byod.schema.errors import DatasetError, UsageError
 
 ROOT = Path("datasets")
@@ -71,7 +72,7 @@ def find_for_classes(names: Iterable[str], task: str, root: Path = ROOT) -> Path
                     f"{folder} is for the task {recipe.task}, not {task}; use --into another folder"
                 )
             return folder
-    folder = root / recipes.dataset_name(shown)
+    folder = root / recipe_classes.dataset_name(shown)
     if (folder / recipes.FILE).exists() and {
         recipes.tidy(c.name) for c in recipes.read(folder).classes.values()
     } != wanted:

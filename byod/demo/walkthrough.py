@@ -20,7 +20,8 @@ from byod.demo.scenes import HOSTS
 from byod.schema.config import Settings
 from byod.schema.model_card import ModelCard, Prediction, Unreadable
 from byod.schema.progress import Say
-from byod.schema.recipe import Recipe, dataset_name
+from byod.schema.recipe import Recipe
+from byod.schema.recipe_classes import dataset_name
 from byod.schema.records import Record, Snapshot, Split
 from byod.tasks import TASKS
 

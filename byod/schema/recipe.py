@@ -7,7 +7,6 @@ folder's name, which is safe on every system; the name people see stands beside 
 from __future__ import annotations
 
 import difflib
-import hashlib
 import re
 import tomllib
 import unicodedata
@@ -17,11 +16,12 @@ from typing import Any, Literal
 
 import tomlkit
 from pydantic import BaseModel, Field, ValidationError
+from tomlkit.items import InlineTable
 
 from byod.schema import defaults, file_formats, files, names
 from byod.schema.class_name import check_class_name, no_class_name, tidy
 from byod.schema.errors import RecipeError
-from byod.schema.folder_names import fit, folded, safe_folder, unused
+from byod.schema.folder_names import safe_folder
 from byod.schema.keypoints import KeypointSet
 from byod.schema.recipe_parts import (
     CHOSEN,
@@ -195,49 +195,6 @@ class Recipe(Record):
         return self.model_copy(update={"classes": {**self.classes, folder: entry}})
 
 
-def with_classes(recipe: Recipe, wanted: Iterable[str]) -> tuple[Recipe, dict[str, str]]:
-    """The recipe with those classes added that it lacks, and the folder of each of them by its tidy name.
-
-    The same as adding one after the other, in a time that grows with their number and not with its square.
-
-    Raises:
-        UsageError: a name cannot name a class.
-    """
-    folders: dict[str, str] = {}
-    for folder, entry in recipe.classes.items():
-        for name in (tidy(entry.name), folder):
-            folders.setdefault(name, folder)
-    classes, used = dict(recipe.classes), {folded(folder) for folder in recipe.classes}
-    for name in map(check_class_name, wanted):
-        if name not in folders:
-            folder = unused(fit(name), used)
-            used.add(folded(folder))
-            classes[folder] = ClassRecipe(name=name)
-            folders |= {name: folder}
-            folders.setdefault(folder, folder)
-    if len(classes) == len(recipe.classes):
-        return recipe, folders
-    return recipe.model_copy(update={"classes": classes}), folders
-
-
-def name_for_folder(folder: str, recipe: Recipe) -> str:
-    """The name of the class that somebody made by making a folder: what is seen of the folder's name, and unique."""
-    seen = tidy(names.visible(folder))
-    seen = "class" if no_class_name(seen) else seen
-    name, number = seen, 2
-    while recipe.folder_of(name) is not None:
-        name, number = f"{seen}-{number}", number + 1
-    return name
-
-
-def dataset_name(classes: Iterable[str]) -> str:
-    """The default folder name of a dataset: its class names joined by `-`, at most 60 characters, then a hash."""
-    joined = "-".join(re.sub(r"\s+", "_", safe_folder(name)) for name in classes)
-    if len(joined) <= 60:
-        return joined
-    return f"{joined[:51].rstrip('-. ')}-{hashlib.sha256(joined.encode()).hexdigest()[:8]}"
-
-
 def read(folder: Path) -> Recipe:
     """Read the recipe of a dataset folder.
 
@@ -333,13 +290,38 @@ def write(folder: Path, recipe: Recipe) -> None:
     for key in (name for name, field in Recipe.model_fields.items() if field.default in (None, OwnRecipe())):
         if key in document and getattr(recipe, key) in (None, OwnRecipe()):
             del document[key]
+    if isinstance(
+        document.get("classes"), InlineTable
+    ):  # all in one line, in which no further table can stand
+        del document["classes"]
+    _set_classes(document, recipe)
+    if not _says(
+        tomlkit.dumps(document), recipe, file
+    ):  # dotted keys between others, say: the tables go to the end
+        for key in ("classes", "own"):
+            document.pop(key, None)
+        if recipe.own != OwnRecipe():
+            document["own"] = _values(recipe)["own"]
+        _set_classes(document, recipe)
+    files.replace(file, tomlkit.dumps(document).encode(), flush=True)
+
+
+def _set_classes(document: tomlkit.TOMLDocument, recipe: Recipe) -> None:
+    """Put each class's table into the document, its unchanged lines left alone."""
     classes = document.setdefault("classes", tomlkit.table(is_super_table=True))
     for folder_name, entry in recipe.classes.items():
         table = classes.setdefault(folder_name, tomlkit.table())
         for key, value in _class_values(entry).items():
             if table.get(key) != value:
                 table[key] = value
-    files.replace(file, tomlkit.dumps(document).encode(), flush=True)
+
+
+def _says(text: str, recipe: Recipe, file: Path) -> bool:
+    """Whether this text of the file, read back, is the recipe."""
+    try:
+        return _checked(tomllib.loads(text), file) == recipe
+    except (ValueError, RecipeError):
+        return False
 
 
 def _append_classes(file: Path, before: Recipe, recipe: Recipe) -> bool:
@@ -357,11 +339,9 @@ def _append_classes(file: Path, before: Recipe, recipe: Recipe) -> bool:
     document = tomlkit.document()
     document["classes"] = classes
     text = f"{files.read(file).decode().rstrip()}\n\n{tomlkit.dumps(document)}"
-    try:
-        as_meant = _checked(tomllib.loads(text), file) == recipe
-    except (ValueError, RecipeError):  # the classes stand in one line, say, behind which no table can come
-        return False
-    if as_meant:
+    if as_meant := _says(
+        text, recipe, file
+    ):  # not where the classes stand in one line, behind which no table can come
         files.replace(file, text.encode(), flush=True)
     return as_meant
 

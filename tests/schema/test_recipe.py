@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from byod.schema import recipe as recipes
+from byod.schema import recipe_classes
 from byod.schema.errors import RecipeError, UsageError
 from byod.schema.folder_names import safe_folder
 from byod.schema.names import hidden
-from byod.schema.recipe import Recipe, dataset_name
+from byod.schema.recipe import Recipe
+from byod.schema.recipe_classes import dataset_name
 
 names = st.text(min_size=1, max_size=60)
 
@@ -59,6 +61,36 @@ def test_writing_keeps_comments_and_order(tmp_path: Path):
     assert "# mine\nper_class = 50  # enough\n" in text
     assert 'name = "cat"  # the cat' in text
     assert recipes.read(tmp_path) == recipe
+
+
+SPELLINGS = {
+    "all in one line": 'classes = {cat = {name = "cat", queries = ["cat"]}}\nper_class = 50\n',
+    "an empty line": "classes = {}\nper_class = 50\n",
+    "one line each": '[classes]\ncat = {name = "cat", queries = ["cat"]}\n[own]\nduplicates = "off"\n',
+    "dotted": 'classes.cat.name = "cat"\nclasses.cat.queries = ["c"]\nown.duplicates = "off"\n',
+    "tables, not together": '[classes.cat]\nname = "cat"\n[own]\nduplicates = "off"\n[classes.dog]\nname = "dog"\n',
+    "sources in one line": 'sources = {commons = {query = "a"}}\n[classes.cat]\nname = "cat"\n',
+    "own in one line": 'own = {duplicates = "off"}\n[classes.cat]\nname = "cat"\n',
+}
+
+
+@pytest.mark.parametrize("text", SPELLINGS.values(), ids=SPELLINGS.keys())
+@pytest.mark.parametrize("change", ["a class", "a query", "a key", "all"])
+def test_every_way_to_write_a_table_can_be_changed(tmp_path: Path, text: str, change: str):
+    """Whichever of TOML's spellings a person chose for a table, byod's change comes out as it was meant."""
+    (tmp_path / recipes.FILE).write_text(f"# mine\n{text}")
+    recipe = recipes.read(tmp_path)
+    if change in ("a query", "all"):
+        recipe = recipe.with_class("cat", ["black cat"])
+    if change in ("a class", "all"):
+        recipe = recipe.with_class("bird", ["bird"])
+    if change in ("a key", "all"):
+        recipe = recipe.model_copy(
+            update={"min_side": 99, "own": recipe.own.model_copy(update={"min_side": 7})}
+        )
+    recipes.write(tmp_path, recipe)
+    assert recipes.read(tmp_path) == recipe
+    assert "# mine\n" in (tmp_path / recipes.FILE).read_text()
 
 
 def test_classes_in_one_folder_name_are_refused(tmp_path: Path):
@@ -146,7 +178,7 @@ def test_a_folder_made_by_hand_names_a_class(folder, others):
     """Any folder's name becomes a class name that is allowed, seen, and that of no other class."""
     recipe = Recipe()
     for other in [*others, folder]:
-        name = recipes.name_for_folder(other, recipe)
+        name = recipe_classes.name_for_folder(other, recipe)
         assert recipes.check_class_name(name) == name
         assert recipe.folder_of(name) is None
         recipe = recipe.with_class(name)
@@ -179,7 +211,7 @@ def test_classes_added_at_once_are_those_added_one_by_one(wanted):
     one_by_one = Recipe().with_class("there")
     for name in wanted:
         one_by_one = one_by_one.with_class(name)
-    at_once, folders = recipes.with_classes(Recipe().with_class("there"), wanted)
+    at_once, folders = recipe_classes.with_classes(Recipe().with_class("there"), wanted)
     assert at_once == one_by_one
     assert {name: folders[recipes.tidy(name)] for name in wanted} == {
         name: one_by_one.folder_of(name) for name in wanted
@@ -200,7 +232,7 @@ def test_new_classes_are_written_behind_the_others(tmp_path, text):
     (tmp_path / "byod.toml").write_text(text)
     for names in (("z", "y"), ("x",)):
         before = recipes.read(tmp_path)
-        changed, _ = recipes.with_classes(before, names)
+        changed, _ = recipe_classes.with_classes(before, names)
         recipes.write(tmp_path, changed)
         assert recipes.read(tmp_path) == changed
     left = (tmp_path / "byod.toml").read_text()
