@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote, unquote
 
@@ -96,7 +97,18 @@ def shown(address: str) -> str:
     """An address as it may be shown; one without secrets, and any of a file on this machine, is returned as it is."""
     if address[:5].lower() == "file:":
         return address
-    return _shown(address, 0) or (address and _LEFT_OUT)
+    left = _settled(address, lambda text: _shown(text, 0))
+    return left or (address and _LEFT_OUT)
+
+
+def _settled(text: str, without: Callable[[str], str]) -> str:
+    """A text without secrets, and without what reads as one only when the first is gone (`https://;%/@`)."""
+    for _ in range(_DEEPEST):
+        left = without(text)
+        if left == text:
+            return left
+        text = left
+    return _LEFT_OUT
 
 
 def shown_in(words: str) -> str:
@@ -118,7 +130,7 @@ def _shown_run(run: str) -> str:
         return run[:start] + shown(run[start:])
     if "?" in run:
         return shown(run)
-    return _shown_parameters(run.split("&"), 0) or _LEFT_OUT
+    return _settled(run, lambda text: _shown_parameters(text.split("&"), 0)) or _LEFT_OUT
 
 
 Address = Annotated[str, AfterValidator(shown)]

@@ -1,7 +1,7 @@
 """Addresses without their secrets."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from byod.schema.addresses import shown, shown_in, without_user
@@ -83,6 +83,9 @@ def test_words_lose_the_secrets_of_their_addresses():
     assert shown_in("a = b, me@example.org, 50 %") == "a = b, me@example.org, 50 %"
 
 
+@example("@\\@")
+@example(";%/@")
+@example("@/@/@/x")
 @given(st.text(alphabet="ab:/\\?#@&=;%23FA.~ \t[]", max_size=60) | st.text(max_size=40))
 def test_what_is_shown_stays(rest):
     """Whatever an address is, showing it once more changes nothing, and never leaves nothing."""
