@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from byod.cli.output import print_result, print_table, put, say
@@ -13,7 +13,7 @@ from byod.collection.lists.list_rows import WORDS, Fault
 from byod.dataset.picture_query import known_of
 from byod.report import dataset_statistics
 from byod.report.attribution import encode
-from byod.schema.defaults import OWN_PICTURES
+from byod.schema.defaults import NOT_SEARCHED
 from byod.schema.recipe import Recipe
 from byod.schema.records import FailedAddress, Snapshot
 from byod.tasks import TASKS
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 _MORE = {"taken", "left", "listed", "bad_rows", "new", "known", "copies", "refused", "others"}
 """Fields of a verb's result that its JSON has beside those of the dataset."""
+
+
+_MOST_ROWS = 40
+"""Rows of a table about classes that a person still reads."""
 
 
 def counts(snapshot: Snapshot) -> dict[str, Any]:
@@ -77,8 +81,7 @@ def collected(dataset: Dataset, as_json: bool, again: str | None) -> Snapshot:
         print_result({**counts(snapshot), "meanings": meanings(dataset.recipe), **more})
         return snapshot
     recipe = dataset.recipe
-    # a list has no number of pictures that a class falls short of
-    status(snapshot, None if "listed" in more else recipe)
+    status(snapshot, recipe)
     unknown = licences(snapshot).get("unknown", 0)
     if unknown and again is not None and recipe.license == "any":
         say(f"{unknown} pictures have no stated licence. To refuse such ones: {again}")
@@ -102,27 +105,25 @@ def chosen(snapshot: Snapshot, as_json: bool) -> None:
         return
     rows = [(name, kept[name]) for name in snapshot.classes]
     print_table(
-        f"{snapshot.name}: {kept.total()} pictures are as --where asks", ("class", "kept"), rows, numbers=1
+        f"{snapshot.name}: {kept.total()} pictures are as --where asks",
+        ("class", "kept"),
+        _shortened(rows, 1),
+        numbers=1,
     )
 
 
 def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
     """Counts per class, yield by source and query, reasons, conflicts and licences."""
     kept = Counter(sample.label for sample in snapshot.kept)
-    wanted = None if recipe is None else recipe.per_class
     rows = [(name, kept[name]) for name in snapshot.classes]
-    print_table(f"{snapshot.name}: kept pictures", ("class", "kept"), rows, numbers=1)
+    print_table(f"{snapshot.name}: kept pictures", ("class", "kept"), _shortened(rows, 1), numbers=1)
     if snapshot.yields:
         columns = ("source", "query", "class", "stopped by", "offered", "fetched", "valid", "unique", "kept")
-        print_table(
-            "Yield",
-            columns,
-            [
-                (y.source, y.query, y.label, y.stopped_by, y.offered, y.fetched, y.valid, y.unique, y.kept)
-                for y in snapshot.yields
-            ],
-            numbers=5,
-        )
+        found = [
+            (y.source, y.query, y.label, y.stopped_by, y.offered, y.fetched, y.valid, y.unique, y.kept)
+            for y in snapshot.yields
+        ]
+        print_table("Yield", columns, _shortened(found, 5), numbers=5)
     if refused := dataset_statistics.rejected_counts(snapshot):
         print_table("Not kept", ("reason", "number"), refused.items(), numbers=1)
     if kept.total():
@@ -130,10 +131,32 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
     _labels(snapshot)
     _conflicts(snapshot)
     _troubles(snapshot)
-    for name in snapshot.classes:
-        searched = any(row.label == name and row.source != OWN_PICTURES for row in snapshot.yields)
-        if wanted is not None and kept[name] < wanted and searched:
-            say(f"{name} has {kept[name]} of {wanted}: {_why_short(snapshot, name)}")
+    if recipe is not None:
+        _fallen_short(snapshot, kept, recipe.per_class)
+
+
+def _fallen_short(snapshot: Snapshot, kept: Mapping[str, int], wanted: int) -> None:
+    """A line for each class that was searched for and has fewer pictures than wanted: how its sources ended."""
+    short = [name for name in snapshot.classes if kept[name] < wanted]
+    lines = [
+        f"{name} has {kept[name]} of {wanted}: {ends}"
+        for name in short
+        if (ends := _why_short(snapshot, name))
+    ]
+    for line in lines[:_MOST_ROWS]:
+        say(line)
+    if len(lines) > _MOST_ROWS:
+        say(f"and {len(lines) - _MOST_ROWS} more classes have fewer than {wanted}")
+
+
+def _shortened(rows: Sequence[tuple[Any, ...]], numbers: int) -> list[tuple[Any, ...]]:
+    """The first rows of a table, and one with the sums of all others: a list can name thousands of classes."""
+    if len(rows) <= _MOST_ROWS:
+        return list(rows)
+    first, others = rows[: _MOST_ROWS - 1], rows[_MOST_ROWS - 1 :]
+    sums = [sum(row[place - numbers] for row in others) for place in range(numbers)]
+    blanks = [""] * (len(rows[0]) - numbers - 1)
+    return [*first, (f"and {len(others)} more (all with --json)", *blanks, *sums)]
 
 
 def split_title(done: SplitDone) -> str:
@@ -162,9 +185,10 @@ def _troubles(snapshot: Snapshot) -> None:
 
 
 def _why_short(snapshot: Snapshot, name: str) -> str:
+    """How each source that was searched for a class ended; empty where none was searched."""
     ends: dict[str, list[str]] = {}
     for row in snapshot.yields:
-        if row.label == name and row.source != OWN_PICTURES:
+        if row.label == name and row.source not in NOT_SEARCHED:
             ends.setdefault(row.source, []).append(row.stopped_by or "not finished")
     return " · ".join(f"{source} {'/'.join(dict.fromkeys(words))}" for source, words in ends.items())
 
@@ -238,7 +262,7 @@ def _listed(listed: Listed, as_json: bool) -> bool:
         print_result({"listed": listed.model_dump(mode="json")})
         return fetched
     title = f"A dry run: {listed.rows} rows were read, nothing was fetched"
-    print_table(title, ("class", "rows"), list(listed.classes.items()), numbers=1)
+    print_table(title, ("class", "rows"), _shortened(list(listed.classes.items()), 1), numbers=1)
     if listed.bad:
         rows = [(word, number, WORDS[Fault(word)]) for word, number in listed.bad.items()]
         print_table("Bad rows", ("reason", "rows", "what it means"), rows)

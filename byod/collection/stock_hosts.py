@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from byod.schema import defaults
 from byod.schema.errors import UsageError
 from byod.schema.records import Candidate
 
@@ -51,7 +52,7 @@ def excluded(candidate: Candidate, hosts: Iterable[str]) -> bool:
     for host in hosts:
         if host != STOCK:
             names.append(host)
-        elif candidate.source != "urls":
+        elif candidate.source != defaults.ADDRESS_LISTS:
             names += STOCK_HOSTS
     if not names:
         return False

@@ -17,14 +17,14 @@ from byod.collection.lists import csv_rows, json_rows, parquet_rows, text_lines
 from byod.collection.lists.list_files import ListFile
 from byod.collection.lists.list_options import CaptionFilter, ListOptions
 from byod.collection.lists.list_rows import EXCERPT, BadRow, Fault, ListError, ListRow
-from byod.schema import licences
+from byod.schema import defaults, licences
 from byod.schema.errors import UsageError
 from byod.schema.folder_names import folded
 from byod.schema.listed_columns import tidy_columns
 from byod.schema.recipe import check_class_name
 from byod.schema.records import Candidate
 
-NAME = "urls"
+NAME = defaults.ADDRESS_LISTS
 LONGEST_LABEL = 200
 MOST_LABELS = 10_000
 FIRST = 5
