@@ -19,7 +19,7 @@ from byod.schema.progress import Say
 from byod.tasks.keypoints.importers.annotating import STORED
 
 if TYPE_CHECKING:
-    from byod.collection.importers.archives import Store
+    from byod.collection.importers.stores import Store
     from byod.tasks.keypoints.importers.annotated import Annotations
 
 OPTIONS = {
@@ -66,7 +66,7 @@ def convert(
 
     Raises:
         UsageError: what was given does not go together, or the dataset that is there is for something else.
-        DatasetError: no picture with points was found, or an archive is damaged.
+        DatasetError: no picture with points was found, or an archive cannot be opened at all.
 
     Examples:
         >>> cats = byod.convert("cats", "annotated", into="cats", progress=False)
@@ -80,9 +80,11 @@ def convert(
         if format == "cats":
             found = _cats(files, kaggle, folder_given(clean), opened, display.say)
         elif format == "voc":
-            found = _voc(files, points or {}, head, label or _only_class(folder) or head or "head", opened)
+            found = _voc(
+                files, points or {}, head, label or _only_class(folder) or head or "head", opened, display.say
+            )
         else:
-            found = _coco(files, category, label, opened)
+            found = _coco(files, category, label, opened, display.say)
         watch = display.watch()
         done = conversions.convert(found, folder, coordinates=coordinates, say=display.say, watch=watch)
         return dataset_with(folder, done)
@@ -121,7 +123,7 @@ def _cats(
         folder, page = download.download()
         say(f"fetched: {page}")
         files = [folder]
-    stores = opened.enter_context(archives.opened(files))
+    stores = opened.enter_context(archives.opened(files, say))
     return _with_passed(cat_dataset.read(stores, leave_out=unwanted, page=page), stores)
 
 
@@ -131,6 +133,7 @@ def _voc(
     head: str | None,
     label: str,
     opened: ExitStack,
+    say: Say,
 ) -> Annotations:
     from byod.collection.importers import archives
     from byod.tasks.keypoints.importers import voc
@@ -141,24 +144,28 @@ def _voc(
         raise UsageError("say which boxes are points: --points BOX=POINT,POINT")
     if len(set(everything)) != len(everything):
         raise UsageError("--points names a point twice")
-    stores = opened.enter_context(archives.opened(files))
+    stores = opened.enter_context(archives.opened(files, say))
     return _with_passed(voc.read(stores, kinds, head, label), stores)
 
 
-def _coco(files: Sequence[Path], category: str | None, label: str | None, opened: ExitStack) -> Annotations:
+def _coco(
+    files: Sequence[Path], category: str | None, label: str | None, opened: ExitStack, say: Say
+) -> Annotations:
     from byod.collection.importers import archives
     from byod.tasks.keypoints.importers import coco
 
     if len(files) < 2:
         raise UsageError("name the file of annotations, and then the folders or archives of its pictures")
     annotations, *pictures = files
-    stores = opened.enter_context(archives.opened(pictures))
+    stores = opened.enter_context(archives.opened(pictures, say))
     return _with_passed(coco.read(annotations, stores, category, label), stores)
 
 
 def _with_passed(found: Annotations, stores: Iterable[Store]) -> Annotations:
-    """The pictures that were found, with a line about the files whose names cannot be used."""
-    return replace(found, lines=(*found.lines, *(line for store in stores for line in store.passed_over)))
+    """The pictures that were found, with lines about files that were passed over or cannot be read."""
+    lines = [line for store in stores for line in (*store.passed_over, *store.damaged)]
+    damaged = found.damaged + sum(len(store.damaged) for store in stores)
+    return replace(found, lines=(*found.lines, *lines), damaged=damaged)
 
 
 def _only_class(folder: Path) -> str | None:

@@ -16,20 +16,25 @@ from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import sync
 from byod.schema.errors import DatasetError, UsageError
 from byod.schema.progress import Say
+from byod.schema.reasons import Retry
 from byod.schema.records import Record, Snapshot
 from byod.tasks import TASKS
-from byod.tasks.keypoints.importers.annotated import Annotations
+from byod.tasks.keypoints.importers.annotated import DAMAGED, Annotations
 from byod.tasks.keypoints.importers.annotating import SHOWN, STORED, Annotating, plan
 
 
 class Converted(Record):
-    """The result of a conversion: the dataset as it stands, its split, and the number of pictures and objects found."""
+    """The result of a conversion: the dataset as it stands, its split, and the number of pictures and objects found.
+
+    `damaged` counts files that could not be read: archives, annotations or pictures.
+    """
 
     snapshot: Snapshot
     split: SplitDone
     pictures: int
     heads: int
     lines: tuple[str, ...]
+    damaged: int = 0
 
 
 def convert(
@@ -47,7 +52,7 @@ def convert(
 
     Raises:
         UsageError: the dataset is for something else, or has not these points.
-        DatasetError: nothing was found, or an archive is damaged; what was read until then stays.
+        DatasetError: nothing was found; the lines say why.
     """
     instances = sum(len(picture.heads) for picture in found.pictures)
     for line in found.lines:
@@ -61,18 +66,32 @@ def convert(
         say_changes(sync(dataset), say)
         marking = Annotating(dataset, found, coordinates)
         reading = LabelledFiles(dataset, marking.by_url, marking.keypoints, marking.twice, marking.content)
+        with dataset.catalog.transaction():
+            dataset.catalog.candidates.retry(
+                Retry.NEXT_RUN
+            )  # damaged files, of which there may be better ones now
         collection = Collection(dataset, reading.fetch, watch, per_class=None)
         collection.take((candidate, None) for candidate in marking.candidates())
         for url, sha256, keypoints in marking.unmarked():
             reading.write(url, sha256, keypoints)
-        for line in marking.lines:
+        for line in marking.notes.lines():
             say(line)
         done = assign(dataset)
         say_split(done, say)
         snapshot = finish(dataset)
-    lines = (*found.lines, *marking.lines)
+    damaged = found.damaged + marking.notes.count(DAMAGED)
+    if damaged:
+        say(
+            f"{damaged} files are damaged; the rest came in: fetch the archive again, and the same command takes them"
+        )
+    lines = (*found.lines, *marking.notes.lines())
     return Converted(
-        snapshot=snapshot, split=done, pictures=len(found.pictures), heads=instances, lines=lines
+        snapshot=snapshot,
+        split=done,
+        pictures=len(found.pictures),
+        heads=instances,
+        lines=lines,
+        damaged=damaged,
     )
 
 

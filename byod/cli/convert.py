@@ -153,12 +153,13 @@ def _converted(dataset: byod.Dataset, as_json: bool) -> None:
                 "pictures": done.pictures,
                 "heads": done.heads,
                 "notes": list(done.lines),
+                "damaged": done.damaged,
                 "split": done.split.model_dump(mode="json"),
             }
         )
     else:
         _print_converted(done)
-    if not done.snapshot.kept:
+    if done.damaged or not done.snapshot.kept:
         raise typer.Exit(1)
 
 

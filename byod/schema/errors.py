@@ -131,6 +131,10 @@ class PictureError(ByodError):
         self.detail = detail
 
 
+class DamagedError(DatasetError):
+    """One file of a folder or an archive cannot be read; the others may well be."""
+
+
 class KeypointsError(ByodError):
     """A file of points is no such file, or says what cannot be; the message names it."""
 

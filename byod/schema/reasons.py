@@ -36,6 +36,7 @@ class Reason(OpenEnum):
     ENCODING = "encoding"
     OPTED_OUT = "opted-out"
     HASH_MISMATCH = "hash-mismatch"
+    DAMAGED = "damaged"
     # once the bytes are here
     NOT_A_PICTURE = "not-a-picture"
     UNSUPPORTED = "unsupported"
@@ -177,6 +178,11 @@ TRAITS: dict[Reason, Traits] = {
         When.FETCHED, "the owner does not want it used for machine learning", retry=Retry.ON_REQUEST
     ),
     Reason.HASH_MISMATCH: Traits(When.FETCHED, "the file is another than the list expects by its hash"),
+    Reason.DAMAGED: Traits(
+        When.FETCHED,
+        "the archive or disk it lies on is damaged there, or hands it not out",
+        retry=Retry.NEXT_RUN,
+    ),
     Reason.NOT_A_PICTURE: Traits(When.OPENED, "the file is not a picture (often an HTML page)", answer=415),
     Reason.UNSUPPORTED: Traits(When.OPENED, "the kind of picture is not supported", answer=415),
     Reason.BROKEN: Traits(When.OPENED, "the picture is damaged or cut short"),

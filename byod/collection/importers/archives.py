@@ -1,213 +1,42 @@
-"""Files of a folder or of a zip archive, read in place: nothing is unpacked, and nothing outside is ever touched.
+"""Folders and archives opened to read from: zip and tar, also within a folder or within one another.
 
-What a zip says of itself is looked at before anything is read from it: names that lead out of it, encryption, links,
-sizes that no honest archive has. A member is never read beyond the size it states.
-Source: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+Archives are known by how they begin, whatever they are called. Those within a folder or an archive are opened where no
+picture lies beside them; else they are what was unpacked already, and are passed over with a line.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import re
-import stat
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, cast
 
-from byod.images.picture_types import SUFFIXES
-from byod.schema.errors import DatasetError, UsageError
-from byod.schema.names import PassedOver, hidden
-from byod.schema.picture_files import told_to_follow
+from byod.collection.importers.stores import (
+    FolderStore,
+    Store,
+    is_archive,
+    is_picture,
+    some,
+)
+from byod.collection.importers.tar_archives import PACKED, TarStore, unpacked
+from byod.collection.importers.zip_archives import ZipStore
+from byod.schema.errors import DamagedError, DatasetError, UsageError
+from byod.schema.progress import Say
 
-MAX_ENTRIES = 2_000_000
-MAX_MEMBER = 1_000_000_000
-"""No file that byod converts is larger than this many bytes; lists of a million annotations come near."""
-_RATIO, _SMALL = 100, 200_000_000
-"""An archive that unpacks to more than `_SMALL` bytes and to more than `_RATIO` times its size is a bomb."""
-_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
-"""What zipfile has been seen to raise for damaged members."""
-
-
-class Entry(NamedTuple):
-    """A file: its path within the store (with forward slashes), its bytes, and a zip's checksum of them."""
-
-    name: str
-    size: int
-    crc: int | None = None
-
-
-class Store(Protocol):
-    """A place that files are read from: `where` is the folder or the archive, `entries` are its files by name."""
-
-    where: Path
-
-    @property
-    def entries(self) -> Mapping[str, Entry]:
-        """The files by name, in order."""
-        ...
-
-    @property
-    def passed_over(self) -> tuple[str, ...]:
-        """Lines about files that are there and not among the entries."""
-        ...
-
-    def read(self, name: str) -> bytes:
-        """The bytes of a file.
-
-        Raises:
-            DatasetError: they cannot be read.
-        """
-        ...
-
-
-class FolderStore:
-    """The files below a folder; hidden ones are left out, and folders behind links are not entered."""
-
-    def __init__(self, where: Path) -> None:
-        self.where = where
-        self._passed = PassedOver("their names are not UTF-8 or hold what nobody sees", _plain)
-        self._links = 0
-        self.entries = {entry.name: entry for entry in self._found()}
-
-    def _found(self) -> Iterator[Entry]:
-        def broken(error: OSError) -> None:
-            raise DatasetError(f"{error.filename} cannot be read ({error.strerror})") from error
-
-        follow = told_to_follow()
-        for place, folders, files in os.walk(self.where, onerror=broken):
-            folders[:] = sorted(name for name in folders if not _hidden(name))
-            for file in sorted(files):
-                path = Path(place, file)
-                name = path.relative_to(self.where).as_posix()
-                if _hidden(file) or not path.is_file():
-                    continue
-                if path.is_symlink() and not follow:
-                    self._links += 1
-                elif self._passed.takes(name):
-                    yield Entry(name, path.stat().st_size)
-
-    @property
-    def passed_over(self) -> tuple[str, ...]:
-        """A line about the files whose names cannot be used, and one about links; see `Store`."""
-        links = f"{self._links} links to files are passed over; with BYOD_FOLLOW_LINKS=1 they are read"
-        return (*self._passed.lines(), *([links] if self._links else []))
-
-    def read(self, name: str) -> bytes:
-        """The bytes of a file; see `Store`."""
-        path = self.where / name
-        if self.entries[name].size > MAX_MEMBER:
-            raise DatasetError(
-                f"{path} has {self.entries[name].size:,} bytes: too many for what byod converts"
-            )
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise DatasetError(f"{path} cannot be read ({error.strerror})") from error
-
-
-class ZipStore:
-    """The files of a zip archive, which several threads may read.
-
-    Raises:
-        DatasetError: it is none, is cut off, encrypted, or not to be trusted; the line says which.
-    """
-
-    passed_over = ()
-
-    def __init__(self, where: Path) -> None:
-        self.where = where
-        try:
-            self._zip = zipfile.ZipFile(where)
-        except OSError as error:
-            raise DatasetError(f"{where} cannot be read ({error.strerror})") from error
-        except _DAMAGE as error:
-            raise DatasetError(
-                f"{where} is not a zip archive, or one that was cut off ({error}); fetch it again"
-            ) from error
-        try:
-            members = self._zip.infolist()
-            self._check(members)
-        except BaseException:
-            self._zip.close()
-            raise
-        self._members: dict[str, zipfile.ZipInfo] = {}
-        for member in members:
-            name = member.filename.replace("\\", "/")
-            if not member.is_dir() and not any(_hidden(part) for part in name.split("/")):
-                self._members.setdefault(name, member)
-        self.entries = {n: Entry(n, m.file_size, m.CRC) for n, m in sorted(self._members.items())}
-
-    def close(self) -> None:
-        """Close the archive."""
-        self._zip.close()
-
-    def _check(self, members: Sequence[zipfile.ZipInfo]) -> None:
-        if len(members) > MAX_ENTRIES:
-            raise DatasetError(f"{self.where} lists {len(members):,} files: too many for what byod converts")
-        for member in members:
-            if why := _refused(member):
-                raise DatasetError(f"{self.where}: {member.filename[:200]!r} {why}; nothing was read")
-        size = self.where.stat().st_size
-        whole = sum(member.file_size for member in members)
-        if whole > _SMALL and whole > _RATIO * size:
-            raise DatasetError(
-                f"{self.where} would unpack to {whole:,} bytes, {whole // max(size, 1)} times its size: a zip bomb"
-            )
-        ends = 0
-        for member in sorted(members, key=lambda m: m.header_offset):
-            if member.header_offset < ends:
-                raise DatasetError(f"{self.where}: files in it overlap: a zip bomb; nothing was read")
-            ends = member.header_offset + member.compress_size
-        if ends > size:
-            raise DatasetError(f"{self.where} is cut off; fetch it again")
-
-    def read(self, name: str) -> bytes:
-        """The bytes of a member; see `Store`."""
-        member = self._members[name]
-        try:
-            with self._zip.open(member) as opened:
-                return opened.read(member.file_size)
-        except OSError as error:
-            raise DatasetError(f"{self.where}: {name} cannot be read ({error.strerror or error})") from error
-        except _DAMAGE as error:
-            raise DatasetError(f"{self.where} is damaged at {name} ({error}); fetch it again") from error
-
-
-def _refused(member: zipfile.ZipInfo) -> str | None:
-    """The reason to keep away from the whole archive because of a member, or None."""
-    name = member.filename.replace("\\", "/")
-    if not name:
-        return "has no name"
-    if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
-        return "leads out of the archive"
-    if not _plain(name):
-        return "has control characters in its name"
-    if member.flag_bits & 0x41:
-        return "is encrypted; unpack it with its password and give byod the folder"
-    if stat.S_ISLNK(member.external_attr >> 16):
-        return "is a link"
-    if member.file_size > MAX_MEMBER:
-        return f"would unpack to {member.file_size:,} bytes"
-    if member.compress_type not in _METHODS:
-        return f"is compressed in a way byod does not know (method {member.compress_type})"
-    return None
-
-
-def _plain(name: str) -> bool:
-    return not hidden(name)
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
+_Opened = FolderStore | ZipStore | TarStore
+MOST_WITHIN = 1000
+_UNPACK = {b"7z\xbc\xaf\x27\x1c": ("7z", "7z x"), b"Rar!\x1a\x07": ("RAR", "unrar x")}
+"""How archives begin that byod cannot read, and the command that unpacks them."""
 
 
 @contextlib.contextmanager
-def opened(paths: Sequence[Path]) -> Iterator[tuple[Store, ...]]:
+def opened(paths: Sequence[Path], say: Say = lambda line: None) -> Iterator[tuple[Store, ...]]:
     """Open folders and archives to read from.
+
+    Args:
+        paths: of folders, zips and tars.
+        say: gets a line before something is unpacked, which takes a while.
 
     Raises:
         UsageError: there is nothing at one of the paths.
@@ -216,23 +45,92 @@ def opened(paths: Sequence[Path]) -> Iterator[tuple[Store, ...]]:
     with contextlib.ExitStack() as stack:
         stores: list[Store] = []
         for path in paths:
-            if path.is_dir():
-                stores.append(FolderStore(path))
-            elif path.exists():
-                stores.append(stack.enter_context(contextlib.closing(ZipStore(path))))
-            else:
+            if not path.exists():
                 raise UsageError(f"there is nothing at {path}")
+            store = FolderStore(path) if path.is_dir() else _archive(path, None, stack, say)
+            stores.append(store)
+            stores += _within(store, stack, say, deeper=True)
         yield tuple(stores)
 
 
-def is_picture(name: str) -> bool:
-    """True if a file is a picture, going by its ending."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES
+def _archive(
+    where: Path, file: BinaryIO | None, stack: contextlib.ExitStack, say: Say
+) -> ZipStore | TarStore:
+    """An archive, by how it begins; `file` are its bytes where it lies within another one."""
+    try:
+        content = file or stack.enter_context(where.open("rb"))
+        content.seek(0)
+        head = content.read(512)
+    except OSError as error:
+        raise DatasetError(f"{where} cannot be read ({error.strerror})") from error
+    for begin, (kind, command) in _UNPACK.items():
+        if head.startswith(begin):
+            raise DatasetError(
+                f"{where} is a {kind} archive, which byod does not read: unpack it ({command} {where.name}) and give "
+                "byod the folder"
+            )
+    damage = ""
+    for begin, opener in PACKED.items():
+        if head.startswith(begin):
+            say(f"unpacking {where} into a temporary file …")
+            content, damage = unpacked(where, content, opener)
+            stack.callback(content.close)
+            content.seek(0)
+            head = content.read(512)
+            break
+    if head[257:262] == b"ustar" or damage or (content is not file and _is_tar(where)):
+        store = TarStore(where, content)
+        if damage:
+            store.damaged = (damage,)
+        return store
+    opened = ZipStore(where, file)
+    stack.callback(opened.close)
+    return opened
 
 
-def same(first: Store, one: str, second: Store, other: str) -> bool:
-    """True if two files hold the same bytes; where two archives both tell, by their sizes and checksums."""
-    a, b = first.entries[one], second.entries[other]
-    if a.size != b.size or None not in (a.crc, b.crc):
-        return (a.size, a.crc) == (b.size, b.crc)
-    return first.read(one) == second.read(other)
+def _is_tar(where: Path) -> bool:
+    """True for a tar of the time before its magic, going by its ending."""
+    return where.suffix.lower() == ".tar"
+
+
+def _within(store: _Opened, stack: contextlib.ExitStack, say: Say, *, deeper: bool) -> list[_Opened]:
+    """The archives within a folder or an archive, and within these; what cannot be opened is damage of `store`."""
+    names = [name for name in store.entries if is_archive(name)]
+    if not names:
+        return []
+    if any(is_picture(name) for name in store.entries):
+        line = (
+            f"{store.where}: {len(names)} archives lie beside the pictures and are not opened: {some(names)}"
+        )
+        store.passed_over = (*store.passed_over, f"{line}; name one to read it")
+        return []
+    if len(names) > MOST_WITHIN:
+        raise DatasetError(f"{store.where} holds {len(names):,} archives: too many for what byod converts")
+    found: list[_Opened] = []
+    for name in names:
+        try:
+            inner = _archive(store.where / name, _content(store, name, stack), stack, say)
+        except DatasetError as error:
+            store.damaged = (*store.damaged, str(error))
+            continue
+        del store.entries[name]
+        found.append(inner)
+        if deeper:
+            found += _within(inner, stack, say, deeper=False)
+    return found
+
+
+def _content(store: _Opened, name: str, stack: contextlib.ExitStack) -> BinaryIO | None:
+    """The bytes of an archive within another one, in a temporary file without a name; None for one in a folder."""
+    if isinstance(store, FolderStore):
+        return None
+    file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
+    stack.callback(file.close)
+    try:
+        store.copy(name, file)
+    except OSError as error:
+        raise DamagedError(
+            f"{store.where / name} cannot be unpacked into {tempfile.gettempdir()} ({error.strerror or error}); "
+            "unpack it yourself and give byod the folder"
+        ) from error
+    return file

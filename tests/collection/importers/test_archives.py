@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marked_pictures import cat_files, jpeg, laid_out, zipped
 
-from byod.collection.importers import archives
+from byod.collection.importers import archives, stores
 from byod.schema.errors import ByodError, DatasetError, UsageError
 from byod.tasks.keypoints.importers import cat_dataset
 
@@ -104,7 +104,7 @@ def test_a_bomb_is_refused_by_its_ratio(tmp_path):
         for number in range(6):
             archive.writestr(f"{number}.jpg", bytes(50_000_000))
     refused(path, "a zip bomb")
-    refused(member(tmp_path / "huge.zip", "a.jpg", file_size=archives.MAX_MEMBER + 1), "would unpack to")
+    refused(member(tmp_path / "huge.zip", "a.jpg", file_size=stores.MAX_MEMBER + 1), "would unpack to")
 
 
 def test_overlapping_members_are_refused(tmp_path):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from byod.collection.importers.archives import Store
+from byod.collection.importers.stores import Store, some
 from byod.schema.keypoints import Instance, KeypointSet
 
 
@@ -34,8 +33,9 @@ class Annotations:
     """All that a reader found.
 
     `source` is the reader's name, `label` the class the objects belong to, `lines` what was passed over and why.
-    `page` is where the collection came from, when that is known. `ordered` are names that were given to points by
-    their order from left to right, which must hold in the upright picture.
+    `damaged` counts files that could not be read and are left out. `page` is where the collection came from, when that
+    is known. `ordered` are names that were given to points by their order from left to right, which must hold in the
+    upright picture.
     """
 
     source: str
@@ -44,6 +44,7 @@ class Annotations:
     pictures: tuple[AnnotatedImage, ...]
     lines: tuple[str, ...]
     page: str | None = None
+    damaged: int = 0
     ordered: tuple[tuple[str, ...], ...] = ()
 
 
@@ -52,7 +53,37 @@ def address(store: Store, entry: str) -> str:
     return f"{Path(store.where).absolute().as_uri()}/{quote(entry)}"
 
 
-def some(names: Sequence[str], most: int = 3) -> str:
-    """The first few of many names, and how many more there are."""
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+class Notes:
+    """Remarks about files, by kind: few are said one by one, many are counted, with the first names."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, list[tuple[str, str]]] = {}
+
+    def add(self, kind: str, name: str, line: str) -> None:
+        """Note something about a file.
+
+        Args:
+            kind: what can be said of many such files behind their number: "files have no picture".
+            name: what people know the file by.
+            line: what is said of this one alone.
+        """
+        self._kinds.setdefault(kind, []).append((name, line))
+
+    def count(self, kind: str) -> int:
+        """The number of remarks of a kind."""
+        return len(self._kinds.get(kind, ()))
+
+    def lines(self) -> tuple[str, ...]:
+        """The lines to say."""
+        said: list[str] = []
+        for kind, found in self._kinds.items():
+            if len(found) <= _ONE_BY_ONE:
+                said += [line for _, line in found]
+            else:
+                said.append(f"{len(found):,} {kind}: {some(list(dict.fromkeys(name for name, _ in found)))}")
+        return tuple(said)
+
+
+_ONE_BY_ONE = 3
+DAMAGED = "files are damaged or cannot be read"
+"""The kind of remark about a file that another copy of the archive may hold whole."""

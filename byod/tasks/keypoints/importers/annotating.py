@@ -13,7 +13,7 @@ from byod.dataset import splits
 from byod.dataset.dataset_folder import Dataset
 from byod.images import decode
 from byod.schema import recipe as recipes
-from byod.schema.errors import UsageError
+from byod.schema.errors import DamagedError, UsageError
 from byod.schema.keypoints import (
     Instance,
     Keypoint,
@@ -26,8 +26,32 @@ from byod.schema.keypoints import (
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Miss, Task
-from byod.tasks.keypoints.importers.annotated import AnnotatedImage, Annotations
+from byod.tasks.keypoints.importers.annotated import DAMAGED, AnnotatedImage, Annotations, Notes
+from byod.tasks.keypoints.odd_points import Oddity, plausible, without_unset
 
+_ODD = {
+    Oddity.UNSET: (
+        "{} lies at 0, 0 or -1, -1, where nobody sets it, and stays unmarked",
+        "points lie at 0, 0 or -1, -1, where nobody sets them, and stay unmarked",
+    ),
+    Oddity.FAR: (
+        "{} lies far outside the picture and stays unmarked",
+        "points lie far outside their pictures and stay unmarked",
+    ),
+    Oddity.SAME_SPOT: (
+        "{} lie on one spot and stay unmarked",
+        "pairs of points lie on one spot and stay unmarked",
+    ),
+    Oddity.SWAPPED: (
+        "{} are exchanged; the picture stands unmarked",
+        "pictures have left and right exchanged and stand unmarked",
+    ),
+    Oddity.NOTHING: (
+        "none of its points can be true; the picture stands unmarked",
+        "pictures have points none of which can be true, and stand unmarked",
+    ),
+}
+"""For each reason what is said of one picture, and of many behind their number."""
 STORED, SHOWN = "stored", "shown"
 """What coordinates of a picture with an EXIF orientation mean: the pixels as stored, or the picture turned upright."""
 
@@ -74,7 +98,7 @@ class Annotating:
         self.dataset, self.found, self.coordinates = dataset, found, coordinates
         self.names = dataset.recipe.points or KeypointSet(names=found.points.names)
         self.by_url = {picture.url: picture for picture in found.pictures}
-        self.lines: list[str] = []
+        self.notes = Notes()
         self._read: set[str] = set()
 
     def candidates(self) -> Iterable[Candidate]:
@@ -100,7 +124,11 @@ class Annotating:
         size = picture.store.entries[picture.entry].size
         if size > local_files.MAX_BYTES:
             return Miss(url=candidate.url, reason=Reason.TOO_LARGE, detail=f"{size:,} bytes")
-        return picture.store.read(picture.entry)
+        try:
+            return picture.store.read(picture.entry)
+        except DamagedError as error:
+            self.notes.add(DAMAGED, picture.name, str(error))
+            return Miss(url=candidate.url, reason=Reason.DAMAGED, detail=str(error))
 
     def unmarked(self) -> Iterator[tuple[str, str, Keypoints]]:
         """The pictures that came in before and have no file of points: their annotation may be whole by now."""
@@ -112,7 +140,10 @@ class Annotating:
                 continue
             if not (self.dataset.folder / keypoints_file(sample.path)).exists():
                 picture = self.by_url[url]
-                content = picture.store.read(picture.entry)
+                try:
+                    content = picture.store.read(picture.entry)
+                except DamagedError:
+                    continue  # its picture is there and stays as it is
                 keypoints = self._keypoints(picture, content, sha256, (sample.width, sample.height))
                 if keypoints is not None:
                     yield url, sha256, keypoints
@@ -127,9 +158,10 @@ class Annotating:
     def twice(self, url: str, there: Keypoints, new: Keypoints) -> None:
         """Note a picture that came in before with other points."""
         if (there.heads, there.width, there.height) != (new.heads, new.width, new.height):
-            self.lines.append(
-                f"{self.by_url[url].name} is the same picture as one before it, with other points; the first ones are "
-                "kept"
+            name = self.by_url[url].name
+            line = f"{name} is the same picture as one before it, with other points; the first ones are kept"
+            self.notes.add(
+                "pictures are there twice with other points, of which the first are kept", name, line
             )
 
     def _keypoints(
@@ -143,16 +175,32 @@ class Annotating:
         shown = stored[1::-1] if stored[2] >= 5 else stored[:2]
         scale = size[0] / shown[0], size[1] / shown[1]
         place = partial(_placed, size=stored[:2], turn=turn, scale=scale, frame=size)
-        instances = tuple(self._head(instance, place) for instance in picture.heads)
-        return Keypoints(sha256=sha256, width=size[0], height=size[1], heads=instances)
+        instances = []
+        for annotated in picture.heads:
+            instance, odd = without_unset(annotated)
+            if annotated.marked and not instance.marked and instance.box is None:
+                self._say_odd(picture, [(Oddity.NOTHING, "")])
+                return None
+            placed, more = plausible(self._head(instance, place), self.names, *size)
+            self._say_odd(picture, (*odd, *more))
+            if placed is None:
+                return None  # a picture without this object would say that there is none
+            instances.append(placed)
+        return Keypoints(sha256=sha256, width=size[0], height=size[1], heads=tuple(instances))
+
+    def _say_odd(self, picture: AnnotatedImage, odd: Iterable[tuple[Oddity, str]]) -> None:
+        for oddity, names in odd:
+            one, many = _ODD[oddity]
+            self.notes.add(many, picture.name, f"{picture.name}: {one.format(names)}")
 
     def _turn(self, picture: AnnotatedImage, width: int, height: int, orientation: int) -> int | None:
         """The EXIF orientation by which its points are turned; None where the annotation is of another size."""
         shown = (height, width) if orientation >= 5 else (width, height)
         if picture.size not in (None, shown, (width, height)):
             stated = "{} x {}".format(*picture.size or ())
-            self.lines.append(
-                f"{picture.name} is annotated as {stated} and has {shown[0]} x {shown[1]} pixels: it stands unmarked"
+            line = f"{picture.name} is annotated as {stated} and has {shown[0]} x {shown[1]} pixels: it stands unmarked"
+            self.notes.add(
+                "pictures are of another size than annotated and stand unmarked", picture.name, line
             )
             return None
         if orientation == 1:
@@ -160,8 +208,9 @@ class Annotating:
         told = self.coordinates
         if picture.size is not None and shown != (width, height):
             told = SHOWN if picture.size == shown else STORED
-        self.lines.append(
-            f"{picture.name} is stored turned (EXIF {orientation}); its points are taken as {told}"
+        line = f"{picture.name} is stored turned (EXIF {orientation}); its points are taken as {told}"
+        self.notes.add(
+            f"pictures are stored turned, and their points are taken as {told}", picture.name, line
         )
         return 1 if told == SHOWN else orientation
 

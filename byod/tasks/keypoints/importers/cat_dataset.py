@@ -7,6 +7,7 @@ Sources: https://archive.org/details/CAT_DATASET and https://www.kaggle.com/data
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections import Counter
@@ -14,15 +15,16 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from byod.collection.importers.archives import Store, is_picture, same
-from byod.schema.errors import KeypointsError, UsageError
+from byod.collection.importers.stores import Store, is_picture, same, some
+from byod.schema.errors import DamagedError, KeypointsError, UsageError
 from byod.schema.keypoints import Instance, Keypoint
 from byod.tasks.keypoints.importers import cat_file
-from byod.tasks.keypoints.importers.annotated import AnnotatedImage, Annotations, address, some
+from byod.tasks.keypoints.importers.annotated import DAMAGED, AnnotatedImage, Annotations, Notes, address
 
 NAME = "cats"
 LABEL = "cat"
 _FOLDER = re.compile(r"(?:^|/)(CAT_\d\d)/[^/]+$", re.IGNORECASE)
+_SET_FOLDER = re.compile(r"(?:^|/)(cat_\d\d/[^/]+)$")
 _ERRATA = {
     "CAT_00/00000003_019.jpg.cat": "a known slip of the set: the picture was never part of it",
     "CAT_00/00000003_015.jpg": "a known slip of the set: its publishers offer 00000003_015.jpg.cat by itself; "
@@ -52,7 +54,7 @@ class _Listing:
     labels: dict[str, _File] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
     twice: int = 0
-    lines: list[str] = field(default_factory=list)
+    notes: Notes = field(default_factory=Notes)
 
     def add(self, file: _File) -> None:
         name = PurePosixPath(file.entry).name
@@ -63,6 +65,15 @@ class _Listing:
         else:
             self.others.append(name)
 
+    def lines(self) -> Iterator[str]:
+        """What was passed over, or counted once."""
+        if self.twice:
+            yield f"{self.twice} files are there twice with the same contents; each is taken once"
+        if self.others:
+            counts = Counter(self.others)
+            told = some([f"{name} ({n})" if n > 1 else name for name, n in counts.most_common()], 5)
+            yield f"{len(self.others)} files are neither pictures nor .cat files and are passed over: {told}"
+
     def _once(self, known: dict[str, _File], file: _File) -> None:
         first = known.setdefault(file.key, file)
         if first is file:
@@ -70,8 +81,10 @@ class _Listing:
         if same(first.store, first.entry, file.store, file.entry):
             self.twice += 1
         else:
-            self.lines.append(
-                f"{file.key} is there twice with different contents: {first.entry} is taken, {file.entry} is not"
+            self.notes.add(
+                "files are there twice with different contents, and the first of each is taken",
+                file.key,
+                f"{file.key} is there twice with different contents: {first.entry} is taken, {file.entry} is not",
             )
 
 
@@ -92,22 +105,27 @@ def read(stores: Sequence[Store], *, leave_out: Collection[str] = (), page: str 
             listing.add(_file(store, entry))
     if not listing.labels:
         raise UsageError(f"{', '.join(str(store.where) for store in stores)}: there is no .cat file in it")
-    lines = listing.lines
-    if listing.twice:
-        lines.append(f"{listing.twice} files are there twice with the same contents; each is taken once")
+    notes = listing.notes
     pairs = dict(_pairs(listing))
-    wanted = {key: pair for key, pair in pairs.items() if not _listed(key, leave_out)}
-    lines += _left_out(pairs, wanted, leave_out)
+    unwanted = _Cleaning(leave_out, pairs)
     pictures = []
-    for key, (picture, label) in sorted(wanted.items()):
+    for key, (picture, label) in sorted(pairs.items()):
+        if key in unwanted.pictures:
+            continue
         try:
             head = _head(label.store.read(label.entry), label.key)
         except KeypointsError as error:
-            lines.append(f"{error}; the picture is left out")
-            continue
-        url = f"{NAME}:{key}" if picture.canonical else address(picture.store, picture.entry)
-        pictures.append(AnnotatedImage(key, picture.folder, url, picture.store, picture.entry, (head,)))
-    return Annotations(NAME, LABEL, cat_file.POINTS, tuple(pictures), tuple(lines), page)
+            kind = ".cat files do not hold nine points, and their pictures are left out"
+            notes.add(kind, label.key, f"{error}; the picture is left out")
+        except DamagedError as error:
+            notes.add(DAMAGED, label.key, f"{error}; the picture is left out")
+        else:
+            url = f"{NAME}:{key}" if picture.canonical else address(picture.store, picture.entry)
+            pictures.append(AnnotatedImage(key, picture.folder, url, picture.store, picture.entry, (head,)))
+    lines = (*listing.lines(), *unwanted.lines(), *notes.lines())
+    return Annotations(
+        NAME, LABEL, cat_file.POINTS, tuple(pictures), lines, page, damaged=notes.count(DAMAGED)
+    )
 
 
 def _file(store: Store, entry: str) -> _File:
@@ -119,30 +137,33 @@ def _file(store: Store, entry: str) -> _File:
 
 
 def _pairs(listing: _Listing) -> Iterator[tuple[str, tuple[_File, _File]]]:
-    """Each picture with its `.cat` file, and a line for each that has none; names differ in case or ending at times."""
-    lines = listing.lines
+    """Each picture with its `.cat` file, and a note for each that has none; names differ in case or ending at times."""
+    notes = listing.notes
     left = dict(listing.pictures)
+    by_name: dict[str, list[str]] = {}
+    for key in left:
+        by_name.setdefault(PurePosixPath(key).name.lower(), []).append(key)
     by_case = {key.lower(): key for key in left}
     by_stem = {str(PurePosixPath(key).with_suffix("")).lower(): key for key in left}
     for name, label in sorted(listing.labels.items()):
         stated = name[: -len(cat_file.SUFFIX)]
-        key = by_case.get(stated.lower()) or by_stem.get(str(PurePosixPath(stated).with_suffix("")).lower())
-        if key is None or key not in left:
+        found = by_case.get(stated.lower()) or by_stem.get(str(PurePosixPath(stated).with_suffix("")).lower())
+        if found is None and not label.canonical:  # offered by itself: it lies beside the folders of the set
+            alone = by_name.get(PurePosixPath(stated).name.lower(), [])
+            found = alone[0] if len(alone) == 1 else None
+        if found is None or found not in left:
             why = f" ({_ERRATA[name]})" if name in _ERRATA else ""
-            lines.append(f"{name} has no picture{why}; it is left out")
+            line = f"{name} has no picture{why}; it is left out"
+            notes.add(".cat files have no picture and are left out", name, line)
             continue
-        if key != stated:
-            lines.append(f"{name} is taken for {key}: there is no {stated}")
-        yield key, (left.pop(key), label)
+        if found != stated:
+            line = f"{name} is taken for {found}: there is no {stated}"
+            notes.add(".cat files are taken for pictures of nearly their names", name, line)
+        yield found, (left.pop(found), label)
     for key in sorted(left):
         why = f" ({_ERRATA[key]})" if key in _ERRATA else ""
-        lines.append(f"{key} has no .cat file{why}; it is left out")
-    if listing.others:
-        counts = Counter(listing.others)
-        told = some([f"{name} ({n})" if n > 1 else name for name, n in counts.most_common()], 5)
-        lines.append(
-            f"{len(listing.others)} files are neither pictures nor .cat files and are passed over: {told}"
-        )
+        line = f"{key} has no .cat file{why}; it is left out"
+        notes.add("pictures have no .cat file and are left out", key, line)
 
 
 def _head(content: bytes, where: str) -> Instance:
@@ -151,40 +172,91 @@ def _head(content: bytes, where: str) -> Instance:
     return Instance(points={name: Keypoint(x=x, y=y) for name, (x, y) in named})
 
 
-def _listed(key: str, leave_out: Collection[str]) -> bool:
-    return key in leave_out or PurePosixPath(key).name in leave_out
+class _Cleaning:
+    """The pictures that a cleaning list names, with or without their folder, their ending and ".cat"."""
+
+    def __init__(self, leave_out: Collection[str], pairs: Collection[str]) -> None:
+        known: dict[str, set[str]] = {}
+        for key in pairs:
+            for name in (_plain(key), PurePosixPath(_plain(key)).name):
+                known.setdefault(name, set()).add(key)
+        found = {name: known.get(_plain(name), set()) for name in leave_out}
+        self.pictures = {key for keys in found.values() for key in keys}
+        self._wanted = bool(leave_out)
+        self._missing = sorted(name for name, keys in found.items() if not keys)
+
+    def lines(self) -> Iterator[str]:
+        """The number of pictures that are left out, and names that there are not."""
+        if self._wanted:
+            yield f"the cleaning list leaves out {len(self.pictures)} pictures"
+        if self._missing:
+            yield f"{len(self._missing)} of its lines name no picture that is here: {some(self._missing)}"
 
 
-def _left_out(pairs: Collection[str], wanted: Collection[str], leave_out: Collection[str]) -> Iterator[str]:
-    if not leave_out:
-        return
-    known = {*pairs, *(PurePosixPath(key).name for key in pairs)}
-    missing = sorted(set(leave_out) - known)
-    yield f"the cleaning list leaves out {len(pairs) - len(wanted)} pictures"
-    if missing:
-        yield f"{len(missing)} of its lines name no picture that is here: {some(missing)}"
+def _plain(name: str) -> str:
+    """A name as lists spell it in many ways: from the set's folder on, without endings, in small letters."""
+    small = name.replace("\\", "/").lower().removesuffix(cat_file.SUFFIX)
+    found = _SET_FOLDER.search(small)
+    return (found[1] if found else small.removeprefix("./")).removesuffix(".jpg").removesuffix(".jpeg")
 
 
 def cleaning_list(file: Path) -> frozenset[str]:
-    """The names of a cleaning list: a text with a name on each line (`#` begins a remark), or JSON.
+    """The names of a cleaning list, however people write one.
 
-    JSON may be a list of names, or lists of names by folder, straight or under the key `remove`.
+    A text with a name on each line (`#` begins a remark; of several columns the first is meant), or JSON: a list of
+    names or of records with one, lists of names by folder, straight or under the key `remove`, a record a line.
 
     Raises:
         UsageError: it cannot be read, or is no such list.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        values = json.loads(text) if text.lstrip().startswith(("{", "[")) else None
+        text = file.read_bytes().decode("utf-8-sig")
+        stripped = text.lstrip()
+        if not stripped.startswith(("{", "[")):
+            return frozenset(_names_of_lines(text))
+        values = _json(text)
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{file} cannot be read as a cleaning list: {error}") from error
-    if values is None:
-        words = (line.partition("#")[0].strip() for line in text.splitlines())
-        return frozenset(word.replace("\\", "/") for word in words if word)
+    names = _names(values)
+    if names is None:
+        raise UsageError(f"{file} is not a cleaning list: it holds no list of names, nor one for each folder")
+    return frozenset(names)
+
+
+_HEADERS = ("file", "filename", "file_name", "name", "path", "image", "picture")
+
+
+def _json(text: str) -> object:
+    """One JSON document, or one on each line."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+
+def _names_of_lines(text: str) -> Iterator[str]:
+    """The first column of each line; a line of headings is none."""
+    delimiter = max("\t;,", key=text.count)
+    for number, row in enumerate(csv.reader(text.splitlines(), delimiter=delimiter)):
+        name = row[0].partition("#")[0].strip() if row else ""
+        if name and not (number == 0 and name.lower() in _HEADERS):
+            yield name.replace("\\", "/")
+
+
+def _names(values: object) -> list[str] | None:
+    """The names in a JSON document; None where it holds something else."""
     if isinstance(values, dict):
         values = values.get("remove", values)
     if isinstance(values, dict) and all(isinstance(names, list) for names in values.values()):
         values = [f"{folder}/{name}" for folder, names in values.items() for name in names]
-    if not isinstance(values, list) or not all(isinstance(name, str) for name in values):
-        raise UsageError(f"{file} is not a cleaning list: it holds no list of names, nor one for each folder")
-    return frozenset(values)
+    if not isinstance(values, list):
+        return None
+    names = []
+    for value in values:
+        name = (
+            next((value[key] for key in _HEADERS if key in value), None) if isinstance(value, dict) else value
+        )
+        if not isinstance(name, str):
+            return None
+        names.append(name)
+    return names

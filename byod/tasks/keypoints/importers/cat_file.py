@@ -1,5 +1,8 @@
 """The `.cat` file: nine points of one cat's head in one line of ASCII, `9 x1 y1 … x9 y9 `, in whole pixels.
 
+Files that other programs wrote anew are read as well: with a byte order mark, with decimals, and with numbers parted by
+commas, semicolons or new lines.
+
 The names are given from the viewer's side of an upright cat: `eye_image_left` is the eye further left in the
 picture, the cat's own right eye. The ears run across the picture: left outer base, left tip, left inner base, right
 inner base, right tip, right outer base; a mirror image exchanges them accordingly.
@@ -8,6 +11,7 @@ Source: https://archive.org/details/CAT_DATASET
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Sequence
 
@@ -40,10 +44,10 @@ POINTS = KeypointSet(
     scale=("eye_image_left", "eye_image_right"),
 )
 
-_NUMBER = re.compile(rb"-?[0-9]{1,9}")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{0,9})?")
 
 
-def parse(content: bytes, where: str) -> tuple[tuple[int, int], ...]:
+def parse(content: bytes, where: str) -> tuple[tuple[float, float], ...]:
     """The nine points of a `.cat` file as (x, y) in pixels, in the order of `POINTS`; nothing is ever guessed.
 
     Args:
@@ -51,31 +55,38 @@ def parse(content: bytes, where: str) -> tuple[tuple[int, int], ...]:
         where: the file's name, for the message.
 
     Raises:
-        KeypointsError: it is no such line; the message names the file and the reason.
+        KeypointsError: it is no such list of numbers; the message names the file and the reason.
     """
     if len(content) > MAX_BYTES:
         raise KeypointsError(f"{where}: {len(content)} bytes are too many for nine points")
-    lines = content.split(b"\n")
-    if any(line.strip(b" \t\r") for line in lines[1:]):
-        raise KeypointsError(f"{where}: more than one line")
-    words = lines[0].strip(b" \t\r").split()
-    if not words:
+    words = re.split(r"[\s,;]+", _text(content).lstrip("\ufeff").strip(" \t\r\n,;\0"))
+    if words == [""]:
         raise KeypointsError(f"{where}: the file is empty")
     for word in words:
         if not _NUMBER.fullmatch(word):
-            raise KeypointsError(
-                f"{where}: {word[:20].decode('ascii', 'backslashreplace')!r} is not a whole number"
-            )
-    numbers = [int(word) for word in words]
+            raise KeypointsError(f"{where}: {word[:20]!a} is not a number")
+    numbers = [float(word) for word in words]
     wanted = len(POINTS.names)
     if numbers[0] != wanted:
-        raise KeypointsError(f"{where}: it says {numbers[0]} points where {wanted} belong")
+        raise KeypointsError(f"{where}: it says {numbers[0]:g} points where {wanted} belong")
     if len(numbers) != 1 + 2 * wanted:
         raise KeypointsError(f"{where}: {len(numbers) - 1} coordinates where {2 * wanted} belong")
     for number in numbers[1:]:
         if abs(number) > MOST:
-            raise KeypointsError(f"{where}: the coordinate {number} lies far outside any picture")
+            raise KeypointsError(f"{where}: the coordinate {number:g} lies far outside any picture")
     return tuple(zip(numbers[1::2], numbers[2::2], strict=True))
+
+
+def _text(content: bytes) -> str:
+    """The text of a file, with or without a byte order mark."""
+    for mark, encoding in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if content.startswith(mark):
+            return content.decode(encoding, "backslashreplace")
+    return content.decode("ascii", "backslashreplace")
 
 
 def text(points: Sequence[tuple[float, float]]) -> str:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from byod.collection.importers.archives import MAX_MEMBER, Store
+from byod.collection.importers.stores import MAX_MEMBER, Store, some
 from byod.schema.errors import KeypointsError, UsageError
 from byod.schema.keypoints import Instance, Keypoint, KeypointSet, Pixels, mirrored_pairs
-from byod.tasks.keypoints.importers.annotated import AnnotatedImage, Annotations, address, some
+from byod.tasks.keypoints.importers.annotated import AnnotatedImage, Annotations, Notes, address
 
 NAME = "coco"
 
@@ -75,27 +75,43 @@ def read(file: Path, stores: Sequence[Store], category: str | None, label: str |
         UsageError: the file is no such JSON, or it is not clear which category is meant.
     """
     values = _values(file)
-    lines: list[str] = []
-    kind = _category(list(_parts(values, "categories", _Category, lines)), category, file)
+    notes = Notes()
+    kind = _category(list(_parts(values, "categories", _Category, notes)), category, file)
     points = _points(kind, file)
-    images = {image.id: image for image in _parts(values, "images", _Image, lines)}
+    images = {image.id: image for image in _parts(values, "images", _Image, notes)}
     instances: defaultdict[_Key, list[Instance]] = defaultdict(list)
+    unclear: set[_Key] = set()
+
+    def show_something(value: Any) -> None:
+        image = value.get("image_id") if isinstance(value, dict) else None
+        if isinstance(image, int | str):
+            unclear.add(image)
+
     passed: Counter[str] = Counter()
-    for said in _parts(values, "annotations", _Annotation, lines):
+    for said in _parts(values, "annotations", _Annotation, notes, show_something):
         try:
             if said.category_id != kind.id:
                 passed["of other categories"] += 1
             elif said.iscrowd:
                 passed["of crowds"] += 1
+                unclear.add(said.image_id)
             elif said.image_id not in images:
                 raise KeypointsError(f"annotation {said.id} names image {said.image_id}, which is not listed")
             else:
                 instances[said.image_id].append(_head(said, points.names))
         except KeypointsError as error:
-            lines.append(f"{error}; it is left out")
-    lines += [f"{number} annotations {what} are passed over" for what, number in sorted(passed.items())]
-    pictures = tuple(_pictures(images.values(), instances, stores, lines))
-    return Annotations(NAME, label or kind.name, points, pictures, tuple(lines))
+            notes.add("annotations cannot be used and are left out", str(said.id), f"{error}; it is left out")
+            unclear.add(said.image_id)
+    crowds = [f"{number} annotations {what} are passed over" for what, number in sorted(passed.items())]
+    clear = [image for image in images.values() if image.id not in unclear or instances.get(image.id)]
+    if left := [
+        image.file_name for image in images.values() if image.id in unclear and not instances.get(image.id)
+    ]:
+        crowds.append(
+            f"{len(left)} pictures show objects of which no annotation can be used; they are left out: {some(left)}"
+        )
+    pictures = tuple(_pictures(clear, instances, stores, notes))
+    return Annotations(NAME, label or kind.name, points, pictures, (*notes.lines(), *crowds))
 
 
 def _values(file: Path) -> Mapping[str, Any]:
@@ -111,15 +127,25 @@ def _values(file: Path) -> Mapping[str, Any]:
     return values
 
 
-def _parts(values: Mapping[str, Any], key: str, kind: type[P], lines: list[str]) -> Iterator[P]:
-    """The entries of a list that are what they should be, and a line for each that is not."""
+def _parts(
+    values: Mapping[str, Any],
+    key: str,
+    kind: type[P],
+    notes: Notes,
+    refused: Callable[[Any], None] = lambda value: None,
+) -> Iterator[P]:
+    """The entries of a list that are what they should be, and a note for each that is not, which `refused` is told."""
     for number, value in enumerate(values[key], start=1):
         try:
             yield kind.model_validate(value)
         except ValidationError as error:
+            refused(value)
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            lines.append(f"{key}, entry {number}: {where}: {first['msg']}; it is left out")
+            line = f"{key}, entry {number}: {where}: {first['msg']}; it is left out"
+            notes.add(
+                f"entries of {key} are not what they should be and are left out", f"entry {number}", line
+            )
 
 
 def _category(categories: Sequence[_Category], wanted: str | None, file: Path) -> _Category:
@@ -170,7 +196,7 @@ def _pictures(
     images: Iterable[_Image],
     instances: Mapping[_Key, Sequence[Instance]],
     stores: Sequence[Store],
-    lines: list[str],
+    notes: Notes,
 ) -> Iterator[AnnotatedImage]:
     """The images that are there, by the name they are listed with, or by the end of a longer path."""
     ends: defaultdict[str, list[tuple[Store, str]]] = defaultdict(list)
@@ -186,7 +212,8 @@ def _pictures(
         ]
         if len(found) != 1:
             why = "is not there" if not found else f"is there more than once ({some([e for _, e in found])})"
-            lines.append(f"{image.file_name} {why}; it is left out")
+            kind = "pictures are not there" if not found else "pictures are there more than once"
+            notes.add(f"{kind} and are left out", image.file_name, f"{image.file_name} {why}; it is left out")
             continue
         store, entry = found[0]
         size = (image.width, image.height) if image.width and image.height else None

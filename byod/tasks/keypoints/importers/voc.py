@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
-from byod.collection.importers.archives import Store, is_picture
-from byod.schema.errors import KeypointsError, UsageError
+from byod.collection.importers.stores import Store, is_picture, some
+from byod.schema.errors import DamagedError, KeypointsError, UsageError
 from byod.schema.keypoints import Instance, Keypoint, KeypointSet, mirrored_pairs
-from byod.tasks.keypoints.importers.annotated import AnnotatedImage, Annotations, address, some
+from byod.tasks.keypoints.importers.annotated import DAMAGED, AnnotatedImage, Annotations, Notes, address
 
 NAME = "voc"
 MAX_BYTES = 2_000_000
@@ -49,7 +49,7 @@ def read(
         UsageError: there is no annotation, or none names one of the classes.
     """
     names = tuple(name for kinds in points.values() for name in kinds)
-    lines: list[str] = []
+    notes = Notes()
     pictures: list[AnnotatedImage] = []
     classes: Counter[str] = Counter()
     for store in stores:
@@ -61,24 +61,33 @@ def read(
                 said = parse(store.read(entry), entry)
                 picture = _picture(by_name, said, entry)
             except KeypointsError as error:
-                lines.append(f"{error}; it is left out")
+                notes.add("annotations cannot be used and are left out", entry, f"{error}; it is left out")
+                continue
+            except DamagedError as error:
+                notes.add(DAMAGED, entry, f"{error}; it is left out")
                 continue
             classes.update({kind: len(boxes) for kind, boxes in said.boxes.items()})
-            instances = tuple(_heads(said, points, instance, names, entry, lines))
+            instances = tuple(_heads(said, points, instance, names, entry, notes))
             folder = PurePosixPath(picture).parent.name or store.where.resolve().stem
             pictures.append(
                 AnnotatedImage(picture, folder, address(store, picture), store, picture, instances, said.size)
             )
     where = ", ".join(str(store.where) for store in stores)
     if not classes and not pictures:
-        raise UsageError(f"{where}: there is no annotated picture in it" + (f": {lines[0]}" if lines else ""))
+        raise UsageError(
+            f"{where}: there is no annotated picture in it"
+            + "".join(f": {line}" for line in notes.lines()[:1])
+        )
     _check_classes(classes, (*points, *([instance] if instance else [])), where)
+    more = []
     if unused := sorted(set(classes) - {*points, instance}):
         told = some([f"{kind} ({classes[kind]})" for kind in unused], 8)
-        lines.append(f"boxes of other classes are passed over: {told}")
-    once = tuple(_once(pictures, lines))
+        more.append(f"boxes of other classes are passed over: {told}")
+    once = tuple(_once(pictures, notes))
     known = KeypointSet(names=names, flips=mirrored_pairs(names))
-    return Annotations(NAME, label, known, once, tuple(lines), ordered=tuple(map(tuple, points.values())))
+    ordered = tuple(map(tuple, points.values()))
+    lines = (*notes.lines(), *more)
+    return Annotations(NAME, label, known, once, lines, damaged=notes.count(DAMAGED), ordered=ordered)
 
 
 def _check_classes(there: Mapping[str, int], wanted: Iterable[str], where: str) -> None:
@@ -165,7 +174,7 @@ def _heads(
     instance: str | None,
     names: Sequence[str],
     entry: str,
-    lines: list[str],
+    notes: Notes,
 ) -> Iterator[Instance]:
     """The objects of a picture, each with the points that lie in its box."""
     frames: list[Box | None] = list(said.boxes.get(instance, ())) if instance is not None else [None]
@@ -175,7 +184,8 @@ def _heads(
             x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
             around = [n for n, frame in enumerate(frames) if frame is None or _within(x, y, frame)]
             if not around:
-                lines.append(f"{entry}: a {kind} at {x:g}, {y:g} lies in no {instance}; it is left out")
+                line = f"{entry}: a {kind} at {x:g}, {y:g} lies in no {instance}; it is left out"
+                notes.add(f"{kind} boxes lie in no {instance} and are left out", entry, line)
                 continue
             inside[min(around, key=lambda n: _area(frames[n]))][kind].append((x, y))
     for frame, found in zip(frames, inside, strict=True):
@@ -185,9 +195,11 @@ def _heads(
                 for name, (x, y) in zip(wanted, sorted(found[kind]), strict=True):
                     marked[name] = Keypoint(x=x, y=y)
             elif found[kind]:
-                lines.append(
-                    f"{entry}: an object has {len(found[kind])} {kind} where {len(wanted)} belong: which is which is"
-                    " unknown, so they stay unmarked"
+                line = f"{entry}: an object has {len(found[kind])} {kind} where {len(wanted)} belong: which is which is"
+                notes.add(
+                    f"objects have another number of {kind} than {len(wanted)}, which stay unmarked",
+                    entry,
+                    f"{line} unknown, so they stay unmarked",
                 )
         if frame is not None or any(marked.values()):
             yield Instance(points=marked, box=frame)
@@ -201,12 +213,13 @@ def _area(box: Box | None) -> float:
     return 0.0 if box is None else (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _once(pictures: Sequence[AnnotatedImage], lines: list[str]) -> Iterator[AnnotatedImage]:
+def _once(pictures: Sequence[AnnotatedImage], notes: Notes) -> Iterator[AnnotatedImage]:
     """Each picture once: a second annotation of it is said and left out."""
     known: set[str] = set()
     for picture in pictures:
         if picture.url in known:
-            lines.append(f"{picture.name} is annotated twice; the first annotation is taken")
+            line = f"{picture.name} is annotated twice; the first annotation is taken"
+            notes.add("pictures are annotated twice, and the first annotation is taken", picture.name, line)
         else:
             known.add(picture.url)
             yield picture

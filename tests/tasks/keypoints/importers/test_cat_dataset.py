@@ -1,9 +1,13 @@
 """`byod convert cats`: the strict parser, errata by rule, the fixed split, and going on after a kill."""
 
+import io
 import json
 import subprocess
 import sys
+import tarfile
 import time
+import warnings
+import zipfile
 
 import pytest
 from hypothesis import given
@@ -74,22 +78,43 @@ def test_no_bytes_surprise_the_parser(content):
         (line(NINE[:8]), "8 points where 9"),
         (b"9 " + b"1 " * 17, "17 coordinates"),
         (b"9 " + b"1 " * 19, "19 coordinates"),
-        (b"9 1.5" + b" 1" * 17, "not a whole number"),
-        (b"9 x" + b" 1" * 17, "not a whole number"),
-        (b"9 " + "１".encode() + b" 1" * 17, "not a whole number"),
-        (b"9 1e3" + b" 1" * 17, "not a whole number"),
+        (b"9 x" + b" 1" * 17, "not a number"),
+        (b"9 " + "１".encode() + b" 1" * 17, "not a number"),
+        (b"9 1e3" + b" 1" * 17, "not a number"),
+        (b"9 nan" + b" 1" * 17, "not a number"),
+        (b"9 1.5.5" + b" 1" * 17, "not a number"),
         (b"9 123456789" + b" 1" * 17, "far outside"),
-        (line() + b"\n" + line(), "more than one line"),
-        (b"9," + b"1," * 18, "not a whole number"),
-        (b"\xef\xbb\xbf" + line(), "not a whole number"),
+        (line() + b"\n" + line(), "37 coordinates where 18"),
+        (b"9 1,5" + b" 1" * 17, "19 coordinates where 18"),
+        (b"\xef\xbb\xbf", "empty"),
         (b"1 " * 4000, "too many"),
     ],
 )
 def test_a_malformed_line_is_named_and_never_guessed(content, reason):
-    """Whatever is not `9` and eighteen whole numbers is refused with the file and the reason."""
+    """Whatever is not `9` and eighteen numbers is refused with the file and the reason."""
     with pytest.raises(KeypointsError, match=reason) as raised:
         cat_file.parse(content, "CAT_03/x.jpg.cat")
     assert str(raised.value).startswith("CAT_03/x.jpg.cat: ")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace(" ", ","),
+        lambda text: text.strip().replace(" ", ", ") + ";\n",
+        lambda text: text.replace(" ", "\n"),
+        lambda text: text.replace(" ", "\r\n"),
+        lambda text: text.replace(" ", "\t"),
+        lambda text: " ".join(f"{word}.0" for word in text.split()),
+        lambda text: text + "\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_what_other_programs_make_of_a_line_is_read(written, encoding):
+    """Byte order marks, decimals, and numbers parted by commas or new lines change no point."""
+    text = written(line().decode())
+    assert cat_file.parse(text.encode(encoding), "x.cat") == NINE
 
 
 def test_points_come_with_their_names_and_out_of_frame_ones_stay(tmp_path):
@@ -343,16 +368,207 @@ def test_a_conversion_killed_at_any_point_goes_on(tmp_path):
     assert not any((folder / ".byod" / "incoming").iterdir())
 
 
-def test_a_damaged_archive_stops_and_goes_on_once_it_is_whole(tmp_path):
-    """A member that fails its checksum stops the conversion in one line; with a whole archive it goes on."""
+@pytest.mark.parametrize("suffix", [".jpg", ".jpg.cat"])
+def test_one_damaged_member_is_named_and_the_rest_comes_in(tmp_path, monkeypatch, suffix):
+    """A damaged member does not end an archive: the rest comes in, the exit code is 1, a whole archive brings it."""
     files = cat_files({"CAT_00": 4, "CAT_05": 1, "CAT_06": 1})
     whole_zip = zipped(tmp_path / "cats.zip", files).read_bytes()
-    name = sorted(files)[4]
-    spoilt = whole_zip.replace(files[name], b"\0" * len(files[name]))
+    name = next(name for name in sorted(files)[3:] if name.endswith(suffix))
+    place = whole_zip.index(name.encode()) + len(name)
+    spoilt = whole_zip[:place] + b"\xff" * 20 + whole_zip[place + 20 :]
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "cats.zip").write_bytes(spoilt)
-    with pytest.raises(DatasetError, match=f"damaged at {name}"):
-        converted(tmp_path / "cats", tmp_path / "cats.zip")
+    run = CliRunner().invoke(app, ["convert", "cats", "cats.zip", "--into", "cats", "--json"])
+    assert run.exit_code == 1, run.output
+    said = json.loads(run.stdout)
+    assert (said["damaged"], said["classes"]) == (1, {"cat": 5})
+    assert [line for line in said["notes"] if f"damaged at {name}" in line]
     (tmp_path / "cats.zip").write_bytes(whole_zip)
-    done, _ = converted(tmp_path / "cats", tmp_path / "cats.zip")
-    assert len(done.snapshot.kept) == 6
+    again = CliRunner().invoke(app, ["convert", "cats", "cats.zip", "--into", "cats", "--json"])
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["classes"] == {"cat": 6}
     assert len(keypoints(tmp_path / "cats")) == 6
+
+
+def packed(path, files, kind):
+    with tarfile.open(path, f"w:{kind}") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def as_zips_in_a_folder(root, files):
+    zipped(root / "all" / "CAT_DATASET_01.zip", {n: c for n, c in files.items() if "CAT_00" in n})
+    zipped(root / "all" / "CAT_DATASET_02.zip", {n: c for n, c in files.items() if "CAT_00" not in n})
+    return root / "all"
+
+
+def as_a_zip_of_zips(root, files):
+    folder = as_zips_in_a_folder(root, files)
+    return zipped(root / "archive.zip", {file.name: file.read_bytes() for file in folder.iterdir()})
+
+
+def as_a_tar_in_a_zip(root, files):
+    return zipped(root / "archive.zip", {"cats.tgz": packed(root / "x", files, "gz").read_bytes()})
+
+
+BROUGHT = {
+    "the folder that holds the zips": as_zips_in_a_folder,
+    "a zip of zips": as_a_zip_of_zips,
+    "a tar in a zip": as_a_tar_in_a_zip,
+    "a tar": lambda root, files: packed(root / "cats.tar", files, ""),
+    "tar.gz": lambda root, files: packed(root / "cats.tar.gz", files, "gz"),
+    "tar.bz2 called otherwise": lambda root, files: packed(root / "cats", files, "bz2"),
+    "tar.xz": lambda root, files: packed(root / "cats.txz", files, "xz"),
+    "below other folders": lambda root, files: laid_out(
+        root / "in", {f"archive/cats/{name}": content for name, content in files.items()}
+    ),
+}
+
+
+@pytest.mark.parametrize("brought", BROUGHT.values(), ids=BROUGHT.keys())
+def test_the_set_is_read_however_it_is_packed(tmp_path, brought):
+    """Folders of zips, zips of zips and tars hold the same pictures, under the same addresses, as the plain zip."""
+    files = cat_files({"CAT_00": 3, "CAT_06": 2})
+    (tmp_path / "all").mkdir()
+    plain = found(zipped(tmp_path / "plain.zip", files))
+    other = found(brought(tmp_path, files))
+    assert [picture.url for picture in other.pictures] == [picture.url for picture in plain.pictures]
+    assert [picture.heads for picture in other.pictures] == [picture.heads for picture in plain.pictures]
+    assert other.lines == plain.lines
+
+
+def test_a_damaged_zip_among_others_is_named(tmp_path, monkeypatch):
+    """Of a folder of zips of which one is cut off the others come in, and the exit code is 1."""
+    files = cat_files({"CAT_00": 3, "CAT_06": 2})
+    (tmp_path / "all").mkdir()
+    folder = as_zips_in_a_folder(tmp_path, files)
+    second = folder / "CAT_DATASET_02.zip"
+    second.write_bytes(second.read_bytes()[:-30])
+    run = CliRunner().invoke(
+        app, ["convert", "cats", str(folder), "--into", str(tmp_path / "cats"), "--json"]
+    )
+    assert run.exit_code == 1
+    said = json.loads(run.stdout)
+    assert (said["classes"], said["damaged"]) == ({"cat": 3}, 1)
+    assert any("CAT_DATASET_02.zip" in line and "fetch it again" in line for line in said["notes"])
+
+
+def test_archives_beside_their_unpacked_pictures_are_passed_over(tmp_path):
+    """Where somebody unpacked the archive and left it there, the pictures are read once, and a line says so."""
+    files = cat_files({"CAT_00": 2})
+    folder = laid_out(tmp_path / "in", files)
+    zipped(folder / "cats.zip", files)
+    with archives.opened([folder]) as stores:
+        assert len(stores) == 1
+        assert any("cats.zip" in line for line in stores[0].passed_over)
+
+
+@pytest.mark.parametrize(
+    ("begin", "words"), [(b"7z\xbc\xaf\x27\x1c", "7z x"), (b"Rar!\x1a\x07\x01\x00", "unrar x")]
+)
+@pytest.mark.parametrize("name", ["cats.7z", "cats.zip"])
+def test_archives_that_are_not_read_are_named_with_the_command_that_unpacks_them(
+    tmp_path, begin, words, name
+):
+    """A 7z or RAR archive, whatever it is called, is told apart from a broken download."""
+    (tmp_path / name).write_bytes(begin + bytes(100))
+    with pytest.raises(DatasetError, match=words) as raised:
+        found(tmp_path / name)
+    assert "fetch it again" not in str(raised.value)
+
+
+def test_the_remedy_beside_the_folders_finds_its_picture(tmp_path):
+    """A .cat file offered by itself, in the top folder, belongs to the one picture of its name."""
+    files = cat_files({"CAT_00": 2, "CAT_01": 1})
+    lone = "CAT_00/00000001_000.jpg.cat"
+    files["00000001_000.jpg.cat"] = files.pop(lone)
+    for there in (laid_out(tmp_path / "in", files), zipped(tmp_path / "in.zip", files)):
+        read = found(there)
+        assert [picture.name for picture in read.pictures] == sorted(
+            name for name in files if name.endswith(".jpg")
+        )
+
+
+def test_a_name_twice_in_an_archive_is_said(tmp_path):
+    """An archive with a name in it twice says which file is taken."""
+    files = cat_files({"CAT_00": 2})
+    path = zipped(tmp_path / "in.zip", files)
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as archive:
+        warnings.simplefilter("ignore")
+        archive.writestr(min(files), b"another")
+    with archives.opened([path]) as (store,):
+        assert [min(files) in line and "the first file is taken" in line for line in store.passed_over] == [
+            True
+        ]
+
+
+def test_thousands_of_remarks_are_a_line(tmp_path):
+    """What is wrong with many files is counted by kind, with the first names."""
+    files = cat_files({"CAT_00": 3})
+    files |= {f"CAT_01/{n}.jpg": b"x" for n in range(500)}
+    files |= {f"CAT_02/{n}.jpg.cat": b"9 1 2" for n in range(400)}
+    lines = found(zipped(tmp_path / "in.zip", files)).lines
+    assert len(lines) == 2
+    assert any(
+        line.startswith("500 pictures have no .cat file and are left out: CAT_01/0.jpg, ") for line in lines
+    )
+    assert any(line.startswith("400 .cat files have no picture") for line in lines)
+
+
+UNTRUE = {
+    "all zero": ([(0, 0)] * 9, None),
+    "all -1": ([(-1, -1)] * 9, None),
+    "eyes exchanged": ([(60, 30), (40, 30), (50, 50), *NINE[3:]], None),
+    "upside down and exchanged": ([(40, 60), (60, 60), (50, 40), *NINE[3:]], None),
+    "everything on one spot": ([(50, 50)] * 9, ("eye_image_left", "eye_image_right")),
+    "eyes on one spot": ([(50, 30), (50, 30), (50, 50), *NINE[3:]], ("eye_image_left", "eye_image_right")),
+    "a slip": ([(40, 30), (60, 30), (50, 99999), *NINE[3:]], ("mouth",)),
+    "a point never set": ([(40, 30), (60, 30), (-1, -1), *NINE[3:]], ("mouth",)),
+    "upright": ([(40, 30), (60, 30), (50, 50), *NINE[3:]], ()),
+    "lying": ([(40, 30), (40, 60), (20, 45), *NINE[3:]], ()),
+    "upside down": ([(60, 60), (40, 60), (50, 40), *NINE[3:]], ()),
+    "an ear outside": ([(40, 30), (60, 30), (50, 50), (-30, 30), *NINE[4:]], ()),
+}
+
+
+@pytest.mark.parametrize(("points", "unmarked"), UNTRUE.values(), ids=UNTRUE.keys())
+def test_points_that_cannot_be_true_are_said_and_not_learned(tmp_path, points, unmarked):
+    """What geometry alone shows to be wrong stays unmarked or leaves its picture unmarked; what may be true stays."""
+    laid_out(tmp_path / "in", {"CAT_00/a_000.jpg": jpeg(1), "CAT_00/a_000.jpg.cat": line(points)})
+    done, said = converted(tmp_path / "cats", tmp_path / "in")
+    assert len(done.snapshot.kept) == 1
+    files = keypoints(tmp_path / "cats")
+    assert bool(files) == (unmarked is not None)
+    for file in files.values():
+        (head,) = file["heads"]
+        assert tuple(name for name, point in head["points"].items() if point is None) == unmarked
+    assert any("a_000.jpg" in each and "unmarked" in each for each in said) == (unmarked != ())
+
+
+LISTS = {
+    "names": "CAT_00/00000000_000.jpg\n",
+    "remarks": "# bad ones\nCAT_00/00000000_000.jpg # blurred\n",
+    "no ending": "CAT_00/00000000_000\n",
+    "the points' name": "CAT_00/00000000_000.jpg.cat\n",
+    "Windows": "cats\\CAT_00\\00000000_000.JPG\r\n",
+    "from the root": "./archive/cats/CAT_00/00000000_000.jpg\n",
+    "csv": "filename,reason\nCAT_00/00000000_000.jpg,blurred\n",
+    "csv, quoted": '"CAT_00/00000000_000.jpg";"two, or three cats"\n',
+    "json": '["CAT_00/00000000_000.jpg"]',
+    "json by folder": '{"remove": {"CAT_00": ["00000000_000.jpg"]}}',
+    "json records": '[{"file": "CAT_00/00000000_000.jpg", "why": "blurred"}]',
+    "a record a line": '{"path": "CAT_00/00000000_000.jpg"}\n{"path": "CAT_09/x.jpg"}\n',
+}
+
+
+@pytest.mark.parametrize("text", LISTS.values(), ids=LISTS.keys())
+def test_cleaning_lists_are_read_however_people_write_them(tmp_path, text):
+    """Plain names, CSV and JSON, with or without folder and ending, leave the same picture out."""
+    (tmp_path / "clean").write_text(text, encoding="utf-8-sig")
+    listed = cat_dataset.cleaning_list(tmp_path / "clean")
+    read = found(laid_out(tmp_path / "in", cat_files({"CAT_00": 2})), leave_out=listed)
+    assert [picture.name for picture in read.pictures] == ["CAT_00/00000001_000.jpg"]
+    assert any("leaves out 1 pictures" in line for line in read.lines)

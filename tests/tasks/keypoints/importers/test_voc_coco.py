@@ -170,7 +170,7 @@ def test_the_real_eyes_convert(real_pictures, tmp_path, monkeypatch):
     said = json.loads(run.stdout)
     assert (said["pictures"], said["heads"], said["classes"]) == (187, 198, {"cat": 187})
     assert said["points"]["points"] == {"eye_image_left": 183, "eye_image_right": 183}
-    assert sum("stay unmarked" in line for line in said["notes"]) == 10
+    assert any(line.startswith("10 objects have another number of cat_eyes than 2") for line in said["notes"])
     assert sum("lies in no cat_face" in line for line in said["notes"]) == 2
 
 
