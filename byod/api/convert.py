@@ -66,10 +66,8 @@ def convert(
         say_changes(sync(dataset), say)
         marking = Annotating(dataset, found, coordinates)
         reading = LabelledFiles(dataset, marking.by_url, marking.keypoints, marking.twice, marking.content)
-        with dataset.catalog.transaction():
-            dataset.catalog.candidates.retry(
-                Retry.NEXT_RUN
-            )  # damaged files, of which there may be better ones now
+        with dataset.catalog.transaction():  # of damaged files there may be better ones now
+            dataset.catalog.candidates.retry(Retry.NEXT_RUN)
         collection = Collection(dataset, reading.fetch, watch, per_class=None)
         collection.take((candidate, None) for candidate in marking.candidates())
         for url, sha256, keypoints in marking.unmarked():
@@ -82,16 +80,11 @@ def convert(
     damaged = found.damaged + marking.notes.count(DAMAGED)
     if damaged:
         say(
-            f"{damaged} files are damaged; the rest came in: fetch the archive again, and the same command takes them"
+            f"{damaged} files are damaged; the rest came in: with a whole archive the same command takes them"
         )
-    lines = (*found.lines, *marking.notes.lines())
+    lines, pictures = (*found.lines, *marking.notes.lines()), len(found.pictures)
     return Converted(
-        snapshot=snapshot,
-        split=done,
-        pictures=len(found.pictures),
-        heads=instances,
-        lines=lines,
-        damaged=damaged,
+        snapshot=snapshot, split=done, pictures=pictures, heads=instances, lines=lines, damaged=damaged
     )
 
 

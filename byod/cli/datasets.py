@@ -98,8 +98,10 @@ def check(
     if as_json:
         suspected = [one.model_dump(mode="json") for one in done.suspects or ()]
         found = {"suspects": suspected} if suspects else {}
-        print_result({**tables.counts(done.snapshot), "page": str(done.page), **found})
+        odd = tables.odd(done.snapshot)
+        print_result({**tables.counts(done.snapshot), "page": str(done.page), "odd": odd, **found})
     else:
+        tables.odd_table(tables.odd(done.snapshot))
         if done.suspects is not None:
             tables.suspects(done.suspects)
         put(f"Look at {done.page}")

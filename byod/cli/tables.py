@@ -301,6 +301,20 @@ def failed(found: Sequence[FailedAddress], *, as_json: bool, as_csv: bool) -> No
             say("to ask again for those of a reason: byod collect --recipe DATASET --retry REASON")
 
 
+def odd(snapshot: Snapshot) -> list[dict[str, str]]:
+    """The files of pictures whose labels cannot be true by themselves, and why."""
+    by_hash = {sample.sha256: sample.path for sample in snapshot.samples}
+    found = TASKS[snapshot.task].pages.odd_labels(snapshot)
+    return [{"file": by_hash[each.sha256], "why": each.words.text()} for each in found]
+
+
+def odd_table(rows: Sequence[Mapping[str, str]]) -> None:
+    """The labels that cannot be true, of many the first ones."""
+    if rows:
+        shown = [(row["file"], row["why"]) for row in rows[:_MOST_ROWS]]
+        print_table(f"{len(rows)} labels cannot be true; byod check shows them", ("file", "why"), shown)
+
+
 def suspects(found: Sequence[LabelIssue]) -> None:
     """The labels that look wrong to a probe, the likeliest to be wrong first."""
     if not found:

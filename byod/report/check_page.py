@@ -11,7 +11,7 @@ from math import inf
 from pathlib import Path, PurePosixPath
 from shlex import quote
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 from markupsafe import Markup
 
@@ -24,7 +24,7 @@ from byod.schema.files import opened
 from byod.schema.model_card import LabelIssue
 from byod.schema.reasons import Reason
 from byod.schema.records import Record, Sample, Sha256, Snapshot, Status
-from byod.schema.task import Pages
+from byod.schema.task import OddLabel, Pages
 from byod.schema.version import VERSION
 
 ROOM = 11_000_000
@@ -132,7 +132,7 @@ def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[La
             if a in by_name and b in by_name
         ],
     }
-    content |= _stars(snapshot, tray) | _licences(snapshot)
+    content |= _odd(pages.odd_labels(snapshot), tray, by_name) | _stars(snapshot, tray) | _licences(snapshot)
     content["refusals"] = [_refusal(tray, refusal) for refusal in aside]
     content["refused"] = sum(len(refusal.samples) + refusal.addresses for refusal in aside)
     content["examples"] = _class_examples(usable, counts[:_CLASSES], tray)
@@ -180,6 +180,14 @@ def _suspect(snapshot: Snapshot, tray: Tray, suspect: LabelIssue, sample: Sample
     move = f"mv {quote(sample.path)} {quote(f'images/{snapshot.classes[suspect.suggested]}/')}"
     tile = tray.tile(sample, (words, _name(sample)), badge=sample.label)
     return Group(title=sample.label, tiles=(tile,), commands=((suspect.suggested, move),))
+
+
+def _odd(odd: Sequence[OddLabel], tray: Tray, by_name: dict[Sha256, Sample]) -> dict[str, Any]:
+    tiles = [
+        tray.tile(by_name[each.sha256], (cast(Phrase, each.words), _name(by_name[each.sha256])))
+        for each in odd[:_SUSPECTS]
+    ]
+    return {"odd": tiles, "total_odd": len(odd)}
 
 
 def _stars(snapshot: Snapshot, tray: Tray) -> dict[str, Any]:

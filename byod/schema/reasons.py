@@ -180,7 +180,7 @@ TRAITS: dict[Reason, Traits] = {
     Reason.HASH_MISMATCH: Traits(When.FETCHED, "the file is another than the list expects by its hash"),
     Reason.DAMAGED: Traits(
         When.FETCHED,
-        "the archive or disk it lies on is damaged there, or hands it not out",
+        "the archive or disk it lies on is damaged",
         retry=Retry.NEXT_RUN,
     ),
     Reason.NOT_A_PICTURE: Traits(When.OPENED, "the file is not a picture (often an HTML page)", answer=415),

@@ -102,6 +102,15 @@ class LabelCount(Record):
     facts: dict[str, JsonValue]
 
 
+class OddLabel(Record):
+    """A picture whose label cannot be true, or hardly, by itself: no model was asked. `words` say why."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    sha256: Sha256
+    words: Words
+
+
 Drawing = Callable[[str, "Image"], None]
 """Draws the labels of the picture of that file name into its small copy."""
 
@@ -121,6 +130,14 @@ class Pages(Protocol):
 
     def label_count(self, snapshot: Snapshot) -> LabelCount | None:
         """The numbers of pictures that are labelled, and how; None where the class folders say it all.
+
+        Raises:
+            DatasetError: a label cannot be read.
+        """
+        ...
+
+    def odd_labels(self, snapshot: Snapshot) -> tuple[OddLabel, ...]:
+        """The usable pictures whose labels are odd by themselves, in the order of their files.
 
         Raises:
             DatasetError: a label cannot be read.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from byod.schema.records import Snapshot
+from byod.schema.task import OddLabel
 
 hub = "image-classification"
 least_classes = 2
@@ -12,6 +13,11 @@ least_classes = 2
 
 def label_count(snapshot: Snapshot) -> None:
     """Nothing more than the class folders say."""
+
+
+def odd_labels(snapshot: Snapshot) -> tuple[OddLabel, ...]:
+    """None: a folder's name alone cannot be odd."""
+    return ()
 
 
 def drawing(folder: Path) -> None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from byod.report import dataset_statistics
 from byod.report.i18n import Phrase, many, say
+from byod.schema import recipe
 from byod.schema.keypoints import keypoints_file, read_keypoints
 from byod.schema.records import Snapshot
-from byod.schema.task import Drawing, LabelCount
+from byod.schema.task import Drawing, LabelCount, OddLabel
+from byod.tasks.keypoints.odd_points import Oddity, plausible
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -68,6 +70,34 @@ def _words(marked: int, instances: int, outside: int, unmarked: int) -> Phrase:
         objects=counted,
     )
     return done + many(unmarked, "{count} is not marked yet.", "{count} are not marked yet.")
+
+
+_ODD = {
+    Oddity.UNSET: say("at 0, 0, where nobody sets a point"),
+    Oddity.FAR: say("far outside the picture"),
+    Oddity.SAME_SPOT: say("on one spot"),
+    Oddity.SWAPPED: say("left and right are exchanged"),
+    Oddity.NOTHING: say("none of the points can be true"),
+}
+
+
+def odd_labels(snapshot: Snapshot) -> tuple[OddLabel, ...]:
+    """The pictures with points that cannot be true by their geometry.
+
+    Raises:
+        DatasetError: a file of points, or the recipe, cannot be read.
+    """
+    known = recipe.read(snapshot.folder).points
+    found = []
+    for sample in dataset_statistics.usable(snapshot):
+        keypoints = read_keypoints(snapshot.folder / keypoints_file(sample.path))
+        if keypoints is None or known is None:
+            continue
+        for instance in keypoints.heads:
+            for oddity, names in plausible(instance, known, keypoints.width, keypoints.height)[1]:
+                words = say("{points}: {why}", points=names, why=_ODD[oddity]) if names else _ODD[oddity]
+                found.append(OddLabel(sha256=sample.sha256, words=words))
+    return tuple(found)
 
 
 def drawing(folder: Path) -> Drawing:

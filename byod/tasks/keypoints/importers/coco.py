@@ -79,29 +79,8 @@ def read(file: Path, stores: Sequence[Store], category: str | None, label: str |
     kind = _category(list(_parts(values, "categories", _Category, notes)), category, file)
     points = _points(kind, file)
     images = {image.id: image for image in _parts(values, "images", _Image, notes)}
-    instances: defaultdict[_Key, list[Instance]] = defaultdict(list)
-    unclear: set[_Key] = set()
-
-    def show_something(value: Any) -> None:
-        image = value.get("image_id") if isinstance(value, dict) else None
-        if isinstance(image, int | str):
-            unclear.add(image)
-
     passed: Counter[str] = Counter()
-    for said in _parts(values, "annotations", _Annotation, notes, show_something):
-        try:
-            if said.category_id != kind.id:
-                passed["of other categories"] += 1
-            elif said.iscrowd:
-                passed["of crowds"] += 1
-                unclear.add(said.image_id)
-            elif said.image_id not in images:
-                raise KeypointsError(f"annotation {said.id} names image {said.image_id}, which is not listed")
-            else:
-                instances[said.image_id].append(_head(said, points.names))
-        except KeypointsError as error:
-            notes.add("annotations cannot be used and are left out", str(said.id), f"{error}; it is left out")
-            unclear.add(said.image_id)
+    instances, unclear = _instances(values, kind, images, notes, passed)
     crowds = [f"{number} annotations {what} are passed over" for what, number in sorted(passed.items())]
     clear = [image for image in images.values() if image.id not in unclear or instances.get(image.id)]
     if left := [
@@ -112,6 +91,39 @@ def read(file: Path, stores: Sequence[Store], category: str | None, label: str |
         )
     pictures = tuple(_pictures(clear, instances, stores, notes))
     return Annotations(NAME, label or kind.name, points, pictures, (*notes.lines(), *crowds))
+
+
+def _instances(
+    values: Mapping[str, Any],
+    kind: _Category,
+    images: Mapping[_Key, _Image],
+    notes: Notes,
+    passed: Counter[str],
+) -> tuple[Mapping[_Key, Sequence[Instance]], set[_Key]]:
+    """The objects of each image, and the images with annotations that are not used: they do show something."""
+    instances: defaultdict[_Key, list[Instance]] = defaultdict(list)
+    unclear: set[_Key] = set()
+
+    def refused(value: Any) -> None:
+        image = value.get("image_id") if isinstance(value, dict) else None
+        if isinstance(image, int | str):
+            unclear.add(image)
+
+    for said in _parts(values, "annotations", _Annotation, notes, refused):
+        try:
+            if said.category_id != kind.id:
+                passed["of other categories"] += 1
+            elif said.iscrowd:
+                passed["of crowds"] += 1
+                unclear.add(said.image_id)
+            elif said.image_id not in images:
+                raise KeypointsError(f"annotation {said.id} names image {said.image_id}, which is not listed")
+            else:
+                instances[said.image_id].append(_head(said, kind.keypoints))
+        except KeypointsError as error:
+            notes.add("annotations cannot be used and are left out", str(said.id), f"{error}; it is left out")
+            unclear.add(said.image_id)
+    return instances, unclear
 
 
 def _values(file: Path) -> Mapping[str, Any]:

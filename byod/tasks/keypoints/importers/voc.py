@@ -52,26 +52,13 @@ def read(
     notes = Notes()
     pictures: list[AnnotatedImage] = []
     classes: Counter[str] = Counter()
-    for store in stores:
-        by_name = _pictures(store)
-        for entry in store.entries:
-            if not entry.lower().endswith(".xml"):
-                continue
-            try:
-                said = parse(store.read(entry), entry)
-                picture = _picture(by_name, said, entry)
-            except KeypointsError as error:
-                notes.add("annotations cannot be used and are left out", entry, f"{error}; it is left out")
-                continue
-            except DamagedError as error:
-                notes.add(DAMAGED, entry, f"{error}; it is left out")
-                continue
-            classes.update({kind: len(boxes) for kind, boxes in said.boxes.items()})
-            instances = tuple(_heads(said, points, instance, names, entry, notes))
-            folder = PurePosixPath(picture).parent.name or store.where.resolve().stem
-            pictures.append(
-                AnnotatedImage(picture, folder, address(store, picture), store, picture, instances, said.size)
-            )
+    for store, entry, picture, said in _usable(stores, notes):
+        classes.update({kind: len(boxes) for kind, boxes in said.boxes.items()})
+        instances = tuple(_heads(said, points, instance, names, entry, notes))
+        folder = PurePosixPath(picture).parent.name or store.where.resolve().stem
+        pictures.append(
+            AnnotatedImage(picture, folder, address(store, picture), store, picture, instances, said.size)
+        )
     where = ", ".join(str(store.where) for store in stores)
     if not classes and not pictures:
         raise UsageError(
@@ -88,6 +75,24 @@ def read(
     ordered = tuple(map(tuple, points.values()))
     lines = (*notes.lines(), *more)
     return Annotations(NAME, label, known, once, lines, damaged=notes.count(DAMAGED), ordered=ordered)
+
+
+def _usable(stores: Sequence[Store], notes: Notes) -> Iterator[tuple[Store, str, str, VocAnnotation]]:
+    """The XML files that can be used, each with its store, its name and its picture's."""
+    for store in stores:
+        by_name = _pictures(store)
+        for entry in store.entries:
+            if not entry.lower().endswith(".xml"):
+                continue
+            try:
+                said = parse(store.read(entry), entry)
+                picture = _picture(by_name, said, entry)
+            except KeypointsError as error:
+                notes.add("annotations cannot be used and are left out", entry, f"{error}; it is left out")
+            except DamagedError as error:
+                notes.add(DAMAGED, entry, f"{error}; it is left out")
+            else:
+                yield store, entry, picture, said
 
 
 def _check_classes(there: Mapping[str, int], wanted: Iterable[str], where: str) -> None:
