@@ -31,6 +31,7 @@ from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Fetched, Miss, Query, Record, Snapshot, Yield
 from byod.schema.search_words import NONE
+from byod.tasks import TASKS
 
 _PAUSE = 0.02
 """Seconds between two looks at a search that has nothing new."""
@@ -58,6 +59,16 @@ def api_client(web: Web, say: Say, tape: Tape | None) -> ApiClient:
     """A client for the APIs of sources, whose traffic is written to a tape or read from it, where there is one."""
     settings = web.asking or web.settings
     return ApiClient(settings, guard.session(settings), say=say, tape=tape, ask_again=web.ask_again)
+
+
+def searched(recipe: Recipe) -> Recipe:
+    """The recipe with the classes that a search brings pictures of: where labels are files, those without objects."""
+    task = TASKS.get(recipe.task)
+    storage = None if task is None else task.storage
+    if storage is None:
+        return recipe
+    found = {name: each for name, each in recipe.classes.items() if storage.of_folder(name, 1, 1) is not None}
+    return recipe.model_copy(update={"classes": found})
 
 
 def queries(recipe: Recipe) -> dict[str, list[Query]]:
@@ -167,7 +178,8 @@ def collect(
     check_sources(recipe)
     fetch = fetcher(web)
     with opened_to_collect(folder, recipe, say, reopened(web)) as dataset:
-        recipe, candidates = dataset.recipe, dataset.catalog.candidates  # classes may have been made by hand
+        recipe = searched(dataset.recipe)  # classes may have been made by hand
+        candidates = dataset.catalog.candidates
         for label in recipe.classes:
             if dataset.links.behind(linked := f"{IMAGES}/{label}"):
                 raise DatasetError(
@@ -178,7 +190,14 @@ def collect(
         say(f"asking {', '.join(recipe.sources)} …")
         for line in source_list.notices(recipe.sources):
             say(line)
-        collection = Collection(dataset, fetch, watch, per_class=recipe.per_class, asker=web.settings.asker)
+        collection = Collection(
+            dataset,
+            fetch,
+            watch,
+            per_class=recipe.per_class,
+            asker=web.settings.asker,
+            classes=recipe.classes,
+        )
         client = api_client(web, say, tape)
         collection.run(candidate_search(recipe, client, known, candidates.stopped, say))
         failed_addresses.say_refusals(dataset, say)
@@ -223,6 +242,7 @@ def preview(
     Nothing is written.
     """
     failed: list[Yield] = []
+    recipe = searched(recipe)
 
     def ended(label: str, source: str, terms: str, word: str, detail: str) -> None:
         if detail:

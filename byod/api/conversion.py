@@ -41,6 +41,7 @@ def convert(
     head: str | None = None,
     category: str | None = None,
     label: str | None = None,
+    negatives: Sequence[str | Path] = (),
     progress: bool = True,
 ) -> Dataset:
     """Make a dataset of keypoints from annotated pictures.
@@ -58,6 +59,7 @@ def convert(
         head: of `voc`: the class of the boxes around objects.
         category: of `coco`: the category whose points are meant.
         label: of `voc` and `coco`: the class of the objects.
+        negatives: folders of pictures that hold none of the objects.
         progress: show lines and a live table; False sends the lines to the logger `byod`.
 
     Returns:
@@ -86,7 +88,10 @@ def convert(
         else:
             found = _coco(files, category, label, opened, display.say)
         watch = display.watch()
-        done = conversions.convert(found, folder, coordinates=coordinates, say=display.say, watch=watch)
+        nothing = [Path(path) for path in negatives]
+        done = conversions.convert(
+            found, folder, nothing, coordinates=coordinates, say=display.say, watch=watch
+        )
         return dataset_with(folder, done)
 
 

@@ -7,14 +7,21 @@ each placing as a whole. A kill at any point is made good by running the same co
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from byod.api.datasets import SplitDone, assign, finish, say_changes, say_split
+from byod.api.adding import RIGHTS
+from byod.api.datasets import SplitDone, assign, finish, labelled, say_changes, say_split
+from byod.collection import local_files, own_bytes
 from byod.collection.labelled_files import LabelledFiles
 from byod.collection.pipeline import Collection, Watch
+from byod.collection.sources import folder as own_pictures
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import sync
+from byod.schema.config import Settings
 from byod.schema.errors import DatasetError, UsageError
+from byod.schema.keypoints import NOTHING
+from byod.schema.names import unreadable
 from byod.schema.progress import Say
 from byod.schema.reasons import Retry
 from byod.schema.records import Record, Snapshot
@@ -38,13 +45,20 @@ class Converted(Record):
 
 
 def convert(
-    found: Annotations, folder: Path, *, coordinates: str = STORED, say: Say, watch: Watch
+    found: Annotations,
+    folder: Path,
+    negatives: Sequence[Path] = (),
+    *,
+    coordinates: str = STORED,
+    say: Say,
+    watch: Watch,
 ) -> Converted:
     """Take what a reader found into the dataset at `folder`, which is made when it is not there.
 
     Args:
         found: the pictures, their points, and what is to be said of them.
         folder: the dataset.
+        negatives: folders of pictures that hold none of the objects.
         coordinates: `stored` or `shown`: whether points of pictures with an EXIF orientation are those of the pixels
             as stored; asked only where the annotated size does not tell.
         say: gets a line for everything that was passed over, and why.
@@ -62,6 +76,9 @@ def convert(
     if not found.pictures:
         raise DatasetError("no picture with points was found; the lines above say why")
     say(f"{len(found.pictures)} pictures with {instances} objects were found{_by_folder(found)}")
+    for place in negatives:
+        if not place.is_dir():
+            raise UsageError(f"--negatives {place}: there is no such folder")
     with Dataset.create(folder, plan(folder, found), TASKS) as dataset:
         say_changes(sync(dataset), say)
         marking = Annotating(dataset, found, coordinates)
@@ -74,6 +91,7 @@ def convert(
             reading.write(url, sha256, keypoints)
         for line in marking.notes.lines():
             say(line)
+        _add_negatives(dataset, negatives, watch, say)
         done = assign(dataset)
         say_split(done, say)
         snapshot = finish(dataset)
@@ -86,6 +104,27 @@ def convert(
     return Converted(
         snapshot=snapshot, split=done, pictures=pictures, heads=instances, lines=lines, damaged=damaged
     )
+
+
+def _add_negatives(dataset: Dataset, places: Sequence[Path], watch: Watch, say: Say) -> None:
+    """Add pictures that hold none of the objects, as somebody's own."""
+    if not places:
+        return
+    dataset.save_recipe(dataset.recipe.with_class(NOTHING))
+    unread = unreadable()
+    others: Counter[str] = Counter()
+    found = (
+        each.model_copy(update={"licence": RIGHTS})
+        for place in places
+        for each in own_pictures.pictures(place, NOTHING, unread, others)
+    )
+    collection = Collection(dataset, local_files.read, watch, per_class=None, by=Settings.load().reviewer)
+    collection.take((each, None) for each in own_bytes.told_apart(labelled(found, dataset), dataset))
+    say(f"{len(collection.new)} pictures that hold none of the objects are new, in images/{NOTHING}")
+    for candidate, reason, detail in collection.refused:
+        say(f"{candidate.path} was not taken: {detail or reason.traits.words}")
+    for line in unread.lines():
+        say(line)
 
 
 def _by_folder(found: Annotations) -> str:

@@ -20,6 +20,7 @@ from byod.dataset import (
     captures,
     export_selection,
     fixed_split,
+    label_files,
     picture_query,
     placement,
     read_only,
@@ -88,9 +89,10 @@ def sync_folders(dataset: Dataset, say: Say) -> None:
 
 def finish(dataset: Dataset) -> Snapshot:
     """Bring the generated files (CREDITS.csv, README.md) up to date."""
-    snapshot = dataset.snapshot()
     if dataset.reading:
-        return snapshot
+        return dataset.snapshot()
+    label_files.label_by_folder(dataset)
+    snapshot = dataset.snapshot()
     attribution.write_credits(snapshot)
     dataset_card.write_card(snapshot, dataset.task.pages)
     return snapshot

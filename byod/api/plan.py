@@ -17,8 +17,9 @@ from byod.collection.download import Limits
 from byod.collection.meanings import Choose
 from byod.collection.wikidata import check_language
 from byod.dataset import dataset_list
-from byod.schema import licences, recipe
+from byod.schema import defaults, licences, recipe
 from byod.schema.errors import DatasetError, UsageError
+from byod.schema.keypoints import NOTHING
 from byod.schema.names import in_utf8, is_utf8, visible
 from byod.schema.reasons import Reason, When
 from byod.schema.recipe import ClassRecipe, Recipe, SourceRecipe
@@ -69,6 +70,7 @@ class CollectOptions(LimitOptions, ListColumns, total=False):
     duplicates: str | None
     referer: bool
     cookies: str | Path | None
+    nothing: bool
 
 
 class AddOptions(TypedDict, total=False):
@@ -83,6 +85,7 @@ class AddOptions(TypedDict, total=False):
     license: str | None
     split_from_folders: bool | None
     choose: Callable[[str], bool] | None
+    nothing: bool
 
 
 class SplitOptions(TypedDict, total=False):
@@ -125,7 +128,9 @@ def plan(
         folder = dataset_list.find_for_classes(names, recipe.Recipe().task) if names else dataset_list.ROOT
     exists = again is not None or (folder / recipe.FILE).exists()
     planned = recipe.read(folder) if exists else recipe.Recipe()
-    if (task := TASKS.get(planned.task)) is not None and task.stored:
+    if options is not None and options.get("nothing"):
+        planned, names = _with_nothing(folder, planned, names), ()
+    elif (task := TASKS.get(planned.task)) is not None and task.stored:
         raise UsageError(
             f"{folder} is for the task {planned.task}, and a search finds no {task.exchange.holds}; collect into "
             "another folder"
@@ -144,6 +149,34 @@ def plan(
     undone = {name: None for name in CHOICES if given.get(name) == ANY and name not in ("kind", "safe")}
     planned = planned.model_copy(update=undone)
     return folder, _changed(planned, {**changes, **_options(planned, changes, given), **undone})
+
+
+def _with_nothing(folder: Path, planned: Recipe, words: Sequence[str]) -> Recipe:
+    """The recipe with words that are searched for pictures without any object; they are searched as typed.
+
+    Raises:
+        UsageError: the dataset's task has no such pictures.
+    """
+    check_nothing(folder, planned)
+    planned = planned.with_class(NOTHING, words)
+    entry = planned.classes[NOTHING].model_copy(update={"meaning": Meaning(item=NONE)})
+    sources = planned.sources or defaults.SOURCES
+    return planned.model_copy(update={"classes": {**planned.classes, NOTHING: entry}, "sources": sources})
+
+
+def check_nothing(folder: Path, planned: Recipe) -> None:
+    """See that the dataset's task can have pictures that hold nothing of what is looked for.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    task = TASKS.get(planned.task)
+    storage = None if task is None else task.storage
+    if storage is None or storage.of_folder(NOTHING, 1, 1) is None:
+        raise UsageError(
+            f"{folder} is for the task {planned.task}: --nothing is for datasets of objects with points; name a dataset"
+            " that byod convert made with --into"
+        )
 
 
 def _with_meanings(planned: Recipe, words_in: str | None, meanings: Mapping[str, str]) -> Recipe:
@@ -188,6 +221,8 @@ def plan_add(label: str | None, into: Path | None, options: AddOptions) -> tuple
     except DatasetError:
         raise UsageError("there is no dataset here yet; pass --into datasets/NAME") from None
     planned = recipe.read(folder) if (folder / recipe.FILE).exists() else recipe.Recipe()
+    if options.get("nothing"):
+        check_nothing(folder, planned)
     if label is not None:
         planned = planned.with_class(label)
     own = {name: options.get(name) for name in ("min_side", "max_aspect", "duplicates")}

@@ -20,6 +20,7 @@ from byod.dataset import dataset_list
 from byod.schema import recipe as recipes
 from byod.schema.config import Settings
 from byod.schema.errors import UsageError
+from byod.schema.keypoints import NOTHING
 from byod.schema.picture_files import following
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
@@ -156,7 +157,8 @@ def collect(
             class for the rows whose caption holds it alone), `strict` (fetch nothing where a row is bad). Limits:
             `deadline` (seconds for a request), `max_bytes`, `redirects`, `per_host`, `delay` (seconds between requests
             to one host), `retries` and `workers`. What hosts are told beside that, and recipes do not keep: `referer`
-            (the page a picture is shown on), `cookies` (a file of them, in Netscape's format).
+            (the page a picture is shown on), `cookies` (a file of them, in Netscape's format). `nothing` searches the
+            words for pictures that hold none of the objects of a dataset of points (`into`).
 
     Returns:
         The dataset, or with `dry_run` a `Preview`.
@@ -203,7 +205,9 @@ def collect(
     )
     with progress_display(progress) as display:
         if listed is None:
-            planned = _read(planned, asking, options.get("choose"), display, tape)
+            searched = collecting.searched(planned)
+            read = _read(searched, asking, options.get("choose"), display, tape)
+            planned = read.model_copy(update={"classes": {**planned.classes, **read.classes}})
         for line in (OPTOUTS_IGNORED if ignore_optout else "", "" if asking.contact else NO_CONTACT):
             if line:
                 display.say(line)
@@ -262,7 +266,8 @@ def add(
             larger; `duplicates` says which copies are set aside, "exact" (of the same pixels), "near" or "off";
             `creator` and `license` say who made them and under which licence they are (default: all rights reserved);
             `split_from_folders` says whether folders like train/ and val/ above class folders are the split (by default
-            they are, unless `choose`, which is asked such a question, says no).
+            they are, unless `choose`, which is asked such a question, says no); `nothing` says that the pictures hold
+            none of the objects whose points the dataset is about.
 
     Raises:
         UsageError: there is no picture at a path, or what was given does not go together.
@@ -281,6 +286,10 @@ def add(
             return _add_reports(folder_given(into), display)
         if not paths:
             raise UsageError("say which pictures: byod add PATH… --label CLASS")
+        if options.get("nothing"):
+            if label or labels:
+                raise UsageError("--nothing says what the pictures are; remove --label and --labels")
+            label = NOTHING
         files = [Path(path) for path in paths]
         if labels is not None:
             if label or given:

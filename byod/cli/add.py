@@ -28,6 +28,12 @@ def add(
         str | None,
         typer.Option(metavar="CLASS", help="Their class; without it, the names of folders are classes."),
     ] = None,
+    nothing: Annotated[
+        bool,
+        typer.Option(
+            "--nothing", help="They hold none of the objects that the dataset marks points of: no cat, say."
+        ),
+    ] = False,
     labels: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Their labels, as a CSV file with the columns file and label."),
@@ -99,6 +105,7 @@ def add(
     dataset = byod.add(
         *(paths or ()),
         label=label,
+        nothing=nothing,
         labels=labels,
         task=task,
         into=into,

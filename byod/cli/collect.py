@@ -54,6 +54,14 @@ def collect(
             min=1, metavar="N", help=f"Pictures to keep of each class (default: {defaults.PER_CLASS})."
         ),
     ] = None,
+    nothing: Annotated[
+        bool,
+        typer.Option(
+            "--nothing",
+            help="Search for pictures that hold none of the objects that the dataset marks points of: CLASS… are words"
+            " like dog and fox; with --into.",
+        ),
+    ] = False,
     source: Annotated[
         list[str] | None,
         typer.Option(
@@ -302,7 +310,8 @@ def collect(
     from byod.cli import tables
 
     options: dict[str, Any] = {
-        "into": into, "per_class": per_class, "sources": source or None, "queries": _terms(query or []),
+        "into": into, "nothing": nothing, "per_class": per_class,
+        "sources": source or None, "queries": _terms(query or []),
         "words_in": words_in, "meanings": dict(each.partition("=")[::2] for each in meaning or []),
         "choose": choose_meaning if sys.stdin.isatty() and sys.stderr.isatty() else None,
         "kind": kind, "safe": safe, "size": size, "age": age, "colour": colour,

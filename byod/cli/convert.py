@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from byod.api.convert import Converted
 
 Into = Annotated[Path | None, typer.Option("--into", metavar="FOLDER", help="The dataset folder; needed.")]
+Negatives = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--negatives",
+        metavar="FOLDER",
+        help="Also take the pictures in this folder, which hold none of the objects; repeat for several.",
+    ),
+]
 Coordinates = Annotated[
     str,
     typer.Option(
@@ -57,13 +65,20 @@ def cats(
             help="A cleaning list: pictures to leave out, a name on each line, or JSON.",
         ),
     ] = None,
+    negatives: Negatives = None,
     coordinates: Coordinates = "stored",
     as_json: Json = False,
 ) -> None:
     """Convert the Cat Dataset: nine points in a .cat file beside each picture."""
     _converted(
         byod.convert(
-            "cats", *(paths or ()), into=into, kaggle=kaggle, clean=leave_out, coordinates=coordinates
+            "cats",
+            *(paths or ()),
+            into=into,
+            kaggle=kaggle,
+            clean=leave_out,
+            coordinates=coordinates,
+            negatives=negatives or (),
         ),
         as_json,
     )
@@ -92,13 +107,21 @@ def voc(
         ),
     ] = None,
     into: Into = None,
+    negatives: Negatives = None,
     coordinates: Coordinates = "stored",
     as_json: Json = False,
 ) -> None:
     """Convert Pascal VOC boxes whose centres are points."""
     kinds = _kinds(points)
     made = byod.convert(
-        "voc", *paths, points=kinds, head=head, label=label, into=into, coordinates=coordinates
+        "voc",
+        *paths,
+        points=kinds,
+        head=head,
+        label=label,
+        into=into,
+        coordinates=coordinates,
+        negatives=negatives or (),
     )
     _converted(made, as_json)
 
@@ -118,12 +141,20 @@ def coco(
         typer.Option(metavar="CLASS", help="The class of the objects; default: the category's name."),
     ] = None,
     into: Into = None,
+    negatives: Negatives = None,
     coordinates: Coordinates = "stored",
     as_json: Json = False,
 ) -> None:
     """Convert COCO keypoints."""
     made = byod.convert(
-        "coco", annotations, *paths, category=category, label=label, into=into, coordinates=coordinates
+        "coco",
+        annotations,
+        *paths,
+        category=category,
+        label=label,
+        into=into,
+        coordinates=coordinates,
+        negatives=negatives or (),
     )
     _converted(made, as_json)
 

@@ -13,7 +13,6 @@ from byod.collection.lists.list_rows import WORDS, Fault
 from byod.dataset.picture_query import known_of
 from byod.report import dataset_statistics
 from byod.report.attribution import encode
-from byod.schema.defaults import NOT_SEARCHED
 from byod.schema.recipe import Recipe
 from byod.schema.records import FailedAddress, Snapshot
 from byod.tasks import TASKS
@@ -132,16 +131,17 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
     _conflicts(snapshot)
     _troubles(snapshot)
     if recipe is not None:
-        _fallen_short(snapshot, kept, recipe.per_class)
+        _fallen_short(snapshot, kept, recipe)
 
 
-def _fallen_short(snapshot: Snapshot, kept: Mapping[str, int], wanted: int) -> None:
+def _fallen_short(snapshot: Snapshot, kept: Mapping[str, int], recipe: Recipe) -> None:
     """A line for each class that was searched for and has fewer pictures than wanted: how its sources ended."""
+    wanted = recipe.per_class
     short = [name for name in snapshot.classes if kept[name] < wanted]
     lines = [
         f"{name} has {kept[name]} of {wanted}: {ends}"
         for name in short
-        if (ends := _why_short(snapshot, name))
+        if (ends := _why_short(snapshot, name, recipe))
     ]
     for line in lines[:_MOST_ROWS]:
         say(line)
@@ -184,11 +184,11 @@ def _troubles(snapshot: Snapshot) -> None:
         say(detail)
 
 
-def _why_short(snapshot: Snapshot, name: str) -> str:
-    """How each source that was searched for a class ended; empty where none was searched."""
+def _why_short(snapshot: Snapshot, name: str, recipe: Recipe) -> str:
+    """How each source that is searched for a class ended; empty where none is."""
     ends: dict[str, list[str]] = {}
     for row in snapshot.yields:
-        if row.label == name and row.source not in NOT_SEARCHED:
+        if row.label == name and row.source in recipe.sources:
             ends.setdefault(row.source, []).append(row.stopped_by or "not finished")
     return " · ".join(f"{source} {'/'.join(dict.fromkeys(words))}" for source, words in ends.items())
 

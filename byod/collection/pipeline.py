@@ -92,14 +92,19 @@ class Collection:
         per_class: int | None,
         asker: Callable[[str], str | None] = lambda source: None,
         by: str | None = None,
+        classes: Iterable[str] | None = None,
     ) -> None:
-        """Collect what a search found; or what somebody brought, whom `by` names: hardly any of it is refused."""
+        """Collect what a search found; or what somebody brought, whom `by` names: hardly any of it is refused.
+
+        `classes` are those that are searched for (None: all of the recipe).
+        """
         recipe = dataset.recipe
         self.dataset = dataset
         self.per_class = per_class
         self.tallies = {label: ClassTally(per_class) for label in recipe.classes}
         self._fetch, self._watch, self._asker = fetch, watch, asker
         self._by = by
+        self._searched = tuple(recipe.classes if classes is None else classes)
         self._rules = rules_of(recipe, own=by is not None)
         self.new: set[str] = set()
         self.refused: list[tuple[Candidate, Reason, str]] = []
@@ -249,7 +254,7 @@ class Collection:
     def _missing(self) -> dict[str, int]:
         kept = self.dataset.catalog.samples.kept()
         wanted = self.per_class or 0
-        return {label: wanted - kept.get(label, 0) for label in self.dataset.recipe.classes}
+        return {label: wanted - kept.get(label, 0) for label in self._searched}
 
     def _batch(self, label: str, missing: int) -> int:
         """The number of candidates to draw for the missing pictures, going by the share kept so far."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from byod.dataset.dataset_folder import Dataset
-from byod.dataset.own_places import REJECTED
+from byod.dataset.own_places import IMAGES, REJECTED
 from byod.schema.errors import DatasetError
 from byod.schema.reasons import Reason
 from byod.schema.records import Placement, Record
@@ -59,6 +59,28 @@ def write_labels(dataset: Dataset, name: str, labels: Labels, *, flush: bool = T
         )
     dataset.files.make(storage.folder)
     dataset.files.replace(name, storage.content(labels), flush=flush)
+
+
+def label_by_folder(dataset: Dataset) -> int:
+    """Write the labels that pictures have by standing in their folders, where they have none; returns their number."""
+    storage, number = dataset.task.storage, 0
+    if storage is None:
+        return 0
+    for path, (sha256, *_) in dataset.catalog.samples.standing().items():
+        room, _, inner = path.partition("/")
+        folder = inner.partition("/")[0]
+        sample = dataset.catalog.samples.get(sha256) if _has_labels(storage, room, folder) else None
+        name = dataset.label_file(path)
+        if sample is None or name is None or (dataset.folder / name).exists():
+            continue
+        labels = storage.of_folder(folder, sample.width or 1, sample.height or 1)
+        write_labels(dataset, name, labels.named(sha256))
+        number += 1
+    return number
+
+
+def _has_labels(storage: Storage, room: str, folder: str) -> bool:
+    return room == IMAGES and storage.of_folder(folder, 1, 1) is not None
 
 
 def stem(path: str) -> str:

@@ -6,9 +6,6 @@ OWN_PICTURES = "folder"
 ADDRESS_LISTS = "urls"
 """The name of the source of pictures whose addresses came in a list."""
 
-NOT_SEARCHED = (OWN_PICTURES, ADDRESS_LISTS)
-"""Sources that are not asked by words: no class falls short of a wanted number there."""
-
 NEEDS_PYARROW = "reading parquet needs pyarrow; in the clone: uv sync --extra parquet"
 """What is said where pyarrow is missing, by name of the file or source."""
 

@@ -19,6 +19,8 @@ from byod.schema.errors import DatasetError
 from byod.schema.records import Record, Sha256
 
 FOLDER = "points"
+NOTHING = "nothing"
+"""The class folder of pictures that hold none of the objects: no class, and nothing to mark."""
 MAX_BYTES = 2_000_000
 WIDER = 0.1
 """By how much of its longer side a derived box is larger than its points, on each side."""
@@ -130,9 +132,17 @@ class Keypoints(Record):
         changed = {"sha256": sha256, "width": width, "height": height, "heads": tuple(instances)}
         return self.model_copy(update=changed)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing(cls, values: object) -> object:
+        """Where there is no object, nobody needs to know the picture's size."""
+        if isinstance(values, dict) and not values.get("heads"):
+            return {"width": 1, "height": 1, **values}
+        return values
+
     def fits(self, width: int, height: int) -> bool:
         """True if they can be those of an upright picture of that size in pixels."""
-        return (self.width, self.height) == (width, height)
+        return not self.heads or (self.width, self.height) == (width, height)
 
     def named(self, sha256: Sha256) -> Keypoints:
         """The same keypoints as those of this picture."""

@@ -66,6 +66,10 @@ class Storage(Protocol):
         """The labels as the file holds them."""
         ...
 
+    def of_folder(self, name: str, width: int, height: int) -> Any:
+        """The `Labels` that a picture of that size has by standing in that class folder; None in nearly all of them."""
+        ...
+
 
 def label_file(storage: Storage | None, path: str) -> str | None:
     """The file with the labels of a picture: `images/cat/3fa9.jpg` has `points/3fa9.json`.

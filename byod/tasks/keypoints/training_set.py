@@ -114,7 +114,7 @@ def labelled(snapshot: Snapshot, examples: Sequence[Example]) -> TrainingSet:
         keypoints = read_keypoints(file)
         if keypoints is None:
             continue
-        if (keypoints.width, keypoints.height) != (sample.width, sample.height):
+        if not keypoints.fits(sample.width or 0, sample.height or 0):
             raise DatasetError(
                 f"{file} is of a picture of {keypoints.width} x {keypoints.height} pixels, and {sample.path} has "
                 f"{sample.width} x {sample.height}; mark it again, or remove that file"
