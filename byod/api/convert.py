@@ -71,24 +71,12 @@ def convert(
     instances = sum(len(picture.heads) for picture in found.pictures)
     for line in found.lines:
         say(line)
-    if coordinates not in (STORED, SHOWN):
-        raise UsageError(f"--coordinates {coordinates}: say {STORED} or {SHOWN}")
-    if not found.pictures:
-        raise DatasetError("no picture with points was found; the lines above say why")
+    _check(found, coordinates, negatives)
     say(f"{len(found.pictures)} pictures with {instances} objects were found{_by_folder(found)}")
-    for place in negatives:
-        if not place.is_dir():
-            raise UsageError(f"--negatives {place}: there is no such folder")
     with Dataset.create(folder, plan(folder, found), TASKS) as dataset:
         say_changes(sync(dataset), say)
         marking = Annotating(dataset, found, coordinates)
-        reading = LabelledFiles(dataset, marking.by_url, marking.keypoints, marking.twice, marking.content)
-        with dataset.catalog.transaction():  # of damaged files there may be better ones now
-            dataset.catalog.candidates.retry(Retry.NEXT_RUN)
-        collection = Collection(dataset, reading.fetch, watch, per_class=None)
-        collection.take((candidate, None) for candidate in marking.candidates())
-        for url, sha256, keypoints in marking.unmarked():
-            reading.write(url, sha256, keypoints)
+        _take(dataset, marking, watch)
         for line in marking.notes.lines():
             say(line)
         _add_negatives(dataset, negatives, watch, say)
@@ -104,6 +92,28 @@ def convert(
     return Converted(
         snapshot=snapshot, split=done, pictures=pictures, heads=instances, lines=lines, damaged=damaged
     )
+
+
+def _take(dataset: Dataset, marking: Annotating, watch: Watch) -> None:
+    """Take the pictures in, each with its points."""
+    reading = LabelledFiles(dataset, marking.by_url, marking.keypoints, marking.twice, marking.content)
+    with dataset.catalog.transaction():  # of damaged files there may be better ones now
+        dataset.catalog.candidates.retry(Retry.NEXT_RUN)
+    collection = Collection(dataset, reading.fetch, watch, per_class=None)
+    collection.take((candidate, None) for candidate in marking.candidates())
+    for url, sha256, keypoints in marking.unmarked():
+        reading.write(url, sha256, keypoints)
+
+
+def _check(found: Annotations, coordinates: str, negatives: Sequence[Path]) -> None:
+    """See that there is something to convert."""
+    if coordinates not in (STORED, SHOWN):
+        raise UsageError(f"--coordinates {coordinates}: say {STORED} or {SHOWN}")
+    if not found.pictures:
+        raise DatasetError("no picture with points was found; the lines above say why")
+    for place in negatives:
+        if not place.is_dir():
+            raise UsageError(f"--negatives {place}: there is no such folder")
 
 
 def _add_negatives(dataset: Dataset, places: Sequence[Path], watch: Watch, say: Say) -> None:

@@ -96,6 +96,7 @@ def write_check(
 def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[LabelIssue]) -> dict[str, Any]:
     """Everything the template shows; what must be decided takes its pictures first, examples last."""
     counts = dataset_statistics.class_counts(snapshot)
+    classes = tuple(count for count in counts if count.folder not in pages.no_classes)
     by_name = {sample.sha256: sample for sample in snapshot.samples}
     aside = dataset_statistics.refusals(snapshot)
     usable = dataset_statistics.usable(snapshot)
@@ -105,8 +106,8 @@ def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[La
         "fingerprint": snapshot.fingerprint,
         "counts": counts,
         "most": max((count.usable for count in counts), default=0),
-        "balance": dataset_statistics.balance(counts, pages.least_classes),
-        "near_empty": dataset_statistics.near_empty(counts),
+        "balance": dataset_statistics.balance(classes, pages.least_classes),
+        "near_empty": dataset_statistics.near_empty(classes),
         "labelled": pages.label_count(snapshot),
         "usable": len(usable),
         "split": any(count.train + count.valid + count.test for count in counts),

@@ -123,7 +123,8 @@ def _classes(snapshot: Snapshot, pages: Pages) -> Phrase:
         say("test"),
         say("undecided"),
     ]
-    words = dataset_statistics.balance(counts, pages.least_classes).words
+    classes = tuple(count for count in counts if count.folder not in pages.no_classes)
+    words = dataset_statistics.balance(classes, pages.least_classes).words
     escaped = Phrase(write=lambda spoken: markdown.escape(words.write(spoken)))
     return _section(say("Classes"), _table(head, rows, range(2, 7)), escaped)
 

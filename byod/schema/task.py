@@ -132,6 +132,11 @@ class Pages(Protocol):
         """With fewer classes than this there is nothing to learn."""
         ...
 
+    @property
+    def no_classes(self) -> frozenset[str]:
+        """Folders below `images/` that are no classes: pictures that hold nothing of what is looked for, say."""
+        ...
+
     def label_count(self, snapshot: Snapshot) -> LabelCount | None:
         """The numbers of pictures that are labelled, and how; None where the class folders say it all.
 

@@ -9,6 +9,7 @@ from byod.schema.task import OddLabel
 
 hub = "image-classification"
 least_classes = 2
+no_classes = frozenset[str]()
 
 
 def label_count(snapshot: Snapshot) -> None:

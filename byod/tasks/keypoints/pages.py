@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from byod.report import dataset_statistics
 from byod.report.i18n import Phrase, many, say
 from byod.schema import recipe
-from byod.schema.keypoints import keypoints_file, read_keypoints
+from byod.schema.keypoints import NOTHING, keypoints_file, read_keypoints
 from byod.schema.records import Snapshot
 from byod.schema.task import Drawing, LabelCount, OddLabel
 from byod.tasks.keypoints.odd_points import Oddity, plausible
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 hub = "keypoint-detection"
 least_classes = 1
+no_classes = frozenset({NOTHING})
 
 
 def label_count(snapshot: Snapshot) -> LabelCount:

@@ -117,6 +117,14 @@ def test_they_are_collected_with_words_of_their_own(cats, tmp_path, monkeypatch)
     assert recipe.read(cats).classes["nothing"].queries == ("dog", "fox")
 
 
+def test_an_empty_folder_of_such_pictures_is_no_gap(cats):
+    """`byod check` does not miss pictures in a folder that is no class, however empty it is."""
+    (cats / "images" / "nothing").mkdir()
+    run("check", cats)
+    page = (cats / "check.html").read_text()
+    assert "has no pictures" not in page
+
+
 @pytest.mark.parametrize("arguments", [["collect", "dog"], ["add", "others"]])
 def test_only_a_dataset_of_points_has_such_pictures(cats, others, tmp_path, arguments):
     """In a dataset of classes there is nothing that a picture could be without: refused in a line that says where."""
