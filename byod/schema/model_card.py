@@ -190,7 +190,8 @@ class KeypointsMetrics(Record):
 
     `crops` is measured on crops around the true objects, `pipeline` on whole pictures, `single` on the pictures of
     `pipeline` that hold one object (None: there are none). `empty` counts the pictures without an object, `false_finds`
-    the objects found where none is. `folds` are the medians on true crops of the parts of a cross-validation.
+    the objects found where none is, `deceived` the pictures without an object in which one is found all the same (None:
+    an older byod did not count them). `folds` are the medians on true crops of the parts of a cross-validation.
     """
 
     measured_on: Measured
@@ -198,6 +199,7 @@ class KeypointsMetrics(Record):
     unreadable: int = 0
     empty: int = 0
     false_finds: int = 0
+    deceived: int | None = None
     crops: KeypointsScore
     pipeline: KeypointsScore
     single: KeypointsScore | None = None

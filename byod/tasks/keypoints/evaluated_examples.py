@@ -188,6 +188,7 @@ def measure(
         unreadable=len(unreadable),
         empty=sum(each.empty for each in evaluated),
         false_finds=sum(len(each.extra) for each in evaluated),
+        deceived=sum(each.empty and bool(each.extra) for each in evaluated),
         crops=metrics.score(crops, groups, points, seed=seed),
         pipeline=metrics.score(pipeline, groups, points, seed=seed),
         single=metrics.score(

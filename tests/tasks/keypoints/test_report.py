@@ -7,6 +7,7 @@ import pytest
 from report_material import HOSTILE
 
 from byod.schema.model_card import Measured
+from byod.tasks.keypoints import learning
 from byod.tasks.keypoints.report.compare_page import page as compare_points_page
 from byod.tasks.keypoints.report.page import render as render_keypoints
 
@@ -103,6 +104,23 @@ def test_the_bar_is_the_mean_face(tmp_path, own, mean, words):
     )
     told = render_keypoints(material.contents(tmp_path, card=card))
     assert any(words in text for text in texts(told, "en"))
+
+
+@pytest.mark.parametrize(
+    ("empty", "deceived", "words", "line"),
+    [
+        (0, 0, "was not measured", "NOT measured"),
+        (4, None, "was not measured", "NOT measured"),
+        (40, 0, "In 0 of 40 pictures without an object", "in 0 of 40 pictures without an object"),
+        (40, 30, "In 30 of 40 pictures without an object", "in 30 of 40 pictures"),
+    ],
+)
+def test_false_finds_are_measured_or_it_is_said_that_they_are_not(tmp_path, empty, deceived, words, line):
+    """Report and command say how often an object is found where none is, and loudly where nobody looked."""
+    metrics = material.card().metrics.model_copy(update={"empty": empty, "deceived": deceived})
+    told = render_keypoints(material.contents(tmp_path, card=material.card(metrics=metrics)))
+    assert any(words in text for text in texts(told, "en"))
+    assert line in learning.summary(metrics)
 
 
 def test_strangers_text_stays_text(tmp_path):

@@ -267,6 +267,7 @@ def test_exchanged_sides_and_moved_marks_are_suspected(drawn, tmp_path):
     assert (moved.sha256, label_errors.IssueKind.FAR, "mouth") in found
     assert card.suspects == len(rows)
     assert card.metrics.false_finds == 1
+    assert card.metrics.deceived == 1
 
 
 def test_clean_marks_are_not_suspected(run):

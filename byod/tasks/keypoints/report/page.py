@@ -89,6 +89,7 @@ def render(contents: ReportContents) -> str:
     own = {
         **shown,
         "bar": wording.bar(card),
+        "deceived": wording.deceived(card),
         "results": rows,
         "forest": charts.forest([_bar(row) for row in rows], named_by="achieved"),
         "eyes": card.metrics.pipeline.glasses is not None,

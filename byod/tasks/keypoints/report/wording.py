@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from byod.report.i18n import Phrase, many, percent, say
 from byod.report.run_wording import Finding, of_folds
+from byod.schema.intervals import wilson
 from byod.schema.keypoints import KeypointSet
 from byod.schema.model_card import KeypointsCard, KeypointsScore, Measured
 
@@ -97,6 +98,34 @@ def bar(card: KeypointsCard) -> Finding:
             ),
         )
     return Finding(level=level, words=words + more)
+
+
+def deceived(card: KeypointsCard) -> Finding:
+    """Say how often the model finds an object where there is none."""
+    metrics = card.metrics
+    if not metrics.empty or metrics.deceived is None:
+        return Finding(
+            level="bad",
+            words=say(
+                "How often the model finds an object where there is none was not measured: no tested picture was "
+                "without one. Add such pictures, above all of what looks like one, with `byod add FOLDER --nothing`, "
+                "and train again."
+            ),
+        )
+    share = metrics.deceived / metrics.empty
+    low, high = wilson(share, metrics.empty)
+    words = say(
+        "In {found} of {empty} pictures without an object the model found one all the same (95 %: {low} to {high}).",
+        found=metrics.deceived,
+        empty=metrics.empty,
+        low=percent(low),
+        high=percent(high),
+    )
+    return Finding(level="good" if share <= _FEW else "warn", words=words)
+
+
+_FEW = 0.05
+"""The share of pictures without an object in which a good model finds one."""
 
 
 def issue(why: str, point: str, error: float) -> Phrase:
