@@ -13,6 +13,7 @@ from byod.collection.lists.list_rows import WORDS, Fault
 from byod.dataset.picture_query import known_of
 from byod.report import dataset_statistics
 from byod.report.attribution import encode
+from byod.report.record_wording import licence_name
 from byod.schema.recipe import Recipe
 from byod.schema.records import FailedAddress, Snapshot
 from byod.tasks import TASKS
@@ -126,7 +127,8 @@ def status(snapshot: Snapshot, recipe: Recipe | None = None) -> None:
     if refused := dataset_statistics.rejected_counts(snapshot):
         print_table("Not kept", ("reason", "number"), refused.items(), numbers=1)
     if kept.total():
-        print_table("Licences", ("licence", "pictures"), list(licences(snapshot).items()), numbers=1)
+        rows = [(_named(code), number) for code, number in licences(snapshot).items()]
+        print_table("Licences", ("licence", "pictures"), rows, numbers=1)
     _labels(snapshot)
     _conflicts(snapshot)
     _troubles(snapshot)
@@ -147,6 +149,16 @@ def _fallen_short(snapshot: Snapshot, kept: Mapping[str, int], recipe: Recipe) -
         say(line)
     if len(lines) > _MOST_ROWS:
         say(f"and {len(lines) - _MOST_ROWS} more classes have fewer than {wanted}")
+
+
+def _named(licence: str) -> str:
+    """A licence's code, and its name where the code does not tell it."""
+    name = licence_name(licence).text()
+    return (
+        licence
+        if licence == "unknown" or name.replace(" ", "-") == licence
+        else f"{licence} ({name.lower()})"
+    )
 
 
 def _shortened(rows: Sequence[tuple[Any, ...]], numbers: int) -> list[tuple[Any, ...]]:
