@@ -416,8 +416,56 @@ def test_pictures_are_pasted_and_dropped(browser, address, cats, way):
     ]
     assert browser.execute_script(GIVE, way, [("a.txt", "text/plain", "aGk=")])
     says(browser, "main", "That is not a picture file.")
+    assert browser.execute_script(
+        GIVE, way, [*files[:1], ("b.txt", "text/plain", "aGk="), ("c.pdf", "application/pdf", "aGk=")]
+    )
+    says(browser, "main", "2 files are not pictures and were left out: b.txt, c.pdf.")
+    until(browser, lambda: len(find(browser, ".card .stage")) == 3)
+    click(browser, lambda: one(browser, ".close"))
     click(browser, lambda: one(browser, ".close"))
     assert [it.text for it in find(browser, ".card h2")] == ["b.jpg"]
+
+
+def test_a_sample_cat_can_be_tried(browser, address):
+    """Who has no photo at hand tries it with the cat that comes along."""
+    opened(browser, address)
+    click(browser, lambda: one(browser, ".sample"))
+    until(browser, lambda: len(find(browser, ".card .stage")) == 1)
+    assert [it.text for it in find(browser, ".card h2")] == ["chelsea.jpg"]
+
+
+def test_glasses_and_language_are_remembered(browser, address):
+    """What a person chose stands there again at the next visit."""
+    opened(browser, address)
+    click(browser, lambda: one(browser, ".kind:has(input[value=heart])"))
+    click(browser, lambda: one(browser, ".language[lang=de]"))
+    browser.get(address)
+    until(browser, lambda: one(browser, "html").get_attribute("data-ready") == "yes")
+    try:
+        assert one(browser, "html").get_attribute("lang") == "de"
+        assert one(browser, ".kind input[value=heart]").is_selected()
+    finally:
+        browser.execute_script("localStorage.clear()")
+
+
+def test_changes_are_taken_back_one_by_one(browser, address, cats, tmp_path):
+    """Undo takes back an added pair, a removed pair and a moved point, each by itself."""
+    opened(browser, address)
+    shown(browser, put(tmp_path, cats, picture(((150, 200), (250, 200)))))
+    assert "Undo" not in [it.text for it in find(browser, "button")]
+    press(browser, "Add glasses")
+    press(browser, "Remove cat 1")
+    assert len(find(browser, ".handle.eye")) == 2
+    press(browser, "Undo")
+    assert len(find(browser, ".handle.eye")) == 4
+    press(browser, "Undo")
+    assert len(find(browser, ".handle.eye")) == 2
+    assert "Undo" not in [it.text for it in find(browser, "button")]
+    before = one(browser, ".handle.eye").get_attribute("style")
+    one(browser, ".handle.eye").send_keys(Keys.ARROW_RIGHT)
+    assert one(browser, ".handle.eye").get_attribute("style") != before
+    press(browser, "Undo")
+    assert one(browser, ".handle.eye").get_attribute("style") == before
 
 
 def test_what_cannot_be_opened(browser, address, tmp_path):

@@ -446,7 +446,7 @@ def test_half_an_upload_is_told(colours, put, host, browser):
     """A model that is cut off, or a runtime that is missing, makes the page say that it cannot begin."""
     for spoil in (
         "model.onnx",
-        "runtime/ort-wasm-simd-threaded.wasm",
+        "runtime/ort-wasm-simd-threaded.wasm.gz",
         "runtime/ort.wasm.bundle.min.js",
         "model.json",
     ):
@@ -526,7 +526,8 @@ def test_the_folder_is_whole(colours, put, onnxruntime_web):
         "licences/onnxruntime-web-notices.txt",
     } <= names
     assert {name for name in names if name.startswith("runtime/")} == {
-        f"runtime/{n}" for n in onnxruntime_web.files
+        *(f"runtime/{n}" for n in onnxruntime_web.files),
+        "runtime/ort-wasm-simd-threaded.wasm.gz",
     }
     assert not {"heads.onnx", "predictor-server.js", "docs.css"} & names
     card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
@@ -544,7 +545,7 @@ def test_the_folder_is_whole(colours, put, onnxruntime_web):
     assert all(
         f'"{name}"' in kept
         for name in names
-        if name.endswith((".js", ".onnx", ".wasm")) and name != "offline.js"
+        if name.endswith((".js", ".onnx", ".gz")) and name != "offline.js"
     )
 
 

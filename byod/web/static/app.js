@@ -1,7 +1,7 @@
 /** The page: a place for pictures to come in, the model they are shown to, and a card for each of them. */
 
 import { Card } from "./card.js";
-import { currentLanguage, hush, languageButtons, make, say } from "./elements.js";
+import { currentLanguage, hush, languageButtons, make, percent, say } from "./elements.js";
 import { roles } from "./heads.js";
 import { intake } from "./intake.js";
 import { panel } from "./panel.js";
@@ -25,14 +25,29 @@ async function begin() {
   try {
     predictor = await (await import(`./predictor-${kind}.js`)).open();
   } catch (fault) {
-    if (!(fault instanceof Refused)) throw fault;
-    say(notice, fault.reason === "no_model_here" ? fault.reason : "no_model");
-    if (fault.message) console.error(fault.message);
-    notice.classList.add("bad");
+    failed(fault, notice);
     return;
   }
   hush(notice);
+  if (predictor.ready) coming(predictor, notice);
   await furnish(predictor, notice);
+}
+
+/** Say how far the model has come, while the page can be used already. */
+function coming({ ready, progress }, notice) {
+  say(notice, "opening");
+  progress((share) => say(notice, "coming", () => ({ percent: percent(share) })));
+  ready.then(
+    () => hush(notice),
+    (fault) => failed(fault, notice),
+  );
+}
+
+function failed(fault, notice) {
+  if (!(fault instanceof Refused)) throw fault;
+  say(notice, fault.reason === "no_model_here" ? fault.reason : "no_model");
+  if (fault.message) console.error(fault.message);
+  notice.classList.add("bad");
 }
 
 async function furnish(predictor, notice) {
@@ -44,8 +59,9 @@ async function furnish(predictor, notice) {
   const list = document.querySelector("#pictures");
   const said = make("p", { className: "note bad", role: "status" });
   const taken = (files) => take(files, desk, list, said);
-  const place = intake(taken, () => say(said, "not_pictures"));
-  notice.after(place, said, whereTo(desk));
+  const place = intake(taken, (names) => say(said, names.length ? "no_pictures" : "not_pictures", { n: names.length, names: names.join(", ") }));
+  if (cats) place.append(sample(taken));
+  notice.before(place, said, whereTo(desk));
   if (parts.left) {
     const { element, look } = await panel(() => cards.forEach((card) => card.redraw()));
     desk.look = look;
@@ -74,6 +90,18 @@ function whereTo({ predictor, host }) {
   return told;
 }
 
+/** A cat to try it with: Chelsea, photographed by Stéfan van der Walt, who gave it to everybody (CC0). */
+function sample(taken) {
+  const address = new URL("chelsea.jpg", import.meta.url);
+  const picture = make("img", { src: address.href, alt: "", width: 96, height: 64 });
+  const button = make("button", { type: "button", className: "sample" }, picture, make("span", { say: "sample" }));
+  button.addEventListener("click", async () => {
+    const content = await (await fetch(address)).blob();
+    taken([new File([content], "chelsea.jpg", { type: "image/jpeg" })]);
+  });
+  return button;
+}
+
 function take(files, desk, list, said) {
   hush(said);
   const room = MOST - cards.size;
@@ -86,6 +114,7 @@ function take(files, desk, list, said) {
   if (fresh.length === 0) return;
   document.body.classList.add("begun");
   list.prepend(...fresh.map((card) => card.element));
+  fresh[0].element.scrollIntoView({ block: "start" }); // what comes of it is in view on a phone, too
   waiting.push(...fresh);
   work();
 }

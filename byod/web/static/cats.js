@@ -4,7 +4,8 @@ import { drawGlasses } from "./drawing.js";
 import { film, play } from "./dropin.js";
 import { keepingFocus, make, number, percent, say } from "./elements.js";
 import { Handles } from "./handles.js";
-import { added, found, truth } from "./heads.js";
+import { Head, added, found, truth } from "./heads.js";
+import { Past } from "./past.js";
 import { asFile, fullSize } from "./pictures.js";
 import { Refused } from "./refusals.js";
 import { reporting } from "./reporting.js";
@@ -20,7 +21,8 @@ export class Cats {
     this.shown = this.names;
     const { width, height } = picture.preview;
     this.canvas = make("canvas", { role: "img", width, height });
-    this.handles = new Handles(picture, desk.cats, () => this.redraw());
+    this.past = new Past();
+    this.handles = new Handles(picture, desk.cats, () => this.redraw(), () => this.keep());
     this.note = make("p", { className: "note", role: "status" });
     this.help = make("p", { className: "quiet help" });
     const stage = make("div", { className: "stage" }, this.canvas, this.handles.layer);
@@ -42,15 +44,18 @@ export class Cats {
     this.makers = [];
     if (this.desk.parts.left) {
       this.makers.push(button("save_png", () => this.savePicture(), "main"));
+      if (window.ClipboardItem && navigator.clipboard?.write) this.makers.push(button("copy", () => this.copy()));
+      if (canShare()) this.makers.push(button("share", () => this.share()));
       this.makers.push(button("play", () => this.play()), button("save_gif", () => this.saveFilm()));
     }
+    this.undoer = button("undo", () => this.undo());
     this.removers = make("span", { className: "removers" });
     const more = this.desk.parts.left ? [button("add", () => this.add())] : [];
     if (this.desk.model.points.names.length > this.names.length) more.push(this.everyPoint());
     const { form, opener } = this.desk.predictor.report ? this.reports() : {};
     if (opener) more.push(opener);
     const row = (...buttons) => make("div", { className: "actions" }, ...buttons);
-    return make("div", {}, row(...this.makers), row(...more, this.removers), ...(form ? [form] : []));
+    return make("div", {}, row(...this.makers), row(...more, this.undoer, this.removers), ...(form ? [form] : []));
   }
 
   everyPoint() {
@@ -85,6 +90,7 @@ export class Cats {
     );
     const n = this.heads.length;
     for (const button of this.makers) button.disabled = n === 0;
+    this.undoer.hidden = this.past.empty;
     say(this.canvas, parts.left ? "picture_of" : "picture_plain", { name: this.card.name, n }, "aria-label");
     say(this.help, n > 0 ? "drag_help" : "none_help", { cats, points: model.points.names.length });
     this.redraw();
@@ -102,13 +108,28 @@ export class Cats {
     });
   }
 
+  /** Keep how it is now, before something changes. */
+  keep() {
+    this.past.keep(this.heads.map((head) => head.state()));
+    this.undoer.hidden = false;
+  }
+
+  /** Take the last change back. */
+  undo() {
+    this.heads = this.past.back().map((state) => Head.of(this.desk.parts, state));
+    this.corrected();
+    (this.past.empty ? this.element.querySelector(".actions button:enabled") : this.undoer)?.focus();
+  }
+
   add() {
+    this.keep();
     this.heads.push(added(this.desk.parts, this.picture.width, this.picture.height));
     this.corrected();
     this.handles.layer.querySelector(`[data-head="${this.heads.length}"]`).focus();
   }
 
   remove(head) {
+    this.keep();
     this.heads = this.heads.filter((other) => other !== head);
     this.corrected();
     (this.removers.querySelector("button") ?? this.card.element.querySelector(".actions button:enabled"))?.focus();
@@ -121,13 +142,46 @@ export class Cats {
 
   async savePicture() {
     await this.making(async () => {
-      const { canvas, scale } = await fullSize(this.picture.file);
-      drawGlasses(canvas.getContext("2d"), scale, this.heads, this.desk.look);
-      const { width, height } = canvas;
+      const { file, scale, width, height } = await this.whole();
       const name = named(this.card.file, "sunglasses", "png");
-      save(await asFile(canvas), name);
-      canvas.width = canvas.height = 0; // its memory goes now, not some time
+      save(file, name);
       say(this.note, scale < 1 ? "saved_smaller" : "saved", { name, width, height });
+    });
+  }
+
+  /** The whole photo with its glasses, as a file. */
+  async whole() {
+    const { canvas, scale } = await fullSize(this.picture.file);
+    drawGlasses(canvas.getContext("2d"), scale, this.heads, this.desk.look);
+    const { width, height } = canvas;
+    const file = await asFile(canvas);
+    canvas.width = canvas.height = 0; // its memory goes now, not some time
+    return { file, scale, width, height };
+  }
+
+  async copy() {
+    await this.making(async () => {
+      const picture = this.whole().then(({ file }) => file); // a promise: some browsers ask for it within the click
+      try {
+        await navigator.clipboard.write([new ClipboardItem({ "image/png": picture })]);
+      } catch (fault) {
+        if (!(fault instanceof DOMException)) throw fault;
+        throw new Refused("not_copied");
+      }
+      say(this.note, "copied");
+    });
+  }
+
+  async share() {
+    await this.making(async () => {
+      const { file } = await this.whole();
+      const shared = new File([file], named(this.card.file, "sunglasses", "png"), { type: "image/png" });
+      try {
+        await navigator.share({ files: [shared] });
+      } catch (fault) {
+        if (!(fault instanceof DOMException)) throw fault;
+        if (fault.name !== "AbortError") throw new Refused("not_shared"); // else the person thought better of it
+      }
     });
   }
 
@@ -166,4 +220,9 @@ export class Cats {
       this.changed();
     }
   }
+}
+
+/** True where the browser can hand a picture to other programs of the device. */
+function canShare() {
+  return navigator.canShare?.({ files: [new File([], "cat.png", { type: "image/png" })] }) ?? false;
 }

@@ -1,5 +1,6 @@
 /** Making elements, and what is said in them: words are put in by key, so that the language can change at any time. */
 
+import { remember } from "./remembered.js";
 import { LANGUAGES, firstLanguage, wording } from "./strings.js";
 
 let language = firstLanguage();
@@ -53,6 +54,7 @@ export function languageButtons() {
   for (const button of buttons) {
     button.addEventListener("click", () => {
       switchLanguage(button.lang);
+      remember("language", button.lang);
       for (const each of buttons) each.hidden = each === button;
       buttons.find((each) => !each.hidden).focus();
     });

@@ -12,11 +12,12 @@ const FURTHER = 10;
  * @param {{width: number, height: number}} picture
  * @param {boolean} cats whether the heads are called cats
  * @param {() => void} moved is told when a point moved
+ * @param {() => void} begun is told before a point is moved, once for a way of the pointer
  */
 export class Handles {
-  constructor(picture, cats, moved) {
+  constructor(picture, cats, moved, begun) {
     this.layer = make("div", { className: "handles" });
-    Object.assign(this, { picture, cats, moved });
+    Object.assign(this, { picture, cats, moved, begun });
   }
 
   /** Show the points `names` of all heads. */
@@ -65,6 +66,8 @@ export class Handles {
     });
     element.addEventListener("pointermove", (event) => {
       if (!from) return;
+      if (!from.begun) this.begun();
+      from.begun = true;
       const scale = this.picture.width / this.layer.clientWidth;
       const to = [from.at[0] + (event.clientX - from.x) * scale, from.at[1] + (event.clientY - from.y) * scale];
       this.move(element, head, name, to);
@@ -76,6 +79,7 @@ export class Handles {
     const way = ARROWS[event.key];
     if (!way || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
+    this.begun();
     const step = Math.max(1, Math.max(this.picture.width, this.picture.height) / STEPS) * (event.shiftKey ? FURTHER : 1);
     const [x, y] = head.points[name];
     this.move(element, head, name, [x + way[0] * step, y + way[1] * step]);

@@ -27,6 +27,15 @@ export class Head {
     return this.byHand ? null : (this.points[this.parts.mouth] ?? null);
   }
 
+  /** All of it as plain values, and a head of such. */
+  state() {
+    return { points: { ...this.points }, box: this.box, confidence: this.confidence, byHand: this.byHand };
+  }
+
+  static of(parts, { points, ...more }) {
+    return new Head(parts, { ...points }, more);
+  }
+
   move(name, place) {
     this.points[name] = place;
     if (name === this.parts.left || name === this.parts.right) this.byHand = true;

@@ -4,12 +4,15 @@ import { make } from "./elements.js";
 
 const TYPES = "image/jpeg,image/png,image/webp,image/gif,image/bmp,image/tiff,image/avif,image/heic,image/jxl,image/jp2,image/x-portable-anymap,image/x-tga,image/x-icon,image/vnd.adobe.photoshop,image/x-adobe-dng,image/x-canon-cr2,image/x-nikon-nef,image/x-sony-arw";
 
-/** The place to drop; `taken` gets a list of files, `refused` is told when something else was dropped. */
+/** The place to drop; `taken` gets a list of files, `refused` of the names of others that came along, or that nothing is one. */
 export function intake(taken, refused) {
   const given = (files) => {
-    const pictures = [...files].filter((file) => file.type === "" || file.type.startsWith("image/"));
+    const isPicture = (file) => file.type === "" || file.type.startsWith("image/");
+    const pictures = [...files].filter(isPicture);
+    const others = [...files].filter((file) => !isPicture(file));
     if (pictures.length > 0) taken(pictures);
-    else refused();
+    if (pictures.length === 0) refused([]);
+    else if (others.length > 0) refused(others.map((file) => file.name));
   };
   const element = make(
     "div",

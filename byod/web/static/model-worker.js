@@ -17,7 +17,7 @@ addEventListener("message", ({ data }) => {
 async function answer({ number, what, ...parts }) {
   try {
     if (stopped.has(number)) return;
-    const said = what === "open" ? await open(parts) : await predict(parts, number);
+    const said = what === "open" ? await open(parts, (share) => postMessage({ number, share })) : await predict(parts, number);
     postMessage({ number, said });
   } catch (fault) {
     postMessage({ number, refused: { reason: what === "open" ? "no_model_here" : "no_answer", line: String(fault?.message ?? fault) } });
@@ -26,9 +26,9 @@ async function answer({ number, what, ...parts }) {
   }
 }
 
-async function open({ model: described, folder }) {
+async function open({ model: described, folder }, progress) {
   model = described;
-  nets = await opened(model.nets, folder);
+  nets = await opened(model, folder, progress);
   return true;
 }
 

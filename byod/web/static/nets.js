@@ -5,17 +5,52 @@ import * as ort from "./runtime/ort.wasm.bundle.min.js";
 ort.env.wasm.numThreads = 1;
 ort.env.logLevel = "error";
 
-/** The nets of a model by name; `described` says of each which file it is and how many bytes that has. */
-export async function opened(described, folder) {
+/**
+ * The nets of a model by name. `model` says of each, and of the runtime, which file it is and how many bytes come;
+ * `progress` is told the share (0..1) of all bytes that have come.
+ */
+export async function opened({ nets: described, runtime }, folder, progress) {
+  const whole = [runtime, ...Object.values(described)].reduce((sum, { bytes }) => sum + bytes, 0);
+  let come = 0;
+  const more = (bytes) => progress(Math.min(1, (come += bytes) / whole));
+  const coming = Object.entries(described).map(([name, file]) => [name, fetched(file, folder, more)]);
+  ort.env.wasm.wasmBinary = await inflated(await fetched(runtimeFile(runtime), folder, more));
   const nets = {};
-  for (const [name, { file, bytes }] of Object.entries(described)) {
-    const answer = await fetch(new URL(file, folder));
-    if (!answer.ok) throw new Error(`${file}: HTTP ${answer.status}`);
-    const content = new Uint8Array(await answer.arrayBuffer());
-    if (content.length !== bytes) throw new Error(`${file} has ${content.length} bytes instead of ${bytes}: upload it again`);
-    nets[name] = new Net(await ort.InferenceSession.create(content, { executionProviders: ["wasm"] }));
+  for (const [name, content] of coming) {
+    nets[name] = new Net(await ort.InferenceSession.create(await content, { executionProviders: ["wasm"] }));
   }
   return nets;
+}
+
+/** The bytes of a file, whole. */
+async function fetched({ file, bytes }, folder, more) {
+  const answer = await fetch(new URL(file, folder));
+  if (!answer.ok) throw new Error(`${file}: HTTP ${answer.status}`);
+  const parts = [];
+  for (const reader = answer.body.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    more(value.length);
+  }
+  const content = new Uint8Array(await new Blob(parts).arrayBuffer());
+  // a host that unpacks what is packed sends more
+  if (content.length !== bytes && !file.endsWith(".gz")) {
+    throw new Error(`${file} has ${content.length} bytes instead of ${bytes}: upload it again`);
+  }
+  return content;
+}
+
+/** The packed runtime, or the plain one beside it for browsers that cannot unpack. */
+function runtimeFile({ file, bytes, plain }) {
+  return "DecompressionStream" in globalThis ? { file, bytes } : { file: file.replace(/\.gz$/, ""), bytes: plain };
+}
+
+/** What is packed with gzip, unpacked. */
+async function inflated(content) {
+  if (content[0] !== 0x1f || content[1] !== 0x8b) return content;
+  const stream = new Blob([content]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 class Net {

@@ -2,20 +2,25 @@
 
 import { make, percent, say } from "./elements.js";
 import { KINDS, addresses, glasses } from "./glasses.js";
+import { recall, remember } from "./remembered.js";
 
 const FIRST = "aviator";
+const KEPT = "glasses";
 
 /** {element, look}: `look` is what drawing.js takes, and `changed` is told when it is another. */
 export async function panel(changed) {
-  const look = { kind: FIRST, drawing: await glasses(FIRST), size: 1, strength: 0.95 };
+  const before = recall(KEPT);
+  const first = KINDS.includes(before) ? before : FIRST;
+  const look = { kind: first, drawing: await glasses(first), size: 1, strength: 0.95 };
   const choose = async (kind) => {
     look.kind = kind;
+    remember(KEPT, kind);
     const drawing = await glasses(kind);
     if (look.kind !== kind) return; // another was chosen meanwhile
     look.drawing = drawing;
     changed();
   };
-  const kinds = make("div", { className: "kinds" }, ...KINDS.map((kind) => kindChoice(kind, choose)));
+  const kinds = make("div", { className: "kinds" }, ...KINDS.map((kind) => kindChoice(kind, kind === first, choose)));
   const slide = (key, name, from, to) =>
     slider(key, from, to, look[name], (value) => {
       look[name] = value;
@@ -31,8 +36,8 @@ export async function panel(changed) {
   return { element, look };
 }
 
-function kindChoice(kind, choose) {
-  const radio = make("input", { type: "radio", name: "glasses", value: kind, checked: kind === FIRST });
+function kindChoice(kind, checked, choose) {
+  const radio = make("input", { type: "radio", name: "glasses", value: kind, checked });
   radio.addEventListener("change", () => choose(kind));
   const drawings = addresses(kind).map((src) => make("img", { src, alt: "", width: 440, height: 220 }));
   const drawing = make("span", { className: "drawing" }, ...drawings);

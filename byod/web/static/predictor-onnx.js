@@ -10,12 +10,17 @@ import { Workshop } from "./workshop.js";
 export async function open() {
   const model = await described();
   const workshop = new Workshop(new URL("model-worker.js", import.meta.url));
-  await workshop.ask("open", { model, folder: new URL(".", import.meta.url).href });
-  keepForOffline();
+  const watching = [];
+  const progress = (share) => watching.forEach((told) => told(share));
+  const ready = workshop.ask("open", { model, folder: new URL(".", import.meta.url).href }, { progress });
+  ready.then(keepForOffline, () => {}); // whoever waits for it is told what failed
   return {
     model,
     place: "device",
+    ready,
+    progress: (told) => watching.push(told),
     predict: async (picture, { look = false, signal } = {}) => {
+      await ready;
       const given = picture instanceof Blob ? await pixelsOf(picture) : { ...picture, pixels: picture.pixels.slice() };
       signal?.throwIfAborted();
       const said = await workshop.ask("predict", { picture: given, look }, { signal, handOver: [given.pixels.buffer] });

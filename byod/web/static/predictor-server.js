@@ -5,6 +5,8 @@
  *   predict(picture, {look, waiting, signal})   the JSON of POST api/predict, for a file or {width, height, pixels};
  *             look: also what it looked at, where model.look says it can; waiting(seconds): told while it is busy
  * and perhaps
+ *   ready     a promise: the model is there; predictions wait for it
+ *   progress(told)        told is called with the share (0..1) of the model that has come
  *   docs      the address of its API's documentation
  *   upright(file)         a JPEG of a file that the browser cannot draw
  *   report(file, truth)   keeps a picture with what it shows ({label} or {width, height, heads}) for training

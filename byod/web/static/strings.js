@@ -1,15 +1,16 @@
 /** What the page says: words by key, in every language there is. languages.js is made by byod from page_texts.json. */
 
 import { LANGUAGES } from "./languages.js";
+import { recall } from "./remembered.js";
 
 export { LANGUAGES };
 
-/** The language to begin with: the address says one (?lang=de), or the browser does. */
+/** The language to begin with: the address says one (?lang=de), or it was chosen before, or the browser says one. */
 export function firstLanguage() {
   const asked = new URLSearchParams(location.search).get("lang") ?? "";
   const codes = Object.keys(LANGUAGES);
   const speaks = (code, tag) => tag === code || tag.startsWith(`${code}-`);
-  for (const tag of [asked, ...navigator.languages]) {
+  for (const tag of [asked, recall("language") ?? "", ...navigator.languages]) {
     const found = codes.find((code) => speaks(code.toLowerCase(), tag.toLowerCase()));
     if (found) return found;
   }

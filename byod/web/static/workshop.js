@@ -15,8 +15,8 @@ export class Workshop {
     this.worker.addEventListener("messageerror", () => this.broken(""));
   }
 
-  /** The answer to a question; `handOver` are buffers that need not be copied. */
-  ask(what, parts, { signal, handOver = [] } = {}) {
+  /** The answer to a question; `handOver` are buffers that need not be copied, `progress` is told the share done. */
+  ask(what, parts, { signal, handOver = [], progress } = {}) {
     const number = ++this.last;
     return new Promise((resolve, reject) => {
       const stop = () => {
@@ -25,14 +25,18 @@ export class Workshop {
         reject(signal.reason);
       };
       signal?.addEventListener("abort", stop, { once: true });
-      this.open.set(number, { resolve, reject, done: () => signal?.removeEventListener("abort", stop) });
+      this.open.set(number, { resolve, reject, progress, done: () => signal?.removeEventListener("abort", stop) });
       this.worker.postMessage({ number, what, ...parts }, handOver);
     });
   }
 
-  answered({ number, said, refused }) {
+  answered({ number, said, refused, share }) {
     const asked = this.open.get(number);
     if (!asked) return; // it was stopped
+    if (share !== undefined) {
+      asked.progress?.(share);
+      return;
+    }
     this.open.delete(number);
     asked.done();
     if (refused) asked.reject(new Refused(refused.reason, refused.line));

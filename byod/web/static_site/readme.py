@@ -91,8 +91,8 @@ def _on_the_web(sizes: Mapping[str, int]) -> list[Phrase | str]:
         "    python -m http.server --bind 127.0.0.1 8000",
         say("Opening `index.html` from the file manager does not work: browsers run no modules from there."),
         say(
-            "What is loaded is mostly {largest}. A host that compresses `.wasm` and `.onnx` (gzip or brotli) shortens "
-            "the first visit.",
+            "What is loaded is mostly {largest}. The runtime is packed already; a host that compresses `.onnx` (gzip or "
+            "brotli) shortens the first visit a little more.",
             largest=listed(largest),
         ),
         say(
@@ -115,6 +115,7 @@ def _whose_work(card: Card, credited: bool) -> list[Phrase | str]:
             "(`licences/onnxruntime-web.txt`; other people's work in it: `licences/onnxruntime-web-notices.txt`).",
             package=runtime.PACKAGE,
         ),
+        say("- `chelsea.jpg`, the cat to try it with: Stéfan van der Walt, CC0."),
         say("- The model (`model.json` says more of it) learned from pictures under these licences:"),
     ]
     who = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import shutil
@@ -62,6 +63,12 @@ class OfflineNet(Record):
     bytes: int
 
 
+class OfflineRuntime(OfflineNet):
+    """The runtime, packed with gzip, and the bytes of the plain file beside it, for browsers that cannot unpack."""
+
+    plain: int
+
+
 class OfflineModel(About):
     """`model.json` of the folder: what the page is told by a server, and what it needs in order to be its own.
 
@@ -70,6 +77,7 @@ class OfflineModel(About):
 
     format: Format = 1
     nets: dict[str, OfflineNet]
+    runtime: OfflineRuntime
     finder: dict[str, JsonValue] | None = None
 
 
@@ -93,10 +101,7 @@ def write(run: Path, into: Path, runtime: Mapping[str, bytes], *, unsure_below: 
     described = about(model, UploadLimits(bytes=local_files.MAX_BYTES), reports=False)
     with files.staging(into) as staging:
         _page(staging)
-        _model(staging, run, task.serving, card, described)
-        (staging / "runtime").mkdir()
-        for name, content in runtime.items():
-            (staging / "runtime" / name).write_bytes(content)
+        _model(staging, run, task.serving, card, described, _runtime(staging, runtime))
         _papers(staging, run, card)
         _offline(staging)
         staging.replace(into)
@@ -115,7 +120,20 @@ def _page(staging: Path) -> None:
     (staging / LANGUAGES).write_text(page_texts.script(), encoding="utf-8")
 
 
-def _model(staging: Path, run: Path, serving: Serving, card: Card, about: About) -> None:
+def _runtime(staging: Path, runtime: Mapping[str, bytes]) -> OfflineRuntime:
+    """The runtime's files, and the program beside itself packed: not all hosts pack what they send."""
+    (staging / "runtime").mkdir()
+    for name, content in runtime.items():
+        (staging / "runtime" / name).write_bytes(content)
+    (name,) = (name for name in runtime if name.endswith(".wasm"))
+    packed = gzip.compress(runtime[name], mtime=0)
+    (staging / "runtime" / f"{name}.gz").write_bytes(packed)
+    return OfflineRuntime(file=f"runtime/{name}.gz", bytes=len(packed), plain=len(runtime[name]))
+
+
+def _model(
+    staging: Path, run: Path, serving: Serving, card: Card, about: About, runtime: OfflineRuntime
+) -> None:
     named = serving.nets(card)
     for file in named.values():
         files.copy(run / file, staging / file)
@@ -123,7 +141,7 @@ def _model(staging: Path, run: Path, serving: Serving, card: Card, about: About)
         name: OfflineNet(file=file, bytes=(staging / file).stat().st_size) for name, file in named.items()
     }
     finder = serving.page_rule(card)
-    described = OfflineModel(**dict(about), nets=nets, finder=finder).model_dump(
+    described = OfflineModel(**dict(about), nets=nets, runtime=runtime, finder=finder).model_dump(
         mode="json", exclude={"takes"}
     )
     text = json.dumps(described, ensure_ascii=False, indent=1, allow_nan=False)
@@ -143,7 +161,7 @@ def _papers(staging: Path, run: Path, card: Card) -> None:
     sizes = {
         file.relative_to(staging).as_posix(): file.stat().st_size
         for file in large
-        if file.suffix in (".onnx", ".wasm")
+        if file.suffix in (".onnx", ".gz")
     }
     (staging / README).write_text(readme.readme(card, sizes, bool(rows)), encoding="utf-8")
 
@@ -153,7 +171,7 @@ def _offline(staging: Path) -> None:
     kept = [
         file
         for file in sorted(staging.rglob("*"))
-        if file.suffix in TYPES.keys() | {".onnx"} and file.is_file()
+        if file.suffix in (TYPES.keys() | {".onnx", ".gz"}) - {".wasm"} and file.is_file()
     ]
     digest = hashlib.sha256()
     for file in kept:
