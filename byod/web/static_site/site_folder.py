@@ -77,7 +77,7 @@ class OfflineModel(About):
 
     format: Format = 1
     nets: dict[str, OfflineNet]
-    runtime: OfflineRuntime
+    runtime: OfflineRuntime | None = None
     finder: dict[str, JsonValue] | None = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -85,13 +86,9 @@ def render(contents: ReportContents) -> str:
         "extra": [_boxed(each, album, missed=False) for each in extra[:PICTURES]],
         "best": [_closeup(instance, album) for instance in worst_first[::-1][:BEST]],
     }
-    rows = _rows(contents)
     own = {
         **shown,
-        "bar": wording.bar(card),
-        "deceived": wording.deceived(card),
-        "results": rows,
-        "forest": charts.forest([_bar(row) for row in rows], named_by="achieved"),
+        **_results(contents),
         "eyes": card.metrics.pipeline.glasses is not None,
         "achieved": wording.achieved(card.metrics.pipeline),
         "achieved_column": _achieved_column(card.metrics.pipeline),
@@ -120,6 +117,17 @@ def render(contents: ReportContents) -> str:
         ],
     )
     return run_page.render("points.html", shown_page, album, own)
+
+
+def _results(contents: ReportContents) -> dict[str, Any]:
+    """What was measured, as a table and a drawing, and what it is to be compared with."""
+    rows, card = _rows(contents), contents.card
+    return {
+        "bar": wording.bar(card),
+        "deceived": wording.deceived(card),
+        "results": rows,
+        "forest": charts.forest([_bar(row) for row in rows], named_by="achieved"),
+    }
 
 
 def _picture_rows(contents: ReportContents) -> list[PictureRow]:
