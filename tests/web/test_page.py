@@ -468,6 +468,27 @@ def test_changes_are_taken_back_one_by_one(browser, address, cats, tmp_path):
     assert one(browser, ".handle.eye").get_attribute("style") == before
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_two_taps_put_the_glasses_on_a_cat_that_was_not_found(browser, address, cats, tmp_path, first):
+    """Tapping both eyes of a cat, in whichever order, puts the glasses there, and Undo takes them off."""
+    eyes = ((150, 200), (250, 200))
+    opened(browser, address)
+    shown(browser, put(tmp_path, cats, picture()))
+    stage = one(browser, ".stage")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", stage)
+    scale = stage.rect["width"] / WIDTH
+    for x, y in (eyes[first], eyes[1 - first]):
+        ActionChains(browser).move_to_element_with_offset(
+            stage, round((x - WIDTH / 2) * scale), round((y - 180) * scale)
+        ).click().perform()
+        frame(browser)
+    assert all(is_lens(pixel(browser, eye)) for eye in eyes)
+    assert status(browser).endswith("Placed by hand: 1 pair of glasses.")
+    press(browser, "Undo")
+    frame(browser)
+    assert is_skin(pixel(browser, eyes[0]))
+
+
 def test_what_cannot_be_opened(browser, address, tmp_path):
     """A broken picture is one line on its card, with the server's reason; nothing else stops working."""
     broken = tmp_path / "broken.jpg"

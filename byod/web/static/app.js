@@ -114,7 +114,7 @@ function take(files, desk, list, said) {
   if (fresh.length === 0) return;
   document.body.classList.add("begun");
   list.prepend(...fresh.map((card) => card.element));
-  fresh[0].element.scrollIntoView({ block: "start" }); // what comes of it is in view on a phone, too
+  fresh[0].leads = true;
   waiting.push(...fresh);
   work();
 }
@@ -123,13 +123,12 @@ function take(files, desk, list, said) {
 function work() {
   while (working < TOGETHER && waiting.length > 0) {
     working++;
-    waiting
-      .shift()
-      .run()
-      .finally(() => {
-        working--;
-        work();
-      });
+    const card = waiting.shift();
+    card.run().finally(() => {
+      if (card.leads) card.element.scrollIntoView({ block: "start" }); // what came of it is in view, on a phone too
+      working--;
+      work();
+    });
   }
 }
 

@@ -25,7 +25,9 @@ export class Cats {
     this.handles = new Handles(picture, desk.cats, () => this.redraw(), () => this.keep());
     this.note = make("p", { className: "note", role: "status" });
     this.help = make("p", { className: "quiet help" });
+    this.tap = null; // the first of two eyes that somebody tapped
     const stage = make("div", { className: "stage" }, this.canvas, this.handles.layer);
+    if (desk.parts.left) stage.addEventListener("click", (event) => this.tapped(event));
     this.element = make("div", {}, stage, this.help, this.actions(), this.note);
     this.tell(seconds);
     this.changed();
@@ -81,6 +83,7 @@ export class Cats {
   /** Heads came or went, or other points are shown. */
   changed() {
     const { cats, model, parts } = this.desk;
+    this.tap = null;
     this.handles.show(this.heads, this.shown);
     this.removers.replaceChildren(
       ...this.heads.map((head, at) => {
@@ -105,7 +108,20 @@ export class Cats {
       const context = this.canvas.getContext("2d");
       context.drawImage(this.picture.preview, 0, 0);
       drawGlasses(context, this.picture.scale, this.heads, this.desk.look);
+      if (this.tap) this.mark(context, this.tap);
     });
+  }
+
+  /** Where the first tap was. */
+  mark(context, [x, y]) {
+    const { scale } = this.picture;
+    context.beginPath();
+    context.arc(x * scale, y * scale, Math.max(6, context.canvas.width / 80), 0, 2 * Math.PI);
+    context.lineWidth = 3;
+    context.strokeStyle = "#fff";
+    context.fillStyle = "rgb(30 120 220 / .6)";
+    context.fill();
+    context.stroke();
   }
 
   /** Keep how it is now, before something changes. */
@@ -119,6 +135,24 @@ export class Cats {
     this.heads = this.past.back().map((state) => Head.of(this.desk.parts, state));
     this.corrected();
     (this.past.empty ? this.element.querySelector(".actions button:enabled") : this.undoer)?.focus();
+  }
+
+  /** Two taps on the eyes of a cat that was not found put the glasses there. */
+  tapped({ clientX, clientY }) {
+    if (this.heads.length > 0 || this.busy) return;
+    const around = this.canvas.getBoundingClientRect();
+    const { width, height } = this.picture;
+    const eye = [((clientX - around.left) / around.width) * width, ((clientY - around.top) / around.height) * height];
+    if (!this.tap) {
+      this.tap = eye;
+      say(this.help, "tap_second");
+      this.redraw();
+      return;
+    }
+    const [left, right] = [this.tap, eye].sort((one, other) => one[0] - other[0]);
+    this.keep();
+    this.heads.push(new Head(this.desk.parts, { [this.desk.parts.left]: left, [this.desk.parts.right]: right }, { byHand: true }));
+    this.corrected();
   }
 
   add() {
