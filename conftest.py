@@ -113,6 +113,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             config.hook.pytest_deselected(items=needing)
 
 
+@pytest.fixture(autouse=True)
+def isolated(tmp_path_factory, monkeypatch):
+    """No test reads the user's own keys, config, caches or current folder's datasets."""
+    for name in list(os.environ):
+        if name.startswith("BYOD_") and not name.startswith("BYOD_TEST_"):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("BYOD_CONFIG", str(home / "config.toml"))
+    monkeypatch.setenv("BYOD_CACHE", str(home / "cache"))
+    return home
+
+
 @pytest.fixture(scope="session")
 def real_pictures() -> Path:
     """The folder of real pictures; without it a test is skipped, in CI it fails."""

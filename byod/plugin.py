@@ -22,9 +22,11 @@ from byod.tasks.keypoints.geometry import (
     KeypointFeed,
     eyes_of,
 )
+from byod.training.library_homes import cache_folder
 from byod.training.onnx_model import onnx_function
 from byod.training.protocol import (
     Architecture,
+    Beginning,
     Checking,
     Checkpoint,
     Floats,
@@ -40,6 +42,7 @@ from byod.training.protocol import (
 
 __all__ = [
     "Architecture",
+    "Beginning",
     "Checking",
     "Checkpoint",
     "DetectionBatch",
@@ -69,6 +72,7 @@ __all__ = [
     "TrainingData",
     "UsageError",
     "as_input",
+    "cache_folder",
     "eyes_of",
     "give_way",
     "onnx_function",

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, JsonValue
+
 from byod.schema.errors import TrainerError
 from byod.schema.model_card import Card, Measured, Unreadable
 from byod.schema.progress import Say, never, silent
@@ -68,7 +70,9 @@ def train(
     usable = learning.usable(labelled, say)
     protocol.check_task(trainer, learning.task)
     checked = protocol.options(trainer, options)
-    how = {"task": learning.task, "crossed": crossed, "probe": None if probe is None else probe.name}
+    how: dict[str, JsonValue] = {"task": learning.task, "crossed": crossed}
+    how["probe"] = None if probe is None else probe.name
+    how["beginning"] = [*_beginnings(trainer, checked, probe, options)]
     plan = run_folder.plan(trainer.name, options, seed, device, gpus) | usable.plan() | how
     with run_folder.unfinished(folder, plan, fresh=fresh, say=say) as part:
         place = part / run_folder.WORK
@@ -81,6 +85,21 @@ def train(
         _write(learning, part, usable, outcome, issues, card, about)
     say(learning.summary(outcome.metrics))
     return card
+
+
+def _beginnings(
+    trainer: Trainer, checked: BaseModel, probe: Trainer | None, given: Mapping[str, str]
+) -> list[str]:
+    """The nets and weights that a run begins with, the probe's too: part of what decides how it turns out."""
+    said = [protocol.beginning(trainer, checked)]
+    if probe is not None:
+        said.append(protocol.beginning(probe, protocol.options(probe, _shared(given, probe))))
+    return said
+
+
+def _shared(given: Mapping[str, str], probe: Trainer) -> dict[str, str]:
+    """The options of a training that its probe takes over."""
+    return {k: v for k, v in given.items() if k in SHARED and k in probe.Options.model_fields}
 
 
 def _write(
@@ -180,7 +199,7 @@ def _train_probe(
 ) -> Bar | None:
     """The instant bar, on the same split; where it cannot begin with the same weights, it says so and takes its own."""
     work.say(f"first the probe ({probe.name}): the bar that training has to clear")
-    shared = {k: v for k, v in options.items() if k in SHARED and k in probe.Options.model_fields}
+    shared = _shared(options, probe)
     for given in (shared, {}) if shared else ({},):
         bar = replace(
             work,

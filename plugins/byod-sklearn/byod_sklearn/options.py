@@ -15,7 +15,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    arch: str = Field("resnet18", description="name of the body in torchvision, or else in timm")
+    arch: str = Field("tf_efficientnet_lite0", description="name of the body in torchvision, or else in timm")
     features: Literal["auto", "body", "descriptor"] = Field(
         "auto",
         description="what stands before the regression: a frozen body, the hand-made descriptor, or (auto) "
