@@ -22,6 +22,8 @@ from byod.tasks.keypoints.geometry import (
     KeypointFeed,
     eyes_of,
 )
+from byod.training.extractors import ExportedGraph, Extractor, FeatureGraph, extractor
+from byod.training.extractors import identity as extractor_identity
 from byod.training.library_homes import cache_folder
 from byod.training.onnx_model import onnx_function
 from byod.training.protocol import (
@@ -48,6 +50,9 @@ __all__ = [
     "DetectionBatch",
     "DetectionFeed",
     "Example",
+    "ExportedGraph",
+    "Extractor",
+    "FeatureGraph",
     "Floats",
     "InputRule",
     "Instance",
@@ -73,6 +78,8 @@ __all__ = [
     "UsageError",
     "as_input",
     "cache_folder",
+    "extractor",
+    "extractor_identity",
     "eyes_of",
     "give_way",
     "onnx_function",

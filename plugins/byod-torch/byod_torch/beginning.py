@@ -50,12 +50,22 @@ def words(options: Choice) -> str:
     if options.from_scratch:
         return f"{arch} from random weights"
     if options.weights is not None:
-        beside = options.weights.with_name(options.weights.name + ".json")
-        hashes = " ".join(_sha256(file) for file in (options.weights, beside) if file.is_file())
-        return f"{arch} from {options.weights.name} {hashes}"
+        return f"{arch} from {options.weights.name} {weights_sha256(options)}"
     if packaged(options, arch):
         return f"{arch} from {packaged_weights.SOURCE} {packaged_weights.SHA256}"
     return f"{arch} from its hub"
+
+
+def weights_sha256(options: Choice) -> str:
+    """The SHA-256 of the weights that would be taken now; empty where they come from a hub, or from chance.
+
+    That of a file covers what stands beside it.
+    """
+    if options.weights is not None:
+        beside = options.weights.with_name(options.weights.name + ".json")
+        hashes = "".join(_sha256(file) for file in (options.weights, beside) if file.is_file())
+        return hashlib.sha256(hashes.encode()).hexdigest()
+    return packaged_weights.SHA256 if packaged(options, chosen(options)) else ""
 
 
 def _sha256(file: Path) -> str:
