@@ -4,7 +4,7 @@
 
 Both open each file, bring it to the input of `lite0` with the same filter, and run the same graph on the same batches
 with onnxruntime's own threads; byod's store also checks, halves and keeps every vector. Rounds alternate, each into an
-empty store; the ratio is the median of the rounds' ratios, and 0.9 is the least. Then the same once more, from the store.
+empty store; the ratio is the median of the rounds' ratios, at least 0.9. Then the same once more, from the store.
 Pictures are those of BYOD_TEST_DATA where it names the folder, else drawn ones.
 """
 
