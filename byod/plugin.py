@@ -27,6 +27,7 @@ from byod.training.extractors import identity as extractor_identity
 from byod.training.library_homes import cache_folder
 from byod.training.onnx_model import onnx_function
 from byod.training.protocol import (
+    Answering,
     Architecture,
     Beginning,
     Checking,
@@ -43,6 +44,7 @@ from byod.training.protocol import (
 )
 
 __all__ = [
+    "Answering",
     "Architecture",
     "Beginning",
     "Checking",

@@ -236,6 +236,21 @@ class Trainer(Protocol):
 
 
 @runtime_checkable
+class Answering(Protocol):
+    """A trainer that says of pictures what it learned without writing a file: how a probe is asked fold after fold."""
+
+    def answer(
+        self, data: TrainingData, options: Any, run: Run, pictures: Sequence[Example]
+    ) -> tuple[Floats, str]:
+        """Learn from `data.train`; the logits of some pictures, float32 [N, classes], and the name of what learned.
+
+        Raises:
+            TrainerError: it cannot train this, or a picture cannot be opened.
+        """
+        ...
+
+
+@runtime_checkable
 class Checking(Protocol):
     """A trainer that checks its options itself, because its `Options` live in another environment."""
 

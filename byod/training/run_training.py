@@ -17,7 +17,7 @@ from byod.schema.errors import TrainerError
 from byod.schema.model_card import Card, Measured, Unreadable
 from byod.schema.progress import Say, never, silent
 from byod.schema.records import Sha256, Split
-from byod.schema.task_learning import Issues, LabelledSet, Learning, Outcome, OutOfFold
+from byod.schema.task_learning import Asking, Issues, LabelledSet, Learning, Outcome, OutOfFold
 from byod.training import cross_validation, protocol, run_files, run_folder
 from byod.training.cross_validation import MIN_TEST, Part
 from byod.training.fit import Log, Work
@@ -181,9 +181,20 @@ def out_of_fold(
         if known is not None and crossed and not leave_out:
             return known.evaluated
         quiet = replace(work, folder=work.folder / f"without-{len(leave_out)}", say=silent)
+        if isinstance(learning, Asking) and isinstance(work.trainer, protocol.Answering):
+            return cross_validation.cross_validate(parts, _asked(learning, quiet, labelled), leave_out)[0]
         return cross_validate(learning, quiet, labelled, parts, leave_out)[0]
 
     return ask
+
+
+def _asked(learning: Asking, work: Work, labelled: LabelledSet) -> cross_validation.Fold[Any]:
+    """A fold whose model is asked at once, and not kept."""
+
+    def fold(train: Part, valid: Part, test: Part, name: str) -> tuple[list[Any], list[Unreadable]]:
+        return learning.ask(work, labelled, train, valid, test, name), []
+
+    return fold
 
 
 def probe_work(

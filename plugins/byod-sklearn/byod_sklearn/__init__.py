@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import ClassVar
 
 from pydantic import BaseModel
 
-from byod.plugin import Run, Task, Trained, TrainingData
+from byod.plugin import Example, Floats, Run, Task, Trained, TrainingData
 from byod_sklearn import features
 from byod_sklearn.options import Options
 
@@ -39,6 +40,14 @@ class Sklearn:
     def beginning(self, options: Options) -> str:
         """The features that a training begins with."""
         return features.identity(options)
+
+    def answer(
+        self, data: TrainingData, options: Options, run: Run, pictures: Sequence[Example]
+    ) -> tuple[Floats, str]:
+        """Fit the regression on `data.train`, and say of other pictures what it makes of their features."""
+        from byod_sklearn.train import answer
+
+        return answer(data, options, run, pictures)
 
     def train(self, data: TrainingData, options: Options, run: Run) -> Trained:
         """Compute the features, fit the regression on `data.train`, and export both as one file.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +23,16 @@ Numbers = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
+def answer(data: TrainingData, options: Options, run: Run, pictures: Sequence[Example]) -> tuple[Floats, str]:
+    """Fit, and say of other pictures what the regression makes of their features; see `Sklearn.answer`."""
+    extractor = features.graph(options, run)
+    seen, asked = (extractor.features(some, run.say) for some in (data.train, pictures))
+    labels = _numbers(data.train, data.classes)
+    groups = [each.group for each in data.train]
+    regression = fit(seen.astype(np.float64), labels, groups, len(data.classes), options.C, run.seed)
+    return regression.logits(asked.astype(np.float64)).astype(np.float32), _name(extractor)
+
+
 def train(data: TrainingData, options: Options, run: Run) -> Trained:
     """Compute the features, fit, and export; see `Sklearn.train`."""
     started = time.perf_counter()
@@ -34,7 +45,7 @@ def train(data: TrainingData, options: Options, run: Run) -> Trained:
     labels = _numbers(data.train, data.classes)
     regression = fit(seen, labels, [e.group for e in data.train], len(data.classes), options.C, run.seed)
     run.say(
-        f"{card.arch} + logistic regression: {len(data.train)} pictures, {seen.shape[1]} features, "
+        f"{_name(extractor)}: {len(data.train)} pictures, {seen.shape[1]} features, "
         f"C = {regression.strength:g}" + (", classes weighted" if regression.weighted else "")
     )
     _log(run, regression, (seen, labels), (unseen, _numbers(data.valid, data.classes)), started)
@@ -47,7 +58,7 @@ def train(data: TrainingData, options: Options, run: Run) -> Trained:
         onnx=file,
         input=card.input,
         logits=logits,
-        arch=f"{card.arch} + logistic regression",
+        arch=_name(extractor),
         device=f"cpu ({os.cpu_count()} threads)",
         pretrained=card.pretrained,
         parameters=card.parameters + regression.weight.size + regression.bias.size,
@@ -58,6 +69,10 @@ def train(data: TrainingData, options: Options, run: Run) -> Trained:
         },
         notes={"C": regression.strength, "features": seen.shape[1], "classes_weighted": regression.weighted},
     )
+
+
+def _name(extractor: FeatureGraph) -> str:
+    return f"{extractor.card.arch} + logistic regression"
 
 
 def _numbers(examples: tuple[Example, ...], classes: tuple[str, ...]) -> Labels:

@@ -19,8 +19,10 @@ from byod.images.resize import as_input
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.model_card import InputRule
 from byod.schema.records import Example, Split
+from byod.tasks.classify import evaluated_examples, learning
+from byod.tasks.classify.class_set import ClassSet
 from byod.testing import draw_classes
-from byod.training import extractors, model_runtime, protocol
+from byod.training import extractors, model_runtime, protocol, run_training
 from byod.training.protocol import Run, TrainingData
 
 pytestmark = pytest.mark.slow  # trainings, small as they are, add up
@@ -363,6 +365,46 @@ def test_logits_are_scikit_learns_probabilities(classes):
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000)).fit(points, labels)
     wanted = model.predict_proba(points)
     np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), wanted, atol=1e-4)
+
+
+def test_a_large_set_is_fitted_as_well_in_a_part_of_the_time(monkeypatch):
+    """With few steps, and strengths tried in few directions, others are recognised as often, each time alike."""
+    points, labels = _clouds(np.random.default_rng(3), 900, width=300, classes=12)
+    used, groups = slice(0, 600), [str(n) for n in range(600)]
+    right, steps = [], []
+    real = logistic_regression._fit
+    monkeypatch.setattr(
+        logistic_regression,
+        "_fit",
+        lambda *given, **more: steps.append(given[0].shape[1]) or real(*given, **more),
+    )
+    for large in (10**9, 1, 1):
+        monkeypatch.setattr(logistic_regression, "LARGE", large)
+        found = logistic_regression.fit(points[used], labels[used], groups, 12, None, 0)
+        right.append((found.logits(points[600:]).argmax(axis=1) == labels[600:]).mean())
+    assert len(steps) == 26 + 4 + 4
+    assert steps[-4:] == [256, 256, 256, 300]
+    assert right[1] == right[2] >= right[0] - 0.01
+    assert right[0] > 0.25  # of twelve classes
+
+
+def test_what_is_asked_at_once_is_what_the_file_says(drawn, tmp_path):
+    """Label errors and leakage ask without a file: it is the file's answer, but for the features' rounding."""
+    labelled = ClassSet(tuple(drawn), CLASSES)
+    trainer, said = Sklearn(), []
+    for folder in ("file", "at-once"):
+        work = run_training.probe_work(
+            trainer, {"features": "descriptor", "size": "64"}, tmp_path / folder, 0, None
+        )
+        parts = learning.folds(labelled, 0)
+        if folder == "file":
+            said.append(run_training.cross_validate(learning, work, labelled, parts)[0])
+        else:
+            said.append(run_training.out_of_fold(learning, work, labelled)(()))
+    assert [one.example.sha256 for one in said[0]] == [one.example.sha256 for one in said[1]]
+    first, second = (evaluated_examples.probabilities(some, CLASSES) for some in said)
+    assert np.abs(first - second).max() < 0.02
+    assert not list((tmp_path / "at-once").rglob("*.onnx"))
 
 
 def test_a_feature_that_never_changes_does_no_harm():
