@@ -112,6 +112,7 @@ def test_one_line_of_history(data, tmp_path):
 
 def test_features_are_computed_once(data, tmp_path, monkeypatch):
     """A second training on the same pictures, by another trainer object, puts none of them through the graph again."""
+    features.graph(SMALL, Run(tmp_path))  # an export is compared with its net, on noise
     counted = []
     real = model_runtime.OwnModel.answer
     monkeypatch.setattr(
