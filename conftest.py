@@ -113,6 +113,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             config.hook.pytest_deselected(items=needing)
 
 
+@pytest.fixture(autouse=True)
+def isolated(tmp_path_factory, monkeypatch):
+    """No test reads the user's own keys, config, caches or current folder's datasets.
+
+    Graphs of extractors, each of which takes seconds to export, are those of all tests together.
+    """
+    for name in list(os.environ):
+        if name.startswith("BYOD_") and not name.startswith("BYOD_TEST_"):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("BYOD_CONFIG", str(home / "config.toml"))
+    monkeypatch.setenv("BYOD_CACHE", str(home / "cache"))
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "extractors"
+    shared.mkdir(exist_ok=True)
+    (home / "cache").mkdir()
+    (home / "cache" / "extractors").symlink_to(shared)
+    return home
+
+
 @pytest.fixture(scope="session")
 def real_pictures() -> Path:
     """The folder of real pictures; without it a test is skipped, in CI it fails."""

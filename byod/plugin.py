@@ -22,9 +22,14 @@ from byod.tasks.keypoints.geometry import (
     KeypointFeed,
     eyes_of,
 )
+from byod.training.extractors import ExportedGraph, Extractor, FeatureGraph, extractor
+from byod.training.extractors import identity as extractor_identity
+from byod.training.library_homes import cache_folder
 from byod.training.onnx_model import onnx_function
 from byod.training.protocol import (
+    Answering,
     Architecture,
+    Beginning,
     Checking,
     Checkpoint,
     Floats,
@@ -39,12 +44,17 @@ from byod.training.protocol import (
 )
 
 __all__ = [
+    "Answering",
     "Architecture",
+    "Beginning",
     "Checking",
     "Checkpoint",
     "DetectionBatch",
     "DetectionFeed",
     "Example",
+    "ExportedGraph",
+    "Extractor",
+    "FeatureGraph",
     "Floats",
     "InputRule",
     "Instance",
@@ -69,6 +79,9 @@ __all__ = [
     "TrainingData",
     "UsageError",
     "as_input",
+    "cache_folder",
+    "extractor",
+    "extractor_identity",
     "eyes_of",
     "give_way",
     "onnx_function",

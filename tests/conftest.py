@@ -9,18 +9,6 @@ import pytest
 from filelock import FileLock
 
 
-@pytest.fixture(autouse=True)
-def isolated(tmp_path_factory, monkeypatch):
-    """No test reads the user's own keys, config, caches or current folder's datasets."""
-    for name in list(os.environ):
-        if name.startswith("BYOD_") and not name.startswith("BYOD_TEST_"):
-            monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("BYOD_CONFIG", str(home / "config.toml"))
-    monkeypatch.setenv("BYOD_CACHE", str(home / "cache"))
-    return home
-
-
 @pytest.fixture(scope="session")
 def drawn_snapshot():
     """A function that draws a small dataset into a folder and gives its Snapshot, every picture with an origin.

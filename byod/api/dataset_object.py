@@ -167,9 +167,9 @@ class Dataset:
 
         Args:
             progress: show lines; False sends them to the logger `byod`.
-            **options: `by` says what is kept together from now on: "session", "folder", "pattern=REGEX",
-                "column=NAME" or "none"; `fixed` is a CSV of files and their parts ("none" forgets it), `test_from` a
-                folder of the pictures to test.
+            **options: `by` says what is kept together from now on: "session", "folder", "features" (what looks as if
+                taken together, written down in captures.csv), "pattern=REGEX", "column=NAME" or "none"; `fixed` is a
+                CSV of files and their parts ("none" forgets it), `test_from` a folder of the pictures to test.
 
         Examples:
             >>> dataset.split(progress=False).counts["train"]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from byod import exports
-from byod.api import failed_addresses
+from byod.api import failed_addresses, likely_sessions
 from byod.collection.pipeline import BATCH, Collection, Fetch, Watch
 from byod.collection.search import refusal
 from byod.dataset import (
@@ -117,14 +117,17 @@ def split(
 
     Args:
         folder: the dataset's.
-        by: what groups pictures from now on, as in the recipe's `split_by`; None: as it stands there.
+        by: what groups pictures from now on, as in the recipe's `split_by`; "features": groups are proposed by likeness
+            and written down; None: as it stands there.
         fixed: a list of files and their parts; `none` forgets what was fixed before.
         test_from: a folder of the pictures that are to be tested.
         say: gets lines for people.
     """
-    if by is not None:
+    if by not in (None, sessions.FEATURES):
         sessions.check(by)
     with opened(folder, say) as dataset:
+        if by == sessions.FEATURES:
+            by = likely_sessions.write_down(dataset, say)
         if by is not None:
             dataset.save_recipe(dataset.recipe.model_copy(update={"split_by": by}))
         if fixed is not None and str(fixed) == sessions.NONE:

@@ -28,6 +28,9 @@ from byod.training.protocol import Launching, Trainer
 from byod.training.provenance import Provenance
 from byod.training.remote.host import Remote
 
+MOST_FOR_PROBE = 1_000_000
+"""Pictures times classes beyond which a training begins without its probe, and without asking it for label errors."""
+
 
 class TrainRequest(Record):
     """A request for a training: by which trainer, with which options, on which devices.
@@ -99,7 +102,7 @@ def train(
         device=wanted.device,
         gpus=wanted.gpus,
         cache=cache,
-        probe=_probe(wanted, learning.probe, say),
+        probe=_probe(wanted, learning.probe, len(examples) * len(snapshot.classes), say),
         fresh=wanted.fresh,
         about=about,
         say=say,
@@ -148,9 +151,18 @@ def find_trainer(wanted: TrainRequest) -> Trainer:
     return Remote(wanted.plugin, wanted.python or Path(sys.executable), launcher)
 
 
-def _probe(wanted: TrainRequest, name: str | None, say: Say) -> Trainer | None:
-    """The task's probe, where it has one, it is installed, and it was not said to leave it out."""
+def _probe(wanted: TrainRequest, name: str | None, size: int, say: Say) -> Trainer | None:
+    """The task's probe, where it has one, it is installed, seconds are enough, and it was not said to leave it out.
+
+    `size` is the number of pictures times that of classes.
+    """
     if not wanted.probe or name in (None, wanted.plugin):
+        return None
+    if size > MOST_FOR_PROBE:
+        say(
+            f"no probe: pictures times classes are {size:,}, and above {MOST_FOR_PROBE:,} it would take minutes; "
+            f"ask it by itself: byod train --plugin {name}, byod check --suspects"
+        )
         return None
     if name not in protocol.installed():
         say(f"no probe is installed, so nothing will say whether fine-tuning was worth it; {_install(name)}")

@@ -134,10 +134,11 @@ def split(
     by: Annotated[
         str | None,
         typer.Option(
-            metavar="session|folder|pattern|column|none",
+            metavar="session|folder|features|pattern|column|none",
             help="What is kept on one side beside near-copies, from now on: pictures taken together, those of one "
-            "folder below the class, those in whose names a REGEX finds the same, those with the same value in column "
-            "NAME of captures.csv, or none (default: session).",
+            "folder below the class, those that look as if taken together (features; written down in captures.csv), "
+            "those in whose names a REGEX finds the same, those with the same value in column NAME of captures.csv, "
+            "or none (default: session).",
         ),
     ] = None,
     fixed: Annotated[

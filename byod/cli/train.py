@@ -33,7 +33,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The net; byod plugins --architectures lists them (default: the trainer's, resnet18 for most).",
+            help="The net; byod plugins --architectures lists them (default: the trainer's, tf_efficientnet_lite0 for "
+            "most).",
         ),
     ] = None,
     epochs: Annotated[

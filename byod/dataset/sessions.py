@@ -18,6 +18,8 @@ from byod.schema.records import Sha256
 
 SESSION, FOLDER, NONE = "session", "folder", "none"
 PATTERN, COLUMN = "pattern", "column"
+FEATURES = "features"
+"""A column of `captures.csv`: groups that were proposed by the features of the pictures."""
 _PAUSE = 60.0
 """Seconds between two pictures of one camera that end a session."""
 _GAP = 3
@@ -49,7 +51,7 @@ def check(by: str) -> str:
         except re.error as error:
             raise UsageError(f"--by pattern {rest}: not a regular expression ({error})") from error
         return by
-    raise UsageError(f"--by {by}: write session, folder, pattern REGEX, column NAME or none")
+    raise UsageError(f"--by {by}: write session, folder, features, pattern REGEX, column NAME or none")
 
 
 def ties(captures: Mapping[Sha256, Capture], by: str) -> list[Tie]:

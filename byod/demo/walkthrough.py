@@ -76,8 +76,8 @@ def collect(folder: Path, pictures: Path | None, settings: Settings, *, say: Say
 
 
 def train_model(dataset: Path, *, say: Say, log: Callable[[Mapping[str, object]], None]) -> TrainedModel:
-    """Train a small net from scratch with fastai on what was collected, and let it predict."""
-    wanted = train.TrainRequest(plugin="fastai", options={"from_scratch": "true"})
+    """Fine-tune fastai's default net on what was collected, and let it predict."""
+    wanted = train.TrainRequest(plugin="fastai")
     run, card = train.train(dataset, wanted, command="byod demo", say=say, log=log)
     with Dataset(dataset, TASKS) as opened:
         unseen = [example for example in opened.examples(opened.snapshot()) if example.split is Split.TEST]

@@ -1,15 +1,11 @@
 """Pictures decoded once: uint8 pixels near the training size, on disk, memory-mapped, shared by all trainers.
 
-For each input rule (and each other kind of block, `PixelCache.blocks`) there are two files: the pixels of picture after
-picture, and their SHA-256s (32 bytes each) in the same order. A key is written after its pixels, so whatever a kill
-leaves behind the last key is overwritten next time.
+For each input rule (and each other kind of block, `PixelCache.blocks`) there are two files, as `record_files` has them:
+the pixels of picture after picture, and their SHA-256s.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
@@ -19,9 +15,9 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import ArrayLike, NDArray
 
+from byod.images.record_files import RecordFiles, picture_key
 from byod.images.resize import pixels
 from byod.schema.errors import PictureError, TrainerError
-from byod.schema.files import opened
 from byod.schema.model_card import InputRule
 from byod.schema.progress import Say, silent
 from byod.schema.records import Example
@@ -80,7 +76,7 @@ class Pixels(Blocks):
         self, examples: Sequence[Example], rule: InputRule, store: Bytes | None, rows: NDArray[np.int64]
     ) -> None:
         size = (rule.width, rule.height)
-        super().__init__(lambda number: _decode(examples[number], rule), size, store, rows)
+        super().__init__(lambda number: decoded(examples[number], rule), size, store, rows)
 
 
 class PixelCache:
@@ -95,10 +91,10 @@ class PixelCache:
         Raises:
             TrainerError: a picture cannot be opened.
         """
-        keys = [_key(example) for example in examples]
+        keys = [picture_key(example) for example in examples]
         size, name = (rule.width, rule.height), f"{rule.resize}-{RESIZING}"
         return Pixels(
-            examples, rule, *self._kept(keys, name, size, lambda number: _decode(examples[number], rule))
+            examples, rule, *self._kept(keys, name, size, lambda number: decoded(examples[number], rule))
         )
 
     def blocks(self, keys: Sequence[bytes], kind: str, size: Size, make: Callable[[int], Bytes]) -> Blocks:
@@ -120,129 +116,33 @@ class PixelCache:
     ) -> tuple[Bytes | None, NDArray[np.int64]]:
         """All that there is room for, on disk and mapped, and the row of each key in it (-1: no room)."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = _Store(self._folder, kind, size)
+        width, height = size
+        store = RecordFiles(self._folder / f"{width}x{height}-{kind}.keys", ".u8", width * height * 3)
         with FileLock(self._folder / "lock"):
             known = store.keys()
             first = {key: number for number, key in reversed(list(enumerate(keys)))}
             missing = [number for number, key in enumerate(keys) if key not in known and first[key] == number]
             if missing:
-                room = self._make_room(store, len(missing), dict.fromkeys(keys))
+                room = store.make_room(len(missing), dict.fromkeys(keys), self._bound)
                 if room < len(missing):
                     self._say(
                         f"the cache holds {self._bound // 1_000_000} MB: {len(missing) - room} of {len(first)} "
                         "pictures are decoded anew in each epoch"
                     )
-                store.add([(keys[number], number) for number in missing[:room]], make, self._say)
+                if room:
+                    store.append(
+                        _made([(keys[number], number) for number in missing[:room]], make, self._say)
+                    )
                 known = store.keys()
             store.touch()
-        return store.mapped(), np.array([known.get(key, -1) for key in keys], np.int64)
-
-    def _make_room(self, store: _Store, new: int, wanted: dict[bytes, None]) -> int:
-        """Make room for `new` pictures by dropping what was not used for longest; the number there is room for."""
-        others = [_Store.of(file) for file in self._folder.glob("*.keys") if file != store.names]
-        others.sort(key=lambda other: other.names.stat().st_mtime)
-        used = store.size() + sum(other.size() for other in others)
-        for other in others:
-            if used + new * store.cost <= self._bound:
-                break
-            used -= other.size()
-            other.remove()
-        if used + new * store.cost > self._bound:
-            store.keep_only(wanted)
-            used = store.size()
-        return int(max(0, min(new, (self._bound - used) // store.cost)))
-
-
-class _Store:
-    """The two files of one kind and size of blocks."""
-
-    def __init__(self, folder: Path, kind: str, size: Size) -> None:
-        name = f"{size[0]}x{size[1]}-{kind}"
-        self.size_of_one, self.record = size, size[0] * size[1] * 3
-        self.names, self.content = folder / f"{name}.keys", folder / f"{name}.u8"
-
-    @property
-    def cost(self) -> int:
-        """Bytes a picture takes, with its key."""
-        return self.record + 32
-
-    @classmethod
-    def of(cls, names: Path) -> _Store:
-        """The store whose keys lie in this file."""
-        size, kind = names.stem.split("-", 1)
-        width, height = size.split("x")
-        return cls(names.parent, kind, (int(width), int(height)))
-
-    def keys(self) -> dict[bytes, int]:
-        """Row numbers by key."""
-        if not self.names.exists() or not self.content.exists():
-            return {}
-        text = self.names.read_bytes()
-        count = min(len(text) // 32, self.content.stat().st_size // self.record)
-        return {text[32 * at : 32 * at + 32]: at for at in range(count)}
-
-    def size(self) -> int:
-        """Bytes on disk."""
-        return sum(file.stat().st_size for file in (self.names, self.content) if file.exists())
-
-    def touch(self) -> None:
-        """Note that it was used now."""
-        if self.names.exists():
-            os.utime(self.names)
-
-    def remove(self) -> None:
-        """Delete both files; one that is mapped by another program stays (Windows), and goes next time."""
-        for file in (self.names, self.content):
-            with contextlib.suppress(PermissionError):
-                file.unlink(missing_ok=True)
-
-    def mapped(self) -> Bytes | None:
-        """All pictures, mapped from disk; None when there is none."""
-        count = len(self.keys())
-        if not count:
-            return None
-        shape = (count, self.size_of_one[1], self.size_of_one[0], 3)
-        return np.memmap(self.content, np.uint8, "r", shape=shape)
-
-    def add(
-        self,
-        wanted: Sequence[tuple[bytes, int]],
-        make: Callable[[int], Bytes],
-        say: Say,
-    ) -> None:
-        """Make the blocks of these keys and numbers on all cores and append them."""
-        if not wanted:
-            return
-        count = len(self.keys())
-        for file, end in ((self.names, count * 32), (self.content, count * self.record)):
-            with file.open("ab") as whole:
-                whole.truncate(end)
-        with self.names.open("ab") as names, self.content.open("ab") as content:
-            for some in _made(wanted, make, say):
-                for _, block in some:
-                    content.write(np.ascontiguousarray(block).data)
-                content.flush()
-                names.write(b"".join(key for key, _ in some))
-                names.flush()
-
-    def keep_only(self, wanted: dict[bytes, None]) -> None:
-        """Write both files anew with these pictures alone."""
-        known = self.keys()
-        kept = [(key, row) for key, row in known.items() if key in wanted]
-        if len(kept) == len(known):
-            return
-        mapped = self.mapped()
-        with opened(self.content.parent) as folder:
-            with folder.replacing(self.content.name) as content:
-                for _, row in kept:
-                    content.write(np.ascontiguousarray(mapped[row]).data if mapped is not None else b"")
-                self.names.unlink()
-            folder.replace(self.names.name, b"".join(key for key, _ in kept))
+        mapped = store.mapped()
+        blocks = None if mapped is None else mapped.reshape(-1, height, width, 3)
+        return blocks, np.array([known.get(key, -1) for key in keys], np.int64)
 
 
 def _made(
     wanted: Sequence[tuple[bytes, int]], make: Callable[[int], Bytes], say: Say
-) -> Iterator[list[tuple[bytes, Bytes]]]:
+) -> Iterator[list[tuple[bytes, memoryview]]]:
     """Some blocks at a time, made on threads; says how far it is every few seconds."""
     import time
 
@@ -251,20 +151,20 @@ def _made(
         for at in range(0, len(wanted), AT_ONCE):
             some = wanted[at : at + AT_ONCE]
             made = threads.map(lambda one: make(one[1]), some)
-            yield [(key, block) for (key, _), block in zip(some, made, strict=True)]
+            yield [
+                (key, np.ascontiguousarray(block).data) for (key, _), block in zip(some, made, strict=True)
+            ]
             if time.monotonic() - told > 5:
                 told = time.monotonic()
                 say(f"decoded {at + len(some)} of {len(wanted)} pictures")
 
 
-def _key(example: Example) -> bytes:
-    """32 bytes that stand for a picture, and for what is white in it."""
-    if example.grey_white is None:
-        return bytes.fromhex(example.sha256)
-    return hashlib.sha256(f"{example.sha256} {example.grey_white}".encode()).digest()
+def decoded(example: Example, rule: InputRule) -> Bytes:
+    """The pixels of an example by an input rule: uint8 [height, width, 3].
 
-
-def _decode(example: Example, rule: InputRule) -> Bytes:
+    Raises:
+        TrainerError: it cannot be opened any more.
+    """
     if example.grey_white is not None:
         rule = rule.model_copy(update={"grey_white": example.grey_white})
     try:

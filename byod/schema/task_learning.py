@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from pydantic import JsonValue
 
@@ -80,6 +80,15 @@ class Issues:
 
 OutOfFold = Callable[[Collection[Sha256]], list[Any]]
 """Asks a cross-validated probe about all pictures; it is given those that nothing is to be learned from."""
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """A task whose probe can be asked at once, where it answers without a file (`byod.training.protocol.Answering`)."""
+
+    def ask(self, work: Any, labelled: Any, train: Any, valid: Any, test: Any, part: str) -> list[Any]:
+        """What a model that learned from `train` says of every picture of `test`; it is not kept."""
+        ...
 
 
 class Learning(Protocol):

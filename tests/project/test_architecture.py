@@ -200,11 +200,12 @@ def test_a_room_bears_the_name_of_no_public_function():
 def test_what_a_plugin_may_import_is_fixed():
     """byod.plugin offers just these names, each with a docstring of its own or of its type."""
     assert tuple(byod.plugin.__all__) == (
-        "Architecture", "Checking", "Checkpoint", "DetectionBatch", "DetectionFeed", "Example", "Floats", "InputRule",
-        "Instance", "Jitter", "Keypoint", "KeypointBatch", "KeypointFeed", "KeypointSet", "Keypoints", "Launching",
+        "Answering", "Architecture", "Beginning", "Checking", "Checkpoint", "DetectionBatch", "DetectionFeed",
+        "Example", "ExportedGraph", "Extractor", "FeatureGraph", "Floats", "InputRule", "Instance", "Jitter",
+        "Keypoint", "KeypointBatch", "KeypointFeed", "KeypointSet", "Keypoints", "Launching",
         "Listing", "LrFinder", "Pixels", "Resize", "Run", "Split", "Stage", "Task", "Trained", "Trainer",
-        "TrainerError", "TrainingData", "UsageError", "as_input", "eyes_of", "give_way",
-        "onnx_function",
+        "TrainerError", "TrainingData", "UsageError", "as_input", "cache_folder", "extractor",
+        "extractor_identity", "eyes_of", "give_way", "onnx_function",
     )  # fmt: skip
     assert all(getattr(byod.plugin, name).__doc__ for name in byod.plugin.__all__)
 

@@ -26,6 +26,9 @@ from colour_trainer import Colour
 class Elsewhere(Colour):
     name = "elsewhere"
 
+    def beginning(self, options):
+        return f"a net for {options.epochs} epochs"
+
     def train(self, data, options, run):
         print("what a library prints is not a message")
         run.say("from elsewhere")
@@ -83,6 +86,8 @@ def test_a_trainer_elsewhere_is_as_good_as_one_here(elsewhere, examples, tmp_pat
     """Same pictures, same model: the run of a trainer behind another Python equals that of the same one here."""
     said, epochs = [], []
     remote = Remote("elsewhere", elsewhere)
+    assert protocol.beginning(remote, remote.check({"epochs": "7"})) == "a net for 7 epochs"
+    assert protocol.beginning(Remote("spot", elsewhere), remote.check({})) == ""
     assert remote.described.version == "1.5"
     there = train(
         examples, remote, tmp_path / "runs" / "there", {"epochs": "4"}, say=said.append, log=epochs.append

@@ -11,7 +11,7 @@ from byod.schema.model_card import LabelIssue, Measured, Metrics, ModelCard, Pai
 from byod.schema.progress import Say
 from byod.schema.records import Example, Task, Yield
 from byod.schema.task_learning import Issues, ModelFile, Outcome, OutOfFold, Table
-from byod.tasks.classify import calibrate, class_set, evaluated_examples, label_errors
+from byod.tasks.classify import asking, calibrate, class_set, evaluated_examples, label_errors
 from byod.tasks.classify.class_set import ClassSet, see_all_classes
 from byod.tasks.classify.evaluated_examples import EvaluatedExample, LoadedModel
 from byod.tasks.classify.report import contents, page
@@ -52,6 +52,13 @@ def evaluate_on(
 ) -> tuple[list[EvaluatedExample], list[Unreadable]]:
     """Ask the exported file about every picture of `test`."""
     return evaluated_examples.evaluate(loaded, test, part)
+
+
+def ask(
+    work: Work, labelled: ClassSet, train: Part, valid: Part, test: Part, part: str
+) -> list[EvaluatedExample]:
+    """Ask a model that is not kept about every picture of `test`, at once and without a file."""
+    return asking.ask(work, labelled, train, valid, test, part)[0]
 
 
 def metrics(

@@ -73,7 +73,7 @@ def predictions(
             if isinstance(found, PictureError):
                 yield Unreadable(path=name, reason=found.reason, error=found.detail)
             else:
-                yield _prediction(name, classes, next(rows))
+                yield prediction(name, classes, next(rows))
 
 
 def predictor(run: Path) -> Predictor:
@@ -131,7 +131,8 @@ def _decoded(pictures: Iterable[Path | tuple[str, bytes]], rule: InputRule) -> I
         yield some[at : at + BATCH]
 
 
-def _prediction(name: str, classes: Sequence[str], row: NDArray[np.float32]) -> Prediction:
+def prediction(name: str, classes: Sequence[str], row: NDArray[np.float32]) -> Prediction:
+    """The prediction of a picture by the probabilities of its classes, float32 [classes]."""
     best = int(row.argmax())
     return Prediction(
         path=name,

@@ -68,6 +68,9 @@ def main(folder: Path) -> None:
         elif job.task == "options":
             chosen = protocol.options(protocol.load(job.plugin), job.options)
             line.send({"options": chosen.model_dump(mode="json")})
+        elif job.task == "beginning":
+            trainer = protocol.load(job.plugin)
+            line.send({"beginning": protocol.beginning(trainer, protocol.options(trainer, job.options))})
         else:
             _learn(job, line)
     except ByodError as error:

@@ -65,12 +65,22 @@ class Remote:
         self._request(TrainingJob(plugin=self.name, task="options", options=dict(given)), "options")
         return Given.model_validate(dict(given))
 
+    def beginning(self, options: BaseModel) -> str:
+        """What the trainer there begins with; empty where that byod, or that trainer, does not say."""
+        if not self.described.begins:
+            return ""
+        return str(
+            self._request(
+                TrainingJob(plugin=self.name, task="beginning", options=_texts(options)), "beginning"
+            )
+        )
+
     def train(self, data: TrainingData, options: BaseModel, run: Run) -> Trained:
         """Train over there; the process stays until byod has compared the export with the trained model."""
         job = TrainingJob(
             plugin=self.name,
             task="train",
-            options={k: str(v) for k, v in (options.model_extra or {}).items()},
+            options=_texts(options),
             learning=data,
             folder=run.folder.resolve(),
             seed=run.seed,
@@ -96,6 +106,11 @@ class Remote:
         if kind != wanted:
             raise TrainerError(f"{self.python} answered {kind!r} where {wanted!r} was asked for")
         return what
+
+
+def _texts(options: BaseModel) -> dict[str, str]:
+    """The options as they were typed."""
+    return {key: str(value) for key, value in (options.model_extra or {}).items()}
 
 
 def _listen(other: _Other, run: Run) -> Any:

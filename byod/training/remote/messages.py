@@ -6,6 +6,7 @@ are lines on its standard input, whose end makes the other side end as well:
 
     {"described": …}                    name, version, tasks, doctor's lines, options as a JSON schema
     {"options": {…}}                    the options, checked
+    {"beginning": line}                 what it would begin with, as `Trainer.beginning` (empty where it does not say)
     {"say": line}   {"log": epoch}      as `Run.say` and `Run.log`
     {"stop?": true} → {"stop": false}   as `Run.should_stop`
     {"trained": {…}}                    a `Trained` without its functions; from then on:
@@ -31,7 +32,7 @@ JOB = "job.json"
 
 
 class TrainingJob(Record):
-    """A job for the other side: describe the trainer, check options, or train (then `learning` is set)."""
+    """A job for the other side: describe the trainer, check options, say what it begins with, or train (`learning`)."""
 
     plugin: str
     task: str
@@ -46,7 +47,7 @@ class TrainingJob(Record):
 
 
 class Described(Record):
-    """A trainer's description of itself."""
+    """A trainer's description of itself; `begins` is True where it says what it begins with."""
 
     name: str
     version: str
@@ -54,6 +55,7 @@ class Described(Record):
     resumes: bool
     doctor: tuple[str, ...]
     options: dict[str, Any]
+    begins: bool = False
 
 
 class Reply(Record):
@@ -85,4 +87,5 @@ def described(name: str) -> Described:
         resumes=trainer.resumes,
         doctor=tuple(trainer.doctor()),
         options=trainer.Options.model_json_schema(),
+        begins=isinstance(trainer, protocol.Beginning),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import ClassVar
 
-from byod_torch import environment_check
+from byod_torch import beginning, environment_check
 from byod_torch.architectures import TABLE
 from pydantic import BaseModel
 
@@ -30,6 +30,10 @@ class Fastai:
     def architectures(self) -> tuple[Architecture, ...]:
         """The nets known by their common names."""
         return TABLE
+
+    def beginning(self, options: Options) -> str:
+        """The net and the weights that a training begins with."""
+        return beginning.words(options)
 
     def launch(self, gpus: int, device: str | None) -> list[str]:
         """Arguments for python, before `-m MODULE`, that start it once for each of `gpus` processes.

@@ -29,7 +29,7 @@ class KerasNet(Architecture):
 def _own(name: str, parameters: float, size: int, year: int, note: str, scaling: str = "none") -> KerasNet:
     return KerasNet(
         name=name, resolves_to=name, parameters=parameters, size=size, licence="no weights", source=OWN,
-        year=year, note=note, scaling=scaling,
+        year=year, note=note, scaling=scaling, weights="none",
     )  # fmt: skip
 
 
@@ -37,7 +37,7 @@ def _nets(scaling: str, year: int, note: str, *nets: tuple[str, float, int]) -> 
     return tuple(
         KerasNet(
             name=name, resolves_to=name, parameters=million, size=size, licence=_APACHE, source=APPLICATIONS,
-            year=year, note=note, scaling=scaling,
+            year=year, note=note, scaling=scaling, weights="storage.googleapis.com",
         )
         for name, million, size in nets
     )  # fmt: skip

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import BaseModel
 
-from byod.plugin import Run, Task, Trained, TrainingData
+from byod.plugin import Example, Floats, Run, Task, Trained, TrainingData
+from byod_sklearn import features
 from byod_sklearn.options import Options
-
-if TYPE_CHECKING:
-    from byod_sklearn.features import FeatureCache
 
 __all__ = ["Options", "Sklearn"]
 
 
 class Sklearn:
-    """Logistic regression on features that were not trained on these pictures.
-
-    One instance remembers the features of every picture it has seen, so that a cross-validation computes them once.
-    """
+    """Logistic regression on features that were not trained on these pictures, each computed once (byod's cache)."""
 
     name: ClassVar[str] = "sklearn"
     tasks: ClassVar[tuple[Task, ...]] = (Task.CLASSIFY,)
     resumes: ClassVar[bool] = False
     Options: ClassVar[type[BaseModel]] = Options
-
-    def __init__(self) -> None:
-        self._memory: FeatureCache | None = None
 
     def doctor(self) -> list[str]:
         """Packages that are missing; imports none of them."""
@@ -44,14 +37,24 @@ class Sklearn:
             )
         return lines
 
+    def beginning(self, options: Options) -> str:
+        """The features that a training begins with."""
+        return features.identity(options)
+
+    def answer(
+        self, data: TrainingData, options: Options, run: Run, pictures: Sequence[Example]
+    ) -> tuple[Floats, str]:
+        """Fit the regression on `data.train`, and say of other pictures what it makes of their features."""
+        from byod_sklearn.train import answer
+
+        return answer(data, options, run, pictures)
+
     def train(self, data: TrainingData, options: Options, run: Run) -> Trained:
         """Compute the features, fit the regression on `data.train`, and export both as one file.
 
         Raises:
             TrainerError: the body is unknown or does not fit its weights, or a package is missing.
         """
-        from byod_sklearn.features import FeatureCache
         from byod_sklearn.train import train
 
-        self._memory = self._memory or FeatureCache()
-        return train(data, options, run, self._memory)
+        return train(data, options, run)

@@ -21,7 +21,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from byod.plugin import InputRule
 
-NAME = "hand-made descriptor (colour, gradients, thumbnail)"
 OPSET = 17
 HUES, SATURATIONS, BRIGHTNESSES = 12, 4, 8
 DIRECTIONS, CELLS, QUARTERS = 9, 8, 2

@@ -9,20 +9,26 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from byod.plugin import Resize
 
+BODY = "tf_efficientnet_lite0"
+"""The default body, whose weights are installed with byod-torch."""
+
 
 class Options(BaseModel):
     """The options of `--set KEY=VALUE`; names and meanings are those of the other trainers where they have them."""
 
     model_config = ConfigDict(extra="forbid")
 
-    arch: str = Field("resnet18", description="name of the body in torchvision, or else in timm")
+    arch: str = Field(BODY, description="name of the body in torchvision, or else in timm")
     features: Literal["auto", "body", "descriptor"] = Field(
         "auto",
         description="what stands before the regression: a frozen body, the hand-made descriptor, or (auto) "
-        "the body where its weights can be had",
+        "the body where byod-torch is installed, or once exported it",
     )
     size: int | None = Field(
-        None, ge=32, le=1024, description="side of the input in pixels (160; for the descriptor 128)"
+        None,
+        ge=32,
+        le=1024,
+        description="side of the input in pixels (192; other bodies 160, the descriptor 128)",
     )
     resize: Resize = Field(Resize.SQUISH, description="squish, crop or pad")
     C: float | None = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,9 +14,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from byod.plugin import Example, Floats, Run, Trained, TrainingData
-from byod_sklearn.extractor import Extractor
-from byod_sklearn.features import FeatureCache
+from byod.plugin import Example, FeatureGraph, Floats, Run, Trained, TrainingData
+from byod_sklearn import features
 from byod_sklearn.logistic_regression import Regression, fit, log_loss
 from byod_sklearn.options import Options
 
@@ -23,41 +23,56 @@ Numbers = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
-def train(data: TrainingData, options: Options, run: Run, memory: FeatureCache) -> Trained:
+def answer(data: TrainingData, options: Options, run: Run, pictures: Sequence[Example]) -> tuple[Floats, str]:
+    """Fit, and say of other pictures what the regression makes of their features; see `Sklearn.answer`."""
+    extractor = features.graph(options, run)
+    seen, asked = (extractor.features(some, run.say) for some in (data.train, pictures))
+    labels = _numbers(data.train, data.classes)
+    groups = [each.group for each in data.train]
+    regression = fit(seen.astype(np.float64), labels, groups, len(data.classes), options.C, run.seed)
+    return regression.logits(asked.astype(np.float64)).astype(np.float32), _name(extractor)
+
+
+def train(data: TrainingData, options: Options, run: Run) -> Trained:
     """Compute the features, fit, and export; see `Sklearn.train`."""
     started = time.perf_counter()
     if run.device not in (None, "cpu"):
         run.say(f"scikit-learn computes on the CPU, not on {run.device}")
-    extractor = memory.extractor(options, run)
-    seen = memory.features(extractor, data.train, run).astype(np.float64)
-    unseen = memory.features(extractor, data.valid, run).astype(np.float64)
+    extractor = features.graph(options, run)
+    card = extractor.card
+    seen = extractor.features(data.train, run.say).astype(np.float64)
+    unseen = extractor.features(data.valid, run.say).astype(np.float64)
     labels = _numbers(data.train, data.classes)
     regression = fit(seen, labels, [e.group for e in data.train], len(data.classes), options.C, run.seed)
     run.say(
-        f"{extractor.name} + logistic regression: {len(data.train)} pictures, {seen.shape[1]} features, "
+        f"{_name(extractor)}: {len(data.train)} pictures, {seen.shape[1]} features, "
         f"C = {regression.strength:g}" + (", classes weighted" if regression.weighted else "")
     )
     _log(run, regression, (seen, labels), (unseen, _numbers(data.valid, data.classes)), started)
     file = _write(extractor, regression, run.folder / "logits.onnx")
 
     def logits(images: Floats) -> Floats:
-        return regression.logits(memory.original(extractor, images).astype(np.float64)).astype(np.float32)
+        return regression.logits(extractor.compute(images).astype(np.float64)).astype(np.float32)
 
     return Trained(
         onnx=file,
-        input=extractor.rule,
+        input=card.input,
         logits=logits,
-        arch=f"{extractor.name} + logistic regression",
+        arch=_name(extractor),
         device=f"cpu ({os.cpu_count()} threads)",
-        pretrained=extractor.pretrained,
-        parameters=extractor.parameters + regression.weight.size + regression.bias.size,
+        pretrained=card.pretrained,
+        parameters=card.parameters + regression.weight.size + regression.bias.size,
         versions={
             "python": platform.python_version(),
             **{name: version(name) for name in ("scikit-learn", "onnx")},
-            **extractor.versions,
+            **card.versions,
         },
         notes={"C": regression.strength, "features": seen.shape[1], "classes_weighted": regression.weighted},
     )
+
+
+def _name(extractor: FeatureGraph) -> str:
+    return f"{extractor.card.arch} + logistic regression"
 
 
 def _numbers(examples: tuple[Example, ...], classes: tuple[str, ...]) -> Labels:
@@ -92,7 +107,7 @@ def _measured(logits: Numbers, labels: Labels) -> tuple[float, float]:
     return float(log_loss(logits, labels).mean()), float((logits.argmax(axis=1) == labels).mean())
 
 
-def _write(extractor: Extractor, regression: Regression, file: Path) -> Path:
+def _write(extractor: FeatureGraph, regression: Regression, file: Path) -> Path:
     """The extractor's graph with one matrix product at its end."""
     model = onnx.load_from_string(extractor.content)
     graph = model.graph

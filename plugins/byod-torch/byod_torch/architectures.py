@@ -7,6 +7,7 @@ Nothing heavy is imported here. Every other name of torchvision
 from __future__ import annotations
 
 from byod.plugin import Architecture
+from byod_torch import packaged_weights
 
 OWN = "byod"
 TORCHVISION = "torchvision"
@@ -15,6 +16,8 @@ TIMM = "timm"
 _IMAGENET = "BSD-3-Clause (learned from ImageNet)"
 _APACHE = "Apache-2.0 (learned from ImageNet)"
 _NONE = "no weights"
+_HUBS = {TORCHVISION: "download.pytorch.org", TIMM: "huggingface.co", OWN: "none"}
+"""Where the weights come from: who is asked for them when a net is first used."""
 
 
 def _row(
@@ -27,6 +30,7 @@ def _row(
     source: str = TORCHVISION,
     size: int = 224,
     licence: str = "",
+    weights: str = "",
 ) -> Architecture:
     default = {TORCHVISION: _IMAGENET, TIMM: _APACHE, OWN: _NONE}[source]
     return Architecture(
@@ -38,6 +42,7 @@ def _row(
         source=source,
         year=year,
         note=note,
+        weights=weights or _HUBS[source],
     )
 
 
@@ -49,7 +54,7 @@ TABLE: tuple[Architecture, ...] = (
     _row("googlenet", 6.62, 2014, "Inception v1: kernels of several sizes side by side"),
     _row("inception_v3", 23.83, 2015, "Inception with factorised kernels; at least 75 px", size=299),
     _row("inception_v4", 42.68, 2016, "the largest plain Inception; at least 75 px", source=TIMM, size=299),
-    _row("resnet18", 11.69, 2015, "the default: shortcuts around every two layers"),
+    _row("resnet18", 11.69, 2015, "shortcuts around every two layers; the default from scratch"),
     _row("resnet34", 21.8, 2015, "twice as deep as resnet18"),
     _row("resnet50", 25.56, 2015, "the usual yardstick on a GPU"),
     _row("resnet101", 44.55, 2015, "twice as deep as resnet50"),
@@ -63,6 +68,8 @@ TABLE: tuple[Architecture, ...] = (
     _row("mobilenet_v3_small", 2.54, 2019, "MobileNet v3 for slow machines"),
     _row("mobilenet_v3_large", 5.48, 2019, "MobileNet v3"),
     _row("mobilenet_v4", 3.77, 2024, "MobileNet v4, small", to="mobilenetv4_conv_small", source=TIMM),
+    _row("tf_efficientnet_lite0", 4.65, 2020, "the default: made for CPUs, its weights are installed", source=TIMM,
+         weights=f"{packaged_weights.SOURCE} (installed)"),
     _row("efficientnet_b0", 5.29, 2019, "depth, width and size grown together"),
     _row("shufflenet_v2_x1_0", 2.28, 2018, "made for phones"),
     _row("lcnet_050", 1.88, 2021, "made for CPUs", source=TIMM),
@@ -87,6 +94,7 @@ ALIASES = {
     "inception": "inception_v3",
     "resnet": "resnet18",
     "densenet": "densenet121",
+    "lite0": "tf_efficientnet_lite0",
     "mobilenetv1": "mobilenetv1_100",
     "mobilenetv3": "mobilenet_v3_small",
     "mobilenetv4": "mobilenetv4_conv_small",

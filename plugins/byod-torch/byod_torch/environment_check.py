@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 
-NEEDED = ("torch", "torchvision", "timm", "onnx", "onnxscript", "safetensors")
+from byod_torch.packaged_weights import PACKAGE
+
+NEEDED = ("torch", "torchvision", "timm", "onnx", "onnxscript", "safetensors", PACKAGE)
 """The packages that every torch trainer needs."""
 
 

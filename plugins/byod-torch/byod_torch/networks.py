@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Protocol
 from urllib.error import URLError
 
 import requests
@@ -19,24 +17,11 @@ import torchvision
 from torch import nn
 
 from byod.plugin import TrainerError
-from byod_torch import classifier_heads, weights
-from byod_torch.architectures import TABLE, resolve
+from byod_torch import classifier_heads, packaged_weights, weights
+from byod_torch.architectures import TABLE
+from byod_torch.beginning import Choice, chosen, packaged
 from byod_torch.classics import CLASSICS
 from byod_torch.weights import IMAGENET, NORMALISE, Stats, Weights, first_line
-
-
-class Choice(Protocol):
-    """The choice of a net and of the weights it begins with: the part of a trainer's options that this module reads."""
-
-    arch: str
-    from_scratch: bool
-    weights: Path | None
-    normalise: str | None
-
-    @property
-    def model_fields_set(self) -> set[str]:
-        """The options that were set (pydantic's)."""
-        ...
 
 
 class Normalise(nn.Module):
@@ -83,8 +68,9 @@ def body(options: Choice) -> Body:
         TrainerError: no such architecture, or its weights do not fit or cannot be had.
     """
     own = weights.read(options.weights) if options.weights else None
-    asked = "arch" in options.model_fields_set
-    arch = resolve(options.arch if asked or own is None or own.arch is None else own.arch)
+    arch = chosen(options, None if own is None else own.arch)
+    if own is None and packaged(options, arch):
+        own = packaged_weights.read()
     module, stats = _body(arch, options.from_scratch, own)
     if own is not None and options.normalise is None and own.stats is None:
         raise TrainerError(
@@ -95,7 +81,7 @@ def body(options: Choice) -> Body:
         stats = NORMALISE[options.normalise]
     elif own is not None and own.stats is not None:
         stats = own.stats
-    start = "scratch" if options.from_scratch else own.file.name if own else "hub"
+    start = "scratch" if options.from_scratch else own.name if own else "hub"
     return Body(module, stats, arch, start)
 
 
@@ -152,8 +138,9 @@ def _body(arch: str, scratch: bool, own: Weights | None) -> tuple[nn.Module, Sta
             return build(arch, True, None)
     except (URLError, OSError, RuntimeError) as error:
         raise TrainerError(
-            f"the pretrained weights of {arch} cannot be had ({first_line(error)}); "
-            "give them as a file (--weights FILE) or train without (--from-scratch)"
+            f"the pretrained weights of {arch} cannot be had ({first_line(error)}); take the net whose weights are "
+            f"installed (--arch {packaged_weights.ARCH}), give them as a file (--weights FILE), or train without "
+            "(--from-scratch)"
         ) from error
 
 
@@ -173,7 +160,9 @@ def _similar(arch: str) -> str:
     known += [*torchvision.models.list_models(module=torchvision.models), *timm.list_models()]
     close = list(dict.fromkeys(get_close_matches(arch, known, n=3)))
     return (
-        f"; did you mean {' or '.join(close)}?" if close else "; resnet18 and mobilenetv3_small_100 are two"
+        f"; did you mean {' or '.join(close)}?"
+        if close
+        else f"; {packaged_weights.ARCH} and resnet18 are two"
     )
 
 

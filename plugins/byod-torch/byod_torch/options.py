@@ -20,8 +20,9 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     arch: str = Field(
-        "resnet18",
-        description="name of the net (byod plugins --architectures lists them); points from scratch: unet_lite",
+        "tf_efficientnet_lite0",
+        description="name of the net (byod plugins --architectures lists them); from scratch resnet18, "
+        "points from scratch unet_lite",
     )
     size: int | None = Field(
         None, ge=32, le=1024, description="side of the input in pixels (128; from scratch 96; on a GPU 224)"

@@ -29,7 +29,8 @@ class Weights:
     """Tensors by name, and what is known of the net they belong to.
 
     `arch` and `stats` (what it expects at its input) are None where the file does not say. `whole` is True for a file
-    that `keep` wrote: its names are those of byod's own net (0 normalisation, 1 body, 2 head).
+    that `keep` wrote: its names are those of byod's own net (0 normalisation, 1 body, 2 head). `source` says where they
+    come from, where that is not the file.
     """
 
     file: Path
@@ -37,6 +38,12 @@ class Weights:
     arch: str | None = None
     stats: Stats | None = None
     whole: bool = False
+    source: str = ""
+
+    @property
+    def name(self) -> str:
+        """Where they come from, as people are told it."""
+        return self.source or self.file.name
 
 
 def read(file: Path) -> Weights:
@@ -79,7 +86,7 @@ def load(model: nn.Module, weights: Weights, arch: str) -> None:
     """
     classifier = _classifier(model)
     body = [name for name in model.state_dict() if not name.startswith(classifier)]
-    _fill(model, weights.tensors, body, weights.file, arch)
+    _fill(model, weights.tensors, body, weights.name, arch)
 
 
 def load_body(body: nn.Module, weights: Weights, arch: str) -> None:
@@ -91,20 +98,20 @@ def load_body(body: nn.Module, weights: Weights, arch: str) -> None:
     inside = {n.removeprefix("1."): t for n, t in weights.tensors.items() if n.startswith("1.")}
     if inside.keys().isdisjoint(body.state_dict()):  # a net for points has its body within an encoder
         inside = {name.removeprefix("body."): tensor for name, tensor in inside.items()}
-    _fill(body, inside, list(body.state_dict()), weights.file, arch)
+    _fill(body, inside, list(body.state_dict()), weights.name, arch)
 
 
-def _fill(model: nn.Module, tensors: Tensors, names: Sequence[str], file: Path, arch: str) -> None:
+def _fill(model: nn.Module, tensors: Tensors, names: Sequence[str], file: str, arch: str) -> None:
     own = model.state_dict()
     wrong = [name for name in names if name not in tensors or tensors[name].shape != own[name].shape]
     if wrong:
         raise TrainerError(
-            f"{file.name} does not fit {arch}: {len(wrong)} of {len(names)} tensors are missing or of another "
+            f"{file} does not fit {arch}: {len(wrong)} of {len(names)} tensors are missing or of another "
             f"shape (first: {wrong[0]}); name the architecture it belongs to with --arch"
         )
     if odd := next((name for name in names if not bool(torch.isfinite(tensors[name]).all())), None):
         raise TrainerError(
-            f"{file.name} holds numbers that are none (NaN or infinite, first in {odd}); take an undamaged file"
+            f"{file} holds numbers that are none (NaN or infinite, first in {odd}); take an undamaged file"
         )
     model.load_state_dict({name: tensors[name] for name in names}, strict=False)
 

@@ -145,7 +145,7 @@ def test_a_sidecar_that_says_nothing_useful_is_refused(weights, tmp_path, sideca
 
 @pytest.mark.parametrize("arch", ["resnet18", "test_resnet"])
 def test_an_unreachable_hub_names_the_ways_out(arch, tmp_path, monkeypatch):
-    """Without the network the line says --weights FILE and --from-scratch (torchvision's hub and timm's alike)."""
+    """Without the network the line says --arch, --weights and --from-scratch (torchvision's hub and timm's alike)."""
     from huggingface_hub import constants
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
@@ -153,6 +153,7 @@ def test_an_unreachable_hub_names_the_ways_out(arch, tmp_path, monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     line = _line(arch=arch)
+    assert "--arch tf_efficientnet_lite0" in line
     assert "--weights FILE" in line
     assert "--from-scratch" in line
 

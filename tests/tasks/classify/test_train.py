@@ -226,6 +226,31 @@ def test_a_killed_training_leaves_no_run(tmp_path):
     assert card.run == "one"
 
 
+def test_what_a_training_begins_with_is_part_of_its_plan(examples, run):
+    """A run that was stopped is resumed with the same net and weights, and with no others."""
+
+    class Beginning(Colour):
+        start = "a net of 2026"
+
+        def beginning(self, options):
+            return self.start
+
+        def train(self, data, options, run):
+            raise KeyboardInterrupt
+
+    trainer, said = Beginning(), []
+
+    def again():
+        said.clear()
+        with pytest.raises(KeyboardInterrupt):
+            _train(examples, run, trainer=trainer, say=said.append)
+        return any("going on with it" in line for line in said)
+
+    assert [again(), again()] == [False, True]
+    trainer.start = "a net of 2027"
+    assert [again(), again()] == [False, True]
+
+
 def test_old_leftovers_go_and_young_ones_stay(examples, run):
     """What a run killed long ago left behind is cleared away; one that may still be at work is not touched."""
     run.parent.mkdir(parents=True)

@@ -25,7 +25,7 @@ LEAST, MOST = 12, 150
 
 
 class Choice(Protocol):
-    """The part of a trainer's options that this package reads; `byod_torch.networks.Choice` has the others."""
+    """The part of a trainer's options that this package reads; `byod_torch.beginning.Choice` has the others."""
 
     arch: str
     from_scratch: bool

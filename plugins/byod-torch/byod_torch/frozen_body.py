@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
-import onnx
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # torch warns about its own parts while it is imported
     import torch
+
     from byod_torch import networks, onnx_export
 
-from byod.plugin import Floats, InputRule, Run
-from byod_sklearn.extractor import Extractor
-from byod_sklearn.options import Options
+from byod.plugin import ExportedGraph, Floats, InputRule, Resize
+from byod_torch import beginning
+from byod_torch.beginning import Choice
 
 SIZE = 160
 DEPTH, FEWEST = 0.75, 4
@@ -51,33 +53,44 @@ class Frozen(torch.nn.Module):
         return torch.cat(parts, dim=1)
 
 
-def extractor(options: Options, run: Run) -> Extractor:
-    """The body that the options name, with its pretrained weights, as an extractor.
+def export(
+    options: Choice, side: int | None, resize: Resize, folder: Path, say: Callable[[str], None]
+) -> ExportedGraph:
+    """The body that the options name, with its pretrained weights, as a graph.
 
     Raises:
         TrainerError: it is unknown, or its weights do not fit, or cannot be had (then the error has a cause).
     """
     with _patience():
         built = networks.net(options, 2)
-    side = options.size or built.size or SIZE
+    side = side or built.size or SIZE
     networks.accepts(built, side)
     frozen = freeze(built, side)
-    rule = InputRule(width=side, height=side, resize=options.resize)
-    file = onnx_export.write(frozen, rule, run.folder / "features.onnx", run.say)
+    rule = InputRule(width=side, height=side, resize=resize)
+    file = onnx_export.write(frozen, rule, folder / "features.onnx", say, ("features",))
 
     @torch.no_grad()
     def original(images: Floats) -> Floats:
         return np.asarray(frozen(torch.from_numpy(images)).numpy(), np.float32)
 
-    return Extractor(
-        content=_renamed(onnx.load(str(file))),
-        rule=rule,
-        name=f"{built.arch} features",
+    return ExportedGraph(
+        onnx=file,
+        input=rule,
+        arch=f"{built.arch} features",
         pretrained=built.pretrained,
+        weights=beginning.weights_sha256(options) or _sha256(frozen),
         parameters=sum(p.numel() for p in frozen.parameters()),
         versions={name: version(name) for name in ("torch", "torchvision", "timm")},
         original=original,
     )
+
+
+def _sha256(frozen: torch.nn.Module) -> str:
+    """Of all numbers in it, for weights that came from a hub."""
+    digest = hashlib.sha256()
+    for name, tensor in frozen.state_dict().items():
+        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def freeze(built: networks.Net, side: int) -> Frozen:
@@ -120,13 +133,3 @@ def _patience() -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _renamed(model: onnx.ModelProto) -> bytes:
-    """The same graph with its output called `features`."""
-    for node in model.graph.node:
-        node.output[:] = ["features" if name == "logits" else name for name in node.output]
-        node.input[:] = ["features" if name == "logits" else name for name in node.input]
-    model.graph.output[0].name = "features"
-    content: bytes = model.SerializeToString()
-    return content

@@ -1,0 +1,45 @@
+"""Sessions by likeness: groups that features propose, written down in `captures.csv`; from then on they are facts."""
+
+from __future__ import annotations
+
+from byod.dataset import captures, likeness_groups
+from byod.dataset.captures import Capture
+from byod.dataset.dataset_folder import Dataset
+from byod.dataset.sessions import FEATURES
+from byod.schema.progress import Say
+from byod.schema.records import Example, Split, Status
+from byod.training import extractors
+
+EXTRACTOR = "lite0"
+
+
+def write_down(dataset: Dataset, say: Say) -> str:
+    """Propose groups of what is kept, note them in the column `features`, and return what to split by.
+
+    Raises:
+        TrainerError: there is no extractor, or a picture cannot be opened.
+    """
+    kept = [sample for sample in dataset.catalog.samples.all() if sample.status is Status.KEPT]
+    examples = [
+        Example(
+            sha256=sample.sha256,
+            path=dataset.folder / sample.path,
+            label=sample.label,
+            split=Split.TRAIN,
+            group=sample.sha256,
+        )
+        for sample in kept
+    ]
+    vectors = extractors.extractor(EXTRACTOR, {}, say).features(examples, say)
+    names = likeness_groups.proposed(vectors, [sample.label for sample in kept])
+    known = captures.read(dataset.folder)
+    said = [
+        Capture(sha256=sample.sha256, more={FEATURES: name}) for sample, name in zip(kept, names, strict=True)
+    ]
+    captures.put(dataset.files, known, said)
+    together, groups = sum(bool(name) for name in names), len(set(names) - {""})
+    say(
+        f"{together} of {len(kept)} pictures look as if taken together, in {groups} groups: they stand in the column "
+        f"{FEATURES} of {captures.FILE}; change there what is wrong, and split again with --by column {FEATURES}"
+    )
+    return f"column={FEATURES}"
