@@ -37,12 +37,20 @@ class Resize(StrEnum):
     PAD = "pad"
 
 
+class PixelRule(StrEnum):
+    """The rule by which a file becomes the pixels of a net's input: `reduced` is that of runs of an older byod."""
+
+    REDUCED = "reduced"
+    WHOLE = "whole"
+
+
 class InputRule(Record):
     """The input of a net: its size in pixels and how pictures are brought to it."""
 
     width: int = Field(ge=8, le=2048)
     height: int = Field(ge=8, le=2048)
     resize: Resize = Resize.SQUISH
+    pixels: PixelRule = PixelRule.REDUCED  # byod's own word, the same for all trainers
     grey_white: int | None = Field(None, ge=1)  # what is white in grey of 16 bits, for a whole set
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
+from byod.images.resize import now
 from byod.schema import file_formats, files
 from byod.schema.errors import ModelError, TrainerError
 from byod.schema.model_card import InputRule, LrFinder
@@ -122,8 +123,7 @@ def fit(work: Work, data: TrainingData, part: str, name: str, finish: Finish) ->
     run.folder.mkdir(exist_ok=True)
     started = time.perf_counter()
     trained = work.trainer.train(data, work.options, run)
-    if (white := data.train[0].grey_white) is not None:
-        trained = replace(trained, input=trained.input.model_copy(update={"grey_white": white}))
+    trained = replace(trained, input=_rule(trained.input, data))
     seconds = before + time.perf_counter() - started
     try:
         onnx_model.fold(trained.onnx, trained.arch)
@@ -133,6 +133,15 @@ def fit(work: Work, data: TrainingData, part: str, name: str, finish: Finish) ->
     finally:
         trained.release()
     return _keep(work, trained, name, finished, seconds, history)
+
+
+def _rule(rule: InputRule, data: TrainingData) -> InputRule:
+    """A trainer's rule with what byod itself says: which pixels `Run.pixels` made, and what is white in them."""
+    rule = (
+        now(rule) if data.stage is None else rule
+    )  # the nets for points see frames, which have rules of their own
+    white = data.train[0].grey_white
+    return rule if white is None else rule.model_copy(update={"grey_white": white})
 
 
 def _history(work: Work, own: Path, part: str) -> list[dict[str, int | float]]:

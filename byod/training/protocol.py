@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from byod.images.pixel_cache import MEGABYTES, PixelCache, Pixels
+from byod.images.resize import now
 from byod.schema import files
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.keypoints import Keypoints, KeypointSet
@@ -108,7 +109,7 @@ class Run:
             TrainerError: one of them cannot be opened any more.
         """
         cache = PixelCache(self.cache or self.folder / "pixels", megabytes=self.cache_mb, say=self.say)
-        return cache.pixels(examples, rule)
+        return cache.pixels(examples, now(rule))
 
     def save(self, epochs: int, tensors: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
         """Write down where the training stands after `epochs` logged epochs; replaces what was saved before.

@@ -43,7 +43,7 @@ class ServedClassifier:
         """Predict a picture; see `ServedModel`."""
         card = self.card
         with grey_up_to(card.input.grey_white):
-            image, width, height = decode.opened(content, at_least=max(card.input.width, card.input.height))
+            image, width, height = decode.opened(content, at_least=resize.at_least(card.input))
         block = np.asarray(resize.resized(image, card.input))
         row = self._predictor.probabilities(block[None])[0]
         best = int(row.argmax())

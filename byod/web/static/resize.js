@@ -9,13 +9,49 @@
 const GREY = 127;
 const BITS = 22;
 
-/** A picture by a card's input rule {width, height, resize: "squish" | "crop" | "pad"}. */
+/** A picture by a card's input rule {width, height, resize: "squish" | "crop" | "pad", pixels: "whole" | "reduced"}. */
 export function resized(picture, rule) {
   const { width, height } = rule;
+  if (rule.pixels === "whole") return resizedWhole(picture, rule);
   if (rule.resize === "crop") return bilinear(picture, width, height, middlePart(picture, width / height));
   if (rule.resize === "pad") return padded(picture, width, height);
   if (rule.resize === "squish") return bilinear(picture, width, height);
   throw new Error(`unknown resize rule ${rule.resize}`);
+}
+
+/** By the rule of today: parts of whole pixels, cut before and filled up after one resize, across first and then down. */
+function resizedWhole(picture, { width, height, resize }) {
+  if (resize === "squish") return acrossThenDown(picture, width, height);
+  if (resize === "crop") {
+    const wide = Math.min(picture.width, nearest(picture.height * width, height));
+    const high = Math.min(picture.height, nearest(picture.width * height, width));
+    return acrossThenDown(part(picture, wide, high), width, height);
+  }
+  if (resize !== "pad") throw new Error(`unknown resize rule ${resize}`);
+  const across = Math.min(width, nearest(picture.width * height, picture.height));
+  const down = Math.min(height, nearest(picture.height * width, picture.width));
+  const place = [Math.floor((width - across) / 2), Math.floor((height - down) / 2)];
+  return onGrey(acrossThenDown(picture, across, down), width, height, place);
+}
+
+function acrossThenDown(picture, width, height) {
+  return bilinear(bilinear(picture, width, picture.height), width, height);
+}
+
+/** The part of so many pixels in the middle of a picture. */
+function part(picture, width, height) {
+  const [left, top] = [Math.floor((picture.width - width) / 2), Math.floor((picture.height - height) / 2)];
+  const pixels = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    const from = ((y + top) * picture.width + left) * 3;
+    pixels.set(picture.pixels.subarray(from, from + width * 3), y * width * 3);
+  }
+  return { width, height, pixels };
+}
+
+/** The quotient as the nearest whole number, halves up, and at least 1. */
+function nearest(number, by) {
+  return Math.max(1, Math.floor((2 * number + by) / (2 * by)));
 }
 
 /** Pillow's Image.resize(size, BILINEAR, box); `box` is [left, top, right, low] in pixels. */
@@ -105,13 +141,18 @@ function padded(picture, width, height) {
   let [across, down] = [width, height];
   if (own > width / height) down = halfToEven((picture.height / picture.width) * width);
   else if (own < width / height) across = halfToEven((picture.width / picture.height) * height);
-  const pixels = new Uint8Array(width * height * 3).fill(GREY);
-  if (across === 0 || down === 0) return { width, height, pixels }; // a line that shrinks to nothing
-  const fitted = bilinear(picture, across, down);
+  const empty = { width: 0, height: 0, pixels: new Uint8Array(0) };
+  if (across === 0 || down === 0) return onGrey(empty, width, height, [0, 0]); // a line that shrinks to nothing
   const left = across !== width ? halfToEven((width - across) * 0.5) : 0;
   const top = across !== width ? 0 : halfToEven((height - down) * 0.5);
-  for (let y = 0; y < down; y++) {
-    const row = fitted.pixels.subarray(y * across * 3, (y + 1) * across * 3);
+  return onGrey(bilinear(picture, across, down), width, height, [left, top]);
+}
+
+/** A picture on grey of so many pixels, at [left, top]. */
+function onGrey(picture, width, height, [left, top]) {
+  const pixels = new Uint8Array(width * height * 3).fill(GREY);
+  for (let y = 0; y < picture.height; y++) {
+    const row = picture.pixels.subarray(y * picture.width * 3, (y + 1) * picture.width * 3);
     pixels.set(row, ((y + top) * width + left) * 3);
   }
   return { width, height, pixels };
