@@ -20,10 +20,12 @@ WHOLE_SIDE = 3584
 """The pixels that are always left of the shorter side: a picture of less than 50 megapixels stays whole."""
 WHOLE_TIMES = 16
 """And so many times the side of the input."""
+_ROWS = 256
 GREY = 127
 """The value of what `pad` fills, in all channels."""
 
 Box = tuple[int, int, int, int]
+Block = NDArray[np.uint8] | NDArray[np.float32]
 
 
 def now(rule: InputRule) -> InputRule:
@@ -53,15 +55,25 @@ def at_least(rule: InputRule) -> int:
     return side if rule.pixels is PixelRule.REDUCED else max(WHOLE_TIMES * side, WHOLE_SIDE)
 
 
+def exact(source: Path | bytes, rule: InputRule) -> Block:
+    """The pixels of a picture as a model is asked about it; see `pixels` and `block`.
+
+    Raises:
+        PictureError: it cannot be opened.
+    """
+    with grey_up_to(rule.grey_white):
+        return block(open_picture(source, at_least=at_least(rule)), rule)
+
+
 def resized(image: Image, rule: InputRule) -> Image:
-    """An upright RGB picture brought to `rule.width` x `rule.height`.
+    """An upright RGB picture brought to `rule.width` x `rule.height`, in bytes.
 
     `squish` ignores the aspect; `crop` fills the input and cuts what stands over on both sides alike; `pad` fits
     the whole picture in and fills the rest with grey (127). The filter is Pillow's BILINEAR, which averages
     over all source pixels when it shrinks (https://pillow.readthedocs.io/en/stable/handbook/concepts.html).
 
     `WHOLE` is what the operators of ONNX do: parts are of whole pixels (`part_of`, `size_in`), cut before and filled up
-    after one resize, which goes across first and then down.
+    after one resize, which goes across first and then down, in fractions.
     """
     from PIL import Image as Images
     from PIL import ImageOps
@@ -69,7 +81,7 @@ def resized(image: Image, rule: InputRule) -> Image:
     size = (rule.width, rule.height)
     bilinear = Images.Resampling.BILINEAR
     if rule.pixels is PixelRule.WHOLE:
-        return _resized_whole(image, rule)
+        return Images.fromarray(np.rint(block(image, rule)).astype(np.uint8))
     if rule.resize is Resize.SQUISH:
         return image if image.size == size else image.resize(size, bilinear)
     if rule.resize is Resize.CROP:
@@ -77,26 +89,44 @@ def resized(image: Image, rule: InputRule) -> Image:
     return ImageOps.pad(image, size, bilinear, color=(GREY, GREY, GREY))
 
 
-def _resized_whole(image: Image, rule: InputRule) -> Image:
-    from PIL import Image as Images
+def block(image: Image, rule: InputRule) -> Block:
+    """As `resized`, [height, width, 3], by `WHOLE` in the fractions it has, 0..255, float32.
 
+    Rounded, one byte in a picture may be another in a graph or a browser, since last bits differ; that moved a
+    probability by 0.0015. Trainers see bytes all the same.
+    """
     size = (rule.width, rule.height)
+    if rule.pixels is not PixelRule.WHOLE:
+        return np.asarray(resized(image, rule))
     if rule.resize is Resize.CROP:
         return _bilinear(image.crop(part_of(image.size, size)), size)
     if rule.resize is Resize.SQUISH:
         return _bilinear(image, size)
     across, down = size_in(image.size, size)
-    whole = Images.new("RGB", size, (GREY, GREY, GREY))
-    whole.paste(_bilinear(image, (across, down)), ((rule.width - across) // 2, (rule.height - down) // 2))
+    left, top = (rule.width - across) // 2, (rule.height - down) // 2
+    whole = np.full((rule.height, rule.width, 3), GREY, np.float32)
+    whole[top : top + down, left : left + across] = _bilinear(image, (across, down))
     return whole
 
 
-def _bilinear(image: Image, size: tuple[int, int]) -> Image:
-    """Across and then down; by itself Pillow begins with a side that shrinks much more, and rounds differently."""
+def _bilinear(image: Image, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Across and then down."""
+    if image.size == size:
+        return np.asarray(image, np.float32)
+    return np.stack([_resized_band(band, size) for band in image.split()], axis=2)
+
+
+def _resized_band(band: Image, size: tuple[int, int]) -> NDArray[np.float32]:
+    """One channel; a few rows at a time, so that a large picture is not there in fractions as a whole."""
     from PIL import Image as Images
 
-    across = image.resize((size[0], image.height), Images.Resampling.BILINEAR)
-    return across.resize(size, Images.Resampling.BILINEAR)
+    bilinear = Images.Resampling.BILINEAR
+    across = [
+        np.asarray(rows.convert("F").resize((size[0], rows.height), bilinear))
+        for at in range(0, band.height, _ROWS)
+        for rows in (band.crop((0, at, band.width, min(at + _ROWS, band.height))),)
+    ]
+    return np.asarray(Images.fromarray(np.concatenate(across)).resize(size, bilinear))
 
 
 def part_of(picture: tuple[int, int], size: tuple[int, int]) -> Box:
@@ -119,6 +149,6 @@ def _nearest(number: int, by: int) -> int:
     return max(1, (2 * number + by) // (2 * by))
 
 
-def as_input(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """uint8 [N, height, width, 3] to what the graph takes: float32 [N, 3, height, width], 0..1."""
+def as_input(batch: Block) -> NDArray[np.float32]:
+    """0..255 [N, height, width, 3] to what the graph takes: float32 [N, 3, height, width], 0..1."""
     return np.ascontiguousarray(batch.transpose(0, 3, 1, 2)).astype(np.float32) / np.float32(255)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from pydantic import JsonValue
 
@@ -271,6 +271,20 @@ class Predicting(Protocol):
 
     def files(self, card: Any) -> Sequence[tuple[str, str]]:
         """The model files of a run, and the file of the weights of each, where its trainer kept them."""
+        ...
+
+
+@runtime_checkable
+class Exporting(Protocol):
+    """The part of `Predicting` of a task whose exports hold more than the run's own files."""
+
+    def beside(self, run: Path, card: Any, *, with_resize: bool) -> Mapping[str, bytes]:
+        """The further files of an export as `onnx`, by name; with the resize inside, also model and card anew.
+
+        Raises:
+            UsageError: the resize cannot be inside.
+            ModelError: the run cannot be used.
+        """
         ...
 
 

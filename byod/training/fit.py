@@ -20,9 +20,10 @@ from byod.images.resize import now
 from byod.schema import file_formats, files
 from byod.schema.errors import ModelError, TrainerError
 from byod.schema.model_card import InputRule, LrFinder
+from byod.schema.model_graph import Typicality
 from byod.schema.progress import Say
 from byod.schema.records import Record
-from byod.training import onnx_model, protocol
+from byod.training import finished_model, protocol
 from byod.training.protocol import Run, Trained, Trainer, TrainingData
 
 Epoch = Mapping[str, float]
@@ -31,7 +32,10 @@ Log = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Work:
-    """The settings that every training of one run shares; `folder` holds what is not finished."""
+    """The settings that every training of one run shares; `folder` holds what is not finished.
+
+    `typicality`: whether the model that is kept says which pictures are unlike those it learned from.
+    """
 
     trainer: Trainer
     options: BaseModel
@@ -43,6 +47,7 @@ class Work:
     say: Say
     log: Log
     should_stop: Callable[[], bool]
+    typicality: bool = True
 
 
 class Fitted(Record):
@@ -58,6 +63,7 @@ class Fitted(Record):
     lr_finder: LrFinder | None
     sha256: str
     temperature: float
+    typicality: Typicality | None = None
     parity: float
     seconds: float
     history: tuple[dict[str, int | float], ...]
@@ -77,10 +83,11 @@ Finish = Callable[[Trained, Run, Path], "Finished"]
 
 
 class Finished(Record):
-    """A finished file: its SHA-256, its temperature, and how far it is from the trained net."""
+    """A finished file: its SHA-256, its temperature, from where on it is unlike, how far it is from the trained net."""
 
     sha256: str
     temperature: float = 1.0
+    typicality: Typicality | None = None
     parity: float
 
 
@@ -126,7 +133,7 @@ def fit(work: Work, data: TrainingData, part: str, name: str, finish: Finish) ->
     trained = replace(trained, input=_rule(trained.input, data))
     seconds = before + time.perf_counter() - started
     try:
-        onnx_model.fold(trained.onnx, trained.arch)
+        finished_model.fold(trained.onnx, trained.arch)
         finished = finish(trained, run, work.folder / f"{name}.onnx")
     except ModelError as error:
         raise TrainerError(str(error)) from error

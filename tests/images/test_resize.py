@@ -71,6 +71,25 @@ def test_every_picture_comes_to_the_size(how, size):
     assert (made[~red] == 127).all()
 
 
+@pytest.mark.parametrize("how", Resize)
+def test_a_model_is_asked_about_fractions(how):
+    """What prediction sees are the values before they are rounded to what trainers see."""
+    rule = WHOLE.model_copy(update={"resize": how})
+    image = photo(211, 97)
+    exact = resize.block(image, rule)
+    assert exact.dtype == np.float32
+    assert (exact != np.rint(exact)).mean() > 0.3
+    assert np.array_equal(np.rint(exact), np.asarray(resized(image, rule)))
+
+
+def test_a_large_picture_is_resized_in_strips_as_in_one():
+    """The rows of a picture are taken some at a time, and nobody sees where."""
+    image = photo(40, 1111)
+    across = image.getchannel(0).convert("F").resize((48, 1111), Image.Resampling.BILINEAR)
+    down = np.asarray(across.resize((48, 32), Image.Resampling.BILINEAR))
+    assert np.array_equal(resize.block(image, WHOLE)[..., 0], down)
+
+
 def test_a_trainer_is_given_the_pixels_of_today(tmp_path):
     """`Run.pixels` follows the newer rule whatever a trainer's rule says, and never gives what an older byod kept."""
     path = tmp_path / "one.jpg"

@@ -19,7 +19,10 @@ export function resized(picture, rule) {
   throw new Error(`unknown resize rule ${rule.resize}`);
 }
 
-/** By the rule of today: parts of whole pixels, cut before and filled up after one resize, across first and then down. */
+/**
+ * By the rule of today: parts of whole pixels, cut before and filled up after one resize, across first and then down; the
+ * values are in the fractions they have.
+ */
 function resizedWhole(picture, { width, height, resize }) {
   if (resize === "squish") return acrossThenDown(picture, width, height);
   if (resize === "crop") {
@@ -34,8 +37,50 @@ function resizedWhole(picture, { width, height, resize }) {
   return onGrey(acrossThenDown(picture, across, down), width, height, place);
 }
 
-function acrossThenDown(picture, width, height) {
-  return bilinear(bilinear(picture, width, picture.height), width, height);
+/** In fractions, 0..255. */
+function acrossThenDown({ width: wide, height: high, pixels }, width, height) {
+  if (wide === width && high === height) return { width, height, pixels };
+  const columns = shares(wide, width);
+  const rows = shares(high, height);
+  const across = new Float32Array(width * high * 3);
+  for (let y = 0, at = 0; y < high; y++) {
+    for (const { first, parts } of columns) at = shared(pixels, (y * wide + first) * 3, 3, parts, across, at);
+  }
+  const down = new Float32Array(width * height * 3);
+  let at = 0;
+  for (const { first, parts } of rows) {
+    for (let x = 0; x < width; x++) at = shared(across, (first * width + x) * 3, width * 3, parts, down, at);
+  }
+  return { width, height, pixels: down };
+}
+
+/** For each of `size` values of a side of `end`: where its first source value lies, and the share of each. */
+function shares(end, size) {
+  const scale = end / size;
+  const widened = Math.max(scale, 1);
+  return Array.from({ length: size }, (_, at) => {
+    const centre = (at + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(centre - widened + 0.5));
+    const last = Math.min(end, Math.trunc(centre + widened + 0.5));
+    const parts = [];
+    for (let x = first; x < last; x++) parts.push(Math.max(0, 1 - Math.abs((x - centre + 0.5) / widened)));
+    const total = parts.reduce((sum, part) => sum + part, 0);
+    return { first, parts: parts.map((part) => part / total) };
+  });
+}
+
+/** Writes one pixel in fractions: the sum of the shares of source pixels from `start` on, `step` values apart. */
+function shared(values, start, step, parts, out, at) {
+  let [red, green, blue] = [0, 0, 0];
+  for (let k = 0, p = start; k < parts.length; k++, p += step) {
+    red += values[p] * parts[k];
+    green += values[p + 1] * parts[k];
+    blue += values[p + 2] * parts[k];
+  }
+  out[at] = red;
+  out[at + 1] = green;
+  out[at + 2] = blue;
+  return at + 3;
 }
 
 /** The part of so many pixels in the middle of a picture. */
@@ -150,7 +195,7 @@ function padded(picture, width, height) {
 
 /** A picture on grey of so many pixels, at [left, top]. */
 function onGrey(picture, width, height, [left, top]) {
-  const pixels = new Uint8Array(width * height * 3).fill(GREY);
+  const pixels = new picture.pixels.constructor(width * height * 3).fill(GREY);
   for (let y = 0; y < picture.height; y++) {
     const row = picture.pixels.subarray(y * picture.width * 3, (y + 1) * picture.width * 3);
     pixels.set(row, ((y + top) * width + left) * 3);

@@ -47,6 +47,7 @@ def train(data: TrainingData, options: Options, run: Run, memory: FeatureCache) 
         onnx=file,
         input=extractor.rule,
         logits=logits,
+        features=seen.astype(np.float32),
         arch=f"{extractor.name} + logistic regression",
         device=f"cpu ({os.cpu_count()} threads)",
         pretrained=extractor.pretrained,
@@ -106,8 +107,9 @@ def _write(extractor: Extractor, regression: Regression, file: Path) -> Path:
     inputs = ["features", "regression_weight", "regression_bias"]
     graph.node.append(helper.make_node("Gemm", inputs, ["logits"], "regression", transB=1))
     del graph.output[:]
-    size = [pictures, len(regression.bias)]
-    graph.output.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, size))
+    widths = {"logits": len(regression.bias), "features": regression.weight.shape[1]}
+    for name, width in widths.items():
+        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [pictures, width]))
     onnx.checker.check_model(model)
     file.write_bytes(model.SerializeToString())
     return file
