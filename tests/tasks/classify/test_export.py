@@ -138,9 +138,8 @@ def test_the_program_beside_an_export_gives_the_same_answers(pixels, how, inside
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     said = json.loads(done.stdout)
     for one, own in zip(said, Predictor(run, threads=1).predict(files), strict=True):
-        near = (
-            0.02 if one["path"].endswith("see-through.png") else 1e-3
-        )  # Pillow mixes with white in whole numbers
+        # Pillow mixes with white in whole numbers; and an older run decodes reduced, which the program does not
+        near = 0.02 if one["path"].endswith("see-through.png") or pixels is PixelRule.REDUCED else 1e-3
         assert one["probabilities"] == pytest.approx(own.probabilities, abs=near)
         assert one["typicality"] == pytest.approx(own.typicality, rel=0.05)
 
