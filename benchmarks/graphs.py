@@ -26,7 +26,7 @@ from byod_torch.networks import accepts, net
 
 from byod.schema.errors import ModelError, TrainerError
 from byod.schema.model_card import InputRule
-from byod.training import graph_check, onnx_model
+from byod.training import finished_model, graph_check
 
 SIZES = (64, 128, 224, 256, 299)
 
@@ -68,7 +68,7 @@ def outcome(name: str, most: float) -> str:
             try:
                 file = onnx_export.write(built.model.eval(), rule, Path(folder) / "net.onnx")
                 before = graph_check.control_flow(file.read_bytes())
-                onnx_model.fold(file, built.arch)
+                finished_model.fold(file, built.arch)
                 graph_check.check(file.read_bytes())
             except ModelError as error:
                 return f"not plain: {error}"

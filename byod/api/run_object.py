@@ -172,6 +172,7 @@ class Run:
         *,
         into: str | Path | None = None,
         runtime: str | Path | None = None,
+        with_resize: bool = False,
         progress: bool = True,
     ) -> Path:
         """Write the model in a format other tools read, or as a page that runs it, and return the folder.
@@ -180,6 +181,7 @@ class Run:
             format: `onnx`, `safetensors` (the weights, where the trainer kept them) or `web` (plain files that run the
                 model in the browser).
             into: where to, a place that is free; by default `exports/<run>-<format>`.
+            with_resize: for `onnx`: a model file that takes uint8 pixels [N, height, width, 3] of any size.
             runtime: for `web`: onnxruntime-web as `npm pack` makes it; by default it is fetched with npm, once.
             progress: show what is being done.
 
@@ -189,15 +191,17 @@ class Run:
 
         Examples:
             >>> sorted(path.name for path in run.export("onnx", into="given-away").iterdir())
-            ['model.json', 'model.onnx']
+            ['model.json', 'model.onnx', 'predict.py']
         """
         from byod.api import runs
 
         if runtime is not None and format != runs.WEB:
             raise UsageError("--runtime is about --format web")
+        if with_resize and format != runs.RUN_FORMATS[0]:
+            raise UsageError("--with-resize is about --format onnx; remove it")
         place = folder_given(into) or Path("exports") / f"{self.folder.resolve().name}-{format}"
         if format != runs.WEB:
-            return runs.export_run(self.folder, format, place)
+            return runs.export_run(self.folder, format, place, with_resize=with_resize)
         cache = Settings.load().cache
         with progress_display(progress) as display:
             return runs.export_page(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from byod.dataset.dataset_list import datasets_under
 from byod.schema import files, places
 from byod.schema.errors import ModelError, UsageError
+from byod.schema.model_card import Card
 from byod.schema.progress import Say
+from byod.schema.task_learning import Exporting, Predicting
 from byod.tasks import of_run
 from byod.web.static_site import runtime as web_runtime
 from byod.web.static_site import site_folder as web_export
@@ -19,11 +22,14 @@ WEB = "web"
 """What a run can be exported as beside that: a page that runs it."""
 
 
-def export_run(run: Path, format: str, into: Path) -> Path:
+def export_run(run: Path, format: str, into: Path, *, with_resize: bool = False) -> Path:
     """Copy what a run gives away, with its card: the model (of points: both) as `onnx`, or weights as `safetensors`.
 
+    Beside a model of classes lies `predict.py`, which uses it without byod; `with_resize` writes a model that takes
+    pictures of any size.
+
     Raises:
-        UsageError: no such format, or the place is taken.
+        UsageError: no such format, the place is taken, or the run's resize cannot be inside.
         ModelError: the trainer kept no weights, or the model is damaged or none that byod runs.
     """
     task, card = of_run(run)
@@ -35,11 +41,25 @@ def export_run(run: Path, format: str, into: Path) -> Path:
     names = [each[RUN_FORMATS.index(format)] for each in task.predicting.files(card)]
     if not all((run / file).is_file() for file in names):
         raise ModelError(f"{run} kept no weights: its trainer keeps none; export it with --format onnx")
+    made = _beside(task.predicting, run, card, with_resize) if format == RUN_FORMATS[0] else {}
     with files.staging(into) as part:
         for file in (*names, "model.json"):
-            files.copy(run / file, part / file)
+            if file not in made:
+                files.copy(run / file, part / file)
+        for file, content in made.items():
+            files.replace(part / file, content)
         part.replace(into)
     return into
+
+
+def _beside(predicting: Predicting, run: Path, card: Card, with_resize: bool) -> Mapping[str, bytes]:
+    if isinstance(predicting, Exporting):
+        return predicting.beside(run, card, with_resize=with_resize)
+    if with_resize:
+        raise UsageError(
+            f"--with-resize is about models of classes, and {run} is one for {card.task}; remove it"
+        )
+    return {}
 
 
 def export_page(run: Path, into: Path, *, cache: Path, runtime: Path | None = None, say: Say) -> Path:

@@ -277,6 +277,13 @@ def export(
             help="For web: onnxruntime-web as `npm pack` makes it; default: fetched with npm, once.",
         ),
     ] = None,
+    with_resize: Annotated[
+        bool,
+        typer.Option(
+            "--with-resize",
+            help="For onnx: a model that takes pictures of any size, uint8 [N, height, width, 3], and resizes them.",
+        ),
+    ] = False,
     where: Where = None,
     follow_links: FollowLinks = False,
     as_json: Json = False,
@@ -289,9 +296,11 @@ def export(
             f"--where chooses pictures of a dataset, and --format {format} is about a run; remove it"
         )
     if format in byod.Run.FORMATS:
-        written = byod.Run(named).export(format, into=into, runtime=runtime)
+        written = byod.Run(named).export(format, into=into, runtime=runtime, with_resize=with_resize)
     elif runtime is not None:
         raise UsageError("--runtime is about --format web")
+    elif with_resize:
+        raise UsageError("--with-resize is about --format onnx; remove it")
     else:
         written = byod.Dataset(named, follow_links=follow_links).export(
             format,

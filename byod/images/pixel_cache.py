@@ -18,12 +18,15 @@ from numpy.typing import ArrayLike, NDArray
 from byod.images.record_files import RecordFiles, picture_key
 from byod.images.resize import pixels
 from byod.schema.errors import PictureError, TrainerError
-from byod.schema.model_card import InputRule
+from byod.schema.model_card import InputRule, PixelRule
 from byod.schema.progress import Say, silent
 from byod.schema.records import Example
 
 MEGABYTES = 4096
-RESIZING = 1  # the number of the resize rule's code; another one makes new files
+RESIZING = {
+    PixelRule.REDUCED: 1,
+    PixelRule.WHOLE: 2,
+}  # the number of a rule's code; another one makes new files
 AT_ONCE = 64  # pictures decoded before their pixels are written
 
 Bytes = NDArray[np.uint8]
@@ -92,7 +95,7 @@ class PixelCache:
             TrainerError: a picture cannot be opened.
         """
         keys = [picture_key(example) for example in examples]
-        size, name = (rule.width, rule.height), f"{rule.resize}-{RESIZING}"
+        size, name = (rule.width, rule.height), f"{rule.resize}-{RESIZING[rule.pixels]}"
         return Pixels(
             examples, rule, *self._kept(keys, name, size, lambda number: decoded(examples[number], rule))
         )

@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from byod.schema.file_formats import Format
 from byod.schema.keypoints import KeypointSet
+from byod.schema.model_graph import GraphInput, Typicality
 from byod.schema.open_enum import OpenEnum
 from byod.schema.reasons import Reason
 from byod.schema.records import Record, Sha256, Split, TaskName
@@ -37,12 +38,20 @@ class Resize(StrEnum):
     PAD = "pad"
 
 
+class PixelRule(StrEnum):
+    """The rule by which a file becomes the pixels of a net's input: `reduced` is that of runs of an older byod."""
+
+    REDUCED = "reduced"
+    WHOLE = "whole"
+
+
 class InputRule(Record):
     """The input of a net: its size in pixels and how pictures are brought to it."""
 
     width: int = Field(ge=8, le=2048)
     height: int = Field(ge=8, le=2048)
     resize: Resize = Resize.SQUISH
+    pixels: PixelRule = PixelRule.REDUCED  # byod's own word, the same for all trainers
     grey_white: int | None = Field(None, ge=1)  # what is white in grey of 16 bits, for a whole set
 
 
@@ -57,12 +66,17 @@ class EyesRule(Record):
 
 
 class Prediction(Record):
-    """A prediction of one picture: the likeliest class, and the probability (0..1) of every class."""
+    """A prediction of one picture: the likeliest class, and the probability (0..1) of every class.
+
+    `none_of_these`: its `typicality` is too low for any class to be named; both are None where the model does not say.
+    """
 
     path: str
     label: str
     probability: float
     probabilities: dict[str, float]
+    typicality: float | None = None
+    none_of_these: bool | None = None
 
 
 class Unreadable(Record):
@@ -117,12 +131,14 @@ class Metrics(Record):
 
     `interval` is the 95 % interval of the accuracy (bootstrap over duplicate groups). `confusion[i][j]` counts
     pictures of class i called class j. `ece` is the expected calibration error (15 bins), `ece_raw` the one
-    without the temperature. `folds` are the accuracies of the parts of a cross-validation.
+    without the temperature. `folds` are the accuracies of the parts of a cross-validation. `none_of_these` counts the
+    pictures that are too little like those the model learned from (None: it does not say).
     """
 
     measured_on: Measured
     pictures: int
     unreadable: int = 0
+    none_of_these: int | None = None
     accuracy: Share
     interval: tuple[Share, Share]
     macro_f1: Share
@@ -299,10 +315,15 @@ class Card(Record):
 
 
 class ModelCard(Card):
-    """`model.json` of a model for classes, which are in the order of the probabilities."""
+    """`model.json` of a model for classes, which are in the order of the probabilities.
+
+    `typicality` is None where the model file does not say how much a picture is like those it learned from.
+    """
 
     classes: tuple[str, ...] = Field(min_length=2)
     temperature: float = Field(gt=0, allow_inf_nan=False)
+    typicality: Typicality | None = None
+    graph_input: GraphInput | None = None
     metrics: Metrics
     probe: Probe | None = None
 

@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue
 
 from byod.schema.keypoints import Box, Keypoints, KeypointSet, Pixels
 from byod.schema.model_card import Card, InputRule
+from byod.schema.model_graph import Typicality
 from byod.schema.records import Record, TaskName
 
 NO_PATH = "-"
@@ -34,7 +35,8 @@ class Look(Record):
 class ClassesSaid(Record):
     """The prediction of a classifier for a picture of `width` x `height` pixels, upright.
 
-    `unsure`: the likeliest class is too improbable to be named; to be shown as "none of these".
+    `unsure`: the likeliest class is too improbable to be named; to be shown as "none of these". So is a picture that
+    is too little like those the model learned from: `none_of_these` by its `typicality` (null: the model says neither).
     """
 
     path: str = NO_PATH
@@ -44,6 +46,8 @@ class ClassesSaid(Record):
     probability: float
     probabilities: dict[str, float]
     unsure: bool
+    typicality: float | None = None
+    none_of_these: bool | None = None
     look: Look | None = None
 
 
@@ -59,9 +63,10 @@ class Taken(Record):
 class About(Record):
     """The model behind the page.
 
-    `classes` and `unsure_below` (the probability below which an answer counts as unsure) are those of a model of
-    classes, `points` that of a model of points. `reports`: whether corrections are kept here. `look`: whether it can
-    be asked what the model looked at. `metrics` are the card's own words on how good it is.
+    `classes`, `unsure_below` (the probability below which an answer counts as unsure) and `typicality` (null: the
+    model does not say how much a picture is like those it learned from) are those of a model of classes, `points` that
+    of a model of points. `reports`: whether corrections are kept here. `look`: whether it can be asked what the model
+    looked at. `metrics` are the card's own words on how good it is.
     """
 
     run: str
@@ -72,6 +77,7 @@ class About(Record):
     input: InputRule
     classes: tuple[str, ...] = ()
     unsure_below: float | None = None
+    typicality: Typicality | None = None
     points: KeypointSet | None = None
     look: bool
     reports: bool

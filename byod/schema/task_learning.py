@@ -283,6 +283,20 @@ class Predicting(Protocol):
         ...
 
 
+@runtime_checkable
+class Exporting(Protocol):
+    """The part of `Predicting` of a task whose exports hold more than the run's own files."""
+
+    def beside(self, run: Path, card: Any, *, with_resize: bool) -> Mapping[str, bytes]:
+        """The further files of an export as `onnx`, by name; with the resize inside, also model and card anew.
+
+        Raises:
+            UsageError: the resize cannot be inside.
+            ModelError: the run cannot be used.
+        """
+        ...
+
+
 class Comparing(Protocol):
     """How runs are set side by side, by the lines of their predictions.csv."""
 

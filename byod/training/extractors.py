@@ -24,13 +24,14 @@ from pydantic import BaseModel, ValidationError
 
 from byod.images import feature_store, pixel_cache
 from byod.images.feature_store import FeatureStore
+from byod.images.resize import now
 from byod.schema import files
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.model_card import InputRule
 from byod.schema.names import shown
 from byod.schema.progress import Say, silent
 from byod.schema.records import Example, Record
-from byod.training import library_homes, onnx_model, protocol
+from byod.training import finished_model, library_homes, onnx_model, protocol
 from byod.training.protocol import Floats
 
 GROUP = "byod.extractors"
@@ -132,7 +133,7 @@ class FeatureGraph:
             options,
             card.weights,
             card.input.model_dump_json(),
-            pixel_cache.RESIZING,
+            pixel_cache.RESIZING[card.input.pixels],
         )
         return f"{_in_a_file(card.arch)}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}"
 
@@ -208,7 +209,8 @@ def _entry(name: str) -> EntryPoint | None:
 
 def _is_of(card: GraphCard, own: Extractor, options: BaseModel) -> bool:
     """True if the extractor would export the same again."""
-    return card.version == own.version and own.weights(options) in ("", card.weights)
+    fits = card.version == own.version and card.input == now(card.input)
+    return fits and own.weights(options) in ("", card.weights)
 
 
 def _loaded(entry: EntryPoint, given: Mapping[str, str]) -> tuple[Extractor, BaseModel]:
@@ -233,7 +235,7 @@ def _export(own: Extractor, options: BaseModel, given: dict[str, str], file: Pat
     """Let it write its graph, compare it with the net, and keep it."""
     with tempfile.TemporaryDirectory(prefix="byod-") as place:
         made = own.export(options, Path(place), say)
-        onnx_model.fold(made.onnx, made.arch)
+        finished_model.fold(made.onnx, made.arch)
         content = files.read(made.onnx)
     compute = onnx_model.onnx_function(content, batch=CHECKED)
     side = (made.input.height, made.input.width)
@@ -246,7 +248,7 @@ def _export(own: Extractor, options: BaseModel, given: dict[str, str], file: Pat
         )
     card = GraphCard(
         name=own.name, version=own.version, options=given, arch=made.arch, pretrained=made.pretrained,
-        weights=made.weights, input=made.input, width=said.shape[1], parameters=made.parameters,
+        weights=made.weights, input=now(made.input), width=said.shape[1], parameters=made.parameters,
         versions=dict(made.versions), sha256=hashlib.sha256(content).hexdigest(),
     )  # fmt: skip
     files.replace(file, content)

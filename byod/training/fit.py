@@ -16,12 +16,14 @@ from typing import Any
 
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
+from byod.images.resize import now
 from byod.schema import file_formats, files
 from byod.schema.errors import ModelError, TrainerError
 from byod.schema.model_card import InputRule, LrFinder
+from byod.schema.model_graph import Typicality
 from byod.schema.progress import Say
 from byod.schema.records import Record
-from byod.training import onnx_model, protocol
+from byod.training import finished_model, protocol
 from byod.training.protocol import Run, Trained, Trainer, TrainingData
 
 Epoch = Mapping[str, float]
@@ -30,7 +32,10 @@ Log = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Work:
-    """The settings that every training of one run shares; `folder` holds what is not finished."""
+    """The settings that every training of one run shares; `folder` holds what is not finished.
+
+    `typicality`: whether the model that is kept says which pictures are unlike those it learned from.
+    """
 
     trainer: Trainer
     options: BaseModel
@@ -42,6 +47,7 @@ class Work:
     say: Say
     log: Log
     should_stop: Callable[[], bool]
+    typicality: bool = True
 
 
 class Fitted(Record):
@@ -57,6 +63,7 @@ class Fitted(Record):
     lr_finder: LrFinder | None
     sha256: str
     temperature: float
+    typicality: Typicality | None = None
     parity: float
     seconds: float
     history: tuple[dict[str, int | float], ...]
@@ -76,10 +83,11 @@ Finish = Callable[[Trained, Run, Path], "Finished"]
 
 
 class Finished(Record):
-    """A finished file: its SHA-256, its temperature, and how far it is from the trained net."""
+    """A finished file: its SHA-256, its temperature, from where on it is unlike, how far it is from the trained net."""
 
     sha256: str
     temperature: float = 1.0
+    typicality: Typicality | None = None
     parity: float
 
 
@@ -122,17 +130,25 @@ def fit(work: Work, data: TrainingData, part: str, name: str, finish: Finish) ->
     run.folder.mkdir(exist_ok=True)
     started = time.perf_counter()
     trained = work.trainer.train(data, work.options, run)
-    if (white := data.train[0].grey_white) is not None:
-        trained = replace(trained, input=trained.input.model_copy(update={"grey_white": white}))
+    trained = replace(trained, input=_rule(trained.input, data))
     seconds = before + time.perf_counter() - started
     try:
-        onnx_model.fold(trained.onnx, trained.arch)
+        finished_model.fold(trained.onnx, trained.arch)
         finished = finish(trained, run, work.folder / f"{name}.onnx")
     except ModelError as error:
         raise TrainerError(str(error)) from error
     finally:
         trained.release()
     return _keep(work, trained, name, finished, seconds, history)
+
+
+def _rule(rule: InputRule, data: TrainingData) -> InputRule:
+    """A trainer's rule with what byod itself says: which pixels `Run.pixels` made, and what is white in them."""
+    rule = (
+        now(rule) if data.stage is None else rule
+    )  # the nets for points see frames, which have rules of their own
+    white = data.train[0].grey_white
+    return rule if white is None else rule.model_copy(update={"grey_white": white})
 
 
 def _history(work: Work, own: Path, part: str) -> list[dict[str, int | float]]:

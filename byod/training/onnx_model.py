@@ -1,21 +1,18 @@
-"""The model file: what a trainer's ONNX must look like, what byod appends to it, and how it is run."""
+"""The model file: what a trainer's ONNX and a run's must look like, and how they are run."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from byod.schema import files
 from byod.schema.config import Settings
 from byod.schema.errors import ModelError, TrainerError
 from byod.schema.model_card import InputRule, Stage
 from byod.schema.names import shown
-from byod.training import graph_check, model_runtime
+from byod.training import graph_check, typicality_graph
 from byod.training.model_process import ForeignModel
 from byod.training.model_runtime import Floats, OpenedModel, OwnModel, Port, first_line
 
@@ -25,6 +22,11 @@ OUTPUTS: Mapping[Stage, tuple[str, str]] = {
     Stage.POINTS: ("points", "confidence"),
 }
 """What the model file of each stage gives, in this order."""
+FURTHER: Mapping[str, tuple[str, ...]] = {
+    "logits": ("features",),
+    "probabilities": ("features", typicality_graph.NAME),
+}
+"""What a model of classes may give besides, by its first output."""
 SLACK = 1e-3
 
 
@@ -90,15 +92,25 @@ def _mark(sha256: str) -> Path:
 def check(opened: OpenedModel, rule: InputRule, output: str, classes: int) -> None:
     """See that a model takes `image` of the rule's size and gives `output` with a number for each class.
 
+    Besides it may give what `FURTHER` names, in that order.
+
     Raises:
         ModelError: it does not.
     """
     _check_input(opened, rule)
-    outputs = opened.outputs
-    if [(o.name, o.type) for o in outputs] != [(output, "tensor(float)")]:
-        raise ModelError(f"the model must give one output, `{output}`, of float32")
-    if len(outputs[0].shape) != 2 or outputs[0].shape[1] not in (classes, None):
-        raise ModelError(f"`{output}` must be [N, {classes}], not {_words(outputs[0])}")
+    first, *others = opened.outputs or (Port("", "", ()),)
+    if (first.name, first.type) != (output, "tensor(float)"):
+        raise ModelError(f"the model must give `{output}` of float32 first")
+    if len(first.shape) != 2 or first.shape[1] not in (classes, None):
+        raise ModelError(f"`{output}` must be [N, {classes}], not {_words(first)}")
+    known = FURTHER[output]
+    if [port.name for port in others] != [name for name in known if name in {port.name for port in others}]:
+        raise ModelError(f"besides `{output}` the model may give {' and '.join(known)} alone")
+    for port in others:
+        sides = 1 if port.name == typicality_graph.NAME else 2
+        if port.type != "tensor(float)" or len(port.shape) != sides:
+            wanted = "[N]" if sides == 1 else "[N, D]"
+            raise ModelError(f"`{port.name}` must be {wanted} of float32, not {_words(port)}")
 
 
 def check_stage(opened: OpenedModel, rule: InputRule, stage: Stage, points: int) -> None:
@@ -191,12 +203,22 @@ def probabilities(opened: OpenedModel, images: Floats, classes: int) -> Floats:
     Raises:
         ModelError: the model fails, or gives a number outside of 0..1.
     """
-    said = run(opened, images)
+    return classified(opened, images, classes)[0]
+
+
+def classified(opened: OpenedModel, images: Floats, classes: int) -> tuple[Floats, Floats | None]:
+    """The probabilities of so many classes, and the `typicality` of each picture where the model gives it.
+
+    Raises:
+        ModelError: the model fails, or gives a number outside of 0..1.
+    """
+    found = outputs(opened, images)
+    said = found[opened.outputs[0].name]
     if said.shape[1:] != (classes,):
         raise ModelError(f"the model gives {list(said.shape)} probabilities for {classes} classes")
     if ((said < -SLACK) | (said > 1 + SLACK)).any():
         raise ModelError("the model gives probabilities outside of 0..1; it is none that byod made")
-    return said
+    return said, found.get(typicality_graph.NAME)
 
 
 def stage_answer(opened: OpenedModel, images: Floats, stage: Stage, points: int) -> tuple[Floats, Floats]:
@@ -244,128 +266,3 @@ def difference(trained: Floats, exported: Floats) -> float:
         )
     scale = max(1.0, float(np.abs(trained).max(initial=0.0)))
     return float(np.abs(trained - exported).max(initial=0.0)) / scale
-
-
-def fold(file: Path, arch: str) -> None:
-    """Make a plain graph of what a trainer exported: functions are inlined, and an If that is constant is folded.
-
-    A file that is one already stays as it is.
-
-    Raises:
-        TrainerError: a branch or a loop is left, whose course depends on the picture.
-    """
-    onnx = _onnx()
-    model = _loaded(file)
-    if model.functions:
-        from onnx.inliner import inline_local_functions
-
-        with _exported():
-            model = inline_local_functions(model)
-            onnx.save(model, str(file))
-    if not graph_check.control_flow(file.read_bytes()):
-        return
-    folded = file.with_suffix(".folded.onnx")
-    try:
-        model_runtime.opened(file, 0, optimized=folded)
-    except model_runtime.runtime_errors() as error:
-        raise TrainerError(f"the model that was exported cannot be run ({first_line(error)})") from error
-    folded.replace(file)
-    if left := graph_check.control_flow(file.read_bytes()):
-        raise TrainerError(
-            f"{arch} is exported as a graph with {' and '.join(left)}, which byod does not run; "
-            "choose another architecture"
-        )
-
-
-def finish(source: Path, target: Path, *, temperature: float, metadata: dict[str, str]) -> str:
-    """Append division by the temperature and a softmax, write one file, and return its SHA-256.
-
-    The graph's operators are those of opset 13 and later (https://onnx.ai/onnx/operators/onnx__Softmax.html).
-
-    Raises:
-        TrainerError: `onnx` is missing, or the file is not what a trainer must write.
-    """
-    onnx = _onnx()
-    model = _loaded(source)
-    graph = model.graph
-    if [output.name for output in graph.output] != ["logits"]:
-        raise TrainerError("a trainer's ONNX file must have one output, `logits`")
-    dims = graph.output[0].type.tensor_type.shape.dim
-    if len(dims) != 2:
-        raise TrainerError(
-            f"a trainer's ONNX file must give logits of [N, classes], not of {len(dims)} dimensions"
-        )
-    pictures, classes = dims
-    size: list[Any] = [pictures.dim_param or "pictures", classes.dim_value]
-    graph.initializer.append(
-        onnx.helper.make_tensor("byod_temperature", onnx.TensorProto.FLOAT, [], [temperature])
-    )
-    graph.node.extend(
-        [
-            onnx.helper.make_node("Div", ["logits", "byod_temperature"], ["byod_scaled"], "byod_divide"),
-            onnx.helper.make_node("Softmax", ["byod_scaled"], ["probabilities"], "byod_softmax", axis=-1),
-        ]
-    )
-    del graph.output[:]
-    with _exported():
-        said = onnx.helper.make_tensor_value_info("probabilities", onnx.TensorProto.FLOAT, size)
-    graph.output.append(said)
-    return _written(model, target, metadata)
-
-
-def finish_stage(source: Path, target: Path, *, metadata: dict[str, str]) -> str:
-    """Write what a trainer of points exported as one file that says who made it, and return its SHA-256.
-
-    Raises:
-        TrainerError: `onnx` is missing, or the file is too large.
-    """
-    return _written(_loaded(source), target, metadata)
-
-
-@contextlib.contextmanager
-def _exported() -> Iterator[None]:
-    """Turn what ONNX's library says of a trainer's file into one line."""
-    from google.protobuf.message import Error  # type: ignore[import-untyped]
-
-    onnx = _onnx()
-    try:
-        yield
-    except (onnx.checker.ValidationError, Error, RuntimeError, ValueError, TypeError, OSError) as error:
-        raise TrainerError(
-            f"the model that was exported is not one that ONNX knows ({first_line(error)[:200]}); "
-            "choose another architecture"
-        ) from error
-
-
-def _loaded(file: Path) -> Any:
-    with _exported():
-        return _onnx().load(str(file), load_external_data=True)
-
-
-def _written(model: Any, target: Path, metadata: dict[str, str]) -> str:
-    onnx = _onnx()
-    onnx.helper.set_model_props(model, metadata)
-    model.producer_name = "byod"
-    with _exported():
-        onnx.checker.check_model(model)
-        content: bytes = model.SerializeToString()
-    if len(content) > graph_check.MAX_BYTES:
-        raise TrainerError(f"the model has {len(content) / 1e9:.1f} GB; byod keeps models below 1.9 GB")
-    try:
-        graph_check.check(content)
-    except ModelError as error:
-        raise TrainerError(f"the exported model is none that byod runs: {error}") from error
-    files.replace(target, content)
-    sha256 = hashlib.sha256(content).hexdigest()
-    remember(sha256)
-    return sha256
-
-
-def _onnx() -> Any:
-    try:
-        import onnx
-    except ImportError as error:
-        raise TrainerError(
-            "training needs the package onnx; a trainer brings it: uv pip install onnx"
-        ) from error
-    return onnx

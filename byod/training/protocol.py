@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from byod.images.pixel_cache import MEGABYTES, PixelCache, Pixels
+from byod.images.resize import now
 from byod.schema import files
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.keypoints import Keypoints, KeypointSet
@@ -108,7 +109,7 @@ class Run:
             TrainerError: one of them cannot be opened any more.
         """
         cache = PixelCache(self.cache or self.folder / "pixels", megabytes=self.cache_mb, say=self.say)
-        return cache.pixels(examples, rule)
+        return cache.pixels(examples, now(rule))
 
     def save(self, epochs: int, tensors: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
         """Write down where the training stands after `epochs` logged epochs; replaces what was saved before.
@@ -166,8 +167,11 @@ class Trained:
     """The result of a trainer.
 
     `onnx` is a file with input `image` (float32, [N, 3, height, width], RGB, 0..1; N free; normalisation is
-    inside the graph) and output `logits` (float32, [N, classes]). `input` is the size and the resize rule it
-    was trained with. `logits` is the trained model itself, called with the same arrays: byod compares the two.
+    inside the graph) and output `logits` (float32, [N, classes]). It may have a second output `features` (float32,
+    [N, D]): the numbers before the classifier, by which byod tells pictures unlike all classes; of `data.train` the
+    trainer may hand them over as `features`, in its order, or else byod computes them. `input` is the size and the
+    resize rule it was trained with. `logits` is the trained model itself, called with the same arrays: byod compares
+    the two.
 
     For the task keypoints the input is a square and the file has two outputs, float32, all coordinates in
     0..1 of the input. Detection: `boxes` [N, Q, 4] (x0, y0, x1, y1) and `scores` [N, Q] in 0..1, the best first, with
@@ -191,6 +195,7 @@ class Trained:
     notes: Mapping[str, Any] = field(default_factory=dict)
     weights: Path | None = None
     lr_finder: LrFinder | None = None
+    features: Floats | None = None
     release: Callable[[], None] = field(default=lambda: None)
 
 

@@ -217,6 +217,7 @@ def _train_probe(
             trainer=probe,
             options=protocol.options(probe, given),
             folder=work.folder / "probe",
+            typicality=False,  # nobody predicts with it
             gpus=1,
             log=lambda epoch: None,
         )

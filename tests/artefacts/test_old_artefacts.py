@@ -106,6 +106,19 @@ def test_an_old_run_of_classes_predicts_and_says_what_it_said(home):
     assert all(abs(sum(each.probabilities.values()) - 1) < 1e-5 for each in said)
 
 
+@pytest.mark.parametrize("how", ["squish", "crop", "pad"])
+def test_an_old_run_goes_on_decoding_and_resizing_as_it_was_trained(how, tmp_path):
+    """A run of before there were two rules for pixels says the same of photos many times its input, and no more."""
+    kept = KEPT / "reduced-pixels"
+    run = shutil.copytree(kept / "run", tmp_path / "run")
+    card = json.loads((run / "model.json").read_text(encoding="utf-8"))
+    assert "pixels" not in card["input"]
+    (run / "model.json").write_text(json.dumps(card | {"input": card["input"] | {"resize": how}}))
+    said = json.loads((kept / "said.json").read_text(encoding="utf-8"))[how]
+    for one in evaluate.predict(run, sorted((kept / "pictures").iterdir())):
+        assert one.probabilities == pytest.approx(said[Path(one.path).name], abs=1e-6)
+
+
 def test_an_old_run_of_points_finds_what_it_found(home):
     """The heads found in each picture are as many as the run wrote down."""
     run = run_of(home / "spots")

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, load_from_string
 
 from byod.schema.errors import ModelError, TrainerError
 from byod.tasks.classify.predict import Predictor
-from byod.training import graph_check, model_process, model_runtime, onnx_model
+from byod.training import finished_model, graph_check, model_process, model_runtime, onnx_model
 
 PICTURE = np.full((1, 3, SIDE, SIDE), 0.5, np.float32)
 
@@ -108,11 +108,11 @@ def test_a_constant_if_is_folded_at_export_and_another_fails(tmp_path):
     """What a trainer exports becomes a plain graph that answers as before; a real branch is a clear error."""
     file = tmp_path / "net.onnx"
     file.write_bytes(with_if(folded=True))
-    onnx_model.fold(file, "oddnet")
+    finished_model.fold(file, "oddnet")
     assert said(file.read_bytes()) == pytest.approx(said(model(plain_nodes(), PLAIN)))
     file.write_bytes(with_if(folded=False))
     with pytest.raises(TrainerError, match=r"oddnet is exported as a graph with If.*another architecture"):
-        onnx_model.fold(file, "oddnet")
+        finished_model.fold(file, "oddnet")
 
 
 def test_names_that_are_no_text_end_in_one_line_and_print_nothing(tmp_path, capfd):
@@ -122,7 +122,7 @@ def test_names_that_are_no_text_end_in_one_line_and_print_nothing(tmp_path, capf
     for name in (b"which", b"image"):
         file.write_bytes(whole.replace(name, b"\xed\xa0\x80" + name[3:], 1))
         with pytest.raises(TrainerError, match=r"that was exported cannot be run \(.+\)$"):
-            onnx_model.fold(file, "oddnet")
+            finished_model.fold(file, "oddnet")
     assert capfd.readouterr() == ("", "")
 
 
@@ -131,14 +131,14 @@ def test_a_name_of_the_first_side_that_is_no_text_ends_in_one_line(tmp_path):
     file = tmp_path / "net.onnx"
     file.write_bytes(model(plain_nodes(), PLAIN, output="logits").replace(b"\x12\x01n", b"\x12\x01\xff"))
     with pytest.raises(TrainerError, match="not one that ONNX knows"):
-        onnx_model.finish(file, tmp_path / "made.onnx", temperature=1.0, metadata={})
+        finished_model.finish(file, tmp_path / "made.onnx", temperature=1.0, metadata={})
 
 
 def test_functions_are_put_where_they_are_called_at_export(tmp_path):
     """An exporter's local functions are inlined, and the file then passes for a stranger's."""
     file = tmp_path / "net.onnx"
     file.write_bytes(in_a_function())
-    onnx_model.fold(file, "oddnet")
+    finished_model.fold(file, "oddnet")
     assert said(file.read_bytes()).shape == (1, 2)
 
 
@@ -268,7 +268,7 @@ def test_only_what_was_made_here_runs_in_this_process(monkeypatch, tmp_path):
     file.write_bytes(content)
     assert isinstance(onnx_model.session(content), model_process.ForeignModel)
     assert isinstance(onnx_model.session(content, trained=True), model_runtime.OwnModel)
-    onnx_model.finish(file, run, temperature=1.0, metadata={})
+    finished_model.finish(file, run, temperature=1.0, metadata={})
     monkeypatch.setattr(onnx_model, "_own", set())
     assert isinstance(onnx_model.session(run.read_bytes()), model_runtime.OwnModel)
     assert isinstance(onnx_model.session(run.read_bytes() + b"\x32\x00"), model_process.ForeignModel)

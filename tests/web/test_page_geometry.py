@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 from web_page import PICTURE, KnowsCats, received, run, sent, served
 
 from byod.images import resize
-from byod.schema.model_card import InputRule, Resize
+from byod.schema.model_card import InputRule, PixelRule, Resize
 from byod.tasks.keypoints.geometry.crops import Frame, cut, of_box, reduced, whole
 
 pytestmark = pytest.mark.slow
@@ -132,19 +132,25 @@ SIZES = [
 ]
 
 
+@pytest.mark.parametrize("pixels", list(PixelRule))
 @pytest.mark.parametrize("rule", list(Resize))
 @pytest.mark.parametrize("sizes", SIZES)
-def test_a_picture_is_resized_as_pillow_does(browser, rule, sizes):
+def test_a_picture_is_resized_as_pillow_does(browser, rule, pixels, sizes):
     """Resizing gives Pillow's bytes for every rule, shrinking and enlarging; the issue asks for 1 level on 99.9 %."""
     width, height, across, down = sizes
     picture = noise(width, height)
-    wanted = InputRule(width=across, height=down, resize=rule)
-    expected = np.asarray(resize.resized(Image.fromarray(picture), wanted))
-    code = """const {resized} = await import("/resize.js"); return text(resized(picture(given[0]), given[1]).pixels);"""
-    said = received(
-        run(browser, PICTURE + code, sent(picture), wanted.model_dump(mode="json")), expected.shape
-    )
-    assert np.array_equal(said, expected)
+    wanted = InputRule(width=across, height=down, resize=rule, pixels=pixels)
+    expected = resize.block(Image.fromarray(picture), wanted).astype(np.float32)
+    code = """
+      const {resized} = await import("/resize.js");
+      const {pixels} = resized(picture(given[0]), given[1]);
+      return text(new Uint8Array(Float32Array.from(pixels).buffer));
+    """
+    said = run(browser, PICTURE + code, sent(picture), wanted.model_dump(mode="json"))
+    values = received(said, (expected.nbytes,)).view(np.float32).reshape(expected.shape)
+    if pixels is PixelRule.REDUCED:
+        assert np.array_equal(values, expected)
+    assert values == pytest.approx(expected, abs=1e-3)
 
 
 def laid(browser, cases):

@@ -16,9 +16,9 @@ from selenium.webdriver.common.by import By
 from spot_trainer import POINTS, WHEELS, Spot, spotted, wheels
 from static_host import PAGE, hosting, opened, until
 
-from byod.api import train
+from byod.api import runs, train
 from byod.images import decode
-from byod.images.resize import resized
+from byod.images import resize as resize_rule
 from byod.report import attribution
 from byod.schema.errors import UsageError
 from byod.schema.model_card import Unreadable
@@ -146,14 +146,47 @@ def test_the_same_pixels_get_the_same_probabilities(resize, colours, put, host, 
     predictor = Predictor(run, threads=1)
     for width, height in ((7, 5), (64, 64), (333, 200), (90, 700), (1200, 901)):
         block = noise(width, height)
-        rule = predictor.card.input
-        chances = predictor.probabilities(np.asarray(resized(Image.fromarray(block), rule))[None])[0]
+        own = predictor.said(resize_rule.block(Image.fromarray(block), predictor.card.input))
         said = asked(browser, block)
-        own = dict(zip(predictor.card.classes, chances.tolist(), strict=True))
-        assert said["probabilities"] == pytest.approx(own, abs=1e-3)
-        assert said["label"] == predictor.card.classes[int(chances.argmax())]
+        assert said["probabilities"] == pytest.approx(own.probabilities, abs=1e-3)
+        assert said["label"] == own.label
         assert (said["width"], said["height"]) == (width, height)
-        assert said["unsure"] == (chances.max() < 0.7)
+        assert said["unsure"] == (own.probability < 0.7)
+        assert said["typicality"] == pytest.approx(own.typicality, rel=1e-3)
+        assert said["none_of_these"] == own.none_of_these
+
+
+@pytest.mark.parametrize("resize", ["squish", "crop", "pad"])
+def test_a_model_with_its_resize_inside_says_the_same_in_a_browser(
+    resize, colours, put, site, host, browser, tmp_path
+):
+    """onnxruntime-web is given the pixels of any picture, and says what Python says within 1e-3."""
+    run = shutil.copytree(colours, tmp_path / "run")
+    card = json.loads((run / "model.json").read_text(encoding="utf-8"))
+    card["input"]["resize"] = resize
+    (run / "model.json").write_text(json.dumps(card), encoding="utf-8")
+    out = runs.export_run(run, "onnx", tmp_path / "out", with_resize=True)
+    put(run)
+    (site / "pictures").mkdir(exist_ok=True)
+    shutil.copyfile(out / "model.onnx", site / "pictures" / f"{resize}.onnx")
+    opened(browser, host)
+    predictor = Predictor(run, threads=1)
+    body = """
+      const ort = await import("./runtime/ort.wasm.bundle.min.js");
+      ort.env.wasm.numThreads = 1;
+      const content = new Uint8Array(await (await fetch(given[1])).arrayBuffer());
+      const session = await ort.InferenceSession.create(content, {executionProviders: ["wasm"]});
+      const {width, height, pixels} = picture(given[0]);
+      const said = await session.run({pixels: new ort.Tensor("uint8", pixels, [1, height, width, 3])});
+      return [[...said.probabilities.data], [...said.typicality.data]];
+    """
+    for width, height in ((7, 5), (333, 200), (90, 700), (1200, 901)):
+        block = noise(width, height)
+        own = predictor.said(resize_rule.block(Image.fromarray(block), predictor.card.input))
+        sent = web_page.sent(block)
+        chances, typicality = web_page.run(browser, web_page.PICTURE + body, sent, f"/pictures/{resize}.onnx")
+        assert chances == pytest.approx(list(own.probabilities.values()), abs=1e-3)
+        assert typicality == pytest.approx([own.typicality], rel=1e-3)
 
 
 @pytest.mark.long

@@ -10,9 +10,11 @@ import numpy as np
 
 from byod.schema.errors import TrainerError
 from byod.schema.model_card import InputRule, Measured, Metrics, Paired, Prediction, Share, Unreadable
+from byod.schema.model_graph import Typicality
 from byod.schema.names import shown
 from byod.schema.records import Example, Record, Sha256
 from byod.schema.task_learning import Table
+from byod.tasks.classify.predict import check
 from byod.tasks.classify.predict import predictions as answers
 from byod.training import onnx_model, statistics
 from byod.training.run_folder import TEST, read_lines, short_path
@@ -35,12 +37,13 @@ class EvaluatedExample:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model file (its bytes) with what it takes to ask it: the input's rule, the classes, the temperature."""
+    """A model file (its bytes) with what it takes to ask it: the input's rule, the classes, and what a card says."""
 
     content: bytes
     rule: InputRule
     classes: tuple[str, ...]
     temperature: float
+    typicality: Typicality | None = None
 
 
 def evaluate(
@@ -53,9 +56,10 @@ def evaluate(
         ModelError: this is not a model for these classes.
     """
     opened = onnx_model.session(model.content)
-    onnx_model.check(opened, model.rule, "probabilities", len(model.classes))
+    check(opened, model.rule, model.classes, model.typicality)
     evaluated, unreadable = [], []
-    said = answers(opened, model.rule, model.classes, (example.path for example in test))
+    paths = (example.path for example in test)
+    said = answers(opened, model.rule, model.classes, paths, model.typicality)
     for example, answer in zip(test, said, strict=True):
         if isinstance(answer, Unreadable):
             unreadable.append(answer)
@@ -100,6 +104,7 @@ def metrics(
         measured_on=measured_on,
         pictures=len(evaluated),
         unreadable=len(unreadable),
+        none_of_these=_none_of_these(evaluated),
         accuracy=statistics.accuracy(table),
         interval=statistics.interval(right, [j.example.group for j in evaluated], seed=seed),
         macro_f1=statistics.macro_f1(scores),
@@ -110,6 +115,11 @@ def metrics(
         confusion=tuple(tuple(int(n) for n in row) for row in table),
         folds=tuple(by_part) if measured_on is Measured.CROSS_VALIDATION else (),
     )
+
+
+def _none_of_these(evaluated: Sequence[EvaluatedExample]) -> int | None:
+    told = [j.said.none_of_these for j in evaluated if j.said.none_of_these is not None]
+    return sum(told) if told else None
 
 
 def paired(first: Sequence[EvaluatedExample], second: Sequence[EvaluatedExample], *, seed: int = 0) -> Paired:
@@ -137,17 +147,23 @@ class PredictionRow(Record):
     probabilities: dict[str, Share]
 
 
+TYPICAL = ("typicality", "none_of_these")
+"""The columns of a model that says how typical a picture is, after HEAD."""
 HEAD = ("file", "sha256", "group", "part", "label", "predicted", "probability")
 
 
 def predictions(evaluated: Sequence[EvaluatedExample], classes: Sequence[str]) -> Table:
-    """The table predictions.csv: HEAD, and then p(class) for each class."""
+    """The table predictions.csv: HEAD, TYPICAL where the model says it, and then p(class) for each class."""
+    told = any(j.said.typicality is not None for j in evaluated)
     rows = []
     for j in evaluated:
         e, said = j.example, j.said
         row = [short_path(e.path), e.sha256, e.group, j.part, e.label, said.label, f"{said.probability:.6f}"]
+        if told:
+            like = said.typicality
+            row += ["", ""] if like is None else [f"{like:.6f}", str(bool(said.none_of_these)).lower()]
         rows.append([*row, *(f"{said.probabilities[name]:.6f}" for name in classes)])
-    return [*HEAD, *(f"p({name})" for name in classes)], rows
+    return [*HEAD, *(TYPICAL if told else ()), *(f"p({name})" for name in classes)], rows
 
 
 def read_predictions(run: Path, classes: Sequence[str]) -> list[PredictionRow]:

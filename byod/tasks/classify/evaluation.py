@@ -91,7 +91,7 @@ def nothing_left(
 def loaded(run: Path, card: ModelCard) -> LoadedModel:
     """The run's model file."""
     card, content = read_model(run)
-    return LoadedModel(content, card.input, card.classes, card.temperature)
+    return LoadedModel(content, card.input, card.classes, card.temperature, card.typicality)
 
 
 def evaluation(
@@ -123,5 +123,9 @@ def table(evaluation: Evaluation) -> tuple[str, Table, list[str]]:
     ]
     if evaluation.absent:
         remarks.append(f"no picture of {', '.join(evaluation.absent)} is there: nothing is said of it")
+    if (unlike := evaluation.metrics.none_of_these) is not None:
+        remarks.append(
+            f"{unlike} of {evaluation.metrics.pictures} pictures are unlike all classes: none of these"
+        )
     head = ("class", "pictures", "found (recall)", "right when called (precision)")
     return "Classes", (head, rows), remarks

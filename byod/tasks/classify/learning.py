@@ -8,6 +8,7 @@ from typing import Any
 
 from byod.report.run_wording import PROBE
 from byod.schema.model_card import LabelIssue, Measured, Metrics, ModelCard, Paired, Probe, Unreadable
+from byod.schema.model_graph import GraphInput
 from byod.schema.progress import Say
 from byod.schema.records import Example, Task, Yield
 from byod.schema.task_learning import Issues, ModelFile, Outcome, OutOfFold, Table
@@ -44,7 +45,8 @@ def folds(labelled: ClassSet, seed: int) -> tuple[Part, ...]:
 
 def loaded(labelled: ClassSet, model: Model, train: Sequence[Example]) -> LoadedModel:
     """The exported file, ready to be asked."""
-    return LoadedModel(model.content, model.fitted.input, labelled.classes, model.fitted.temperature)
+    fitted = model.fitted
+    return LoadedModel(model.content, fitted.input, labelled.classes, fitted.temperature, fitted.typicality)
 
 
 def evaluate_on(
@@ -101,10 +103,13 @@ def card(
     probe: tuple[str, Outcome, Paired] | None,
 ) -> ModelCard:
     """The model card."""
+    rule = outcome.model.fitted.input
     return ModelCard(
         **fields,
         classes=labelled.classes,
         temperature=outcome.model.fitted.temperature,
+        typicality=outcome.model.fitted.typicality,
+        graph_input=GraphInput(shape=("N", 3, rule.height, rule.width)),
         metrics=outcome.metrics,
         probe=None if probe is None else _probe(*probe),
     )

@@ -12,13 +12,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from byod.images.resize import as_input, pixels
-from byod.schema.errors import PictureError
+from byod.images.resize import Block, as_input, exact
+from byod.schema.errors import ModelError, PictureError
 from byod.schema.model_card import InputRule, ModelCard, Prediction, Unreadable
+from byod.schema.model_graph import Typicality
 from byod.schema.names import in_utf8
+from byod.schema.serving import NO_PATH
 from byod.schema.task_learning import Table
+from byod.tasks.classify.exporting import beside as beside
 from byod.tasks.classify.run import classifier_card
-from byod.training import onnx_model
+from byod.training import onnx_model, typicality_graph
 from byod.training.model_runtime import OpenedModel
 from byod.training.run_folder import WEIGHTS, model_file, named
 
@@ -38,17 +41,41 @@ class Predictor:
         self._run = run
         with named(run):
             self._session = onnx_model.session(content, threads=threads)
-            onnx_model.check(self._session, self.card.input, "probabilities", len(self.card.classes))
+            check(self._session, self.card.input, self.card.classes, self.card.typicality)
 
-    def probabilities(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 [N, height, width, 3] at the size of the card's input to float32 [N, classes]."""
+    def said(self, block: Block) -> Prediction:
+        """What it says of one picture, 0..255 [height, width, 3] at the size of the card's input."""
+        card = self.card
+        with named(self._run):
+            rows, like = onnx_model.classified(self._session, as_input(block[None]), len(card.classes))
+        return prediction(NO_PATH, card.classes, rows[0], _told(like, card.typicality, 0), card.typicality)
+
+    def probabilities(self, batch: Block) -> NDArray[np.float32]:
+        """0..255 [N, height, width, 3] at the size of the card's input to float32 [N, classes]."""
         with named(self._run):
             return onnx_model.probabilities(self._session, as_input(batch), len(self.card.classes))
 
     def predict(self, pictures: Iterable[Path | tuple[str, bytes]]) -> Iterator[Prediction | Unreadable]:
         """Say of each picture what it shows; see `predictions`."""
         with named(self._run):
-            yield from predictions(self._session, self.card.input, self.card.classes, pictures)
+            card = self.card
+            yield from predictions(self._session, card.input, card.classes, pictures, card.typicality)
+
+
+def check(
+    opened: OpenedModel, rule: InputRule, classes: Sequence[str], typicality: Typicality | None
+) -> None:
+    """See that a model is one for these classes, which says how typical a picture is where its card has a threshold.
+
+    Raises:
+        ModelError: it is not.
+    """
+    onnx_model.check(opened, rule, "probabilities", len(classes))
+    if typicality is not None and typicality_graph.NAME not in {port.name for port in opened.outputs}:
+        raise ModelError(
+            f"model.json has a threshold for `{typicality_graph.NAME}`, which the model does not give; train again, or "
+            "restore the file"
+        )
 
 
 def predictions(
@@ -56,6 +83,7 @@ def predictions(
     rule: InputRule,
     classes: Sequence[str],
     pictures: Iterable[Path | tuple[str, bytes]],
+    typicality: Typicality | None = None,
 ) -> Iterator[Prediction | Unreadable]:
     """Say of each picture what it shows, in order; a picture that cannot be opened becomes an `Unreadable`.
 
@@ -64,16 +92,20 @@ def predictions(
     """
     for some in _decoded(pictures, rule):
         blocks = [found for _, found in some if isinstance(found, np.ndarray)]
-        rows = iter(
-            onnx_model.probabilities(opened, as_input(np.stack(blocks)), len(classes))
+        said, like = (
+            onnx_model.classified(
+                opened, np.concatenate([as_input(each[None]) for each in blocks]), len(classes)
+            )
             if blocks
-            else np.empty((0, 0), np.float32)
+            else (np.empty((0, 0), np.float32), None)
         )
+        rows = iter(range(len(said)))
         for name, found in some:
             if isinstance(found, PictureError):
                 yield Unreadable(path=name, reason=found.reason, error=found.detail)
             else:
-                yield prediction(name, classes, next(rows))
+                row = next(rows)
+                yield prediction(name, classes, said[row], _told(like, typicality, row), typicality)
 
 
 def predictor(run: Path) -> Predictor:
@@ -87,22 +119,38 @@ def files(card: ModelCard) -> list[tuple[str, str]]:
 
 
 def table(predictions: Sequence[Prediction]) -> Table:
-    """A line a picture: the likeliest class, and how sure."""
-    rows = [(p.path, p.label, f"{p.probability:6.1%}", "█" * round(p.probability * 20)) for p in predictions]
-    return ("picture", "class", "probability", ""), rows
+    """A line a picture: the likeliest class, how sure, and where the model tells, how typical it is of its classes."""
+    head: tuple[str, ...] = ("picture", "class", "probability", "")
+    rows: list[tuple[str, ...]] = [
+        (p.path, p.label, f"{p.probability:6.1%}", "█" * round(p.probability * 20)) for p in predictions
+    ]
+    if all(p.typicality is None for p in predictions):
+        return head, rows
+    told = [
+        "" if p.typicality is None else f"{p.typicality:.1f}{_NONE * bool(p.none_of_these)}"
+        for p in predictions
+    ]
+    return (*head, "typicality"), [(*row, cell) for row, cell in zip(rows, told, strict=True)]
+
+
+_NONE = ": none of these"
 
 
 def read_model(run: Path) -> tuple[ModelCard, bytes]:
     """`model.json` of a run folder, and the bytes of the `model.onnx` that it describes.
 
     Raises:
-        ModelError: one is missing, damaged, or they do not belong together.
+        ModelError: one is missing, damaged, or they do not belong together; or it is an export for other programs.
     """
     card = classifier_card(run)
+    if card.graph_input is not None and card.graph_input.name != "image":
+        raise ModelError(
+            f"{run} is an export with its resize inside, for other programs; byod uses the run that it was made from"
+        )
     return card, model_file(run / "model.onnx", card.model_sha256)
 
 
-_Found = tuple[str, "NDArray[np.uint8] | PictureError"]
+_Found = tuple[str, Block | PictureError]
 
 
 def _decoded(pictures: Iterable[Path | tuple[str, bytes]], rule: InputRule) -> Iterator[list[_Found]]:
@@ -112,7 +160,7 @@ def _decoded(pictures: Iterable[Path | tuple[str, bytes]], rule: InputRule) -> I
         name, source = (str(picture), picture) if isinstance(picture, Path) else picture
         name = in_utf8(name)
         try:
-            return name, pixels(source, rule)
+            return name, exact(source, rule)
         except PictureError as error:
             return name, error
 
@@ -131,10 +179,23 @@ def _decoded(pictures: Iterable[Path | tuple[str, bytes]], rule: InputRule) -> I
         yield some[at : at + BATCH]
 
 
-def prediction(name: str, classes: Sequence[str], row: NDArray[np.float32]) -> Prediction:
-    """The prediction of a picture by the probabilities of its classes, float32 [classes]."""
+def _told(like: NDArray[np.float32] | None, typicality: Typicality | None, row: int) -> float | None:
+    """The typicality of one picture; None where the card has no threshold for it."""
+    return None if like is None or typicality is None else float(like[row])
+
+
+def prediction(
+    name: str,
+    classes: Sequence[str],
+    row: NDArray[np.float32],
+    like: float | None = None,
+    typicality: Typicality | None = None,
+) -> Prediction:
+    """The prediction of a picture by the probabilities of its classes, float32 [classes], and by its typicality."""
     best = int(row.argmax())
     return Prediction(
+        typicality=like,
+        none_of_these=None if like is None or typicality is None else like < typicality.threshold,
         path=name,
         label=classes[best],
         probability=float(row[best]),

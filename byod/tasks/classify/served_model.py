@@ -35,6 +35,7 @@ class ServedClassifier:
         return {
             "classes": self.card.classes,
             "unsure_below": self._unsure_below,
+            "typicality": self.card.typicality,
             "look": True,
             "metrics": self.card.metrics.model_dump(mode="json", include=shown),
         }
@@ -43,12 +44,11 @@ class ServedClassifier:
         """Predict a picture; see `ServedModel`."""
         card = self.card
         with grey_up_to(card.input.grey_white):
-            image, width, height = decode.opened(content, at_least=max(card.input.width, card.input.height))
-        block = np.asarray(resize.resized(image, card.input))
-        row = self._predictor.probabilities(block[None])[0]
-        best = int(row.argmax())
+            image, width, height = decode.opened(content, at_least=resize.at_least(card.input))
+        found = self._predictor.said(resize.block(image, card.input))
         shown = None
         if look:
+            block = np.asarray(resize.resized(image, card.input))
             seen = saliency.seen(block, self._few_at_a_time)
             veil = f"data:image/png;base64,{base64.b64encode(seen.veil).decode('ascii')}"
             area = area_of(card.input, width, height)
@@ -58,10 +58,12 @@ class ServedClassifier:
         return ClassesSaid(
             width=width,
             height=height,
-            label=card.classes[best],
-            probability=float(row[best]),
-            probabilities={label: float(p) for label, p in zip(card.classes, row, strict=True)},
-            unsure=float(row[best]) < self._unsure_below,
+            label=found.label,
+            probability=found.probability,
+            probabilities=found.probabilities,
+            unsure=found.probability < self._unsure_below,
+            typicality=found.typicality,
+            none_of_these=found.none_of_these,
             look=shown,
         )
 

@@ -14,7 +14,7 @@ from byod.schema.records import Example, Task
 from byod.schema.version import VERSION
 from byod.tasks.keypoints.geometry.batch_feeds import DetectionFeed, KeypointFeed
 from byod.tasks.keypoints.training_set import TrainingSet
-from byod.training import onnx_model
+from byod.training import finished_model, onnx_model
 from byod.training.fit import Finished, Model, Work, name_of
 from byod.training.fit import fit as fit_model
 from byod.training.protocol import Floats, Run, Stage, Trained, TrainingData
@@ -70,7 +70,9 @@ def _fit(
     def finish(trained: Trained, run: Run, target: Path) -> Finished:
         worst = parity(trained, data, run)
         metadata = {"byod": VERSION, "stage": stage.value, "points": "\n".join(marked.points.names)}
-        return Finished(sha256=onnx_model.finish_stage(trained.onnx, target, metadata=metadata), parity=worst)
+        return Finished(
+            sha256=finished_model.finish_stage(trained.onnx, target, metadata=metadata), parity=worst
+        )
 
     called = f"{part} {stage}".strip()
     return fit_model(work, data, called, name_of(called), finish)

@@ -14,7 +14,7 @@ export class Classes {
     this.canvas = make("canvas", { role: "img", width, height });
     say(this.canvas, "picture_plain", { name: card.name }, "aria-label");
     this.note = make("p", { className: "note", role: "status" });
-    this.bars = make("div", { className: said.unsure ? "bars unsure" : "bars", role: "list" }, ...this.rows());
+    this.bars = make("div", { className: said.unsure || said.none_of_these ? "bars unsure" : "bars", role: "list" }, ...this.rows());
     this.element = make(
       "div",
       { className: "answer" },
@@ -26,15 +26,15 @@ export class Classes {
   }
 
   tell() {
-    const { label, probability, unsure } = this.said;
-    if (unsure) this.card.tell("unsure");
+    const { label, probability, unsure, none_of_these: unlike } = this.said;
+    if (unsure || unlike) this.card.tell("unsure");
     else this.card.tell("says", () => ({ label, sure: percent(probability) }));
   }
 
   verdict() {
-    const { label, unsure } = this.said;
+    const { label, unsure, none_of_these: unlike } = this.said;
     const values = () => ({ label, seconds: number(this.seconds) });
-    return make("p", { className: "quiet", say: unsure ? "unsure_help" : "took", values });
+    return make("p", { className: "quiet", say: unlike ? "unlike_help" : unsure ? "unsure_help" : "took", values });
   }
 
   rows() {
@@ -75,8 +75,8 @@ export class Classes {
     const none = make("option", { value: "", say: "none_of_these" });
     const named = classes.map((name) => make("option", { value: `=${name}`, textContent: name })); // none may be called ""
     const select = make("select", { label: "report_class" }, ...named, none);
-    const { label, unsure } = this.said;
-    select.value = unsure ? "" : `=${classes.find((name) => name !== label)}`;
+    const { label, unsure, none_of_these: unlike } = this.said;
+    select.value = unsure || unlike ? "" : `=${classes.find((name) => name !== label)}`;
     return reporting(this.desk, {
       question: () => ["report_class"],
       choices: make("div", {}, select),

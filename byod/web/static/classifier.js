@@ -12,13 +12,17 @@ const SPREAD = 1.5; // how far the veil is smoothed, in its pixels
 
 /** What the net says of a picture {width, height, pixels}. */
 export async function classified(picture, model, net) {
-  const [chances] = await chancesOf([resized(picture, model.input)], net);
+  const said = await net.run([resized(picture, model.input)]);
+  const chances = [...said.probabilities.data];
   const best = chances.indexOf(Math.max(...chances));
+  const typicality = model.typicality ? said.typicality.data[0] : null;
   return {
     label: model.classes[best],
     probability: chances[best],
     probabilities: Object.fromEntries(model.classes.map((label, at) => [label, chances[at]])),
     unsure: chances[best] < model.unsure_below,
+    typicality,
+    none_of_these: model.typicality ? typicality < model.typicality.threshold : null,
   };
 }
 

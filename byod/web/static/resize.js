@@ -9,13 +9,94 @@
 const GREY = 127;
 const BITS = 22;
 
-/** A picture by a card's input rule {width, height, resize: "squish" | "crop" | "pad"}. */
+/** A picture by a card's input rule {width, height, resize: "squish" | "crop" | "pad", pixels: "whole" | "reduced"}. */
 export function resized(picture, rule) {
   const { width, height } = rule;
+  if (rule.pixels === "whole") return resizedWhole(picture, rule);
   if (rule.resize === "crop") return bilinear(picture, width, height, middlePart(picture, width / height));
   if (rule.resize === "pad") return padded(picture, width, height);
   if (rule.resize === "squish") return bilinear(picture, width, height);
   throw new Error(`unknown resize rule ${rule.resize}`);
+}
+
+/**
+ * By the rule of today: parts of whole pixels, cut before and filled up after one resize, across first and then down; the
+ * values are in the fractions they have.
+ */
+function resizedWhole(picture, { width, height, resize }) {
+  if (resize === "squish") return acrossThenDown(picture, width, height);
+  if (resize === "crop") {
+    const wide = Math.min(picture.width, nearest(picture.height * width, height));
+    const high = Math.min(picture.height, nearest(picture.width * height, width));
+    return acrossThenDown(part(picture, wide, high), width, height);
+  }
+  if (resize !== "pad") throw new Error(`unknown resize rule ${resize}`);
+  const across = Math.min(width, nearest(picture.width * height, picture.height));
+  const down = Math.min(height, nearest(picture.height * width, picture.width));
+  const place = [Math.floor((width - across) / 2), Math.floor((height - down) / 2)];
+  return onGrey(acrossThenDown(picture, across, down), width, height, place);
+}
+
+/** In fractions, 0..255. */
+function acrossThenDown({ width: wide, height: high, pixels }, width, height) {
+  if (wide === width && high === height) return { width, height, pixels };
+  const columns = shares(wide, width);
+  const rows = shares(high, height);
+  const across = new Float32Array(width * high * 3);
+  for (let y = 0, at = 0; y < high; y++) {
+    for (const { first, parts } of columns) at = shared(pixels, (y * wide + first) * 3, 3, parts, across, at);
+  }
+  const down = new Float32Array(width * height * 3);
+  let at = 0;
+  for (const { first, parts } of rows) {
+    for (let x = 0; x < width; x++) at = shared(across, (first * width + x) * 3, width * 3, parts, down, at);
+  }
+  return { width, height, pixels: down };
+}
+
+/** For each of `size` values of a side of `end`: where its first source value lies, and the share of each. */
+function shares(end, size) {
+  const scale = end / size;
+  const widened = Math.max(scale, 1);
+  return Array.from({ length: size }, (_, at) => {
+    const centre = (at + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(centre - widened + 0.5));
+    const last = Math.min(end, Math.trunc(centre + widened + 0.5));
+    const parts = [];
+    for (let x = first; x < last; x++) parts.push(Math.max(0, 1 - Math.abs((x - centre + 0.5) / widened)));
+    const total = parts.reduce((sum, part) => sum + part, 0);
+    return { first, parts: parts.map((part) => part / total) };
+  });
+}
+
+/** Writes one pixel in fractions: the sum of the shares of source pixels from `start` on, `step` values apart. */
+function shared(values, start, step, parts, out, at) {
+  let [red, green, blue] = [0, 0, 0];
+  for (let k = 0, p = start; k < parts.length; k++, p += step) {
+    red += values[p] * parts[k];
+    green += values[p + 1] * parts[k];
+    blue += values[p + 2] * parts[k];
+  }
+  out[at] = red;
+  out[at + 1] = green;
+  out[at + 2] = blue;
+  return at + 3;
+}
+
+/** The part of so many pixels in the middle of a picture. */
+function part(picture, width, height) {
+  const [left, top] = [Math.floor((picture.width - width) / 2), Math.floor((picture.height - height) / 2)];
+  const pixels = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    const from = ((y + top) * picture.width + left) * 3;
+    pixels.set(picture.pixels.subarray(from, from + width * 3), y * width * 3);
+  }
+  return { width, height, pixels };
+}
+
+/** The quotient as the nearest whole number, halves up, and at least 1. */
+function nearest(number, by) {
+  return Math.max(1, Math.floor((2 * number + by) / (2 * by)));
 }
 
 /** Pillow's Image.resize(size, BILINEAR, box); `box` is [left, top, right, low] in pixels. */
@@ -105,13 +186,18 @@ function padded(picture, width, height) {
   let [across, down] = [width, height];
   if (own > width / height) down = halfToEven((picture.height / picture.width) * width);
   else if (own < width / height) across = halfToEven((picture.width / picture.height) * height);
-  const pixels = new Uint8Array(width * height * 3).fill(GREY);
-  if (across === 0 || down === 0) return { width, height, pixels }; // a line that shrinks to nothing
-  const fitted = bilinear(picture, across, down);
+  const empty = { width: 0, height: 0, pixels: new Uint8Array(0) };
+  if (across === 0 || down === 0) return onGrey(empty, width, height, [0, 0]); // a line that shrinks to nothing
   const left = across !== width ? halfToEven((width - across) * 0.5) : 0;
   const top = across !== width ? 0 : halfToEven((height - down) * 0.5);
-  for (let y = 0; y < down; y++) {
-    const row = fitted.pixels.subarray(y * across * 3, (y + 1) * across * 3);
+  return onGrey(bilinear(picture, across, down), width, height, [left, top]);
+}
+
+/** A picture on grey of so many pixels, at [left, top]. */
+function onGrey(picture, width, height, [left, top]) {
+  const pixels = new picture.pixels.constructor(width * height * 3).fill(GREY);
+  for (let y = 0; y < picture.height; y++) {
+    const row = picture.pixels.subarray(y * picture.width * 3, (y + 1) * picture.width * 3);
     pixels.set(row, ((y + top) * width + left) * 3);
   }
   return { width, height, pixels };

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from byod_torch import class_weights
 from byod_torch.batches import Batches
+from byod_torch.body_features import OUTPUTS, WithFeatures
 from byod_torch.networks import groups, net
 from fastai.callback.core import Callback
 from fastai.callback.mixup import MixUp
@@ -86,10 +87,11 @@ def _trained(
     task: LearningTask[Plan], learner: Learner, rule: InputRule, rate: Rate, watch: Watch
 ) -> Trained:
     """The trained net, its files, and its logits."""
-    trained, model = training_loop.outcome(task, learner, Form(rule, task.data.classes), rate, watch.notes())
+    form = Form(rule, task.data.classes, OUTPUTS, lambda net: WithFeatures(net, rule.width))
+    trained, model = training_loop.outcome(task, learner, form, rate, watch.notes())
 
     @torch.no_grad()
     def logits(images: Floats) -> Floats:
-        return np.asarray(model(torch.from_numpy(images)).numpy(), np.float32)
+        return np.asarray(model(torch.from_numpy(images))[0].numpy(), np.float32)
 
     return replace(trained, logits=logits)

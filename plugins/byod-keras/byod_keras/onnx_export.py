@@ -9,8 +9,11 @@ from typing import Any
 from onnx import ModelProto, TensorProto, checker, helper, save
 
 from byod.plugin import TrainerError
+from byod_keras.backends import load
 from byod_keras.onnx_graph import Graph, Value
 from byod_keras.onnx_layers import WRITERS
+
+keras = load()
 
 OPSET = 17
 IR = 8  # what onnxruntime 1.14 and later read
@@ -19,16 +22,25 @@ IR = 8  # what onnxruntime 1.14 and later read
 def write(model: Any, file: Path) -> Path:
     """Write a model with one picture input and one output of logits; `image` becomes [N, 3, height, width].
 
+    What goes into the head, once it is a row of numbers, is a second output, `features`.
+
     Raises:
         TrainerError: a layer of it cannot be written.
     """
     graph = Graph()
     height, width, channels = model.inputs[0].shape[1:]
-    outputs = walk(graph, model, [Value("image", (height, width, channels))])
-    graph.nodes.append(helper.make_node("Identity", [outputs[0].name], ["logits"], "logits"))
+    features = features_of(model)
+    both = model if features is None else keras.Model(model.inputs, [*model.outputs, features])
+    outputs = walk(graph, both, [Value("image", (height, width, channels))])
+    given = dict(zip(("logits", "features"), outputs, strict=False))
+    for name, value in given.items():
+        graph.nodes.append(helper.make_node("Identity", [value.name], [name], name))
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["pictures", channels, height, width])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["pictures", *outputs[0].shape])
-    whole = helper.make_graph(graph.nodes, "net", [image], [logits], graph.constants)
+    said = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["pictures", *value.shape])
+        for name, value in given.items()
+    ]
+    whole = helper.make_graph(graph.nodes, "net", [image], said, graph.constants)
     written: ModelProto = helper.make_model(
         whole, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR, producer_name="byod-keras"
     )
@@ -36,6 +48,18 @@ def write(model: Any, file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     save(written, str(file))
     return file
+
+
+def features_of(model: Any) -> Any:
+    """The tensor of a net of byod's that stands for a picture: [N, D], before the head's own layers.
+
+    None of a net with other layers.
+    """
+    names = [layer.name for layer in model.layers]
+    for name in ("head_norm", "logits"):
+        if name in names:
+            return model.get_layer(name).input
+    return None
 
 
 def walk(graph: Graph, model: Any, inputs: Sequence[Value]) -> list[Value]:

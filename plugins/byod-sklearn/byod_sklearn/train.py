@@ -58,6 +58,7 @@ def train(data: TrainingData, options: Options, run: Run) -> Trained:
         onnx=file,
         input=card.input,
         logits=logits,
+        features=seen.astype(np.float32),
         arch=_name(extractor),
         device=f"cpu ({os.cpu_count()} threads)",
         pretrained=card.pretrained,
@@ -121,8 +122,9 @@ def _write(extractor: FeatureGraph, regression: Regression, file: Path) -> Path:
     inputs = ["features", "regression_weight", "regression_bias"]
     graph.node.append(helper.make_node("Gemm", inputs, ["logits"], "regression", transB=1))
     del graph.output[:]
-    size = [pictures, len(regression.bias)]
-    graph.output.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, size))
+    widths = {"logits": len(regression.bias), "features": regression.weight.shape[1]}
+    for name, width in widths.items():
+        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [pictures, width]))
     onnx.checker.check_model(model)
     file.write_bytes(model.SerializeToString())
     return file

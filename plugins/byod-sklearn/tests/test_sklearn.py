@@ -492,7 +492,7 @@ def test_real_vegetables_with_a_frozen_body(real_pictures, tmp_path):
     assert card.metrics.accuracy >= 0.9
     assert card.parity < 1e-4
     model = onnx.load(str(tmp_path / "run" / "model.onnx"))
-    assert [output.name for output in model.graph.output] == ["probabilities"]
+    assert [output.name for output in model.graph.output] == ["probabilities", "features", "typicality"]
 
 
 @pytest.mark.data

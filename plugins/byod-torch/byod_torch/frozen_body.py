@@ -16,15 +16,13 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # torch warns about its own parts while it is imported
     import torch
 
-    from byod_torch import networks, onnx_export
+    from byod_torch import body_features, networks, onnx_export
 
 from byod.plugin import ExportedGraph, Floats, InputRule, Resize
 from byod_torch import beginning
 from byod_torch.beginning import Choice
 
 SIZE = 160
-DEPTH, FEWEST = 0.75, 4
-"""How far through the body the second feature maps are taken, where it has at least so many blocks."""
 STALL = 10.0
 """Seconds that a hub may stay silent before its weights count as not to be had."""
 
@@ -49,8 +47,7 @@ class Frozen(torch.nn.Module):
         """float32 [N, 3, height, width] to [N, F]."""
         self._seen.clear()
         last = self.body(self.normalise(image))
-        parts = [maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps.flatten(1) for maps in (last, *self._seen)]
-        return torch.cat(parts, dim=1)
+        return torch.cat([body_features.means(maps) for maps in (last, *self._seen)], dim=1)
 
 
 def export(
@@ -96,32 +93,7 @@ def _sha256(frozen: torch.nn.Module) -> str:
 def freeze(built: networks.Net, side: int) -> Frozen:
     """The net without its head, for pictures of `side` pixels."""
     normalise, body = built.model[0].eval(), built.model[1].eval()
-    return Frozen(normalise, body, _middle(body, side)).eval()
-
-
-@torch.no_grad()
-def _middle(body: torch.nn.Module, side: int) -> torch.nn.Module | None:
-    """The block three quarters of the way through the body, among those that give feature maps."""
-    giving: list[torch.nn.Module] = []
-
-    def note(block: torch.nn.Module, given: object, maps: object) -> None:
-        if isinstance(maps, torch.Tensor) and maps.ndim == 4:
-            giving.append(block)
-
-    hooks = [block.register_forward_hook(note) for block in _blocks(body)]
-    body(torch.zeros(1, 3, side, side))
-    for hook in hooks:
-        hook.remove()
-    return giving[round(DEPTH * (len(giving) - 1))] if len(giving) >= FEWEST else None
-
-
-def _blocks(module: torch.nn.Module) -> Iterator[torch.nn.Module]:
-    """The blocks of the body, one after the other: the members of its sequences, not what is inside them."""
-    for child in module.children():
-        if isinstance(module, torch.nn.Sequential) and not isinstance(child, torch.nn.Sequential):
-            yield child
-        else:
-            yield from _blocks(child)
+    return Frozen(normalise, body, body_features.middle(body, side)).eval()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from byod.plugin import Example, Floats, InputRule, Run, Trained, TrainerError, 
 from byod_torch import checkpoints, class_weights, devices, onnx_export, weights
 from byod_torch.augmentation import Augmentation
 from byod_torch.batches import Batches
+from byod_torch.body_features import OUTPUTS, WithFeatures
 from byod_torch.checkpoints import Progress
 from byod_torch.networks import Net, accepts, net
 from byod_torch.options import Options
@@ -182,7 +183,8 @@ def _trained(
     model = built.model.to("cpu", memory_format=torch.contiguous_format).eval()
     file, kept = run.folder / "logits.onnx", run.folder / "weights.safetensors"
     if processes.first:
-        onnx_export.write(model, rule, file, run.say)
+        whole = WithFeatures(model, rule.width).eval()
+        onnx_export.write(whole, rule, file, run.say, OUTPUTS)
         weights.keep(model, kept, built.arch, data.classes)
     names = ("torch", "torchvision", "timm")
     return Trained(

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from byod_torch import Options, onnx_export
 from byod_torch.architectures import TABLE
+from byod_torch.body_features import OUTPUTS, WithFeatures
 from byod_torch.networks import accepts, net
 
 from byod.schema.errors import TrainerError
 from byod.schema.model_card import InputRule
-from byod.training import graph_check, onnx_model
+from byod.training import finished_model, graph_check
 
 FAMILIES = (
     "mnasnet0_5", "regnet_x_400mf", "regnet_y_400mf",
@@ -44,8 +45,9 @@ def exported(name: str, folder: Path) -> bytes:
             continue
         break
     rule = InputRule(width=size, height=size)
-    file = onnx_export.write(built.model.eval(), rule, folder / "net.onnx")
-    onnx_model.fold(file, built.arch)
+    whole = WithFeatures(built.model.eval(), size).eval()
+    file = onnx_export.write(whole, rule, folder / "net.onnx", outputs=OUTPUTS)
+    finished_model.fold(file, built.arch)
     return file.read_bytes()
 
 

@@ -87,11 +87,13 @@ def test_predictions_are_those_of_the_exported_file(examples, run):
 
 
 def test_the_model_file_is_what_the_design_says(examples, run):
-    """Input image [N, 3, H, W], one output probabilities [N, classes], temperature and softmax at the end."""
+    """Input image [N, 3, H, W], outputs probabilities [N, classes] and typicality [N], temperature and softmax."""
     card = _train(examples, run)
     model = onnx.load(run / "model.onnx")
-    assert [n.op_type for n in model.graph.node][-2:] == ["Div", "Softmax"]
-    assert [o.name for o in model.graph.output] == ["probabilities"]
+    kinds = [n.op_type for n in model.graph.node]
+    assert kinds[kinds.index("Div") :][:2] == ["Div", "Softmax"]
+    assert [o.name for o in model.graph.output] == ["probabilities", "typicality"]
+    assert card.typicality.kind == "energy"  # this trainer names no features
     kept = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
     assert float(kept["byod_temperature"]) == pytest.approx(card.temperature)
     assert {p.key: p.value for p in model.metadata_props}["classes"] == "red\ngreen"

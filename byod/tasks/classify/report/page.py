@@ -69,7 +69,7 @@ def render(contents: ReportContents) -> str:
     maps = _maps(contents, album)
     own = {
         "worth": wording.worth(card),
-        "calibration": wording.calibration(card),
+        "calibration": wording.calibration(card) + wording.none_of_these(card),
         "mistakes": _wall(mistakes[:WORST], album),
         "mistakes_in_all": len(mistakes),
         "unsure": _wall(unsure, album),

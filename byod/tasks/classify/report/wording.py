@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from byod.report.i18n import Phrase, number, percent, say
+from byod.report.i18n import Phrase, joined, number, percent, say
 from byod.report.run_wording import CHANCE, PROBE, Finding, difference, of_folds
 from byod.schema.model_card import Measured, ModelCard, Paired
+from byod.schema.model_graph import TypicalityKind
 
 
 def headline(card: ModelCard) -> Phrase:
@@ -101,4 +102,19 @@ def calibration(card: ModelCard) -> Phrase:
         return words
     return words + say(
         "On these test pictures the temperature did not help.",
+    )
+
+
+def none_of_these(card: ModelCard) -> Phrase:
+    """Say of which pictures the model says "none of these", and how that is measured; empty where it never does."""
+    if card.typicality is None:
+        return joined((), "")
+    if card.typicality.kind is TypicalityKind.MAHALANOBIS:
+        return say(
+            "A picture whose features lie too far from the means of all classes (Mahalanobis distance) counts as none "
+            "of these: so do at most five in a hundred validation pictures.",
+        )
+    return say(
+        "A picture at which the net hardly stirs (energy of its logits; it names no features) counts as none of these: "
+        "so do at most five in a hundred validation pictures.",
     )
