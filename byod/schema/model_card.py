@@ -115,7 +115,7 @@ class Measured(OpenEnum):
 class Metrics(Record):
     """Metrics of the exported file on pictures it has never seen.
 
-    `interval` is the 95 % interval of the accuracy (bootstrap over duplicate groups). `confusion[i][j]` counts
+    `interval` is the 95 % interval of the accuracy (by groups that belong together). `confusion[i][j]` counts
     pictures of class i called class j. `ece` is the expected calibration error (15 bins), `ece_raw` the one
     without the temperature. `folds` are the accuracies of the parts of a cross-validation.
     """

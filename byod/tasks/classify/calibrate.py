@@ -29,7 +29,7 @@ def fit(
     def finish(trained: Trained, run: Run, target: Path) -> Finished:
         logits, parity = _exported_logits(trained, data, run)
         truth = statistics.class_numbers([e.label for e in valid], classes)
-        temperature = statistics.temperature(logits, truth)
+        temperature = statistics.temperature(logits, truth, [e.group for e in valid])
         metadata = {"byod": VERSION, "classes": "\n".join(classes)}
         sha256 = onnx_model.finish(trained.onnx, target, temperature=temperature, metadata=metadata)
         return Finished(sha256=sha256, temperature=temperature, parity=parity)
