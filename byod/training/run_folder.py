@@ -64,8 +64,8 @@ def unfinished(
     """A folder beside the final one, renamed to it at the end.
 
     It is named after `plan` (whatever decides how the training turns out): a run that was killed or interrupted
-    is found again by the next one with the same plan, unless that is to be `fresh`. What nobody took up goes
-    after a week.
+    is found again by the next one with the same plan, unless that is to be `fresh`. So is one that ended in an error
+    once something was learned: no error removes that. What nobody took up goes after a week.
 
     Raises:
         TrainerError: there is something at `folder` already, or the same training is running.
@@ -92,13 +92,22 @@ def unfinished(
         try:
             yield part
         except ByodError:
-            shutil.rmtree(part)
+            if _learned(part / WORK):
+                say("what was learned is kept: the same command goes on with it (--fresh begins anew)")
+            else:
+                shutil.rmtree(part)
             raise
-        shutil.rmtree(part / WORK)
+        # in this order: whenever it is killed, what was learned is in one of the two places
         part.rename(folder)
+        shutil.rmtree(folder / WORK)
     finally:
         lock.release()
         own_lock.unlink(missing_ok=True)
+
+
+def _learned(work: Path) -> bool:
+    """True if a training left something there: a finished model, or epochs of one."""
+    return any(file.is_file() for file in work.rglob("*"))
 
 
 def _clear(runs: Path, part: Path, fresh: bool) -> None:
@@ -106,8 +115,16 @@ def _clear(runs: Path, part: Path, fresh: bool) -> None:
     for old in runs.glob(".*.unfinished"):
         if old.is_symlink():
             raise places.is_link(old)
-        if (fresh and old == part) or time.time() - old.stat().st_mtime > LEFTOVER_DAYS * 86_400:
+        if (fresh and old == part) or time.time() - _last_change(old) > LEFTOVER_DAYS * 86_400:
             shutil.rmtree(old)
+    for done in runs.glob(f"[!.]*/{WORK}"):
+        if not done.is_symlink() and not done.parent.is_symlink() and (done.parent / "model.json").is_file():
+            shutil.rmtree(done)  # its run was finished, and killed before it had cleared up
+
+
+def _last_change(folder: Path) -> float:
+    """When something in a folder was last written; a long training writes deep in its own."""
+    return max(place.lstat().st_mtime for place in (folder, *folder.rglob("*")))
 
 
 def write_examples(part: Path, sides: Sequence[tuple[str, Sequence[Example]]]) -> None:
