@@ -8,6 +8,7 @@ from typing import Any
 
 from byod.schema.task_learning import Table
 from byod.tasks import TASKS, of_run
+from byod.training import run_evaluation
 from byod.training.run_evaluation import RunEvaluation
 
 
@@ -15,13 +16,8 @@ def evaluation_table(run: Path, evaluation: RunEvaluation) -> tuple[str, str, Ta
     """An evaluation for people: a summary in one line, a title, a table, and remarks."""
     task, _ = of_run(run)
     title, table, remarks = task.evaluating.table(evaluation)
-    metrics: Any = evaluation
-    learned = (
-        [f"{evaluation.learned} pictures are left out: the model was trained on them"]
-        if evaluation.learned
-        else []
-    )
-    return task.learning.summary(metrics.metrics), title, table, (*remarks, *learned)
+    told = run_evaluation.remarks(task.learning, evaluation)
+    return run_evaluation.summary(task.learning, evaluation), title, table, (*remarks, *told)
 
 
 def comparison_table(found: Any) -> tuple[str, Table]:

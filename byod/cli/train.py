@@ -92,6 +92,13 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin anew where an unfinished run could be continued.")
     ] = False,
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Measure on these pictures too: class folders (of points: a dataset) of other people.",
+        ),
+    ] = None,
     min_class: Annotated[
         int | None,
         typer.Option(
@@ -123,6 +130,7 @@ def train(
         python=python,
         probe=not no_probe,
         fresh=fresh,
+        test=test,
         min_class=min_class,
         command=shlex.join(["byod", *sys.argv[1:]]),
     )

@@ -1,4 +1,4 @@
-"""The records that training leaves behind: input rule, predictions, metrics, and the model card."""
+"""The records that training leaves behind: input rule, metrics, and the model card; predictions are passed on."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 
 from byod.schema.file_formats import Format
 from byod.schema.keypoints import KeypointSet
+from byod.schema.model_predictions import FoundInstance as FoundInstance
+from byod.schema.model_predictions import KeypointsPrediction as KeypointsPrediction
+from byod.schema.model_predictions import Prediction as Prediction
+from byod.schema.model_predictions import Unreadable as Unreadable
 from byod.schema.open_enum import OpenEnum
-from byod.schema.reasons import Reason
 from byod.schema.records import Record, Sha256, Split, TaskName
 
 Share = Annotated[float, Field(ge=-1e-9, le=1 + 1e-9)]
@@ -56,45 +59,6 @@ class EyesRule(Record):
     down: float = Field(0.0, allow_inf_nan=False)
 
 
-class Prediction(Record):
-    """A prediction of one picture: the likeliest class, and the probability (0..1) of every class."""
-
-    path: str
-    label: str
-    probability: float
-    probabilities: dict[str, float]
-
-
-class Unreadable(Record):
-    """A picture that could not be opened for predicting, and why."""
-
-    path: str
-    reason: Reason
-    error: str
-
-
-class FoundInstance(Record):
-    """One object that was found: all in pixels of the upright picture, confidences in 0..1.
-
-    `confidence` is the score of the box times the mean confidence of the two eyes. `box` is x0, y0, x1, y1; a point may
-    lie outside the frame.
-    """
-
-    confidence: float
-    box: tuple[float, float, float, float]
-    points: dict[str, tuple[float, float]]
-    point_confidence: dict[str, float]
-
-
-class KeypointsPrediction(Record):
-    """The objects found in one picture of `width` x `height` pixels (upright), the surest first."""
-
-    path: str
-    width: int
-    height: int
-    heads: tuple[FoundInstance, ...]
-
-
 class ClassScore(Record):
     """The scores of one class; all but `pictures` in 0..1, None where nothing was there to count."""
 
@@ -132,6 +96,26 @@ class Metrics(Record):
     per_class: dict[str, ClassScore]
     confusion: tuple[tuple[int, ...], ...]
     folds: tuple[Share, ...] = ()
+
+
+class Elsewhere(Record):
+    """A measurement on labelled pictures from elsewhere, beside the run's own (`byod train --test`).
+
+    `on` is the name of their folder; `learned` counts those left out since the model was trained on them, `near` the
+    near-copies of such ones among those measured (None: nobody could look), `unreadable` those that did not open.
+    """
+
+    on: ShortText
+    learned: int = Field(ge=0)
+    near: int | None = Field(None, ge=0)
+    unreadable: int = Field(0, ge=0)
+
+
+class ClassesElsewhere(Elsewhere):
+    """A measurement of classes from elsewhere; `apart` is that without near-copies, where there are some and others."""
+
+    metrics: Metrics
+    apart: Metrics | None = None
 
 
 class KeypointScore(Record):
@@ -202,6 +186,13 @@ class KeypointsMetrics(Record):
     pipeline: KeypointsScore
     single: KeypointsScore | None = None
     folds: tuple[Amount | None, ...] = ()
+
+
+class KeypointsElsewhere(Elsewhere):
+    """A measurement of points from elsewhere; `apart` as that of classes."""
+
+    metrics: KeypointsMetrics
+    apart: KeypointsMetrics | None = None
 
 
 class LrFinder(Record):
@@ -303,6 +294,7 @@ class ModelCard(Card):
     temperature: float = Field(gt=0, allow_inf_nan=False)
     metrics: Metrics
     probe: Probe | None = None
+    elsewhere: ClassesElsewhere | None = None
 
     @field_validator("classes")
     @classmethod
@@ -314,11 +306,16 @@ class ModelCard(Card):
     @model_validator(mode="after")
     def _measured(self) -> Self:
         known = set(self.classes)
-        for metrics in (self.metrics, *([self.probe.metrics] if self.probe else [])):
+        others = (self.probe.metrics if self.probe else None, *_elsewhere(self.elsewhere))
+        for metrics in (self.metrics, *(each for each in others if each is not None)):
             sides = {len(metrics.confusion), *(len(row) for row in metrics.confusion)}
             if set(metrics.per_class) != known or sides != {len(known)}:
                 raise ValueError("its metrics are about other classes than its own")
         return self
+
+
+def _elsewhere(measured: ClassesElsewhere | None) -> tuple[Metrics | None, ...]:
+    return (None,) if measured is None else (measured.metrics, measured.apart)
 
 
 class DetectionStage(Record):
@@ -355,5 +352,6 @@ class KeypointsCard(Card):
     refine: int = Field(ge=0, le=5)
     eyes: EyesRule | None = None
     metrics: KeypointsMetrics
+    elsewhere: KeypointsElsewhere | None = None
     mean_face: tuple[tuple[float, float], ...]
     baseline: KeypointsScore

@@ -241,6 +241,10 @@ class Evaluating(Protocol):
         """The card as the report of an evaluation shows it."""
         ...
 
+    def beside(self, card: Any, evaluation: Any) -> Any:
+        """The card with an evaluation on pictures from elsewhere beside its own metrics."""
+        ...
+
     def table(self, evaluation: Any) -> tuple[str, Table, Sequence[str]]:
         """An evaluation for the terminal: a title, a table whose first column are names, and remarks."""
         ...

@@ -6,9 +6,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from byod.dataset.likeness import Looks
 from byod.schema import files
 from byod.schema.model_card import Card
 from byod.schema.task_learning import Issues, ModelFile, Sides, Table
+from byod.training import learned_looks
 from byod.training.run_folder import write_examples, write_issues, write_table
 
 HISTORY = ("epoch", "train_loss", "valid_loss", "train_accuracy", "accuracy", "lr", "seconds")
@@ -23,12 +25,13 @@ def write(
     sides: Sides,
     issues: Issues | None,
     report: str,
+    looks: Looks,
 ) -> None:
     """Write a run's files into the folder `part`.
 
     They are the models and their weights, where the trainer kept them, model.json, report.html, history.csv (the
     epochs), predictions.csv (all that was measured on), examples.csv (which pictures stood on which of the `sides`),
-    and suspects.csv, where somebody looked for wrong labels.
+    fingerprints.csv, where it is known how they look, and suspects.csv, where somebody looked for wrong labels.
     """
     for each in models:
         files.replace(part / each.file, each.model.content)
@@ -37,6 +40,7 @@ def write(
     write_table(part / "history.csv", *_history(models))
     write_table(part / "predictions.csv", *predictions)
     write_examples(part, sides)
+    learned_looks.write(part, sides, looks)
     if issues is not None:
         write_issues(part / "suspects.csv", issues.kind, issues.found)
     files.replace(part / "report.html", report.encode())

@@ -189,18 +189,18 @@ def read_table(file: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
         ModelError: it is no such table.
     """
     if file.stat().st_size > MAX_TABLE_BYTES:
-        raise _damaged(file, "more than 1 GB")
+        raise damaged(file, "more than 1 GB")
     try:
         with io.StringIO(files.read(file).decode(), newline="") as lines:
             table = csv.DictReader(lines, strict=True)
             head, rows = table.fieldnames or (), list(table)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise _damaged(file, error) from error
+        raise damaged(file, error) from error
     if missing := set(columns) - set(head):
-        raise _damaged(file, f"it has no column {min(missing)}")
+        raise damaged(file, f"it has no column {min(missing)}")
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values():
-            raise _damaged(file, f"row {number} has not as many cells as the first one")
+            raise damaged(file, f"row {number} has not as many cells as the first one")
     return rows
 
 
@@ -208,14 +208,15 @@ def _parsed(line: Callable[[dict[str, str]], Line], row: dict[str, str], file: P
     try:
         return line(row)
     except ValidationError as error:
-        raise _damaged(file, file_formats.fault(error)) from error
+        raise damaged(file, file_formats.fault(error)) from error
     except KeyError as error:
-        raise _damaged(file, f"it has no column {error.args[0]}") from error
+        raise damaged(file, f"it has no column {error.args[0]}") from error
     except (ValueError, TypeError) as error:
-        raise _damaged(file, error) from error
+        raise damaged(file, error) from error
 
 
-def _damaged(file: Path, why: object) -> ModelError:
+def damaged(file: Path, why: object) -> ModelError:
+    """The error for a file of a run that holds something else."""
     line = (str(why).splitlines() or [""])[0]
     return ModelError(f"{file} is not what byod wrote ({line}); restore it, or train again")
 

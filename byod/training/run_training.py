@@ -15,12 +15,13 @@ from byod.schema.errors import TrainerError
 from byod.schema.model_card import Card, Measured, Unreadable
 from byod.schema.progress import Say, never, silent
 from byod.schema.records import Sha256, Split
-from byod.schema.task_learning import Issues, LabelledSet, Learning, Outcome, OutOfFold
-from byod.training import cross_validation, protocol, run_files, run_folder
+from byod.schema.task_learning import Evaluating, Issues, LabelledSet, Learning, Outcome, OutOfFold
+from byod.training import cross_validation, protocol, run_evaluation, run_files, run_folder
 from byod.training.cross_validation import MIN_TEST, Part
 from byod.training.fit import Log, Work
 from byod.training.protocol import Trainer
 from byod.training.provenance import UNKNOWN, Provenance, card_fields
+from byod.training.run_evaluation import Learned, OtherPictures, evaluate_model
 from byod.training.run_folder import TEST
 
 SHARED = ("arch", "weights", "normalise", "from_scratch")
@@ -33,6 +34,14 @@ class Bar:
 
     work: Work
     outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Labelled pictures from elsewhere that a training is measured on as well, and how its task measures them."""
+
+    evaluating: Evaluating
+    pictures: OtherPictures
 
 
 def train(
@@ -50,6 +59,7 @@ def train(
     crossed: bool = False,
     fresh: bool = False,
     about: Provenance = UNKNOWN,
+    elsewhere: Elsewhere | None = None,
     say: Say = silent,
     log: Log = lambda epoch: None,
     should_stop: Callable[[], bool] = never,
@@ -59,7 +69,8 @@ def train(
     Measured is on the test part, or by cross-validation where that holds too little or `crossed` asks for it. A `probe`
     trains first, on the same split. `log` takes one epoch at a time: the trainer's numbers and `part` ("", "fold 2/5",
     or with a stage: "heads", "fold 2/5 heads"). A run that was killed is resumed when it is started again with the same
-    pictures, labels, options, seed and devices. What the folder then holds: `byod.training.run_files.write`.
+    pictures, labels, options, seed and devices. `elsewhere` are other pictures, which the model is measured on as well.
+    What the folder then holds: `byod.training.run_files.write`.
 
     Raises:
         TrainerError: there is too little to train on, or the trainer cannot train it.
@@ -68,7 +79,7 @@ def train(
     usable = learning.usable(labelled, say)
     protocol.check_task(trainer, learning.task)
     checked = protocol.options(trainer, options)
-    how = {"task": learning.task, "crossed": crossed, "probe": None if probe is None else probe.name}
+    how = {"task": learning.task, "crossed": crossed, "probe": probe and probe.name}
     plan = run_folder.plan(trainer.name, options, seed, device, gpus) | usable.plan() | how
     with run_folder.unfinished(folder, plan, fresh=fresh, say=say) as part:
         place = part / run_folder.WORK
@@ -78,9 +89,42 @@ def train(
         asked = None if bar is None else out_of_fold(learning, bar.work, usable, bar.outcome)
         issues = learning.find_issues(usable, outcome.evaluated, asked, say)
         card = _card(learning, work, usable, outcome, bar, folder.name, about, issues)
+        card = _measured_elsewhere(learning, usable, outcome, card, about, elsewhere, say)
         _write(learning, part, usable, outcome, issues, card, about)
     say(learning.summary(outcome.metrics))
     return card
+
+
+def _measured_elsewhere(
+    learning: Learning,
+    labelled: LabelledSet,
+    outcome: Outcome,
+    card: Card,
+    about: Provenance,
+    elsewhere: Elsewhere | None,
+    say: Say,
+) -> Card:
+    """The card with what the model achieves on pictures from elsewhere beside its own metrics, if there are any."""
+    if elsewhere is None:
+        return card
+    sides = dict(outcome.sides)
+    seen = frozenset(e.sha256 for name, side in outcome.sides if name != TEST for e in side)
+    found = evaluate_model(
+        learning,
+        elsewhere.evaluating,
+        card,
+        lambda: learning.loaded(labelled, outcome.model, sides["train"]),
+        Learned(seen, about.looks or None),
+        elsewhere.pictures,
+        name=card.run,
+    ).record
+    say(run_evaluation.summary(learning, found))
+    for line in run_evaluation.remarks(learning, found):
+        say(line)
+    for one in found.unreadable:
+        say(f"{one.path}: {one.error}")
+    beside: Card = elsewhere.evaluating.beside(card, found)
+    return beside
 
 
 def _write(
@@ -98,7 +142,9 @@ def _write(
         card, labelled, outcome.evaluated, outcome=outcome, issues=suspected, yields=about.yields
     )
     predictions = learning.predictions(labelled, outcome.evaluated)
-    run_files.write(part, card, learning.models(outcome.model), predictions, outcome.sides, issues, report)
+    run_files.write(
+        part, card, learning.models(outcome.model), predictions, outcome.sides, issues, report, about.looks
+    )
 
 
 def train_and_evaluate(

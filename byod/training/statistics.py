@@ -96,7 +96,7 @@ def interval(right: NDArray[np.bool_], groups: Sequence[str], *, seed: int = 0) 
     rate, worth = float(right.mean()), worth_of(right, member)
     low, high = wilson(rate, worth, student_t(worth - 1))
     if len(names) < FEW:
-        outer = wilson(rate, len(names), student_t(len(names) - 1))
+        outer = wilson(rate, len(names))
         return min(low, outer[0]), max(high, outer[1])
     return low, high
 

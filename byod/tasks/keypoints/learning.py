@@ -193,7 +193,8 @@ def summary(metrics: KeypointsMetrics) -> str:
     median = "none" if crops.median is None else f"{crops.median:.1%}"
     share, (low, high) = pipeline.achieved
     well = "are found within 0.1" if pipeline.glasses is None else "are found so well that glasses sit"
+    of = f", in {metrics.pictures} pictures" if metrics.measured_on is Measured.FOLDER else ""
     return (
         f"points are off by {median} of the object's size (median, {crops.heads} true crops); {share:.1%} of the "
-        f"objects in whole pictures {well} (95 %: {low:.1%} to {high:.1%})"
+        f"objects in whole pictures {well} (95 %: {low:.1%} to {high:.1%}){of}"
     )

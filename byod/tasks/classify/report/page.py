@@ -69,6 +69,7 @@ def render(contents: ReportContents) -> str:
     maps = _maps(contents, album)
     own = {
         "worth": wording.worth(card),
+        "elsewhere": wording.elsewhere(card),
         "calibration": wording.calibration(card),
         "mistakes": _wall(mistakes[:WORST], album),
         "mistakes_in_all": len(mistakes),
