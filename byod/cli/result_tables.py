@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from byod.schema.errors import UsageError
 from byod.schema.task_learning import Table
 from byod.tasks import TASKS, of_run
 from byod.training import run_evaluation
@@ -38,7 +39,30 @@ def comparison_table(found: Any) -> tuple[str, Table]:
     return f"{number}: {found.note}", (columns, table)
 
 
-def predictions_table(run: Path, predictions: Sequence[Any]) -> Table:
-    """Predictions of a run for people."""
+def predictions_table(run: Path, predictions: Sequence[Any], top: int | None = None) -> Table:
+    """Predictions of a run for people; with `top` so many classes of each picture, the likeliest first."""
     task, _ = of_run(run)
-    return task.predicting.table(predictions)
+    if top is None:
+        return task.predicting.table(predictions)
+    rows = [(one.path, *(f"{label} {p:.1%}" for label, p in one.top(top))) for one in predictions]
+    columns = max(len(row) for row in rows) - 1
+    return ("picture", "class", *(f"{number}." for number in range(2, columns + 1))), rows
+
+
+def check_classes(run: Path) -> None:
+    """Refuse --top where a run says nothing of classes.
+
+    Raises:
+        UsageError: it does not.
+    """
+    task, card = of_run(run)
+    if "classes" not in type(card).model_fields:
+        raise UsageError(f"--top is about classes, and {run} is a run for {task.name}; remove it")
+
+
+def with_top(prediction: Any, top: int | None) -> dict[str, Any]:
+    """A prediction for programs; with `top` it also lists so many classes, the likeliest first."""
+    document: dict[str, Any] = prediction.model_dump(mode="json")
+    if top is not None:
+        document["top"] = [{"label": label, "probability": p} for label, p in prediction.top(top)]
+    return document

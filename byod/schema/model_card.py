@@ -21,6 +21,8 @@ Share = Annotated[float, Field(ge=-1e-9, le=1 + 1e-9)]
 """A number in 0..1, give or take the last bits."""
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """A finite number that is not below 0."""
+Temperature = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""The number that logits are divided by."""
 ShortText = Annotated[str, Field(max_length=1000)]
 """A name that is shown in lines and tables."""
 
@@ -60,12 +62,18 @@ class EyesRule(Record):
 
 
 class ClassScore(Record):
-    """The scores of one class; all but `pictures` in 0..1, None where nothing was there to count."""
+    """The scores of one class; all but `pictures` in 0..1, None where nothing was there to count.
+
+    `average_precision` is over all thresholds, one class against the others; calling it from the probability
+    `threshold` on would have given the best F1 on the same pictures.
+    """
 
     precision: Share | None
     recall: Share | None
     f1: Share | None
     pictures: int = Field(ge=0)
+    average_precision: Share | None = None
+    threshold: Share | None = None
 
 
 class Measured(OpenEnum):
@@ -291,7 +299,7 @@ class ModelCard(Card):
     """`model.json` of a model for classes, which are in the order of the probabilities."""
 
     classes: tuple[str, ...] = Field(min_length=2)
-    temperature: float = Field(gt=0, allow_inf_nan=False)
+    temperature: Temperature
     metrics: Metrics
     probe: Probe | None = None
     elsewhere: ClassesElsewhere | None = None

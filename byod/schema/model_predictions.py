@@ -14,6 +14,10 @@ class Prediction(Record):
     probability: float
     probabilities: dict[str, float]
 
+    def top(self, count: int) -> list[tuple[str, float]]:
+        """The likeliest classes with their probabilities, the likeliest first."""
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])[:count]
+
 
 class Unreadable(Record):
     """A picture that could not be opened for predicting, and why."""

@@ -60,11 +60,12 @@ class Learned:
 
 @dataclass(frozen=True)
 class EvaluatedRun:
-    """An evaluation with the pictures it was made on, and what was said of each."""
+    """An evaluation with the pictures it was made on, what was said of each, and which are near-copies."""
 
     record: Any
     labelled: LabelledSet
     evaluated: Sequence[Any]
+    near: frozenset[Sha256] = frozenset()
 
 
 def evaluate_run(
@@ -133,7 +134,8 @@ def evaluate_model(
         "unreadable": tuple(unreadable),
         **left_out,
     }
-    return EvaluatedRun(evaluating.evaluation(fields, metrics(evaluated), known, evaluated), known, evaluated)
+    record = evaluating.evaluation(fields, metrics(evaluated), known, evaluated)
+    return EvaluatedRun(record, known, evaluated, frozenset(near or ()))
 
 
 def _near(learned: Learned, others: OtherPictures, measured: Sequence[Example]) -> Collection[Sha256] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from byod.dataset.likeness import Looks
@@ -21,7 +21,7 @@ def write(
     part: Path,
     card: Card,
     models: Sequence[ModelFile],
-    predictions: Table,
+    tables: Mapping[str, Table],
     sides: Sides,
     issues: Issues | None,
     report: str,
@@ -30,15 +30,17 @@ def write(
     """Write a run's files into the folder `part`.
 
     They are the models and their weights, where the trainer kept them, model.json, report.html, history.csv (the
-    epochs), predictions.csv (all that was measured on), examples.csv (which pictures stood on which of the `sides`),
-    fingerprints.csv, where it is known how they look, and suspects.csv, where somebody looked for wrong labels.
+    epochs), the `tables` (predictions.csv: all that was measured on), examples.csv (which pictures stood on which of
+    the `sides`), fingerprints.csv, where it is known how they look, and suspects.csv, where somebody looked for wrong
+    labels.
     """
     for each in models:
         files.replace(part / each.file, each.model.content)
         if each.model.weights is not None:
             shutil.copyfile(each.model.weights, part / each.weights)
     write_table(part / "history.csv", *_history(models))
-    write_table(part / "predictions.csv", *predictions)
+    for name, table in tables.items():
+        write_table(part / name, *table)
     write_examples(part, sides)
     learned_looks.write(part, sides, looks)
     if issues is not None:

@@ -15,14 +15,14 @@ from byod.schema.errors import TrainerError
 from byod.schema.model_card import Card, Measured, Unreadable
 from byod.schema.progress import Say, never, silent
 from byod.schema.records import Sha256, Split
-from byod.schema.task_learning import Evaluating, Issues, LabelledSet, Learning, Outcome, OutOfFold
+from byod.schema.task_learning import Evaluating, Issues, LabelledSet, Learning, Outcome, OutOfFold, Table
 from byod.training import cross_validation, protocol, run_evaluation, run_files, run_folder
 from byod.training.cross_validation import MIN_TEST, Part
 from byod.training.fit import Log, Work
 from byod.training.protocol import Trainer
 from byod.training.provenance import UNKNOWN, Provenance, card_fields
-from byod.training.run_evaluation import Learned, OtherPictures, evaluate_model
-from byod.training.run_folder import TEST
+from byod.training.run_evaluation import EvaluatedRun, Learned, OtherPictures, evaluate_model
+from byod.training.run_folder import TEST, WORK
 
 SHARED = ("arch", "weights", "normalise", "from_scratch")
 """Options that a probe takes over from the training it stands beside, so that both begin with the same weights."""
@@ -79,23 +79,38 @@ def train(
     usable = learning.usable(labelled, say)
     protocol.check_task(trainer, learning.task)
     checked = protocol.options(trainer, options)
-    how = {"task": learning.task, "crossed": crossed, "probe": probe and probe.name}
-    plan = run_folder.plan(trainer.name, options, seed, device, gpus) | usable.plan() | how
+    plan = run_folder.plan(trainer.name, options, seed, device, gpus) | usable.plan()
+    plan |= {"task": learning.task, "crossed": crossed, "probe": probe and probe.name}
     with run_folder.unfinished(folder, plan, fresh=fresh, say=say) as part:
-        place = part / run_folder.WORK
-        work = Work(trainer, checked, place, seed, device, gpus, cache, say, log, should_stop)
+        work = Work(trainer, checked, part / WORK, seed, device, gpus, cache, say, log, should_stop)
         bar = None if probe is None else _train_probe(learning, work, usable, probe, options)
         outcome = train_and_evaluate(learning, work, usable, crossed=crossed)
-        asked = None if bar is None else out_of_fold(learning, bar.work, usable, bar.outcome)
-        issues = learning.find_issues(usable, outcome.evaluated, asked, say)
+        issues = _issues(learning, usable, outcome, bar, say)
         card = _card(learning, work, usable, outcome, bar, folder.name, about, issues)
-        card = _measured_elsewhere(learning, usable, outcome, card, about, elsewhere, say)
-        _write(learning, part, usable, outcome, issues, card, about)
+        card, found = _elsewhere(learning, usable, outcome, card, about, elsewhere, say)
+        _write(
+            learning,
+            part,
+            usable,
+            outcome,
+            issues,
+            card,
+            about,
+            _tables(learning, usable, outcome, bar, found),
+        )
     say(learning.summary(outcome.metrics))
     return card
 
 
-def _measured_elsewhere(
+def _issues(
+    learning: Learning, labelled: LabelledSet, outcome: Outcome, bar: Bar | None, say: Say
+) -> Issues | None:
+    """The labels that look wrong, by what the probe says of each picture from outside its fold."""
+    asked = None if bar is None else out_of_fold(learning, bar.work, labelled, bar.outcome)
+    return learning.find_issues(labelled, outcome.evaluated, asked, say)
+
+
+def _elsewhere(
     learning: Learning,
     labelled: LabelledSet,
     outcome: Outcome,
@@ -103,13 +118,13 @@ def _measured_elsewhere(
     about: Provenance,
     elsewhere: Elsewhere | None,
     say: Say,
-) -> Card:
-    """The card with what the model achieves on pictures from elsewhere beside its own metrics, if there are any."""
+) -> tuple[Card, EvaluatedRun | None]:
+    """Measure the model on pictures from elsewhere, if there are any, and note on its card what came of it."""
     if elsewhere is None:
-        return card
+        return card, None
     sides = dict(outcome.sides)
     seen = frozenset(e.sha256 for name, side in outcome.sides if name != TEST for e in side)
-    found = evaluate_model(
+    evaluated = evaluate_model(
         learning,
         elsewhere.evaluating,
         card,
@@ -117,14 +132,33 @@ def _measured_elsewhere(
         Learned(seen, about.looks or None),
         elsewhere.pictures,
         name=card.run,
-    ).record
+    )
+    found = evaluated.record
     say(run_evaluation.summary(learning, found))
     for line in run_evaluation.remarks(learning, found):
         say(line)
     for one in found.unreadable:
         say(f"{one.path}: {one.error}")
-    beside: Card = elsewhere.evaluating.beside(card, found)
-    return beside
+    return elsewhere.evaluating.beside(card, found), evaluated
+
+
+def _tables(
+    learning: Learning,
+    labelled: LabelledSet,
+    outcome: Outcome,
+    bar: Bar | None,
+    found: EvaluatedRun | None,
+) -> dict[str, Table]:
+    """The tables of all answers that were counted, by file: the model's, the probe's, and those on other pictures."""
+    tables = {"predictions.csv": learning.predictions(labelled, outcome.evaluated)}
+    if bar is not None:
+        tables["predictions-probe.csv"] = learning.predictions(labelled, bar.outcome.evaluated)
+    if found is not None:
+        head, rows = learning.predictions(found.labelled, found.evaluated)
+        place = list(head).index("sha256")
+        marked = [[*row, int(str(row[place]) in found.near)] for row in rows]
+        tables["predictions-elsewhere.csv"] = ([*head, "near"], marked)
+    return tables
 
 
 def _write(
@@ -135,16 +169,15 @@ def _write(
     issues: Issues | None,
     card: Card,
     about: Provenance,
+    tables: Mapping[str, Table],
 ) -> None:
     """All files of the run, into its folder while that has another name."""
     suspected = issues.found if issues else ()
     report = learning.report(
         card, labelled, outcome.evaluated, outcome=outcome, issues=suspected, yields=about.yields
     )
-    predictions = learning.predictions(labelled, outcome.evaluated)
-    run_files.write(
-        part, card, learning.models(outcome.model), predictions, outcome.sides, issues, report, about.looks
-    )
+    models = learning.models(outcome.model)
+    run_files.write(part, card, models, tables, outcome.sides, issues, report, about.looks)
 
 
 def train_and_evaluate(

@@ -9,12 +9,22 @@ from pathlib import Path
 import numpy as np
 
 from byod.schema.errors import TrainerError
-from byod.schema.model_card import InputRule, Measured, Metrics, Paired, Prediction, Share, Unreadable
+from byod.schema.model_card import (
+    ClassScore,
+    InputRule,
+    Measured,
+    Metrics,
+    Paired,
+    Prediction,
+    Share,
+    Temperature,
+    Unreadable,
+)
 from byod.schema.names import shown
 from byod.schema.records import Example, Record, Sha256
 from byod.schema.task_learning import Table
 from byod.tasks.classify.predict import predictions as answers
-from byod.training import onnx_model, statistics
+from byod.training import onnx_model, precision_recall, statistics
 from byod.training.run_folder import TEST, read_lines, short_path
 
 
@@ -92,7 +102,7 @@ def metrics(
     given = probabilities(evaluated, classes)
     said = given.argmax(axis=1)
     table = statistics.confusion(truth, said, len(classes))
-    scores = statistics.class_scores(table, classes)
+    scores = with_thresholds(statistics.class_scores(table, classes), truth, given)
     right = said == truth
     parts = list(dict.fromkeys(j.part for j in evaluated))
     by_part = [float(right[[j.part == part for j in evaluated]].mean()) for part in parts]
@@ -110,6 +120,21 @@ def metrics(
         confusion=tuple(tuple(int(n) for n in row) for row in table),
         folds=tuple(by_part) if measured_on is Measured.CROSS_VALIDATION else (),
     )
+
+
+def with_thresholds(
+    scores: dict[str, ClassScore], truth: statistics.Labels, given: statistics.Numbers
+) -> dict[str, ClassScore]:
+    """The scores (in the order of the classes) with each class's average precision, and its best threshold."""
+    curves = {
+        name: precision_recall.curve(truth == number, given[:, number]) for number, name in enumerate(scores)
+    }
+    more = {
+        name: {"average_precision": found.average, "threshold": float(found.thresholds[found.best])}
+        for name, found in curves.items()
+        if found is not None
+    }
+    return {name: score.model_copy(update=more.get(name, {})) for name, score in scores.items()}
 
 
 def paired(first: Sequence[EvaluatedExample], second: Sequence[EvaluatedExample], *, seed: int = 0) -> Paired:
@@ -134,20 +159,23 @@ class PredictionRow(Record):
     label: str
     predicted: str
     probability: Share
+    temperature: Temperature | None = None
     probabilities: dict[str, Share]
 
 
+TEMPERATURE = "temperature"
+"""The column of the temperature of the model that was asked; older runs have none."""
 HEAD = ("file", "sha256", "group", "part", "label", "predicted", "probability")
 
 
 def predictions(evaluated: Sequence[EvaluatedExample], classes: Sequence[str]) -> Table:
-    """The table predictions.csv: HEAD, and then p(class) for each class."""
+    """The table predictions.csv: HEAD, TEMPERATURE, and then p(class) for each class; numbers as they were counted."""
     rows = []
     for j in evaluated:
         e, said = j.example, j.said
-        row = [short_path(e.path), e.sha256, e.group, j.part, e.label, said.label, f"{said.probability:.6f}"]
-        rows.append([*row, *(f"{said.probabilities[name]:.6f}" for name in classes)])
-    return [*HEAD, *(f"p({name})" for name in classes)], rows
+        row = [short_path(e.path), e.sha256, e.group, j.part, e.label, said.label, said.probability]
+        rows.append([*row, j.temperature, *(said.probabilities[name] for name in classes)])
+    return [*HEAD, TEMPERATURE, *(f"p({name})" for name in classes)], rows
 
 
 def read_predictions(run: Path, classes: Sequence[str]) -> list[PredictionRow]:
@@ -163,7 +191,11 @@ def read_predictions(run: Path, classes: Sequence[str]) -> list[PredictionRow]:
                 raise ValueError(f"its {column} {shown(row[column])[:60]} is none of the model's classes")
         probabilities = {name: row[f"p({name})"] for name in classes}
         return PredictionRow.model_validate(
-            {**{name: row[name] for name in HEAD}, "probabilities": probabilities}
+            {
+                **{name: row[name] for name in HEAD},
+                TEMPERATURE: row.get(TEMPERATURE) or None,
+                "probabilities": probabilities,
+            }
         )
 
     return read_lines(run, line)
