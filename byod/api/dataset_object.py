@@ -270,6 +270,7 @@ class Dataset:
         probe: bool = True,
         fresh: bool = False,
         test: str | Path | None = None,
+        refit: bool = False,
         min_class: int | None = None,
         command: str | None = None,
         progress: bool = True,
@@ -294,6 +295,7 @@ class Dataset:
             probe: train the probe first, the bar to beat.
             fresh: do not take up an unfinished run.
             test: class folders (of points: a dataset) with other people's pictures, to measure the model on as well.
+            refit: also keep a model that learned from all pictures, and is not measured (`model-all.onnx`).
             min_class: leave classes with fewer pictures out (default 3).
             command: what the model card says the model was made with; by default this call.
             progress: show each epoch.
@@ -323,6 +325,7 @@ class Dataset:
             probe=probe,
             fresh=fresh,
             test=folder_given(test),
+            refit=refit,
             **({} if min_class is None else {"min_class": min_class}),
         )
         made_with = in_utf8(command or training_call(self, plugin, given, seed))

@@ -37,7 +37,8 @@ class TrainRequest(Record):
 
     `task` is what to learn (None: what the dataset is for). `python` is the Python of another environment in which the
     trainer lives. `probe` asks for the instant bar first (where there is one for the task); `fresh` starts anew where
-    an unfinished run could be taken up. `test` is a folder of other pictures to measure on as well. Classes with fewer
+    an unfinished run could be taken up. `test` is a folder of other pictures to measure on as well; `refit` asks
+    for a model of all pictures too. Classes with fewer
     pictures than `min_class` are left out.
     """
 
@@ -51,6 +52,7 @@ class TrainRequest(Record):
     probe: bool = True
     fresh: bool = False
     test: Path | None = None
+    refit: bool = False
     min_class: int = MIN_GROUPS
 
 
@@ -83,6 +85,8 @@ def train(
     pictures = examples_of(folder, say)
     snapshot, examples = _of_enough(pictures.snapshot, pictures.examples, wanted.min_class, say)
     elsewhere = _elsewhere(snapshot, wanted.test, say)
+    if wanted.refit and not hasattr(TASKS[snapshot.task].learning, "refit"):
+        raise UsageError(f"the task {snapshot.task} keeps no model of all pictures; remove --refit")
     run = _new_run(_runs_of(snapshot), wanted.plugin)
     learning = TASKS[snapshot.task].learning
     card = run_training.train(
@@ -99,6 +103,7 @@ def train(
         fresh=wanted.fresh,
         about=_provenance(snapshot, pictures, command),
         elsewhere=elsewhere,
+        refitted=wanted.refit,
         say=say,
         log=log,
     )

@@ -267,6 +267,10 @@ def export(
             "place and time.",
         ),
     ] = False,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Use the model of all pictures, which is not measured (train --refit)."),
+    ] = False,
     runtime: Annotated[
         Path | None,
         typer.Option(
@@ -286,9 +290,9 @@ def export(
             f"--where chooses pictures of a dataset, and --format {format} is about a run; remove it"
         )
     if format in byod.Run.FORMATS:
-        written = byod.Run(named).export(format, into=into, runtime=runtime)
-    elif runtime is not None:
-        raise UsageError("--runtime is about --format web")
+        written = byod.Run(named, refit=refit).export(format, into=into, runtime=runtime)
+    elif runtime is not None or refit:
+        raise UsageError("--runtime is about --format web, --refit about the formats of a run")
     else:
         written = byod.Dataset(named, follow_links=follow_links).export(
             format,

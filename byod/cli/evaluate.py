@@ -30,6 +30,10 @@ def predict(
             metavar="RUN", help="A run's folder, or a dataset (its latest run); default: the latest run."
         ),
     ] = None,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Use the model of all pictures, which is not measured (train --refit)."),
+    ] = False,
     top: Annotated[
         int | None,
         typer.Option(
@@ -42,7 +46,7 @@ def predict(
     from byod.cli import result_tables
     from byod.schema.model_card import Unreadable
 
-    opened = byod.Run(run)
+    opened = byod.Run(run, refit=refit)
     folder = opened.folder
     if top is not None:
         result_tables.check_classes(folder)

@@ -99,6 +99,12 @@ def train(
             help="Measure on these pictures too: class folders (of points: a dataset) of other people.",
         ),
     ] = None,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit", help="Also keep a model of all pictures, which is not measured (model-all.onnx)."
+        ),
+    ] = False,
     min_class: Annotated[
         int | None,
         typer.Option(
@@ -131,6 +137,7 @@ def train(
         probe=not no_probe,
         fresh=fresh,
         test=test,
+        refit=refit,
         min_class=min_class,
         command=shlex.join(["byod", *sys.argv[1:]]),
     )

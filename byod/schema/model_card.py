@@ -260,6 +260,8 @@ class Card(Record):
     `suspects` counts the pictures whose labels look wrong (None: nobody looked). `split` is "grouped" where what
     belongs together was on one side, "ungrouped" where that left a class too little to test on, "given" for a split
     that somebody had ("": an older byod did not say); `grouped_by` says by what pictures were known to belong together.
+    `measured` is false for `model-all.onnx`, which learned from all pictures: its metrics are those of its `twin` (the
+    SHA-256 of the measured file), whose twin it is.
     """
 
     format: Format = 1
@@ -288,6 +290,8 @@ class Card(Record):
     suspects: int | None = None
     split: ShortText = ""
     grouped_by: tuple[ShortText, ...] = ()
+    measured: bool = True
+    twin: Sha256 | None = None
 
     @field_validator("created")
     @classmethod

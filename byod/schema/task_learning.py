@@ -126,6 +126,10 @@ class Learning(Protocol):
         """
         ...
 
+    def refit(self, work: Any, labelled: Any, outcome: Outcome) -> Any:
+        """Fit the model once more, on all pictures, with the settings and epochs found; a task may leave it out."""
+        ...
+
     def folds(self, labelled: Any, seed: int) -> tuple[tuple[Example, ...], ...]:
         """The parts of a cross-validation: whole duplicate groups, each kind of picture spread alike."""
         ...

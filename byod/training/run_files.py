@@ -10,7 +10,8 @@ from byod.dataset.likeness import Looks
 from byod.schema import files
 from byod.schema.model_card import Card
 from byod.schema.task_learning import Issues, ModelFile, Sides, Table
-from byod.training import learned_looks
+from byod.training import learned_looks, refit
+from byod.training.fit import Model
 from byod.training.run_folder import write_examples, write_issues, write_table
 
 HISTORY = ("epoch", "train_loss", "valid_loss", "train_accuracy", "accuracy", "lr", "seconds")
@@ -26,14 +27,20 @@ def write(
     issues: Issues | None,
     report: str,
     looks: Looks,
+    again: tuple[Card, Model] | None = None,
 ) -> None:
     """Write a run's files into the folder `part`.
 
     They are the models and their weights, where the trainer kept them, model.json, report.html, history.csv (the
     epochs), the `tables` (predictions.csv: all that was measured on), examples.csv (which pictures stood on which of
     the `sides`), fingerprints.csv, where it is known how they look, and suspects.csv, where somebody looked for wrong
-    labels.
+    labels; `again` is the model of all pictures with its card.
     """
+    for stale in part.iterdir():
+        if stale.is_file():
+            stale.unlink()  # of an attempt that failed
+    if again is not None:
+        refit.write(part, *again)
     for each in models:
         files.replace(part / each.file, each.model.content)
         if each.model.weights is not None:

@@ -235,13 +235,13 @@ def task_of(run: Path) -> str:
     return _validated(run, _Kind).task
 
 
-def read_card(run: Path, kind: type[AnyCard]) -> AnyCard:
-    """`model.json` of a run folder, checked: the card of a task.
+def read_card(run: Path, kind: type[AnyCard], name: str = "model.json") -> AnyCard:
+    """`model.json` of a run folder, or another card of that `name`, checked: the card of a task.
 
     Raises:
         ModelError: it is missing, or not what byod writes.
     """
-    return _validated(run, kind)
+    return _validated(run, kind, name)
 
 
 class _Kind(BaseModel):
@@ -250,8 +250,8 @@ class _Kind(BaseModel):
     task: str
 
 
-def _validated(run: Path, kind: type[Model]) -> Model:
-    file = run / "model.json"
+def _validated(run: Path, kind: type[Model], name: str = "model.json") -> Model:
+    file = run / name
     if not file.is_file():
         raise ModelError(f"{run} is not a run: it has no model.json (a run is a folder in a dataset's runs/)")
     if file.stat().st_size > MAX_CARD_BYTES:

@@ -16,9 +16,9 @@ from byod.schema.model_card import Card, Measured, Unreadable
 from byod.schema.progress import Say, never, silent
 from byod.schema.records import Sha256, Split
 from byod.schema.task_learning import Evaluating, Issues, LabelledSet, Learning, Outcome, OutOfFold, Table
-from byod.training import cross_validation, protocol, run_evaluation, run_files, run_folder
+from byod.training import cross_validation, protocol, refit, run_evaluation, run_files, run_folder
 from byod.training.cross_validation import MIN_TEST, Part
-from byod.training.fit import Log, Work
+from byod.training.fit import Log, Model, Work
 from byod.training.protocol import Trainer
 from byod.training.provenance import UNKNOWN, Provenance, card_fields
 from byod.training.run_evaluation import EvaluatedRun, Learned, OtherPictures, evaluate_model
@@ -60,6 +60,7 @@ def train(
     fresh: bool = False,
     about: Provenance = UNKNOWN,
     elsewhere: Elsewhere | None = None,
+    refitted: bool = False,
     say: Say = silent,
     log: Log = lambda epoch: None,
     should_stop: Callable[[], bool] = never,
@@ -69,8 +70,8 @@ def train(
     Measured is on the test part, or by cross-validation where that holds too little or `crossed` asks for it. A `probe`
     trains first, on the same split. `log` takes one epoch at a time: the trainer's numbers and `part` ("", "fold 2/5",
     or with a stage: "heads", "fold 2/5 heads"). A run that was killed is resumed when it is started again with the same
-    pictures, labels, options, seed and devices. `elsewhere` are other pictures, which the model is measured on as well.
-    What the folder then holds: `byod.training.run_files.write`.
+    pictures, labels, options, seed and devices. `elsewhere` are other pictures, which the model is measured on as well;
+    `refitted` asks for a model of all pictures too. What the folder then holds: `byod.training.run_files.write`.
 
     Raises:
         TrainerError: there is too little to train on, or the trainer cannot train it.
@@ -85,20 +86,39 @@ def train(
         work = Work(trainer, checked, part / WORK, seed, device, gpus, cache, say, log, should_stop)
         bar = None if probe is None else _train_probe(learning, work, usable, probe, options)
         outcome = train_and_evaluate(learning, work, usable, crossed=crossed)
-        issues = _issues(learning, usable, outcome, bar, say)
-        card = _card(learning, work, usable, outcome, bar, folder.name, about, issues)
-        card, found = _elsewhere(learning, usable, outcome, card, about, elsewhere, say)
-        _write(
-            learning,
-            part,
-            usable,
-            outcome,
-            issues,
-            card,
-            about,
-            _tables(learning, usable, outcome, bar, found),
-        )
+        again = learning.refit(work, usable, outcome) if refitted else None
+        card = _finish(learning, part, work, usable, outcome, bar, folder.name, about, elsewhere, again)
     say(learning.summary(outcome.metrics))
+    return card
+
+
+def _finish(
+    learning: Learning,
+    part: Path,
+    work: Work,
+    labelled: LabelledSet,
+    outcome: Outcome,
+    bar: Bar | None,
+    run: str,
+    about: Provenance,
+    elsewhere: Elsewhere | None,
+    again: Model | None,
+) -> Card:
+    """Look for wrong labels, measure elsewhere, and write all files of the run."""
+    issues = _issues(learning, labelled, outcome, bar, work.say)
+    card = _card(learning, work, labelled, outcome, bar, run, about, issues)
+    card, found = _elsewhere(learning, labelled, outcome, card, about, elsewhere, work.say)
+    twin = None
+    if again is not None:
+        twin = refit.card_of(card, again, labelled.count(labelled.examples)), again
+        card = card.model_copy(update={"twin": again.fitted.sha256})
+    suspected = issues.found if issues else ()
+    report = learning.report(
+        card, labelled, outcome.evaluated, outcome=outcome, issues=suspected, yields=about.yields
+    )
+    tables = _tables(learning, labelled, outcome, bar, found)
+    models = learning.models(outcome.model)
+    run_files.write(part, card, models, tables, outcome.sides, issues, report, about.looks, twin)
     return card
 
 
@@ -159,25 +179,6 @@ def _tables(
         marked = [[*row, int(str(row[place]) in found.near)] for row in rows]
         tables["predictions-elsewhere.csv"] = ([*head, "near"], marked)
     return tables
-
-
-def _write(
-    learning: Learning,
-    part: Path,
-    labelled: LabelledSet,
-    outcome: Outcome,
-    issues: Issues | None,
-    card: Card,
-    about: Provenance,
-    tables: Mapping[str, Table],
-) -> None:
-    """All files of the run, into its folder while that has another name."""
-    suspected = issues.found if issues else ()
-    report = learning.report(
-        card, labelled, outcome.evaluated, outcome=outcome, issues=suspected, yields=about.yields
-    )
-    models = learning.models(outcome.model)
-    run_files.write(part, card, models, tables, outcome.sides, issues, report, about.looks)
 
 
 def train_and_evaluate(

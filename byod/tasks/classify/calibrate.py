@@ -17,9 +17,16 @@ from byod.training.protocol import Floats, Run, Trained, TrainingData
 
 
 def fit(
-    work: Work, classes: tuple[str, ...], train: tuple[Example, ...], valid: tuple[Example, ...], part: str
+    work: Work,
+    classes: tuple[str, ...],
+    train: tuple[Example, ...],
+    valid: tuple[Example, ...],
+    part: str,
+    known: float | None = None,
 ) -> Model:
     """Train one model, or take the one that an earlier, killed run finished for this part ("fold 2/5"; "": the whole).
+
+    `known` is a temperature that was fitted before, on pictures that were not learned from.
 
     Raises:
         TrainerError: the trainer cannot train this, or what it exports is not what it trained.
@@ -29,7 +36,7 @@ def fit(
     def finish(trained: Trained, run: Run, target: Path) -> Finished:
         logits, parity = _exported_logits(trained, data, run)
         truth = statistics.class_numbers([e.label for e in valid], classes)
-        temperature = statistics.temperature(logits, truth, [e.group for e in valid])
+        temperature = known or statistics.temperature(logits, truth, [e.group for e in valid])
         metadata = {"byod": VERSION, "classes": "\n".join(classes)}
         sha256 = onnx_model.finish(trained.onnx, target, temperature=temperature, metadata=metadata)
         return Finished(sha256=sha256, temperature=temperature, parity=parity)
