@@ -83,7 +83,7 @@ class Run:
         return card.metrics
 
     def _reporting(self, wanted: bool) -> bool:
-        """Whether people may report pictures: those are about the measured model.
+        """True if people may report pictures, which are about the measured model.
 
         Raises:
             UsageError: they are wanted for the other one.

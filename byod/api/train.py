@@ -22,6 +22,7 @@ from byod.schema.model_card import Card, LabelIssue
 from byod.schema.progress import Say, silent
 from byod.schema.records import Example, Record, Snapshot
 from byod.schema.task import TaskDefinition
+from byod.schema.task_learning import Refitting
 from byod.tasks import TASKS
 from byod.tasks.classify import leakage
 from byod.training import protocol, run_folder, run_training
@@ -85,7 +86,7 @@ def train(
     pictures = examples_of(folder, say)
     snapshot, examples = _of_enough(pictures.snapshot, pictures.examples, wanted.min_class, say)
     elsewhere = _elsewhere(snapshot, wanted.test, say)
-    if wanted.refit and not hasattr(TASKS[snapshot.task].learning, "refit"):
+    if wanted.refit and not isinstance(TASKS[snapshot.task].learning, Refitting):
         raise UsageError(f"the task {snapshot.task} keeps no model of all pictures; remove --refit")
     run = _new_run(_runs_of(snapshot), wanted.plugin)
     learning = TASKS[snapshot.task].learning

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from pydantic import JsonValue
 
@@ -126,10 +126,6 @@ class Learning(Protocol):
         """
         ...
 
-    def refit(self, work: Any, labelled: Any, outcome: Outcome) -> Any:
-        """Fit the model once more, on all pictures, with the settings and epochs found; a task may leave it out."""
-        ...
-
     def folds(self, labelled: Any, seed: int) -> tuple[tuple[Example, ...], ...]:
         """The parts of a cross-validation: whole duplicate groups, each kind of picture spread alike."""
         ...
@@ -203,6 +199,15 @@ class Learning(Protocol):
 
     def summary(self, metrics: Any) -> str:
         """A model's metrics in one line."""
+        ...
+
+
+@runtime_checkable
+class Refitting(Protocol):
+    """A task that also keeps a model of all pictures: what `Learning` has besides, if it does."""
+
+    def refit(self, work: Any, labelled: Any, outcome: Outcome) -> Any:
+        """Fit the model once more, on all pictures, with the settings and epochs found."""
         ...
 
 

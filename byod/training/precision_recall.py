@@ -1,4 +1,4 @@
-"""What calling a class costs and finds at each threshold: precision and recall, one class against all others.
+"""Precision and recall of calling a class, at each threshold: one class against all others.
 
 Throughout, `there` is bool [N] (the picture is of the class), `given` float [N] (the probability given to it).
 """

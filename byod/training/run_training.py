@@ -15,7 +15,16 @@ from byod.schema.errors import TrainerError
 from byod.schema.model_card import Card, Measured, Unreadable
 from byod.schema.progress import Say, never, silent
 from byod.schema.records import Sha256, Split
-from byod.schema.task_learning import Evaluating, Issues, LabelledSet, Learning, Outcome, OutOfFold, Table
+from byod.schema.task_learning import (
+    Evaluating,
+    Issues,
+    LabelledSet,
+    Learning,
+    Outcome,
+    OutOfFold,
+    Refitting,
+    Table,
+)
 from byod.training import cross_validation, protocol, refit, run_evaluation, run_files, run_folder
 from byod.training.cross_validation import MIN_TEST, Part
 from byod.training.fit import Log, Model, Work
@@ -86,7 +95,9 @@ def train(
         work = Work(trainer, checked, part / WORK, seed, device, gpus, cache, say, log, should_stop)
         bar = None if probe is None else _train_probe(learning, work, usable, probe, options)
         outcome = train_and_evaluate(learning, work, usable, crossed=crossed)
-        again = learning.refit(work, usable, outcome) if refitted else None
+        again = (
+            learning.refit(work, usable, outcome) if refitted and isinstance(learning, Refitting) else None
+        )
         card = _finish(learning, part, work, usable, outcome, bar, folder.name, about, elsewhere, again)
     say(learning.summary(outcome.metrics))
     return card
