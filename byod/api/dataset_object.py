@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 from byod.api import datasets, failed_addresses
 from byod.api.dataset_results import CheckPage, Deduplicated
 from byod.api.picture_table import picture_table
-from byod.api.plan import SplitOptions, at_least, folder_given, several, texts
+from byod.api.plan import SplitOptions, at_least, folder_given, pixel_folder, several, texts, training_call
 from byod.api.progress_display import progress_display
 from byod.api.run_object import Run
 from byod.dataset import dataset_list, feedback_inbox
 from byod.dataset.assign_splits import SplitDone
 from byod.report import dataset_statistics
 from byod.schema import recipe as recipes
-from byod.schema.config import Settings
 from byod.schema.errors import ModelError, UsageError
 from byod.schema.names import in_utf8
 from byod.schema.picture_files import following
@@ -147,7 +146,7 @@ class Dataset:
             from byod.api import train
 
             written, snapshot, found = train.suspects(
-                self.folder, texts(options), page, cache=_pixels(), say=display.say
+                self.folder, texts(options), page, cache=pixel_folder(), say=display.say
             )
             return CheckPage(page=written, snapshot=snapshot, suspects=found)
 
@@ -196,7 +195,7 @@ class Dataset:
         from byod.api import train
 
         with following(self._follow_links), progress_display(progress) as display:
-            return train.leak(self.folder, texts(options), cache=_pixels(), say=display.say)
+            return train.leak(self.folder, texts(options), cache=pixel_folder(), say=display.say)
 
     def restore(self, *wanted: str, progress: bool = True) -> int:
         """Bring rejected pictures back, for good, and return how many.
@@ -270,6 +269,8 @@ class Dataset:
         python: str | Path | None = None,
         probe: bool = True,
         fresh: bool = False,
+        test: str | Path | None = None,
+        refit: bool = False,
         min_class: int | None = None,
         command: str | None = None,
         progress: bool = True,
@@ -293,6 +294,8 @@ class Dataset:
             python: the Python of another environment, in which the trainer lives.
             probe: train the probe first, the bar to beat.
             fresh: do not take up an unfinished run.
+            test: class folders (of points: a dataset) with other people's pictures, to measure the model on as well.
+            refit: also keep a model that learned from all pictures, and is not measured (`model-all.onnx`).
             min_class: leave classes with fewer pictures out (default 3).
             command: what the model card says the model was made with; by default this call.
             progress: show each epoch.
@@ -321,12 +324,19 @@ class Dataset:
             python=folder_given(python),
             probe=probe,
             fresh=fresh,
+            test=folder_given(test),
+            refit=refit,
             **({} if min_class is None else {"min_class": min_class}),
         )
-        made_with = in_utf8(command or _call(self, plugin, given, seed))
+        made_with = in_utf8(command or training_call(self, plugin, given, seed))
         with following(self._follow_links), progress_display(progress) as display:
             run, _ = train.train(
-                self.folder, request, cache=_pixels(), command=made_with, say=display.say, log=display.epoch
+                self.folder,
+                request,
+                cache=pixel_folder(),
+                command=made_with,
+                say=display.say,
+                log=display.epoch,
             )
         return Run(run)
 
@@ -386,14 +396,3 @@ def dataset_with(
     dataset = Dataset(folder)
     dataset.result = result
     return dataset
-
-
-def _pixels() -> Path:
-    """The folder of decoded pictures that all trainings share."""
-    return Settings.load().cache / "pixels"
-
-
-def _call(dataset: Dataset, plugin: str, options: Mapping[str, str], seed: int) -> str:
-    """A training as it is said in Python."""
-    words = [repr(plugin), *(f"{key}={value!r}" for key, value in options.items())]
-    return f"{dataset!r}.train({', '.join([*words, f'seed={seed}'])})"

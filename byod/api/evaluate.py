@@ -6,18 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from byod.api.train import examples_of
+from byod.api.train import dataset_of_task, other_pictures
 from byod.collection.sources import folder as own_pictures
-from byod.schema import recipe
 from byod.schema.errors import ModelError, UsageError
 from byod.schema.files import replace
+from byod.schema.names import unreadable
 from byod.schema.progress import Say
 from byod.schema.records import Record, Split
 from byod.schema.task import TaskDefinition
-from byod.schema.task_learning import LabelledSet
 from byod.tasks import of_run
 from byod.training import comparison
-from byod.training.run_evaluation import RunEvaluation, evaluate_run
+from byod.training.run_evaluation import OtherPictures, RunEvaluation, evaluate_run
 
 
 def evaluate(run: Path, place: Path | None, report: Path | None, *, say: Say) -> RunEvaluation:
@@ -28,11 +27,9 @@ def evaluate(run: Path, place: Path | None, report: Path | None, *, say: Say) ->
         UsageError: `place` holds no labelled pictures for its task, or none is left to measure on.
     """
     task, card = of_run(run)
-    labelled = None if place is None else task.evaluating.pictures_in(place)
-    if labelled is None:
-        labelled = _of_dataset(task, run, place, say)
-    say(f"asking the model about {len(labelled.examples)} pictures …")
-    found = evaluate_run(task.learning, task.evaluating, run, card, labelled, str(place) if place else "")
+    others = _test_pictures(task, run, say) if place is None else other_pictures(task, place, say)
+    say(f"asking the model about {len(others.labelled.examples)} pictures …")
+    found = evaluate_run(task.learning, task.evaluating, run, card, others.labelled, others.on, others.looks)
     if report is not None:
         shown = task.evaluating.shown_card(card, found.record)
         replace(report, task.learning.report(shown, found.labelled, found.evaluated).encode())
@@ -40,17 +37,11 @@ def evaluate(run: Path, place: Path | None, report: Path | None, *, say: Say) ->
     return evaluation
 
 
-def _of_dataset(task: TaskDefinition, run: Path, place: Path | None, say: Say) -> LabelledSet:
-    """The pictures of another dataset, or the test pictures of the run's own."""
-    home = place or run.resolve().parent.parent
-    if not (home / recipe.FILE).is_file():
-        raise UsageError(f"{home} is not a dataset; a run for {task.name} is measured on one")
-    snapshot, examples, *_ = examples_of(home, say)
-    if snapshot.task != task.name:
-        raise UsageError(f"{home} is a dataset for the task {snapshot.task}, and {run} a run for {task.name}")
-    chosen = examples if place else [e for e in examples if e.split is Split.TEST]
-    labelled: LabelledSet = task.learning.labelled(snapshot, chosen)
-    return labelled
+def _test_pictures(task: TaskDefinition, run: Path, say: Say) -> OtherPictures:
+    """The test pictures of the run's own dataset, as they are labelled now."""
+    snapshot, examples = dataset_of_task(task, run.resolve().parent.parent, say)
+    chosen = [e for e in examples if e.split is Split.TEST]
+    return OtherPictures(task.learning.labelled(snapshot, chosen), "")
 
 
 def compare(runs: Sequence[Path], page: Path) -> Record:
@@ -79,8 +70,11 @@ def predict(run: Path, images: Sequence[Path | tuple[str, bytes]]) -> Iterator[A
 
 
 def _pictures(images: Iterable[Path | tuple[str, bytes]]) -> Iterator[Path | tuple[str, bytes]]:
+    """The pictures, and what may not be read below a folder, which the model then finds it cannot open."""
     for image in images:
         if isinstance(image, Path) and image.is_dir():
-            yield from (c.path for c in own_pictures.pictures(image, "-") if c.path is not None)
+            passed = unreadable()
+            yield from (c.path for c in own_pictures.pictures(image, "-", passed) if c.path is not None)
+            yield from (Path(name) for name in passed.names)
         else:
             yield image

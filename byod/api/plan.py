@@ -18,6 +18,7 @@ from byod.collection.meanings import Choose
 from byod.collection.wikidata import check_language
 from byod.dataset import dataset_list
 from byod.schema import defaults, licences, recipe
+from byod.schema.config import Settings
 from byod.schema.errors import DatasetError, UsageError
 from byod.schema.keypoints import NOTHING
 from byod.schema.names import in_utf8, is_utf8, visible
@@ -346,3 +347,14 @@ def texts(options: Mapping[str, object] | None) -> dict[str, str]:
                 f"{in_utf8(key)}={in_utf8(value)} is not UTF-8, and a model card must say it; rename it"
             )
     return written
+
+
+def pixel_folder() -> Path:
+    """The folder of decoded pictures that all trainings share."""
+    return Settings.load().cache / "pixels"
+
+
+def training_call(dataset: object, plugin: str, options: Mapping[str, str], seed: int) -> str:
+    """A training as it is said in Python."""
+    words = [repr(plugin), *(f"{key}={value!r}" for key, value in options.items())]
+    return f"{dataset!r}.train({', '.join([*words, f'seed={seed}'])})"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
@@ -35,6 +36,7 @@ class Run:
 
     Args:
         folder: the folder, or a dataset (its latest run); by default the latest run of all.
+        refit: predict with, serve and export the model of all pictures, which is not measured (`train(refit=True)`).
 
     Raises:
         ModelError: there is none.
@@ -48,9 +50,10 @@ class Run:
     FORMATS = ("onnx", "safetensors", "web")
     """What a run can be exported as; here as plain words, since what exports takes long to load."""
 
-    def __init__(self, folder: str | Path | None = None) -> None:
+    def __init__(self, folder: str | Path | None = None, *, refit: bool = False) -> None:
         from byod.api import runs
 
+        self.refit = refit
         self.folder = runs.find_run(None if folder is None else str(folder), dataset_list.ROOT)
 
     def __repr__(self) -> str:
@@ -78,6 +81,20 @@ class Run:
         """
         card: Any = self.card
         return card.metrics
+
+    def _reporting(self, wanted: bool) -> bool:
+        """True if people may report pictures, which are about the measured model.
+
+        Raises:
+            UsageError: they are wanted for the other one.
+        """
+        if self.refit and wanted:
+            raise UsageError("--allow-reports is about the measured model; remove it, or --refit")
+        return wanted
+
+    def _used(self) -> AbstractContextManager[Path]:
+        """The folder of the model that is used: the measured one, unless told otherwise."""
+        return _of_all_pictures(self) if self.refit else nullcontext(self.folder)
 
     @property
     def report(self) -> Path:
@@ -128,9 +145,12 @@ class Run:
         from byod.api import evaluate
 
         if isinstance(pictures, list):
-            return list(evaluate.predict(self.folder, [_source(one, n) for n, one in enumerate(pictures)]))
+            sources = [_source(one, n) for n, one in enumerate(pictures)]
+            with self._used() as folder:
+                return list(evaluate.predict(folder, sources))
         one = _source(pictures, 0)
-        found = list(evaluate.predict(self.folder, [one]))
+        with self._used() as folder:
+            found = list(evaluate.predict(folder, [one]))
         if isinstance(one, Path) and one.is_dir():
             return found
         if isinstance(found[0], Unreadable):
@@ -201,11 +221,12 @@ class Run:
             raise UsageError("--with-resize is about --format onnx; remove it")
         place = folder_given(into) or Path("exports") / f"{self.folder.resolve().name}-{format}"
         if format != runs.WEB:
-            return runs.export_run(self.folder, format, place, with_resize=with_resize)
+            with self._used() as folder:
+                return runs.export_run(folder, format, place, with_resize=with_resize)
         cache = Settings.load().cache
-        with progress_display(progress) as display:
+        with progress_display(progress) as display, self._used() as folder:
             return runs.export_page(
-                self.folder, place, cache=cache, runtime=folder_given(runtime), say=display.say
+                folder, place, cache=cache, runtime=folder_given(runtime), say=display.say
             )
 
     def serve(
@@ -240,14 +261,14 @@ class Run:
         """
         from byod.api import serve
 
-        others = host != LOOPBACK or bool(names) or allow_reports
+        others = host != LOOPBACK or bool(names) or self._reporting(allow_reports)
         told = ready or (lambda page: None)
         _check_serving(label_studio, port, unsure_below, server=url or token, others=others)
-        with progress_display(progress) as display:
+        with progress_display(progress) as display, self._used() as folder:
             if label_studio:
-                _answer_label_studio(self.folder, url, token, port, told, display.say)
+                _answer_label_studio(folder, url, token, port, told, display.say)
             serve.page(
-                self.folder,
+                folder,
                 host=host,
                 port=port,
                 names=names,
@@ -256,6 +277,14 @@ class Run:
                 say=display.say,
                 ready=told,
             )
+
+
+@contextmanager
+def _of_all_pictures(run: Run) -> Iterator[Path]:
+    from byod.training import refit
+
+    with refit.as_run(run.folder, type(run.card)) as folder:
+        yield folder
 
 
 def _check_serving(

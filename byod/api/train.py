@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from byod.api.datasets import SplitDone, assign, opened, say_split
 from byod.dataset import read_only
+from byod.dataset.likeness import Look
 from byod.images.grey import white_of_set
 from byod.labeling.annotations import REVIEW
 from byod.report import check_page, dataset_statistics
@@ -20,6 +21,8 @@ from byod.schema.errors import TrainerError, UsageError
 from byod.schema.model_card import Card, LabelIssue
 from byod.schema.progress import Say, silent
 from byod.schema.records import Example, Record, Snapshot
+from byod.schema.task import TaskDefinition
+from byod.schema.task_learning import Refitting
 from byod.tasks import TASKS
 from byod.tasks.classify import leakage
 from byod.training import protocol, run_folder, run_training
@@ -27,6 +30,7 @@ from byod.training.cross_validation import MIN_GROUPS
 from byod.training.protocol import Launching, Trainer
 from byod.training.provenance import Provenance
 from byod.training.remote.host import Remote
+from byod.training.run_evaluation import OtherPictures
 
 MOST_FOR_PROBE = 1_000_000
 """Pictures times classes beyond which a training begins without its probe, and without asking it for label errors."""
@@ -37,7 +41,9 @@ class TrainRequest(Record):
 
     `task` is what to learn (None: what the dataset is for). `python` is the Python of another environment in which the
     trainer lives. `probe` asks for the instant bar first (where there is one for the task); `fresh` starts anew where
-    an unfinished run could be taken up. Classes with fewer pictures than `min_class` are left out.
+    an unfinished run could be taken up. `test` is a folder of other pictures to measure on as well; `refit` asks
+    for a model of all pictures too. Classes with fewer
+    pictures than `min_class` are left out.
     """
 
     plugin: str = "fastai"
@@ -49,6 +55,8 @@ class TrainRequest(Record):
     python: Path | None = None
     probe: bool = True
     fresh: bool = False
+    test: Path | None = None
+    refit: bool = False
     min_class: int = MIN_GROUPS
 
 
@@ -74,22 +82,15 @@ def train(
 
     Raises:
         TrainerError: the dataset is for another task than the one wanted, or cannot be trained on.
+        UsageError: the folder to measure on as well holds nothing of the dataset's classes.
     """
     _right_task(folder, wanted.task)
     trainer = find_trainer(wanted)
     pictures = examples_of(folder, say)
     snapshot, examples = _of_enough(pictures.snapshot, pictures.examples, wanted.min_class, say)
-    about = Provenance(
-        fingerprint=snapshot.fingerprint,
-        reviewed=pictures.reviewed,
-        split=pictures.split.kind,
-        grouped_by=pictures.split.by,
-        licences={
-            licence or "unknown": number for licence, number in dataset_statistics.licence_counts(snapshot)
-        },
-        yields=snapshot.yields,
-        command=command,
-    )
+    elsewhere = _elsewhere(snapshot, wanted.test, say)
+    if wanted.refit and not isinstance(TASKS[snapshot.task].learning, Refitting):
+        raise UsageError(f"the task {snapshot.task} keeps no model of all pictures; remove --refit")
     run = _new_run(_runs_of(snapshot), wanted.plugin)
     learning = TASKS[snapshot.task].learning
     card = run_training.train(
@@ -104,11 +105,80 @@ def train(
         cache=cache,
         probe=_probe(wanted, learning.probe, len(examples) * len(snapshot.classes), say),
         fresh=wanted.fresh,
-        about=about,
+        about=_provenance(snapshot, pictures, command),
+        elsewhere=elsewhere,
+        refitted=wanted.refit,
         say=say,
         log=log,
     )
     return run, card
+
+
+def _provenance(snapshot: Snapshot, pictures: LabelledPictures, command: str) -> Provenance:
+    """Where the pictures of a run are from, how they were split and look, and by which command it is repeated."""
+    licences = dataset_statistics.licence_counts(snapshot)
+    return Provenance(
+        fingerprint=snapshot.fingerprint,
+        reviewed=pictures.reviewed,
+        split=pictures.split.kind,
+        grouped_by=pictures.split.by,
+        licences={licence or "unknown": number for licence, number in licences},
+        yields=snapshot.yields,
+        command=command,
+        looks=looks_of(snapshot),
+    )
+
+
+def _elsewhere(snapshot: Snapshot, place: Path | None, say: Say) -> run_training.Elsewhere | None:
+    """The pictures of a folder that the model is to be measured on as well; looked at before hours of training.
+
+    Raises:
+        UsageError: there are none, or none of the dataset's classes.
+    """
+    if place is None:
+        return None
+    task = TASKS[snapshot.task]
+    others = other_pictures(task, place, say)
+    labels = {example.label for example in others.labelled.examples}
+    known = {*snapshot.classes, *snapshot.classes.values()}
+    if labels.isdisjoint(known):
+        raise UsageError(
+            f"no folder of {place} is called {' or '.join(snapshot.classes)}; it has {', '.join(sorted(labels))}"
+        )
+    return run_training.Elsewhere(task.evaluating, others)
+
+
+def other_pictures(task: TaskDefinition, place: Path, say: Say) -> OtherPictures:
+    """Labelled pictures from elsewhere, as a task takes them: class folders, or another dataset.
+
+    Raises:
+        UsageError: there are none for the task.
+    """
+    if not (place / recipe.FILE).is_file() and (labelled := task.evaluating.pictures_in(place)) is not None:
+        return OtherPictures.below(labelled, place)
+    snapshot, examples = dataset_of_task(task, place, say)
+    return OtherPictures(task.learning.labelled(snapshot, examples), str(place), looks_of(snapshot))
+
+
+def dataset_of_task(task: TaskDefinition, place: Path, say: Say) -> tuple[Snapshot, list[Example]]:
+    """A dataset that a run is measured on, and its pictures.
+
+    Raises:
+        UsageError: it is none, or for another task.
+    """
+    if not (place / recipe.FILE).is_file():
+        raise UsageError(f"{place} is not a dataset; a run for {task.name} is measured on one")
+    snapshot, examples, *_ = examples_of(place, say)
+    if snapshot.task != task.name:
+        raise UsageError(
+            f"{place} is a dataset for the task {snapshot.task}, and the run one for {task.name}"
+        )
+    return snapshot, examples
+
+
+def looks_of(snapshot: Snapshot) -> dict[str, Look]:
+    """How the kept pictures of a dataset look, as far as its catalog says."""
+    return {s.sha256: Look(s.label, s.fingerprint) for s in snapshot.kept if s.fingerprint is not None}
 
 
 def _runs_of(snapshot: Snapshot) -> Path:

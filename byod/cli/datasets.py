@@ -270,6 +270,10 @@ def export(
             "place and time.",
         ),
     ] = False,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Use the model of all pictures, which is not measured (train --refit)."),
+    ] = False,
     runtime: Annotated[
         Path | None,
         typer.Option(
@@ -296,9 +300,11 @@ def export(
             f"--where chooses pictures of a dataset, and --format {format} is about a run; remove it"
         )
     if format in byod.Run.FORMATS:
-        written = byod.Run(named).export(format, into=into, runtime=runtime, with_resize=with_resize)
-    elif runtime is not None:
-        raise UsageError("--runtime is about --format web")
+        written = byod.Run(named, refit=refit).export(
+            format, into=into, runtime=runtime, with_resize=with_resize
+        )
+    elif runtime is not None or refit:
+        raise UsageError("--runtime is about --format web, --refit about the formats of a run")
     elif with_resize:
         raise UsageError("--with-resize is about --format onnx; remove it")
     else:

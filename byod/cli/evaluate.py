@@ -30,14 +30,26 @@ def predict(
             metavar="RUN", help="A run's folder, or a dataset (its latest run); default: the latest run."
         ),
     ] = None,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Use the model of all pictures, which is not measured (train --refit)."),
+    ] = False,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Show the N likeliest classes of each picture (default: the one)."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what pictures show, or where objects and their points are; runs on onnxruntime alone."""
     from byod.cli import result_tables
     from byod.schema.model_card import Unreadable
 
-    opened = byod.Run(run)
+    opened = byod.Run(run, refit=refit)
     folder = opened.folder
+    if top is not None:
+        result_tables.check_classes(folder)
     given = [("-", sys.stdin.buffer.read(200_000_000)) if name == "-" else name for name in images]
     found = []
     failed = 0
@@ -48,9 +60,9 @@ def predict(
         else:
             found.append(one)
     if as_json:
-        print_result([one.model_dump(mode="json") for one in found])
+        print_result([result_tables.with_top(one, top) for one in found])
     elif found:
-        head, rows = result_tables.predictions_table(folder, found)
+        head, rows = result_tables.predictions_table(folder, found, top)
         print_table(f"Model: {folder}", head, rows)
     if failed:
         raise typer.Exit(1)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from byod.schema.errors import UsageError
 from byod.schema.task_learning import Table
 from byod.tasks import TASKS, of_run
+from byod.training import run_evaluation
 from byod.training.run_evaluation import RunEvaluation
 
 
@@ -15,13 +17,8 @@ def evaluation_table(run: Path, evaluation: RunEvaluation) -> tuple[str, str, Ta
     """An evaluation for people: a summary in one line, a title, a table, and remarks."""
     task, _ = of_run(run)
     title, table, remarks = task.evaluating.table(evaluation)
-    metrics: Any = evaluation
-    learned = (
-        [f"{evaluation.learned} pictures are left out: the model was trained on them"]
-        if evaluation.learned
-        else []
-    )
-    return task.learning.summary(metrics.metrics), title, table, (*remarks, *learned)
+    told = run_evaluation.remarks(task.learning, evaluation)
+    return run_evaluation.summary(task.learning, evaluation), title, table, (*remarks, *told)
 
 
 def comparison_table(found: Any) -> tuple[str, Table]:
@@ -42,7 +39,30 @@ def comparison_table(found: Any) -> tuple[str, Table]:
     return f"{number}: {found.note}", (columns, table)
 
 
-def predictions_table(run: Path, predictions: Sequence[Any]) -> Table:
-    """Predictions of a run for people."""
+def predictions_table(run: Path, predictions: Sequence[Any], top: int | None = None) -> Table:
+    """Predictions of a run for people; with `top` so many classes of each picture, the likeliest first."""
     task, _ = of_run(run)
-    return task.predicting.table(predictions)
+    if top is None:
+        return task.predicting.table(predictions)
+    rows = [(one.path, *(f"{label} {p:.1%}" for label, p in one.top(top))) for one in predictions]
+    columns = max(len(row) for row in rows) - 1
+    return ("picture", "class", *(f"{number}." for number in range(2, columns + 1))), rows
+
+
+def check_classes(run: Path) -> None:
+    """Refuse --top where a run says nothing of classes.
+
+    Raises:
+        UsageError: it does not.
+    """
+    task, card = of_run(run)
+    if "classes" not in type(card).model_fields:
+        raise UsageError(f"--top is about classes, and {run} is a run for {task.name}; remove it")
+
+
+def with_top(prediction: Any, top: int | None) -> dict[str, Any]:
+    """A prediction for programs; with `top` it also lists so many classes, the likeliest first."""
+    document: dict[str, Any] = prediction.model_dump(mode="json")
+    if top is not None:
+        document["top"] = [{"label": label, "probability": p} for label, p in prediction.top(top)]
+    return document

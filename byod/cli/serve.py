@@ -71,6 +71,10 @@ def serve(
             min=0, max=1, metavar="PROBABILITY", help='Below this probability the page says "none of these".'
         ),
     ] = 0.7,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Use the model of all pictures, which is not measured (train --refit)."),
+    ] = False,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -86,7 +90,7 @@ def serve(
         if open_it:
             typer.launch(page.url)
 
-    byod.Run(run).serve(
+    byod.Run(run, refit=refit).serve(
         label_studio=label_studio,
         url=url,
         token=token,

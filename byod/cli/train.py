@@ -93,6 +93,19 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin anew where an unfinished run could be continued.")
     ] = False,
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Measure on these pictures too: class folders (of points: a dataset) of other people.",
+        ),
+    ] = None,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit", help="Also keep a model of all pictures, which is not measured (model-all.onnx)."
+        ),
+    ] = False,
     min_class: Annotated[
         int | None,
         typer.Option(
@@ -124,6 +137,8 @@ def train(
         python=python,
         probe=not no_probe,
         fresh=fresh,
+        test=test,
+        refit=refit,
         min_class=min_class,
         command=shlex.join(["byod", *sys.argv[1:]]),
     )

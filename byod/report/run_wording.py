@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from byod.report.i18n import Phrase, joined, many, number, percent, points, say, verbatim
-from byod.schema.model_card import Card, Paired
+from byod.schema.model_card import Card, Elsewhere, Paired
 from byod.schema.records import Record
 
 PROBE = "sklearn"  # the trainer whose model is the instant bar
@@ -106,6 +106,42 @@ _TIES: dict[str, Callable[[], Phrase]] = {
     "pattern": lambda: say("files whose names are alike"),
     "column": lambda: say("pictures with the same value in a column"),
 }
+
+
+def beside(found: Elsewhere, without: Phrase | None) -> Phrase:
+    """Say of a measurement elsewhere what its pictures were; `without` is what it is without near-copies."""
+    words = [_near(found.near)]
+    if without is not None:
+        words.append(say("Without near-copies: {measured}.", measured=without))
+    if found.learned:
+        words.append(
+            many(
+                found.learned,
+                "{count} picture is left out, since it learned from it.",
+                "{count} pictures are left out, since it learned from them.",
+            )
+        )
+    if found.unreadable:
+        words.append(
+            say(
+                "{pictures} could not be opened any more and are not counted.",
+                pictures=many(found.unreadable, "{count} picture", "{count} pictures"),
+            )
+        )
+    return joined(words, " ")
+
+
+def _near(near: int | None) -> Phrase:
+    """Say how many pictures are near-copies of what was learned."""
+    if near is None:
+        return say("Nobody could look for near-copies of what it learned from.")
+    if not near:
+        return say("None of them is a near-copy of what it learned from.")
+    return many(
+        near,
+        "{count} of them is a near-copy of what it learned from.",
+        "{count} of them are near-copies of what it learned from.",
+    )
 
 
 def of_folds(folds: tuple[float | None, ...]) -> Phrase:

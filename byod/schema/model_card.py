@@ -1,4 +1,4 @@
-"""The records that training leaves behind: input rule, predictions, metrics, and the model card."""
+"""The records that training leaves behind: input rule, metrics, and the model card; predictions are passed on."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from byod.schema.file_formats import Format
 from byod.schema.keypoints import KeypointSet
 from byod.schema.model_graph import GraphInput, Typicality
+from byod.schema.model_predictions import FoundInstance as FoundInstance
+from byod.schema.model_predictions import KeypointsPrediction as KeypointsPrediction
+from byod.schema.model_predictions import Prediction as Prediction
+from byod.schema.model_predictions import Unreadable as Unreadable
 from byod.schema.open_enum import OpenEnum
-from byod.schema.reasons import Reason
 from byod.schema.records import Record, Sha256, Split, TaskName
 
 Share = Annotated[float, Field(ge=-1e-9, le=1 + 1e-9)]
 """A number in 0..1, give or take the last bits."""
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """A finite number that is not below 0."""
+Temperature = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""The number that logits are divided by."""
 ShortText = Annotated[str, Field(max_length=1000)]
 """A name that is shown in lines and tables."""
 
@@ -65,57 +70,19 @@ class EyesRule(Record):
     down: float = Field(0.0, allow_inf_nan=False)
 
 
-class Prediction(Record):
-    """A prediction of one picture: the likeliest class, and the probability (0..1) of every class.
-
-    `none_of_these`: its `typicality` is too low for any class to be named; both are None where the model does not say.
-    """
-
-    path: str
-    label: str
-    probability: float
-    probabilities: dict[str, float]
-    typicality: float | None = None
-    none_of_these: bool | None = None
-
-
-class Unreadable(Record):
-    """A picture that could not be opened for predicting, and why."""
-
-    path: str
-    reason: Reason
-    error: str
-
-
-class FoundInstance(Record):
-    """One object that was found: all in pixels of the upright picture, confidences in 0..1.
-
-    `confidence` is the score of the box times the mean confidence of the two eyes. `box` is x0, y0, x1, y1; a point may
-    lie outside the frame.
-    """
-
-    confidence: float
-    box: tuple[float, float, float, float]
-    points: dict[str, tuple[float, float]]
-    point_confidence: dict[str, float]
-
-
-class KeypointsPrediction(Record):
-    """The objects found in one picture of `width` x `height` pixels (upright), the surest first."""
-
-    path: str
-    width: int
-    height: int
-    heads: tuple[FoundInstance, ...]
-
-
 class ClassScore(Record):
-    """The scores of one class; all but `pictures` in 0..1, None where nothing was there to count."""
+    """The scores of one class; all but `pictures` in 0..1, None where nothing was there to count.
+
+    `average_precision` is over all thresholds, one class against the others; calling it from the probability
+    `threshold` on would have given the best F1 on the same pictures.
+    """
 
     precision: Share | None
     recall: Share | None
     f1: Share | None
     pictures: int = Field(ge=0)
+    average_precision: Share | None = None
+    threshold: Share | None = None
 
 
 class Measured(OpenEnum):
@@ -129,7 +96,7 @@ class Measured(OpenEnum):
 class Metrics(Record):
     """Metrics of the exported file on pictures it has never seen.
 
-    `interval` is the 95 % interval of the accuracy (bootstrap over duplicate groups). `confusion[i][j]` counts
+    `interval` is the 95 % interval of the accuracy (by groups that belong together). `confusion[i][j]` counts
     pictures of class i called class j. `ece` is the expected calibration error (15 bins), `ece_raw` the one
     without the temperature. `folds` are the accuracies of the parts of a cross-validation. `none_of_these` counts the
     pictures that are too little like those the model learned from (None: it does not say).
@@ -148,6 +115,26 @@ class Metrics(Record):
     per_class: dict[str, ClassScore]
     confusion: tuple[tuple[int, ...], ...]
     folds: tuple[Share, ...] = ()
+
+
+class Elsewhere(Record):
+    """A measurement on labelled pictures from elsewhere, beside the run's own (`byod train --test`).
+
+    `on` is the name of their folder; `learned` counts those left out since the model was trained on them, `near` the
+    near-copies of such ones among those measured (None: nobody could look), `unreadable` those that did not open.
+    """
+
+    on: ShortText
+    learned: int = Field(ge=0)
+    near: int | None = Field(None, ge=0)
+    unreadable: int = Field(0, ge=0)
+
+
+class ClassesElsewhere(Elsewhere):
+    """A measurement of classes from elsewhere; `apart` is that without near-copies, where there are some and others."""
+
+    metrics: Metrics
+    apart: Metrics | None = None
 
 
 class KeypointScore(Record):
@@ -222,6 +209,13 @@ class KeypointsMetrics(Record):
     folds: tuple[Amount | None, ...] = ()
 
 
+class KeypointsElsewhere(Elsewhere):
+    """A measurement of points from elsewhere; `apart` as that of classes."""
+
+    metrics: KeypointsMetrics
+    apart: KeypointsMetrics | None = None
+
+
 class LrFinder(Record):
     """The learning-rate finder's curve: losses at rising rates, the rate it suggests, and the one that was used."""
 
@@ -279,6 +273,8 @@ class Card(Record):
     `suspects` counts the pictures whose labels look wrong (None: nobody looked). `split` is "grouped" where what
     belongs together was on one side, "ungrouped" where that left a class too little to test on, "given" for a split
     that somebody had ("": an older byod did not say); `grouped_by` says by what pictures were known to belong together.
+    `measured` is false for `model-all.onnx`, which learned from all pictures: its metrics are those of its `twin` (the
+    SHA-256 of the measured file), whose twin it is.
     """
 
     format: Format = 1
@@ -307,6 +303,8 @@ class Card(Record):
     suspects: int | None = None
     split: ShortText = ""
     grouped_by: tuple[ShortText, ...] = ()
+    measured: bool = True
+    twin: Sha256 | None = None
 
     @field_validator("created")
     @classmethod
@@ -321,11 +319,12 @@ class ModelCard(Card):
     """
 
     classes: tuple[str, ...] = Field(min_length=2)
-    temperature: float = Field(gt=0, allow_inf_nan=False)
+    temperature: Temperature
     typicality: Typicality | None = None
     graph_input: GraphInput | None = None
     metrics: Metrics
     probe: Probe | None = None
+    elsewhere: ClassesElsewhere | None = None
 
     @field_validator("classes")
     @classmethod
@@ -337,11 +336,16 @@ class ModelCard(Card):
     @model_validator(mode="after")
     def _measured(self) -> Self:
         known = set(self.classes)
-        for metrics in (self.metrics, *([self.probe.metrics] if self.probe else [])):
+        others = (self.probe.metrics if self.probe else None, *_elsewhere(self.elsewhere))
+        for metrics in (self.metrics, *(each for each in others if each is not None)):
             sides = {len(metrics.confusion), *(len(row) for row in metrics.confusion)}
             if set(metrics.per_class) != known or sides != {len(known)}:
                 raise ValueError("its metrics are about other classes than its own")
         return self
+
+
+def _elsewhere(measured: ClassesElsewhere | None) -> tuple[Metrics | None, ...]:
+    return (None,) if measured is None else (measured.metrics, measured.apart)
 
 
 class DetectionStage(Record):
@@ -378,5 +382,6 @@ class KeypointsCard(Card):
     refine: int = Field(ge=0, le=5)
     eyes: EyesRule | None = None
     metrics: KeypointsMetrics
+    elsewhere: KeypointsElsewhere | None = None
     mean_face: tuple[tuple[float, float], ...]
     baseline: KeypointsScore

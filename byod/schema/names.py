@@ -157,6 +157,11 @@ class PassedOver:
             self._names[name] = None
         return fits
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that were noted, in the order they came."""
+        return tuple(self._names)
+
     def lines(self, most: int = 3) -> tuple[str, ...]:
         """One line that counts and names them; none where nothing was passed over."""
         if not self._names:

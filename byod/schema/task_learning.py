@@ -211,6 +211,15 @@ class Learning(Protocol):
         ...
 
 
+@runtime_checkable
+class Refitting(Protocol):
+    """A task that also keeps a model of all pictures: what `Learning` has besides, if it does."""
+
+    def refit(self, work: Any, labelled: Any, outcome: Outcome) -> Any:
+        """Fit the model once more, on all pictures, with the settings and epochs found."""
+        ...
+
+
 class Evaluating(Protocol):
     """How a finished run is measured on other pictures."""
 
@@ -248,6 +257,10 @@ class Evaluating(Protocol):
 
     def shown_card(self, card: Any, evaluation: Any) -> Any:
         """The card as the report of an evaluation shows it."""
+        ...
+
+    def beside(self, card: Any, evaluation: Any) -> Any:
+        """The card with an evaluation on pictures from elsewhere beside its own metrics."""
         ...
 
     def table(self, evaluation: Any) -> tuple[str, Table, Sequence[str]]:

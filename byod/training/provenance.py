@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
+from byod.dataset.likeness import Looks
 from byod.schema.records import Yield
 from byod.schema.version import VERSION
 from byod.training.fit import Fitted, Work
@@ -21,7 +22,8 @@ from byod.training.fit import Fitted, Work
 class Provenance:
     """The provenance of a run's pictures, and how to repeat it.
 
-    `reviewed` counts the pictures on which a person's verdict holds; `split` and `grouped_by` are as in a card.
+    `reviewed` counts the pictures on which a person's verdict holds; `split` and `grouped_by` are as in a card. `looks`
+    is how its pictures look, as far as that is known.
     """
 
     fingerprint: str = ""
@@ -31,6 +33,7 @@ class Provenance:
     command: str = ""
     split: str = ""
     grouped_by: tuple[str, ...] = ()
+    looks: Looks = field(default_factory=dict)
 
 
 UNKNOWN = Provenance()

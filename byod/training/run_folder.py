@@ -64,8 +64,8 @@ def unfinished(
     """A folder beside the final one, renamed to it at the end.
 
     It is named after `plan` (whatever decides how the training turns out): a run that was killed or interrupted
-    is found again by the next one with the same plan, unless that is to be `fresh`. What nobody took up goes
-    after a week.
+    is found again by the next one with the same plan, unless that is to be `fresh`. So is one that ended in an error
+    once something was learned: no error removes that. What nobody took up goes after a week.
 
     Raises:
         TrainerError: there is something at `folder` already, or the same training is running.
@@ -92,13 +92,22 @@ def unfinished(
         try:
             yield part
         except ByodError:
-            shutil.rmtree(part)
+            if _learned(part / WORK):
+                say("what was learned is kept: the same command goes on with it (--fresh begins anew)")
+            else:
+                shutil.rmtree(part)
             raise
-        shutil.rmtree(part / WORK)
+        # in this order: whenever it is killed, what was learned is in one of the two places
         part.rename(folder)
+        shutil.rmtree(folder / WORK)
     finally:
         lock.release()
         own_lock.unlink(missing_ok=True)
+
+
+def _learned(work: Path) -> bool:
+    """True if a training left something there: a finished model, or epochs of one."""
+    return any(file.is_file() for file in work.rglob("*"))
 
 
 def _clear(runs: Path, part: Path, fresh: bool) -> None:
@@ -106,8 +115,16 @@ def _clear(runs: Path, part: Path, fresh: bool) -> None:
     for old in runs.glob(".*.unfinished"):
         if old.is_symlink():
             raise places.is_link(old)
-        if (fresh and old == part) or time.time() - old.stat().st_mtime > LEFTOVER_DAYS * 86_400:
+        if (fresh and old == part) or time.time() - _last_change(old) > LEFTOVER_DAYS * 86_400:
             shutil.rmtree(old)
+    for done in runs.glob(f"[!.]*/{WORK}"):
+        if not done.is_symlink() and not done.parent.is_symlink() and (done.parent / "model.json").is_file():
+            shutil.rmtree(done)  # its run was finished, and killed before it had cleared up
+
+
+def _last_change(folder: Path) -> float:
+    """When something in a folder was last written; a long training writes deep in its own."""
+    return max(place.lstat().st_mtime for place in (folder, *folder.rglob("*")))
 
 
 def write_examples(part: Path, sides: Sequence[tuple[str, Sequence[Example]]]) -> None:
@@ -172,18 +189,18 @@ def read_table(file: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
         ModelError: it is no such table.
     """
     if file.stat().st_size > MAX_TABLE_BYTES:
-        raise _damaged(file, "more than 1 GB")
+        raise damaged(file, "more than 1 GB")
     try:
         with io.StringIO(files.read(file).decode(), newline="") as lines:
             table = csv.DictReader(lines, strict=True)
             head, rows = table.fieldnames or (), list(table)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise _damaged(file, error) from error
+        raise damaged(file, error) from error
     if missing := set(columns) - set(head):
-        raise _damaged(file, f"it has no column {min(missing)}")
+        raise damaged(file, f"it has no column {min(missing)}")
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values():
-            raise _damaged(file, f"row {number} has not as many cells as the first one")
+            raise damaged(file, f"row {number} has not as many cells as the first one")
     return rows
 
 
@@ -191,14 +208,15 @@ def _parsed(line: Callable[[dict[str, str]], Line], row: dict[str, str], file: P
     try:
         return line(row)
     except ValidationError as error:
-        raise _damaged(file, file_formats.fault(error)) from error
+        raise damaged(file, file_formats.fault(error)) from error
     except KeyError as error:
-        raise _damaged(file, f"it has no column {error.args[0]}") from error
+        raise damaged(file, f"it has no column {error.args[0]}") from error
     except (ValueError, TypeError) as error:
-        raise _damaged(file, error) from error
+        raise damaged(file, error) from error
 
 
-def _damaged(file: Path, why: object) -> ModelError:
+def damaged(file: Path, why: object) -> ModelError:
+    """The error for a file of a run that holds something else."""
     line = (str(why).splitlines() or [""])[0]
     return ModelError(f"{file} is not what byod wrote ({line}); restore it, or train again")
 
@@ -217,13 +235,13 @@ def task_of(run: Path) -> str:
     return _validated(run, _Kind).task
 
 
-def read_card(run: Path, kind: type[AnyCard]) -> AnyCard:
-    """`model.json` of a run folder, checked: the card of a task.
+def read_card(run: Path, kind: type[AnyCard], name: str = "model.json") -> AnyCard:
+    """`model.json` of a run folder, or another card of that `name`, checked: the card of a task.
 
     Raises:
         ModelError: it is missing, or not what byod writes.
     """
-    return _validated(run, kind)
+    return _validated(run, kind, name)
 
 
 class _Kind(BaseModel):
@@ -232,8 +250,8 @@ class _Kind(BaseModel):
     task: str
 
 
-def _validated(run: Path, kind: type[Model]) -> Model:
-    file = run / "model.json"
+def _validated(run: Path, kind: type[Model], name: str = "model.json") -> Model:
+    file = run / name
     if not file.is_file():
         raise ModelError(f"{run} is not a run: it has no model.json (a run is a folder in a dataset's runs/)")
     if file.stat().st_size > MAX_CARD_BYTES:

@@ -11,19 +11,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 
 from byod.schema.errors import TrainerError
 from byod.schema.model_card import Card, Measured, Unreadable
 from byod.schema.progress import Say, never, silent
 from byod.schema.records import Sha256, Split
-from byod.schema.task_learning import Asking, Issues, LabelledSet, Learning, Outcome, OutOfFold
-from byod.training import cross_validation, protocol, run_files, run_folder
+from byod.schema.task_learning import (
+    Asking,
+    Evaluating,
+    Issues,
+    LabelledSet,
+    Learning,
+    Outcome,
+    OutOfFold,
+    Refitting,
+    Table,
+)
+from byod.training import cross_validation, protocol, refit, run_evaluation, run_files, run_folder
 from byod.training.cross_validation import MIN_TEST, Part
-from byod.training.fit import Log, Work
+from byod.training.fit import Log, Model, Work
 from byod.training.protocol import Trainer
 from byod.training.provenance import UNKNOWN, Provenance, card_fields
-from byod.training.run_folder import TEST
+from byod.training.run_evaluation import EvaluatedRun, Learned, OtherPictures, evaluate_model
+from byod.training.run_folder import TEST, WORK
 
 SHARED = ("arch", "weights", "normalise", "from_scratch")
 """Options that a probe takes over from the training it stands beside, so that both begin with the same weights."""
@@ -35,6 +46,14 @@ class Bar:
 
     work: Work
     outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Labelled pictures from elsewhere that a training is measured on as well, and how its task measures them."""
+
+    evaluating: Evaluating
+    pictures: OtherPictures
 
 
 def train(
@@ -52,6 +71,8 @@ def train(
     crossed: bool = False,
     fresh: bool = False,
     about: Provenance = UNKNOWN,
+    elsewhere: Elsewhere | None = None,
+    refitted: bool = False,
     say: Say = silent,
     log: Log = lambda epoch: None,
     should_stop: Callable[[], bool] = never,
@@ -61,7 +82,8 @@ def train(
     Measured is on the test part, or by cross-validation where that holds too little or `crossed` asks for it. A `probe`
     trains first, on the same split. `log` takes one epoch at a time: the trainer's numbers and `part` ("", "fold 2/5",
     or with a stage: "heads", "fold 2/5 heads"). A run that was killed is resumed when it is started again with the same
-    pictures, labels, options, seed and devices. What the folder then holds: `byod.training.run_files.write`.
+    pictures, labels, options, seed and devices. `elsewhere` are other pictures, which the model is measured on as well;
+    `refitted` asks for a model of all pictures too. What the folder then holds: `byod.training.run_files.write`.
 
     Raises:
         TrainerError: there is too little to train on, or the trainer cannot train it.
@@ -70,19 +92,17 @@ def train(
     usable = learning.usable(labelled, say)
     protocol.check_task(trainer, learning.task)
     checked = protocol.options(trainer, options)
-    how: dict[str, JsonValue] = {"task": learning.task, "crossed": crossed}
-    how["probe"] = None if probe is None else probe.name
-    how["beginning"] = [*_beginnings(trainer, checked, probe, options)]
-    plan = run_folder.plan(trainer.name, options, seed, device, gpus) | usable.plan() | how
+    plan = run_folder.plan(trainer.name, options, seed, device, gpus) | usable.plan()
+    plan |= {"task": learning.task, "crossed": crossed, "probe": probe and probe.name}
+    plan |= {"beginning": [*_beginnings(trainer, checked, probe, options)]}
     with run_folder.unfinished(folder, plan, fresh=fresh, say=say) as part:
-        place = part / run_folder.WORK
-        work = Work(trainer, checked, place, seed, device, gpus, cache, say, log, should_stop)
+        work = Work(trainer, checked, part / WORK, seed, device, gpus, cache, say, log, should_stop)
         bar = None if probe is None else _train_probe(learning, work, usable, probe, options)
         outcome = train_and_evaluate(learning, work, usable, crossed=crossed)
-        asked = None if bar is None else out_of_fold(learning, bar.work, usable, bar.outcome)
-        issues = learning.find_issues(usable, outcome.evaluated, asked, say)
-        card = _card(learning, work, usable, outcome, bar, folder.name, about, issues)
-        _write(learning, part, usable, outcome, issues, card, about)
+        again = (
+            learning.refit(work, usable, outcome) if refitted and isinstance(learning, Refitting) else None
+        )
+        card = _finish(learning, part, work, usable, outcome, bar, folder.name, about, elsewhere, again)
     say(learning.summary(outcome.metrics))
     return card
 
@@ -102,22 +122,93 @@ def _shared(given: Mapping[str, str], probe: Trainer) -> dict[str, str]:
     return {k: v for k, v in given.items() if k in SHARED and k in probe.Options.model_fields}
 
 
-def _write(
+def _finish(
     learning: Learning,
     part: Path,
+    work: Work,
     labelled: LabelledSet,
     outcome: Outcome,
-    issues: Issues | None,
-    card: Card,
+    bar: Bar | None,
+    run: str,
     about: Provenance,
-) -> None:
-    """All files of the run, into its folder while that has another name."""
+    elsewhere: Elsewhere | None,
+    again: Model | None,
+) -> Card:
+    """Look for wrong labels, measure elsewhere, and write all files of the run."""
+    issues = _issues(learning, labelled, outcome, bar, work.say)
+    card = _card(learning, work, labelled, outcome, bar, run, about, issues)
+    card, found = _elsewhere(learning, labelled, outcome, card, about, elsewhere, work.say)
+    twin = None
+    if again is not None:
+        twin = refit.card_of(card, again, labelled.count(labelled.examples)), again
+        card = card.model_copy(update={"twin": again.fitted.sha256})
     suspected = issues.found if issues else ()
     report = learning.report(
         card, labelled, outcome.evaluated, outcome=outcome, issues=suspected, yields=about.yields
     )
-    predictions = learning.predictions(labelled, outcome.evaluated)
-    run_files.write(part, card, learning.models(outcome.model), predictions, outcome.sides, issues, report)
+    tables = _tables(learning, labelled, outcome, bar, found)
+    models = learning.models(outcome.model)
+    run_files.write(part, card, models, tables, outcome.sides, issues, report, about.looks, twin)
+    return card
+
+
+def _issues(
+    learning: Learning, labelled: LabelledSet, outcome: Outcome, bar: Bar | None, say: Say
+) -> Issues | None:
+    """The labels that look wrong, by what the probe says of each picture from outside its fold."""
+    asked = None if bar is None else out_of_fold(learning, bar.work, labelled, bar.outcome)
+    return learning.find_issues(labelled, outcome.evaluated, asked, say)
+
+
+def _elsewhere(
+    learning: Learning,
+    labelled: LabelledSet,
+    outcome: Outcome,
+    card: Card,
+    about: Provenance,
+    elsewhere: Elsewhere | None,
+    say: Say,
+) -> tuple[Card, EvaluatedRun | None]:
+    """Measure the model on pictures from elsewhere, if there are any, and note on its card what came of it."""
+    if elsewhere is None:
+        return card, None
+    sides = dict(outcome.sides)
+    seen = frozenset(e.sha256 for name, side in outcome.sides if name != TEST for e in side)
+    evaluated = evaluate_model(
+        learning,
+        elsewhere.evaluating,
+        card,
+        lambda: learning.loaded(labelled, outcome.model, sides["train"]),
+        Learned(seen, about.looks or None),
+        elsewhere.pictures,
+        name=card.run,
+    )
+    found = evaluated.record
+    say(run_evaluation.summary(learning, found))
+    for line in run_evaluation.remarks(learning, found):
+        say(line)
+    for one in found.unreadable:
+        say(f"{one.path}: {one.error}")
+    return elsewhere.evaluating.beside(card, found), evaluated
+
+
+def _tables(
+    learning: Learning,
+    labelled: LabelledSet,
+    outcome: Outcome,
+    bar: Bar | None,
+    found: EvaluatedRun | None,
+) -> dict[str, Table]:
+    """The tables of all answers that were counted, by file: the model's, the probe's, and those on other pictures."""
+    tables = {"predictions.csv": learning.predictions(labelled, outcome.evaluated)}
+    if bar is not None:
+        tables["predictions-probe.csv"] = learning.predictions(labelled, bar.outcome.evaluated)
+    if found is not None:
+        head, rows = learning.predictions(found.labelled, found.evaluated)
+        place = list(head).index("sha256")
+        marked = [[*row, int(str(row[place]) in found.near)] for row in rows]
+        tables["predictions-elsewhere.csv"] = ([*head, "near"], marked)
+    return tables
 
 
 def train_and_evaluate(

@@ -182,3 +182,19 @@ def test_a_trainer_for_one_gpu_refuses_several(home):
     folder, _ = home
     done = byod("train", "--plugin", "sklearn", "--gpus", "2", folder=folder, check=1)
     assert "remove --gpus" in done.stderr
+
+
+def test_predict_shows_the_likeliest_classes(home):
+    """--top lists classes with their probabilities, the likeliest first, for people and for programs."""
+    folder, (run, _) = home
+    picture = str(next((folder / "own" / "circle").iterdir()))
+    said = byod("predict", picture, "--run", str(run), "--top", "5", folder=folder).stdout
+    assert "circle" in said
+    assert "square" in said
+    (found,) = json.loads(
+        byod("predict", picture, "--run", str(run), "--top", "5", "--json", folder=folder).stdout
+    )
+    assert [one["label"] for one in found["top"]] == ["circle", "square"]
+    assert found["top"][0]["probability"] == found["probability"]
+    plain = json.loads(byod("predict", picture, "--run", str(run), "--json", folder=folder).stdout)
+    assert "top" not in plain[0]

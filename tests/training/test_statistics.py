@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from byod.schema.intervals import student_t
 from byod.training import statistics
 
 LABELS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
@@ -63,6 +64,59 @@ def test_interval_covers():
     assert np.mean([low <= 0.9 <= high for low, high in intervals]) > 0.93
 
 
+def drawn_in_groups(random, groups, rate, correlation, largest):
+    """Right and wrong of pictures in groups: each group has an accuracy of its own, `rate` on the mean."""
+    sizes = random.integers(1, largest + 1, groups)
+    own = np.full(groups, rate)
+    if correlation:
+        spread = 1 / correlation - 1
+        own = random.beta(rate * spread, (1 - rate) * spread, groups)
+    right = random.random(sizes.sum()) < np.repeat(own, sizes)
+    return right, np.repeat(np.arange(groups), sizes).astype(str)
+
+
+def coverage(groups, rate, correlation, largest, sets=2000):
+    """The share of so many drawn sets whose interval holds the true accuracy."""
+    random = np.random.default_rng(7)
+    drawn = [drawn_in_groups(random, groups, rate, correlation, largest) for _ in range(sets)]
+    intervals = [statistics.interval(right, names) for right, names in drawn]
+    return np.mean([low <= rate <= high for low, high in intervals])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("groups", "rate", "correlation", "largest"),
+    [(20, 0.8, 0.5, 12), (30, 0.85, 0.2, 10), (40, 0.9, 0.3, 12), (60, 0.9, 0, 1), (100, 0.87, 0.2, 20)],
+)
+def test_the_interval_of_groups_holds_the_truth_in_95_of_100(groups, rate, correlation, largest):
+    """Of 2,000 drawn sets, 93 to 97 % have the true accuracy in their interval, however alike the groups are."""
+    assert 0.93 <= coverage(groups, rate, correlation, largest) <= 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("groups", [2, 3, 5, 10, 15])
+@pytest.mark.parametrize(("rate", "correlation"), [(0.7, 0.9), (0.9, 0.3), (0.8, 0)])
+def test_the_interval_of_few_groups_is_only_wider(groups, rate, correlation):
+    """With fewer than 20 groups at least 93 of 100 intervals hold the truth."""
+    assert coverage(groups, rate, correlation, 8, sets=500) >= 0.93
+
+
+def test_pictures_apart_are_worth_themselves_and_alike_ones_their_group():
+    """A hundred pictures alone are worth a hundred; ten groups all right or all wrong within are worth about ten."""
+    right = np.repeat(np.arange(10) < 7, 10)
+    assert statistics.worth_of(right, np.arange(100)) == pytest.approx(100)
+    assert 9 < statistics.worth_of(right, np.arange(100) // 10) < 14
+    mixed = np.tile(np.arange(10) < 7, 10)
+    assert statistics.worth_of(mixed, np.arange(100) // 10) > 60
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 19, 500])
+def test_student_t_is_that_of_the_tables(freedom):
+    """The quantile is the one that tables give, to a part in a thousand."""
+    tables = {1: 12.706, 2: 4.3027, 3: 3.1824, 4: 2.7764, 7: 2.3646, 19: 2.0930, 500: 1.9647}
+    assert student_t(freedom) == pytest.approx(tables[freedom], rel=1e-3)
+
+
 @given(arrays(np.float64, (7, 3), elements=st.floats(-800, 800)))
 def test_softmax_gives_probabilities(logits):
     """Rows sum to one and keep their order, whatever the logits."""
@@ -104,6 +158,30 @@ def test_log_loss_of_a_worked_example():
     """The mean of -ln 0.5 and -ln 0.25."""
     probabilities = np.array([[0.5, 0.5], [0.75, 0.25]])
     assert statistics.log_loss(probabilities, np.array([0, 1])) == pytest.approx((np.log(2) + np.log(4)) / 2)
+
+
+def test_a_group_of_copies_moves_the_temperature_like_one_picture():
+    """Forty shots of one thing, all right and sure, ask for no more certainty than a few pictures do."""
+    truth = np.arange(40) % 2
+    logits = np.where(np.eye(2)[truth] > 0, 1.0, -1.0)
+    apart = statistics.temperature(logits, truth)
+    together = statistics.temperature(logits, truth, ["shelf"] * 20 + ["market"] * 20)
+    assert apart < 0.6
+    assert 0.7 < together <= 1.0
+
+
+def test_a_temperature_that_does_not_help_other_groups_is_not_used():
+    """What fits one large group alone, and makes all others worse, is left: the temperature is that of the others."""
+    random = np.random.default_rng(3)
+    truth = np.arange(240) % 2
+    logits = random.normal(0, 1, (240, 2))
+    logits[np.arange(240), truth] += np.where(np.arange(240) < 40, 8.0, 0.6)
+    groups = ["shelf" if at < 40 else f"other {at}" for at in range(240)]
+    grouped, alone = (statistics.temperature(logits, truth, names) for names in (groups, None))
+    held_out = logits[40:], truth[40:]
+    loss = [statistics.log_loss(statistics.softmax(held_out[0] / t), held_out[1]) for t in (grouped, 1.0)]
+    assert loss[0] <= loss[1] + 0.01
+    assert abs(np.log(grouped)) <= abs(np.log(alone)) + 1e-9
 
 
 @pytest.mark.parametrize("count", [4, 10, 50])

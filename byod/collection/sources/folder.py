@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from byod.images import formats
@@ -61,10 +61,14 @@ def _labelled(
         for file in [path] if path.is_file() else _files(path, passed, others):
             yield label, file
         return
-    folders = [folder for folder in _children(path) if folder.is_dir()] if path.is_dir() else []
+    folders = (
+        [folder for folder in _children(path) if _is(Path.is_dir, folder, passed)] if path.is_dir() else []
+    )
     if not folders:
         raise UsageError(f"{path} holds no class folders; name the class of its pictures with --label")
-    loose = next((file for file in _children(path) if file.is_file() and _is_picture(file, passed)), None)
+    loose = next(
+        (f for f in _children(path) if _is(Path.is_file, f, passed) and _is_picture(f, passed)), None
+    )
     if loose is not None:
         raise UsageError(
             f"{loose} lies beside class folders; move it into one, or name one class for all with --label"
@@ -84,12 +88,21 @@ def _files(folder: Path, passed: PassedOver | None, others: Counter[str] | None)
     for place, folders, _ in os.walk(folder, onerror=broken):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in _children(Path(place)):
-            if not file.is_file():
+            if not _is(Path.is_file, file, passed):
                 continue
             if _is_picture(file, passed):
                 yield file
             elif others is not None and os.access(file, os.R_OK):
                 others[file.suffix.lower() or "no ending"] += 1
+
+
+def _is(kind: Callable[[Path], bool], place: Path, passed: PassedOver | None) -> bool:
+    """True of a place of that kind; one in a folder whose names alone may be read is noted."""
+    try:
+        return kind(place)
+    except OSError as error:
+        _unread(place, error, passed)
+        return False
 
 
 def _children(folder: Path) -> list[Path]:

@@ -21,9 +21,16 @@ from byod.training.protocol import Floats, Pixels, Run, Trained, TrainingData
 
 
 def fit(
-    work: Work, classes: tuple[str, ...], train: tuple[Example, ...], valid: tuple[Example, ...], part: str
+    work: Work,
+    classes: tuple[str, ...],
+    train: tuple[Example, ...],
+    valid: tuple[Example, ...],
+    part: str,
+    known: float | None = None,
 ) -> Model:
     """Train one model, or take the one that an earlier, killed run finished for this part ("fold 2/5"; "": the whole).
+
+    `known` is a temperature that was fitted before, on pictures that were not learned from.
 
     Raises:
         TrainerError: the trainer cannot train this, or what it exports is not what it trained.
@@ -35,7 +42,7 @@ def fit(
         onnx_model.check(opened, trained.input, "logits", len(classes))
         said, parity = _exported(opened, trained, data, run)
         truth = statistics.class_numbers([e.label for e in valid], classes)
-        temperature = statistics.temperature(said["logits"], truth)
+        temperature = known or statistics.temperature(said["logits"], truth, [e.group for e in valid])
         wanted = work.typicality and not part  # the parts of a cross-validation measure, and are not kept
         like = _likeness(opened, trained, data, run) if wanted else None
         metadata = {"byod": VERSION, "classes": "\n".join(classes)}

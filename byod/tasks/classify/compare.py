@@ -49,7 +49,7 @@ def _evaluated(card: ModelCard, line: PredictionRow, truth: PredictionRow) -> Ev
     said = Prediction(
         path=line.file, label=line.predicted, probability=line.probability, probabilities=line.probabilities
     )
-    return EvaluatedExample(example, said, card.temperature, line.part)
+    return EvaluatedExample(example, said, line.temperature or card.temperature, line.part)
 
 
 def contender(

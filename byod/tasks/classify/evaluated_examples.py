@@ -9,14 +9,24 @@ from pathlib import Path
 import numpy as np
 
 from byod.schema.errors import TrainerError
-from byod.schema.model_card import InputRule, Measured, Metrics, Paired, Prediction, Share, Unreadable
+from byod.schema.model_card import (
+    ClassScore,
+    InputRule,
+    Measured,
+    Metrics,
+    Paired,
+    Prediction,
+    Share,
+    Temperature,
+    Unreadable,
+)
 from byod.schema.model_graph import Typicality
 from byod.schema.names import shown
 from byod.schema.records import Example, Record, Sha256
 from byod.schema.task_learning import Table
 from byod.tasks.classify.predict import check
 from byod.tasks.classify.predict import predictions as answers
-from byod.training import onnx_model, statistics
+from byod.training import onnx_model, precision_recall, statistics
 from byod.training.run_folder import TEST, read_lines, short_path
 
 
@@ -96,7 +106,7 @@ def metrics(
     given = probabilities(evaluated, classes)
     said = given.argmax(axis=1)
     table = statistics.confusion(truth, said, len(classes))
-    scores = statistics.class_scores(table, classes)
+    scores = with_thresholds(statistics.class_scores(table, classes), truth, given)
     right = said == truth
     parts = list(dict.fromkeys(j.part for j in evaluated))
     by_part = [float(right[[j.part == part for j in evaluated]].mean()) for part in parts]
@@ -122,6 +132,21 @@ def _none_of_these(evaluated: Sequence[EvaluatedExample]) -> int | None:
     return sum(told) if told else None
 
 
+def with_thresholds(
+    scores: dict[str, ClassScore], truth: statistics.Labels, given: statistics.Numbers
+) -> dict[str, ClassScore]:
+    """The scores (in the order of the classes) with each class's average precision, and its best threshold."""
+    curves = {
+        name: precision_recall.curve(truth == number, given[:, number]) for number, name in enumerate(scores)
+    }
+    more = {
+        name: {"average_precision": found.average, "threshold": float(found.thresholds[found.best])}
+        for name, found in curves.items()
+        if found is not None
+    }
+    return {name: score.model_copy(update=more.get(name, {})) for name, score in scores.items()}
+
+
 def paired(first: Sequence[EvaluatedExample], second: Sequence[EvaluatedExample], *, seed: int = 0) -> Paired:
     """Two models compared on the pictures both were asked about."""
     other = {j.example.sha256: j for j in second}
@@ -144,26 +169,33 @@ class PredictionRow(Record):
     label: str
     predicted: str
     probability: Share
+    temperature: Temperature | None = None
     probabilities: dict[str, Share]
 
 
 TYPICAL = ("typicality", "none_of_these")
 """The columns of a model that says how typical a picture is, after HEAD."""
+TEMPERATURE = "temperature"
+"""The column of the temperature of the model that was asked; older runs have none."""
 HEAD = ("file", "sha256", "group", "part", "label", "predicted", "probability")
 
 
 def predictions(evaluated: Sequence[EvaluatedExample], classes: Sequence[str]) -> Table:
-    """The table predictions.csv: HEAD, TYPICAL where the model says it, and then p(class) for each class."""
+    """The table predictions.csv, with numbers as they were counted.
+
+    HEAD, TEMPERATURE, TYPICAL where the model says it, and then p(class) for each class.
+    """
     told = any(j.said.typicality is not None for j in evaluated)
     rows = []
     for j in evaluated:
         e, said = j.example, j.said
-        row = [short_path(e.path), e.sha256, e.group, j.part, e.label, said.label, f"{said.probability:.6f}"]
+        row = [short_path(e.path), e.sha256, e.group, j.part, e.label, said.label, said.probability]
+        like: list[object] = []
         if told:
-            like = said.typicality
-            row += ["", ""] if like is None else [f"{like:.6f}", str(bool(said.none_of_these)).lower()]
-        rows.append([*row, *(f"{said.probabilities[name]:.6f}" for name in classes)])
-    return [*HEAD, *(TYPICAL if told else ()), *(f"p({name})" for name in classes)], rows
+            none = "" if said.none_of_these is None else str(said.none_of_these).lower()
+            like = ["" if said.typicality is None else said.typicality, none]
+        rows.append([*row, j.temperature, *like, *(said.probabilities[name] for name in classes)])
+    return [*HEAD, TEMPERATURE, *(TYPICAL if told else ()), *(f"p({name})" for name in classes)], rows
 
 
 def read_predictions(run: Path, classes: Sequence[str]) -> list[PredictionRow]:
@@ -179,7 +211,11 @@ def read_predictions(run: Path, classes: Sequence[str]) -> list[PredictionRow]:
                 raise ValueError(f"its {column} {shown(row[column])[:60]} is none of the model's classes")
         probabilities = {name: row[f"p({name})"] for name in classes}
         return PredictionRow.model_validate(
-            {**{name: row[name] for name in HEAD}, "probabilities": probabilities}
+            {
+                **{name: row[name] for name in HEAD},
+                TEMPERATURE: row.get(TEMPERATURE) or None,
+                "probabilities": probabilities,
+            }
         )
 
     return read_lines(run, line)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,13 +13,14 @@ from typing import Any
 from byod.collection.sources import folder as class_folders
 from byod.schema import files, folder_names
 from byod.schema.errors import UsageError
-from byod.schema.model_card import Metrics, ModelCard
+from byod.schema.model_card import ClassesElsewhere, Metrics, ModelCard
+from byod.schema.names import in_utf8, unreadable
 from byod.schema.records import Example, Split
 from byod.schema.task_learning import Table
 from byod.tasks.classify.class_set import ClassSet
 from byod.tasks.classify.evaluated_examples import EvaluatedExample, LoadedModel
 from byod.tasks.classify.predict import read_model
-from byod.training.run_evaluation import RunEvaluation
+from byod.training.run_evaluation import RunEvaluation, counts
 
 
 class Evaluation(RunEvaluation):
@@ -27,12 +31,15 @@ class Evaluation(RunEvaluation):
     """
 
     metrics: Metrics
+    apart: Metrics | None = None
     unknown: dict[str, int]
     absent: tuple[str, ...]
 
 
 def pictures_in(place: Path) -> ClassSet:
     """The pictures of class folders, each its own group, named by its bytes.
+
+    What may not be read is among them, so that it is counted as what cannot be opened.
 
     Raises:
         UsageError: there is no such folder, or no class folder in it.
@@ -41,22 +48,26 @@ def pictures_in(place: Path) -> ClassSet:
         raise UsageError(
             f"{place} is not a folder; byod evaluate takes a folder with a folder for each class"
         )
-    found = []
-    for candidate in class_folders.pictures(place):
-        if candidate.path is not None:
-            sha256 = files.sha256(candidate.path)
-            found.append(
-                Example(
-                    sha256=sha256,
-                    path=candidate.path,
-                    label=candidate.label,
-                    split=Split.TEST,
-                    group=sha256,
-                )
-            )
+    passed = unreadable()
+    offered = [(c.label, c.path) for c in class_folders.pictures(place, None, passed) if c.path is not None]
+    locked = [(_class_of(Path(name), place), Path(name)) for name in passed.names]
+    found = [_example(label, path) for label, path in (*offered, *locked)]
     if not found:
         raise UsageError(f"{place} holds no class folders with pictures (a folder for each class)")
     return ClassSet(tuple(found), tuple(dict.fromkeys(example.label for example in found)))
+
+
+def _example(label: str, path: Path) -> Example:
+    try:
+        sha256 = files.sha256(path)
+    except OSError:  # its name stands for its bytes; it comes back as a picture that cannot be opened
+        sha256 = hashlib.sha256(os.fsencode(path)).hexdigest()
+    return Example(sha256=sha256, path=path, label=label, split=Split.TEST, group=sha256)
+
+
+def _class_of(path: Path, place: Path) -> str:
+    """The class folder that something below the place lies in, or is."""
+    return unicodedata.normalize("NFC", in_utf8(path.relative_to(place.absolute()).parts[0]))
 
 
 def known_to(card: ModelCard, labelled: ClassSet) -> tuple[ClassSet, dict[str, Any]]:
@@ -104,7 +115,14 @@ def evaluation(
 
 def shown_card(card: ModelCard, evaluation: Evaluation) -> ModelCard:
     """The run's card with the metrics of the evaluation in place of its own."""
-    return card.model_copy(update={"metrics": evaluation.metrics, "probe": None, "suspects": None})
+    shown = card.model_copy(update={"metrics": evaluation.metrics, "probe": None, "suspects": None})
+    return beside(shown, evaluation) if evaluation.on else shown.model_copy(update={"elsewhere": None})
+
+
+def beside(card: ModelCard, evaluation: Evaluation) -> ModelCard:
+    """The run's card with the evaluation beside its own metrics."""
+    found = ClassesElsewhere(**counts(dict(evaluation)), metrics=evaluation.metrics, apart=evaluation.apart)
+    return card.model_copy(update={"elsewhere": found})
 
 
 def table(evaluation: Evaluation) -> tuple[str, Table, list[str]]:

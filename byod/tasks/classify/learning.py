@@ -19,6 +19,7 @@ from byod.tasks.classify.report import contents, page
 from byod.training import cross_validation
 from byod.training.cross_validation import FOLDS, Part
 from byod.training.fit import Model, Work
+from byod.training.refit import work_like
 from byod.training.run_folder import WEIGHTS
 
 task = Task.CLASSIFY.value
@@ -34,6 +35,20 @@ def fit(
     """One classifier, with its temperature."""
     see_all_classes(train, valid, labelled.classes)
     return calibrate.fit(work, labelled.classes, train, valid, part)
+
+
+def refit(work: Work, labelled: ClassSet, outcome: Outcome) -> Model:
+    """A classifier of all pictures with the settings, epochs and temperature of the measured one.
+
+    The validation pictures are among those that it learns from: they only say whether its export is faithful.
+    """
+    measured: Model = outcome.model
+    work.say("training once more, on all pictures (--refit): this model is not measured, its twin is")
+    again = work_like(work, measured.fitted)
+    valid = dict(outcome.sides)["valid"]
+    return calibrate.fit(
+        again, labelled.classes, labelled.examples, valid, "all pictures", measured.fitted.temperature
+    )
 
 
 def folds(labelled: ClassSet, seed: int) -> tuple[Part, ...]:

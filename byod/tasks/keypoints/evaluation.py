@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from byod.schema.model_card import KeypointsCard, KeypointsMetrics, KeypointsScore
+from byod.schema.model_card import KeypointsCard, KeypointsElsewhere, KeypointsMetrics, KeypointsScore
 from byod.schema.task_learning import Table
 from byod.tasks.keypoints import evaluated_examples
 from byod.tasks.keypoints.evaluated_examples import EvaluatedExample, LoadedModel
 from byod.tasks.keypoints.predict import KeypointsPredictor
 from byod.tasks.keypoints.training_set import TrainingSet, unmeasured
-from byod.training.run_evaluation import RunEvaluation
+from byod.training.run_evaluation import RunEvaluation, counts
 
 
 class KeypointsEvaluation(RunEvaluation):
@@ -24,6 +24,7 @@ class KeypointsEvaluation(RunEvaluation):
     """
 
     metrics: KeypointsMetrics
+    apart: KeypointsMetrics | None = None
     baseline: KeypointsScore
     unmarked: int
 
@@ -71,7 +72,14 @@ def evaluation(
 
 def shown_card(card: KeypointsCard, evaluation: KeypointsEvaluation) -> KeypointsCard:
     """The run's card with what was measured now in place of its own."""
-    return card.model_copy(update={"metrics": evaluation.metrics, "baseline": evaluation.baseline})
+    shown = card.model_copy(update={"metrics": evaluation.metrics, "baseline": evaluation.baseline})
+    return beside(shown, evaluation) if evaluation.on else shown.model_copy(update={"elsewhere": None})
+
+
+def beside(card: KeypointsCard, evaluation: KeypointsEvaluation) -> KeypointsCard:
+    """The run's card with the evaluation beside its own metrics."""
+    found = KeypointsElsewhere(**counts(dict(evaluation)), metrics=evaluation.metrics, apart=evaluation.apart)
+    return card.model_copy(update={"elsewhere": found})
 
 
 def table(evaluation: KeypointsEvaluation) -> tuple[str, Table, list[str]]:

@@ -202,7 +202,8 @@ def summary(metrics: KeypointsMetrics) -> str:
             "brings such pictures"
         )
     well = "are found within 0.1" if pipeline.glasses is None else "are found so well that glasses sit"
+    of = f", in {metrics.pictures} pictures" if metrics.measured_on is Measured.FOLDER else ""
     return (
         f"points are off by {median} of the object's size (median, {crops.heads} true crops); {share:.1%} of the "
-        f"objects in whole pictures {well} (95 %: {low:.1%} to {high:.1%}); {strangers}"
+        f"objects in whole pictures {well} (95 %: {low:.1%} to {high:.1%}){of}; {strangers}"
     )

@@ -6,17 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from byod.report import charts, run_page
+from byod.report import charts, precision_recall_chart, run_page
 from byod.report.embedded_images import Album, Photo
 from byod.report.i18n import percent, say
 from byod.report.run_page import ACCURACY, LOSS, Curve, PictureRow, RunPage
 from byod.report.thumbnails import FULL
+from byod.schema.model_card import ClassScore
 from byod.schema.records import Record
 from byod.tasks.classify.report import saliency, wording
 from byod.tasks.classify.report.contents import ReportContents, ShownPrediction
-from byod.training import statistics
+from byod.training import precision_recall, statistics
 
 WORST, UNSURE, SUSPECTS = 12, 12, 24
+CURVES = 12
+"""So many classes have their curves shown."""
 MAPS_RIGHT, MAPS_WRONG = 2, 4
 CELL = (6, 48)  # at least and at most so many pictures behind a cell of the confusion matrix
 ALL_CELLS = 240
@@ -47,6 +50,15 @@ class ShownMap(Record):
     veil: Photo
 
 
+class ClassCurve(Record):
+    """The precision and recall of one class at all thresholds, drawn, with the best one."""
+
+    key: str
+    name: str
+    score: ClassScore
+    svg: str
+
+
 class Cell(Record):
     """A cell of the confusion matrix: its count, how strongly it is coloured (0..70), and pictures behind it."""
 
@@ -69,6 +81,7 @@ def render(contents: ReportContents) -> str:
     maps = _maps(contents, album)
     own = {
         "worth": wording.worth(card),
+        "elsewhere": wording.elsewhere(card),
         "calibration": wording.calibration(card) + wording.none_of_these(card),
         "mistakes": _wall(mistakes[:WORST], album),
         "mistakes_in_all": len(mistakes),
@@ -78,6 +91,7 @@ def render(contents: ReportContents) -> str:
         "drawn": _drawn(contents),
         "scores": [(name, card.metrics.per_class[name]) for name in card.classes],
         "matrix": _matrix(contents, album),
+        "class_curves": _class_curves(contents),
     }
     shown = ", ".join(card.classes[:6]) + (" …" if len(card.classes) > 6 else "")
     shown_page = RunPage(
@@ -189,6 +203,27 @@ def _curves(contents: ReportContents) -> list[Curve]:
         *run_page.curve("loss", LOSS, contents.history, marked=kept),
         *run_page.curve("accuracy", ACCURACY, contents.history, accuracy, kept),
     ]
+
+
+def _class_curves(contents: ReportContents) -> list[ClassCurve]:
+    """The curves of the classes, those that are told apart worst first where there are too many to show."""
+    card, answers = contents.card, contents.answers
+    curves: list[ClassCurve] = []
+    for name in card.classes if all(answer.probabilities for answer in answers) else ():
+        there = np.array([answer.label == name for answer in answers])
+        found = precision_recall.curve(there, np.array([answer.probabilities[name] for answer in answers]))
+        if found is not None:
+            key = f"thresholds-{len(curves)}"
+            svg = precision_recall_chart.chart(
+                found.recall.tolist(), found.precision.tolist(), found.best, named_by=key
+            )
+            score = card.metrics.per_class[name].model_copy(
+                update={"average_precision": found.average, "threshold": float(found.thresholds[found.best])}
+            )
+            curves.append(ClassCurve(key=key, name=name, score=score, svg=svg))
+    if len(curves) > CURVES:
+        curves.sort(key=lambda each: (each.score.average_precision or 0.0, each.name))
+    return curves[:CURVES]
 
 
 def _drawn(contents: ReportContents) -> dict[str, str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from byod.report.i18n import Phrase, joined, number, percent, say
-from byod.report.run_wording import CHANCE, PROBE, Finding, difference, of_folds
-from byod.schema.model_card import Measured, ModelCard, Paired
+from byod.report.run_wording import CHANCE, PROBE, Finding, beside, difference, of_folds
+from byod.schema.model_card import Measured, Metrics, ModelCard, Paired
 from byod.schema.model_graph import TypicalityKind
 
 
@@ -17,6 +17,30 @@ def headline(card: ModelCard) -> Phrase:
         "{right} of {pictures} pictures that the model had never seen were recognised. With as many pictures as "
         "these, its true accuracy lies between {low} and {high} (95 % interval).",
         right=right,
+        pictures=metrics.pictures,
+        low=percent(low),
+        high=percent(high),
+    )
+
+
+def elsewhere(card: ModelCard) -> Phrase | None:
+    """Say what the model achieves on pictures from elsewhere, with and without near-copies of what it learned from."""
+    found = card.elsewhere
+    if found is None:
+        return None
+    words = say(
+        "On pictures from elsewhere ({on}) it recognised {recognised}.",
+        on=found.on,
+        recognised=_recognised(found.metrics),
+    )
+    return words + beside(found, None if found.apart is None else _recognised(found.apart))
+
+
+def _recognised(metrics: Metrics) -> Phrase:
+    low, high = metrics.interval
+    return say(
+        "{accuracy} of {pictures} (95 %: {low} to {high})",
+        accuracy=percent(metrics.accuracy),
         pictures=metrics.pictures,
         low=percent(low),
         high=percent(high),

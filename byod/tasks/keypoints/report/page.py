@@ -13,10 +13,11 @@ from byod.report import charts, run_page
 from byod.report.embedded_images import Album, Photo
 from byod.report.i18n import Phrase, percent, say
 from byod.report.run_page import PictureRow, RunPage
+from byod.report.run_wording import Finding
 from byod.report.thumbnails import cannot_be_shown
 from byod.schema.errors import PictureError
 from byod.schema.keypoints import Box
-from byod.schema.model_card import KeypointsScore
+from byod.schema.model_card import KeypointsCard, KeypointsScore
 from byod.schema.records import Record, Split
 from byod.tasks.keypoints.geometry.crops import Bytes, Frame, cut, of_box
 from byod.tasks.keypoints.report import wording
@@ -71,6 +72,15 @@ class Row(Record):
     score: KeypointsScore
 
 
+def _words(card: KeypointsCard) -> dict[str, Phrase | Finding | None]:
+    """The sentences of the page, by name."""
+    return {
+        "bar": wording.bar(card),
+        "unit": wording.unit(card.points),
+        "elsewhere": wording.elsewhere(card),
+    }
+
+
 def render(contents: ReportContents) -> str:
     """The whole page as text, below 3 MB: pictures stand in it once, and in bounded number."""
     card = contents.card
@@ -88,11 +98,11 @@ def render(contents: ReportContents) -> str:
     }
     own = {
         **shown,
+        **_words(card),
         **_results(contents),
         "eyes": card.metrics.pipeline.glasses is not None,
         "achieved": wording.achieved(card.metrics.pipeline),
         "achieved_column": _achieved_column(card.metrics.pipeline),
-        "unit": wording.unit(card.points),
         "missed_in_all": sum(len(each.missed) for each in contents.pictures),
         "issues_in_all": len(contents.issues),
     }
@@ -123,7 +133,6 @@ def _results(contents: ReportContents) -> dict[str, Any]:
     """What was measured, as a table and a drawing, and what it is to be compared with."""
     rows, card = _rows(contents), contents.card
     return {
-        "bar": wording.bar(card),
         "deceived": wording.deceived(card),
         "results": rows,
         "forest": charts.forest([_bar(row) for row in rows], named_by="achieved"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from byod.report.i18n import Phrase, many, percent, say
-from byod.report.run_wording import Finding, of_folds
+from byod.report.run_wording import Finding, beside, of_folds
 from byod.schema.intervals import wilson
 from byod.schema.keypoints import KeypointSet
 from byod.schema.model_card import KeypointsCard, KeypointsScore, Measured
@@ -35,6 +35,31 @@ def unit(points: KeypointSet) -> Phrase:
         "Errors are in distances of {one} and {other}.",
         one=one,
         other=other,
+    )
+
+
+def elsewhere(card: KeypointsCard) -> Phrase | None:
+    """Say what the model achieves on pictures from elsewhere, with and without near-copies of what it learned from."""
+    found = card.elsewhere
+    if found is None:
+        return None
+    words = say(
+        "On pictures from elsewhere ({on}): {achieved}: {share}.",
+        on=found.on,
+        achieved=achieved(found.metrics.pipeline),
+        share=_share(found.metrics.pipeline),
+    )
+    return words + beside(found, None if found.apart is None else _share(found.apart.pipeline))
+
+
+def _share(score: KeypointsScore) -> Phrase:
+    share, (low, high) = score.achieved
+    return say(
+        "{accuracy} of {pictures} (95 %: {low} to {high})",
+        accuracy=percent(share),
+        pictures=score.heads,
+        low=percent(low),
+        high=percent(high),
     )
 
 
