@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 from byod.api.datasets import SplitDone, assign, opened, say_split
 from byod.dataset import read_only
+from byod.dataset.review_log import REVIEW
 from byod.images.grey import white_of_set
-from byod.labeling.annotations import REVIEW
 from byod.report import check_page, dataset_statistics
 from byod.schema import recipe
+from byod.schema.annotator_agreement import Agreement
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.model_card import Card, LabelIssue
 from byod.schema.progress import Say, silent
@@ -76,17 +77,7 @@ def train(
     trainer = find_trainer(wanted)
     pictures = examples_of(folder, say)
     snapshot, examples = _of_enough(pictures.snapshot, pictures.examples, wanted.min_class, say)
-    about = Provenance(
-        fingerprint=snapshot.fingerprint,
-        reviewed=pictures.reviewed,
-        split=pictures.split.kind,
-        grouped_by=pictures.split.by,
-        licences={
-            licence or "unknown": number for licence, number in dataset_statistics.licence_counts(snapshot)
-        },
-        yields=snapshot.yields,
-        command=command,
-    )
+    about = _provenance(pictures, snapshot, command)
     run = _new_run(_runs_of(snapshot), wanted.plugin)
     learning = TASKS[snapshot.task].learning
     card = run_training.train(
@@ -106,6 +97,31 @@ def train(
         log=log,
     )
     return run, card
+
+
+def _provenance(pictures: LabelledPictures, snapshot: Snapshot, command: str) -> Provenance:
+    """Where the pictures come from that something is learned from, and what is known of their labels."""
+    return Provenance(
+        fingerprint=snapshot.fingerprint,
+        reviewed=pictures.reviewed,
+        split=pictures.split.kind,
+        grouped_by=pictures.split.by,
+        licences={
+            licence or "unknown": number for licence, number in dataset_statistics.licence_counts(snapshot)
+        },
+        yields=snapshot.yields,
+        command=command,
+        label_quality=snapshot.label_quality,
+        agreement=_over_all(snapshot),
+    )
+
+
+def _over_all(snapshot: Snapshot) -> Agreement | None:
+    """How far people agree about a dataset's labels, without who they are: a run is given away."""
+    found = snapshot.agreement
+    if found is None:
+        return None
+    return Agreement(pictures=found.pictures, agreement=found.agreement, alpha=found.alpha)
 
 
 def _runs_of(snapshot: Snapshot) -> Path:

@@ -12,7 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
+from byod.schema.annotator_agreement import Agreement
 from byod.schema.records import Yield
+from byod.schema.right_labels import LabelQuality
 from byod.schema.version import VERSION
 from byod.training.fit import Fitted, Work
 
@@ -21,7 +23,8 @@ from byod.training.fit import Fitted, Work
 class Provenance:
     """The provenance of a run's pictures, and how to repeat it.
 
-    `reviewed` counts the pictures on which a person's verdict holds; `split` and `grouped_by` are as in a card.
+    `reviewed` counts the pictures on which a person's verdict holds; `split`, `grouped_by`, `label_quality` and
+    `agreement` are as in a card.
     """
 
     fingerprint: str = ""
@@ -31,6 +34,8 @@ class Provenance:
     command: str = ""
     split: str = ""
     grouped_by: tuple[str, ...] = ()
+    label_quality: LabelQuality | None = None
+    agreement: Agreement | None = None
 
 
 UNKNOWN = Provenance()
@@ -51,6 +56,8 @@ def card_fields(work: Work, fitted: Fitted, run: str, about: Provenance) -> dict
         "reviewed": about.reviewed,
         "split": about.split,
         "grouped_by": about.grouped_by,
+        "label_quality": about.label_quality,
+        "agreement": about.agreement,
         "licences": dict(about.licences or {}),
         "parameters": fitted.parameters,
         "device": fitted.device,
