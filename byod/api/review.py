@@ -9,14 +9,22 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 from byod.api import adding
 from byod.api.datasets import finish, opened, sync_folders
-from byod.api.review_queue import ReviewRequest, claimed, label_concerns, predict_all, review_tasks
+from byod.api.review_queue import (
+    ReviewRequest,
+    RunPredictions,
+    claimed,
+    label_concerns,
+    predict_all,
+    queues,
+    review_tasks,
+)
 from byod.api.review_session import OWN, ReviewSession, ServerChoice, at, found_again
 from byod.dataset.catalog.reviews import Round
 from byod.dataset.dataset_folder import Dataset
@@ -30,7 +38,8 @@ from byod.labeling import (
     projects,
     rounds,
 )
-from byod.labeling.agreement import AgreementTally, Pair
+from byod.labeling.agreement import AgreementTally
+from byod.labeling.assignment import people_named
 from byod.labeling.client import LabelStudio, passes
 from byod.labeling.fetch import fetch as fetch_annotations
 from byod.labeling.image_urls import Addressed, LocalFiles, Uploads
@@ -41,15 +50,17 @@ from byod.labeling.push import Pushed
 from byod.labeling.push import follow as follow_folders
 from byod.labeling.push import push as push_tasks
 from byod.labeling.rounds import Undone
+from byod.schema.annotator_agreement import Pair, ReviewAgreement
 from byod.schema.config import Settings
 from byod.schema.errors import DatasetLocked, ReviewError
 from byod.schema.progress import Progress, Say
-from byod.schema.records import Record, Snapshot
+from byod.schema.records import Record, Snapshot, Verdict
 from byod.schema.review_tasks import (
     MERGED,
     LabelConcern,
     Purpose,
     ReviewContext,
+    ReviewQueue,
     ReviewTask,
 )
 from byod.tasks import TASKS
@@ -75,53 +86,80 @@ def push(
     with opened(folder, say) as dataset:
         identity.find_again(dataset, session.studio, session.server, say)
         identity.tell_from_copies(dataset.folder, say)
+        if request.people:
+            people = tuple(people_named(session.studio, request.people))
+            request = request.model_copy(update={"people": people})
         snapshot = dataset.snapshot()
         run = predict_all(dataset, snapshot, request, say)
         done: list[Pushed] = []
         address: Addressed | None = None
         for purpose, found in review_tasks(dataset, snapshot, request, issues, run, say):
-            if not found and not _has_project(dataset, session, purpose):
-                continue
-            project = projects.ensure(dataset, session.studio, session.server, purpose, say)
-            address = _addressed(dataset, session, project)
-            done.append(
-                push_tasks(dataset, session.studio, session.server, project, found, address, progress)
-            )
-            if run is not None and purpose in (Purpose.LABELS, Purpose.SAMPLE):
-                predictions.write(session.studio, project.number, run.name, run.said, say)
-            predictions.choose_folder(session.studio, project.number)
-            projects.show_list(session.studio, project)
-        _follow(dataset, session, snapshot, {one.project.purpose for one in done})
+            for queue, tasks in queues(dataset, session, purpose, found, request):
+                if not tasks and projects.find(dataset, session.studio, session.server, queue) is None:
+                    continue
+                project = _project(dataset, session, queue, request, say)
+                address = _addressed(dataset, session, project)
+                done.append(
+                    push_tasks(dataset, session.studio, session.server, project, tasks, address, progress)
+                )
+                _finish(session, project, run, say)
+        _follow(dataset, session, snapshot, [one.project.queue for one in done])
         if isinstance(address, LocalFiles):
             address.tidy({sample.sha256 for sample in snapshot.samples if sample.path})
-        with dataset.catalog.transaction():
-            for one in done:
-                dataset.catalog.reviews.begin_round(datetime.now(UTC), one.project.purpose, one.open)
+        _begin_rounds(dataset, done, request)
         return done
 
 
-def _has_project(dataset: Dataset, session: ReviewSession, purpose: Purpose) -> bool:
-    return projects.find(dataset, session.studio, session.server, purpose) is not None
+def _project(
+    dataset: Dataset, session: ReviewSession, queue: ReviewQueue, request: ReviewRequest, say: Say
+) -> Project:
+    overlap = 1 if queue.person else request.overlap
+    return projects.ensure(dataset, session.studio, session.server, queue, say, overlap=overlap)
+
+
+def _finish(session: ReviewSession, project: Project, run: RunPredictions | None, say: Say) -> None:
+    """Have a project show what a run says, where people are to see that, and its list what people look for."""
+    if not project.blind:
+        if run is not None and project.purpose in (Purpose.LABELS, Purpose.SAMPLE):
+            predictions.write(session.studio, project.number, run.name, run.said, say)
+        predictions.choose_folder(session.studio, project.number)
+    projects.show_list(session.studio, project)
+
+
+def _begin_rounds(dataset: Dataset, done: Sequence[Pushed], request: ReviewRequest) -> None:
+    """Begin a round for each purpose that was pushed, of all its queues."""
+    with dataset.catalog.transaction():
+        for purpose in dict.fromkeys(one.project.purpose for one in done):
+            dataset.catalog.reviews.begin_round(
+                datetime.now(UTC),
+                purpose,
+                sum(one.open for one in done if one.project.purpose is purpose),
+                overlap=request.overlap,
+                people=request.people,
+                blind=request.blind,
+            )
 
 
 def _follow(
-    dataset: Dataset, session: ReviewSession, snapshot: Snapshot, pushed: Collection[Purpose]
+    dataset: Dataset, session: ReviewSession, snapshot: Snapshot, pushed: Sequence[ReviewQueue]
 ) -> None:
     """Bring what is still asked in the dataset's other projects in step with the folders.
 
-    What had a project of its own before there was one queue is asked there no more.
+    What had a project of its own before there was one queue is asked there no more, and what is asked in other queues
+    for the same purpose gives way to what was pushed now.
     """
-    others = [one for one in _projects(dataset, session) if one.purpose not in pushed]
+    others = [one for one in _projects(dataset, session) if one.queue not in pushed]
     if not others:
         return
     context = ReviewContext(
         snapshot=snapshot, last_verdict=dataset.catalog.verdicts.last(), claimed=claimed(snapshot)
     )
+    over = {*MERGED, *(queue.purpose for queue in pushed)}
     for project in others:
         askable: dict[str, ReviewTask] = {}
-        if project.purpose not in MERGED:
+        if project.purpose not in over:
             for _, found in dataset.task.reviewing.review_tasks(context, _nobody):
-                askable |= {task.sha256: task for task in found}
+                askable |= {t.sha256: t.model_copy(update={"blind": project.blind}) for t in found}
         follow_folders(dataset, session.studio, project, askable)
 
 
@@ -147,9 +185,9 @@ def pull(folder: Path, session: ReviewSession, *, drop_withdrawn: bool = False, 
         if not identity.is_known(dataset.folder):
             sync_folders(dataset, say)
             identity.find_again(dataset, session.studio, session.server, say)
-        wanted = [projects.remembered(dataset, session.server, purpose) for purpose in Purpose]
+        memory = projects.remembered(dataset, session.server)
         with ThreadPoolExecutor(max_workers=1) as meanwhile:
-            answering = meanwhile.submit(fetch_annotations, session.studio, wanted)
+            answering = meanwhile.submit(fetch_annotations, session.studio, memory)
             sync_folders(dataset, say)
             fetched = answering.result()
         if not fetched:
@@ -171,8 +209,8 @@ def take_in(folder: Path, session: ReviewSession, *, say: Say) -> int:
         ReviewError: the server stopped answering.
     """
     with opened(folder, say) as dataset:
-        wanted = [projects.remembered(dataset, session.server, purpose) for purpose in Purpose]
-        for project in projects.existing(session.studio, wanted):
+        memory = projects.remembered(dataset, session.server)
+        for project in projects.existing(session.studio, memory):
             for name in labeling_page.added(project.config, dataset.recipe):
                 grown = dataset.recipe.with_class(name)
                 if name in grown.classes:
@@ -180,20 +218,22 @@ def take_in(folder: Path, session: ReviewSession, *, say: Say) -> int:
                     say(f"the class {name!r} is in byod.toml now")
         recipe = dataset.recipe
     pictures = [
-        one for each in fetch_annotations(session.studio, wanted, whole=True) for one in each.read.imported
+        one for each in fetch_annotations(session.studio, memory, whole=True) for one in each.read.imported
     ]
     with tempfile.TemporaryDirectory() as place:
         downloaded = imported.download(session.studio, pictures, Path(place), say)
         if not downloaded:
             return 0
-        kept = adding.add([Path(place)], None, folder, recipe, say=say, watch=lambda tallies: None)
-    return imported.make_own(session.studio, downloaded, (sample.sha256 for sample in kept.snapshot.samples))
+        adding.add([Path(place)], None, folder, recipe, say=say, watch=lambda tallies: None)
+    with Dataset(folder, TASKS) as dataset:
+        # a file that byod converts is kept under another name than that of its own bytes
+        known = {sample.sha256: sample.sha256 for sample in dataset.catalog.samples.all()}
+        known |= dataset.catalog.candidates.received()
+    return imported.make_own(session.studio, downloaded, known)
 
 
 def _projects(dataset: Dataset, session: ReviewSession) -> list[Project]:
-    return projects.existing(
-        session.studio, [projects.remembered(dataset, session.server, purpose) for purpose in Purpose]
-    )
+    return projects.existing(session.studio, projects.remembered(dataset, session.server))
 
 
 def watch(
@@ -266,44 +306,64 @@ def delete(folder: Path, session: ReviewSession, *, say: Say) -> int:
         for project in found:
             session.studio.delete(f"/api/projects/{project.number}/")
             with dataset.catalog.transaction():
-                dataset.catalog.reviews.forget(session.server, project.purpose)
+                dataset.catalog.reviews.forget(session.server, project.queue.name)
         if session.files is not None:
             shutil.rmtree(session.files / f"byod-{identity.key(dataset.folder)}", ignore_errors=True)
         return len(found)
 
 
 class Standing(Record):
-    """The state of a dataset's review: a tally a project, people among themselves, models against people."""
+    """The state of a dataset's review: a tally a queue, models against people, and people among themselves.
+
+    `agreement` is that of what was pulled, before anybody was told that people differ; None where no two people
+    answered about the same picture.
+    """
 
     tallies: tuple[AgreementTally, ...]
     people: tuple[Pair, ...]
     models: tuple[Pair, ...]
+    agreement: ReviewAgreement | None = None
 
 
 def status(folder: Path, session: ReviewSession, *, say: Say) -> Standing:
     """Count what was pushed, answered, skipped and pulled, and how far people and models agree."""
-    tallies, everything, evaluated = [], [], []
+    tallies, evaluated = [], []
     with opened(folder, say) as dataset:
         found = _projects(dataset, session)
         log = [said for _, said in dataset.catalog.verdicts.after(0)]
+        agreed = dataset.snapshot().agreement
     people = session.studio.people()
     for project in found:
         tasks = {task["id"]: task for some in _COUNTED for task in _with(session, project, some)}
         begun = session.studio.tasks(project.number, include=("id",), filters=[_BEGUN])
-        note = "points " if project.purpose is Purpose.POINTS else f"review of {project.purpose}"
-        pulled = sum(1 for said in log if said.note.startswith(note))
         tally = agreement.tally(
-            tasks.values(), purpose=project.purpose, project=project.number, pulled=pulled, people=people
+            tasks.values(),
+            purpose=project.purpose,
+            project=project.number,
+            pulled=_pulled(project, log),
+            people=people,
         )
-        tallies.append(tally.model_copy(update={"pushed": project.tasks, "drafts": len(begun)}))
-        everything += list(tasks.values())
+        more = {
+            "pushed": project.tasks,
+            "drafts": len(begun),
+            "person": project.person,
+            "url": project.stream,
+        }
+        tallies.append(tally.model_copy(update=more))
         if project.purpose is not Purpose.CONFLICTS:  # there the predictions are claims, and no model's
             evaluated += list(tasks.values())
     return Standing(
         tallies=tuple(tallies),
-        people=agreement.between(everything, people),
+        people=() if agreed is None else agreed.pairs,
         models=agreement.with_models(evaluated),
+        agreement=agreed,
     )
+
+
+def _pulled(project: Project, log: Sequence[Verdict]) -> int:
+    """The number of verdicts that were pulled from a project; of a person's queue, that person's."""
+    note = "points " if project.purpose is Purpose.POINTS else f"review of {project.purpose}"
+    return sum(1 for said in log if said.note.startswith(note) and project.person in ("", said.who))
 
 
 _COUNTED = ("total_annotations", "cancelled_annotations")

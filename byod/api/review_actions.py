@@ -51,7 +51,9 @@ class ReviewOptions(TypedDict, total=False):
     `suspects` asks about labels that look wrong to a cross-validated probe, `conflicts` only about pictures claimed by
     several classes. `run` shows what a run (or a dataset's latest) says of each picture, `uncertain` puts first what
     it is least sure of. `sample` asks about a random few, `limit` about the first ones, `again` also about what was
-    reviewed before; `order` is the order of the queue: usual, random or folder. In a pull, `drop_withdrawn` lets
+    reviewed before; `order` is the order of the queue: usual, random or folder. `overlap` people are asked about each
+    picture; `assign` names whom, each of whom has a queue of their own. `blind` shows nobody the folder's label. In a
+    pull, `drop_withdrawn` lets
     verdicts fall whose answers were taken back on the server, and `take_in` adds pictures that people brought into
     Label Studio. `url` and `token` name a Label Studio that runs already, `files_root` the folder it shows local
     files from. `browser` opens the browser. `tell` is told what was pushed and pulled while people review.
@@ -65,6 +67,9 @@ class ReviewOptions(TypedDict, total=False):
     limit: int | None
     again: bool
     order: str
+    overlap: int
+    assign: str | Sequence[str]
+    blind: bool
     drop_withdrawn: bool
     take_in: bool
     url: str | None
@@ -106,7 +111,17 @@ class Review:
             limit=options.get("limit"),
             again=options.get("again", False),
             order=_order(options.get("order", Order.USUAL)),
+            overlap=options.get("overlap", 1),
+            people=_people(options.get("assign", ())),
+            blind=options.get("blind", False),
         )
+        at_least("--overlap", self.request.overlap, 1)
+        if 0 < len(self.request.people) < self.request.overlap:
+            raise UsageError(
+                f"--overlap {self.request.overlap}: --assign names only {len(self.request.people)}; name more people"
+            )
+        if self.request.blind and (self.request.run or self.request.suspects):
+            raise UsageError("--blind shows nobody what a model says; leave out --run or --suspects")
         if self.request.suspects and (self.request.conflicts or self.request.uncertain or self.request.run):
             raise UsageError("--suspects goes alone: it brings its own order and predictions")
         at_least("--sample", self.request.sample, 1)
@@ -192,6 +207,8 @@ class Review:
     def _enter(self, session: ReviewSession, projects: list[Project]) -> None:
         """Say where to go and how to enter; open the browser there."""
         address = projects[0].stream if projects else session.studio.url
+        for project in [one for one in projects if one.person]:
+            self.display.say(f"{project.person}: {project.stream}")
         self.display.say(f"Look at {address}")
         if session.password:
             self.display.say(f"Log in as {session.email} with the password {session.password}")
@@ -205,6 +222,12 @@ class Review:
             lines = [one.summary for one in done] or ["nothing to ask"]
         for line in lines:
             self.display.say(line)
+
+
+def _people(named: str | Sequence[str]) -> tuple[str, ...]:
+    """The people that are named, between commas or one by one."""
+    names = named.split(",") if isinstance(named, str) else named
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
 def _order(name: str) -> Order:

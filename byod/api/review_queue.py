@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from byod.api import runs, train
-from byod.dataset import label_quality
+from byod.api.review_session import ReviewSession
+from byod.dataset import label_quality, review_log
 from byod.dataset.dataset_folder import Dataset
-from byod.labeling.annotations import is_reviewers
+from byod.dataset.review_log import is_reviewers
+from byod.labeling import open_tasks, projects
+from byod.labeling.assignment import Involvement, shared_out
 from byod.labeling.predictions import PredictedLabel
 from byod.report import dataset_statistics
 from byod.schema.errors import UsageError
@@ -22,6 +25,7 @@ from byod.schema.review_tasks import (
     Order,
     Purpose,
     ReviewContext,
+    ReviewQueue,
     ReviewTask,
     queue,
     sampled,
@@ -33,7 +37,9 @@ class ReviewRequest(Record):
     """A request for labels (or points) of all pictures, unless `suspects` or `conflicts` are named.
 
     `run` adds what a run says of each picture, and `uncertain` orders by that. `sample` asks about a random few,
-    `limit` about the first ones. `again` also asks about pictures somebody has reviewed.
+    `limit` about the first ones. `again` also asks about pictures somebody has reviewed. Each picture is asked of
+    `overlap` people: of those in `people`, each in a queue of their own, or else of whoever comes. `blind`: nobody sees
+    the folder's label.
     """
 
     suspects: bool = False
@@ -44,6 +50,9 @@ class ReviewRequest(Record):
     limit: int | None = None
     again: bool = False
     order: Order = Order.USUAL
+    overlap: int = 1
+    people: tuple[str, ...] = ()
+    blind: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,7 @@ def _chosen(
         before = label_quality.drawn_before(dataset.catalog.verdicts.noted(label_quality.NOTE), draw)
         found = sampled([task for task in found if task.sha256 not in before], request.sample, draw)
     if not request.again and purpose is not Purpose.SAMPLE:
-        evaluated = reviewed(dataset)
+        evaluated = reviewed(dataset, request.overlap)
         found = [task for task in found if task.kind is Kind.CONFLICT or task.sha256 not in evaluated]
     order = Order.RANDOM if purpose is Purpose.SAMPLE else request.order
     return queue(found, order)[: request.limit]
@@ -120,9 +129,54 @@ def _draw(dataset: Dataset) -> int:
     return 1 + sum(1 for one in done if one.asked and one.answered >= one.asked)
 
 
-def reviewed(dataset: Dataset) -> set[str]:
-    """The pictures whose class stands as a reviewer said."""
-    return {sha for sha, said in dataset.catalog.verdicts.holding().items() if is_reviewers(said)}
+def reviewed(dataset: Dataset, overlap: int = 1) -> set[str]:
+    """The pictures whose class stands as a reviewer said, and so many of them."""
+    verdicts = dataset.catalog.verdicts
+    found = {sha for sha, said in verdicts.holding().items() if is_reviewers(said)}
+    if overlap == 1:
+        return found
+    people = {sha: review_log.said(log)[0] for sha, log in verdicts.said_of(found).items()}
+    return {sha for sha, said in people.items() if len(said) >= overlap}
+
+
+def queues(
+    dataset: Dataset,
+    session: ReviewSession,
+    purpose: Purpose,
+    tasks: list[ReviewTask],
+    request: ReviewRequest,
+) -> list[tuple[ReviewQueue, list[ReviewTask]]]:
+    """The queues that the tasks go to: one for all, or one for each person.
+
+    Raises:
+        ReviewError: the server stopped answering.
+    """
+    if request.blind:
+        tasks = [task.model_copy(update={"blind": True}) for task in tasks]
+    if not request.people:
+        return [(ReviewQueue(purpose=purpose, blind=request.blind), tasks)]
+    by_person = {
+        person: ReviewQueue(purpose=purpose, person=person, blind=request.blind) for person in request.people
+    }
+    memory = projects.remembered(dataset, session.server)
+    there = {project.queue: project for project in projects.existing(session.studio, memory)}
+    involved = Involvement(answered={} if request.again else _answered(dataset, tasks))
+    for person, own in by_person.items():
+        if own in there:
+            involved.take(person, open_tasks.standing(session.studio, there[own], dataset))
+    shares = shared_out(tasks, request.people, request.overlap, involved)
+    return [(own, shares[person]) for person, own in by_person.items()]
+
+
+def _answered(dataset: Dataset, tasks: Sequence[ReviewTask]) -> dict[str, set[str]]:
+    """Who said something of each picture that stands; of a random sample, what was said in it."""
+    logs = dataset.catalog.verdicts.said_of(task.sha256 for task in tasks)
+    found = {}
+    for task in tasks:
+        said, _ = review_log.said(logs[task.sha256])
+        drawn = label_quality.note(task.draw, "").removesuffix("()") if task.draw else ""
+        found[task.sha256] = {who for who, one in said.items() if one.note.startswith(drawn)}
+    return found
 
 
 def claimed(snapshot: Snapshot) -> dict[str, list[str]]:

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from byod.api.datasets import SplitDone, assign, opened, say_split
 from byod.dataset import read_only
 from byod.dataset.likeness import Look
+from byod.dataset.review_log import REVIEW
 from byod.images.grey import white_of_set
-from byod.labeling.annotations import REVIEW
 from byod.report import check_page, dataset_statistics
 from byod.schema import recipe
+from byod.schema.annotator_agreement import Agreement
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.model_card import Card, LabelIssue
 from byod.schema.progress import Say, silent
@@ -115,7 +116,7 @@ def train(
 
 
 def _provenance(snapshot: Snapshot, pictures: LabelledPictures, command: str) -> Provenance:
-    """Where the pictures of a run are from, how they were split and look, and by which command it is repeated."""
+    """Where a run's pictures are from, how they were split and look, how good their labels are, and the command."""
     licences = dataset_statistics.licence_counts(snapshot)
     return Provenance(
         fingerprint=snapshot.fingerprint,
@@ -126,6 +127,8 @@ def _provenance(snapshot: Snapshot, pictures: LabelledPictures, command: str) ->
         yields=snapshot.yields,
         command=command,
         looks=looks_of(snapshot),
+        label_quality=snapshot.label_quality,
+        agreement=_over_all(snapshot),
     )
 
 
@@ -179,6 +182,14 @@ def dataset_of_task(task: TaskDefinition, place: Path, say: Say) -> tuple[Snapsh
 def looks_of(snapshot: Snapshot) -> dict[str, Look]:
     """How the kept pictures of a dataset look, as far as its catalog says."""
     return {s.sha256: Look(s.label, s.fingerprint) for s in snapshot.kept if s.fingerprint is not None}
+
+
+def _over_all(snapshot: Snapshot) -> Agreement | None:
+    """How far people agree about a dataset's labels, without who they are: a run is given away."""
+    found = snapshot.agreement
+    if found is None:
+        return None
+    return Agreement(pictures=found.pictures, agreement=found.agreement, alpha=found.alpha)
 
 
 def _runs_of(snapshot: Snapshot) -> Path:

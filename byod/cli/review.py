@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from byod.labeling.pulled import Pulled
     from byod.labeling.push import Pushed
     from byod.labeling.rounds import Undone
+    from byod.schema.annotator_agreement import Pair, ReviewAgreement
 
 ACTIONS = ("open", "push", "pull", "status", "undo", "redo", "list", "close")
 
@@ -89,6 +90,19 @@ def review(
             "the least sure first where a run was asked), random, or folder.",
         ),
     ] = "usual",
+    overlap: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Ask so many people about each picture (default: one).")
+    ] = 1,
+    assign: Annotated[
+        str,
+        typer.Option(
+            metavar="PEOPLE",
+            help="Give each of these people a queue of their own, such as anna,ben (default: one queue for all).",
+        ),
+    ] = "",
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Show nobody the folder's label, nor what a model says.")
+    ] = False,
     drop_withdrawn: Annotated[
         bool,
         typer.Option(
@@ -134,6 +148,9 @@ def review(
         "limit": limit,
         "again": again,
         "order": order,
+        "overlap": overlap,
+        "assign": assign,
+        "blind": blind,
         "drop_withdrawn": drop_withdrawn,
         "take_in": take_in,
         "url": url,
@@ -263,14 +280,21 @@ def _print_rounds(rounds: Sequence[Round], as_json: bool) -> None:
     rows = [
         (
             f"{one.at.astimezone():%c}",
-            one.purpose,
+            f"{one.purpose}{', blind' if one.blind else ''}",
+            _asked_of(one),
             one.asked,
             one.answered,
             "taken back" if one.undone else "",
         )
         for one in rounds
     ]
-    print_table("Rounds", ("began", "about", "asked", "answered", ""), rows, numbers=4)
+    print_table("Rounds", ("began", "about", "of", "asked", "answered", ""), rows, numbers=5)
+
+
+def _asked_of(one: Round) -> str:
+    """The people that a round asked: whoever comes, or those it was shared out to."""
+    each = f"{one.overlap} people each" if one.overlap > 1 else ""
+    return "; ".join(part for part in (each, ", ".join(one.people)) if part) or "whoever comes"
 
 
 def _print_closed(stopped: bool, deleted: int, as_json: bool) -> None:
@@ -294,11 +318,17 @@ def _print_standing(standing: Standing) -> None:
         put("nothing was pushed: byod review push")
         return
     rows = [
-        (t.purpose, t.project, t.pushed, t.done, t.skipped, t.drafts, t.disagreeing, t.pulled)
+        (
+            f"{t.purpose}{f' for {t.person}' if t.person else ''}",
+            *(t.project, t.pushed, t.done, t.skipped, t.drafts, t.disagreeing, t.pulled),
+        )
         for t in standing.tallies
     ]
     head = ("asked about", "project", "pictures", "answered", "skipped", "begun", "people differ", "pulled")
     print_table("Review", head, rows, numbers=7)
+    for tally in standing.tallies:
+        if others := sum(tally.by.values()) - tally.by.get(tally.person, 0) if tally.person else 0:
+            say(f"{others} answers in the queue of {tally.person} are by others: {tally.url}")
     by: dict[str, int] = {}
     for tally in standing.tallies:
         for who, number in tally.by.items():
@@ -306,10 +336,34 @@ def _print_standing(standing: Standing) -> None:
     if by:
         most = sorted(by, key=lambda who: -by[who])
         print_table("Answers", ("by", "pictures"), [(who, by[who]) for who in most], numbers=1)
-    pairs = [*standing.people, *standing.models]
-    if pairs:
-        rows_of = [
-            (p.first, p.second, p.tasks, f"{p.agreement:.1%}", "–" if p.kappa is None else f"{p.kappa:.2f}")
-            for p in pairs
-        ]
-        print_table("Agreement", ("", "and", "pictures", "agree", "Cohen's kappa"), rows_of, numbers=3)
+    if standing.agreement is not None:
+        _print_agreement(standing.agreement)
+    if standing.models:
+        print_table("Models", _PAIR, [_pair(pair) for pair in standing.models], numbers=3)
+
+
+_PAIR = ("", "and", "pictures", "agree", "Cohen's kappa")
+
+
+def _pair(pair: Pair) -> tuple[str, str, int, str, str]:
+    return pair.first, pair.second, pair.tasks, f"{pair.agreement:.1%}", _figure(pair.kappa)
+
+
+def _figure(found: float | None) -> str:
+    """A figure of agreement; none where chance alone would make all agree."""
+    return "–" if found is None else f"{found:.2f}"
+
+
+def _print_agreement(agreed: ReviewAgreement) -> None:
+    """How far people agree: over all, by class, by person, by pair."""
+    put(f"{agreed.summary}; they differ about {agreed.differing}")
+    classes = [
+        (one.label or "rejected", one.answers, f"{one.agreement:.1%}", _figure(one.alpha))
+        for one in agreed.classes
+    ]
+    head = ("class", "answers", "specific agreement", "Krippendorff's alpha")
+    print_table("Agreement by class", head, classes, numbers=3)
+    people = [(one.person, one.pictures, f"{one.agreement:.1%}", _figure(one.kappa)) for one in agreed.people]
+    head = ("by", "pictures shared", "agrees with the others", "Cohen's kappa")
+    print_table("Agreement by person", head, people, numbers=3)
+    print_table("Agreement by pair", _PAIR, [_pair(pair) for pair in agreed.pairs], numbers=3)

@@ -15,7 +15,7 @@ from byod.report import dataset_statistics
 from byod.report.attribution import encode
 from byod.report.record_wording import licence_name
 from byod.schema.recipe import Recipe
-from byod.schema.records import FailedAddress, Snapshot
+from byod.schema.records import FailedAddress, Record, Snapshot
 from byod.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -54,8 +54,15 @@ def counts(snapshot: Snapshot) -> dict[str, Any]:
             for row in snapshot.yields
         ],
         "licences": licences(snapshot),
+        "label_quality": _told(snapshot.label_quality),
+        "agreement": _told(snapshot.agreement),
         **({} if labelled is None else {labelled.heading.text().lower(): labelled.facts}),
     }
+
+
+def _told(found: Record | None) -> dict[str, Any] | None:
+    """A figure as JSON; None where there is none."""
+    return None if found is None else found.model_dump(mode="json")
 
 
 def meanings(recipe: Recipe) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from byod.dataset import (
     own_places,
     read_only,
     recovery,
+    review_log,
     sessions,
 )
 from byod.dataset.catalog import Catalog, CatalogDamaged, check_version
@@ -310,6 +311,7 @@ class Dataset:
             for entry in catalog.candidates.yields()
         )
         origins = catalog.candidates.origins()
+        reviewed = catalog.verdicts.noted(review_log.LABELS)
         return Snapshot(
             folder=self.folder,
             name=self.name,
@@ -324,7 +326,8 @@ class Dataset:
             yields=yields,
             misses=catalog.candidates.misses(),
             fingerprint=self.fingerprint(samples),
-            label_quality=label_quality.label_quality(catalog.verdicts.noted(label_quality.NOTE)),
+            label_quality=label_quality.label_quality(reviewed),
+            agreement=review_log.agreement(reviewed, catalog.verdicts),
         )
 
     def _groups(self) -> tuple[DuplicateGroup, ...]:

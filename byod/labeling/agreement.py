@@ -1,4 +1,4 @@
-"""Agreement of people with each other, and of models with people: plain counts over Label Studio's tasks.
+"""What became of tasks, and the agreement of models with people: plain counts over Label Studio's tasks.
 
 A task is a mapping as an export (`/api/projects/ID/export`) or a page of tasks (`fields=all`) holds it. A person's
 answer is their newest annotation that is not a skip; a skip is not an answer, although it may carry a preselected
@@ -8,11 +8,11 @@ label.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from itertools import combinations
 from typing import Any
 
+from byod.schema.annotator_agreement import Pair, equal_share, kappa
 from byod.schema.records import Record
 
 SOMEBODY = "somebody"
@@ -29,7 +29,8 @@ class AgreementTally(Record):
 
     `done` counts tasks that somebody answered, `skipped` those with skips alone, `disagreeing` those with different
     answers that hold; `pulled` is how many verdicts were taken back into the folders. `by` counts, for each person,
-    the tasks they answered. `drafts` counts tasks that somebody began and did not submit.
+    the tasks they answered. `drafts` counts tasks that somebody began and did not submit. `person` is whose queue it is
+    (empty: everybody's), and `url` its address.
     """
 
     purpose: str
@@ -41,19 +42,8 @@ class AgreementTally(Record):
     pulled: int
     by: dict[str, int]
     drafts: int = 0
-
-
-class Pair(Record):
-    """Two on the tasks that both gave a label for: the share of equal labels (0..1), and Cohen's kappa (-1..1).
-
-    `kappa` is None when both always said one and the same thing: chance alone would make them agree.
-    """
-
-    first: str
-    second: str
-    tasks: int
-    agreement: float
-    kappa: float | None
+    person: str = ""
+    url: str = ""
 
 
 def tally(
@@ -81,26 +71,6 @@ def tally(
     )
 
 
-def between(tasks: Iterable[Item], people: Mapping[int, str] | None = None) -> tuple[Pair, ...]:
-    """Every two people who labelled the same task, those with the most tasks in common first."""
-    shared: dict[tuple[int, int], list[tuple[str, str]]] = {}
-    for task in tasks:
-        clear = sorted((person, said[0]) for person, said in answers(task).items() if len(said) == 1)
-        for (first, one), (second, other) in combinations(clear, 2):
-            shared.setdefault((first, second), []).append((one, other))
-    found = [
-        Pair(
-            first=_name(first, people),
-            second=_name(second, people),
-            tasks=len(labels),
-            agreement=agreement(labels),
-            kappa=kappa(labels),
-        )
-        for (first, second), labels in shared.items()
-    ]
-    return tuple(sorted(found, key=lambda pair: (-pair.tasks, pair.first, pair.second)))
-
-
 def with_models(tasks: Iterable[Item]) -> tuple[Pair, ...]:
     """Every model (first) with people (second) on the tasks both have a label for; people's newest answer counts.
 
@@ -116,32 +86,12 @@ def with_models(tasks: Iterable[Item]) -> tuple[Pair, ...]:
         for model, label in _predicted(task, newest).items():
             said.setdefault(model, []).append((label, truth[0]))
     found = [
-        Pair(first=model, second=PEOPLE, tasks=len(labels), agreement=agreement(labels), kappa=kappa(labels))
+        Pair(
+            first=model, second=PEOPLE, tasks=len(labels), agreement=equal_share(labels), kappa=kappa(labels)
+        )
         for model, labels in said.items()
     ]
     return tuple(sorted(found, key=lambda pair: (-pair.tasks, pair.first)))
-
-
-def agreement(pairs: Sequence[tuple[str, str]]) -> float:
-    """The share (0..1) of pairs whose two labels are the same; of none, 0."""
-    return sum(one == other for one, other in pairs) / len(pairs) if pairs else 0.0
-
-
-def kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
-    """Cohen's kappa of two raters' labels, -1..1; None without pairs, or when both always give the same one label.
-
-    https://en.wikipedia.org/wiki/Cohen%27s_kappa
-    """
-    number = len(pairs)
-    first = Counter(one for one, _ in pairs)
-    second = Counter(other for _, other in pairs)
-    # whole numbers up to the one division: whether chance explains everything is decided exactly
-    by_chance = sum(count * second[label] for label, count in first.items())
-    room = number * number - by_chance
-    if room == 0:
-        return None
-    equal = sum(one == other for one, other in pairs)
-    return (number * equal - by_chance) / room
 
 
 def answers(task: Item) -> dict[int, tuple[str, ...]]:

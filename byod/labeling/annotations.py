@@ -13,22 +13,12 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from byod.dataset import label_quality
-from byod.dataset.catalog.verdicts import SEARCH, UNDO
+from byod.dataset import label_quality, review_log
+from byod.dataset.review_log import BY_HAND, REVIEW, WITHDRAWN
 from byod.labeling.labeling_page import LABEL, POINTS, POINTS_TYPE, REJECT
 from byod.schema.records import Record, Sha256, Verdict
 from byod.schema.review_tasks import Purpose
 
-REVIEW = "review"
-"""Who speaks in a verdict that says nobody knows: people differ, or a hand and a reviewer."""
-WITHDRAWN = "withdrawn"
-"""Who speaks when an answer that was taken back on the server falls; the label is what holds without it."""
-BY_HAND = frozenset({"folder", "restore"})
-"""Who speaks when somebody moved a file or brought one back."""
-_REFERENCE = " #"
-"""Before the reference of an annotation in the note of its verdict."""
-_IN_BULK = " in bulk"
-"""In the note of a verdict that was made of a prediction together with others."""
 _MADE_AT_ONCE = timedelta(seconds=1)
 """An annotation is stamped twice while it is made; a later change is further off."""
 
@@ -64,13 +54,15 @@ class Annotation(Record):
     draw: int = 0
     asked: str = ""
 
-    def note(self, what: str = "") -> str:
-        """The note of its verdict in the label log: the review, or `what` to say instead, and the reference."""
+    def note(self, what: str = "", decides: int = 0) -> str:
+        """The note of its verdict in the label log: the review, or `what` to say instead, and the reference.
+
+        `decides` is the number of the verdict that told of a conflict which this answer decides.
+        """
         told = what or f"review of {self.purpose}"
         if self.draw and not what:
             told = label_quality.note(self.draw, self.asked)
-        bulk = _IN_BULK if self.in_bulk else ""
-        return f"{told}{bulk}{_REFERENCE}{self.reference}" if self.reference else f"{told}{bulk}"
+        return review_log.note(told, in_bulk=self.in_bulk, decides=decides, reference=self.reference)
 
     @property
     def name(self) -> tuple[str, str, datetime]:
@@ -180,11 +172,6 @@ def reference(annotation: Mapping[str, Any]) -> str:
     return f"{annotation['id']}@{made}" if "id" in annotation and made else ""
 
 
-def referred(note: str) -> str:
-    """The reference in the note of a verdict, or nothing."""
-    return note.rpartition(_REFERENCE)[2] if _REFERENCE in note else ""
-
-
 def _annotation(
     annotation: Mapping[str, Any],
     sha256: str,
@@ -252,11 +239,6 @@ def annotator(annotation: Mapping[str, Any], people: Mapping[int, str]) -> str:
     return people.get(int(person), f"person {person}") if person is not None else "somebody"
 
 
-def is_reviewers(verdict: Verdict) -> bool:
-    """True if a person said it in a review."""
-    return verdict.who not in {*BY_HAND, REVIEW, SEARCH, UNDO, WITHDRAWN}
-
-
 class Decision(Record):
     """The decision on a picture: its class folder, None for nowhere; or why nobody knows."""
 
@@ -268,15 +250,17 @@ class Decision(Record):
 def decide(history: Sequence[tuple[int, Verdict]], new: Sequence[Annotation]) -> Decision:
     """Decide from the label log of a picture and new annotations (at least one), oldest first.
 
-    Only what was said since the last change by hand counts, since that one decided what came before it.
+    Only what was said since the last change by hand counts, since that one decided what came before it; and whoever
+    answers a question about a conflict decides it.
     """
-    said, hand = _said(history, max(answer.last_verdict for answer in new))
+    said, hand = review_log.said(history, max(answer.last_verdict for answer in new))
     for answer in new:
-        _says(said, answer.who, answer.label, answer.note())
-    said = _looked(said)
+        note = answer.note(decides=decides(history, answer))
+        review_log.says(said, answer.who, answer.label, note, review_log.NOW)
+    said = review_log.looked(said)
     last = new[-1]
-    if len({label for label, _ in said.values()}) > 1:
-        told = ", ".join(_described(who, label) for who, (label, _) in said.items())
+    if len({one.label for one in said.values()}) > 1:
+        told = ", ".join(_described(who, one.label) for who, one in said.items())
         return Decision(label=None, who=REVIEW, conflict=told)
     if hand is not None and hand.label != last.label:
         told = f"moved by hand to {hand.label or 'rejected'} since it was asked; {_described(last.who, last.label)}"
@@ -284,83 +268,29 @@ def decide(history: Sequence[tuple[int, Verdict]], new: Sequence[Annotation]) ->
     return Decision(label=last.label, who=last.who)
 
 
-Said = dict[str, tuple[str | None, str]]
-"""What each person says of a picture: the label, and the note of the verdict."""
-
-
-def _said(history: Sequence[tuple[int, Verdict]], last_verdict: int = 0) -> tuple[Said, Verdict | None]:
-    """What people say since the last change by hand, and that one, if it is newer than a verdict and stands alone."""
-    said: Said = {}
-    hand: Verdict | None = None
-    for number, verdict in _standing(history):
-        if verdict.who in BY_HAND:
-            said.clear()
-            hand = verdict if number > last_verdict else None
-        elif verdict.who != REVIEW:
-            _says(said, verdict.who, verdict.label, verdict.note)
-            hand = None
-        else:
-            hand = None  # the conflict was told; whoever answers now has the last word
-    return said, hand
-
-
-def _says(said: Said, who: str, label: str | None, note: str) -> None:
-    """Take up what a person says, in the place of whom the same annotation was by until now."""
-    same = referred(note)
-    for other in [each for each, (_, noted) in said.items() if same and referred(noted) == same]:
-        del said[other]
-    said[who] = label, note
-
-
-def _looked(said: Said) -> Said:
-    """Leave out what was made in bulk, where somebody has looked."""
-    looked = {who: (label, note) for who, (label, note) in said.items() if _IN_BULK not in note}
-    return looked or said
+def decides(history: Sequence[tuple[int, Verdict]], answer: Annotation) -> int:
+    """The number of the verdict that told of a conflict before this answer's question was asked; 0 where none did."""
+    told = review_log.conflict_told(history)
+    return told if told <= answer.last_verdict else 0
 
 
 def without(history: Sequence[tuple[int, Verdict]], references: Collection[str]) -> Decision | None:
     """Decide on a picture as if annotations had not been given; None where nobody said anything else."""
     standing = [
-        (number, said) for number, said in _standing(history) if referred(said.note) not in references
+        (number, said)
+        for number, said in review_log.standing(history)
+        if review_log.referred(said.note) not in references
     ]
-    told_of = [number for number, said in standing if said.who == REVIEW]
-    said, hand = _said([(number, one) for number, one in standing if number not in told_of])
-    labels = {label for label, _ in said.values()}
+    people = [(number, one) for number, one in standing if one.who != REVIEW]
+    said, hand = review_log.said(people)
+    labels = {one.label for one in said.values()}
     if len(labels) > 1:
-        told = ", ".join(_described(who, label) for who, (label, _) in said.items())
+        told = ", ".join(_described(who, one.label) for who, one in said.items())
         return Decision(label=None, who=REVIEW, conflict=told)
     if labels:
         return Decision(label=labels.pop(), who=WITHDRAWN)
     last = hand or next((one for _, one in reversed(standing) if one.who in BY_HAND), None)
     return None if last is None else Decision(label=last.label, who=WITHDRAWN)
-
-
-def standing_references(history: Sequence[tuple[int, Verdict]]) -> dict[str, Verdict]:
-    """The verdicts that people's annotations gave and that stand, by the annotation."""
-    said, _ = _said(history)
-    standing = {referred(one.note): one for _, one in _standing(history) if referred(one.note)}
-    return {ref: standing[ref] for _, note in said.values() if (ref := referred(note)) in standing}
-
-
-def has_looked(history: Sequence[tuple[int, Verdict]]) -> bool:
-    """True if somebody looked at a picture, in a review or in its folder, and that stands."""
-    return any(said.who in {*BY_HAND, REVIEW} or _IN_BULK not in said.note for _, said in _standing(history))
-
-
-def _standing(history: Sequence[tuple[int, Verdict]]) -> list[tuple[int, Verdict]]:
-    """A log without what was taken back."""
-    standing: list[tuple[int, Verdict]] = []
-    stood: dict[int, list[tuple[int, Verdict]]] = {}
-    for number, verdict in history:
-        if verdict.who == UNDO:
-            back_to = verdict.note[1:]
-            standing = list(stood.get(int(back_to), ())) if back_to.isdecimal() else standing
-        elif verdict.who == WITHDRAWN:
-            standing = [(n, said) for n, said in standing if referred(said.note) != referred(verdict.note)]
-        else:
-            standing.append((number, verdict))
-        stood[number] = list(standing)
-    return standing
 
 
 def _described(who: str, label: str | None) -> str:

@@ -10,7 +10,7 @@ import json as jsonlib
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,7 +30,7 @@ _FIRST: dict[str, Any] = {"timeout": 20.0, "most": 1_000_000}
 """How much is taken from an address before it is known to be a Label Studio."""
 PAGE = 500
 PROJECT = (
-    *("id", "title", "description", "task_number", "label_config"),
+    *("id", "title", "description", "task_number", "label_config", "maximum_annotations"),
     *("total_annotations_number", "skipped_annotations_number"),
 )
 """What byod wants to know of a project; the rest of it is counted anew each time, which takes the server long."""
@@ -259,9 +259,10 @@ def _reason(error: Exception) -> str:
 def _date(header: str) -> datetime | None:
     """The moment that a Date header names (RFC 9110, section 6.6.1)."""
     try:
-        return parsedate_to_datetime(header)
+        moment = parsedate_to_datetime(header)
     except ValueError:
         return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # "-0000" names no zone
 
 
 def passes(column: str, operator: str, kind: str, value: object) -> dict[str, object]:

@@ -10,7 +10,7 @@ from byod.dataset.catalog.reviews import Progressed, ReadAnnotation
 from byod.labeling.annotations import Read, picture, reference
 from byod.labeling.annotations import read as read_annotations
 from byod.labeling.client import PAGE, LabelStudio, passes
-from byod.labeling.projects import Project, Remembered, existing
+from byod.labeling.projects import Memory, Project, Remembered, existing
 from byod.schema.records import Record
 
 OVERLAP = timedelta(seconds=30)
@@ -48,17 +48,14 @@ class FetchedAnnotations(Record):
     deleted: tuple[str, ...] = ()
 
 
-def fetch(
-    studio: LabelStudio, wanted: Sequence[Remembered], *, whole: bool = False
-) -> list[FetchedAnnotations]:
+def fetch(studio: LabelStudio, memory: Memory, *, whole: bool = False) -> list[FetchedAnnotations]:
     """Read what was said in all projects since the last pull, or ever (`whole`); does not look into the dataset.
 
     Raises:
         ReviewError: the server stopped answering; nothing is pulled then.
     """
-    by_purpose = {one.purpose: one for one in wanted}
     return [
-        _fetched(studio, project, by_purpose[project.purpose], whole) for project in existing(studio, wanted)
+        _fetched(studio, project, memory.of(project.queue), whole) for project in existing(studio, memory)
     ]
 
 

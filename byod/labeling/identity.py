@@ -13,12 +13,12 @@ from byod.dataset.dataset_folder import Dataset
 from byod.labeling.client import LabelStudio
 from byod.schema import files
 from byod.schema.progress import Say
-from byod.schema.review_tasks import Purpose
+from byod.schema.review_tasks import ReviewQueue
 
 _KEY = ".byod/review-key"
 _HOME = ".byod/review-home"
 """Where the key was made or last used: the folder's number on its disk, and its path."""
-_MARKER = re.compile(r"\[byod ([0-9a-f]{16}) \w+\]")
+_MARKER = re.compile(r"\[byod ([0-9a-f]{16}) (\w+[^\[\]]*)\]")
 _LOOKED_AT = 50  # tasks by which a project is recognised
 
 
@@ -33,9 +33,17 @@ def is_known(dataset: Path) -> bool:
     return _read(dataset) is not None
 
 
-def marker(dataset: Path, purpose: Purpose) -> str:
-    """The line in a project's description that says whose it is."""
-    return f"[byod {key(dataset)} {purpose}]"
+def marker(key: str, queue: ReviewQueue) -> str:
+    """The words in a project's description that say whose it is: the name of the dataset, and the queue."""
+    return f"[byod {key} {queue.name}]"
+
+
+def queue_of(key: str, description: str) -> ReviewQueue | None:
+    """The queue of the dataset of this name that a project is, by its description; None where it is none."""
+    for told in _MARKER.finditer(description):
+        if told[1] == key and (queue := ReviewQueue.named(told[2])) is not None:
+            return queue
+    return None
 
 
 def place(dataset: Path) -> str:
@@ -86,7 +94,7 @@ def find_again(dataset: Dataset, studio: LabelStudio, server: str, say: Say) -> 
     """
     if is_known(dataset.folder):
         return
-    remembered = {dataset.catalog.reviews.project(server, purpose) for purpose in Purpose}
+    remembered = set(dataset.catalog.reviews.queues(server).values())
     listed = list(studio.projects())
     likely = [row for row in listed if row["id"] in remembered]
     likely += [row for row in listed if place(dataset.folder) in str(row.get("description") or "")]

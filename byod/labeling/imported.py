@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -58,15 +58,16 @@ def _path(studio: LabelStudio, address: str) -> str | None:
     return address if address.startswith("/") and not address.startswith("//") else None
 
 
-def make_own(studio: LabelStudio, downloaded: Iterable[Downloaded], known: Iterable[str]) -> int:
+def make_own(studio: LabelStudio, downloaded: Iterable[Downloaded], known: Mapping[str, str]) -> int:
     """Have the tasks of pictures that are in the dataset now say so, as byod's own do; return how many.
+
+    `known` are the samples that files became, by the SHA-256 of their bytes.
 
     Raises:
         ReviewError: the server stopped answering.
     """
-    present = set(known)
-    own = [one for one in downloaded if one.sha256 in present]
+    own = [one for one in downloaded if one.sha256 in known]
     for one in own:
-        data = {**one.picture.data, "byod_id": one.sha256, "label": one.picture.label, "seen": 0}
+        data = {**one.picture.data, "byod_id": known[one.sha256], "label": one.picture.label, "seen": 0}
         studio.patch(f"/api/tasks/{one.picture.task}/", json={"data": data})
     return len(own)

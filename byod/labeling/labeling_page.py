@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from lxml import etree  # type: ignore[import-untyped]
 
 from byod.dataset.dataset_folder import Dataset
+from byod.labeling import skeleton
 from byod.schema.errors import ReviewError
+from byod.schema.keypoints import Keypoints, keypoints_file, read_keypoints
 from byod.schema.recipe import Recipe
-from byod.schema.records import Record
+from byod.schema.records import Record, Status
 from byod.schema.review_tasks import Purpose
 
 REJECT = "__reject__"
@@ -24,9 +27,10 @@ _REJECT_TEXT = "✗ Reject: belongs to no class"
 _UNTICKED = "Tick a class, or reject. The key of a ticked one takes its tick away: then press it again."
 _REJECT_POINTS = "✗ Reject: no picture for this dataset"
 _KEYS = "Ctrl+Enter submits the ticked class; the key beside a class ticks it."
+_SET_POINTS = "Drag each point to where it belongs."
 _POINT_KEYS = (
-    "Drag a point to where it belongs. To add one, press its key (or click its name), then click into the picture; "
-    "Backspace removes the chosen one. Ctrl+Enter submits."
+    "To add a point, press its key (or click its name), then click into the picture; Backspace removes the chosen "
+    "one. Ctrl+Enter submits."
 )
 """What is to be known of the keys, on the pages themselves."""
 # digits first; of the letters only those the page itself does not use
@@ -66,7 +70,19 @@ def config(dataset: Dataset, purpose: Purpose, before: str = "") -> str:
     on the server, and whatever else somebody changed there.
     """
     wanted = _config(dataset, purpose, before)
-    return wanted if _frame(before) in ([], _frame(wanted)) else _merged(before, wanted)
+    frame = _frame(before)
+    if not frame or frame == _frame(wanted) or _digest(frame) in _EARLIER:
+        return before if _is_same(before, wanted) else wanted
+    return _merged(before, wanted)
+
+
+def _is_same(before: str, wanted: str) -> bool:
+    """True of a page that differs from the one that is wanted by where its drawing has the points alone."""
+    return [_undrawn(part) for part in structure(before)] == [_undrawn(part) for part in structure(wanted)]
+
+
+def _undrawn(part: Part) -> Part:
+    return (part[0], part[1].partition(_DRAWING)[0], part[2]) if part[0] == "Style" else part
 
 
 def added(config: str, recipe: Recipe) -> list[str]:
@@ -76,9 +92,26 @@ def added(config: str, recipe: Recipe) -> list[str]:
     return [value for element in choices if (value := str(element.get("value") or "")) and value not in names]
 
 
-def _frame(config: str) -> Sequence[tuple[str, str, tuple[tuple[str, str], ...]]]:
-    """The structure of a page without what byod fills in from the recipe."""
-    return [part for part in structure(config) if part[0] not in ("Choice", "Label", "Filter")]
+Part = tuple[str, str, tuple[tuple[str, str], ...]]
+"""A part of a page: its tag, its text, and its attributes."""
+
+
+def _frame(config: str) -> list[Part]:
+    """The structure of a page without what byod fills in from the recipe, and without its own style."""
+    return [part for part in structure(config) if part[0] not in _FILLED and not _is_own_style(part)]
+
+
+_FILLED = ("Choice", "Label", "Filter")
+
+
+def _is_own_style(part: Part) -> bool:
+    tag, text, _ = part
+    own = text in (_STYLE, _EARLIER_STYLE) or (text.startswith(_STYLE) and _DRAWING in text)
+    return tag == "Style" and own
+
+
+def _digest(frame: Sequence[Part]) -> str:
+    return hashlib.sha256(repr(frame).encode()).hexdigest()[:16]
 
 
 def _merged(before: str, wanted: str) -> str:
@@ -139,16 +172,32 @@ def _hint(words: str) -> str:
 _GONE = " (no longer a class)"
 
 
-def _page(beside: str, above: str = "") -> str:
-    """Picture and answers side by side, so that both are seen at once however many classes there are.
+_STYLE = (
+    ".lsf-toolbar { margin-right: -42px; flex-shrink: 0 } "
+    ".lsf-sidepanels { padding-left: 0 !important; padding-right: 0 !important } "
+    ".lsf-sidepanels__wrapper { display: none !important }"
+)
+"""The room of a page for its picture: no panels beside it that tell of drawn regions, which people need not know.
 
-    The page fits a picture to its room before the tool bar takes a part of it, and would cut its edges off.
-    """
+The page fits a picture to its room before the tool bar takes a part of it, and would cut its edges off.
+"""
+_EARLIER_STYLE = ".lsf-toolbar { margin-right: -42px; flex-shrink: 0 }"
+_DRAWING = " /* drawing */ "
+"""Before the drawing of points in a page's style."""
+_EARLIER = frozenset({"7ef32451c0e1b434", "5404309836153ff8"})
+"""The digests of the pages that earlier versions of byod made: what stands there is no change of anybody's."""
+_TALLEST = "calc(100vh - 182px)"
+"""A picture's height: the window without what stands above and below it."""
+
+
+def _page(beside: str, above: str, style: str = "") -> str:
+    """Picture and answers side by side, so that both are seen at once however many classes there are."""
     return (
-        "<View><Style>.lsf-toolbar { margin-right: -42px; flex-shrink: 0 }</Style>"
+        f"<View><Style>{_STYLE}{style}</Style>"
         f'{above}<View style="display: flex; gap: 16px; align-items: flex-start">\n'
         '<View style="flex: 1 1 auto; min-width: 0; padding-right: 42px">'
-        '<Image name="image" value="$image" zoom="true" zoomControl="true"/></View>\n'
+        '<Image name="image" value="$image" zoom="true" zoomControl="true" maxHeight="'
+        f'{_TALLEST}"/></View>\n'
         '<View style="flex: 0 0 240px; max-height: calc(100vh - 180px); overflow-y: auto">\n'
         f"{beside}\n</View></View></View>"
     )
@@ -178,12 +227,39 @@ def _points_config(dataset: Dataset, kept: Mapping[str, Mapping[str, str]]) -> s
         + "/>"
         for position, name in enumerate(names)
     )
+    places = {name: _HOTKEYS[number] for number, name in enumerate(names[: len(_HOTKEYS)])}
+    colours = {name: _COLOURS[number % len(_COLOURS)] for number, name in enumerate(names)}
+    pose = skeleton.mean_pose(_marked(dataset), points.names)
+    figure = '<View className="byod-skeleton"/>' if pose else ""
     return _page(
-        f'<KeyPointLabels name="{POINTS}" toName="image" strokeWidth="4" opacity="0.9">\n{lines}\n'
+        f'<View style="zoom: 0.8">{figure}<KeyPointLabels name="{POINTS}" toName="image" strokeWidth="4" '
+        f'opacity="0.9">\n{lines}\n'
         f'</KeyPointLabels><Choices name="{LABEL}" toName="image" choice="single-radio">'
         f"<Choice value={quoteattr(_REJECT_POINTS)} alias={quoteattr(REJECT)} hotkey={quoteattr('0')}/>"
-        f"</Choices>\n{_hint(_POINT_KEYS)}"
+        f"</Choices>\n{_hint(_POINT_KEYS)}</View>",
+        above=f'<Header value={quoteattr(_SET_POINTS)} size="5"/>',
+        style=_drawing(pose, points.skeleton, places, colours) if pose else "",
     )
+
+
+def _drawing(
+    pose: skeleton.Pose,
+    lines: Sequence[tuple[str, str]],
+    keys: Mapping[str, str],
+    colours: Mapping[str, str],
+) -> str:
+    """The style of a page with a drawing of the points; it begins with all that the drawing is made from but places."""
+    named = " ".join("-".join(pair) for pair in lines)
+    return f" /* {named} */{_DRAWING}{skeleton.drawn(pose, lines, keys, colours)}"
+
+
+def _marked(dataset: Dataset) -> Iterator[Keypoints]:
+    """What is marked in the dataset's pictures, one after the other."""
+    for sample in dataset.catalog.samples.all():
+        if sample.path and sample.status is Status.KEPT:
+            found = read_keypoints(dataset.folder / keypoints_file(sample.path))
+            if found is not None:
+                yield found
 
 
 def _values(config: str) -> dict[str, dict[str, str]]:
@@ -196,7 +272,7 @@ def _values(config: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def structure(config: str) -> Sequence[tuple[str, str, tuple[tuple[str, str], ...]]]:
+def structure(config: str) -> list[Part]:
     """A config without its blanks: tags, texts and attributes in order."""
     return [
         (str(e.tag), (e.text or "").strip(), tuple(sorted((str(k), str(v)) for k, v in e.attrib.items())))

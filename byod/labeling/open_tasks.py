@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from byod.dataset.dataset_folder import Dataset
+from byod.dataset.review_log import REVIEW, is_reviewers
 from byod.labeling import questions
-from byod.labeling.annotations import is_reviewers
 from byod.labeling.client import LabelStudio, passes
 from byod.labeling.labeling_page import ShownChoice
 from byod.labeling.projects import Project
@@ -35,12 +35,15 @@ _AT_ONCE = 200
 class Asked:
     """The tasks of a project: the open ones by picture, in the order they are shown, and which pictures were touched.
 
-    `first` has every picture that is asked about, with a task of its.
+    `touched` has the number of the last verdict in the label log when the picture was asked about last, `answers` how
+    many were given,
+    and `skipped` those with skips alone.
     """
 
     open: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=set)
-    first: dict[str, int] = field(default_factory=dict)
+    touched: dict[str, int] = field(default_factory=dict)
+    answers: dict[str, int] = field(default_factory=dict)
+    skipped: set[str] = field(default_factory=set)
     number: int = 0
 
 
@@ -56,7 +59,10 @@ class Plan:
 
 
 def look(studio: LabelStudio, project: Project) -> Asked:
-    """The tasks of a project, one for each picture: further ones that nobody has touched are deleted."""
+    """The tasks of a project, one for each picture: further ones that nobody has touched are deleted.
+
+    One that was asked later than those that were touched stays: people differed, and it asks which it is.
+    """
     listed = studio.tasks(project.number, include=("id", "data", *_TOUCHED), page_size=_MANY)
     found = Asked(number=len(listed))
     spare: list[int] = []
@@ -66,26 +72,59 @@ def look(studio: LabelStudio, project: Project) -> Asked:
         if len(sha256) != 64:
             continue  # somebody's own
         if is_touched(one):
-            found.touched.add(sha256)
-        elif sha256 in found.first:
+            found.touched[sha256] = max(found.touched.get(sha256, -1), _seen(one))
+            found.answers[sha256] = found.answers.get(sha256, 0) + int(one.get("total_annotations") or 0)
+            if one.get("cancelled_annotations") and not found.answers[sha256]:
+                found.skipped.add(sha256)
+        elif sha256 in found.open or found.touched.get(sha256, -1) >= _seen(one):
             spare.append(number)
             continue
         else:
             found.open[sha256] = one
-        found.first.setdefault(sha256, number)
     if spare:
         delete(studio, project, spare)
         found.number -= len(spare)
     return found
 
 
-def leave_answered(there: Asked, dataset: Dataset) -> None:
-    """Count as touched what was answered and pulled, though the answer is gone from the server: a pull tells of it."""
-    holding = dataset.catalog.verdicts.numbered(there.open)
+def standing(studio: LabelStudio, project: Project, dataset: Dataset) -> Asked:
+    """The tasks of a project as they are to be read with what the label log says."""
+    there = look(studio, project)
+    leave_answered(there, dataset, project.person)
+    reopen(there, dataset)
+    return there
+
+
+def leave_answered(there: Asked, dataset: Dataset, person: str = "") -> None:
+    """Count as touched what was answered and pulled, though the answer is gone from the server: a pull tells of it.
+
+    In the queue of one person, what that person said counts, and not what others did.
+    """
+    verdicts = dataset.catalog.verdicts
+    if person:
+        said_of = verdicts.said_of(there.open)
+        mine = {sha: [one for one in log if one[1].who == person] for sha, log in said_of.items()}
+        holding = {sha: log[-1] for sha, log in mine.items() if log}
+    else:
+        holding = verdicts.numbered(there.open)
     for sha256, (number, said) in holding.items():
-        if is_reviewers(said) and number > int(there.open[sha256]["data"].get("seen") or 0):
+        if is_reviewers(said) and number > _seen(there.open[sha256]):
             del there.open[sha256]
-            there.touched.add(sha256)
+            there.touched[sha256] = number
+
+
+def reopen(there: Asked, dataset: Dataset) -> None:
+    """Count as untouched what people differ about since they were asked: it is a question anew, beside the old one."""
+    for sha256, (number, said) in dataset.catalog.verdicts.numbered(there.touched).items():
+        if said.who == REVIEW and number > there.touched[sha256]:
+            del there.touched[sha256]
+            there.answers.pop(sha256, None)
+            there.skipped.discard(sha256)
+
+
+def _seen(task: Mapping[str, Any]) -> int:
+    """The number of the last verdict in the label log when a task was made."""
+    return int(task["data"].get("seen") or 0)
 
 
 def is_touched(task: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from byod.labeling import questions
 from byod.labeling.client import LabelStudio, passes
-from byod.labeling.identity import marker
+from byod.labeling.identity import key, queue_of
 from byod.labeling.labeling_page import ShownChoice, choice, shown
 from byod.schema.errors import ReviewError
 from byod.schema.progress import Say
@@ -47,14 +47,18 @@ def prediction(said: PredictedLabel, model: str) -> dict[str, Any]:
 
 
 def projects_of(studio: LabelStudio, dataset: Path) -> list[int]:
-    """The projects on this server in which people are asked for labels of a dataset; points are another matter.
+    """The projects on this server in which people are asked for labels of a dataset and may see what a model says.
 
     Raises:
         ReviewError: the server cannot be used.
     """
-    markers = [marker(dataset, purpose) for purpose in Purpose if purpose is not Purpose.POINTS]
-    told = ((int(one["id"]), str(one.get("description") or "")) for one in studio.projects())
-    return [number for number, text in told if any(each in text for each in markers)]
+    name = key(dataset)
+    told = ((int(one["id"]), queue_of(name, str(one.get("description") or ""))) for one in studio.projects())
+    return [
+        number
+        for number, queue in told
+        if queue is not None and queue.purpose is not Purpose.POINTS and not queue.blind
+    ]
 
 
 def attach(studio: LabelStudio, project: int, url: str, say: Say) -> int:

@@ -6,8 +6,9 @@ a server is set up anew. It is set up through label-studio-sdk (https://api.labe
 
 from __future__ import annotations
 
+import re
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,30 +16,45 @@ from typing import TYPE_CHECKING, Any
 from byod.dataset.catalog.reviews import Progressed, ReadAnnotation
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling.client import LabelStudio
-from byod.labeling.identity import marker, place
+from byod.labeling.identity import key, marker, place, queue_of
 from byod.labeling.labeling_page import added, config, structure
 from byod.schema.errors import ReviewError
 from byod.schema.progress import Say
 from byod.schema.records import Record
-from byod.schema.review_tasks import Purpose
+from byod.schema.review_tasks import Purpose, ReviewQueue
 
 if TYPE_CHECKING:
     from label_studio_sdk.base_client import LabelStudioBase
 
 IN_ORDER = "Sequential sampling"
 """The order of the label stream: as the tasks were pushed."""
+_TITLE = 50  # letters; Label Studio takes no more
+_MADE_FROM = re.compile(r"Made by byod from (.*?)\.(?= Please leave this line: )", re.DOTALL)
 _COUNTS = ("total_annotations_number", "skipped_annotations_number")
 
 
 class Project(Record):
-    """A project on a server; `tasks` and `annotations` (skips, too) count those it had when it was looked up."""
+    """A project on a server; `tasks` and `annotations` (skips, too) count those it had when it was looked up.
+
+    `person` is whose queue it is (empty: everybody's). `blind`: nobody sees the folder's label there.
+    """
 
     number: int
     purpose: Purpose
+    person: str = ""
+    blind: bool = False
     url: str
     tasks: int = 0
     annotations: int = 0
     config: str = ""
+    title: str = ""
+    description: str = ""
+    overlap: int = 1
+
+    @property
+    def queue(self) -> ReviewQueue:
+        """The queue that it is."""
+        return ReviewQueue(purpose=self.purpose, person=self.person, blind=self.blind)
 
     @property
     def stream(self) -> str:
@@ -46,70 +62,87 @@ class Project(Record):
         return f"{self.url}data?labeling=1"
 
 
-def find(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose) -> Project | None:
-    """The dataset's project for a purpose on this server, by its remembered number or by its marker; or None."""
-    wanted = remembered(dataset, server, purpose)
-    found = next(iter(existing(studio, [wanted])), None)
-    if found is not None:
-        with dataset.catalog.transaction():
-            dataset.catalog.reviews.remember(server, purpose, found.number)
-    return found
-
-
 class Remembered(Record):
-    """The catalog's record of a project: its number, how far it was pulled, and the annotations that were read then;
-    `marker` tells it on the server."""
+    """The catalog's record of a project: its number, how far it was pulled, and the annotations that were read then."""
 
-    purpose: Purpose
-    marker: str
-    number: int | None
-    progressed: Progressed
-    known: dict[str, ReadAnnotation]
+    queue: ReviewQueue
+    number: int | None = None
+    progressed: Progressed = Progressed()
+    known: dict[str, ReadAnnotation] = {}
 
 
-def remembered(dataset: Dataset, server: str, purpose: Purpose) -> Remembered:
-    """Look up the dataset's project for a purpose in the catalog."""
+class Memory(Record):
+    """The catalog's records of a dataset's projects on a server, by the name of the queue; `key` names the dataset."""
+
+    key: str
+    projects: dict[str, Remembered]
+
+    def of(self, queue: ReviewQueue) -> Remembered:
+        """The record of a queue; an empty one where there is none."""
+        return self.projects.get(queue.name) or Remembered(queue=queue)
+
+
+def remembered(dataset: Dataset, server: str) -> Memory:
+    """Look up the dataset's projects in the catalog."""
     reviews = dataset.catalog.reviews
-    return Remembered(
-        purpose=purpose,
-        marker=marker(dataset.folder, purpose),
-        number=reviews.project(server, purpose),
-        progressed=reviews.progressed(server, purpose),
-        known=reviews.annotations(server, purpose),
-    )
+    found = {}
+    for name, number in reviews.queues(server).items():
+        if (queue := ReviewQueue.named(name)) is not None:
+            found[name] = Remembered(
+                queue=queue,
+                number=number,
+                progressed=reviews.progressed(server, name),
+                known=reviews.annotations(server, name),
+            )
+    return Memory(key=key(dataset.folder), projects=found)
 
 
-def existing(studio: LabelStudio, wanted: Sequence[Remembered]) -> list[Project]:
+def existing(studio: LabelStudio, memory: Memory) -> list[Project]:
     """The projects that the server has, by their markers; of several the remembered one, else the oldest."""
-    listed = sorted(studio.projects(), key=lambda one: int(one["id"]))
-    found = []
-    for one in wanted:
-        marked = [row for row in listed if one.marker in str(row.get("description") or "")]
-        if not marked:
-            continue
-        row = next((row for row in marked if row["id"] == one.number), marked[0])
-        found.append(
-            Project(
+    found: dict[str, Project] = {}
+    for row in sorted(studio.projects(), key=lambda one: int(one["id"])):
+        queue = queue_of(memory.key, str(row.get("description") or ""))
+        if queue is not None and (queue.name not in found or row["id"] == memory.of(queue).number):
+            found[queue.name] = Project(
                 number=int(row["id"]),
-                purpose=one.purpose,
+                purpose=queue.purpose,
+                person=queue.person,
+                blind=queue.blind,
                 url=f"{studio.url}/projects/{row['id']}/",
                 tasks=int(row.get("task_number") or 0),
                 annotations=sum(int(row.get(count) or 0) for count in _COUNTS),
                 config=str(row.get("label_config") or ""),
+                title=str(row.get("title") or ""),
+                description=str(row.get("description") or ""),
+                overlap=int(row.get("maximum_annotations") or 1),
             )
-        )
+    order = list(Purpose)
+    return sorted(found.values(), key=lambda one: (order.index(one.purpose), one.queue.name))
+
+
+def find(dataset: Dataset, studio: LabelStudio, server: str, queue: ReviewQueue) -> Project | None:
+    """The dataset's project for a queue on this server, by its remembered number or by its marker; or None."""
+    there = existing(studio, remembered(dataset, server))
+    found = next((one for one in there if one.queue == queue), None)
+    if found is not None:
+        with dataset.catalog.transaction():
+            dataset.catalog.reviews.remember(server, queue.name, found.number)
     return found
 
 
-def ensure(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose, say: Say) -> Project:
-    """The dataset's project for a purpose: found and brought in step with the recipe, or made.
+def ensure(
+    dataset: Dataset, studio: LabelStudio, server: str, queue: ReviewQueue, say: Say, *, overlap: int = 1
+) -> Project:
+    """The dataset's project for a queue: found and brought in step with dataset and recipe, or made.
+
+    Label Studio shows each task of its stream to `overlap` people.
 
     Raises:
         ReviewError: label-studio-sdk is not installed, or the server refuses.
     """
-    project = find(dataset, studio, server, purpose)
+    project = find(dataset, studio, server, queue)
     if project is not None:
-        wanted = config(dataset, purpose, before=project.config)
+        wanted = config(dataset, queue.purpose, before=project.config)
         if structure(wanted) != structure(project.config):
             with client(studio) as with_sdk:
                 sdk_call(studio, lambda: with_sdk.projects.update(project.number, label_config=wanted))
@@ -119,19 +152,20 @@ def ensure(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose,
                 f"somebody added the class {name!r} on the labelling page of {project.url}; byod review pull --take-in "
                 "takes it into byod.toml, with the answers that name it"
             )
-        return project.model_copy(update={"config": wanted})
-    wanted = config(dataset, purpose)
-    title = f"{dataset.name[:36]} · {purpose}"
-    note = (
-        f"Made by byod from {dataset.name}. Please leave this line: {marker(dataset.folder, purpose)} "
-        f"{place(dataset.folder)}"
-    )
+        _keep_in_step(studio, project, dataset.name, overlap)
+        return project.model_copy(update={"config": wanted, "overlap": overlap})
+    return _made(dataset, studio, server, queue, overlap)
+
+
+def _made(dataset: Dataset, studio: LabelStudio, server: str, queue: ReviewQueue, overlap: int) -> Project:
+    wanted = config(dataset, queue.purpose)
+    told = f"{marker(key(dataset.folder), queue)} {place(dataset.folder)}"
     with client(studio) as with_sdk:
         made: Any = sdk_call(
             studio,
             lambda: with_sdk.projects.create(
-                title=title,
-                description=note,
+                title=_title(dataset.name, queue),
+                description=f"{_made_from(dataset.name)} Please leave this line: {told}",
                 label_config=wanted,
                 show_skip_button=True,
                 skip_queue="REQUEUE_FOR_OTHERS",
@@ -139,11 +173,39 @@ def ensure(dataset: Dataset, studio: LabelStudio, server: str, purpose: Purpose,
                 show_collab_predictions=True,
             ),
         )
+    number = int(made.id)
+    if overlap > 1:
+        studio.patch(f"/api/projects/{number}/", json={"maximum_annotations": overlap})
     with dataset.catalog.transaction():
-        dataset.catalog.reviews.remember(server, purpose, int(made.id))
+        dataset.catalog.reviews.remember(server, queue.name, number)
     return Project(
-        number=int(made.id), purpose=purpose, url=f"{studio.url}/projects/{made.id}/", config=wanted
+        **queue.model_dump(),
+        number=number,
+        url=f"{studio.url}/projects/{number}/",
+        config=wanted,
+        overlap=overlap,
     )
+
+
+def _title(name: str, queue: ReviewQueue) -> str:
+    """What a project is called: the dataset, and the queue, with as much of whose it is as fits."""
+    return f"{name[:36]} · {queue.name}"[:_TITLE]
+
+
+def _made_from(name: str) -> str:
+    return f"Made by byod from {name}."
+
+
+def _keep_in_step(studio: LabelStudio, project: Project, name: str, overlap: int) -> None:
+    """Bring title and overlap of a project in step; a title that somebody chose on the server stays."""
+    change: dict[str, Any] = {} if project.overlap == overlap else {"maximum_annotations": overlap}
+    made = _MADE_FROM.match(project.description)
+    if made is not None and made[1] != name:
+        change["description"] = _made_from(name) + project.description[made.end() :]
+        if project.title == _title(made[1], project.queue):
+            change["title"] = _title(name, project.queue)
+    if change:
+        studio.patch(f"/api/projects/{project.number}/", json=change)
 
 
 def show_list(studio: LabelStudio, project: Project) -> None:
@@ -162,7 +224,8 @@ def show_list(studio: LabelStudio, project: Project) -> None:
         for one in columns
         if str(one["id"]) not in parents
     ]
-    hidden = [name for name in names if name not in _LISTED]
+    listed = _LISTED - _TELLING if project.blind else _LISTED
+    hidden = [name for name in names if name not in listed]
     view = {
         "title": "Pictures",
         "type": "list",
@@ -179,6 +242,8 @@ _LISTED = {
     *("tasks:annotations_results", "tasks:annotators"),
 }
 """The columns of a list that people see."""
+_TELLING = {"tasks:data.label", "tasks:annotations_results", "tasks:annotators"}
+"""Those that tell what the folder or others say of a picture."""
 
 
 def serve_files(studio: LabelStudio, project: Project, folder: Path) -> None:

@@ -12,20 +12,13 @@ from datetime import UTC, datetime
 from itertools import groupby
 
 from byod.dataset import label_quality
+from byod.dataset.catalog import Catalog
 from byod.dataset.catalog.reviews import Before
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.placement import place_samples
+from byod.dataset.review_log import REVIEW, WITHDRAWN, has_looked, standing_references
 from byod.labeling import keypoint_annotations
-from byod.labeling.annotations import (
-    REVIEW,
-    WITHDRAWN,
-    Annotation,
-    Decision,
-    decide,
-    has_looked,
-    standing_references,
-    without,
-)
+from byod.labeling.annotations import Annotation, Decision, decide, decides, without
 from byod.labeling.fetch import FetchedAnnotations
 from byod.labeling.pulled import Clash, Pulled, Withdrawn
 from byod.labeling.rounds import keypoints_text, placement_of, stage_keypoints
@@ -55,10 +48,7 @@ def apply(
     fresh = [answer for answer in fresh if answer not in passed_over]
     known, waiting = _of_known_classes(dataset, fresh)
     with dataset.changing():
-        for one in fetched:
-            catalog.reviews.remember(server, one.project.purpose, one.project.number)
-            catalog.reviews.note_annotations(server, one.project.purpose, one.current)
-            catalog.reviews.forget_annotations(server, one.project.purpose, one.deleted)
+        _note(catalog, server, fetched)
         change = _Change(dataset, history, everything)
         for sha256, group in groupby(
             sorted(known, key=lambda a: (a.sha256, a.when, a.who)), lambda a: a.sha256
@@ -71,7 +61,7 @@ def apply(
         for one in fetched:
             # what waits for its class is read again next time
             if not any(a.purpose is one.project.purpose and a.label in waiting for a in fresh):
-                catalog.reviews.pulled_until(server, one.project.purpose, one.progressed)
+                catalog.reviews.pulled_until(server, one.project.queue.name, one.progressed)
     current = catalog.reviews.last_round()
     drawn = any(answer.draw for answer in known)
     quality = label_quality.label_quality(catalog.verdicts.noted(label_quality.NOTE)) if drawn else None
@@ -89,25 +79,34 @@ def apply(
     )
 
 
+def _note(catalog: Catalog, server: str, fetched: Sequence[FetchedAnnotations]) -> None:
+    """Note which annotations each project has now."""
+    for one in fetched:
+        name = one.project.queue.name
+        catalog.reviews.remember(server, name, one.project.number)
+        catalog.reviews.note_annotations(server, name, one.current)
+        catalog.reviews.forget_annotations(server, name, one.deleted)
+
+
 def _withdrawn(dataset: Dataset, server: str, fetched: Sequence[FetchedAnnotations]) -> list[Withdrawn]:
     """The verdicts that hold although their answer is gone; what is gone and holds no more is forgotten."""
     reviews = dataset.catalog.reviews
     found: list[Withdrawn] = []
-    for purpose in [one.project.purpose for one in fetched]:
-        gone = [one for one in reviews.annotations(server, purpose).values() if one.gone]
+    for queue in [one.project.queue for one in fetched]:
+        gone = [one for one in reviews.annotations(server, queue.name).values() if one.gone]
         history = dataset.catalog.verdicts.said_of(one.sha256 for one in gone)
         for one in gone:
             verdict = standing_references(history[one.sha256]).get(one.reference)
             sample = dataset.catalog.samples.get(one.sha256)
             if verdict is None or sample is None:
-                reviews.forget_annotations(server, purpose, [one.reference])
+                reviews.forget_annotations(server, queue.name, [one.reference])
                 continue
             found.append(
                 Withdrawn(
                     file=sample.path or one.sha256[:12],
                     sha256=one.sha256,
                     reference=one.reference,
-                    purpose=purpose,
+                    purpose=queue.purpose,
                     who=verdict.who,
                     label=verdict.label,
                 )
@@ -172,7 +171,7 @@ class _Change:
         if not sample.path and (decision.label is not None or decision.conflict):
             told = decision.conflict or f"{decision.who} says {decision.label}"
             decision = Decision(label=None, who=REVIEW, conflict=f"{told}, but the file was deleted by hand")
-        said = [Verdict(sha256=sha256, label=a.label, who=a.who, when=a.when, note=a.note(note)) for a in new]
+        said = [self._verdict(sample, answer, note) for answer in new]
         if decision.conflict:
             said.append(Verdict(sha256=sha256, label=None, who=REVIEW, when=self.now, note=decision.conflict))
             self.conflicts.append(Clash(file=sample.path or sha256[:12], why=decision.conflict))
@@ -180,11 +179,19 @@ class _Change:
         for answer in new:
             self.by[answer.who] = self.by.get(answer.who, 0) + 1
         self.counts["answers"] += len(new)
-        self._remember(sample, keypoints is not None)
+        self._remember(sample, keypoints is not None, {answer.who for answer in new})
         self._place(sample, decision)
         if keypoints is not None and not decision.conflict:
             self.keypoints.append((sha256, keypoints))
             self.counts["points"] += 1
+
+    def _verdict(self, sample: Sample, answer: Annotation, note: str) -> Verdict:
+        """The verdict of an annotation for the log; a sample's label that people were not shown is the one it has."""
+        if answer.draw and not answer.asked:
+            answer = answer.model_copy(update={"asked": sample.label})
+        decided = decides(self.history[sample.sha256], answer)
+        told = answer.note(note, decided)
+        return Verdict(sha256=sample.sha256, label=answer.label, who=answer.who, when=answer.when, note=told)
 
     def drop(self, withdrawn: Sequence[Withdrawn], taken: Collection[str]) -> list[Withdrawn]:
         """Let verdicts fall whose answers are gone; return those that hold all the same.
@@ -280,7 +287,7 @@ class _Change:
                 return said.note.split()[1]
         return answer.base
 
-    def _remember(self, sample: Sample, with_marks: bool) -> None:
+    def _remember(self, sample: Sample, with_marks: bool, people: Collection[str] = ()) -> None:
         text = keypoints_text(self.dataset, sample) if with_marks else None
         self.before.append(
             Before(
@@ -289,6 +296,7 @@ class _Change:
                 keypoints=text,
                 verdict=self.holding.get(sample.sha256, 0),
                 last=self.verdicts.last(),
+                people=tuple(sorted(people)),
             )
         )
 

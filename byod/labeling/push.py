@@ -22,7 +22,7 @@ from byod.labeling.projects import Project
 from byod.schema.errors import ReviewError
 from byod.schema.progress import Progress
 from byod.schema.records import Record
-from byod.schema.review_tasks import ReviewTask
+from byod.schema.review_tasks import Kind, ReviewTask
 
 BATCH = 1000
 _IMPORT_SECONDS = 600.0
@@ -33,8 +33,8 @@ _WAIT_SECONDS = 20.0
 class Pushed(Record):
     """The result of a push: tasks added, those that were there already, and pictures that cannot be shown.
 
-    `refreshed` counts open tasks that now say what is so, `withdrawn` those that are asked no more, and `open` all that
-    are to be answered now.
+    `refreshed` counts open tasks that now say what is so, `withdrawn` those that are asked no more, and `open` the
+    answers that are to be given now.
     """
 
     project: Project
@@ -58,9 +58,14 @@ class Pushed(Record):
             if number
         )
         return (
-            f"{self.project.purpose}: {self.added} pictures added, {self.already} were there already{more}; "
-            f"{self.open} to answer: {self.project.stream}"
+            f"{self.project.queue.name}: {self.added} pictures added, {self.already} were there already{more}; "
+            f"{self.open} to answer{self._each}: {self.project.stream}"
         )
+
+    @property
+    def _each(self) -> str:
+        overlap = self.project.overlap
+        return f" ({overlap} people each)" if overlap > 1 else ""
 
 
 def push(
@@ -78,27 +83,27 @@ def push(
         ReviewError: the server stopped answering; the same push goes on where it was.
     """
     reviews = dataset.catalog.reviews
-    cut_off = reviews.pushing(server, project.purpose)
+    name = project.queue.name
+    cut_off = reviews.pushing(server, name)
     if cut_off:
         _await(studio, project, cut_off)
-    there = open_tasks.look(studio, project) if cut_off or project.tasks else open_tasks.Asked()
-    open_tasks.leave_answered(there, dataset)
+    there = open_tasks.standing(studio, project, dataset) if cut_off or project.tasks else open_tasks.Asked()
     plan = open_tasks.plan(there, wanted, labeling_page.shown(project.config))
     open_tasks.carry_out(studio, project, plan)
     left = there.number - len(plan.gone)
 
     def expect(tasks: int) -> None:
         with dataset.catalog.transaction():
-            reviews.set_pushing(server, project.purpose, tasks)
+            reviews.set_pushing(server, name, tasks)
 
-    new = [each for each in plan.new if each.sha256 not in there.first]
+    new = [each for each in plan.new if each.sha256 not in there.open]
     pushed = Pushed(
         project=project,
         added=0,
         already=len(wanted) - len(new),
         refreshed=plan.refreshed,
         withdrawn=plan.withdrawn,
-        open=len([each for each in wanted if each.sha256 not in there.touched]),
+        open=sum(_to_give(there, each, project.overlap) for each in wanted),
     )
     if plan.new:
         pushed = _import(studio, pushed, plan.new, address, progress, lambda sent: expect(left + sent))
@@ -106,6 +111,13 @@ def push(
         open_tasks.look(studio, project)
     expect(0)
     return pushed.model_copy(update={"added": max(0, len(new) - pushed.unshown)})
+
+
+def _to_give(there: open_tasks.Asked, task: ReviewTask, overlap: int) -> int:
+    """The number of answers that a task still wants; one answer decides a conflict."""
+    if task.sha256 in there.touched:
+        return max(0, overlap - there.answers.get(task.sha256, overlap)) if overlap > 1 else 0
+    return 1 if task.kind is Kind.CONFLICT else overlap
 
 
 def follow(
@@ -116,8 +128,7 @@ def follow(
     Raises:
         ReviewError: the server stopped answering.
     """
-    there = open_tasks.look(studio, project)
-    open_tasks.leave_answered(there, dataset)
+    there = open_tasks.standing(studio, project, dataset)
     still = [askable[sha256] for sha256 in there.open if sha256 in askable]
     wanted = [task.model_copy(update={"tier": 0}) for task in still]
     plan = open_tasks.plan(there, wanted, labeling_page.shown(project.config), in_place=True)

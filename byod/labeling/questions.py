@@ -7,11 +7,13 @@ from typing import Any
 
 from byod.labeling.labeling_page import POINTS, POINTS_TYPE, ShownChoice, choice
 from byod.schema.keypoints import Keypoints, is_inside
-from byod.schema.review_tasks import FOLDER, ReviewTask, RunPrediction
+from byod.schema.review_tasks import FOLDER, Kind, ReviewTask, RunPrediction
 
 POINT_WIDTH = 0.6
 """How large a point is drawn, in percent of the picture's width."""
 
+BLIND = "Which class is it?"
+"""The question of whoever sees no label."""
 _SIGN = " ▸ "
 """Before each prediction of a model in a question."""
 
@@ -26,7 +28,7 @@ def task(wanted_task: ReviewTask, image: str, choices: Mapping[str, ShownChoice]
 
 def data(wanted_task: ReviewTask, choices: Mapping[str, ShownChoice]) -> dict[str, Any]:
     """What a task says beside its picture; all that byod must know again stands here."""
-    told = {
+    told: dict[str, Any] = {
         "byod_id": wanted_task.sha256,
         "file": wanted_task.file,
         "kind": str(wanted_task.kind),
@@ -35,6 +37,8 @@ def data(wanted_task: ReviewTask, choices: Mapping[str, ShownChoice]) -> dict[st
         "suspicion": round(wanted_task.suspicion, 4),
         "question": question(wanted_task.text, wanted_task.label, wanted_task.predictions, choices),
     }
+    if wanted_task.blind and wanted_task.kind is not Kind.POINTS:  # a task's data can be looked at, too
+        told |= {"file": "", "kind": str(Kind.LABEL), "label": "", "suspicion": 0.0, "question": BLIND}
     if wanted_task.draw:
         told["draw"] = wanted_task.draw
     if wanted_task.keypoints is not None:
@@ -44,6 +48,8 @@ def data(wanted_task: ReviewTask, choices: Mapping[str, ShownChoice]) -> dict[st
 
 def predictions(wanted_task: ReviewTask) -> Iterator[dict[str, Any]]:
     """The predictions of a task, the folder's last: Label Studio keeps to whoever came last in the first import."""
+    if wanted_task.blind:
+        return
     yield from (
         {
             "model_version": prediction.by,

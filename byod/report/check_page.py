@@ -17,9 +17,11 @@ from markupsafe import Markup
 
 from byod.report import dataset_statistics, html
 from byod.report.i18n import Phrase, joined, listed, many, percent, say, verbatim
+from byod.report.label_figures import figure, review_words
 from byod.report.record_wording import licence_name, licence_terms, meaning
 from byod.report.thumbnails import Thumbnail, Tile, Tray, drawn_jpeg
 from byod.schema import licences
+from byod.schema.annotator_agreement import ClassAgreement
 from byod.schema.files import opened
 from byod.schema.model_card import LabelIssue
 from byod.schema.reasons import Reason
@@ -133,7 +135,8 @@ def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[La
             if a in by_name and b in by_name
         ],
     }
-    content |= _odd(pages.odd_labels(snapshot), tray, by_name) | _stars(snapshot, tray) | _licences(snapshot)
+    content |= _odd(pages.odd_labels(snapshot), tray, by_name) | _stars(snapshot, tray)
+    content |= _licences(snapshot) | _reviewed(snapshot)
     content["refusals"] = [_refusal(tray, refusal) for refusal in aside]
     content["refused"] = sum(len(refusal.samples) + refusal.addresses for refusal in aside)
     content["examples"] = _class_examples(usable, counts[:_CLASSES], tray)
@@ -141,6 +144,24 @@ def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[La
     content["left_out"] = tray.left_out
     content["below"] = _below
     return content
+
+
+def _reviewed(snapshot: Snapshot) -> dict[str, Any]:
+    """What people found of the labels, and how far they agree."""
+    agreed = snapshot.agreement
+    return {
+        "reviewed": review_words(snapshot.label_quality, agreed),
+        "agreed": _agreed(snapshot),
+        "people": () if agreed is None else agreed.people,
+        "figure": figure,
+    }
+
+
+def _agreed(snapshot: Snapshot) -> list[tuple[Phrase | str, ClassAgreement]]:
+    """How far people agree about each class, by the name that it is shown with."""
+    names = {folder: name for name, folder in snapshot.classes.items()}
+    found = snapshot.agreement.classes if snapshot.agreement is not None else ()
+    return [(say("rejected") if one.label is None else names.get(one.label, one.label), one) for one in found]
 
 
 def _conflict(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from byod.report import charts, html, overfitting, run_wording
+from byod.report import charts, html, label_figures, overfitting, run_wording
 from byod.report.embedded_images import Album
 from byod.report.i18n import Phrase, say
 from byod.schema.model_card import Card, Measured
@@ -129,6 +129,7 @@ def render(
         "rule": overfitting.rule(),
         "split": run_wording.split(card),
         "finder": _finder(card),
+        "reviewed": label_figures.review_words(card.label_quality, card.agreement),
         "tested": card.metrics.measured_on is Measured.CROSS_VALIDATION,
         "yields": page.yields[:YIELDS],
         "yields_in_all": len(page.yields),

@@ -42,6 +42,9 @@ class KeypointSet(Record):
         None,
         description="two points whose distance errors are divided by; left out: the diagonal of the object's box",
     )
+    skeleton: tuple[tuple[str, str], ...] = Field(
+        (), description="pairs of points between which a line is drawn, for people who set points"
+    )
 
     @field_validator("names")
     @classmethod
@@ -59,6 +62,8 @@ class KeypointSet(Record):
             raise ValueError(f"flips name {unknown[0]!r}, which is none of the points")
         if len(set(paired)) != len(paired):
             raise ValueError("flips name a point twice")
+        if unknown := [name for pair in self.skeleton for name in pair if name not in self.names]:
+            raise ValueError(f"skeleton names {unknown[0]!r}, which is none of the points")
         if self.scale is not None and (len(set(self.scale)) != 2 or not set(self.scale) <= set(self.names)):
             raise ValueError(
                 "scale names two different points of the set, whose distance errors are divided by"

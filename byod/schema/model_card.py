@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from byod.schema.annotator_agreement import Agreement
 from byod.schema.file_formats import Format
 from byod.schema.keypoints import KeypointSet
 from byod.schema.model_graph import GraphInput, Typicality
@@ -17,6 +18,7 @@ from byod.schema.model_predictions import Prediction as Prediction
 from byod.schema.model_predictions import Unreadable as Unreadable
 from byod.schema.open_enum import OpenEnum
 from byod.schema.records import Record, Sha256, Split, TaskName
+from byod.schema.right_labels import LabelQuality
 
 Share = Annotated[float, Field(ge=-1e-9, le=1 + 1e-9)]
 """A number in 0..1, give or take the last bits."""
@@ -273,6 +275,7 @@ class Card(Record):
     `suspects` counts the pictures whose labels look wrong (None: nobody looked). `split` is "grouped" where what
     belongs together was on one side, "ungrouped" where that left a class too little to test on, "given" for a split
     that somebody had ("": an older byod did not say); `grouped_by` says by what pictures were known to belong together.
+    `label_quality` is how good the labels were by the last random sample of them, `agreement` how far people agreed.
     `measured` is false for `model-all.onnx`, which learned from all pictures: its metrics are those of its `twin` (the
     SHA-256 of the measured file), whose twin it is.
     """
@@ -305,6 +308,8 @@ class Card(Record):
     grouped_by: tuple[ShortText, ...] = ()
     measured: bool = True
     twin: Sha256 | None = None
+    label_quality: LabelQuality | None = None
+    agreement: Agreement | None = None
 
     @field_validator("created")
     @classmethod

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from byod.schema import defaults
 from byod.schema.addresses import Address, Words, shown, shown_in
+from byod.schema.annotator_agreement import ReviewAgreement
 from byod.schema.listed_columns import Columns, Value, told_columns
 from byod.schema.open_enum import OpenEnum
 from byod.schema.paths import FolderName, OriginalPath, PicturePath
@@ -390,6 +391,7 @@ class Snapshot(Record):
     misses: dict[str, int]
     fingerprint: str
     label_quality: LabelQuality | None = None
+    agreement: ReviewAgreement | None = None
 
     @property
     def kept(self) -> tuple[Sample, ...]:

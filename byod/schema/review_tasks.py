@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,6 +33,30 @@ MERGED = frozenset({Purpose.SUSPECTS, Purpose.CONFLICTS})
 """The purposes that had a project of their own before there was one queue: what was said there still comes back."""
 
 
+class ReviewQueue(Record):
+    """One queue of questions, which is a project of its own on a server.
+
+    `person` is the e-mail address of whose it is (empty: everybody's). `blind`: nobody sees the folder's label there.
+    """
+
+    purpose: Purpose
+    person: str = ""
+    blind: bool = False
+
+    @property
+    def name(self) -> str:
+        """The queue in words, which name no other one of the dataset."""
+        return f"{self.purpose}{' blind' if self.blind else ''}{f' for {self.person}' if self.person else ''}"
+
+    @staticmethod
+    def named(name: str) -> ReviewQueue | None:
+        """The queue of a name; None where it is none, or one of a newer byod."""
+        found = re.fullmatch(r"(\w+)( blind)?(?: for (\S+))?", name)
+        if found is None or found[1] not in set(Purpose):
+            return None
+        return ReviewQueue(purpose=Purpose(found[1]), person=found[3] or "", blind=bool(found[2]))
+
+
 class Kind(StrEnum):
     """The reason for which a picture is asked about, in the order of the queue."""
 
@@ -39,6 +64,7 @@ class Kind(StrEnum):
     SUSPECT = "suspect"
     WIDENED = "widened"
     LABEL = "label"
+    POINTS = "points"
 
 
 class Order(StrEnum):
@@ -62,7 +88,8 @@ class ReviewTask(Record):
 
     `label` is the class folder it stands in; `suspicion` in 0..1, the likeliest to be wrong first; `text` is shown
     above the picture; `last_verdict` the number of the last verdict in the label log when it was asked. `tier` is its
-    place in the queue, which it may share with others; `draw` the number of the random sample it belongs to.
+    place in the queue, which it may share with others; `draw` the number of the random sample it belongs to. `blind`:
+    people see neither the label nor what anybody says of the picture.
     """
 
     sample: Sample
@@ -75,6 +102,7 @@ class ReviewTask(Record):
     keypoints: Keypoints | None = None
     last_verdict: int = 0
     draw: int = 0
+    blind: bool = False
 
     @property
     def sha256(self) -> str:

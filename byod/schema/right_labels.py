@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+from pydantic import Field, model_validator
+
 from byod.schema.intervals import wilson
 from byod.schema.record import Record
 
@@ -9,8 +13,14 @@ from byod.schema.record import Record
 class RightLabels(Record):
     """How many labels of a random sample were right when people looked at them."""
 
-    right: int
-    number: int
+    right: int = Field(ge=0)
+    number: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _part(self) -> Self:
+        if self.right > self.number:
+            raise ValueError("more labels are right than were looked at")
+        return self
 
     @property
     def rate(self) -> float:

@@ -13,7 +13,9 @@ from typing import Any
 from pydantic import BaseModel, JsonValue
 
 from byod.dataset.likeness import Looks
+from byod.schema.annotator_agreement import Agreement
 from byod.schema.records import Yield
+from byod.schema.right_labels import LabelQuality
 from byod.schema.version import VERSION
 from byod.training.fit import Fitted, Work
 
@@ -22,8 +24,8 @@ from byod.training.fit import Fitted, Work
 class Provenance:
     """The provenance of a run's pictures, and how to repeat it.
 
-    `reviewed` counts the pictures on which a person's verdict holds; `split` and `grouped_by` are as in a card. `looks`
-    is how its pictures look, as far as that is known.
+    `reviewed` counts the pictures on which a person's verdict holds; `split`, `grouped_by`, `label_quality` and
+    `agreement` are as in a card. `looks` is how its pictures look, as far as that is known.
     """
 
     fingerprint: str = ""
@@ -34,6 +36,8 @@ class Provenance:
     split: str = ""
     grouped_by: tuple[str, ...] = ()
     looks: Looks = field(default_factory=dict)
+    label_quality: LabelQuality | None = None
+    agreement: Agreement | None = None
 
 
 UNKNOWN = Provenance()
@@ -54,6 +58,8 @@ def card_fields(work: Work, fitted: Fitted, run: str, about: Provenance) -> dict
         "reviewed": about.reviewed,
         "split": about.split,
         "grouped_by": about.grouped_by,
+        "label_quality": about.label_quality,
+        "agreement": about.agreement,
         "licences": dict(about.licences or {}),
         "parameters": fitted.parameters,
         "device": fitted.device,

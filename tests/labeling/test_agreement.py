@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from byod.labeling import agreement
-from byod.labeling.agreement import answers, between, kappa, tally, with_models
+from byod.labeling.agreement import answers, tally, with_models
+from byod.schema.annotator_agreement import alpha, kappa, review_agreement
 
 LABELS = st.sampled_from(["cat", "dog", "Möwe <&>", "__reject__"])
 START = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -105,7 +106,6 @@ def test_every_task_is_counted_once(rows):
     assert sum(found.by.values()) == sum(len(answers(one)) for one in tasks)
     turned = [{**one, "annotations": one["annotations"][::-1]} for one in tasks]
     assert counted(*turned).model_dump() == found.model_dump()
-    assert between(turned) == between(tasks)
 
 
 def test_the_newest_answer_of_each_person_counts():
@@ -154,24 +154,71 @@ def test_points_are_answered_and_never_disagree():
     points["result"] = [{"type": "keypointlabels", "value": {"x": 1.0, "y": 2.0, "keypointlabels": ["nose"]}}]
     found = counted(task(points, annotation(2, None)))
     assert (found.done, found.disagreeing) == (1, 0)
-    assert between([task(points, annotation(2, "cat"))]) == ()
 
 
 def test_every_pair_that_overlaps_is_reported():
-    """Three people: each two of them with the tasks both labelled, the share and kappa of just those."""
-    tasks = [
-        task(annotation(1, "cat"), annotation(2, "cat")),
-        task(annotation(1, "dog"), annotation(2, "dog")),
-        task(annotation(1, "cat"), annotation(2, "dog"), annotation(3, "dog")),
-        task(annotation(3, "cat")),
-    ]
-    pairs = {(p.first, p.second): p for p in between(tasks, {1: "a", 2: "b", 3: "c"})}
+    """Three people: each two of them with the pictures both labelled, the share and kappa of just those."""
+    found = review_agreement(
+        [
+            {"a": "cat", "b": "cat"},
+            {"a": "dog", "b": "dog"},
+            {"a": "cat", "b": "dog", "c": "dog"},
+            {"c": "cat"},
+        ]
+    )
+    pairs = {(p.first, p.second): p for p in found.pairs}
     assert set(pairs) == {("a", "b"), ("a", "c"), ("b", "c")}
     ab = pairs["a", "b"]
     assert (ab.tasks, ab.agreement) == (3, pytest.approx(2 / 3))
     assert ab.kappa == pytest.approx(0.4)
     assert (pairs["b", "c"].tasks, pairs["b", "c"].agreement, pairs["b", "c"].kappa) == (1, 1.0, None)
     assert pairs["a", "c"].kappa == 0
+    assert (found.pictures, found.differing) == (3, 1)
+    people = {one.person: one for one in found.people}
+    assert (people["a"].pictures, people["a"].agreement) == (3, pytest.approx(2 / 4))
+    assert (people["c"].pictures, people["c"].agreement) == (1, pytest.approx(1 / 2))
+
+
+def test_alpha_is_what_krippendorff_computes():
+    """His example of names by four observers with gaps: 0.743 (Computing Krippendorff's Alpha-Reliability, 2011)."""
+    observers = (
+        "1 2 3 3 2 1 4 1 2 . . .",
+        "1 2 3 3 2 2 4 1 2 5 . 3",
+        ". 3 3 3 2 3 4 2 2 5 1 .",
+        "1 2 3 3 2 4 4 1 2 5 1 .",
+    )
+    units = [
+        [said for said in unit if said != "."]
+        for unit in zip(*(row.split() for row in observers), strict=True)
+    ]
+    assert alpha(units) == pytest.approx(0.743, abs=0.0005)
+    found = review_agreement(
+        [{str(who): said for who, said in enumerate(unit)} for unit in units if len(unit) > 1]
+    )
+    assert found.alpha == alpha(units)
+    by_class = {one.label: one for one in found.classes}
+    assert by_class["5"].agreement == 1.0
+    assert by_class["5"].alpha == 1.0
+    assert 0 < by_class["1"].agreement < 1
+
+
+@given(st.lists(st.lists(LABELS, min_size=2, max_size=4), min_size=1, max_size=12))
+def test_alpha_is_one_when_all_agree_and_takes_no_order(units):
+    """Whose answer is whose does not matter, and neither does what the classes are called."""
+    found = alpha(units)
+    turned = [unit[::-1] for unit in units[::-1]]
+    assert (found is None) == (len({label for unit in units for label in unit}) == 1)
+    if found is not None:
+        assert alpha(turned) == pytest.approx(found)
+        assert found <= 1
+    alike = [[unit[0]] * len(unit) for unit in units]
+    assert alpha(alike) in (1.0, None)
+
+
+def test_of_one_answer_a_picture_there_is_no_agreement():
+    """A figure needs two answers about one picture."""
+    assert review_agreement([]) is None
+    assert review_agreement([{"a": "cat"}, {"b": "dog"}]) is None
 
 
 def test_models_are_measured_against_the_newest_answer():

@@ -244,10 +244,14 @@ def test_a_conflict_is_decided(live, person, tmp_path):
 FACE = {"left eye": Keypoint(x=100.3, y=80.7), "right eye": Keypoint(x=200.1, y=90.9), "nose": None}
 
 
-def faces(tmp_path: Path) -> Path:
+def faces(tmp_path: Path, *, lines: bool = False) -> Path:
     """A dataset of keypoints: two drawn pictures with two of three points each; one point lies outside."""
     draw_classes(tmp_path / "own", classes=("circle",), per_class=2, size=(330, 250), seed=8)
-    names = KeypointSet(names=("left eye", "right eye", "nose", "tail"), flips=(("left eye", "right eye"),))
+    names = KeypointSet(
+        names=("left eye", "right eye", "nose", "tail"),
+        flips=(("left eye", "right eye"),),
+        skeleton=(("left eye", "right eye"), ("left eye", "nose")) if lines else (),
+    )
     recipe = Recipe(task=Task.KEYPOINTS, points=names, min_side=1)
     folder = added(tmp_path / "datasets" / f"faces-{tmp_path.name}", tmp_path / "own", recipe)
     head = Instance(points={**FACE, "tail": Keypoint(x=-12.5, y=40.0, inside=False)})
@@ -299,6 +303,48 @@ def test_a_point_dragged_and_one_added(live, person, tmp_path):
     assert nose.y == pytest.approx(0.6 * picture.height, abs=1.5 / scale)
     untouched = next(sha for sha in samples(folder) if sha != sha256)
     assert marked(folder, untouched)["right eye"] == FACE["right eye"]
+
+
+@pytest.mark.parametrize(("wide", "tall"), [(1280, 800), (1440, 900)])
+def test_the_picture_is_most_of_the_window_and_all_that_people_need_is_beside_it(
+    live, person, tmp_path, wide, tall
+):
+    """At least 70 % of the window's height or width; instruction, drawing of the points, keys and Submit in view."""
+    person.browser.set_window_size(wide, tall)
+    own = tmp_path / "own"
+    for number, size in enumerate(((330, 250), (250, 330), (600, 280))):
+        draw_classes(own / str(number), classes=("circle", "square"), per_class=1, size=size, seed=number)
+        for file in (own / str(number)).glob("*/*"):
+            (tmp_path / "flat" / file.parent.name).mkdir(parents=True, exist_ok=True)
+            file.rename(tmp_path / "flat" / file.parent.name / f"{number}-{file.name}")
+    labels = added(tmp_path / "datasets" / f"sizes-{tmp_path.name}", tmp_path / "flat")
+    projects = [pushed(faces(tmp_path, lines=True))["points"], pushed(labels)["labels"]]
+    for project in projects:
+        person.open(project)
+        for number in range(len(studio.asked(live, f"/api/tasks/?project={project}")["tasks"])):
+            if number:
+                person.submit_by_keys()
+            room = person.asks("return [innerWidth, innerHeight]")
+            left, top, across, down = person.place()
+            assert max(across / room[0], down / room[1]) >= 0.7
+            assert person.is_whole()
+            assert top + down <= room[1]
+            for words in ("Ctrl+Enter", "Reject"):
+                place = (
+                    "const w = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);"
+                    "while (w.nextNode()) if (w.currentNode.data.includes(arguments[0])"
+                    " && w.currentNode.parentElement.checkVisibility()) {"
+                    " const r = w.currentNode.parentElement.getBoundingClientRect(); return [r.x, r.bottom] }"
+                )
+                x, bottom = person.asks(place, words)
+                assert left + across <= x
+                assert bottom <= room[1]
+    person.open(projects[0], studio.asked(live, f"/api/tasks/?project={projects[0]}")["tasks"][0]["id"])
+    assert "Drag each point to where it belongs." in person.text
+    drawing = (
+        "const e = document.querySelector('.byod-skeleton'); return e && getComputedStyle(e).backgroundImage"
+    )
+    assert "%3Cpath" in person.asks(drawing)
 
 
 @pytest.mark.long

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -20,10 +21,10 @@ from PIL import Image
 from byod.api import adding
 from byod.labeling import client as studios
 from byod.labeling.client import LabelStudio
-from byod.labeling.identity import marker
+from byod.labeling.identity import key, marker
 from byod.schema.errors import ReviewError
 from byod.schema.recipe import Recipe
-from byod.schema.review_tasks import Purpose
+from byod.schema.review_tasks import Purpose, ReviewQueue
 from byod.testing import draw_classes
 
 TOKEN = "0" * 40
@@ -87,6 +88,20 @@ def halfway(request):
         request.say(200, b'{"release": "1.23.2"}')
     else:
         request.say(200, b'{"hello": "world"}')
+
+
+def dated(date):
+    """Label Studio's first two answers, with this in the Date header."""
+
+    def answer(request):
+        body = b'{"release": "1.23.2", "email": "anna@example.org"}'
+        request.send_response_only(200)
+        request.send_header("Date", date)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    return answer
 
 
 def endless(request):
@@ -224,6 +239,22 @@ def test_a_certificate_that_nobody_trusts_is_named_and_one_variable_makes_it_tru
             LabelStudio(host.url, TOKEN)
 
 
+@pytest.mark.parametrize(
+    ("date", "hour"),
+    [
+        ("Mon, 30 Nov 2026 12:00:00 GMT", 12),
+        ("Mon, 30 Nov 2026 12:00:00 -0000", 12),
+        ("Mon, 30 Nov 2026 12:00:00 +0200", 10),
+        ("soon", None),
+    ],
+)
+def test_a_date_in_any_zone_is_a_moment_that_can_be_compared(date, hour):
+    """A proxy may write another zone than GMT, or none; what is no date is no clock."""
+    with answering(dated(date)) as url:
+        clock = LabelStudio(url, TOKEN).clock
+    assert clock == (None if hour is None else datetime(2026, 11, 30, hour, tzinfo=UTC))
+
+
 @pytest.mark.parametrize("token", ["two words", "ümlaut", "a\nb", "a\tb"])
 def test_a_token_that_is_none(token):
     """A token that no header can carry is refused before it is sent."""
@@ -263,7 +294,8 @@ def studio(live_studio) -> LabelStudio:
 
 
 def projects_of(folder: Path, studio: LabelStudio) -> list[dict]:
-    return [one for one in studio.projects() if marker(folder, Purpose.LABELS) in (one["description"] or "")]
+    mine = marker(key(folder), ReviewQueue(purpose=Purpose.LABELS))
+    return [one for one in studio.projects() if mine in (one["description"] or "")]
 
 
 def tasks_of(folder: Path, studio: LabelStudio) -> list[dict]:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import made_pictures
 import pytest
 import requests
 import studio_proxy
@@ -17,7 +18,7 @@ from byod.dataset.dataset_folder import Dataset
 from byod.labeling import fetch, identity, labeling_page, projects
 from byod.labeling.client import LabelStudio
 from byod.schema.errors import ReviewError, UsageError
-from byod.schema.review_tasks import Purpose
+from byod.schema.review_tasks import Purpose, ReviewQueue
 from byod.tasks import TASKS
 from byod.testing import draw_classes
 
@@ -341,7 +342,7 @@ def test_what_was_asked_in_projects_of_their_own_moves_into_the_queue(folder, se
     """Open tasks of the projects that byod had for suspects and conflicts are withdrawn; their answers come back."""
     push(folder, session, tmp_path)
     with Dataset(folder, TASKS) as dataset:
-        old = projects.ensure(dataset, session.studio, "own", Purpose.SUSPECTS, quiet)
+        old = projects.ensure(dataset, session.studio, "own", ReviewQueue(purpose=Purpose.SUSPECTS), quiet)
         sha256s = [sample.sha256 for sample in dataset.snapshot().kept[:2]]
     made = [
         {"data": {"image": "/x", "byod_id": sha, "label": "Katze", "seen": 0, "question": "?"}}
@@ -438,6 +439,30 @@ def test_a_picture_that_somebody_brought_into_label_studio_is_taken_in(folder, s
     assert review.take_in(folder, session, say=quiet) == 0
     push(folder, session, tmp_path)
     assert len([task for task in tasks(session, pushed) if not task["data"].get("byod_id")]) == 1
+
+
+def test_a_picture_that_byod_converts_is_taken_in_as_the_sample_that_stands_for_it(folder, session, tmp_path):
+    """A HEIC's task names the JPEG made of it, so that its answer comes back, and nothing is taken in twice."""
+    pushed = push(folder, session, tmp_path)[Purpose.LABELS]
+    with requests.Session() as http:
+        http.trust_env = False
+        http.post(
+            f"{session.studio.url}/api/projects/{pushed.project.number}/import",
+            files={"theirs.jpg": made_pictures.heic()},  # Label Studio goes by names, byod by bytes
+            headers={"Authorization": f"Token {session.studio.token}"},
+            timeout=300,
+        ).raise_for_status()
+    (task,) = [task for task in tasks(session, pushed) if not task["data"].get("byod_id")]
+    say(session, task, "Hund")
+    pull(folder, session)
+    assert review.take_in(folder, session, say=quiet) == 1
+    named = now(session, task)["data"]["byod_id"]
+    with Dataset(folder, TASKS) as dataset:
+        sample = dataset.catalog.samples.get(named)
+    assert sample.path.endswith(".jpg")
+    pulled = pull(folder, session)
+    assert (pulled.answers, pulled.imported) == (1, 0)
+    assert review.take_in(folder, session, say=quiet) == 0
 
 
 def test_a_random_sample_gives_a_figure_of_the_labels_by_class(folder, session, tmp_path):

@@ -25,10 +25,10 @@ from byod.api import adding, review
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import local_server
 from byod.labeling.client import LabelStudio
-from byod.labeling.identity import marker
+from byod.labeling.identity import key, marker
 from byod.labeling.labeling_page import REJECT
 from byod.schema.recipe import Recipe
-from byod.schema.review_tasks import Purpose
+from byod.schema.review_tasks import Purpose, ReviewQueue
 from byod.tasks import TASKS
 
 pytestmark = pytest.mark.long
@@ -109,9 +109,8 @@ def studio_of(running: local_server.Running) -> LabelStudio:
 
 
 def project_of(folder: Path, studio: LabelStudio) -> int:
-    (found,) = [
-        one for one in studio.projects() if marker(folder, Purpose.LABELS) in (one["description"] or "")
-    ]
+    mine = marker(key(folder), ReviewQueue(purpose=Purpose.LABELS))
+    (found,) = [one for one in studio.projects() if mine in (one["description"] or "")]
     return int(found["id"])
 
 

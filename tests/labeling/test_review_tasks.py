@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from byod.dataset.catalog.verdicts import UNDO
 from byod.dataset.dataset_folder import Dataset
+from byod.dataset.sync import sync
 from byod.labeling import annotations as answers
 from byod.labeling import identity, keypoint_annotations, labeling_page, questions
 from byod.labeling.annotations import Annotation, Decision
@@ -17,12 +18,13 @@ from byod.schema import folder_names
 from byod.schema import recipe as recipes
 from byod.schema import review_tasks as reviews
 from byod.schema.errors import UsageError
-from byod.schema.keypoints import Instance, Keypoint, Keypoints, KeypointSet
+from byod.schema.keypoints import Instance, Keypoint, Keypoints, KeypointSet, keypoints_file
 from byod.schema.recipe import ClassRecipe, Recipe
 from byod.schema.records import Sample, Status, Task, Verdict
 from byod.schema.review_tasks import Purpose
 from byod.tasks import TASKS
 from byod.tasks.classify import labeling_tasks as classify_review
+from byod.testing import draw_classes
 
 SHA = "a" * 64
 NOW = datetime(2026, 3, 4, 5, 6, 7, 123456, tzinfo=UTC)
@@ -395,6 +397,57 @@ def test_the_page_for_points_has_every_name_and_a_way_to_reject(tmp_path):
         page = ElementTree.fromstring(labeling_page.config(dataset, Purpose.POINTS))
     assert [label.get("value") for label in page.iter("Label")] == list(NAMES)
     assert [choice.get("alias") for choice in page.iter("Choice")] == [labeling_page.REJECT]
+
+
+def faces_page(folder, moved=0.0, before="", lines=((NAMES[0], NAMES[1]),)):
+    """The page for points of a dataset in whose one picture all points are marked."""
+    points = KeypointSet(names=NAMES, skeleton=lines)
+    recipe = Recipe(task=Task.KEYPOINTS, points=points).with_class("cat")
+    marked = {name: Keypoint(x=50.0 * n + moved, y=20.0 * n) for n, name in enumerate(NAMES)}
+    with Dataset.create(folder, recipe, TASKS) as dataset:
+        draw_classes(folder / "images", classes=("cat",), per_class=1)
+        sync(dataset)
+        (sample,) = dataset.snapshot().kept
+        file = folder / keypoints_file(sample.path)
+        file.parent.mkdir(exist_ok=True)
+        made = Keypoints(sha256=sample.sha256, width=400, height=300, heads=(Instance(points=marked),))
+        file.write_text(made.model_dump_json())
+        return labeling_page.config(dataset, Purpose.POINTS, before)
+
+
+def test_the_page_for_points_draws_which_is_where_and_stays_while_its_names_do(tmp_path):
+    """Lines and keys are in the drawing; that points moved a little is no reason to write the page anew."""
+    first = faces_page(tmp_path / "a")
+    assert first.count("%3Ccircle") == len(NAMES)
+    assert first.count("%3Cpath") == 1
+    assert faces_page(tmp_path / "b", moved=9.0, before=first) == first
+    other = faces_page(tmp_path / "c", before=first, lines=())
+    assert other.count("%3Cpath") == 0
+    theirs = first.replace("</Style>", '</Style><TextArea name="why" toName="image"/>')
+    assert 'name="why"' in faces_page(tmp_path / "d", before=theirs, lines=())
+
+
+def test_pages_that_an_earlier_byod_made_become_those_of_this_one(tmp_path):
+    """What stands there is no change of anybody's; an own style of somebody's is, and stays."""
+    earlier = (
+        "<View><Style>.lsf-toolbar { margin-right: -42px; flex-shrink: 0 }</Style>"
+        '<Header value="$question" size="5"/>'
+        '<View style="display: flex; gap: 16px; align-items: flex-start">\n'
+        '<View style="flex: 1 1 auto; min-width: 0; padding-right: 42px">'
+        '<Image name="image" value="$image" zoom="true" zoomControl="true"/></View>\n'
+        '<View style="flex: 0 0 240px; max-height: calc(100vh - 180px); overflow-y: auto">\n'
+        '<Choices name="label" toName="image" choice="single-radio" required="true" requiredMessage="Tick a class, or '
+        'reject. The key of a ticked one takes its tick away: then press it again.">\n'
+        '<Choice value="cat" alias="cat" hotkey="1"/>\n'
+        '<Choice value="✗ Reject: belongs to no class" alias="__reject__" hotkey="0"/>\n</Choices>\n'
+        '<View style="zoom: 0.7; opacity: 0.8"><Header value="Ctrl+Enter submits the ticked class; the key beside a '
+        'class ticks it." size="6"/></View>\n</View></View></View>'
+    )
+    with dataset_of(tmp_path / "d", ["cat"]) as dataset:
+        wanted = labeling_page.config(dataset, Purpose.LABELS)
+        assert labeling_page.config(dataset, Purpose.LABELS, earlier) == wanted
+        styled = wanted.replace("</Style>", " .mine { color: red }</Style>")
+        assert ".mine" in labeling_page.config(dataset, Purpose.LABELS, styled)
 
 
 def test_a_task_carries_all_that_byod_must_know_again():

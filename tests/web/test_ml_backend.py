@@ -27,7 +27,7 @@ from byod.schema.errors import DatasetError, ModelError, ReviewError, UsageError
 from byod.schema.folder_names import safe_folder
 from byod.schema.recipe import Recipe
 from byod.schema.records import Split
-from byod.schema.review_tasks import Purpose
+from byod.schema.review_tasks import Purpose, ReviewQueue
 from byod.tasks import TASKS
 from byod.tasks.classify.predict import Predictor
 from byod.web import ml_backend
@@ -292,11 +292,12 @@ def project(studio, run):
     with Dataset(folder, TASKS) as dataset:
         config = labeling_page.config(dataset, Purpose.LABELS)
         kept = dataset.snapshot().kept
+    marked = identity.marker(identity.key(folder), ReviewQueue(purpose=Purpose.LABELS))
     made = studio.post(
         "/api/projects/",
         json={
             "title": "colours",
-            "description": f"Made by byod. {identity.marker(folder, Purpose.LABELS)}",
+            "description": f"Made by byod. {marked}",
             "label_config": config,
             "show_collab_predictions": True,
         },

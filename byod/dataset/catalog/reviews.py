@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from byod.dataset.catalog.guarded import reads
@@ -16,7 +17,7 @@ class Before(Record):
     `keypoints` is the text of its points file (None: no points were changed, "": there was none). `verdict` is the
     number of the verdict that held (0: none), `last` that of the last one the pull added. Once the pull was taken back,
     `after` and `keypoints_after` are what it had made of the sample, and `undo` is the number of the verdict that says
-    so.
+    so. `people` are those whose answers the pull brought.
     """
 
     sha256: Sha256
@@ -27,10 +28,15 @@ class Before(Record):
     after: Placement | None = None
     keypoints_after: str | None = None
     undo: int = 0
+    people: tuple[str, ...] = ()
 
 
 class Round(Record):
-    """A round of review: when it began, what it asked about, how many pictures, and how many of them were answered."""
+    """A round of review: when it began, what it asked about, how many questions, and how many of them were answered.
+
+    Each picture was asked of `overlap` people, and is that many questions; `people` names those it was shared out to
+    (none: whoever comes). `blind`: they did not see the folder's label.
+    """
 
     number: int
     at: datetime
@@ -38,6 +44,9 @@ class Round(Record):
     asked: int
     answered: int
     undone: bool
+    overlap: int = 1
+    people: tuple[str, ...] = ()
+    blind: bool = False
 
 
 class ReadAnnotation(Record):
@@ -72,6 +81,12 @@ class Reviews:
             "SELECT project FROM reviews WHERE server = ? AND purpose = ?", (server, purpose)
         ).fetchone()
         return None if row is None else int(row[0])
+
+    @reads
+    def queues(self, server: str) -> dict[str, int]:
+        """The number of each project on a server, by the name of its queue."""
+        rows = self._sql.execute("SELECT purpose, project FROM reviews WHERE server = ?", (server,))
+        return {str(purpose): int(project) for purpose, project in rows}
 
     def remember(self, server: str, purpose: str, project: int) -> None:
         """Note a project; what was known of an earlier one for the same purpose is forgotten."""
@@ -140,21 +155,32 @@ class Reviews:
             (tasks, server, purpose),
         )
 
-    def begin_round(self, at: datetime, purpose: str, asked: int) -> None:
+    def begin_round(
+        self,
+        at: datetime,
+        purpose: str,
+        asked: int,
+        *,
+        overlap: int = 1,
+        people: Sequence[str] = (),
+        blind: bool = False,
+    ) -> None:
         """Begin a round of so many questions; one in which nothing was said yet is replaced."""
         last = self.last_round()
         if last is not None and not last.answered:
             self._sql.execute("DELETE FROM rounds WHERE id = ?", (last.number,))
         self._sql.execute(
-            "INSERT INTO rounds (at, purpose, asked) VALUES (?, ?, ?)", (at.isoformat(), purpose, asked)
+            "INSERT INTO rounds (at, purpose, asked, overlap, people, blind) VALUES (?, ?, ?, ?, ?, ?)",
+            (at.isoformat(), purpose, asked, overlap, json.dumps(people), blind),
         )
 
     @reads
     def rounds(self) -> list[Round]:
         """All rounds, oldest first; pulls from before there were rounds are one each."""
+        people = self._people()
         rows = self._sql.execute(
-            "SELECT r.id, r.at, r.purpose, r.asked, COUNT(DISTINCT d.sha256), MIN(p.undone) FROM rounds r"
-            " LEFT JOIN pulls p ON p.round = r.id LEFT JOIN pulled d ON d.pull = p.id GROUP BY r.id ORDER BY r.id"
+            "SELECT r.id, r.at, r.purpose, r.asked, r.overlap, r.people, r.blind, MIN(p.undone) FROM rounds r"
+            " LEFT JOIN pulls p ON p.round = r.id GROUP BY r.id ORDER BY r.id"
         )
         return [
             Round(
@@ -162,11 +188,25 @@ class Reviews:
                 at=datetime.fromisoformat(at),
                 purpose=purpose,
                 asked=asked,
-                answered=answered,
+                # a picture that nobody's answer changed counts once: a verdict fell
+                answered=sum(min(overlap, max(1, len(some))) for some in people.get(number, {}).values()),
                 undone=bool(undone),
+                overlap=overlap,
+                people=tuple(json.loads(named)),
+                blind=bool(blind),
             )
-            for number, at, purpose, asked, answered, undone in rows
+            for number, at, purpose, asked, overlap, named, blind, undone in rows
         ]
+
+    def _people(self) -> dict[int, dict[str, set[str]]]:
+        """The people who answered about each picture, by round."""
+        found: dict[int, dict[str, set[str]]] = {}
+        rows = self._sql.execute(
+            "SELECT p.round, d.sha256, d.people FROM pulls p JOIN pulled d ON d.pull = p.id"
+        )
+        for number, sha256, people in rows:
+            found.setdefault(number, {}).setdefault(sha256, set()).update(json.loads(people))
+        return found
 
     def last_round(self) -> Round | None:
         """The round that began last."""
@@ -179,9 +219,19 @@ class Reviews:
             (at.isoformat(),),
         ).lastrowid
         self._sql.executemany(
-            "INSERT INTO pulled (pull, sha256, placement, marks, verdict, last) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO pulled (pull, sha256, placement, marks, verdict, last, people) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
-                (number, one.sha256, one.placement.model_dump_json(), one.keypoints, one.verdict, one.last)
+                (
+                    *(
+                        number,
+                        one.sha256,
+                        one.placement.model_dump_json(),
+                        one.keypoints,
+                        one.verdict,
+                        one.last,
+                    ),
+                    json.dumps(one.people),
+                )
                 for one in before
             ),
         )

@@ -118,6 +118,15 @@ MIGRATIONS = (
     ALTER TABLE pulled ADD COLUMN marks_after TEXT;
     ALTER TABLE pulled ADD COLUMN undo INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    -- how many people a round asks about each picture, who they are ('[]': whoever comes), and whether they see labels
+    ALTER TABLE rounds ADD COLUMN overlap INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE rounds ADD COLUMN people TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE rounds ADD COLUMN blind INTEGER NOT NULL DEFAULT 0;
+
+    -- whose answers a pull brought
+    ALTER TABLE pulled ADD COLUMN people TEXT NOT NULL DEFAULT '[]';
+    """,
 )
 
 

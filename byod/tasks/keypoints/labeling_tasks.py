@@ -8,7 +8,7 @@ from byod.schema.errors import UsageError
 from byod.schema.keypoints import Keypoints, keypoints_file, read_keypoints
 from byod.schema.progress import Say
 from byod.schema.records import Snapshot
-from byod.schema.review_tasks import Purpose, ReviewContext, ReviewTask
+from byod.schema.review_tasks import Kind, Purpose, ReviewContext, ReviewTask
 
 
 def review_tasks(context: ReviewContext, say: Say) -> Iterator[tuple[Purpose, list[ReviewTask]]]:
@@ -31,6 +31,7 @@ def points(snapshot: Snapshot, keypoints: Mapping[str, Keypoints], *, last_verdi
         ReviewTask(
             sample=sample,
             label=snapshot.classes[sample.label],
+            kind=Kind.POINTS,
             suspicion=0.0 if sample.sha256 in keypoints else 1.0,
             keypoints=keypoints.get(sample.sha256),
             last_verdict=last_verdict,

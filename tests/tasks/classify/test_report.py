@@ -1,6 +1,7 @@
 """The report of a run, and the page that compares runs: complete, self-contained, bounded, in two languages."""
 
 import base64
+import dataclasses
 import hashlib
 import io
 import os
@@ -19,8 +20,10 @@ from report_material import HISTORY, HOSTILE
 
 from byod.report import charts, html, overfitting
 from byod.report.i18n import many, moment, number, percent, points, say
+from byod.schema.annotator_agreement import Agreement
 from byod.schema.model_card import InputRule, Measured
 from byod.schema.records import Example, Split
+from byod.schema.right_labels import LabelQuality
 from byod.tasks.classify.report import page, saliency, wording
 from byod.tasks.classify.report.compare_page import page as compare_page
 from byod.tasks.classify.report.contents import ReportContents, ShownPrediction
@@ -134,6 +137,22 @@ def test_the_report_says_everything(tmp_path):
         "1,234,567 parameters",
     ):
         assert expected.strip() in seen.words(), expected
+
+
+def test_the_report_says_how_good_the_labels_were_that_the_model_learned_from(tmp_path):
+    """The figure of a random sample with its interval, and how far people agree; nothing where nobody looked."""
+    contents = material.contents(tmp_path)
+    assert "Of the labels it was made from" not in read(render(contents)).words()
+    told = {
+        "label_quality": LabelQuality(draw=1, right=47, number=50),
+        "agreement": Agreement(pictures=40, agreement=0.9, alpha=0.784),
+    }
+    seen = read(render(dataclasses.replace(contents, card=contents.card.model_copy(update=told))))
+    assert (
+        "Of the labels it was made from: 94 % of labels right (84–98 %, 95 % interval), by a random sample of 50"
+    ) in seen.words()
+    assert "In 90 % of pairs of answers about 40 pictures people said the same" in seen.words()
+    assert "Krippendorff’s alpha is 0.78" in seen.words()
 
 
 def test_german_says_the_same(tmp_path):

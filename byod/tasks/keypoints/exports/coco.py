@@ -62,7 +62,14 @@ def _image(number: int, name: str, keypoints: Keypoints, item: Leaving) -> dict[
 
 def _category(number: int, label: str, known: KeypointSet) -> dict[str, Any]:
     pairs = [list(pair) for pair in known.flips]
-    said = {"id": number, "name": label, "keypoints": list(known.names), "skeleton": [], "flip_pairs": pairs}
+    lines = [[known.names.index(name) + 1 for name in pair] for pair in known.skeleton]
+    said = {
+        "id": number,
+        "name": label,
+        "keypoints": list(known.names),
+        "skeleton": lines,
+        "flip_pairs": pairs,
+    }
     return said | ({} if known.scale is None else {"scale_pair": list(known.scale)})
 
 

@@ -42,6 +42,15 @@ POINTS = KeypointSet(
         ("ear_image_left_inner", "ear_image_right_inner"),
     ),
     scale=("eye_image_left", "eye_image_right"),
+    skeleton=(
+        ("eye_image_left", "eye_image_right"),
+        ("eye_image_left", "mouth"),
+        ("eye_image_right", "mouth"),
+        ("ear_image_left_outer", "ear_image_left_tip"),
+        ("ear_image_left_tip", "ear_image_left_inner"),
+        ("ear_image_right_inner", "ear_image_right_tip"),
+        ("ear_image_right_tip", "ear_image_right_outer"),
+    ),
 )
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,9}(\.[0-9]{0,9})?")

@@ -46,6 +46,7 @@ class _Category(_Part):
     keypoints: tuple[str, ...] = ()
     flip_pairs: tuple[tuple[str, str], ...] | None = None
     scale_pair: tuple[str, str] | None = None
+    skeleton: tuple[tuple[int, int], ...] = ()
 
 
 class _Annotation(_Part):
@@ -171,8 +172,11 @@ def _category(categories: Sequence[_Category], wanted: str | None, file: Path) -
 
 def _points(kind: _Category, file: Path) -> KeypointSet:
     flips = mirrored_pairs(kind.keypoints) if kind.flip_pairs is None else kind.flip_pairs
+    names, places = kind.keypoints, range(1, len(kind.keypoints) + 1)
+    # COCO counts from 1; lines to points that there are not are nothing to refuse a file for
+    lines = tuple((names[a - 1], names[b - 1]) for a, b in kind.skeleton if a in places and b in places)
     try:
-        return KeypointSet(names=kind.keypoints, flips=flips, scale=kind.scale_pair)
+        return KeypointSet(names=names, flips=flips, scale=kind.scale_pair, skeleton=lines)
     except ValidationError as error:
         raise UsageError(f"{file}: the points of {kind.name!r}: {error.errors()[0]['msg']}") from error
 

@@ -220,6 +220,15 @@ def from_coco(folder, said, category=None):
         return coco.read(folder / "a.json", stores, category, None)
 
 
+def test_the_lines_of_a_coco_skeleton_come_in_and_those_to_nowhere_do_not(tmp_path):
+    """COCO counts points from 1."""
+    laid_out(tmp_path / "in", {"a.jpg": jpeg(1), "b.jpg": jpeg(2)})
+    names = ["left_eye", "right_eye", "nose"]
+    kind = {"id": 3, "name": "dog", "keypoints": names, "skeleton": [[1, 3], [0, 2], [3, 4]]}
+    found = from_coco(tmp_path / "in", document(categories=[kind, {"id": 4, "name": "x"}]))
+    assert found.points.skeleton == (("left_eye", "nose"),)
+
+
 def test_coco_keypoints_come_in_with_their_pairs(tmp_path):
     """v = 0 is unmarked, out-of-frame points stay, pairs come from the names, a picture without heads is one."""
     laid_out(tmp_path / "in", {"a.jpg": jpeg(1), "b.jpg": jpeg(2)})
