@@ -170,8 +170,7 @@ class Trained:
     inside the graph) and output `logits` (float32, [N, classes]). It may have a second output `features` (float32,
     [N, D]): the numbers before the classifier, by which byod tells pictures unlike all classes; of `data.train` the
     trainer may hand them over as `features`, in its order, or else byod computes them. `input` is the size and the
-    resize rule it was trained with. `logits` is the trained model itself, called with the same arrays: byod compares
-    the two.
+    resize rule it was trained with. `logits` is the model itself, called with the same arrays: byod compares both.
 
     For the task keypoints the input is a square and the file has two outputs, float32, all coordinates in
     0..1 of the input. Detection: `boxes` [N, Q, 4] (x0, y0, x1, y1) and `scores` [N, Q] in 0..1, the best first, with
