@@ -31,7 +31,7 @@ from byod.training.cross_validation import MIN_GROUPS
 from byod.training.protocol import Launching, Trainer
 from byod.training.provenance import Provenance
 from byod.training.remote.host import Remote
-from byod.training.run_evaluation import OtherPictures
+from byod.training.run_evaluation import OtherPictures, shown_place
 
 MOST_FOR_PROBE = 1_000_000
 """Pictures times classes beyond which a training begins without its probe, and without asking it for label errors."""
@@ -160,7 +160,7 @@ def other_pictures(task: TaskDefinition, place: Path, say: Say) -> OtherPictures
     if not (place / recipe.FILE).is_file() and (labelled := task.evaluating.pictures_in(place)) is not None:
         return OtherPictures.below(labelled, place)
     snapshot, examples = dataset_of_task(task, place, say)
-    return OtherPictures(task.learning.labelled(snapshot, examples), str(place), looks_of(snapshot))
+    return OtherPictures(task.learning.labelled(snapshot, examples), shown_place(place), looks_of(snapshot))
 
 
 def dataset_of_task(task: TaskDefinition, place: Path, say: Say) -> tuple[Snapshot, list[Example]]:

@@ -278,7 +278,7 @@ def add(
         >>> byod.add("mine", into="shapes", progress=False).counts
         {'circle': 3, 'square': 3}
     """
-    given = [name for name, value in options.items() if value is not None and name != "choose"]
+    given = [name for name, value in options.items() if value not in (None, False) and name != "choose"]
     with following(follow_links), progress_display(progress) as display:
         if reports:
             if paths or label or labels or given:

@@ -141,7 +141,7 @@ class Keypoints(Record):
     @classmethod
     def _nothing(cls, values: object) -> object:
         """Where there is no object, nobody needs to know the picture's size."""
-        if isinstance(values, dict) and not values.get("heads"):
+        if isinstance(values, dict) and values.get("heads", True) in ([], ()):
             return {"width": 1, "height": 1, **values}
         return values
 

@@ -11,10 +11,14 @@ from byod.dataset import likeness
 from byod.dataset.likeness import Looks
 from byod.schema.errors import TrainerError, UsageError
 from byod.schema.model_card import Card, Measured, Unreadable
+from byod.schema.names import in_utf8
 from byod.schema.records import Example, Record, Sha256
 from byod.schema.task_learning import Evaluating, LabelledSet, Learning
 from byod.training import learned_looks, run_folder
 from byod.training.run_folder import TEST
+
+_LONGEST = 1000
+"""Characters of a folder's name that a record holds."""
 
 
 class RunEvaluation(Record):
@@ -47,7 +51,12 @@ class OtherPictures:
         looks = likeness.looks(labelled.examples, place)
         groups = likeness.groups(looks)
         grouped = (e.model_copy(update={"group": groups.get(e.sha256, e.group)}) for e in labelled.examples)
-        return cls(labelled.of(grouped), str(place), looks)
+        return cls(labelled.of(grouped), shown_place(place), looks)
+
+
+def shown_place(place: Path) -> str:
+    """The name of a folder as a record can hold it: without bytes that are no text, and not endless."""
+    return in_utf8(str(place))[-_LONGEST:]
 
 
 @dataclass(frozen=True)

@@ -98,9 +98,11 @@ RENAMED = {
     "no_probe": "probe",
 }
 TERMINAL = {"json", "open", "help", "run", "dataset", "no_browser", "show_leak", "delete"}
+"""Options that are about the terminal, or name what a method belongs to; `close --delete` is an action of its own."""
 OF_THE_DATASET = {"follow_links"}
 """Options of `byod.Dataset` itself, which hold for all that is done with it."""
-"""Options that are about the terminal, or name what a method belongs to; `close --delete` is an action of its own."""
+OF_THE_RUN = {"refit"}
+"""Options of `byod.Run` itself."""
 
 
 @pytest.mark.parametrize(
@@ -140,6 +142,7 @@ def test_a_keyword_is_called_like_its_option(command, functions):
         if name.startswith("--")
     }
     keywords |= OF_THE_DATASET & set(inspect.signature(byod.Dataset).parameters)
+    keywords |= OF_THE_RUN & set(inspect.signature(byod.Run).parameters)
     assert {RENAMED.get(name, name) for name in options - TERMINAL} <= keywords
 
 

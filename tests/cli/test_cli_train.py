@@ -60,7 +60,9 @@ def test_predict_gives_the_promised_json_without_torch(trained):
     for arguments in ([str(square)], [str(square.parent)], ["--run", card["run"], str(square), str(square)]):
         found = json.loads(byod("predict", *arguments, "--json", folder=folder).stdout)
         for one in found:
-            assert set(one) == {"path", "label", "probability", "probabilities"}
+            told = {"typicality", "none_of_these"}
+            assert set(one) == {"path", "label", "probability", "probabilities", *told}
+            assert one["none_of_these"] in (True, False)
             assert abs(sum(one["probabilities"].values()) - 1) < 1e-5
             assert one["probabilities"][one["label"]] == pytest.approx(one["probability"])
     assert len(found) == 2
@@ -102,7 +104,7 @@ def test_what_cannot_be_trained_is_said_in_one_line(trained, tmp_path):
     wrong = byod("train", "--plugin", "sklearn", "--set", "lrr=3", folder=folder, check=2)
     assert "lrr" in wrong.stderr
     home = {"TORCH_HOME": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1", "https_proxy": "http://127.0.0.1:9"}
-    offline = byod("train", "--epochs", "1", folder=folder, check=1, **home)
-    assert "--weights" in offline.stderr
+    offline = byod("train", "--arch", "resnet18", "--epochs", "1", folder=folder, check=1, **home)
+    assert "--arch tf_efficientnet_lite0" in offline.stderr
     assert "--from-scratch" in offline.stderr
     assert "Traceback" not in offline.stderr

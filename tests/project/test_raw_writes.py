@@ -46,6 +46,8 @@ ALLOWED = {
     "byod/collection/sources/table_fetch.py": "the person's own cache of tables of labels",
     "byod/dataset/read_only.py": "a damaged copy of a catalog, in a temporary folder",
     "byod/api/review.py": "previews in what Label Studio's server shows, the person's own",
+    "byod/images/feature_store.py": "the person's own cache of features",
+    "byod/images/pixel_cache.py": "the person's own cache of pixels, or a folder of a run that was looked through",
     "byod/images/record_files.py": "the person's own cache of pixels, or a folder of a run that was looked through",
     "byod/dataset/catalog_state.py": "makes the folder of byod's own files in the person's home",
     "byod/dataset/dataset_folder.py": "makes the folder of a new dataset, above which nothing is a stranger's",

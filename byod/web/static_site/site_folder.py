@@ -120,19 +120,21 @@ def _page(staging: Path) -> None:
     (staging / LANGUAGES).write_text(page_texts.script(), encoding="utf-8")
 
 
-def _runtime(staging: Path, runtime: Mapping[str, bytes]) -> OfflineRuntime:
+def _runtime(staging: Path, runtime: Mapping[str, bytes]) -> OfflineRuntime | None:
     """The runtime's files, and the program beside itself packed: not all hosts pack what they send."""
     (staging / "runtime").mkdir()
     for name, content in runtime.items():
         (staging / "runtime" / name).write_bytes(content)
-    (name,) = (name for name in runtime if name.endswith(".wasm"))
-    packed = gzip.compress(runtime[name], mtime=0)
-    (staging / "runtime" / f"{name}.gz").write_bytes(packed)
-    return OfflineRuntime(file=f"runtime/{name}.gz", bytes=len(packed), plain=len(runtime[name]))
+    program = next((name for name in runtime if name.endswith(".wasm")), None)
+    if program is None:
+        return None
+    packed = gzip.compress(runtime[program], mtime=0)
+    (staging / "runtime" / f"{program}.gz").write_bytes(packed)
+    return OfflineRuntime(file=f"runtime/{program}.gz", bytes=len(packed), plain=len(runtime[program]))
 
 
 def _model(
-    staging: Path, run: Path, serving: Serving, card: Card, about: About, runtime: OfflineRuntime
+    staging: Path, run: Path, serving: Serving, card: Card, about: About, runtime: OfflineRuntime | None
 ) -> None:
     named = serving.nets(card)
     for file in named.values():

@@ -152,7 +152,7 @@ def test_a_model_that_answers_nonsense_is_kept(examples, run, monkeypatch):
         raise ModelError("the model cannot be run")
 
     with monkeypatch.context() as during:
-        during.setattr(onnx_model, "probabilities", failing)
+        during.setattr(onnx_model, "classified", failing)
         with pytest.raises(ModelError):
             train(examples, run, trainer)
     train(examples, run, trainer)

@@ -90,7 +90,7 @@ def test_the_measured_model_is_used_unless_told_otherwise(home, tmp_path):
     assert card(given)["measured"] is False
     ordinary = plain.export("onnx", into=tmp_path / "measured", progress=False)
     assert (ordinary / "model.onnx").read_bytes() == (run / "model.onnx").read_bytes()
-    assert {path.name for path in ordinary.iterdir()} == {"model.onnx", "model.json"}
+    assert {path.name for path in ordinary.iterdir()} == {"model.onnx", "model.json", "predict.py"}
 
 
 def test_reports_go_to_the_measured_model(home):
