@@ -1,7 +1,7 @@
 """Folders and archives opened to read from: zip and tar, also within a folder or within one another.
 
-Archives are known by how they begin, whatever they are called. Those within a folder or an archive are opened where no
-picture lies beside them; else they are what was unpacked already, and are passed over with a line.
+Archives are known by how they begin, whatever they are called. Those in a folder or an archive are opened where hardly
+a picture lies beside them; else they are what was unpacked already, and are passed over with a line.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from byod.schema.progress import Say
 
 _Opened = FolderStore | ZipStore | TarStore
 MOST_WITHIN = 1000
+BESIDE = 20
+"""With more pictures beside it an archive counts as unpacked; a cover or a preview does not make it so."""
 _UNPACK = {b"7z\xbc\xaf\x27\x1c": ("7z", "7z x"), b"Rar!\x1a\x07": ("RAR", "unrar x")}
 """How archives begin that byod cannot read, and the command that unpacks them."""
 
@@ -98,7 +100,7 @@ def _within(store: _Opened, stack: contextlib.ExitStack, say: Say, *, deeper: bo
     names = [name for name in store.entries if is_archive(name)]
     if not names:
         return []
-    if any(is_picture(name) for name in store.entries):
+    if sum(is_picture(name) for name in store.entries) > BESIDE:
         line = (
             f"{store.where}: {len(names)} archives lie beside the pictures and are not opened: {some(names)}"
         )

@@ -414,6 +414,19 @@ def as_a_tar_in_a_zip(root, files):
     return zipped(root / "archive.zip", {"cats.tgz": packed(root / "x", files, "gz").read_bytes()})
 
 
+def as_zips_with_a_cover(root, files):
+    folder = as_zips_in_a_folder(root, files)
+    (folder / "dataset-cover.png").write_bytes(jpeg(77, format="PNG"))
+    return folder
+
+
+def with_labels_apart(root, files):
+    apart = {
+        f"{'points' if name.endswith('.cat') else 'photos'}/{name[7:]}": body for name, body in files.items()
+    }
+    return laid_out(root / "in", apart)
+
+
 BROUGHT = {
     "the folder that holds the zips": as_zips_in_a_folder,
     "a zip of zips": as_a_zip_of_zips,
@@ -440,6 +453,20 @@ def test_the_set_is_read_however_it_is_packed(tmp_path, brought):
     assert other.lines == plain.lines
 
 
+def test_a_cover_beside_the_zips_does_not_hide_them(tmp_path):
+    """A picture or two beside the archives, such as a set's cover, do not make them count as unpacked."""
+    (tmp_path / "all").mkdir()
+    read = found(as_zips_with_a_cover(tmp_path, cat_files({"CAT_00": 3, "CAT_06": 2})))
+    assert len(read.pictures) == 5
+    assert any("dataset-cover.png has no .cat file" in line for line in read.lines)
+
+
+def test_labels_in_a_folder_of_their_own_find_their_pictures(tmp_path):
+    """Pictures in one folder and .cat files in another belong together by name, where a name is there once."""
+    read = found(with_labels_apart(tmp_path, cat_files({"CAT_00": 3})))
+    assert len(read.pictures) == 3
+
+
 def test_a_damaged_zip_among_others_is_named(tmp_path, monkeypatch):
     """Of a folder of zips of which one is cut off the others come in, and the exit code is 1."""
     files = cat_files({"CAT_00": 3, "CAT_06": 2})
@@ -458,7 +485,7 @@ def test_a_damaged_zip_among_others_is_named(tmp_path, monkeypatch):
 
 def test_archives_beside_their_unpacked_pictures_are_passed_over(tmp_path):
     """Where somebody unpacked the archive and left it there, the pictures are read once, and a line says so."""
-    files = cat_files({"CAT_00": 2})
+    files = cat_files({"CAT_00": archives.BESIDE + 1})
     folder = laid_out(tmp_path / "in", files)
     zipped(folder / "cats.zip", files)
     with archives.opened([folder]) as stores:
