@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from byod.schema.annotator_agreement import Agreement
 from byod.schema.file_formats import Format
 from byod.schema.keypoints import KeypointSet
+from byod.schema.least_alike_score import LeastAlike
 from byod.schema.model_graph import GraphInput, Typicality
 from byod.schema.model_predictions import FoundInstance as FoundInstance
 from byod.schema.model_predictions import KeypointsPrediction as KeypointsPrediction
@@ -330,6 +331,7 @@ class ModelCard(Card):
     metrics: Metrics
     probe: Probe | None = None
     elsewhere: ClassesElsewhere | None = None
+    least_alike: LeastAlike | None = None
 
     @field_validator("classes")
     @classmethod

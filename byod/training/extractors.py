@@ -179,6 +179,13 @@ def extractor(name: str, given: Mapping[str, str] = {}, say: Say = silent) -> Fe
         return _export(own, options, dict(given), file, say)
 
 
+def kept(name: str, given: Mapping[str, str] = {}) -> FeatureGraph | None:
+    """The graph that an extractor exported before with some options; None where there is none: nothing is exported."""
+    file = _place(name, given)
+    with FileLock(file.with_name("lock")):
+        return _kept(file)
+
+
 def identity(name: str, given: Mapping[str, str] = {}) -> str:
     """The extractor, its version and its weights in one line, before anything is exported; empty where there is none.
 

@@ -12,7 +12,14 @@ from byod.schema.model_graph import GraphInput
 from byod.schema.progress import Say
 from byod.schema.records import Example, Task, Yield
 from byod.schema.task_learning import Issues, ModelFile, Outcome, OutOfFold, Table
-from byod.tasks.classify import asking, calibrate, class_set, evaluated_examples, label_errors
+from byod.tasks.classify import (
+    asking,
+    calibrate,
+    class_set,
+    evaluated_examples,
+    label_errors,
+    least_alike,
+)
 from byod.tasks.classify.class_set import ClassSet, see_all_classes
 from byod.tasks.classify.evaluated_examples import EvaluatedExample, LoadedModel
 from byod.tasks.classify.report import contents, page
@@ -118,7 +125,13 @@ def card(
     probe: tuple[str, Outcome, Paired] | None,
 ) -> ModelCard:
     """The model card."""
-    rule = outcome.model.fitted.input
+    rule, like = outcome.model.fitted.input, None
+    if probe is not None:
+        crossed = outcome.metrics.measured_on is Measured.CROSS_VALIDATION
+        sides = dict(outcome.sides)
+        learned = () if crossed else (*sides["train"], *sides["valid"])
+        arch = probe[1].model.fitted.arch
+        like = least_alike.measure(outcome.evaluated, learned, arch, seed=fields["seed"])
     return ModelCard(
         **fields,
         classes=labelled.classes,
@@ -127,6 +140,7 @@ def card(
         graph_input=GraphInput(shape=("N", 3, rule.height, rule.width)),
         metrics=outcome.metrics,
         probe=None if probe is None else _probe(*probe),
+        least_alike=like,
     )
 
 

@@ -21,6 +21,7 @@ from report_material import HISTORY, HOSTILE
 from byod.report import charts, html, overfitting
 from byod.report.i18n import many, moment, number, percent, points, say
 from byod.schema.annotator_agreement import Agreement
+from byod.schema.least_alike_score import LeastAlike
 from byod.schema.model_card import InputRule, Measured
 from byod.schema.records import Example, Split
 from byod.schema.right_labels import LabelQuality
@@ -638,3 +639,14 @@ def test_numbers_in_two_languages():
         "2026-11-30 09:05 UTC",
         "30.11.2026, 09:05 Uhr UTC",
     )
+
+
+@pytest.mark.parametrize(("accuracy", "told"), [(0.6, True), (0.94, False)])
+def test_the_fifth_least_like_anything_learned_is_told(tmp_path, accuracy, told):
+    """The report says what a model does on pictures least like learned ones, and warns where that is much less."""
+    found = LeastAlike(
+        extractor="x", pictures=8, accuracy=accuracy, interval=(0.3, 0.95), likeness=0.7, others=0.97
+    )
+    page = render(material.contents(tmp_path, card=material.card(least_alike=found)))
+    assert "least like anything learned from (8)" in page
+    assert ("split --by features" in page) == told

@@ -82,6 +82,7 @@ def render(contents: ReportContents) -> str:
     own = {
         "worth": wording.worth(card),
         "elsewhere": wording.elsewhere(card),
+        "least_alike": wording.least_alike(card),
         "calibration": wording.calibration(card) + wording.none_of_these(card),
         "mistakes": _wall(mistakes[:WORST], album),
         "mistakes_in_all": len(mistakes),

@@ -36,6 +36,37 @@ def elsewhere(card: ModelCard) -> Phrase | None:
     return words + beside(found, None if found.apart is None else _recognised(found.apart))
 
 
+def least_alike(card: ModelCard) -> Finding | None:
+    """Say what the model achieves on the test pictures least like anything it learned from."""
+    found = card.least_alike
+    if found is None:
+        return None
+    low, high = found.interval
+    words = say(
+        "On the fifth of these pictures that is least like anything learned from ({pictures}), {accuracy} were "
+        "recognised (95 %: {low} to {high}); on the others {others}.",
+        pictures=found.pictures,
+        accuracy=percent(found.accuracy),
+        low=percent(low),
+        high=percent(high),
+        others=percent(found.others),
+    )
+    if found.others - found.accuracy < _BETTER:
+        return Finding(level="", words=words)
+    return Finding(
+        level="warn",
+        words=words
+        + say(
+            "Much of the number on top is owed to pictures that are like learned ones: `byod split --by features` "
+            "looks for pictures that were taken together, and keeps them on one side."
+        ),
+    )
+
+
+_BETTER = 0.1
+"""By so much better on pictures that are like learned ones, a number promises more than it holds elsewhere."""
+
+
 def _recognised(metrics: Metrics) -> Phrase:
     low, high = metrics.interval
     return say(
