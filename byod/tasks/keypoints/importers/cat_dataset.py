@@ -215,7 +215,7 @@ def cleaning_list(file: Path) -> frozenset[str]:
         if not stripped.startswith(("{", "[")):
             return frozenset(_names_of_lines(text))
         values = _json(text)
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise UsageError(f"{file} cannot be read as a cleaning list: {error}") from error
     names = _names(values)
     if names is None:
