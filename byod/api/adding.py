@@ -117,28 +117,34 @@ def add(
         say: gets lines for people.
         watch: gets the counts.
     """
+    places = _places(paths, label, split_from_folders, choose, say)
+    with datasets.opened_to_collect(folder, recipe, say) as dataset:
+        return add_to(dataset, places, label, rights or Rights(), say=say, watch=watch)
+
+
+def add_to(
+    dataset: Dataset, places: Sequence[Place], label: str | None, rights: Rights, *, say: Say, watch: Watch
+) -> Added:
+    """Add the pictures of some places of this machine to an open, locked dataset; see `add`."""
     passed, links, unread = PassedOver(), folder_files.Links(told_to_follow()), unreadable()
     others: Counter[str] = Counter()
-    rights = rights or Rights()
-    places = _places(paths, label, split_from_folders, choose, say)
     told = {"creator": rights.creator, "licence": rights.licence}
-    with datasets.opened_to_collect(folder, recipe, say) as dataset:
-        _say_policy(dataset, rights, say)
-        collection = Collection(dataset, local_files.read, watch, per_class=None, by=Settings.load().reviewer)
-        noted = NotedCaptures(label)
-        found = (
-            noted.of(candidate.model_copy(update=told), place)
-            for place in places
-            for candidate in own_pictures.pictures(place.folder, label, unread, others)
-            if passed.takes(str(candidate.path)) and not _is_linked(place.folder, candidate.path, links)
-        )
-        apart = own_bytes.told_apart(datasets.labelled(found, dataset), dataset)
-        collection.take((noted.addressed(each), None) for each in apart)
-        noted.write(dataset, say)
-        done = _added(dataset, collection, noted.number, others)
-        for line in (*_lines(done), *passed.lines(), *links.lines(), *unread.lines()):
-            say(line)
-        return done
+    _say_policy(dataset, rights, say)
+    collection = Collection(dataset, local_files.read, watch, per_class=None, by=Settings.load().reviewer)
+    noted = NotedCaptures(label)
+    found = (
+        noted.of(candidate.model_copy(update=told), place)
+        for place in places
+        for candidate in own_pictures.pictures(place.folder, label, unread, others)
+        if passed.takes(str(candidate.path)) and not _is_linked(place.folder, candidate.path, links)
+    )
+    apart = own_bytes.told_apart(datasets.labelled(found, dataset), dataset)
+    collection.take((noted.addressed(each), None) for each in apart)
+    noted.write(dataset, say)
+    done = _added(dataset, collection, noted.number, others)
+    for line in (*_lines(done), *passed.lines(), *links.lines(), *unread.lines()):
+        say(line)
+    return done
 
 
 def _places(

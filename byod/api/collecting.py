@@ -64,10 +64,9 @@ def api_client(web: Web, say: Say, tape: Tape | None) -> ApiClient:
 def searched(recipe: Recipe) -> Recipe:
     """The recipe with the classes that a search brings pictures of: where labels are files, those without objects."""
     task = TASKS.get(recipe.task)
-    storage = None if task is None else task.storage
-    if storage is None:
+    if task is None or not task.stored:
         return recipe
-    found = {name: each for name, each in recipe.classes.items() if storage.of_folder(name, 1, 1) is not None}
+    found = {name: each for name, each in recipe.classes.items() if name in task.pages.no_classes}
     return recipe.model_copy(update={"classes": found})
 
 

@@ -10,18 +10,15 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from byod.api.adding import RIGHTS
-from byod.api.datasets import SplitDone, assign, finish, labelled, say_changes, say_split
-from byod.collection import local_files, own_bytes
+from byod.api.adding import Rights, add_to
+from byod.api.datasets import SplitDone, assign, finish, say_changes, say_split
 from byod.collection.labelled_files import LabelledFiles
 from byod.collection.pipeline import Collection, Watch
-from byod.collection.sources import folder as own_pictures
+from byod.collection.split_folders import Place
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import sync
-from byod.schema.config import Settings
 from byod.schema.errors import DatasetError, UsageError
 from byod.schema.keypoints import NOTHING
-from byod.schema.names import unreadable
 from byod.schema.progress import Say
 from byod.schema.reasons import Retry
 from byod.schema.records import Record, Snapshot
@@ -121,20 +118,8 @@ def _add_negatives(dataset: Dataset, places: Sequence[Path], watch: Watch, say: 
     if not places:
         return
     dataset.save_recipe(dataset.recipe.with_class(NOTHING))
-    unread = unreadable()
-    others: Counter[str] = Counter()
-    found = (
-        each.model_copy(update={"licence": RIGHTS})
-        for place in places
-        for each in own_pictures.pictures(place, NOTHING, unread, others)
-    )
-    collection = Collection(dataset, local_files.read, watch, per_class=None, by=Settings.load().reviewer)
-    collection.take((each, None) for each in own_bytes.told_apart(labelled(found, dataset), dataset))
-    say(f"{len(collection.new)} pictures that hold none of the objects are new, in images/{NOTHING}")
-    for candidate, reason, detail in collection.refused:
-        say(f"{candidate.path} was not taken: {detail or reason.traits.words}")
-    for line in unread.lines():
-        say(line)
+    say(f"adding pictures that hold none of the objects, to images/{NOTHING} …")
+    add_to(dataset, [Place(place, None) for place in places], NOTHING, Rights(), say=say, watch=watch)
 
 
 def _by_folder(found: Annotations) -> str:

@@ -10,8 +10,6 @@ from byod.schema.progress import Say
 from byod.schema.records import Example, Split, Status
 from byod.training import extractors
 
-EXTRACTOR = "lite0"
-
 
 def write_down(dataset: Dataset, say: Say) -> str:
     """Propose groups of what is kept, note them in the column `features`, and return what to split by.
@@ -30,7 +28,7 @@ def write_down(dataset: Dataset, say: Say) -> str:
         )
         for sample in kept
     ]
-    vectors = extractors.extractor(EXTRACTOR, {}, say).features(examples, say)
+    vectors = extractors.extractor(extractors.DEFAULT, {}, say).features(examples, say)
     names = likeness_groups.proposed(vectors, [sample.label for sample in kept])
     known = captures.read(dataset.folder)
     said = [

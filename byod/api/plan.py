@@ -172,8 +172,7 @@ def check_nothing(folder: Path, planned: Recipe) -> None:
         UsageError: it cannot.
     """
     task = TASKS.get(planned.task)
-    storage = None if task is None else task.storage
-    if storage is None or storage.of_folder(NOTHING, 1, 1) is None:
+    if task is None or NOTHING not in task.pages.no_classes:
         raise UsageError(
             f"{folder} is for the task {planned.task}: --nothing is for datasets of objects with points; name a dataset"
             " that byod convert made with --into"

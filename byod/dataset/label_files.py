@@ -61,26 +61,20 @@ def write_labels(dataset: Dataset, name: str, labels: Labels, *, flush: bool = T
     dataset.files.replace(name, storage.content(labels), flush=flush)
 
 
-def label_by_folder(dataset: Dataset) -> int:
-    """Write the labels that pictures have by standing in their folders, where they have none; returns their number."""
-    storage, number = dataset.task.storage, 0
+def label_by_folder(dataset: Dataset) -> None:
+    """Write the labels that pictures have by standing in a folder that is no class, where they have none."""
+    storage = dataset.task.storage
     if storage is None:
-        return 0
+        return
     for path, (sha256, *_) in dataset.catalog.samples.standing().items():
         room, _, inner = path.partition("/")
         folder = inner.partition("/")[0]
-        sample = dataset.catalog.samples.get(sha256) if _has_labels(storage, room, folder) else None
-        name = dataset.label_file(path)
-        if sample is None or name is None or (dataset.folder / name).exists():
+        if room != IMAGES or folder not in dataset.task.pages.no_classes:
             continue
-        labels = storage.of_folder(folder, sample.width or 1, sample.height or 1)
-        write_labels(dataset, name, labels.named(sha256))
-        number += 1
-    return number
-
-
-def _has_labels(storage: Storage, room: str, folder: str) -> bool:
-    return room == IMAGES and storage.of_folder(folder, 1, 1) is not None
+        name, sample = dataset.label_file(path), dataset.catalog.samples.get(sha256)
+        if name is not None and sample is not None and not (dataset.folder / name).exists():
+            labels = storage.of_folder(folder, sample.width or 1, sample.height or 1)
+            write_labels(dataset, name, labels.named(sha256))
 
 
 def stem(path: str) -> str:

@@ -339,9 +339,8 @@ def _append_classes(file: Path, before: Recipe, recipe: Recipe) -> bool:
     document = tomlkit.document()
     document["classes"] = classes
     text = f"{files.read(file).decode().rstrip()}\n\n{tomlkit.dumps(document)}"
-    if as_meant := _says(
-        text, recipe, file
-    ):  # not where the classes stand in one line, behind which no table can come
+    as_meant = _says(text, recipe, file)
+    if as_meant:  # not where the classes stand in one line, behind which no table can come
         files.replace(file, text.encode(), flush=True)
     return as_meant
 

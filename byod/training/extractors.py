@@ -35,6 +35,8 @@ from byod.training import finished_model, library_homes, onnx_model, protocol
 from byod.training.protocol import Floats
 
 GROUP = "byod.extractors"
+DEFAULT = "lite0"
+"""The extractor that byod itself asks."""
 CHECKED = 4
 """Pictures of noise on which a graph is compared with the net it was exported from."""
 

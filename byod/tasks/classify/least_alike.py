@@ -16,7 +16,6 @@ from byod.schema.records import Example
 from byod.tasks.classify.evaluated_examples import EvaluatedExample
 from byod.training import extractors, statistics
 
-EXTRACTOR = "lite0"
 SHARE = 0.2
 FEWEST = 10
 """With fewer tested pictures a fifth of them says nothing."""
@@ -37,7 +36,7 @@ def measure(
         probe: the name of the net whose features the probe had; None is measured where they are of another extractor.
         seed: changes nothing of the interval.
     """
-    graph = extractors.kept(EXTRACTOR)
+    graph = extractors.kept(extractors.DEFAULT)
     pairs = len(evaluated) * (len(learned) or len(evaluated))
     if graph is None or not probe.startswith(graph.card.arch) or len(evaluated) < FEWEST or pairs > MOST:
         return None

@@ -7,7 +7,7 @@ none, and left and right are exchanged at times. Nothing is corrected here: what
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 
 from byod.schema.keypoints import Instance, Keypoint, KeypointSet
@@ -71,13 +71,6 @@ def plausible(
     if instance.marked and not any(points.values()):
         return None, (*found, (Oddity.NOTHING, ""))
     return instance.model_copy(update={"points": points}), tuple(found)
-
-
-def odd_points(
-    instance: Instance, known: KeypointSet, width: int, height: int
-) -> Iterator[tuple[Oddity, str]]:
-    """The reasons why points of an object cannot be true, with the points' names."""
-    yield from plausible(instance, known, width, height)[1]
 
 
 def _pair(known: KeypointSet) -> tuple[str, str] | None:

@@ -28,14 +28,13 @@ async function begin() {
     failed(fault, notice);
     return;
   }
-  hush(notice);
   if (predictor.ready) coming(predictor, notice);
+  else hush(notice);
   await furnish(predictor, notice);
 }
 
 /** Say how far the model has come, while the page can be used already. */
 function coming({ ready, progress }, notice) {
-  say(notice, "opening");
   progress((share) => say(notice, "coming", () => ({ percent: percent(share) })));
   ready.then(
     () => hush(notice),

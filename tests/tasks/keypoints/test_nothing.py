@@ -61,6 +61,15 @@ def test_a_conversion_takes_them_along(tmp_path, cats, others):
         assert empty(tmp_path / "both") == standing(tmp_path / "both")
 
 
+def test_links_among_them_are_passed_over(tmp_path, cats, others):
+    """A link in a folder of such pictures is not followed, and is said, as with every folder that is added."""
+    outside = laid_out(tmp_path / "outside", {"secret.jpg": jpeg(950)})
+    (others / "link.jpg").symlink_to(outside / "secret.jpg")
+    said = run("convert", "cats", "in", "--negatives", others, "--into", "both").stderr
+    assert len(empty(tmp_path / "both")) == 3
+    assert "link" in said
+
+
 def test_what_is_moved_there_by_hand_is_marked_at_the_next_command(cats, others):
     """A picture put into images/nothing in a file manager is marked by the next command, without JSON by hand."""
     shutil.copytree(others, cats / "images" / "nothing")
