@@ -4,11 +4,12 @@ import errno
 import os
 import shutil
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pytest
 import typer
-from interrupted_verbs import VERBS, added, facts, own_pictures
+from interrupted_verbs import VERBS, Verb, added, facts, own_pictures
 
 from byod.api import datasets
 from byod.cli.output import errors_in_one_line
@@ -59,10 +60,21 @@ def said_in_one_line(action, capsys) -> str:
     return line
 
 
+def complete(verb: Verb, place: Path, trouble: Trouble) -> None:
+    """Runs the verb; a run that no call of which was to fail says so in the place of an error."""
+    verb(place)
+    if trouble.number is not None and trouble.calls < trouble.number:
+        raise ByodError("complete")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["add", "review pull", "dedupe"])
 def test_whatever_call_fails_the_same_verb_goes_on(tmp_path: Path, name: str, capsys):
-    """Each call that changes something fails once, in turn with each error: a line, and then the whole dataset."""
+    """Each call that changes something fails once, in turn with each error: a line, and then the whole dataset.
+
+    Threads that need one folder at once ask for it once or twice, so a run may end before the call with this number:
+    then nothing failed, nothing is said, and the dataset is whole.
+    """
     before, verb = VERBS[name]
     own_pictures(tmp_path / "own")
     place, base = tmp_path / "set", tmp_path / "base"
@@ -74,17 +86,22 @@ def test_whatever_call_fails_the_same_verb_goes_on(tmp_path: Path, name: str, ca
         verb(place)
     expected = facts(place)
     codes = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
-    for number in range(1, counted.calls + 1, max(1, counted.calls // 30)):
+    numbers = range(1, counted.calls + 1, max(1, counted.calls // 30))
+    failed = 0
+    for number in numbers:
         shutil.rmtree(place)
         shutil.copytree(base, place)
         code = codes[number % len(codes)]
         with pytest.MonkeyPatch.context() as patch:
-            Trouble(place, number, code, patch)
-            line = said_in_one_line(lambda: verb(place), capsys)
-        for words in (os.strerror(code), "No data was lost", str(place)):
-            assert words in line
-        verb(place)
+            trouble = Trouble(place, number, code, patch)
+            line = said_in_one_line(partial(complete, verb, place, trouble), capsys)
+        if trouble.calls >= number:
+            failed += 1
+            for words in (os.strerror(code), "No data was lost", str(place)):
+                assert words in line
+            verb(place)
         assert facts(place) == expected, f"call {number}: {line}"
+    assert failed >= len(numbers) - 2
 
 
 @pytest.fixture
