@@ -381,13 +381,15 @@ class KeypointsCard(Card):
     `input` is that of `model.onnx`, a square; `refine` is how often the points are looked for again in a frame that
     stands upright on the eyes found before, as `eyes` says (None: never). `mean_face` is where the points of the
     training objects lie on the mean, 0..1 of their frames; `baseline` is what it achieves on the same true crops as
-    `metrics.crops`. `counts` are pictures, objects and empty pictures of each part of the split.
+    `metrics.crops`. `counts` are pictures, objects and empty pictures of each part of the split. `typicality` is what
+    `model.onnx` multiplies its confidence by: from all to none around the threshold (None: nothing).
     """
 
     points: KeypointSet
     heads: DetectionStage
     refine: int = Field(ge=0, le=5)
     eyes: EyesRule | None = None
+    typicality: Typicality | None = None
     metrics: KeypointsMetrics
     elsewhere: KeypointsElsewhere | None = None
     mean_face: tuple[tuple[float, float], ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from byod.training import graph_check, model_runtime, typicality_graph
 from byod.training.model_runtime import first_line
 from byod.training.onnx_model import remember
 from byod.training.typicality import Likeness
+
+LOOK = "byod_look_"
+"""Before the names of the part of a graph that looks at a find a second time."""
 
 
 def fold(file: Path, arch: str) -> None:
@@ -96,13 +100,58 @@ def finish(
     return _written(model, target, metadata)
 
 
-def finish_stage(source: Path, target: Path, *, metadata: dict[str, str]) -> str:
+@dataclass(frozen=True)
+class Gate:
+    """A factor for the output `confidence`, by how like a frame is to what was learned from.
+
+    `features` is a plain graph of the same `image` with the one output `features`; a frame whose typicality lies at
+    `edge` keeps half of its confidence, and `width` says how fast it goes from all to none.
+    """
+
+    features: bytes
+    likeness: Likeness
+    edge: float
+    width: float
+
+
+def finish_stage(source: Path, target: Path, *, metadata: dict[str, str], gate: Gate | None = None) -> str:
     """Write what a trainer of points exported as one file that says who made it, and return its SHA-256.
 
     Raises:
         TrainerError: `onnx` is missing, or the file is too large.
     """
-    return _written(_loaded(source), target, metadata)
+    model = _loaded(source)
+    if gate is not None:
+        with _exported():
+            _verified(model, gate)
+    return _written(model, target, metadata)
+
+
+def _verified(model: Any, gate: Gate) -> None:
+    """Let a graph with `image` and `confidence` [N, K] look at the image a second time, in place."""
+    onnx = _onnx()
+    opset = _opset(model)
+    looking = onnx.load_from_string(gate.features)
+    if _opset(looking) != opset:
+        looking = onnx.version_converter.convert_version(looking, opset)
+    looking = onnx.compose.add_prefix(looking, LOOK)
+    for node in looking.graph.node:
+        node.input[:] = ["image" if name == f"{LOOK}image" else name for name in node.input]
+    graph = model.graph
+    graph.node.extend(looking.graph.node)
+    graph.initializer.extend(looking.graph.initializer)
+    factor = typicality_graph.gate(onnx, graph, f"{LOOK}features", gate.likeness, gate.edge, gate.width)
+    for node in graph.node:
+        for names in (node.input, node.output):
+            names[:] = [f"{LOOK}confidence" if name == "confidence" else name for name in names]
+    graph.node.append(
+        onnx.helper.make_node("Mul", [f"{LOOK}confidence", factor], ["confidence"], f"{LOOK}verified")
+    )
+
+
+def _opset(model: Any) -> int:
+    """The version of the standard operators that a graph is written in."""
+    return next(int(each.version) for each in model.opset_import if each.domain in ("", "ai.onnx"))
 
 
 @contextlib.contextmanager

@@ -23,14 +23,25 @@ def append(onnx: Any, graph: Any, likeness: Likeness | None) -> None:
         above = nodes("Exp", nodes("Sub", "logits", most))
         found = nodes("Add", most, nodes("Log", nodes.sum(above)))
     else:
-        found = nodes("Neg", nodes("Sqrt", nodes("Relu", _squared(nodes, likeness))))
+        found = nodes("Neg", nodes("Sqrt", nodes("Relu", _squared(nodes, likeness, "features"))))
     whole = nodes.constant([-1], np.int64)
     graph.node.append(onnx.helper.make_node("Reshape", [found, whole], [NAME], "byod_typicality"))
 
 
-def _squared(nodes: _Nodes, likeness: Likeness) -> str:
+def gate(onnx: Any, graph: Any, features: str, likeness: Likeness, edge: float, width: float) -> str:
+    """Append a factor [N, 1] between 0 and 1 by the typicality of some `features`, and return its name.
+
+    It is the logistic function of (typicality - edge) / width: a half at the edge.
+    """
+    nodes = _Nodes(onnx, graph)
+    distance = nodes("Sqrt", nodes("Relu", _squared(nodes, likeness, features)))
+    beyond = nodes("Add", distance, nodes.constant(edge))
+    return nodes("Sigmoid", nodes("Mul", beyond, nodes.constant(-1 / width)))
+
+
+def _squared(nodes: _Nodes, likeness: Likeness, features: str) -> str:
     """The squared distance to the nearest class mean, [N, 1]; see `Likeness`."""
-    centred = nodes("Sub", "features", nodes.constant(likeness.middle))
+    centred = nodes("Sub", features, nodes.constant(likeness.middle))
     z = nodes("Mul", centred, nodes.constant(likeness.scale))
     along = nodes("MatMul", z, nodes.constant(likeness.directions))
     lengths = nodes("Mul", nodes.sum(nodes("Mul", z, z)), nodes.constant(likeness.least))

@@ -129,4 +129,4 @@ def choose(found: Sequence[Find], there: int) -> float:
     nearby = np.array([f1[each].mean() for each in around])
     best = within[nearby >= nearby.max() - 1e-9]
     run = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)[-1]
-    return float(tried[run[0]] + tried[run[-1]]) / 2
+    return float(np.sqrt(tried[run[0]] * tried[run[-1]]))

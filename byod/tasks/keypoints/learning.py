@@ -133,6 +133,7 @@ def card(
         heads=_heads(model),
         refine=model.rule.refine,
         eyes=model.rule.eyes,
+        typicality=model.pair.points.fitted.typicality,
         metrics=outcome.metrics,
         mean_face=tuple((float(x), float(y)) for x, y in _mean(labelled, model, train)),
         baseline=evaluated_examples.baseline(outcome.evaluated, labelled.points, seed=fields["seed"]),

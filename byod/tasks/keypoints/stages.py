@@ -12,9 +12,11 @@ from byod.images.resize import as_input
 from byod.schema.errors import TrainerError
 from byod.schema.records import Example, Task
 from byod.schema.version import VERSION
+from byod.tasks.keypoints import verification
 from byod.tasks.keypoints.geometry.batch_feeds import DetectionFeed, KeypointFeed
 from byod.tasks.keypoints.training_set import TrainingSet
 from byod.training import finished_model, onnx_model
+from byod.training.finished_model import Gate
 from byod.training.fit import Finished, Model, Work, name_of
 from byod.training.fit import fit as fit_model
 from byod.training.protocol import Floats, Run, Stage, Trained, TrainingData
@@ -69,9 +71,13 @@ def _fit(
 
     def finish(trained: Trained, run: Run, target: Path) -> Finished:
         worst = parity(trained, data, run)
+        look = verification.learned(data, trained.input.width, run) if stage is Stage.POINTS else None
         metadata = {"byod": VERSION, "stage": stage.value, "points": "\n".join(marked.points.names)}
+        gate = None if look is None else Gate(look.graph.content, look.likeness, look.edge, look.width)
         return Finished(
-            sha256=finished_model.finish_stage(trained.onnx, target, metadata=metadata), parity=worst
+            sha256=finished_model.finish_stage(trained.onnx, target, metadata=metadata, gate=gate),
+            typicality=None if look is None else look.measured,
+            parity=worst,
         )
 
     called = f"{part} {stage}".strip()

@@ -13,6 +13,7 @@ from byod.schema.errors import DatasetError, TrainerError
 from byod.schema.keypoints import Keypoints, KeypointSet, keypoints_file, read_keypoints
 from byod.schema.progress import Say
 from byod.schema.records import Example, Sha256, Snapshot
+from byod.tasks.keypoints import verification
 from byod.tasks.keypoints.geometry.metrics import measurable
 from byod.tasks.keypoints.geometry.targets import true_instances
 from byod.training.run_training import digest
@@ -50,12 +51,13 @@ class TrainingSet:
         )
 
     def plan(self) -> dict[str, JsonValue]:
-        """The points, and every picture with its part, group and keypoints."""
+        """The points, every picture with its part, group and keypoints, and who looks at finds a second time."""
         lines = [f"{e.sha256} {e.split} {e.group} {self.keypoints[e.sha256].digest}" for e in self.examples]
         return {
             "points": list(self.points.names),
             "flips": [list(pair) for pair in self.points.flips],
             "examples": digest(lines),
+            "verification": verification.identity(),
         }
 
 

@@ -23,6 +23,9 @@ class Lite0Options(BaseModel):
 
     size: int = Field(LITE0_SIZE, ge=32, le=1024, description="side of the input in pixels")
     resize: Resize = Field(Resize.SQUISH, description="squish, crop or pad")
+    layer: str | None = Field(
+        None, description="the part of the net whose feature maps are averaged, and no others"
+    )
 
 
 class BodyOptions(BaseModel):
@@ -33,6 +36,9 @@ class BodyOptions(BaseModel):
     arch: str = Field(packaged_weights.ARCH, description="name of the net in torchvision or timm")
     size: int | None = Field(None, ge=32, le=1024, description="side of the input in pixels (160)")
     resize: Resize = Field(Resize.SQUISH, description="squish, crop or pad")
+    layer: str | None = Field(
+        None, description="the part of the net whose feature maps are averaged, and no others"
+    )
     weights: Path | None = Field(None, description="the body's weights: a .pth state dict or .safetensors")
     normalise: Literal["none", "imagenet"] | None = Field(
         None, description="what the body expects at its input; for weights of a file, else known"
@@ -61,7 +67,7 @@ class Torch:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch and timm warn about each other while they are imported
             from byod_torch import frozen_body
-        return frozen_body.export(options, options.size, options.resize, folder, say)
+        return frozen_body.export(options, options.size, options.resize, folder, say, options.layer)
 
 
 class Lite0:
@@ -77,5 +83,7 @@ class Lite0:
 
     def export(self, options: Lite0Options, folder: Path, say: Callable[[str], None]) -> ExportedGraph:
         """See `byod.plugin.Extractor`."""
-        own = BodyOptions(arch=packaged_weights.ARCH, size=options.size, resize=options.resize)
+        own = BodyOptions(
+            arch=packaged_weights.ARCH, size=options.size, resize=options.resize, layer=options.layer
+        )
         return Torch().export(own, folder, say)

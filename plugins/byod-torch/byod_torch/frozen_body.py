@@ -18,7 +18,7 @@ with warnings.catch_warnings():
 
     from byod_torch import body_features, networks, onnx_export
 
-from byod.plugin import ExportedGraph, Floats, InputRule, Resize
+from byod.plugin import ExportedGraph, Floats, InputRule, Resize, TrainerError
 from byod_torch import beginning
 from byod_torch.beginning import Choice
 
@@ -31,14 +31,20 @@ class Frozen(torch.nn.Module):
     """A body as a function from pictures to numbers: the means of its last feature maps, and of those of `middle`.
 
     The last layers know the classes the body was trained on, those before more of colour and texture; both together
-    tell new classes apart better. `middle` is None where a body has no feature maps on the way.
+    tell new classes apart better. `middle` is None where a body has no feature maps on the way. With `last` False the
+    means of `middle` are all there is, and an export holds nothing of what comes after it.
     """
 
     def __init__(
-        self, normalise: torch.nn.Module, body: torch.nn.Module, middle: torch.nn.Module | None
+        self,
+        normalise: torch.nn.Module,
+        body: torch.nn.Module,
+        middle: torch.nn.Module | None,
+        *,
+        last: bool = True,
     ) -> None:
         super().__init__()
-        self.normalise, self.body = normalise, body
+        self.normalise, self.body, self.last = normalise, body, last
         self._seen: list[torch.Tensor] = []
         if middle is not None:
             middle.register_forward_hook(lambda module, given, maps: self._seen.append(maps))
@@ -47,22 +53,29 @@ class Frozen(torch.nn.Module):
         """float32 [N, 3, height, width] to [N, F]."""
         self._seen.clear()
         last = self.body(self.normalise(image))
-        return torch.cat([body_features.means(maps) for maps in (last, *self._seen)], dim=1)
+        wanted = (last, *self._seen) if self.last else self._seen
+        return torch.cat([body_features.means(maps) for maps in wanted], dim=1)
 
 
 def export(
-    options: Choice, side: int | None, resize: Resize, folder: Path, say: Callable[[str], None]
+    options: Choice,
+    side: int | None,
+    resize: Resize,
+    folder: Path,
+    say: Callable[[str], None],
+    layer: str | None = None,
 ) -> ExportedGraph:
-    """The body that the options name, with its pretrained weights, as a graph.
+    """The body that the options name, with its pretrained weights, as a graph; up to a `layer` of it, where named.
 
     Raises:
-        TrainerError: it is unknown, or its weights do not fit, or cannot be had (then the error has a cause).
+        TrainerError: it is unknown, or its weights do not fit, or cannot be had (then the error has a cause), or it
+            has no such layer.
     """
     with _patience():
         built = networks.net(options, 2)
     side = side or built.size or SIZE
     networks.accepts(built, side)
-    frozen = freeze(built, side)
+    frozen = freeze(built, side) if layer is None else _until(built, side, layer)
     rule = InputRule(width=side, height=side, resize=resize)
     file = onnx_export.write(frozen, rule, folder / "features.onnx", say, ("features",))
 
@@ -94,6 +107,20 @@ def freeze(built: networks.Net, side: int) -> Frozen:
     """The net without its head, for pictures of `side` pixels."""
     normalise, body = built.model[0].eval(), built.model[1].eval()
     return Frozen(normalise, body, body_features.middle(body, side)).eval()
+
+
+@torch.no_grad()
+def _until(built: networks.Net, side: int, layer: str) -> Frozen:
+    """The net up to one of its parts."""
+    body = built.model[1].eval()
+    parts = dict(body.named_modules())
+    if layer not in parts or not layer:
+        known = ", ".join(name for name, _ in body.named_children())
+        raise TrainerError(f"{built.arch} has no layer {layer!r}; it has {known}, and what is inside these")
+    frozen = Frozen(built.model[0].eval(), body, parts[layer], last=False).eval()
+    if frozen(torch.zeros(1, 3, side, side)).ndim != 2:
+        raise TrainerError(f"the layer {layer!r} of {built.arch} gives no feature maps; name another")
+    return frozen
 
 
 @contextmanager
