@@ -8,7 +8,7 @@ does, and trained on as `byod train` does, five times; every picture is tested o
 near-duplicates. `--drawn N` has each fold learn from N drawn pictures as well; none of them is ever tested. Printed
 are errors in shares of the inter-ocular distance with 95 % intervals (bootstrap over duplicate groups), on crops around
 the true heads and through the whole pipeline, where a miss is a failure; the mean face on the same crops; how many
-photos of vegetables a fold's model calls a cat; seconds of training a fold (both nets, with their export), and
+photos of vegetables and of dogs (`dogs`; none is learned from) a fold's model calls a cat; seconds of training a fold (both nets, with their export), and
 milliseconds a picture.
 """
 
@@ -60,6 +60,7 @@ class Measured:
     false_finds: int = 0
     pictures: int = 0
     strangers: list[float] = field(default_factory=list)
+    dogs: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     milliseconds: list[float] = field(default_factory=list)
 
@@ -99,7 +100,11 @@ def folds(examples: Sequence[Example], count: int, seed: int) -> list[list[Examp
 
 
 def measure(
-    folder: Path, kind: Mapping[str, str], strangers: Sequence[Path], asked: argparse.Namespace
+    folder: Path,
+    kind: Mapping[str, str],
+    strangers: Sequence[Path],
+    dogs: Sequence[Path],
+    asked: argparse.Namespace,
 ) -> Measured:
     """Train and test each fold."""
     with dataset_folder.Dataset(folder, TASKS) as opened:
@@ -123,11 +128,12 @@ def measure(
         done.pictures += card.metrics.pictures
         done.seconds.append(card.seconds)
         done.milliseconds.append(_milliseconds(run, [e.path for e in parts if e.split is Split.TEST]))
-        done.strangers.append(_taken_for_cats(run, strangers))
+        done.strangers.append(_taken_for_cats(run, strangers) / len(strangers))
+        done.dogs.append(_taken_for_cats(run, dogs))
         print(
             f"  fold {number + 1}: {len(own)} heads, median {_percent(card.metrics.crops.median)} on crops, glasses "
             f"{_percent(card.metrics.crops.glasses)}; pipeline {_percent(card.metrics.pipeline.glasses)}; "
-            f"vegetables {_percent(done.strangers[-1])}; {card.seconds:.0f} s",
+            f"vegetables {_percent(done.strangers[-1])}; dogs {done.dogs[-1]} of {len(dogs)}; {card.seconds:.0f} s",
             flush=True,
         )
     return done
@@ -141,9 +147,9 @@ def _milliseconds(run: Path, paths: Sequence[Path]) -> float:
     return (time.perf_counter() - started) / len(paths) * 1000
 
 
-def _taken_for_cats(run: Path, strangers: Sequence[Path]) -> float:
-    """The share of pictures without a cat in which the model finds one."""
-    return float(np.mean([bool(said.heads) for said in KeypointsPredictor(run).predict(strangers)]))
+def _taken_for_cats(run: Path, strangers: Sequence[Path]) -> int:
+    """The number of pictures without a cat in which the model finds one."""
+    return sum(bool(said.heads) for said in KeypointsPredictor(run).predict(strangers))
 
 
 def _percent(value: float | None) -> str:
@@ -178,7 +184,8 @@ def table(name: str, done: Measured, known: KeypointSet) -> float:
     print(f"{'mean face, crops':18s} {len(lines):5d}  {_percent(float(np.median(mean)))}")
     print(
         f"vegetables called a cat: {_percent(float(np.mean(done.strangers)))} "
-        f"({', '.join(_percent(each).strip() for each in done.strangers)})"
+        f"({', '.join(_percent(each).strip() for each in done.strangers)}); dogs: a median of "
+        f"{np.median(done.dogs):.0f} ({', '.join(map(str, done.dogs))})"
     )
     print(
         f"{np.mean(done.seconds):.0f} s of training a fold ({min(done.seconds):.0f} to {max(done.seconds):.0f}), "
@@ -211,6 +218,7 @@ def main() -> None:
     asked = parser.parse_args()
     place = Path(os.environ["BYOD_TEST_DATA"])
     strangers = sorted((place / "vegetables").rglob("*.jpg"))[::3]
+    dogs = sorted((place / "dogs").rglob("*.jpg"))
     more = dict(setting.split("=", 1) for setting in asked.set)
     with tempfile.TemporaryDirectory() as room:
         folder = Path(room) / "cats"
@@ -220,7 +228,7 @@ def main() -> None:
             kind = {**KINDS[name], **more}
             if "weights" in kind:
                 kind["weights"] = str(place / kind["weights"])
-            median = table(name, measure(folder, kind, strangers, asked), known)
+            median = table(name, measure(folder, kind, strangers, dogs, asked), known)
             if name in AIMS:
                 print(f"aim: a median of {AIMS[name]:.1%}; ratio {median / AIMS[name]:.2f}")
 

@@ -236,6 +236,13 @@ def test_vegetables_get_no_cat(browser, address, strangers):
     assert sum("No cat found." in line for line in said) >= 0.9 * len(said)
 
 
+def test_dogs_get_no_glasses(predictor, real_pictures):
+    """No dog was ever seen in training, and of thirty at most two are taken for a cat."""
+    dogs = sorted((real_pictures / "dogs").rglob("*.jpg"))
+    assert len(dogs) == 30
+    assert sum(bool(said.heads) for said in predictor.predict(dogs)) <= 2
+
+
 def test_the_photo_is_saved_at_full_size(browser, address, found, tmp_path):
     """The download opens, is as large as the photo, and wears the glasses where the page shows them."""
     told = {"behavior": "allow", "downloadPath": str(tmp_path)}

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from byod.dataset import splits
 from byod.images.resize import as_input
 from byod.schema.model_graph import Typicality, TypicalityKind
 from byod.schema.progress import Say
@@ -147,8 +146,7 @@ def _features(graph: FeatureGraph, feed: KeypointFeed, some: NDArray[np.int64], 
 
 def _parts(groups: Sequence[str]) -> NDArray[np.int64]:
     """The part (from 0) in which each object is described by the others; a group is in one."""
-    items = [splits.Item(sha256=group, label="", group=group) for group in dict.fromkeys(groups)]
-    part = {name: number for number, names in enumerate(splits.folds(items, PARTS, 0)) for name in names}
+    part = {group: number % PARTS for number, group in enumerate(sorted(set(groups)))}
     return np.array([part[group] for group in groups])
 
 

@@ -83,7 +83,8 @@ def test_what_is_learned_shows_in_the_numbers(run):
     assert metrics.crops.median < 0.06 < card.baseline.median
     assert metrics.pipeline.glasses > 0.9 > card.baseline.glasses
     assert metrics.single.heads == 15
-    assert 0.2 < card.heads.threshold < 0.7
+    assert calibrate.FLOOR <= card.heads.threshold < 0.7
+    assert card.typicality.pictures > 0
 
 
 def test_the_files_say_what_the_run_says(drawn, run):
@@ -454,14 +455,15 @@ def test_what_is_found_where_nothing_is_raises_the_threshold():
 
 
 def test_the_threshold_is_chosen_on_finds(drawn, run):
-    """Each validation head is hit once by what the whole model finds; the threshold is that of the model's card."""
+    """Validation heads are hit in most views by what the whole model finds; the threshold is that of the card."""
     examples, keypoints = drawn
     marked = TrainingSet(tuple(examples), keypoints, POINTS)
     valid = [example for example in examples if example.split is Split.VALID]
     finder = KeypointsPredictor(run).finder
     finder.rule = replace(finder.rule, threshold=calibrate.FLOOR)
     found, there = calibrate.scores(finder, marked, valid)
-    assert sum(find.hit for find in found) == there == sum(len(keypoints[e.sha256].heads) for e in valid)
+    assert there == sum(len(keypoints[e.sha256].heads) for e in valid)
+    assert 0.9 * there < sum(find.weight for find in found if find.hit) <= there
     assert calibrate.choose(found, there) == keypoints_card(run).heads.threshold
 
 

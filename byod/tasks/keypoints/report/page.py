@@ -134,6 +134,7 @@ def _results(contents: ReportContents) -> dict[str, Any]:
     rows, card = _rows(contents), contents.card
     return {
         "deceived": wording.deceived(card),
+        "verified": wording.verified(card),
         "results": rows,
         "forest": charts.forest([_bar(row) for row in rows], named_by="achieved"),
     }

@@ -125,6 +125,29 @@ def bar(card: KeypointsCard) -> Finding:
     return Finding(level=level, words=words + more)
 
 
+def verified(card: KeypointsCard) -> Finding:
+    """Say whether finds are looked at a second time, and by what."""
+    look = card.typicality
+    if look is None:
+        return Finding(
+            level="warn",
+            words=say(
+                "Finds get no second look: there were too few objects to learn from, or no body to look with (the "
+                "extractor lite0 of byod-torch). What looks almost like an object may be found as well."
+            ),
+        )
+    return Finding(
+        level="good",
+        words=say(
+            "Each find gets a second look: a net that learned a thousand other kinds of things compares it with the "
+            "{objects} marked objects, and what is not like them loses its confidence (so do {share} of these "
+            "objects themselves).",
+            objects=look.pictures,
+            share=percent(look.false_alarms),
+        ),
+    )
+
+
 def deceived(card: KeypointsCard) -> Finding:
     """Say how often the model finds an object where there is none."""
     metrics = card.metrics
