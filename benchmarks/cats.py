@@ -8,7 +8,8 @@ does, and trained on as `byod train` does, five times; every picture is tested o
 near-duplicates. `--drawn N` has each fold learn from N drawn pictures as well; none of them is ever tested. Printed
 are errors in shares of the inter-ocular distance with 95 % intervals (bootstrap over duplicate groups), on crops around
 the true heads and through the whole pipeline, where a miss is a failure; the mean face on the same crops; how many
-photos of vegetables and of dogs (`dogs`; none is learned from) a fold's model calls a cat; seconds of training a fold (both nets, with their export), and
+photos of vegetables and of dogs (`dogs`; none is learned from) a fold's model calls a cat; seconds of training a fold
+(both nets, with their export), and
 milliseconds a picture.
 """
 

@@ -118,5 +118,5 @@ def test_without_a_body_a_line_says_what_brings_one(data, monkeypatch):
 
 def test_a_layer_that_there_is_not_is_refused():
     """The line names the layers that there are."""
-    with pytest.raises(TrainerError, match="no layer 'nowhere'; it has .*blocks"):
+    with pytest.raises(TrainerError, match=r"no layer 'nowhere'; it has .*blocks"):
         extractors.extractor("lite0", {"size": str(SIDE), "layer": "nowhere"})
