@@ -156,3 +156,10 @@ class Serving(Protocol):
     def page_rule(self, card: Any) -> dict[str, JsonValue] | None:
         """The facts a page in the browser needs to make answers of their outputs, beside those of `About`."""
         ...
+
+    def apart(self, card: Any, one: Any, other: Any) -> float:
+        """How far apart two answers to one picture are, in shares of what counts as the same (up to 1).
+
+        Infinite where they do not see the same.
+        """
+        ...

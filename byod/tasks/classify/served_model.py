@@ -18,6 +18,8 @@ from byod.tasks.classify.predict import Predictor
 from byod.tasks.classify.report import saliency
 
 _FEW = 8
+SAME = 1e-3
+"""The difference of two probabilities, and the share of a typicality, up to which answers are the same."""
 
 
 class ServedClassifier:
@@ -93,6 +95,14 @@ def nets(card: ModelCard) -> dict[str, str]:
 
 def page_rule(card: ModelCard) -> None:
     """Nothing: classes, input and temperature say it all."""
+
+
+def apart(card: ModelCard, one: ClassesSaid, other: ClassesSaid) -> float:
+    """How far apart two answers are: 1 is a thousandth of a probability, and of a typicality."""
+    chances = [abs(one.probabilities[name] - other.probabilities[name]) for name in card.classes]
+    if one.typicality is not None and other.typicality is not None:
+        chances.append(abs(one.typicality - other.typicality) / max(abs(one.typicality), 1e-9))
+    return max(chances) / SAME
 
 
 def area_of(rule: InputRule, width: int, height: int) -> Box:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from byod.images import decode
-from byod.schema.keypoints import Instance, Keypoint, Keypoints, is_inside
+from byod.schema.keypoints import Instance, Keypoint, Keypoints, KeypointSet, is_inside
 from byod.schema.model_card import EyesRule, FoundInstance, KeypointsCard, KeypointsPrediction
 from byod.schema.records import Record
 from byod.schema.serving import NO_PATH, InstanceTruth, Truth
@@ -17,6 +18,12 @@ from byod.tasks.keypoints import predict
 from byod.tasks.keypoints.geometry.targets import PROFILE, eyes_of
 from byod.tasks.keypoints.predict import KeypointsPredictor
 
+SAME = 0.005
+"""How far a point may move for two answers to be the same, in distances of the eyes."""
+LOST = 0.25
+"""What moved further, in the same, is another object."""
+JUST_SO = 0.01
+"""An object whose confidence is above the threshold by no more may come and go."""
 _SCORES = {"heads", "found", "median", "interval", "within", "glasses", "glasses_interval"}
 
 
@@ -98,6 +105,32 @@ def opened(run: Path, *, unsure_below: float, threads: int) -> ServedKeypoints:
 def nets(card: KeypointsCard) -> dict[str, str]:
     """Both nets."""
     return {"model": "model.onnx", "heads": "heads.onnx"}
+
+
+def apart(card: KeypointsCard, one: KeypointsPrediction, other: KeypointsPrediction) -> float:
+    """How far apart two answers are: 1 is half a hundredth of the distance of the eyes, by the point that moved most.
+
+    Infinite where one found an object, surer than just so, that the other did not.
+    """
+    sure = card.heads.threshold + JUST_SO
+    pairs = [(head, other.heads) for head in one.heads] + [(head, one.heads) for head in other.heads]
+    most = 0.0
+    for head, others in pairs:
+        moved = min((_moved(card.points, head, each) for each in others), default=math.inf)
+        if moved < LOST or head.confidence > sure:
+            most = max(most, moved if moved < LOST else math.inf)
+    return most / SAME
+
+
+def _moved(points: KeypointSet, one: FoundInstance, other: FoundInstance) -> float:
+    """How far the point that moved most went, in distances of the eyes (of half the box, where there are none)."""
+    pair = eyes_of(points)
+    x0, y0, x1, y1 = one.box
+    scale = max(x1 - x0, y1 - y0) / 2
+    if pair is not None:
+        left, right = (one.points[points.names[at]] for at in pair)
+        scale = math.dist(left, right)
+    return max(math.dist(one.points[name], other.points[name]) for name in points.names) / max(scale, 1e-9)
 
 
 class OfflineFinder(Record):
