@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +42,8 @@ class ServedClassifier:
             "metrics": self.card.metrics.model_dump(mode="json", include=shown),
         }
 
-    def answer(self, content: bytes, *, look: bool) -> ClassesSaid:
-        """Predict a picture; see `ServedModel`."""
+    def answer(self, content: bytes, *, look: bool, threshold: float | None = None) -> ClassesSaid:
+        """Predict a picture; see `ServedModel`. There is no threshold."""
         card = self.card
         with grey_up_to(card.input.grey_white):
             image, width, height = decode.opened(content, at_least=resize.at_least(card.input))
@@ -97,12 +97,14 @@ def page_rule(card: ModelCard) -> None:
     """Nothing: classes, input and temperature say it all."""
 
 
-def apart(card: ModelCard, one: ClassesSaid, other: ClassesSaid) -> float:
-    """How far apart two answers are: 1 is a thousandth of a probability, and of a typicality."""
-    chances = [abs(one.probabilities[name] - other.probabilities[name]) for name in card.classes]
-    if one.typicality is not None and other.typicality is not None:
-        chances.append(abs(one.typicality - other.typicality) / max(abs(one.typicality), 1e-9))
-    return max(chances) / SAME
+def apart(card: ModelCard, answers: Sequence[tuple[ClassesSaid, ClassesSaid]]) -> float:
+    """How far apart answers are at the most: 1 is a thousandth of a probability, and of a typicality."""
+    most = 0.0
+    for one, other in answers:
+        most = max(most, *(abs(one.probabilities[name] - other.probabilities[name]) for name in card.classes))
+        if one.typicality is not None and other.typicality is not None:
+            most = max(most, abs(one.typicality - other.typicality) / max(abs(one.typicality), 1e-9))
+    return most / SAME
 
 
 def area_of(rule: InputRule, width: int, height: int) -> Box:

@@ -33,8 +33,8 @@ class OfflineWeights(Record):
     """The bits that a weight of the nets has in the page: 16, or 32 where the answers would not stay the same.
 
     `apart` is how far answers by 16 bits were from those by 32 on `pictures` pictures, in shares of what counts as the
-    same (1: a thousandth of a probability, or half a hundredth of the distance of the eyes); null where they disagreed
-    on what is there.
+    same (1: a thousandth of the probability that differs most; half a hundredth of the distance of the eyes, by which
+    those of the middle find moved); null where they disagreed on what is there.
     """
 
     bits: int
@@ -65,17 +65,17 @@ def page_nets(run: Path, serving: Serving, card: Card, model: ServedModel, *, sa
         folder = Path(place) / run.name
         _stand_in(folder, run, given, small)
         other = open_model(folder)
-        found = list(_apart(serving, card, model, other, _pictures(run)))
-    most = max(found)
+        answers = list(_answers(model, other, _pictures(run)))
+    most = serving.apart(card, answers)
     known = None if most == float("inf") else most
     if most <= 1:
-        return PageNets(small, OfflineWeights(bits=16, apart=known, pictures=len(found)))
+        return PageNets(small, OfflineWeights(bits=16, apart=known, pictures=len(answers)))
     how = "do not see the same" if known is None else f"are {most:.1f} times as far apart as they may be"
     say(
-        f"the nets of the page keep weights of 32 bits: with 16, answers {how} (on {len(found)} pictures); "
+        f"the nets of the page keep weights of 32 bits: with 16, answers {how} (on {len(answers)} pictures); "
         "the page takes longer to come"
     )
-    return PageNets(given, OfflineWeights(bits=32, apart=known, pictures=len(found)))
+    return PageNets(given, OfflineWeights(bits=32, apart=known, pictures=len(answers)))
 
 
 def _stand_in(folder: Path, run: Path, given: Mapping[str, bytes], small: Mapping[str, bytes]) -> None:
@@ -89,16 +89,16 @@ def _stand_in(folder: Path, run: Path, given: Mapping[str, bytes], small: Mappin
     (folder / MODEL_CARD).write_text(text, encoding="utf-8")
 
 
-def _apart(
-    serving: Serving, card: Card, model: ServedModel, other: ServedModel, pictures: Iterator[bytes]
-) -> Iterator[float]:
-    """How far apart the answers to each picture are; what is no picture is passed over."""
+def _answers(
+    model: ServedModel, other: ServedModel, pictures: Iterator[bytes]
+) -> Iterator[tuple[Record, Record]]:
+    """What both say of each picture; what is no picture is passed over."""
     for content in pictures:
         try:
             said = model.answer(content, look=False)
         except PictureError:
             continue
-        yield serving.apart(card, said, other.answer(content, look=False))
+        yield said, other.answer(content, look=False)
 
 
 def _pictures(run: Path) -> Iterator[bytes]:
