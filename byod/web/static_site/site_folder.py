@@ -26,7 +26,7 @@ from byod.web import page_texts
 from byod.web.assets import STATIC, TYPES
 from byod.web.inference import UNSURE_BELOW, about, open_model
 from byod.web.security import POLICY
-from byod.web.static_site import readme
+from byod.web.static_site import link_preview, readme
 from byod.web.static_site.page_nets import OfflineWeights, PageNets, page_nets
 from byod.web.uploads import UploadLimits
 
@@ -54,6 +54,17 @@ _ALONE = f"""<meta http-equiv="Content-Security-Policy" content="{PAGE_POLICY}">
 <meta name="byod-predictor" content="onnx">"""
 
 
+_TITLE = """<meta property="og:title" content="byod">
+<meta property="og:description" content="Show it a photo: the model runs where you are.">"""
+_PASSED_ON = f"""<meta property="og:type" content="website">
+<meta property="og:title" content="Sunglasses for cats">
+<meta property="og:description" content="Show it a photo of a cat: it puts sunglasses on. No photo leaves your device.">
+<meta property="og:image" content="{link_preview.FILE}">
+<meta property="og:image:width" content="{link_preview.SIZE[0]}">
+<meta property="og:image:height" content="{link_preview.SIZE[1]}">
+<meta property="og:image:alt" content="{link_preview.ALT}">
+<meta name="twitter:card" content="summary_large_image">"""
+"""What is said of the page where it is passed on; only its host knows the address before the picture's name."""
 _NOTICE = '<p id="notice" role="status"></p>'
 """A hint takes its place, which stands until the page's program begins: at once, or never."""
 
@@ -109,7 +120,7 @@ def write(
     model = open_model(run, unsure_below=unsure_below)
     described = about(model, UploadLimits(bytes=local_files.MAX_BYTES), reports=False)
     with files.staging(into) as staging:
-        _page(staging)
+        _page(staging, described)
         nets = page_nets(run, task.serving, card, model, say=say)
         finder, program = task.serving.page_rule(card), _runtime(staging, runtime)
         _model(staging, task.serving.nets(card), nets, described, finder=finder, runtime=program)
@@ -119,7 +130,7 @@ def write(
     return into
 
 
-def _page(staging: Path) -> None:
+def _page(staging: Path, about: About) -> None:
     for source in sorted(STATIC.rglob("*")):
         name = source.relative_to(STATIC).as_posix()
         if source.suffix in TYPES and source.is_file() and name not in LEFT_OUT:
@@ -127,7 +138,12 @@ def _page(staging: Path) -> None:
             shutil.copyfile(source, staging / name)
     text = page_texts.index((STATIC / PAGE).read_text(encoding="utf-8"))
     hint = f'<p id="notice" role="status">{page_texts.side_by_side(page_texts.NEEDS_SERVER)}</p>'
-    (staging / PAGE).write_text(text.replace(_SERVED, _ALONE).replace(_NOTICE, hint), encoding="utf-8")
+    text = text.replace(_SERVED, _ALONE).replace(_NOTICE, hint)
+    cats = about.points is not None and "eye_image_left" in about.points.names  # as app.js tells them
+    if cats:
+        (staging / link_preview.FILE).write_bytes(link_preview.link_preview())
+        text = text.replace(_TITLE, _PASSED_ON)
+    (staging / PAGE).write_text(text, encoding="utf-8")
     (staging / LANGUAGES).write_text(page_texts.script(), encoding="utf-8")
 
 
