@@ -80,7 +80,7 @@ def export_page(run: Path, into: Path, *, cache: Path, runtime: Path | None = No
     of_run(run)
     if into.exists():  # before anything is fetched
         raise UsageError(f"{into} is there already; name another place with --into")
-    return web_export.write(run, into, web_runtime.files(cache, given=runtime, say=say))
+    return web_export.write(run, into, web_runtime.files(cache, given=runtime, say=say), say=say)
 
 
 def find_run(named: str | None, root: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,9 +64,10 @@ class About(Record):
     """The model behind the page.
 
     `classes`, `unsure_below` (the probability below which an answer counts as unsure) and `typicality` (null: the
-    model does not say how much a picture is like those it learned from) are those of a model of classes, `points` that
-    of a model of points. `reports`: whether corrections are kept here. `look`: whether it can be asked what the model
-    looked at. `metrics` are the card's own words on how good it is.
+    model does not say how much a picture is like those it learned from) are those of a model of classes, `points` and
+    `threshold` (the least confidence of an object that is told) those of a model of points. `reports`: whether
+    corrections are kept here. `look`: whether it can be asked what the model looked at. `metrics` are the card's own
+    words on how good it is.
     """
 
     run: str
@@ -79,6 +80,7 @@ class About(Record):
     unsure_below: float | None = None
     typicality: Typicality | None = None
     points: KeypointSet | None = None
+    threshold: float | None = None
     look: bool
     reports: bool
     takes: Taken
@@ -121,8 +123,10 @@ class ServedModel(Protocol):
         """The fields of `About` that are its task's own."""
         ...
 
-    def answer(self, content: bytes, *, look: bool) -> Record:
+    def answer(self, content: bytes, *, look: bool, threshold: float | None = None) -> Record:
         """Predict a picture; with `look`, also where the model looked, if it can say so.
+
+        `threshold` (0..1) stands for the model's own, if it has one.
 
         Raises:
             PictureError: the picture cannot be opened.
@@ -155,4 +159,11 @@ class Serving(Protocol):
 
     def page_rule(self, card: Any) -> dict[str, JsonValue] | None:
         """The facts a page in the browser needs to make answers of their outputs, beside those of `About`."""
+        ...
+
+    def apart(self, card: Any, answers: Sequence[tuple[Any, Any]]) -> float:
+        """How far apart two models' answers to the same pictures are, in shares of what counts as the same (up to 1).
+
+        Infinite where they do not see the same.
+        """
         ...

@@ -9,6 +9,7 @@ Sources: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, https://protobu
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from byod.schema.errors import ModelError
 from byod.schema.names import shown
@@ -27,7 +28,7 @@ _NODE_KIND, _NODE_ATTRIBUTE, _NODE_DOMAIN = 4, 5, 7
 _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
 _ATTRIBUTE_SPARSE = frozenset({22, 23})
 _TENSOR_OUTSIDE = frozenset({13, 14})
-_VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
+VARINT, _EIGHT_BYTES, BYTES, _FOUR_BYTES = 0, 1, 2, 5
 
 
 def check(content: bytes) -> None:
@@ -120,20 +121,30 @@ def _text(part: memoryview) -> str:
     return shown(bytes(part[:60]).decode("utf-8", "replace"))
 
 
-def _parts(message: memoryview, *, numbers: bool = False) -> Iterator[tuple[int, memoryview]]:
-    """The fields of a message that are messages, texts or bytes; with `numbers` its whole numbers, as they are coded.
+class Field(NamedTuple):
+    """A field of a protobuf message: its number, its wire type, all of its bytes, and those of its value alone."""
+
+    number: int
+    kind: int
+    whole: memoryview
+    value: memoryview
+
+
+def fields(message: memoryview) -> Iterator[Field]:
+    """The fields of a message, in order.
 
     Raises:
         ModelError: it is no protobuf message.
     """
     at, end = 0, len(message)
     while at < end:
+        start = at
         key, at = _whole_number(message, at)
         kind, number = key & 7, key >> 3
         begin = at
-        if kind == _VARINT:
+        if kind == VARINT:
             _, at = _whole_number(message, at)
-        elif kind == _BYTES:
+        elif kind == BYTES:
             length, begin = _whole_number(message, at)
             at = begin + length
         elif kind in (_EIGHT_BYTES, _FOUR_BYTES):
@@ -142,8 +153,18 @@ def _parts(message: memoryview, *, numbers: bool = False) -> Iterator[tuple[int,
             raise ModelError(_DAMAGED)
         if at > end or number == 0:
             raise ModelError(_DAMAGED)
-        if kind == _BYTES or (numbers and kind == _VARINT):
-            yield number, message[begin:at]
+        yield Field(number, kind, message[start:at], message[begin:at])
+
+
+def _parts(message: memoryview, *, numbers: bool = False) -> Iterator[tuple[int, memoryview]]:
+    """The fields of a message that are messages, texts or bytes; with `numbers` its whole numbers, as they are coded.
+
+    Raises:
+        ModelError: it is no protobuf message.
+    """
+    for field in fields(message):
+        if field.kind == BYTES or (numbers and field.kind == VARINT):
+            yield field.number, field.value
 
 
 _DAMAGED = "this is not a model file (ONNX), or a damaged one; restore it, or train again"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
@@ -160,11 +161,24 @@ class WebApp:
         wanted = request.query_params.get("look", "0")
         if wanted not in ("0", "1"):
             raise HTTPException(400, "look must be 1 or 0")
-        look = wanted == "1" and self.about.look
+        look, how = wanted == "1" and self.about.look, self._threshold(request)
         with self._memory.share(visitor_of(request)) as take:
             content = uploads.picture_of(await uploads.parts(request, self._limits, take))
-            said = await self._worked(request, lambda: self._model.answer(content, look=look), slow=look)
+            said = await self._worked(
+                request, lambda: self._model.answer(content, look=look, **how), slow=look
+            )
         return JSONResponse(said.model_dump(mode="json"), headers=_FRESH)
+
+    def _threshold(self, request: Request) -> dict[str, float]:
+        """The least confidence that a client asks for, where the model has one of its own."""
+        wanted = request.query_params.get("threshold")
+        if wanted is None:
+            return {}
+        if self.about.threshold is None:
+            raise HTTPException(400, "threshold: this model has none")
+        if not re.fullmatch(r"0(\.\d{1,18})?|1(\.0+)?", wanted):
+            raise HTTPException(400, "threshold must be a number from 0 to 1, such as 0.25")
+        return {"threshold": float(wanted)}
 
     async def _picture(self, request: Request) -> Response:
         with self._memory.share(visitor_of(request)) as take:

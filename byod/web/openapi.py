@@ -41,7 +41,7 @@ def document(about: About, said: type[Record], language: str = "en") -> dict[str
         ref_template="#/components/schemas/{model}",
     )
     paths: dict[str, Any] = {
-        "/api/predict": {"post": _predict(said, about.look)},
+        "/api/predict": {"post": _predict(said, about.look, about.threshold)},
         "/api/picture": {"post": _picture()},
         "/api/model": {"get": _model()},
     }
@@ -94,7 +94,7 @@ def record_words(schema: dict[str, Any]) -> Phrase:
     return say(description, context="record of the API") if description else verbatim("")
 
 
-def _predict(said: type[Record], look: bool) -> dict[str, Any]:
+def _predict(said: type[Record], look: bool, threshold: float | None) -> dict[str, Any]:
     call: dict[str, Any] = {
         "operationId": "predict",
         "summary": say("What the model says of a picture."),
@@ -102,12 +102,17 @@ def _predict(said: type[Record], look: bool) -> dict[str, Any]:
         "responses": {"200": _ok(said, say("What byod predict --json says of the picture, and more."))}
         | _faults(),
     }
+    call["parameters"] = []
+    if threshold is not None:
+        told = say("The least confidence of what is told; by default the model's own threshold.")
+        schema = {"type": "number", "minimum": 0, "maximum": 1, "default": threshold}
+        call["parameters"] += [{"name": "threshold", "in": "query", "schema": schema, "description": told}]
     if look:
         told = say(
             "1: also say what the model looked at. It is asked fifty times for it, which takes as much longer."
         )
         schema = {"type": "string", "enum": ["0", "1"], "default": "0"}
-        call["parameters"] = [{"name": "look", "in": "query", "schema": schema, "description": told}]
+        call["parameters"] += [{"name": "look", "in": "query", "schema": schema, "description": told}]
     return call
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from byod.tasks.classify.predict import Predictor
 from byod.tasks.classify.report import saliency
 
 _FEW = 8
+SAME = 1e-3
+"""The difference of two probabilities, and the share of a typicality, up to which answers are the same."""
 
 
 class ServedClassifier:
@@ -40,8 +42,8 @@ class ServedClassifier:
             "metrics": self.card.metrics.model_dump(mode="json", include=shown),
         }
 
-    def answer(self, content: bytes, *, look: bool) -> ClassesSaid:
-        """Predict a picture; see `ServedModel`."""
+    def answer(self, content: bytes, *, look: bool, threshold: float | None = None) -> ClassesSaid:
+        """Predict a picture; see `ServedModel`. There is no threshold."""
         card = self.card
         with grey_up_to(card.input.grey_white):
             image, width, height = decode.opened(content, at_least=resize.at_least(card.input))
@@ -93,6 +95,16 @@ def nets(card: ModelCard) -> dict[str, str]:
 
 def page_rule(card: ModelCard) -> None:
     """Nothing: classes, input and temperature say it all."""
+
+
+def apart(card: ModelCard, answers: Sequence[tuple[ClassesSaid, ClassesSaid]]) -> float:
+    """How far apart answers are at the most: 1 is a thousandth of a probability, and of a typicality."""
+    most = 0.0
+    for one, other in answers:
+        most = max(most, *(abs(one.probabilities[name] - other.probabilities[name]) for name in card.classes))
+        if one.typicality is not None and other.typicality is not None:
+            most = max(most, abs(one.typicality - other.typicality) / max(abs(one.typicality), 1e-9))
+    return most / SAME
 
 
 def area_of(rule: InputRule, width: int, height: int) -> Box:

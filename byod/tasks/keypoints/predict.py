@@ -105,14 +105,18 @@ class Finder:
         self._pair = pair
         self._heads, self._points, self.rule = instances, points, rule
 
-    def find(self, pixels: Bytes) -> list[FoundInstance]:
-        """All objects in an upright picture uint8 [height, width, 3], the surest first."""
-        boxes, scores = self.boxes(pixels, self.rule.threshold)
+    def find(self, pixels: Bytes, threshold: float | None = None) -> list[FoundInstance]:
+        """All objects in an upright picture uint8 [height, width, 3], the surest first.
+
+        `threshold` is the least confidence of what is told; by default the rule's.
+        """
+        least = self.rule.threshold if threshold is None else threshold
+        boxes, scores = self.boxes(pixels, least)
         frames = [of_box([_rounded(side) for side in box], self.rule.margin) for box in boxes]
         places, sure = self.points_in(pixels, frames)
         confidences = np.array(scores) * sure[:, self._seen].mean(axis=1)
         found = []
-        for number in self._distinct(boxes, places, confidences):
+        for number in self._distinct(boxes, places, confidences, least):
             both = zip(self.rule.points.names, places[number], sure[number], strict=True)
             named = [(name, (float(x), float(y)), float(confidence)) for name, (x, y), confidence in both]
             found.append(
@@ -183,12 +187,14 @@ class Finder:
         one, other = ((_rounded(float(x)), _rounded(float(y))) for x, y in (left, right))
         return of_eyes(one, other, self.rule.eyes, at_least=least)
 
-    def _distinct(self, boxes: Sequence[Box], places: Numbers, confidences: Numbers) -> list[int]:
+    def _distinct(
+        self, boxes: Sequence[Box], places: Numbers, confidences: Numbers, least: float
+    ) -> list[int]:
         """Steps 5 and 6: the numbers of the objects to keep, the best first."""
         middles = places[:, self._seen].mean(axis=1)
         order = np.argsort(-confidences, kind="stable")
         kept: list[int] = []
-        for number in (int(each) for each in order if confidences[each] >= self.rule.threshold):
+        for number in (int(each) for each in order if confidences[each] >= least):
             if all(math.dist(middles[number], middles[k]) >= SAME * _longer(boxes[k]) for k in kept):
                 kept.append(number)
         return kept
@@ -214,10 +220,10 @@ class KeypointsPredictor:
                 FindRule.of(self.card),
             )
 
-    def find(self, pixels: Bytes) -> list[FoundInstance]:
-        """All objects in an upright picture uint8 [height, width, 3], the surest first."""
+    def find(self, pixels: Bytes, threshold: float | None = None) -> list[FoundInstance]:
+        """All objects in an upright picture uint8 [height, width, 3], the surest first; see `Finder.find`."""
         with named(self._run):
-            return self.finder.find(pixels)
+            return self.finder.find(pixels, threshold)
 
     def points_in(self, pixels: Bytes, frame: Frame) -> tuple[Numbers, Numbers]:
         """The points of an object known to be in a frame: float64 [K, 2] in pixels; their confidence [K] in 0..1."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from pydantic import JsonValue
 
 from byod.images import decode
-from byod.schema.keypoints import Instance, Keypoint, Keypoints, is_inside
+from byod.schema.keypoints import Instance, Keypoint, Keypoints, KeypointSet, is_inside
 from byod.schema.model_card import EyesRule, FoundInstance, KeypointsCard, KeypointsPrediction
 from byod.schema.records import Record
 from byod.schema.serving import NO_PATH, InstanceTruth, Truth
@@ -17,6 +19,10 @@ from byod.tasks.keypoints import predict
 from byod.tasks.keypoints.geometry.targets import PROFILE, eyes_of
 from byod.tasks.keypoints.predict import KeypointsPredictor
 
+SAME = 0.005
+"""How far a point may move for two answers to be the same, in distances of the eyes."""
+JUST_SO = 0.01
+"""An object whose confidence is above the threshold by no more may come and go."""
 _SCORES = {"heads", "found", "median", "interval", "within", "glasses", "glasses_interval"}
 
 
@@ -34,6 +40,7 @@ class ServedKeypoints:
         metrics = self.card.metrics
         return {
             "points": self.card.points,
+            "threshold": self.card.heads.threshold,
             "look": False,
             "metrics": {
                 "measured_on": metrics.measured_on,
@@ -43,15 +50,20 @@ class ServedKeypoints:
             },
         }
 
-    def answer(self, content: bytes, *, look: bool) -> KeypointsPrediction:
+    def answer(self, content: bytes, *, look: bool, threshold: float | None = None) -> KeypointsPrediction:
         """The objects in a picture; see `ServedModel`."""
         image, width, height = decode.opened(content)
         scale = (
             width / image.width,
             height / image.height,
         )  # of a very large picture a reduced one is looked at
-        instances = tuple(_scaled(found, *scale) for found in self._predictor.find(np.asarray(image)))
-        return KeypointsPrediction(path=NO_PATH, width=width, height=height, heads=instances)
+        instances = self._predictor.find(np.asarray(image), threshold)
+        return KeypointsPrediction(
+            path=NO_PATH,
+            width=width,
+            height=height,
+            heads=tuple(_scaled(found, *scale) for found in instances),
+        )
 
     def truth(self, truth: Truth) -> tuple[None, Keypoints]:
         """The objects that a person marked."""
@@ -98,6 +110,38 @@ def opened(run: Path, *, unsure_below: float, threads: int) -> ServedKeypoints:
 def nets(card: KeypointsCard) -> dict[str, str]:
     """Both nets."""
     return {"model": "model.onnx", "heads": "heads.onnx"}
+
+
+def apart(card: KeypointsCard, answers: Sequence[tuple[KeypointsPrediction, KeypointsPrediction]]) -> float:
+    """How far the points of the middle object moved: 1 is half a hundredth of the distance of the eyes.
+
+    The middle one, since a find of which the model is not sure lands elsewhere whatever is changed. Infinite where in
+    a picture one found objects, surer than just so, and the other none.
+    """
+    sure = card.heads.threshold + JUST_SO
+    moved = []
+    for one, other in answers:
+        for mine, theirs in ((one.heads, other.heads), (other.heads, one.heads)):
+            if not theirs and any(head.confidence > sure for head in mine):
+                return math.inf
+        moved += [
+            min(_moved(card.points, head, each) for each in other.heads) for head in one.heads if other.heads
+        ]
+    return statistics.median(moved) / SAME if moved else 0.0
+
+
+def _moved(points: KeypointSet, one: FoundInstance, other: FoundInstance) -> float:
+    """How far the point that moved most went, in distances of the eyes (of half the box, where there are none).
+
+    Where there are eyes, they are what is looked at: by them the glasses sit.
+    """
+    pair = eyes_of(points)
+    x0, y0, x1, y1 = one.box
+    scale = max(x1 - x0, y1 - y0) / 2
+    names = points.names if pair is None else [points.names[at] for at in pair]
+    if pair is not None:
+        scale = math.dist(*(one.points[name] for name in names))
+    return max(math.dist(one.points[name], other.points[name]) for name in names) / max(scale, 1e-9)
 
 
 class OfflineFinder(Record):

@@ -4,8 +4,10 @@ import { Card } from "./card.js";
 import { currentLanguage, hush, languageButtons, make, percent, say } from "./elements.js";
 import { roles } from "./heads.js";
 import { intake } from "./intake.js";
+import { hasCamera, live } from "./live.js";
 import { panel } from "./panel.js";
 import { Refused } from "./refusals.js";
+import { sureness } from "./sureness.js";
 
 const MOST = 30; // pictures on the page: each keeps a few megabytes
 const TOGETHER = 2; // pictures shown to the model at one time
@@ -61,10 +63,19 @@ async function furnish(predictor, notice) {
   const place = intake(taken, (names) => say(said, names.length ? "no_pictures" : "not_pictures", { n: names.length, names: names.join(", ") }));
   if (cats) place.append(sample(taken));
   notice.before(place, said, whereTo(desk));
+  desk.sure = sureness(model, () => cards.forEach((card) => card.reconsider()));
   if (parts.left) {
-    const { element, look } = await panel(() => cards.forEach((card) => card.redraw()));
+    const { element, sliders, look } = await panel(() => cards.forEach((card) => card.redraw()));
     desk.look = look;
+    if (desk.sure.element) sliders.append(desk.sure.element);
     list.before(element);
+    if (hasCamera()) {
+      const { button, place: shown } = live(desk, taken);
+      place.querySelector(".buttons").append(button);
+      element.before(shown);
+    }
+  } else if (desk.sure.element) {
+    list.before(make("div", { className: "panel" }, desk.sure.element));
   }
   document.documentElement.dataset.ready = "yes";
 }

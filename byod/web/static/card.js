@@ -3,7 +3,7 @@
 import { Classes } from "./classes.js";
 import { Cats } from "./cats.js";
 import { hush, make, refusal, say } from "./elements.js";
-import { open } from "./pictures.js";
+import { isHeic, open } from "./pictures.js";
 import { Refused } from "./refusals.js";
 
 let last = 0;
@@ -49,7 +49,7 @@ export class Card {
       this.picture ??= await this.opened();
       if (!this.main.hasChildNodes()) this.main.append(this.picture.preview);
       const began = performance.now();
-      const said = await this.ask();
+      const said = await this.ask({ threshold: this.desk.sure.wanted });
       const Body = this.desk.model.task === "keypoints" ? Cats : Classes;
       this.body = new Body(this, said, (performance.now() - began) / 1000);
       this.main.replaceChildren(this.body.element);
@@ -66,6 +66,18 @@ export class Card {
     return this.desk.predictor.predict(this.file, { waiting, signal: this.ends.signal, ...how });
   }
 
+  /** Ask it once more, otherwise; `said` gets the answer, if there is one. */
+  async again(how, said) {
+    this.tell("looking");
+    try {
+      said(await this.ask(how));
+    } catch (fault) {
+      if (this.ends.signal.aborted) return;
+      if (!(fault instanceof Refused)) throw fault;
+      this.failed(fault);
+    }
+  }
+
   /** Say where it stands. */
   tell(key, values) {
     this.element.classList.remove("bad");
@@ -78,7 +90,8 @@ export class Card {
       return await open(this.file);
     } catch (fault) {
       const { upright } = this.desk.predictor;
-      if (!(fault instanceof Refused) || fault.reason !== "no_picture" || !upright) throw fault;
+      if (!(fault instanceof Refused) || fault.reason !== "no_picture") throw fault;
+      if (!upright) throw (await isHeic(this.file)) ? new Refused("no_heic") : fault;
       return open(await upright(this.file));
     }
   }
@@ -90,6 +103,11 @@ export class Card {
     if (["busy", "unreachable"].includes(fault.reason)) {
       this.status.append(make("button", { type: "button", className: "link", say: "again", on: { click: () => this.run() } }));
     }
+  }
+
+  /** How sure the model must be is another now. */
+  reconsider() {
+    this.body?.reconsider?.();
   }
 
   /** The glasses are others now. */

@@ -5,6 +5,7 @@ import { film, play } from "./dropin.js";
 import { keepingFocus, make, number, percent, say } from "./elements.js";
 import { Handles } from "./handles.js";
 import { Head, added, found, truth } from "./heads.js";
+import { kept } from "./keeping.js";
 import { Past } from "./past.js";
 import { asFile, fullSize } from "./pictures.js";
 import { Refused } from "./refusals.js";
@@ -14,9 +15,10 @@ import { named, save } from "./saving.js";
 export class Cats {
   constructor(card, said, seconds) {
     const { desk, picture } = card;
-    Object.assign(this, { card, desk, picture, busy: false, drawing: 0 });
+    Object.assign(this, { card, desk, picture, said, busy: false, drawing: 0 });
     this.sent = { width: said.width, height: said.height };
-    this.heads = found(said, desk.parts, picture.width);
+    this.asked = desk.sure.wanted; // for how sure finds; undefined is the model's own threshold
+    this.heads = this.counted();
     this.names = desk.parts.left ? [desk.parts.left, desk.parts.right] : desk.model.points.names;
     this.shown = this.names;
     const { width, height } = picture.preview;
@@ -33,9 +35,28 @@ export class Cats {
     this.changed();
   }
 
+  /** The heads that the model is sure enough of. */
+  counted() {
+    return found(this.said, this.desk.parts, this.picture.width).filter(({ confidence }) => this.desk.sure.holds(confidence));
+  }
+
+  /** How sure it must be is another now; a picture that somebody corrected stays as it is. */
+  async reconsider() {
+    if (!this.past.empty || this.busy) return;
+    const { wanted } = this.desk.sure;
+    if (wanted < (this.asked ?? this.desk.model.threshold)) {
+      this.asked = wanted;
+      await this.card.again({ threshold: wanted }, (said) => (this.said = said));
+    }
+    this.heads = this.counted();
+    this.changed();
+    this.tell(this.seconds);
+  }
+
   tell(seconds) {
     const { cats } = this.desk;
     const n = this.heads.length;
+    this.seconds = seconds;
     if (n === 0) this.card.tell("none", { cats });
     else this.card.tell("found", () => ({ cats, n, seconds: number(seconds) }));
   }
@@ -56,6 +77,8 @@ export class Cats {
     if (this.desk.model.points.names.length > this.names.length) more.push(this.everyPoint());
     const { form, opener } = this.desk.predictor.report ? this.reports() : {};
     if (opener) more.push(opener);
+    this.keeper = opener ? null : button("keep", () => this.keepForTraining());
+    if (this.keeper) more.push(this.keeper);
     const row = (...buttons) => make("div", { className: "actions" }, ...buttons);
     return make("div", {}, row(...this.makers), row(...more, this.undoer, this.removers), ...(form ? [form] : []));
   }
@@ -94,6 +117,7 @@ export class Cats {
     const n = this.heads.length;
     for (const button of this.makers) button.disabled = n === 0;
     this.undoer.hidden = this.past.empty;
+    if (this.keeper) this.keeper.hidden = this.past.empty;
     say(this.canvas, parts.left ? "picture_of" : "picture_plain", { name: this.card.name, n }, "aria-label");
     say(this.help, n > 0 ? "drag_help" : "none_help", { cats, points: model.points.names.length });
     this.redraw();
@@ -128,6 +152,7 @@ export class Cats {
   keep() {
     this.past.keep(this.heads.map((head) => head.state()));
     this.undoer.hidden = false;
+    if (this.keeper) this.keeper.hidden = false;
   }
 
   /** Take the last change back. */
@@ -191,6 +216,17 @@ export class Cats {
     const file = await asFile(canvas);
     canvas.width = canvas.height = 0; // its memory goes now, not some time
     return { file, scale, width, height };
+  }
+
+  /** What a person corrected, as a file for the dataset: nobody keeps it here. */
+  async keepForTraining() {
+    await this.making(async () => {
+      const { file, width, height } = this.picture;
+      const heads = truth(this.heads, this.desk.model.points.names, this.shown, 1);
+      const name = named(this.card.file, "byod", "zip");
+      save(await kept({ file, width, height }, heads, this.desk.cats ? "cat" : "object"), name);
+      say(this.note, "kept", { name });
+    });
   }
 
   async copy() {

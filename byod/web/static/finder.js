@@ -5,10 +5,13 @@ import { cut, ofBox, ofEyes, whole } from "./geometry.js";
 const TOGETHER = 32; // objects shown to the net at one time
 
 export class Finder {
-  /** @param model its `finder`: {overlap, same, grid, profile, pair, threshold, margin, refine, eyes, heads_size, points_size} */
-  constructor(nets, model) {
+  /**
+   * @param threshold the least confidence of what is told; by default the model's
+   * @param model its `finder`: {overlap, same, grid, profile, pair, threshold, margin, refine, eyes, heads_size, points_size}
+   */
+  constructor(nets, model, threshold = model.finder.threshold) {
     this.nets = nets;
-    this.rule = model.finder;
+    this.rule = { ...model.finder, threshold };
     this.names = model.points.names;
   }
 

@@ -32,10 +32,10 @@ async function open({ model: described, folder }, progress) {
   return true;
 }
 
-async function predict({ picture, look }, number) {
+async function predict({ picture, look, threshold }, number) {
   const { width, height } = picture;
   const said = { path: "-", width, height };
-  if (model.task === "keypoints") return { ...said, heads: await new Finder(nets, model).find(picture) };
+  if (model.task === "keypoints") return { ...said, heads: await new Finder(nets, model, threshold).find(picture) };
   const found = await classified(picture, model, nets.model);
   if (!look) return { ...said, ...found, look: null };
   return { ...said, ...found, look: await seen(picture, model, nets.model, () => stopped.has(number)) };

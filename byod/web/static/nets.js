@@ -10,20 +10,26 @@ ort.env.logLevel = "error";
  * `progress` is told the share (0..1) of all bytes that have come.
  */
 export async function opened({ nets: described, runtime }, folder, progress) {
-  const whole = [runtime, ...Object.values(described)].reduce((sum, { bytes }) => sum + bytes, 0);
+  const files = [runtime, ...Object.values(described)].map(suited);
+  const whole = files.reduce((sum, { bytes }) => sum + bytes, 0);
   let come = 0;
   const more = (bytes) => progress(Math.min(1, (come += bytes) / whole));
-  const coming = Object.entries(described).map(([name, file]) => [name, fetched(file, folder, more)]);
-  ort.env.wasm.wasmBinary = await inflated(await fetched(runtimeFile(runtime), folder, more));
+  const [program, ...contents] = files.map((file) => fetched(file, folder, more));
+  ort.env.wasm.wasmBinary = await program;
   const nets = {};
-  for (const [name, content] of coming) {
-    nets[name] = new Net(await ort.InferenceSession.create(await content, { executionProviders: ["wasm"] }));
+  for (const [at, name] of Object.keys(described).entries()) {
+    nets[name] = new Net(await ort.InferenceSession.create(await contents[at], { executionProviders: ["wasm"] }));
   }
   return nets;
 }
 
-/** The bytes of a file, whole. */
-async function fetched({ file, bytes }, folder, more) {
+/** The packed file, or the plain one beside it for browsers that cannot unpack. */
+function suited({ file, bytes, plain }) {
+  return "DecompressionStream" in globalThis ? { file, bytes, plain } : { file: file.replace(/\.gz$/, ""), bytes: plain, plain };
+}
+
+/** The bytes of a file, whole and unpacked. */
+async function fetched({ file, plain }, folder, more) {
   const answer = await fetch(new URL(file, folder));
   if (!answer.ok) throw new Error(`${file}: HTTP ${answer.status}`);
   const parts = [];
@@ -33,20 +39,12 @@ async function fetched({ file, bytes }, folder, more) {
     parts.push(value);
     more(value.length);
   }
-  const content = new Uint8Array(await new Blob(parts).arrayBuffer());
-  // a host that unpacks what is packed sends more
-  if (content.length !== bytes && !file.endsWith(".gz")) {
-    throw new Error(`${file} has ${content.length} bytes instead of ${bytes}: upload it again`);
-  }
+  const content = await inflated(new Uint8Array(await new Blob(parts).arrayBuffer()));
+  if (content.length !== plain) throw new Error(`${file} holds ${content.length} bytes instead of ${plain}: upload it again`);
   return content;
 }
 
-/** The packed runtime, or the plain one beside it for browsers that cannot unpack. */
-function runtimeFile({ file, bytes, plain }) {
-  return "DecompressionStream" in globalThis ? { file, bytes } : { file: file.replace(/\.gz$/, ""), bytes: plain };
-}
-
-/** What is packed with gzip, unpacked. */
+/** What is packed with gzip, unpacked; a host may have done so already. */
 async function inflated(content) {
   if (content[0] !== 0x1f || content[1] !== 0x8b) return content;
   const stream = new Blob([content]).stream().pipeThrough(new DecompressionStream("gzip"));

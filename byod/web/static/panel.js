@@ -7,7 +7,7 @@ import { recall, remember } from "./remembered.js";
 const FIRST = "aviator";
 const KEPT = "glasses";
 
-/** {element, look}: `look` is what drawing.js takes, and `changed` is told when it is another. */
+/** {element, sliders, look}: `look` is what drawing.js takes, and `changed` is told when it is another. */
 export async function panel(changed) {
   const before = recall(KEPT);
   const first = KINDS.includes(before) ? before : FIRST;
@@ -26,14 +26,9 @@ export async function panel(changed) {
       look[name] = value;
       changed();
     });
-  const element = make(
-    "fieldset",
-    { className: "panel" },
-    make("legend", { say: "glasses" }),
-    kinds,
-    make("div", { className: "sliders" }, slide("size", "size", 0.5, 1.8), slide("strength", "strength", 0, 1)),
-  );
-  return { element, look };
+  const sliders = make("div", { className: "sliders" }, slide("size", "size", 0.5, 1.8), slide("strength", "strength", 0, 1));
+  const element = make("fieldset", { className: "panel" }, make("legend", { say: "glasses" }), kinds, sliders);
+  return { element, sliders, look };
 }
 
 function kindChoice(kind, checked, choose) {

@@ -69,6 +69,12 @@ export function asFile(canvas, type = "image/png", quality = undefined) {
   });
 }
 
+/** True of HEIC, the pictures of iPhones, by how the file begins (ISO/IEC 23008-12, its brands). */
+export async function isHeic(file) {
+  const text = new TextDecoder("latin1").decode(await file.slice(0, 12).arrayBuffer());
+  return text.slice(4, 8) === "ftyp" && /^(hei|hev|mif1|msf1)/.test(text.slice(8));
+}
+
 async function decoded(file) {
   let bitmap;
   try {

@@ -19,11 +19,11 @@ export async function open() {
     place: "device",
     ready,
     progress: (told) => watching.push(told),
-    predict: async (picture, { look = false, signal } = {}) => {
+    predict: async (picture, { look = false, threshold, signal } = {}) => {
       await ready;
       const given = picture instanceof Blob ? await pixelsOf(picture) : { ...picture, pixels: picture.pixels.slice() };
       signal?.throwIfAborted();
-      const said = await workshop.ask("predict", { picture: given, look }, { signal, handOver: [given.pixels.buffer] });
+      const said = await workshop.ask("predict", { picture: given, look, threshold }, { signal, handOver: [given.pixels.buffer] });
       if (said.look) said.look.veil = address(said.look.veil);
       return said;
     },

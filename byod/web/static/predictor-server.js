@@ -2,8 +2,9 @@
  * A model that a byod server runs. Every predictor module has `open()`, which gives
  *   model     what the model is, as GET api/model says it
  *   place     where pictures go: "device", "computer" (a server on this one) or "host" (one elsewhere)
- *   predict(picture, {look, waiting, signal})   the JSON of POST api/predict, for a file or {width, height, pixels};
- *             look: also what it looked at, where model.look says it can; waiting(seconds): told while it is busy
+ *   predict(picture, {look, threshold, waiting, signal})   the JSON of POST api/predict, for a file or {width, height, pixels};
+ *             look: also what it looked at, where model.look says it can; threshold: the least confidence of finds;
+ *             waiting(seconds): told while it is busy
  * and perhaps
  *   ready     a promise: the model is there; predictions wait for it
  *   progress(told)        told is called with the share (0..1) of the model that has come
@@ -29,9 +30,10 @@ export async function open() {
     model,
     place: own ? "computer" : "host",
     docs: "docs",
-    predict: async (picture, { look = false, ...how } = {}) => {
+    predict: async (picture, { look = false, threshold, ...how } = {}) => {
       const { blob } = await sendable(picture, model);
-      const path = look ? "api/predict?look=1" : "api/predict";
+      const asks = new URLSearchParams({ ...(look && { look: 1 }), ...(threshold !== undefined && { threshold }) });
+      const path = String(asks) ? `api/predict?${asks}` : "api/predict";
       return (await asked(path, { image: blob, ...how })).json();
     },
     upright: async (file) => (await asked("api/picture", { image: file })).blob(),

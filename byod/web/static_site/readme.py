@@ -91,8 +91,7 @@ def _on_the_web(sizes: Mapping[str, int]) -> list[Phrase | str]:
         "    python -m http.server --bind 127.0.0.1 8000",
         say("Opening `index.html` from the file manager does not work: browsers run no modules from there."),
         say(
-            "What is loaded is mostly {largest}. The runtime is packed already; a host that compresses `.onnx` (gzip "
-            "or brotli) shortens the first visit a little more.",
+            "What is loaded is mostly {largest}, packed already; the page unpacks it, whatever the host does.",
             largest=listed(largest),
         ),
         say(
