@@ -283,7 +283,7 @@ def test_the_look_is_one_file():
 
 
 def test_groups_that_features_proposed_and_hard_pictures_are_shown(drawn_snapshot, tmp_path):
-    """The page names each group with its pictures, and shows hard pictures apart, without a move that would correct them."""
+    """The page names each group with its pictures, and shows hard pictures apart, without a move to correct them."""
     snapshot = troubled(drawn_snapshot, tmp_path / "set")
     kept = snapshot.kept
     one, other = list(snapshot.classes)[:2]

@@ -96,7 +96,7 @@ def test_what_a_random_split_promises_stands_beside_what_groups_do():
 
 @pytest.mark.parametrize(("others", "said"), [(0.97, 1), (0.75, 0)])
 def test_a_training_says_what_is_owed_to_pictures_like_learned_ones(others, said):
-    """Where the model is much better on those, a line names the command that keeps them together; else there is none."""
+    """Where the model is much better on those, a line names the command that keeps them together."""
     like = LeastAlike(
         extractor="a", pictures=20, accuracy=0.72, interval=(0.6, 0.8), likeness=0.9, others=others
     )
