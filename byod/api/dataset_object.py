@@ -141,14 +141,14 @@ class Dataset:
         page = folder_given(into)
         with following(self._follow_links), progress_display(progress) as display:
             if not suspects:
-                written, snapshot = datasets.check(self.folder, page, say=display.say)
-                return CheckPage(page=written, snapshot=snapshot)
+                written, snapshot, found = datasets.check(self.folder, page, say=display.say)
+                return CheckPage(page=written, snapshot=snapshot, found=found)
             from byod.api import train
 
             written, snapshot, found = train.suspects(
                 self.folder, texts(options), page, cache=pixel_folder(), say=display.say
             )
-            return CheckPage(page=written, snapshot=snapshot, suspects=found)
+            return CheckPage(page=written, snapshot=snapshot, found=found)
 
     def dedupe(self, *, progress: bool = True) -> Deduplicated:
         """Decide again which pictures are copies, and set them aside.

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from byod.report.check_findings import CheckFindings
+from byod.schema.label_issue import LabelIssue
 from byod.schema.records import Record, Snapshot
 
 
 class CheckPage(Record):
-    """The page of a check, the dataset as it shows it, and labels that look wrong to the probe (None: not asked)."""
+    """The page of a check, the dataset as it shows it, and what was found in it."""
 
     page: Path
     snapshot: Snapshot
-    suspects: tuple[Any, ...] | None = None
+    found: CheckFindings
+
+    @property
+    def suspects(self) -> tuple[LabelIssue, ...] | None:
+        """The labels that look wrong to the probe (None: not asked)."""
+        return self.found.suspects
 
 
 class Deduplicated(Record):

@@ -32,7 +32,8 @@ from byod.dataset.assign_splits import SplitDone, assign, say_split
 from byod.dataset.catalog.candidates import Candidates
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import Changes, sync
-from byod.report import attribution, check_page, dataset_card, dataset_statistics
+from byod.report import attribution, check_findings, check_page, dataset_card, dataset_statistics
+from byod.report.check_findings import CheckFindings
 from byod.schema import recipe as recipes
 from byod.schema import recipe_classes
 from byod.schema.errors import DatasetLocked, UsageError
@@ -203,13 +204,15 @@ def status(folder: Path, where: Sequence[str] = (), *, say: Say) -> Snapshot:
             return picture_query.select(dataset.snapshot(), wanted)
 
 
-def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot]:
+def check(folder: Path, into: Path | None, *, say: Say) -> tuple[Path, Snapshot, CheckFindings]:
     """Write the page of thumbnails that shows what is in the dataset and what is wrong with it."""
     with opened(folder, say, reading=True) as dataset:
         snapshot = dataset.snapshot()
         own = Path(f"{dataset.name}-check.html") if dataset.reading else dataset.folder / "check.html"
         page = into or own
-        return check_page.write_check(snapshot, dataset.task.pages, page), snapshot
+        together = likely_sessions.noted(snapshot)
+        found = check_findings.look(snapshot, dataset.task.pages, together=together)
+        return check_page.write_check(snapshot, dataset.task.pages, page, found=found), snapshot, found
 
 
 def export(

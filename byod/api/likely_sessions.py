@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from byod.dataset import captures, likeness_groups
+from byod.dataset import captures, likeness_groups, sessions
 from byod.dataset.captures import Capture
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sessions import FEATURES
+from byod.report.check_findings import LikelyGroup
 from byod.schema.progress import Say
-from byod.schema.records import Example, Split, Status
+from byod.schema.records import Example, Snapshot, Split, Status
 from byod.training import extractors
 
 
@@ -41,3 +42,18 @@ def write_down(dataset: Dataset, say: Say) -> str:
         f"{FEATURES} of {captures.FILE}; change there what is wrong, and split again with --by column {FEATURES}"
     )
     return f"column={FEATURES}"
+
+
+def noted(snapshot: Snapshot) -> tuple[LikelyGroup, ...]:
+    """The groups that features proposed for a dataset, as `captures.csv` has them now, the largest first.
+
+    Raises:
+        DatasetError: `captures.csv` cannot be read.
+    """
+    known = captures.read(snapshot.folder)
+    kept = {one.sha256: known[one.sha256] for one in snapshot.kept if one.sha256 in known}
+    groups = [
+        LikelyGroup(name=known[tie.members[0]].more[FEATURES], members=tie.members)
+        for tie in sessions.ties(kept, f"{sessions.COLUMN}={FEATURES}")
+    ]
+    return tuple(sorted(groups, key=lambda group: (-len(group.members), group.name)))

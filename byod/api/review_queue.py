@@ -74,13 +74,15 @@ def _likeliest(said: Mapping[str, float]) -> PredictedLabel:
 
 
 def label_concerns(folder: Path, cache: Path, say: Say) -> list[LabelConcern]:
-    """The labels that look wrong to a cross-validated probe, by class folder."""
+    """The labels that look wrong to a cross-validated probe, by class folder; none of pictures that are only hard."""
     _, snapshot, found = train.suspects(folder, {}, None, cache=cache, say=say)
-    if not found:
+    if not found.suspects:
         say("no label looks wrong to the probe: there is nothing to review")
+    if found.hard:
+        say(f"{len(found.hard)} pictures are hard for the probe, and nobody is asked about those")
     return [
         LabelConcern(sha256=one.sha256, suggested=snapshot.classes[one.suggested], quality=one.quality)
-        for one in found
+        for one in found.suspects or ()
     ]
 
 

@@ -10,12 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from byod.api import likely_sessions
 from byod.api.datasets import SplitDone, assign, opened, say_split
 from byod.dataset import read_only
 from byod.dataset.likeness import Look
 from byod.dataset.review_log import REVIEW
 from byod.images.grey import white_of_set
-from byod.report import check_page, dataset_statistics
+from byod.report import check_findings, check_page, dataset_statistics
+from byod.report.check_findings import CheckFindings
 from byod.schema import recipe
 from byod.schema.annotator_agreement import Agreement
 from byod.schema.errors import TrainerError, UsageError
@@ -278,7 +280,7 @@ def examples_of(folder: Path, say: Say) -> LabelledPictures:
         snapshot = dataset.snapshot()
         # a conflict that the review told is noted like a verdict, and is nobody's
         reviewed = sum(said.who != REVIEW for said in dataset.catalog.verdicts.holding().values())
-        examples = _of_one_white(dataset.examples(snapshot), say)
+        examples = _of_one_white(dataset.examples(snapshot, split.group_of), say)
         return LabelledPictures(snapshot, examples, reviewed, split)
 
 
@@ -309,7 +311,7 @@ def _probed(folder: Path, say: Say) -> tuple[Snapshot, Any, Trainer]:
 
 def suspects(
     folder: Path, options: Mapping[str, str], into: Path | None, *, cache: Path | None, say: Say
-) -> tuple[Path, Snapshot, tuple[LabelIssue, ...]]:
+) -> tuple[Path, Snapshot, CheckFindings]:
     """Ask a cross-validated probe which labels look wrong; the check page shows them, suspects.csv lists them."""
     snapshot, usable, probe = _probed(folder, say)
     task = TASKS[snapshot.task]
@@ -318,11 +320,11 @@ def suspects(
         work = run_training.probe_work(probe, options, Path(place), 0, cache)
         asked = run_training.out_of_fold(task.learning, work, usable)
         issues = task.learning.find_issues(usable, (), asked, silent)
-    found = issues.found if issues else ()
-    run_folder.write_issues(snapshot.folder / "suspects.csv", LabelIssue, found)
-    page = check_page.write_check(
-        snapshot, task.pages, into or snapshot.folder / "check.html", suspects=found
-    )
+    wrong, hard = (issues.found, issues.hard) if issues else ((), ())
+    run_folder.write_issues(snapshot.folder / "suspects.csv", LabelIssue, wrong)
+    together = likely_sessions.noted(snapshot)
+    found = check_findings.look(snapshot, task.pages, suspects=wrong, hard=hard, together=together)
+    page = check_page.write_check(snapshot, task.pages, into or snapshot.folder / "check.html", found=found)
     return page, snapshot, found
 
 

@@ -96,14 +96,12 @@ def check(
         into=into, suspects=suspects, options=pairs(setting or [])
     )
     if as_json:
-        suspected = [one.model_dump(mode="json") for one in done.suspects or ()]
-        found = {"suspects": suspected} if suspects else {}
-        odd = tables.odd(done.snapshot)
-        print_result({**tables.counts(done.snapshot), "page": str(done.page), "odd": odd, **found})
+        told = tables.findings(done.snapshot, done.found)
+        print_result({**tables.counts(done.snapshot, done.found.labelled), "page": str(done.page), **told})
     else:
-        tables.odd_table(tables.odd(done.snapshot))
-        if done.suspects is not None:
-            tables.suspects(done.suspects)
+        tables.odd_table(tables.odd(done.snapshot, done.found.odd))
+        tables.suspects(done.found)
+        tables.together(done.found.together)
         put(f"Look at {done.page}")
     if open_it:
         typer.launch(done.page.resolve().as_uri())

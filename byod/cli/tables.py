@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from byod import Dataset, Preview
     from byod.api.address_lists import Listed
     from byod.dataset.assign_splits import SplitDone
-    from byod.schema.model_card import LabelIssue
+    from byod.report.check_findings import CheckFindings, LikelyGroup
+    from byod.schema.task import LabelCount, OddLabel
     from byod.tasks.classify.leakage import Leakage
 
 
@@ -34,9 +35,9 @@ _MOST_ROWS = 40
 """Rows of a table about classes that a person still reads."""
 
 
-def counts(snapshot: Snapshot) -> dict[str, Any]:
-    """The JSON of `collect` and `status`."""
-    labelled = TASKS[snapshot.task].pages.label_count(snapshot)
+def counts(snapshot: Snapshot, labelled: LabelCount | None = None) -> dict[str, Any]:
+    """The JSON of `collect` and `status`; `labelled` says how far labelling has come, where that is known already."""
+    labelled = TASKS[snapshot.task].pages.label_count(snapshot) if labelled is None else labelled
     return {
         "dataset": str(snapshot.folder),
         "task": snapshot.task,
@@ -320,10 +321,19 @@ def failed(found: Sequence[FailedAddress], *, as_json: bool, as_csv: bool) -> No
             say("to ask again for those of a reason: byod collect --recipe DATASET --retry REASON")
 
 
-def odd(snapshot: Snapshot) -> list[dict[str, str]]:
+def findings(snapshot: Snapshot, found: CheckFindings) -> dict[str, Any]:
+    """The JSON of what a check found, besides the counts; `suspects` and `hard` where somebody asked for them."""
+    told: dict[str, Any] = {"odd": odd(snapshot, found.odd)}
+    told["together"] = [group.model_dump(mode="json") for group in found.together]
+    if found.suspects is not None:
+        told["suspects"] = [one.model_dump(mode="json") for one in found.suspects]
+        told["hard"] = [one.model_dump(mode="json") for one in found.hard]
+    return told
+
+
+def odd(snapshot: Snapshot, found: Sequence[OddLabel]) -> list[dict[str, str]]:
     """The files of pictures whose labels cannot be true by themselves, and why."""
     by_hash = {sample.sha256: sample.path for sample in snapshot.samples}
-    found = TASKS[snapshot.task].pages.odd_labels(snapshot)
     return [{"file": by_hash[each.sha256], "why": each.words.text()} for each in found]
 
 
@@ -334,14 +344,32 @@ def odd_table(rows: Sequence[Mapping[str, str]]) -> None:
         print_table(f"{len(rows)} labels cannot be true; byod check shows them", ("file", "why"), shown)
 
 
-def suspects(found: Sequence[LabelIssue]) -> None:
-    """The labels that look wrong to a probe, the likeliest to be wrong first."""
-    if not found:
-        say("no label looks wrong to the probe")
+def suspects(found: CheckFindings) -> None:
+    """The labels that look wrong to a probe, the likeliest to be wrong first, and how many pictures are only hard."""
+    if found.suspects is None:
         return
-    rows = [(one.file, one.label, one.suggested, f"{one.quality:.0%}") for one in found[:20]]
-    head = ("file", "labelled", "the others say", "label quality")
-    print_table(f"{len(found)} labels look wrong; all are in suspects.csv", head, rows, numbers=1)
+    if found.suspects:
+        rows = [(one.file, one.label, one.suggested, f"{one.quality:.0%}") for one in found.suspects[:20]]
+        head = ("file", "labelled", "the others say", "label quality")
+        title = f"{len(found.suspects)} labels look wrong; all are in suspects.csv"
+        print_table(title, head, rows, numbers=1)
+    else:
+        say("no label looks wrong to the probe")
+    if found.hard:
+        say(
+            f"{len(found.hard)} pictures are hard for it: it takes them for another class, as it does others whose "
+            "labels are right; the page shows them"
+        )
+
+
+def together(groups: Sequence[LikelyGroup]) -> None:
+    """A line on the groups that features proposed."""
+    if groups:
+        pictures = sum(len(group.members) for group in groups)
+        say(
+            f"{pictures} pictures look as if taken together, in {len(groups)} groups (byod split --by features): the "
+            "page shows them"
+        )
 
 
 def leak(found: Leakage) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from pydantic import Field
+
 from byod.dataset import captures, splits
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.loose_groups import CutGroup
 from byod.dataset.splits import SplitPlan
 from byod.schema.progress import Say
 from byod.schema.reasons import Reason
-from byod.schema.records import Origin, Record, Sample, Split, Status
+from byod.schema.records import Origin, Record, Sample, Sha256, Split, Status
 
 _LEAKS = 10
 """So many leaks are named."""
@@ -33,7 +35,7 @@ class SplitDone(Record):
     split that was asked for was not used; `elsewhere` counts the pictures in parts that only a newer byod knows; `cut`
     are the groups of near-duplicates that were too large for their class: some of each are on both sides. `by` says
     what tied pictures together; of the classes in `ungrouped` no pictures are kept together, since hardly any would be
-    left to test on.
+    left to test on. `group_of` is the group of each picture that was split.
     """
 
     counts: dict[Split, dict[str, int]]
@@ -45,6 +47,7 @@ class SplitDone(Record):
     cut: tuple[CutGroup, ...] = ()
     by: tuple[str, ...] = ()
     ungrouped: tuple[str, ...] = ()
+    group_of: dict[Sha256, str] = Field(default={}, exclude=True, repr=False)
 
     @property
     def kind(self) -> str:
@@ -87,6 +90,7 @@ def assign(dataset: Dataset) -> SplitDone:
         cut=() if name else tuple(_shown(dataset, each) for each in groups.cut),
         by=groups.by,
         ungrouped=() if name else tuple(dataset.shown(label) for label in groups.ungrouped),
+        group_of=groups.of,
     )
 
 

@@ -372,10 +372,13 @@ class Dataset:
         ties = sessions.ties(captures.read(self.folder), by)
         return grouping.groups(kept, self.catalog.samples.groups(), origins, ties)
 
-    def examples(self, snapshot: Snapshot) -> list[Example]:
-        """The pictures of a snapshot to train and test on: kept, not in conflict, each with its part of the split."""
+    def examples(self, snapshot: Snapshot, groups: Mapping[Sha256, str] | None = None) -> list[Example]:
+        """The pictures of a snapshot to train and test on: kept, not in conflict, each with its part of the split.
+
+        `groups` is the group of each, as it was split by them; they are found anew where nobody hands them on.
+        """
         conflicting = {sha256 for conflict in snapshot.conflicts for sha256 in conflict}
-        groups = self.grouped(snapshot.kept, snapshot.origins).of
+        groups = self.grouped(snapshot.kept, snapshot.origins).of if groups is None else groups
         return [
             Example(
                 sha256=sample.sha256,

@@ -15,7 +15,8 @@ from typing import Any, cast
 
 from markupsafe import Markup
 
-from byod.report import dataset_statistics, html
+from byod.report import check_findings, dataset_statistics, html
+from byod.report.check_findings import CheckFindings, LikelyGroup
 from byod.report.i18n import Phrase, joined, listed, many, percent, say, verbatim
 from byod.report.label_figures import figure, review_words
 from byod.report.record_wording import licence_name, licence_terms, meaning
@@ -23,7 +24,7 @@ from byod.report.thumbnails import Thumbnail, Tile, Tray, drawn_jpeg
 from byod.schema import licences
 from byod.schema.annotator_agreement import ClassAgreement
 from byod.schema.files import opened
-from byod.schema.model_card import LabelIssue
+from byod.schema.label_issue import LabelIssue
 from byod.schema.reasons import Reason
 from byod.schema.records import Record, Sample, Sha256, Snapshot, Status
 from byod.schema.task import OddLabel, Pages
@@ -34,6 +35,7 @@ ROOM = 11_000_000
 
 _EXAMPLES = 8
 _CLASSES, _CONFLICTS, _STARS, _COPIES, _PAIRS, _STANDINS, _SUSPECTS = 24, 40, 40, 7, 40, 16, 60
+_HARD, _TOGETHER = 24, 24
 _SIDES = (0, 150, 200, 300, 400, 600, 800, 1200, 2000, inf)
 _ASPECTS = (
     (0.0, 0.5, say("narrow", context="shape")),
@@ -73,7 +75,7 @@ def write_check(
     pages: Pages,
     into: Path,
     *,
-    suspects: Sequence[LabelIssue] = (),
+    found: CheckFindings | None = None,
     thumbnail: Thumbnail | None = None,
 ) -> Path:
     """Write the page and return its path.
@@ -82,7 +84,7 @@ def write_check(
         snapshot: the dataset.
         pages: what its task says of itself.
         into: the page (`….html`), or a folder for `check.html`.
-        suspects: pictures whose labels look wrong, the likeliest first.
+        found: what was found in it, where somebody looked already.
         thumbnail: makes the small pictures; byod's own way of opening pictures when it is not given, with the labels
             that lie in them.
     """
@@ -90,12 +92,13 @@ def write_check(
     page.parent.mkdir(parents=True, exist_ok=True)
     drawn = drawn_jpeg(pages.drawing(snapshot.folder))
     tray = Tray(snapshot.folder, page.absolute(), thumbnail or drawn, ROOM)
+    found = check_findings.look(snapshot, pages) if found is None else found
     with opened(page.parent) as folder:
-        folder.update(page.name, html.page("check.html", _content(snapshot, pages, tray, suspects)).encode())
+        folder.update(page.name, html.page("check.html", _content(snapshot, pages, tray, found)).encode())
     return page
 
 
-def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[LabelIssue]) -> dict[str, Any]:
+def _content(snapshot: Snapshot, pages: Pages, tray: Tray, found: CheckFindings) -> dict[str, Any]:
     """Everything the template shows; what must be decided takes its pictures first, examples last."""
     counts = dataset_statistics.class_counts(snapshot)
     classes = tuple(count for count in counts if count.folder not in pages.no_classes)
@@ -110,7 +113,7 @@ def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[La
         "most": max((count.usable for count in counts), default=0),
         "balance": dataset_statistics.balance(classes, pages.least_classes),
         "near_empty": dataset_statistics.near_empty(classes),
-        "labelled": pages.label_count(snapshot),
+        "labelled": found.labelled,
         "usable": len(usable),
         "split": any(count.train + count.valid + count.test for count in counts),
         "groups": len(snapshot.groups),
@@ -118,12 +121,10 @@ def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[La
         "sides": _sides(usable),
         "aspects": _aspects(usable),
         "size_words": _size_words(usable),
-        "total_suspects": len(suspects),
-        "suspects": [
-            _suspect(snapshot, tray, s, by_name[s.sha256])
-            for s in suspects[:_SUSPECTS]
-            if s.sha256 in by_name
-        ],
+        "total_suspects": len(found.suspects or ()),
+        "suspects": _suspects(snapshot, tray, (found.suspects or ())[:_SUSPECTS], by_name),
+        "total_hard": len(found.hard),
+        "hard": _suspects(snapshot, tray, found.hard[:_HARD], by_name),
         "total_conflicts": len(snapshot.conflicts),
         "conflicts": [_conflict(snapshot, tray, m, by_name) for m in snapshot.conflicts[:_CONFLICTS]],
         "total_standins": _pictures_of(aside, Reason.PLACEHOLDER),
@@ -135,7 +136,8 @@ def _content(snapshot: Snapshot, pages: Pages, tray: Tray, suspects: Sequence[La
             if a in by_name and b in by_name
         ],
     }
-    content |= _odd(pages.odd_labels(snapshot), tray, by_name) | _stars(snapshot, tray)
+    content |= _odd(found.odd, tray, by_name) | _stars(snapshot, tray)
+    content |= _together(found.together, tray, by_name)
     content |= _licences(snapshot) | _reviewed(snapshot)
     content["refusals"] = [_refusal(tray, refusal) for refusal in aside]
     content["refused"] = sum(len(refusal.samples) + refusal.addresses for refusal in aside)
@@ -192,6 +194,12 @@ def _one_of(labels: Sequence[str]) -> Phrase:
     return title
 
 
+def _suspects(
+    snapshot: Snapshot, tray: Tray, issues: Sequence[LabelIssue], by_name: dict[Sha256, Sample]
+) -> list[Group]:
+    return [_suspect(snapshot, tray, s, by_name[s.sha256]) for s in issues if s.sha256 in by_name]
+
+
 def _suspect(snapshot: Snapshot, tray: Tray, suspect: LabelIssue, sample: Sample) -> Group:
     """A picture whose label looks wrong, and the move that would correct it."""
     words = say(
@@ -210,6 +218,20 @@ def _odd(odd: Sequence[OddLabel], tray: Tray, by_name: dict[Sha256, Sample]) -> 
         for each in odd[:_SUSPECTS]
     ]
     return {"odd": tiles, "total_odd": len(odd)}
+
+
+def _together(groups: Sequence[LikelyGroup], tray: Tray, by_name: dict[Sha256, Sample]) -> dict[str, Any]:
+    """The groups that features proposed, the first pictures of each."""
+    shown = []
+    for group in groups[:_TOGETHER]:
+        members = [by_name[sha256] for sha256 in group.members if sha256 in by_name]
+        tiles = tuple(tray.tile(sample) for sample in members[:_EXAMPLES])
+        shown.append(Group(title=group.name, tiles=tiles, more=len(members) - len(tiles)))
+    return {
+        "together": shown,
+        "total_together": len(groups),
+        "pictures_together": sum(len(group.members) for group in groups),
+    }
 
 
 def _stars(snapshot: Snapshot, tray: Tray) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The record of how a model does on the test pictures that are least like anything it learned from."""
+"""The records of how a model does on the test pictures least like anything learned from, and of a split at random."""
 
 from __future__ import annotations
 
@@ -24,3 +24,17 @@ class LeastAlike(Record):
     interval: tuple[Share, Share]
     likeness: float
     others: Share
+
+
+class RandomSplit(Record):
+    """What a split at random would have promised: the probe, cross-validated twice on the same `pictures`.
+
+    `grouped` is its accuracy where pictures that belong together are kept on one side, as byod splits, `random` where
+    every picture stands alone. `together` counts the pictures that belong with another one.
+    """
+
+    probe: str
+    pictures: int = Field(ge=1)
+    together: int = Field(ge=0)
+    grouped: Share
+    random: Share

@@ -11,7 +11,8 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from byod.schema.annotator_agreement import Agreement
 from byod.schema.file_formats import Format
 from byod.schema.keypoints import KeypointSet
-from byod.schema.least_alike_score import LeastAlike
+from byod.schema.label_issue import LabelIssue as LabelIssue
+from byod.schema.least_alike_score import LeastAlike, RandomSplit
 from byod.schema.model_graph import GraphInput, Typicality
 from byod.schema.model_predictions import FoundInstance as FoundInstance
 from byod.schema.model_predictions import KeypointsPrediction as KeypointsPrediction
@@ -133,11 +134,26 @@ class Elsewhere(Record):
     unreadable: int = Field(0, ge=0)
 
 
+class OtherKinds(Record):
+    """Pictures of `kinds` that are none of a model's classes, and of how many of those `pictures` it says so.
+
+    `kinds` counts them by folder, also those that do not open; `none_of_these` is None where a model never says it.
+    """
+
+    kinds: dict[ShortText, int]
+    pictures: int = Field(ge=0)
+    none_of_these: int | None = Field(None, ge=0)
+
+
 class ClassesElsewhere(Elsewhere):
-    """A measurement of classes from elsewhere; `apart` is that without near-copies, where there are some and others."""
+    """A measurement of classes from elsewhere; `apart` is that without near-copies, where there are some and others.
+
+    `others` are pictures of other classes than the model's, which are no part of it.
+    """
 
     metrics: Metrics
     apart: Metrics | None = None
+    others: OtherKinds | None = None
 
 
 class KeypointScore(Record):
@@ -254,20 +270,6 @@ class Probe(Record):
     against: Paired
 
 
-class LabelIssue(Record):
-    """A picture whose label is probably wrong.
-
-    `file` is the end of its path; `label` what it is called, `suggested` what the other pictures speak for;
-    `quality` is the out-of-fold probability of its label against the best other one, 0..1, lowest first.
-    """
-
-    sha256: Sha256
-    file: str
-    label: str
-    suggested: str
-    quality: Share
-
-
 class Card(Record):
     """The part of `model.json` that every run has: what its model was made from, by whom and how.
 
@@ -332,6 +334,7 @@ class ModelCard(Card):
     probe: Probe | None = None
     elsewhere: ClassesElsewhere | None = None
     least_alike: LeastAlike | None = None
+    random_split: RandomSplit | None = None
 
     @field_validator("classes")
     @classmethod

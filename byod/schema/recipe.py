@@ -295,15 +295,15 @@ def write(folder: Path, recipe: Recipe) -> None:
     ):  # all in one line, in which no further table can stand
         del document["classes"]
     _set_classes(document, recipe)
-    if not _says(
-        tomlkit.dumps(document), recipe, file
-    ):  # dotted keys between others, say: the tables go to the end
+    text = tomlkit.dumps(document)
+    if not _says(text, recipe, file):  # dotted keys between others, say: the tables go to the end
         for key in ("classes", "own"):
             document.pop(key, None)
         if recipe.own != OwnRecipe():
             document["own"] = _values(recipe)["own"]
         _set_classes(document, recipe)
-    files.replace(file, tomlkit.dumps(document).encode(), flush=True)
+        text = tomlkit.dumps(document)
+    files.replace(file, text.encode(), flush=True)
 
 
 def _set_classes(document: tomlkit.TOMLDocument, recipe: Recipe) -> None:

@@ -72,10 +72,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Issues:
-    """Labels that look wrong, the likeliest first, and the record that each of them is."""
+    """Labels that look wrong, the likeliest first, and the record that each of them is.
+
+    Pictures that are `hard` are taken for something else too, but as others are whose labels are right.
+    """
 
     kind: type[Record]
     found: tuple[Any, ...]
+    hard: tuple[Any, ...] = ()
 
 
 OutOfFold = Callable[[Collection[Sha256]], list[Any]]
@@ -84,10 +88,21 @@ OutOfFold = Callable[[Collection[Sha256]], list[Any]]
 
 @runtime_checkable
 class Asking(Protocol):
-    """A task whose probe can be asked at once, where it answers without a file (`byod.training.protocol.Answering`)."""
+    """A task whose probe can be asked at once, where it answers without a file (`byod.training.protocol.Answering`).
+
+    Its card may then say what a split at random would have promised, and what there is to warn of.
+    """
 
     def ask(self, work: Any, labelled: Any, train: Any, valid: Any, test: Any, part: str) -> list[Any]:
         """What a model that learned from `train` says of every picture of `test`; it is not kept."""
+        ...
+
+    def random_split(self, labelled: Any, grouped: Any, alone: Any, probe: str) -> Record:
+        """The record of what a probe said in a cross-validation by groups, and in one of every picture alone."""
+        ...
+
+    def warnings(self, card: Any) -> Sequence[str]:
+        """What is to be said of a training's numbers besides them, a line each."""
         ...
 
 
@@ -265,6 +280,15 @@ class Evaluating(Protocol):
 
     def table(self, evaluation: Any) -> tuple[str, Table, Sequence[str]]:
         """An evaluation for the terminal: a title, a table whose first column are names, and remarks."""
+        ...
+
+
+@runtime_checkable
+class MeetingOthers(Protocol):
+    """A task whose models are also asked about pictures that they cannot know: what `Evaluating` has besides, if so."""
+
+    def others(self, card: Any, labelled: Any, model: Any) -> tuple[dict[str, Any], list[Unreadable]]:
+        """What the model says of the examples that `known_to` leaves out, as fields of the evaluation."""
         ...
 
 

@@ -14,7 +14,7 @@ from byod.schema.model_card import Stage
 from byod.schema.records import Example, Record, Sha256, Task, TaskName
 from byod.training.protocol import Trainer
 
-HEAVY = ("cleanlab", "fastai", "jax", "keras", "sklearn", "tensorflow", "timm", "torch", "torchvision")
+HEAVY = ("fastai", "jax", "keras", "sklearn", "tensorflow", "timm", "torch", "torchvision")
 """What a doctor must not import: it answers while people wait for `byod doctor`."""
 
 

@@ -13,7 +13,7 @@ from byod.schema.errors import TrainerError, UsageError
 from byod.schema.model_card import Card, Measured, Unreadable
 from byod.schema.names import in_utf8
 from byod.schema.records import Example, Record, Sha256
-from byod.schema.task_learning import Evaluating, LabelledSet, Learning
+from byod.schema.task_learning import Evaluating, LabelledSet, Learning, MeetingOthers
 from byod.training import learned_looks, run_folder
 from byod.training.run_folder import TEST
 
@@ -129,6 +129,10 @@ def evaluate_model(
     except TrainerError as error:
         raise UsageError(str(error)) from error
     measured_on = Measured.FOLDER if on else Measured.TEST
+    if isinstance(evaluating, MeetingOthers):
+        said, broken = evaluating.others(card, fresh, model)
+        left_out |= said
+        unreadable = [*unreadable, *broken]
     near = _near(learned, others, known.examples)
 
     def metrics(some: Sequence[Any]) -> Any:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -20,7 +21,6 @@ from byod.schema.records import Sha256, Split
 from byod.schema.task_learning import (
     Asking,
     Evaluating,
-    Issues,
     LabelledSet,
     Learning,
     Outcome,
@@ -135,8 +135,13 @@ def _finish(
     again: Model | None,
 ) -> Card:
     """Look for wrong labels, measure elsewhere, and write all files of the run."""
-    issues = _issues(learning, labelled, outcome, bar, work.say)
-    card = _card(learning, work, labelled, outcome, bar, run, about, issues)
+    asked = None if bar is None else out_of_fold(learning, bar.work, labelled, bar.outcome)
+    issues = learning.find_issues(labelled, outcome.evaluated, asked, work.say)
+    chance = None if bar is None or asked is None else _at_random(learning, labelled, bar, asked)
+    card = _card(learning, work, labelled, outcome, bar, run, about, issues, chance)
+    if isinstance(learning, Asking):
+        for line in learning.warnings(card):
+            work.say(line)
     card, found = _elsewhere(learning, labelled, outcome, card, about, elsewhere, work.say)
     twin = None
     if again is not None:
@@ -152,12 +157,16 @@ def _finish(
     return card
 
 
-def _issues(
-    learning: Learning, labelled: LabelledSet, outcome: Outcome, bar: Bar | None, say: Say
-) -> Issues | None:
-    """The labels that look wrong, by what the probe says of each picture from outside its fold."""
-    asked = None if bar is None else out_of_fold(learning, bar.work, labelled, bar.outcome)
-    return learning.find_issues(labelled, outcome.evaluated, asked, say)
+def _at_random(learning: Learning, labelled: LabelledSet, bar: Bar, asked: OutOfFold) -> Any:
+    """What a split at random would have promised of the probe; None where no pictures belong together."""
+    groups = {example.group for example in labelled.examples}
+    able = isinstance(learning, Asking) and isinstance(bar.work.trainer, protocol.Answering)
+    if not able or len(groups) == len(labelled.examples):
+        return None
+    alone = labelled.of(e.model_copy(update={"group": e.sha256}) for e in labelled.examples)
+    said = out_of_fold(learning, bar.work, alone)(())
+    arch = learning.models(bar.outcome.model)[-1].model.fitted.arch
+    return cast(Asking, learning).random_split(labelled, asked(()), said, arch)
 
 
 def _elsewhere(
@@ -185,7 +194,7 @@ def _elsewhere(
     )
     found = evaluated.record
     say(run_evaluation.summary(learning, found))
-    for line in run_evaluation.remarks(learning, found):
+    for line in (*elsewhere.evaluating.table(found)[2], *run_evaluation.remarks(learning, found)):
         say(line)
     for one in found.unreadable:
         say(f"{one.path}: {one.error}")
@@ -264,19 +273,23 @@ def cross_validate(
 def out_of_fold(
     learning: Learning, work: Work, labelled: LabelledSet, known: Outcome | None = None
 ) -> OutOfFold:
-    """Asks a probe about all pictures, each from outside its fold; `known` is what it said before."""
-    parts = learning.folds(labelled, work.seed)
+    """Asks a probe about all pictures, each from outside its fold; `known` is what it said before.
+
+    Where pictures are left out, the folds are others than where none are: a second view.
+    """
     crossed = known is not None and known.metrics.measured_on is Measured.CROSS_VALIDATION
 
-    def ask(leave_out: Collection[Sha256]) -> list[Any]:
+    @cache
+    def ask(leave_out: frozenset[Sha256]) -> list[Any]:
         if known is not None and crossed and not leave_out:
             return known.evaluated
+        parts = learning.folds(labelled, work.seed + bool(leave_out))
         quiet = replace(work, folder=work.folder / f"without-{len(leave_out)}", say=silent)
         if isinstance(learning, Asking) and isinstance(work.trainer, protocol.Answering):
             return cross_validation.cross_validate(parts, _asked(learning, quiet, labelled), leave_out)[0]
         return cross_validate(learning, quiet, labelled, parts, leave_out)[0]
 
-    return ask
+    return lambda leave_out: ask(frozenset(leave_out))
 
 
 def _asked(learning: Asking, work: Work, labelled: LabelledSet) -> cross_validation.Fold[Any]:
@@ -332,6 +345,7 @@ def _card(
     run: str,
     about: Provenance,
     issues: Any,
+    chance: Any = None,
 ) -> Card:
     """The model card: what every run says of itself, and what the task adds."""
     models = [each.model.fitted for each in learning.models(outcome.model)]
@@ -341,6 +355,7 @@ def _card(
         "counts": {Split(name): labelled.count(side) for name, side in outcome.sides},
         "seconds": sum(fitted.seconds for fitted in models),
         "suspects": None if issues is None else len(issues.found),
+        **({} if chance is None else {"random_split": chance}),
     }
     if bar is None:
         return learning.card(fields, labelled, outcome, None)

@@ -16,8 +16,10 @@ from page_languages import Reading
 from PIL import Image
 from troubled_dataset import troubled
 
-from byod.report import check_page
+from byod.report import check_findings, check_page
+from byod.report.check_findings import LikelyGroup
 from byod.report.check_page import write_check
+from byod.schema.label_issue import LabelIssue
 from byod.schema.reasons import Reason
 from byod.schema.records import Sample, Status
 from byod.tasks import TASKS
@@ -278,3 +280,21 @@ def test_the_look_is_one_file():
     text = (Path(check_page.__file__).parent / "templates" / "_style.css.html").read_text("utf-8")
     assert "@import" not in text
     assert "url(" not in text
+
+
+def test_groups_that_features_proposed_and_hard_pictures_are_shown(drawn_snapshot, tmp_path):
+    """The page names each group with its pictures, and shows hard pictures apart, without a move to correct them."""
+    snapshot = troubled(drawn_snapshot, tmp_path / "set")
+    kept = snapshot.kept
+    one, other = list(snapshot.classes)[:2]
+    hard = LabelIssue(sha256=kept[0].sha256, file="a.jpg", label=one, suggested=other, quality=0.2, doubt=0.0)
+    group = LikelyGroup(name="a shelf 1", members=tuple(sample.sha256 for sample in kept[:3]))
+    found = check_findings.look(snapshot, PAGES, suspects=(), hard=[hard], together=[group])
+    text = write_check(snapshot, PAGES, tmp_path / "set", found=found).read_text("utf-8")
+    together = text.partition('<section id="together">')[2].partition("</section>")[0]
+    assert "a shelf 1" in together
+    assert together.count("<figure") == 3
+    shown = text.partition('<section id="hard">')[2].partition("</section>")[0]
+    assert shown.count("<figure") == 1
+    assert "mv " not in shown
+    assert 'id="suspects"' not in text

@@ -13,7 +13,8 @@ from page_languages import Reading
 from troubled_dataset import troubled
 
 from byod.api import notebook
-from byod.report import dataset_card, languages
+from byod.report import check_findings, dataset_card, languages
+from byod.report.check_findings import LikelyGroup
 from byod.report.check_page import write_check
 from byod.schema.model_card import LabelIssue
 from byod.schema.serving import About, ClassesSaid, Taken
@@ -82,7 +83,10 @@ def snapshot(tmp_path, drawn_snapshot):
 def check_page(snapshot):
     doubted = next(s for s in snapshot.samples if s.path == "images/kohl/" + s.path.rpartition("/")[2])
     issue = LabelIssue(sha256=doubted.sha256, file=doubted.path, label="Kohl", suggested="Möhre", quality=0.1)
-    page = write_check(snapshot, TASKS["classify"].pages, snapshot.folder, suspects=[issue])
+    pages = TASKS["classify"].pages
+    group = LikelyGroup(name="Kohl 1", members=tuple(s.sha256 for s in snapshot.kept[:2]))
+    found = check_findings.look(snapshot, pages, suspects=[issue], hard=[issue], together=[group])
+    page = write_check(snapshot, pages, snapshot.folder, found=found)
     return page.read_text("utf-8")
 
 

@@ -30,7 +30,7 @@ def ask(
 ) -> tuple[list[EvaluatedExample], str]:
     """Ask a model that learned from `train` about every picture of `test`; and the name of what learned.
 
-    The temperature is that of `valid`.
+    The temperature is that of `valid`, by its groups.
 
     Raises:
         TrainerError: the trainer cannot train this, or a picture cannot be opened any more.
@@ -46,7 +46,7 @@ def ask(
             f"the trainer {work.trainer.name} answers with what are no logits of these pictures"
         )
     truth = statistics.class_numbers([example.label for example in valid], classes)
-    temperature = statistics.temperature(logits[: len(valid)], truth)
+    temperature = statistics.temperature(logits[: len(valid)], truth, [example.group for example in valid])
     rows = statistics.softmax(logits[len(valid) :].astype(np.float64) / temperature).astype(np.float32)
     said = [
         EvaluatedExample(example, prediction(str(example.path), classes, row), temperature, part)

@@ -13,10 +13,11 @@ from typing import Any
 from byod.collection.sources import folder as class_folders
 from byod.schema import files, folder_names
 from byod.schema.errors import UsageError
-from byod.schema.model_card import ClassesElsewhere, Metrics, ModelCard
+from byod.schema.model_card import ClassesElsewhere, Metrics, ModelCard, OtherKinds, Unreadable
 from byod.schema.names import in_utf8, unreadable
 from byod.schema.records import Example, Split
 from byod.schema.task_learning import Table
+from byod.tasks.classify import other_kinds
 from byod.tasks.classify.class_set import ClassSet
 from byod.tasks.classify.evaluated_examples import EvaluatedExample, LoadedModel
 from byod.tasks.classify.predict import read_model
@@ -26,13 +27,14 @@ from byod.training.run_evaluation import RunEvaluation, counts
 class Evaluation(RunEvaluation):
     """An evaluation of a run for classes.
 
-    `unknown` counts the pictures of folders whose names are none of the model's classes, which are left out; `absent`
-    are its classes that no folder shows.
+    `unknown` counts the pictures of folders whose names are none of the model's classes, which are left out of the
+    metrics; `others` is what the model says of them. `absent` are its classes that no folder shows.
     """
 
     metrics: Metrics
     apart: Metrics | None = None
     unknown: dict[str, int]
+    others: OtherKinds | None = None
     absent: tuple[str, ...]
 
 
@@ -72,9 +74,7 @@ def _class_of(path: Path, place: Path) -> str:
 
 def known_to(card: ModelCard, labelled: ClassSet) -> tuple[ClassSet, dict[str, Any]]:
     """The pictures whose folders are classes of the model, by name or as a safe folder name; others are `unknown`."""
-    named = {name: name for name in card.classes} | {
-        folder_names.safe_folder(name): name for name in card.classes
-    }
+    named = _named(card)
     unknown = Counter(e.label for e in labelled.examples if e.label not in named)
     kept = tuple(
         example.model_copy(update={"label": named[example.label]})
@@ -82,6 +82,22 @@ def known_to(card: ModelCard, labelled: ClassSet) -> tuple[ClassSet, dict[str, A
         if example.label in named
     )
     return ClassSet(kept, card.classes), {"unknown": dict(unknown)}
+
+
+def _named(card: ModelCard) -> dict[str, str]:
+    """The class that each name of a folder stands for."""
+    return {name: name for name in card.classes} | {
+        folder_names.safe_folder(name): name for name in card.classes
+    }
+
+
+def others(
+    card: ModelCard, labelled: ClassSet, model: LoadedModel
+) -> tuple[dict[str, Any], list[Unreadable]]:
+    """What the model says of the pictures of folders that are none of its classes."""
+    named = _named(card)
+    found, broken = other_kinds.measure(model, [e for e in labelled.examples if e.label not in named])
+    return {"others": found}, broken
 
 
 def nothing_left(
@@ -121,7 +137,12 @@ def shown_card(card: ModelCard, evaluation: Evaluation) -> ModelCard:
 
 def beside(card: ModelCard, evaluation: Evaluation) -> ModelCard:
     """The run's card with the evaluation beside its own metrics."""
-    found = ClassesElsewhere(**counts(dict(evaluation)), metrics=evaluation.metrics, apart=evaluation.apart)
+    found = ClassesElsewhere(
+        **counts(dict(evaluation)),
+        metrics=evaluation.metrics,
+        apart=evaluation.apart,
+        others=evaluation.others,
+    )
     return card.model_copy(update={"elsewhere": found})
 
 
@@ -135,10 +156,7 @@ def table(evaluation: Evaluation) -> tuple[str, Table, list[str]]:
         )
         for name, score in evaluation.metrics.per_class.items()
     ]
-    remarks = [
-        f"{number} pictures of {name!r} are left out: the model has no such class"
-        for name, number in evaluation.unknown.items()
-    ]
+    remarks = [] if evaluation.others is None else [other_kinds.words(evaluation.others).text()]
     if evaluation.absent:
         remarks.append(f"no picture of {', '.join(evaluation.absent)} is there: nothing is said of it")
     if (unlike := evaluation.metrics.none_of_these) is not None:

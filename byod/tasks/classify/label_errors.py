@@ -1,47 +1,64 @@
-"""Labels that are probably wrong: what the other pictures say of each one, and how many of them to report.
+"""Labels that are probably wrong, and pictures that are hard: what the other pictures say of each one.
 
-Confident learning (Northcutt, Jiang and Chuang 2021, https://doi.org/10.1613/jair.1.12125) in two rounds: what
-looks wrong to the first one is left out of what the second one learns from, which sees more clearly without it.
+Two cross-validations with other folds must take a picture for another class: the second learned nothing from what the
+first one took so. Of these, who is named is for the model of `label_noise` to say.
 """
 
 from __future__ import annotations
 
-import warnings
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from byod.schema.errors import TrainerError
-from byod.schema.model_card import LabelIssue
+from byod.schema.label_issue import LabelIssue
 from byod.schema.records import Example, Sha256
+from byod.tasks.classify import label_noise
 from byod.tasks.classify.evaluated_examples import EvaluatedExample, probabilities
+from byod.tasks.classify.label_noise import Doubts
 from byod.training import statistics
 from byod.training.run_folder import short_path
 
-ROUNDS = 2
+RIGHTLY = 0.8
+"""Of those named so many are expected to be named rightly, at least (the expected rate of false discoveries)."""
+LEAST = 0.2
+"""Who is less likely than this to have a wrong label is not named, however sure the others are."""
+OF_PAIR = 0.5
+"""Of the pictures of a class that are taken for one other class at least this share must be doubted, on the mean: where
+most of them are only hard, the probe cannot tell these two apart, and nobody could tell by it."""
+
+
+class LabelFindings(NamedTuple):
+    """Pictures that are taken for another class: labels that look wrong, and pictures that are only hard.
+
+    Both begin with the likeliest to be wrong.
+    """
+
+    doubtful: tuple[LabelIssue, ...] = ()
+    hard: tuple[LabelIssue, ...] = ()
 
 
 def find_label_issues(
     predict: Callable[[Collection[Sha256]], list[EvaluatedExample]], classes: Sequence[str]
-) -> tuple[LabelIssue, ...]:
-    """The suspects of a set, worst first.
+) -> LabelFindings:
+    """What the others say against the labels of a set.
 
     `predict` cross-validates by duplicate group: it is given the SHA-256s of pictures not to learn from (they are
     tested all the same), and answers for all pictures, each by a model that saw nothing like it.
-
-    Raises:
-        TrainerError: cleanlab is not installed.
     """
-    found: tuple[LabelIssue, ...] = ()
-    for _ in range(ROUNDS):
-        evaluated = predict({suspect.sha256 for suspect in found})
-        examples = [each.example for each in evaluated]
-        labels = statistics.class_numbers([e.label for e in examples], classes)
-        found = find_in_one_round(probabilities(evaluated, classes), labels, examples, classes)
-        if not found:
-            break
-    return found
+    first = _one_round(predict(()), classes, None)
+    taken = frozenset(issue.sha256 for issue in (*first.doubtful, *first.hard))
+    return _one_round(predict(taken), classes, taken) if taken else first
+
+
+def _one_round(
+    evaluated: Sequence[EvaluatedExample], classes: Sequence[str], agreed: Collection[Sha256] | None
+) -> LabelFindings:
+    examples = [each.example for each in evaluated]
+    labels = statistics.class_numbers([e.label for e in examples], classes)
+    return find_in_one_round(probabilities(evaluated, classes), labels, examples, classes, agreed)
 
 
 def find_in_one_round(
@@ -49,50 +66,66 @@ def find_in_one_round(
     labels: statistics.Labels,
     examples: Sequence[Example],
     classes: Sequence[str],
-) -> tuple[LabelIssue, ...]:
-    """The suspects by one set of out-of-fold probabilities (float [N, C]; labels int64 [N]), worst first.
+    agreed: Collection[Sha256] | None = None,
+) -> LabelFindings:
+    """What one set of out-of-fold probabilities says against the labels.
 
-    Their number is cleanlab's estimate of how many labels of each class are wrong (`prune_by_noise_rate`,
-    https://docs.cleanlab.ai/stable/cleanlab/filter.html); a picture whose own label is the likeliest is none.
-
-    Raises:
-        TrainerError: cleanlab is not installed.
+    Args:
+        said: float [N, C].
+        labels: int64 [N].
+        examples: the pictures.
+        classes: the names of the classes.
+        agreed: the pictures that another view takes for another class too; nobody else is named (None: no other view).
     """
-    if len(set(labels.tolist())) < 2:
-        return ()
-    own = said[np.arange(len(labels)), labels]
-    others = said.copy()
-    others[np.arange(len(labels)), labels] = -1.0
-    best = others.argmax(axis=1)
-    rival = others.max(axis=1)
+    there, numbered = np.unique(labels, return_inverse=True)
+    if len(there) < 2:
+        return LabelFindings()
+    found = label_noise.doubts(said[:, there], numbered)
+    rows = np.arange(len(labels))
+    own = found.given[rows, numbered]
+    others = found.given.copy()
+    others[rows, numbered] = -1.0
+    best, rival = others.argmax(axis=1), others.max(axis=1)
     quality = own / np.maximum(own + rival, 1e-12)
-    issues = np.flatnonzero(_issues(said, labels) & (rival > own))
-    ranked = sorted(issues.tolist(), key=lambda at: (quality[at], own[at], examples[at].sha256))
-    return tuple(
-        LabelIssue(
+    taken = np.flatnonzero(rival > own)
+    ranked = sorted(taken.tolist(), key=lambda at: (quality[at], own[at], examples[at].sha256))
+    seen = np.array([agreed is None or example.sha256 in agreed for example in examples], np.bool_)
+    named = _named(found, numbered, best, taken, seen)
+    issues = {
+        at: LabelIssue(
             sha256=examples[at].sha256,
             file=short_path(examples[at].path),
             label=classes[labels[at]],
-            suggested=classes[best[at]],
+            suggested=classes[there[best[at]]],
             quality=float(quality[at]),
+            doubt=float(found.wrong[at]),
         )
         for at in ranked
+    }
+    return LabelFindings(
+        tuple(issue for at, issue in issues.items() if at in named),
+        tuple(issue for at, issue in issues.items() if at not in named),
     )
 
 
-def _issues(probabilities: statistics.Numbers, labels: statistics.Labels) -> Any:
-    """bool [N]: cleanlab's word; classes without a picture are left out of what it sees."""
-    try:
-        from cleanlab.filter import find_label_issues
-    except ImportError as error:
-        raise TrainerError(
-            "looking for wrong labels needs cleanlab, which the probe brings; "
-            "from a clone of byod: uv pip install -e plugins/byod-sklearn"
-        ) from error
-    there, numbered = np.unique(labels, return_inverse=True)
-    seen = np.clip(probabilities[:, there], 1e-12, None)
-    seen = seen / seen.sum(axis=1, keepdims=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # cleanlab warns where it finds nothing to prune, which is an answer
-        # one process: more of them cost more than they save on some thousand pictures, and start anew on Windows
-        return find_label_issues(numbered, seen, filter_by="prune_by_noise_rate", n_jobs=1)
+def _named(
+    found: Doubts,
+    labels: statistics.Labels,
+    best: statistics.Labels,
+    taken: NDArray[np.int64],
+    seen: NDArray[np.bool_],
+) -> set[int]:
+    """The rows that are named, of those `taken` for another class: as many as are expected to be named rightly."""
+    pairs: dict[tuple[int, int], list[float]] = defaultdict(list)
+    for at in taken.tolist():
+        pairs[int(labels[at]), int(best[at])].append(float(found.wrong[at]))
+    likely = [
+        at
+        for at in taken.tolist()
+        if seen[at]
+        and found.wrong[at] >= LEAST
+        and float(np.mean(pairs[int(labels[at]), int(best[at])])) >= OF_PAIR
+    ]
+    likely.sort(key=lambda at: -float(found.wrong[at]))
+    rightly = np.cumsum(found.wrong[likely]) / np.arange(1, len(likely) + 1)
+    return set(likely[: int((rightly >= RIGHTLY).sum())])

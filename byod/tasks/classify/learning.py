@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from byod.report.run_wording import PROBE
+from byod.schema.least_alike_score import RandomSplit
 from byod.schema.model_card import LabelIssue, Measured, Metrics, ModelCard, Paired, Probe, Unreadable
 from byod.schema.model_graph import GraphInput
 from byod.schema.progress import Say
@@ -22,7 +23,7 @@ from byod.tasks.classify import (
 )
 from byod.tasks.classify.class_set import ClassSet, see_all_classes
 from byod.tasks.classify.evaluated_examples import EvaluatedExample, LoadedModel
-from byod.tasks.classify.report import contents, page
+from byod.tasks.classify.report import contents, page, wording
 from byod.training import cross_validation
 from byod.training.cross_validation import FOLDS, Part
 from byod.training.fit import Model, Work
@@ -85,6 +86,29 @@ def ask(
     return asking.ask(work, labelled, train, valid, test, part)[0]
 
 
+def random_split(
+    labelled: ClassSet,
+    grouped: Sequence[EvaluatedExample],
+    alone: Sequence[EvaluatedExample],
+    probe: str,
+) -> RandomSplit:
+    """What a split at random would have promised of a probe."""
+    sizes = Counter(each.example.group for each in grouped)
+    return RandomSplit(
+        probe=probe,
+        pictures=len(grouped),
+        together=sum(size for size in sizes.values() if size > 1),
+        grouped=sum(each.right for each in grouped) / len(grouped),
+        random=sum(each.right for each in alone) / len(alone),
+    )
+
+
+def warnings(card: ModelCard) -> list[str]:
+    """What is owed to pictures like learned ones, where that is much."""
+    found = wording.least_alike(card)
+    return [found.words.text()] if found is not None and found.level else []
+
+
 def metrics(
     labelled: ClassSet,
     evaluated: Sequence[EvaluatedExample],
@@ -113,9 +137,11 @@ def find_issues(
     if probe is None:
         return None
     found = label_errors.find_label_issues(probe, labelled.classes)
-    if found:
-        say(f"{len(found)} labels look wrong; the report shows them, byod check --suspects lists them")
-    return Issues(LabelIssue, found)
+    if found.doubtful:
+        say(
+            f"{len(found.doubtful)} labels look wrong; the report shows them, byod check --suspects lists them"
+        )
+    return Issues(LabelIssue, found.doubtful, found.hard)
 
 
 def card(

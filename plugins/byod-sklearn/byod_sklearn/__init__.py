@@ -27,7 +27,7 @@ class Sklearn:
         """Packages that are missing; imports none of them."""
         lines = [
             f"{package} is missing; from a clone of byod: uv pip install -e plugins/byod-sklearn"
-            for package, module in (("scikit-learn", "sklearn"), ("onnx", "onnx"), ("cleanlab", "cleanlab"))
+            for package, module in (("scikit-learn", "sklearn"), ("onnx", "onnx"))
             if find_spec(module) is None
         ]
         if find_spec("byod_torch") is None:

@@ -48,6 +48,18 @@ def test_unknown_absent_and_unreadable_are_said(run, tmp_path):
     assert found.metrics.per_class["green"].recall is None
 
 
+def test_pictures_of_kinds_that_it_does_not_know_are_asked_about_and_said(run, tmp_path):
+    """They are no part of the accuracy, and a line says how many there are and of how many it says "none of these"."""
+    coloured(tmp_path / "theirs", ("red", "green", "blue"), per_class=10, seed=9)
+    found, evaluated = evaluate(run, tmp_path / "theirs")
+    assert (found.others.kinds, found.others.pictures) == ({"blue": 10}, 10)
+    assert len(evaluated) == found.metrics.pictures == 20
+    told = " ".join(evaluation.table(found)[2])
+    assert "10 pictures are of something that the model does not know" in told
+    assert "blue (10)" in told
+    assert f"({found.others.none_of_these} of 10)" in told or found.others.none_of_these is None
+
+
 def test_pictures_it_learned_from_are_left_out(run, tmp_path):
     """The same bytes under another name are no test."""
     coloured(tmp_path / "theirs", per_class=10, seed=9)

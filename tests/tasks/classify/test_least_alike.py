@@ -1,14 +1,17 @@
 """A model's number on the test pictures least like anything it learned from."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from byod.schema.least_alike_score import LeastAlike
 from byod.schema.model_card import Prediction
 from byod.schema.records import Example, Split
-from byod.tasks.classify import least_alike
+from byod.tasks.classify import learning, least_alike
+from byod.tasks.classify.class_set import ClassSet
 from byod.tasks.classify.evaluated_examples import EvaluatedExample
 from byod.training import extractors
 
@@ -77,3 +80,26 @@ def test_a_fifth_of_a_few_pictures_says_nothing(seen):
     seen |= {example(n).sha256: 1.0 for n in (0, 1, 100)}
     tested = [evaluated(n, right=True) for n in range(2)]
     assert least_alike.measure(tested, [example(100)], f"{ARCH} + x", seed=0) is None
+
+
+def test_what_a_random_split_promises_stands_beside_what_groups_do():
+    """The record counts the pictures that belong with another one, and both accuracies of the probe."""
+    grouped = [evaluated(n, right=n > 4) for n in range(10)]
+    together = {n: grouped[n].example.model_copy(update={"group": "0" * 64}) for n in (0, 1, 2)}
+    grouped = [replace(one, example=together.get(n, one.example)) for n, one in enumerate(grouped)]
+    alone = [evaluated(n, right=n > 0) for n in range(10)]
+    labelled = ClassSet(tuple(one.example for one in grouped), ("a", "b"))
+    found = learning.random_split(labelled, grouped, alone, "a probe")
+    assert (found.pictures, found.together) == (10, 3)
+    assert (found.grouped, found.random) == (0.5, 0.9)
+
+
+@pytest.mark.parametrize(("others", "said"), [(0.97, 1), (0.75, 0)])
+def test_a_training_says_what_is_owed_to_pictures_like_learned_ones(others, said):
+    """Where the model is much better on those, a line names the command that keeps them together."""
+    like = LeastAlike(
+        extractor="a", pictures=20, accuracy=0.72, interval=(0.6, 0.8), likeness=0.9, others=others
+    )
+    lines = learning.warnings(SimpleNamespace(least_alike=like))
+    assert len(lines) == said
+    assert all("byod split --by features" in line for line in lines)

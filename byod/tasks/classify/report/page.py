@@ -83,6 +83,7 @@ def render(contents: ReportContents) -> str:
         "worth": wording.worth(card),
         "elsewhere": wording.elsewhere(card),
         "least_alike": wording.least_alike(card),
+        "random_split": wording.random_split(card),
         "calibration": wording.calibration(card) + wording.none_of_these(card),
         "mistakes": _wall(mistakes[:WORST], album),
         "mistakes_in_all": len(mistakes),
@@ -208,9 +209,12 @@ def _curves(contents: ReportContents) -> list[Curve]:
 
 def _class_curves(contents: ReportContents) -> list[ClassCurve]:
     """The curves of the classes, those that are told apart worst first where there are too many to show."""
-    card, answers = contents.card, contents.answers
+    answers, scores = contents.answers, contents.card.metrics.per_class
+    names = [name for name in contents.card.classes if scores[name].average_precision is not None]
+    if len(names) > CURVES:
+        names = sorted(names, key=lambda name: (scores[name].average_precision, name))[:CURVES]
     curves: list[ClassCurve] = []
-    for name in card.classes if all(answer.probabilities for answer in answers) else ():
+    for name in names if all(answer.probabilities for answer in answers) else ():
         there = np.array([answer.label == name for answer in answers])
         found = precision_recall.curve(there, np.array([answer.probabilities[name] for answer in answers]))
         if found is not None:
@@ -218,13 +222,8 @@ def _class_curves(contents: ReportContents) -> list[ClassCurve]:
             svg = precision_recall_chart.chart(
                 found.recall.tolist(), found.precision.tolist(), found.best, named_by=key
             )
-            score = card.metrics.per_class[name].model_copy(
-                update={"average_precision": found.average, "threshold": float(found.thresholds[found.best])}
-            )
-            curves.append(ClassCurve(key=key, name=name, score=score, svg=svg))
-    if len(curves) > CURVES:
-        curves.sort(key=lambda each: (each.score.average_precision or 0.0, each.name))
-    return curves[:CURVES]
+            curves.append(ClassCurve(key=key, name=name, score=scores[name], svg=svg))
+    return curves
 
 
 def _drawn(contents: ReportContents) -> dict[str, str]:

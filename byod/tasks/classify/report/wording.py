@@ -6,6 +6,7 @@ from byod.report.i18n import Phrase, joined, number, percent, say
 from byod.report.run_wording import CHANCE, PROBE, Finding, beside, difference, of_folds
 from byod.schema.model_card import Measured, Metrics, ModelCard, Paired
 from byod.schema.model_graph import TypicalityKind
+from byod.tasks.classify import other_kinds
 
 
 def headline(card: ModelCard) -> Phrase:
@@ -33,7 +34,8 @@ def elsewhere(card: ModelCard) -> Phrase | None:
         on=found.on,
         recognised=_recognised(found.metrics),
     )
-    return words + beside(found, None if found.apart is None else _recognised(found.apart))
+    words += beside(found, None if found.apart is None else _recognised(found.apart))
+    return words if found.others is None else words + other_kinds.words(found.others)
 
 
 def least_alike(card: ModelCard) -> Finding | None:
@@ -60,6 +62,22 @@ def least_alike(card: ModelCard) -> Finding | None:
             "Much of the number on top is owed to pictures that are like learned ones: `byod split --by features` "
             "looks for pictures that were taken together, and keeps them on one side."
         ),
+    )
+
+
+def random_split(card: ModelCard) -> Phrase | None:
+    """Say what a split at random would have promised."""
+    found = card.random_split
+    if found is None:
+        return None
+    return say(
+        "{together} of {pictures} pictures belong with another one, and stay with it on one side of the split. The "
+        "quick probe, cross-validated on all of them, is right on {grouped} that way, and on {random} where pictures "
+        "are split at random: that is what a careless split would promise.",
+        together=found.together,
+        pictures=found.pictures,
+        random=percent(found.random),
+        grouped=percent(found.grouped),
     )
 
 
