@@ -1,15 +1,16 @@
 """Find which pictures are copies of each other, and decide which one of them stays.
 
 Two rules, two groupings. *The same* (tier A: phash <= 8, dhash <= 10, and the colours agree at every place; for what
-somebody brought, the same pixels) is for dropping, and a drop is always a direct link to the copy that stays, never a
-chain. *Alike* (tier B: phash <= 12 and dhash <= 12, or the mirror image, or what is inside a uniform border) is for
-splitting: whatever is linked, however far round, must not be on both sides of a split; and it is listed for review.
+somebody brought, the same pixels; nothing in the one has moved in the other, where their pixels can be looked at) is
+for dropping, and a drop is always a direct link to the copy that stays, never a chain. *Alike* (tier B: phash <= 12 and
+dhash <= 12, or the mirror image, or what is inside a uniform border) is for splitting: whatever is linked, however far
+round, must not be on both sides of a split; and it is listed for review.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -20,9 +21,17 @@ from byod.images.neighbors.groups import grouped, linked, lookalikes
 from byod.images.neighbors.hamming import Buckets, pairs
 from byod.images.neighbors.index import STRICT, Indices, Links, Picture, Table
 from byod.images.neighbors.placeholders import placeholders
+from byod.images.registration import Alignment
 from byod.schema.records import DuplicateGroup, Record, Sha256
 
 __all__ = ["Deduplication", "Drop", "Picture", "deduplicate", "pairs"]
+
+Compare = Callable[[Sha256, Sha256], Alignment | None]
+"""Lays one picture over another; None where their pixels are not to be had, and then their hashes decide."""
+_DOUBTFUL = 0.1
+"""The part of a copy that the kept picture does not have, from which it is asked whether it fits another one better."""
+_SHOTS = 64
+"""From how many pictures of its looks one is told apart: of a scene of more shots, hashes tell the copies."""
 
 
 class Drop(Record):
@@ -56,8 +65,11 @@ class Deduplication(Record):
     lookalikes: tuple[tuple[Sha256, Sha256, str], ...]
 
 
-def deduplicate(pictures: Sequence[Picture]) -> Deduplication:
+def deduplicate(pictures: Sequence[Picture], compare: Compare | None = None) -> Deduplication:
     """Decide which pictures are copies, placeholders, in conflict or alike; a function of the set alone.
+
+    Two shots of one scene are no copies where `compare` tells them apart; a copy of several that stay goes for the one
+    that it fits best.
 
     The best copy stays: labelled by hand, somebody's own, of known licence, without a border, of most pixels, least
     compressed, offered first. What somebody labelled is never dropped, and decides for its copies in other classes, as
@@ -69,7 +81,7 @@ def deduplicate(pictures: Sequence[Picture]) -> Deduplication:
     near = table.near()
     absent = placeholders(pictures, table, near)
     here = np.array([picture.sha256 not in absent for picture in pictures], bool)
-    keeper, opposed = _stars(pictures, table, near.within(STRICT), here)
+    keeper, opposed = _stars(pictures, table, near.within(STRICT), here, _Shots(pictures, compare))
     conflicts = _conflicts(pictures, keeper, opposed, absent)
     disputed = {sha256: number for number, conflict in enumerate(conflicts) for sha256 in conflict}
     drops = _drops(pictures, table, keeper, disputed)
@@ -114,37 +126,125 @@ def _rank(picture: Picture) -> tuple[bool, bool, bool, bool, int, float, int, st
 
 
 def _stars(
-    pictures: Sequence[Picture], table: Table, strict: Links, here: NDArray[np.bool_]
+    pictures: Sequence[Picture], table: Table, strict: Links, here: NDArray[np.bool_], shots: _Shots
 ) -> tuple[list[int], list[tuple[int, int]]]:
-    """From the best down: each picture that stays takes its copies, unless another has them already.
+    """From the best down: each picture that stays takes its copies, unless another has them that they fit better.
 
     Returns the keeper of each picture (itself, if it stays) and the pairs that are the same in two classes.
     """
-    present = np.flatnonzero(here & (table.plain >= 0))
-    sharing = Buckets.of(table.plain[present], len(table.phash))
-    beside = Buckets.of(np.concatenate((strict.one, strict.other)), len(table.phash))
-    partners = np.concatenate((strict.other, strict.one))
-    crowd = sharing.sizes + np.bincount(strict.one, sharing.sizes[strict.other], len(sharing.sizes))
-    crowd += np.bincount(strict.other, sharing.sizes[strict.one], len(sharing.sizes))
+    around = _Neighbourhood(table, strict, here)
     rules = _Rules(pictures)
     keeper = np.arange(len(pictures))
     opposed: list[tuple[int, int]] = []
-    for number in present[crowd[table.plain[present]] > 1].tolist():
+    for number in around.crowded.tolist():
         if keeper[number] != number:
             continue
-        own = int(table.plain[number])
-        around = np.append(partners[beside.members(own)], own)
-        others = present[sharing.members_of(around)]
-        others = others[(others != number) & rules.alike(number, others)]
+        others = around.of(number)
+        others = others[rules.alike(number, others)]
         if apart := pictures[number].apart:
             others = others[[pictures[other].sha256 not in apart for other in others.tolist()]]
-        copies = (keeper[others] == others) & rules.copies(number, others)
-        wanted = copies | rules.differ(number, others)
-        others, copies = others[wanted], copies[wanted]
-        same = table.everywhere(np.full(len(others), number), others)
-        keeper[others[same & copies]] = number
-        opposed.extend((number, other) for other in others[same & ~copies].tolist())
+        free = keeper[others] == others
+        differ = rules.differ(number, others)
+        others = others[differ | (rules.copies(number, others) & (free | shots.told))]
+        others = shots.same(number, others[table.everywhere(np.full(len(others), number), others)])
+        free, differ = keeper[others] == others, rules.differ(number, others)
+        copies = rules.copies(number, others)
+        taken = others[copies & (free | (~differ & shots.nearer(number, others)))]
+        keeper[taken] = number
+        shots.took(number, taken)
+        opposed.extend((number, other) for other in others[differ & ~(copies & free)].tolist())
+    for number in shots.doubtful(keeper):
+        others = around.of(number)
+        if shots.fits_another(number, int(keeper[number]), others[keeper[others] == others]):
+            keeper[number] = number
     return keeper.tolist(), opposed
+
+
+class _Neighbourhood:
+    """Which of the pictures that are here have nearly the hashes of one; `crowded` are those that are not alone."""
+
+    def __init__(self, table: Table, strict: Links, here: NDArray[np.bool_]) -> None:
+        self._plain = table.plain
+        self._present = present = np.flatnonzero(here & (table.plain >= 0))
+        self._sharing = sharing = Buckets.of(table.plain[present], len(table.phash))
+        self._beside = Buckets.of(np.concatenate((strict.one, strict.other)), len(table.phash))
+        self._partners = np.concatenate((strict.other, strict.one))
+        crowd = sharing.sizes + np.bincount(strict.one, sharing.sizes[strict.other], len(sharing.sizes))
+        crowd += np.bincount(strict.other, sharing.sizes[strict.one], len(sharing.sizes))
+        self.crowded: Indices = present[crowd[table.plain[present]] > 1]
+
+    def of(self, number: int) -> Indices:
+        """The others around a picture."""
+        own = int(self._plain[number])
+        hashes = np.append(self._partners[self._beside.members(own)], own)
+        others = self._present[self._sharing.members_of(hashes)]
+        return np.asarray(others[others != number], np.int64)
+
+
+class _Shots:
+    """Whether pictures that look the same are one shot, and which of several they fit best; see `Compare`."""
+
+    def __init__(self, pictures: Sequence[Picture], compare: Compare | None) -> None:
+        self._pictures, self._compare = pictures, compare
+        self.told = compare is not None
+        self._others = np.zeros(len(pictures), np.int64)
+        self._left = np.full(len(pictures), np.inf)
+        self._now: dict[tuple[int, int], float] = {}
+
+    def same(self, one: int, others: Indices) -> Indices:
+        """Those of the pictures that are the same shot as one."""
+        if self._compare is None:
+            return others
+        self._now = {}
+        same = np.array([self._is_same(one, other) for other in others.tolist()], bool)
+        return np.asarray(others[same], np.int64)
+
+    def nearer(self, one: int, others: Indices) -> NDArray[np.bool_]:
+        """True of those that fit one, which was compared last, better than the one that they go for."""
+        left = np.array([self._now.get((one, other), np.inf) for other in others.tolist()])
+        return np.asarray(left < self._left[others], bool)
+
+    def took(self, one: int, taken: Indices) -> None:
+        """Remember how well those fit that one took."""
+        for other in taken.tolist():
+            self._left[other] = self._now.get((one, other), np.inf)
+
+    def doubtful(self, keeper: Indices) -> list[int]:
+        """The copies that fit the picture that they go for badly."""
+        copies = keeper != np.arange(len(keeper))
+        found: list[int] = np.flatnonzero(
+            copies & np.isfinite(self._left) & (self._left > _DOUBTFUL)
+        ).tolist()
+        return found
+
+    def fits_another(self, copy: int, keeper: int, standing: Indices) -> bool:
+        """True if a copy fits another shot of the scene better than its keeper, though their colours do not agree."""
+        for other in standing.tolist():
+            found = self._laid(copy, other)
+            if found and not found.moved and found.left < self._left[copy]:
+                shots = self._laid(keeper, other)
+                if shots and shots.moved:
+                    return True
+        return False
+
+    def _laid(self, one: int, other: int) -> Alignment | None:
+        return self._compare and self._compare(self._pictures[one].sha256, self._pictures[other].sha256)
+
+    def _is_same(self, one: int, other: int) -> bool:
+        left, right = self._pictures[one], self._pictures[other]
+        if left.sha256 == right.sha256 or (left.pixels and left.pixels == right.pixels):
+            self._now[one, other] = 0.0
+            return True
+        if max(self._others[one], self._others[other]) >= _SHOTS:
+            return True
+        found = self._laid(one, other)
+        if found is None:
+            return True
+        if found.moved:
+            self._others[[one, other]] += 1
+        else:
+            self._now[one, other] = found.left
+        return not found.moved
 
 
 class _Rules:

@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from byod.dataset.catalog import Catalog
+from byod.dataset.catalog.verdicts import DELETED_BY_HAND
 from byod.schema import file_formats, files
 from byod.schema.errors import DatasetError
 from byod.schema.files import Folder
-from byod.schema.records import Verdict
+from byod.schema.records import Fingerprint, Verdict
 
 FILE = "labels.jsonl"
 FORMAT = 1
@@ -32,7 +35,17 @@ _SHOWN = 10
 _STEP = 65536
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _STATED = re.compile(rb'(?<!\\)"format"\s*:')
+_HASH = re.compile(r"[0-9a-f]{16}")
+_COLOURS = 192
 _OTHER = re.compile(_STATED.pattern + rb"(?!\s*1\s*[,}])")
+
+
+class Look(NamedTuple):
+    """How a picture looked that is there no more; `width` and `height` in pixels."""
+
+    fingerprint: Fingerprint
+    width: int
+    height: int
 
 
 def check_format(file: Path) -> None:
@@ -64,9 +77,32 @@ class LabelLog:
         written = self._last_number()
         new = self._catalog.verdicts.after(written)
         if new:
-            known = ({"format": FORMAT, "id": n, **_fields(v)} for n, v in new)
+            known = ({"format": FORMAT, "id": n, **_fields(v), **self._look(v)} for n, v in new)
             lines = [json.dumps(each, ensure_ascii=False) for each in known]
             self._folder.append(FILE, ("\n".join(lines) + "\n").encode(), flush=True)
+
+    def looks(self) -> dict[str, Look]:
+        """What the deleted pictures of the text looked like, those whose lines say it as byod writes it."""
+        found: dict[str, Look] = {}
+        if not self.file.exists():
+            return found
+        for line in self.file.read_bytes().split(b"\n"):
+            if b'"look"' in line:
+                with contextlib.suppress(*_BAD):
+                    values = json.loads(line.decode())
+                    found[str(values["sha256"])] = _look(values["look"])
+        return found
+
+    def _look(self, verdict: Verdict) -> dict[str, object]:
+        """The looks of a picture that somebody deleted, as a key of its line: nothing else knows them then."""
+        if verdict.note != DELETED_BY_HAND or verdict.label is not None:
+            return {}
+        sample = self._catalog.samples.get(verdict.sha256)
+        if sample is None or sample.fingerprint is None:
+            return {}
+        values = sample.fingerprint.model_dump(exclude_none=True)
+        size = {"width": sample.width, "height": sample.height}
+        return {"look": {**values, "rgb": sample.fingerprint.rgb.hex(), **size}}
 
     def restore(self) -> tuple[str, ...]:
         """Take the verdicts of the text into an empty catalog; say in lines what could not be read.
@@ -155,6 +191,24 @@ def _fields(verdict: Verdict) -> dict[str, object]:
     return verdict.model_dump(mode="json", exclude=None if verdict.not_copy_of else {"not_copy_of"})
 
 
+def _look(values: dict[str, object]) -> Look:
+    """The looks that a line tells of.
+
+    Raises:
+        ValueError: they are none.
+    """
+    hashes = {name: value for name, value in values.items() if name.endswith(("phash", "dhash", "mirror"))}
+    found = Fingerprint.model_validate({**values, "rgb": bytes.fromhex(str(values["rgb"]))}, extra="ignore")
+    numbers = (found.spread, found.top_colour, found.white_ring)
+    whole = all(_HASH.fullmatch(str(value)) for value in hashes.values()) and all(map(math.isfinite, numbers))
+    width, height = int(str(values["width"])), int(str(values["height"]))
+    if not whole or len(found.rgb) != _COLOURS or (found.trim_phash is None) != (found.trim_dhash is None):
+        raise ValueError("it is no fingerprint")
+    if not 0 < width * height < _NUMBERS or width < 0:
+        raise ValueError("it is no size")
+    return Look(found, width, height)
+
+
 def _verdict(line: bytes) -> tuple[int, Verdict] | None:
     """The verdict of a line, and its number; None of one that says the format alone, or nothing."""
     if not line.strip():
@@ -163,6 +217,7 @@ def _verdict(line: bytes) -> tuple[int, Verdict] | None:
     if _SURROGATE.search(line):  # half a sign may stand alone, and fits into no file
         json.dumps(values, ensure_ascii=False).encode()
     values.pop("format", None)
+    values.pop("look", None)
     if not values:
         return None
     number = int(values.pop("id"))

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from byod.dataset import dedup, same_pixels
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.dedup import Deduplication, Picture
+from byod.dataset.shots import Shots
 from byod.schema import licences
 from byod.schema.reasons import Reason, When
 from byod.schema.recipe_parts import Duplicates
@@ -85,13 +86,15 @@ def place_samples(
     compared = [
         each for each in known if each[0].sha256 not in refused
     ]  # what is refused is no copy's keeper
+    shots = Shots(dataset, samples, among)
     deduplicated = dedup.deduplicate(
-        _pictures(compared, verdicts, offered, stated, catalog.verdicts.apart(), rules)
+        _pictures(compared, verdicts, offered, stated, catalog.verdicts.apart(), rules), shots.compare
     )
     reasons = {**_refusals(deduplicated, verdicts), **refused}
     placements = _decide({each[0].sha256: each for each in known}, verdicts, reasons, per_class)
     with dataset.changing():
         catalog.samples.set_pixels(rules.new_pixels)
+        catalog.samples.set_compared(shots.new)
         _note_findings(dataset, deduplicated, placements, verdicts, samples, among)
         changed = [made for sample in samples if _differs(sample, made := placements[sample.sha256])]
         moved = dataset.place(changed)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from byod.dataset.catalog import Catalog, CatalogDamaged
 from byod.dataset.catalog.verdicts import DELETED_BY_HAND
 from byod.dataset.catalog_state import CatalogState, Left
-from byod.dataset.label_log import LabelLog
+from byod.dataset.label_log import LabelLog, Look
 from byod.dataset.own_places import BESIDE_CATALOG, CATALOG, INCOMING
 from byod.report import attribution
 from byod.report.attribution import Credit
@@ -166,14 +167,26 @@ def credits(folder: Path, lines: list[str]) -> list[Credit]:
     return found
 
 
-def restore_deleted(catalog: Catalog) -> None:
-    """Remember again what somebody took away, so that it does not come back when it is fetched again."""
+def restore_deleted(catalog: Catalog, looks: Mapping[str, Look]) -> None:
+    """Remember again what somebody took away, so that neither it nor a copy comes back when it is fetched again.
+
+    `looks` are what is known of how those pictures looked.
+    """
     labels, position = catalog.verdicts.labels(), catalog.samples.next_position()
     for sha256, said in catalog.verdicts.holding().items():
         if said.note == DELETED_BY_HAND and said.label is None and catalog.samples.get(sha256) is None:
             label = next((each for each in reversed(labels[sha256]) if each), "")
+            look = looks.get(sha256)
             gone = Sample(
-                sha256=sha256, label=label, status=Status.REJECTED, reason=Reason.DELETED, path="", size=0
+                sha256=sha256,
+                label=label,
+                status=Status.REJECTED,
+                reason=Reason.DELETED,
+                path="",
+                size=0,
+                fingerprint=look and look.fingerprint,
+                width=look and look.width,
+                height=look and look.height,
             )
             catalog.samples.add(gone, position=position)
             position += 1

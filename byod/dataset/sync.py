@@ -61,7 +61,7 @@ def sync(dataset: Dataset) -> Changes:
             scan.credited = {line.sha256: line for line in credits}
         scan.take_up()
         if dataset.lost:
-            recovery.restore_deleted(dataset.catalog)
+            recovery.restore_deleted(dataset.catalog, dataset.log.looks())
             recovery.restore_origins(dataset.catalog, credits)
     dataset.lost, dataset.rebuilt = False, ""
     before = {path: sha256 for path, (sha256, *_) in scan.standing.items()}

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 
 from byod.dataset.catalog.guarded import reads
+from byod.images.registration import Alignment
 from byod.schema.reasons import Reason
 from byod.schema.records import Fingerprint, Placement, Sample, Split, Status
 
@@ -173,6 +174,22 @@ class Samples:
         """Note hashes of pixels, by sample."""
         self._sql.executemany(
             "UPDATE samples SET pixels = ? WHERE sha256 = ?", ((made, sha) for sha, made in pixels.items())
+        )
+
+    @reads
+    def compared(self, among: Collection[str] | None = None) -> dict[tuple[str, str], Alignment]:
+        """The pairs of samples (or of `among`) that were laid over one another, the lower hash first."""
+        wanted, values = (
+            ("", ()) if among is None else (f" WHERE one IN {LISTED}", (json.dumps(list(among)),))
+        )
+        rows = self._sql.execute(f"SELECT one, other, moved, remainder FROM compared{wanted}", values)
+        return {(one, other): Alignment(bool(moved), left) for one, other, moved, left in rows}
+
+    def set_compared(self, pairs: Mapping[tuple[str, str], Alignment]) -> None:
+        """Note pairs that were laid over one another."""
+        self._sql.executemany(
+            "INSERT OR REPLACE INTO compared (one, other, moved, remainder) VALUES (?, ?, ?, ?)",
+            ((*pair, int(found.moved), found.left) for pair, found in pairs.items()),
         )
 
     def touched(self, files: Iterable[tuple[str, int, int]]) -> None:

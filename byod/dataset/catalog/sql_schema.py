@@ -127,6 +127,14 @@ MIGRATIONS = (
     -- whose answers a pull brought
     ALTER TABLE pulled ADD COLUMN people TEXT NOT NULL DEFAULT '[]';
     """,
+    """
+    -- pairs of samples that look the same and were laid over one another, the lower hash first: `moved` where they are
+    -- two shots, `remainder` what is left between them (mean square)
+    CREATE TABLE compared (
+        one TEXT NOT NULL, other TEXT NOT NULL, moved INTEGER NOT NULL, remainder REAL NOT NULL,
+        PRIMARY KEY (one, other)
+    ) WITHOUT ROWID;
+    """,
 )
 
 

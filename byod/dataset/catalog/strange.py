@@ -50,6 +50,8 @@ _CONTENTS = {
     ("conflicts", "sha256"): _NO_HASH.format("sha256"),
     ("lookalikes", "a"): _NO_HASH.format("a"),
     ("lookalikes", "b"): _NO_HASH.format("b"),
+    ("compared", "one"): _NO_HASH.format("one"),
+    ("compared", "other"): _NO_HASH.format("other"),
 }
 
 
