@@ -212,10 +212,14 @@ class Dataset:
         """
         taken: set[str] = set()
         known: set[str] = set()
+        promised: list[tuple[str, str]] = []
         moves = 0
+        placed: list[Placement] = []
         with self.changing():
-            for placement in placements:
-                sample = self.catalog.samples.get(placement.sha256)
+            wanted = list(placements)
+            there = self.catalog.samples.named(placement.sha256 for placement in wanted)
+            for placement in wanted:
+                sample = there.get(placement.sha256)
                 if sample is None:
                     raise DatasetError(f"{self.folder}: no sample {placement.sha256[:12]} to move")
                 path = placement.path or self._target(sample, placement, taken)
@@ -227,15 +231,18 @@ class Dataset:
                         continue
                     path = sample.path
                 if path != sample.path:
-                    places.inside(self.folder, paths.of_picture(path), known)
+                    places.check_inside(str(self.folder), paths.of_picture(path), known)
                 taken.add(path)
                 if path != sample.path:
-                    self.catalog.promise_move(sample.path, path)
+                    promised.append((sample.path, path))
                     moves += 1
                     old, new = self.label_file(sample.path), self.label_file(path)
                     if with_labels and old is not None and new is not None and old != new:
-                        self.catalog.promise_move(old, new)
-                self.catalog.samples.place(placement.model_copy(update={"path": path}))
+                        promised.append((old, new))
+                placed.append(placement.model_copy(update={"path": path}))
+                there[sample.sha256] = sample.model_copy(update={"path": path, "status": placement.status})
+            self.catalog.promise_moves(promised)
+            self.catalog.samples.place_all(placed)
         return moves
 
     def _target(self, sample: Sample, placement: Placement, taken: set[str]) -> str:
@@ -251,7 +258,7 @@ class Dataset:
         if sample.status is Status.WAITING:
             name = f"{sample.sha256[:20]}{os.path.splitext(name)[1]}"
         path = f"{room}/{name}"
-        if path in taken or (self.folder / path).exists():
+        if path in taken or os.path.exists(f"{self.folder}/{path}"):
             stem, suffix = os.path.splitext(name)
             path = f"{room}/{stem}-{sample.sha256[:12]}{suffix}"
         return path
@@ -276,13 +283,15 @@ class Dataset:
             self.folder, self.task.storage, promised
         )  # all of them before the first is carried out
         rooms: set[str] = set()
-        for _, source, target in promised:
-            if (room := os.path.dirname(target)) not in rooms:
-                self.files.make(room)
-            rooms |= {room, os.path.dirname(source)}
-            # else it moved before a kill, or somebody took it away: the next look at the folders tells
-            if (self.folder / source).exists():
-                self.files.move(source, target)
+        root = str(self.folder)
+        with self.files.held_open():
+            for _, source, target in promised:
+                if (room := os.path.dirname(target)) not in rooms:
+                    self.files.make(room)
+                rooms |= {room, os.path.dirname(source)}
+                # else it moved before a kill, or somebody took it away: the next look at the folders tells
+                if os.path.exists(f"{root}/{source}"):
+                    self.files.move(source, target)
         # the promise stands until the names are on the disk
         self.files.flush_names(room for room in rooms if (self.folder / room).is_dir())
         with self.catalog.unflushed(), self.catalog.transaction():
