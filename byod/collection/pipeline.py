@@ -26,7 +26,6 @@ from byod.dataset.own_places import INCOMING, REJECTED
 from byod.dataset.placement import place_samples
 from byod.images import decode, formats
 from byod.images.decode import NO_LIMIT, Rules
-from byod.images.picture_types import TYPES
 from byod.schema.errors import PictureError
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
@@ -241,14 +240,16 @@ class Collection:
         outcomes = self._fetch(candidates(), self._receive, self._note_some)
         try:
             # a kill takes nothing noted back; what a power cut takes is fetched again
-            with self.dataset.catalog.unflushed(), self.dataset.files.held_open():
-                try:
-                    with contextlib.closing(outcomes):
-                        for outcome, arrival in outcomes:
-                            self._noted.append((outcome, arrival, *by_url.pop(outcome.url)))
-                            self._note_some()
-                finally:
-                    self._note_all()
+            with (
+                self.dataset.catalog.unflushed(),
+                self.dataset.files.held_open(),
+                contextlib.ExitStack() as done,
+                contextlib.closing(outcomes),
+            ):
+                done.callback(self._note_all)
+                for outcome, arrival in outcomes:
+                    self._noted.append((outcome, arrival, *by_url.pop(outcome.url)))
+                    self._note_some()
         except KeyboardInterrupt:
             self._place()  # what has arrived is put where it can be seen
             raise
@@ -305,7 +306,7 @@ class Collection:
         path, mtime_ns = "", 0
         self._rejected_bytes += len(content)
         if self._rejected_bytes <= REJECTED_BYTES:
-            path = f"{REJECTED}/{error.reason}/{fetched.sha256[:20]}{_suffix(content)}"
+            path = f"{REJECTED}/{error.reason}/{fetched.sha256[:20]}{formats.suffix(content)}"
             mtime_ns = self._write(path, content)
         return Arrival(fetched.sha256, len(content), path, mtime_ns, None, error.reason, error.detail)
 
@@ -352,10 +353,9 @@ class Collection:
         if arrival.inspected is not None:
             if self._by is not None:
                 self.new.add(arrival.sha256)
-            who, note, now = self._by or SEARCH, ADDED if self._by else "", datetime.now(UTC)
-            catalog.verdicts.add(
-                [Verdict(sha256=arrival.sha256, label=candidate.label, who=who, when=now, note=note)]
-            )
+            who, note = self._by or SEARCH, ADDED if self._by else ""
+            said = {"sha256": arrival.sha256, "label": candidate.label, "who": who, "note": note}
+            catalog.verdicts.add([Verdict(**said, when=datetime.now(UTC))])
 
     def _refused(self, candidate: Candidate, reason: Reason, detail: str) -> None:
         self.tallies[candidate.label].refused[reason] += 1
@@ -393,11 +393,3 @@ def sample_of(arrival: Arrival, label: str) -> Sample:
         original=arrival.original,
     )
     return sample if inspected is None else sample.measured(inspected)
-
-
-def _suffix(content: bytes) -> str:
-    """The file ending for refused bytes: that of the picture they begin like, else `.bin`."""
-    try:
-        return TYPES[formats.recognise(content)].suffixes[0]
-    except PictureError:
-        return ".bin"

@@ -100,15 +100,17 @@ class Dataset:
                 opened.callback(self._lock.release)
             self.files = opened.enter_context(contextlib.closing(files.Folder(self.folder)))
             self.state = CatalogState(self.files)
+            proven = lock and self.state.is_proven()
             if reading:
                 beside = opened.enter_context(tempfile.TemporaryDirectory(prefix="byod-"))
                 self.catalog, self.rebuilt = read_only.copied(self.folder, self.state, Path(beside)), ""
             else:
-                self.catalog, self.rebuilt = self._opened_catalog()
+                self.catalog, self.rebuilt = self._opened_catalog(proven)
             opened.callback(self.catalog.close)
             # gone, emptied, set aside, or no more than the header that a power cut left
             self.lost = self.catalog.blank()
-            self.catalog.check(self.folder)
+            if not proven:
+                self.catalog.check(self.folder)
             self.log = label_log.LabelLog(self.files, self.catalog)
             if lock:
                 self._make_good()
@@ -126,9 +128,9 @@ class Dataset:
                 f"{self.folder} lies on a file system without locks; move it to a disk of this machine"
             ) from None
 
-    def _opened_catalog(self) -> tuple[Catalog, str]:
+    def _opened_catalog(self, proven: bool) -> tuple[Catalog, str]:
         if self.locked:
-            return recovery.open_catalog(self.files, self.state)
+            return recovery.open_catalog(self.files, self.state, proven)
         catalog = Catalog(self.folder / CATALOG)
         try:
             catalog.check_values()
@@ -203,22 +205,18 @@ class Dataset:
         """The file with the labels of the picture at `path`; None where its class folder is its label."""
         return label_file(self.task.storage, path)
 
-    def place(self, placements: Iterable[Placement], *, with_labels: bool = True) -> int:
+    def place(self, placements: Sequence[Placement], *, with_labels: bool = True) -> int:
         """Give samples their new places: rows and journal in one transaction, then the files move.
 
         A placement without a path gets one from its status and class, keeping the file's name. Samples without
         a file (its bytes were not kept) only change their row. `with_labels` renames files of labels with their
         pictures. Returns how many files moved.
         """
-        taken: set[str] = set()
-        known: set[str] = set()
-        promised: list[tuple[str, str]] = []
-        moves = 0
-        placed: list[Placement] = []
+        taken, known = set[str](), set[str]()
+        promised, placed, moves = list[tuple[str, str]](), list[Placement](), 0
         with self.changing():
-            wanted = list(placements)
-            there = self.catalog.samples.named(placement.sha256 for placement in wanted)
-            for placement in wanted:
+            there = self.catalog.samples.named(placement.sha256 for placement in placements)
+            for placement in placements:
                 sample = there.get(placement.sha256)
                 if sample is None:
                     raise DatasetError(f"{self.folder}: no sample {placement.sha256[:12]} to move")
@@ -230,10 +228,9 @@ class Dataset:
                     if sample.status is Status.WAITING:
                         continue
                     path = sample.path
-                if path != sample.path:
-                    places.check_inside(str(self.folder), paths.of_picture(path), known)
                 taken.add(path)
                 if path != sample.path:
+                    places.check_inside(str(self.folder), paths.of_picture(path), known)
                     promised.append((sample.path, path))
                     moves += 1
                     old, new = self.label_file(sample.path), self.label_file(path)

@@ -257,7 +257,7 @@ class Folder:
         if self._handle is None:
             return  # Windows does that by itself
         for name in sorted(above, reverse=True):
-            with _naming(self.path / name):
+            with _naming(self.path, name):
                 if not name:
                     flushing.flush(self._handle)
                     continue
@@ -270,14 +270,14 @@ class Folder:
                 flushing.flush_at(place, _FLUSHABLE, None)
             return
         parts = parts_of(self.path, name)
-        with _naming(self.path.joinpath(*parts)):
+        with _naming(self.path, *parts):
             flushing.flush_at(parts[-1], _FLUSHABLE, handle)
 
     @contextlib.contextmanager
     def _at(self, name: str, *, leaf_may_be_link: bool = False) -> Iterator[Place]:
         """The last part of a name, and the handle of the folder it lies in; errors inside name the whole place."""
         parts = parts_of(self.path, name)
-        with _naming(self.path.joinpath(*parts)), self._opened_at(parts, name, leaf_may_be_link) as place:
+        with _naming(self.path, *parts), self._opened_at(parts, name, leaf_may_be_link) as place:
             yield place
 
     @contextlib.contextmanager
@@ -287,16 +287,14 @@ class Folder:
             inside(self.path, checked)
             yield str(self.path.joinpath(*parts)), None
             return
-        held, above = self._held, parts[:-1]
-        folder = None if held is None else held.get(above)
+        held, above = {} if self._held is None else self._held, parts[:-1]
+        folder = held.get(above)
         if folder is None:
             try:
-                folder = folder_handles.below(self._handle, above)
+                folder = held[above] = folder_handles.below(self._handle, above)
             except OSError as error:
                 self._refuse_link(name, error)
                 raise
-            if held is not None:
-                held[above] = folder
         yield parts[-1], folder.number
 
     def _refuse_link(self, name: str, error: OSError) -> None:
@@ -379,14 +377,14 @@ def check_tree(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _naming(place: Path) -> Iterator[None]:
+def _naming(folder: Path, *parts: str) -> Iterator[None]:
     """Have errors inside name the whole place: those of a handle know the last part of it, or nothing."""
     try:
         yield
     except OSError as error:
         named = isinstance(error.filename, str) and os.path.isabs(error.filename)
         if error.errno is not None and not named and not isinstance(error, ConnectionError):
-            error.filename = str(place)
+            error.filename = str(folder.joinpath(*parts))
         raise
 
 
