@@ -1,8 +1,8 @@
 """Collecting: draw candidates, fetch them, look at each, place them, and go on until every class has enough.
 
-Each candidate is written down before it is fetched, each picture as it arrives, and each placing as a whole: a
-kill at any point is made good by running the same command again. Sources are asked while what they offered first is
-being fetched.
+Each candidate is written down before it is fetched, each picture within a tenth of a second, and each placing as a
+whole: a kill at any point is made good by running the same command again. Sources are asked while what they offered
+first is being fetched.
 """
 
 from __future__ import annotations
