@@ -129,7 +129,9 @@ def fetcher(web: Web) -> Fetch:
     hashes = ExpectedHashes()
 
     def fetch(
-        candidates: Iterable[Candidate | None], inspect: Callable[[Fetched, bytes], Arrival]
+        candidates: Iterable[Candidate | None],
+        inspect: Callable[[Fetched, bytes], Arrival],
+        waits: Callable[[], None],
     ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
         here, packed, granted = list[Candidate](), list[Candidate](), set[str]()
 
@@ -151,14 +153,15 @@ def fetcher(web: Web) -> Fetch:
                 hosts=hosts,
                 own_headers=own_headers,
                 granted=granted,
+                waits=waits,
             )
             yield from hashes.outcomes(arrived)
 
         yield from with_way_back(_of_the_web(candidates, here, packed, note), from_the_web)
-        yield from local_files.read(here, inspect)
+        yield from local_files.read(here, inspect, waits)
         if packed:
             client, most = ApiClient(web.settings, guard.session(web.settings)), web.limits.max_bytes
-            yield from packed_pictures.read(packed, inspect, client, most, web.ignore_optout)
+            yield from packed_pictures.read(packed, inspect, client, most, web.ignore_optout, waits)
 
     return fetch
 

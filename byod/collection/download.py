@@ -54,6 +54,7 @@ def download(
     hosts: MutableMapping[str, Host] | None = None,
     granted: Collection[str] = (),
     own_headers: OwnHeaders | None = None,
+    waits: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Fetched | Miss, T | None]]:
     """Fetch every address once, and yield what became of each, with what `inspect` made of it, as they complete.
 
@@ -65,7 +66,8 @@ def download(
     by origin) from one call to the next, `hosts` which hosts asked for rest or were given up; calls that share
     them must not overlap. For the addresses in `granted` (it may grow as `urls` is read) a site's crawling rules do
     not count, since its own API gave them to be fetched; what it says of training does. `ignore_optout` asks for no
-    robots.txt or tdmrep.json and heeds no such header. `own_headers` are sent beside byod's.
+    robots.txt or tdmrep.json and heeds no such header. `own_headers` are sent beside byod's. `waits` is called on the
+    caller's thread again and again while no outcome comes.
 
     Raises:
         ByodError: the environment names a proxy or certificates that cannot be used.
@@ -83,7 +85,7 @@ def download(
         own_headers or OwnHeaders(),
     )
     try:
-        yield from run.results(iter(urls))
+        yield from run.results(iter(urls), waits)
     finally:
         run.close()
 
@@ -126,7 +128,9 @@ class _Run(Generic[T]):
         self._inspectors: list[Future[None]] = []
         self._open = 0
 
-    def results(self, urls: Iterator[str | None]) -> Iterator[tuple[Fetched | Miss, T | None]]:
+    def results(
+        self, urls: Iterator[str | None], waits: Callable[[], None]
+    ) -> Iterator[tuple[Fetched | Miss, T | None]]:
         """Yield the outcome of each address, until there are no more."""
         exhausted = False
         while not self._stopped():
@@ -146,6 +150,7 @@ class _Run(Generic[T]):
             try:
                 item = self._done.get_nowait() if more else self._done.get(timeout=_PAUSE)
             except queue.Empty:
+                waits()
                 continue
             if isinstance(item, Future):
                 item.result()  # a worker ended: raises what `inspect` raised

@@ -43,7 +43,10 @@ class LabelledFiles:
         self._lock = threading.Lock()
 
     def fetch(
-        self, candidates: Iterable[Candidate | None], inspect: Callable[[Fetched, bytes], Arrival]
+        self,
+        candidates: Iterable[Candidate | None],
+        inspect: Callable[[Fetched, bytes], Arrival],
+        waits: Callable[[], None],
     ) -> Generator[tuple[Fetched | Miss, Arrival | None], None, None]:
         """Read pictures; as `byod.collection.pipeline.Fetch`."""
 
@@ -57,9 +60,9 @@ class LabelledFiles:
 
         mine = (each for each in candidates if each is not None and each.url in self._addresses)
         if self._content is None:
-            yield from local_files.read(mine, labelled)
+            yield from local_files.read(mine, labelled, waits)
         else:
-            yield from local_files.read(mine, labelled, self._content)
+            yield from local_files.read(mine, labelled, waits, self._content)
 
     def write(self, address: str, sha256: str, labels: Any) -> None:
         """Write the labels of one picture, unless it has some."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from byod.schema.reasons import Reason
@@ -16,6 +16,7 @@ T = TypeVar("T")
 MAX_BYTES = 200_000_000
 """A larger file is refused: no picture byod takes is that big."""
 WORKERS = 4
+_PAUSE = 0.1
 
 
 def content_of(candidate: Candidate) -> bytes | Miss:
@@ -34,9 +35,13 @@ def content_of(candidate: Candidate) -> bytes | Miss:
 def read(
     candidates: Iterable[Candidate | None],
     inspect: Callable[[Fetched, bytes], T],
+    waits: Callable[[], None],
     load: Callable[[Candidate], bytes | Miss] = content_of,
 ) -> Generator[tuple[Fetched | Miss, T | None], None, None]:
-    """Read each candidate's bytes and show them to `inspect`, on a few threads, in order."""
+    """Read each candidate's bytes and show them to `inspect`, on a few threads, in order.
+
+    `waits` is called again and again while there is no outcome yet.
+    """
 
     def one(candidate: Candidate) -> tuple[Fetched | Miss, T | None]:
         content = load(candidate)
@@ -52,6 +57,11 @@ def read(
         )
         return fetched, inspect(fetched, content)
 
+    def outcome(job: Future[tuple[Fetched | Miss, T | None]]) -> tuple[Fetched | Miss, T | None]:
+        while not wait([job], timeout=_PAUSE).done:
+            waits()
+        return job.result()
+
     waiting: deque[Future[tuple[Fetched | Miss, T | None]]] = deque()
     with ThreadPoolExecutor(WORKERS) as pool:
         try:
@@ -60,9 +70,9 @@ def read(
                 if candidate is not None and (candidate.path is not None or load is not content_of):
                     waiting.append(pool.submit(one, candidate))
                 if len(waiting) >= 4 * WORKERS:
-                    yield waiting.popleft().result()
+                    yield outcome(waiting.popleft())
             while waiting:
-                yield waiting.popleft().result()
+                yield outcome(waiting.popleft())
         finally:
             for job in waiting:
                 job.cancel()

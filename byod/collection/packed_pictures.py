@@ -19,6 +19,7 @@ def read(
     client: ApiClient,
     max_bytes: int,
     ignore_optout: bool,
+    waits: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[Fetched | Miss, T | None], None, None]:
     """The outcome of each candidate, as downloading gives it; file by file, so the order may be another."""
     contents: dict[str, bytes | Miss] = {}
@@ -36,4 +37,4 @@ def read(
             contents[candidate.url] = content
             yield candidate
 
-    yield from local_files.read(unpacked(), inspect, lambda candidate: contents.pop(candidate.url))
+    yield from local_files.read(unpacked(), inspect, waits, lambda candidate: contents.pop(candidate.url))

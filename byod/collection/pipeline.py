@@ -1,8 +1,8 @@
 """Collecting: draw candidates, fetch them, look at each, place them, and go on until every class has enough.
 
-Each candidate is written down before it is fetched, each picture as it arrives, and each placing as a whole: a
-kill at any point is made good by running the same command again. Sources are asked while what they offered first is
-being fetched.
+Each candidate is written down before it is fetched, each picture within a tenth of a second, and each placing as a
+whole: a kill at any point is made good by running the same command again. Sources are asked while what they offered
+first is being fetched.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import contextlib
 import hashlib
 import itertools
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from byod.collection.search import CandidateSearch, Drawn
 from byod.dataset import originals
@@ -26,7 +26,6 @@ from byod.dataset.own_places import INCOMING, REJECTED
 from byod.dataset.placement import place_samples
 from byod.images import decode, formats
 from byod.images.decode import NO_LIMIT, Rules
-from byod.images.picture_types import TYPES
 from byod.schema.errors import PictureError
 from byod.schema.reasons import Reason
 from byod.schema.recipe import Recipe
@@ -40,13 +39,17 @@ BATCH = 5000
 _REFUSED = frozenset({401, 402, 403, 407, 429, 451})
 """Answers that depend on who asks: that is kept beside them."""
 
+_NOTING = 0.1
+"""Seconds for which outcomes wait at most until they are written down together."""
+
 Fetch = Callable[
-    [Iterable[Candidate | None], Callable[[Fetched, bytes], "Arrival"]],
+    [Iterable[Candidate | None], Callable[[Fetched, bytes], "Arrival"], Callable[[], None]],
     Generator[tuple[Fetched | Miss, "Arrival | None"], None, None],
 ]
 """Fetches candidates and shows each body to a function: over the network, or from files of this machine.
 
-None among the candidates says that there is none just now: come back for more after a while."""
+None among the candidates says that there is none just now: come back for more after a while. The last function is
+called again and again while there is no outcome yet."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +113,14 @@ class Collection:
         self.refused: list[tuple[Candidate, Reason, str]] = []
         """What somebody brought: the samples that are new, and what could not be taken, with what is the matter."""
         self._arrivals = itertools.count()
-        self._made: set[Path] = set()
+        self._made: set[str] = set()
+        self._root = str(dataset.folder)
         self._offered: dict[str, Candidate] = {}
         self._drawn: list[int] = []
         self._rejected_bytes = dataset.catalog.samples.rejected_bytes()
         self._unplaced = self._standing = 0
+        self._noted: list[tuple[Fetched | Miss, Arrival | None, int, Candidate]] = []
+        self._noted_at = 0.0
 
     def run(self, search: CandidateSearch) -> None:
         """Collect until every class has `per_class` pictures or its sources have no more."""
@@ -178,6 +184,7 @@ class Collection:
                 if not batch:
                     yield None
                     continue
+                self._note_all()  # before what it made known is offered again
                 with catalog.transaction():
                     new = catalog.candidates.add(
                         [(candidate, reason) for candidate, reason, _ in batch],
@@ -230,18 +237,36 @@ class Collection:
                 yield None if offer is None else offer[1]
 
         self._watch(self.tallies)
-        outcomes = self._fetch(candidates(), self._receive)
+        outcomes = self._fetch(candidates(), self._receive, self._note_some)
         try:
             # a kill takes nothing noted back; what a power cut takes is fetched again
-            with contextlib.closing(outcomes), self.dataset.catalog.unflushed():
+            with (
+                self.dataset.catalog.unflushed(),
+                self.dataset.files.held_open(),
+                contextlib.ExitStack() as done,
+                contextlib.closing(outcomes),
+            ):
+                done.callback(self._note_all)
                 for outcome, arrival in outcomes:
-                    number, candidate = by_url.pop(outcome.url)
-                    with self.dataset.catalog.transaction():
-                        self._note(outcome, arrival, number, candidate)
-                    self._watch(self.tallies)
+                    self._noted.append((outcome, arrival, *by_url.pop(outcome.url)))
+                    self._note_some()
         except KeyboardInterrupt:
             self._place()  # what has arrived is put where it can be seen
             raise
+
+    def _note_some(self) -> None:
+        """Write down what came of addresses, several at a time, and none of them much later."""
+        if time.monotonic() - self._noted_at > _NOTING:
+            self._note_all()
+
+    def _note_all(self) -> None:
+        noted, self._noted = self._noted, []
+        if noted:
+            with self.dataset.catalog.transaction():
+                for each in noted:
+                    self._note(*each)
+            self._watch(self.tallies)
+        self._noted_at = time.monotonic()
 
     def _place(self) -> None:
         self.dataset.flush_arrivals()
@@ -281,20 +306,20 @@ class Collection:
         path, mtime_ns = "", 0
         self._rejected_bytes += len(content)
         if self._rejected_bytes <= REJECTED_BYTES:
-            path = f"{REJECTED}/{error.reason}/{fetched.sha256[:20]}{_suffix(content)}"
+            path = f"{REJECTED}/{error.reason}/{fetched.sha256[:20]}{formats.suffix(content)}"
             mtime_ns = self._write(path, content)
         return Arrival(fetched.sha256, len(content), path, mtime_ns, None, error.reason, error.detail)
 
     def _write(self, path: str, content: bytes) -> int:
-        target = self.dataset.folder / path
-        if target.parent not in self._made:
-            self.dataset.files.make(os.path.dirname(path))
-            self._made.add(target.parent)
+        room = os.path.dirname(path)
+        if room not in self._made:
+            self.dataset.files.make(room)
+            self._made.add(room)
         try:
             self.dataset.files.create(path, content)
         except FileExistsError:  # the same bytes were refused before, or a kill left them
             self.dataset.files.replace(path, content)
-        return target.stat().st_mtime_ns
+        return os.stat(f"{self._root}/{path}").st_mtime_ns
 
     def _note(
         self, outcome: Fetched | Miss, arrival: Arrival | None, number: int, candidate: Candidate
@@ -328,10 +353,9 @@ class Collection:
         if arrival.inspected is not None:
             if self._by is not None:
                 self.new.add(arrival.sha256)
-            who, note, now = self._by or SEARCH, ADDED if self._by else "", datetime.now(UTC)
-            catalog.verdicts.add(
-                [Verdict(sha256=arrival.sha256, label=candidate.label, who=who, when=now, note=note)]
-            )
+            who, note = self._by or SEARCH, ADDED if self._by else ""
+            said = {"sha256": arrival.sha256, "label": candidate.label, "who": who, "note": note}
+            catalog.verdicts.add([Verdict(**said, when=datetime.now(UTC))])
 
     def _refused(self, candidate: Candidate, reason: Reason, detail: str) -> None:
         self.tallies[candidate.label].refused[reason] += 1
@@ -369,11 +393,3 @@ def sample_of(arrival: Arrival, label: str) -> Sample:
         original=arrival.original,
     )
     return sample if inspected is None else sample.measured(inspected)
-
-
-def _suffix(content: bytes) -> str:
-    """The file ending for refused bytes: that of the picture they begin like, else `.bin`."""
-    try:
-        return TYPES[formats.recognise(content)].suffixes[0]
-    except PictureError:
-        return ".bin"

@@ -100,15 +100,17 @@ class Dataset:
                 opened.callback(self._lock.release)
             self.files = opened.enter_context(contextlib.closing(files.Folder(self.folder)))
             self.state = CatalogState(self.files)
+            proven = lock and self.state.is_proven()
             if reading:
                 beside = opened.enter_context(tempfile.TemporaryDirectory(prefix="byod-"))
                 self.catalog, self.rebuilt = read_only.copied(self.folder, self.state, Path(beside)), ""
             else:
-                self.catalog, self.rebuilt = self._opened_catalog()
+                self.catalog, self.rebuilt = self._opened_catalog(proven)
             opened.callback(self.catalog.close)
             # gone, emptied, set aside, or no more than the header that a power cut left
             self.lost = self.catalog.blank()
-            self.catalog.check(self.folder)
+            if not proven:
+                self.catalog.check(self.folder)
             self.log = label_log.LabelLog(self.files, self.catalog)
             if lock:
                 self._make_good()
@@ -126,9 +128,9 @@ class Dataset:
                 f"{self.folder} lies on a file system without locks; move it to a disk of this machine"
             ) from None
 
-    def _opened_catalog(self) -> tuple[Catalog, str]:
+    def _opened_catalog(self, proven: bool) -> tuple[Catalog, str]:
         if self.locked:
-            return recovery.open_catalog(self.files, self.state)
+            return recovery.open_catalog(self.files, self.state, proven)
         catalog = Catalog(self.folder / CATALOG)
         try:
             catalog.check_values()
@@ -203,19 +205,19 @@ class Dataset:
         """The file with the labels of the picture at `path`; None where its class folder is its label."""
         return label_file(self.task.storage, path)
 
-    def place(self, placements: Iterable[Placement], *, with_labels: bool = True) -> int:
+    def place(self, placements: Sequence[Placement], *, with_labels: bool = True) -> int:
         """Give samples their new places: rows and journal in one transaction, then the files move.
 
         A placement without a path gets one from its status and class, keeping the file's name. Samples without
         a file (its bytes were not kept) only change their row. `with_labels` renames files of labels with their
         pictures. Returns how many files moved.
         """
-        taken: set[str] = set()
-        known: set[str] = set()
-        moves = 0
+        taken, known = set[str](), set[str]()
+        promised, placed, moves = list[tuple[str, str]](), list[Placement](), 0
         with self.changing():
+            there = self.catalog.samples.named(placement.sha256 for placement in placements)
             for placement in placements:
-                sample = self.catalog.samples.get(placement.sha256)
+                sample = there.get(placement.sha256)
                 if sample is None:
                     raise DatasetError(f"{self.folder}: no sample {placement.sha256[:12]} to move")
                 path = placement.path or self._target(sample, placement, taken)
@@ -226,16 +228,18 @@ class Dataset:
                     if sample.status is Status.WAITING:
                         continue
                     path = sample.path
-                if path != sample.path:
-                    places.inside(self.folder, paths.of_picture(path), known)
                 taken.add(path)
                 if path != sample.path:
-                    self.catalog.promise_move(sample.path, path)
+                    places.check_inside(str(self.folder), paths.of_picture(path), known)
+                    promised.append((sample.path, path))
                     moves += 1
                     old, new = self.label_file(sample.path), self.label_file(path)
                     if with_labels and old is not None and new is not None and old != new:
-                        self.catalog.promise_move(old, new)
-                self.catalog.samples.place(placement.model_copy(update={"path": path}))
+                        promised.append((old, new))
+                placed.append(placement.model_copy(update={"path": path}))
+                there[sample.sha256] = sample.model_copy(update={"path": path, "status": placement.status})
+            self.catalog.promise_moves(promised)
+            self.catalog.samples.place_all(placed)
         return moves
 
     def _target(self, sample: Sample, placement: Placement, taken: set[str]) -> str:
@@ -251,7 +255,7 @@ class Dataset:
         if sample.status is Status.WAITING:
             name = f"{sample.sha256[:20]}{os.path.splitext(name)[1]}"
         path = f"{room}/{name}"
-        if path in taken or (self.folder / path).exists():
+        if path in taken or os.path.exists(f"{self.folder}/{path}"):
             stem, suffix = os.path.splitext(name)
             path = f"{room}/{stem}-{sample.sha256[:12]}{suffix}"
         return path
@@ -276,13 +280,15 @@ class Dataset:
             self.folder, self.task.storage, promised
         )  # all of them before the first is carried out
         rooms: set[str] = set()
-        for _, source, target in promised:
-            if (room := os.path.dirname(target)) not in rooms:
-                self.files.make(room)
-            rooms |= {room, os.path.dirname(source)}
-            # else it moved before a kill, or somebody took it away: the next look at the folders tells
-            if (self.folder / source).exists():
-                self.files.move(source, target)
+        root = str(self.folder)
+        with self.files.held_open():
+            for _, source, target in promised:
+                if (room := os.path.dirname(target)) not in rooms:
+                    self.files.make(room)
+                rooms |= {room, os.path.dirname(source)}
+                # else it moved before a kill, or somebody took it away: the next look at the folders tells
+                if os.path.exists(f"{root}/{source}"):
+                    self.files.move(source, target)
         # the promise stands until the names are on the disk
         self.files.flush_names(room for room in rooms if (self.folder / room).is_dir())
         with self.catalog.unflushed(), self.catalog.transaction():

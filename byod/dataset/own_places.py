@@ -77,9 +77,10 @@ def check_moves(folder: Path, storage: Storage | None, moves: Iterable[tuple[int
         *([f"{storage.folder}/"] if storage else ()),
     )
     known: set[str] = set()
+    root = str(folder)
     for _, source, target in moves:
         for place in (source, target):
-            places.inside(folder, place, known)
+            places.check_inside(root, place, known)
             if not place.startswith(rooms) or "/." in place:
                 raise places.leads_out(folder, place)
 

@@ -34,8 +34,10 @@ _DAMAGED = "is damaged"
 _OLD = "is an older copy: labels.jsonl knows more"
 
 
-def open_catalog(folder: Folder, state: CatalogState) -> tuple[Catalog, str]:
+def open_catalog(folder: Folder, state: CatalogState, proven: bool) -> tuple[Catalog, str]:
     """Open a locked dataset's catalog; where it cannot be used, a new one, and a line that says why.
+
+    The values of all its rows are looked at, unless they are `proven` to be those that byod left.
 
     Raises:
         DatasetError: the disk, a lock or an owner is in the way, or a newer byod made it.
@@ -51,7 +53,7 @@ def open_catalog(folder: Folder, state: CatalogState) -> tuple[Catalog, str]:
         except CatalogDamaged:
             why = _DAMAGED
         else:
-            why = _fault(catalog, folder, state, closed=left is Left.CLOSED)
+            why = _fault(catalog, folder, state, left, proven)
             if not why:
                 return catalog, ""
             catalog.close()
@@ -60,14 +62,15 @@ def open_catalog(folder: Folder, state: CatalogState) -> tuple[Catalog, str]:
     return Catalog(file, state.opened), line
 
 
-def _fault(catalog: Catalog, folder: Folder, state: CatalogState, *, closed: bool) -> str:
+def _fault(catalog: Catalog, folder: Folder, state: CatalogState, left: Left, proven: bool) -> str:
     """The fault of an open catalog of ours, in words that follow its name; nothing, if it can be used."""
-    if not closed and not catalog.is_sound():
+    if left is not Left.CLOSED and not catalog.is_sound():
         return _DAMAGED
-    try:
-        catalog.check_values()
-    except CatalogDamaged:
-        return _DAMAGED
+    if not proven:
+        try:
+            catalog.check_values()
+        except CatalogDamaged:
+            return _DAMAGED
     if state.log_is_as_left() or catalog.blank():  # a blank one is filled anyway
         return ""
     return _OLD if LabelLog(folder, catalog).is_ahead() else ""

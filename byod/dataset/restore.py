@@ -57,7 +57,7 @@ def restore(dataset: Dataset, wanted: Sequence[str], say: Say) -> int:
             for sample in usable
         )
         dataset.place(
-            Placement(sha256=sample.sha256, label=sample.label, status=Status.KEPT) for sample in usable
+            [Placement(sha256=sample.sha256, label=sample.label, status=Status.KEPT) for sample in usable]
         )
     return len(usable)
 

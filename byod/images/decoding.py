@@ -178,9 +178,11 @@ def _samples_of_a_pixel(file: Image.Image) -> float:
 
 def jpeg_scale(size: tuple[int, int], shorter: int | None, longer: int, most: int | None) -> int:
     """The divisor of the sides of a JPEG: as much as is allowed, and at least as much as is needed."""
-    allowed = [s for s in (8, 4, 2) if shorter is not None and _fits(size, s, shorter, longer)]
-    needed = [s for s in (1, 2, 4) if most is None or -(-size[0] // s) * -(-size[1] // s) <= most]
-    return max(next(iter(allowed), 1), next(iter(needed), 8))
+    allowed = (s for s in (8, 4, 2) if shorter is not None and _fits(size, s, shorter, longer))
+    if most is None:
+        return next(allowed, 1)
+    needed = (s for s in (1, 2, 4) if -(-size[0] // s) * -(-size[1] // s) <= most)
+    return max(next(allowed, 1), next(needed, 8))
 
 
 def _fits(size: tuple[int, int], scale: int, shorter: int, longer: int) -> bool:

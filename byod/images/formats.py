@@ -81,6 +81,14 @@ def recognise(content: bytes) -> str:
     return _text_or_unknown(content)
 
 
+def suffix(content: bytes) -> str:
+    """The file ending for bytes that were refused: that of the picture they begin like, else `.bin`."""
+    try:
+        return TYPES[recognise(content)].suffixes[0]
+    except PictureError:
+        return ".bin"
+
+
 def is_netpbm(start: bytes) -> bool:
     """True of the first bytes of a PNM: a letter and two numbers, which words hardly ever are."""
     return _PNM.match(start) is not None

@@ -26,8 +26,9 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from byod.schema import flushing
+from byod.schema import flushing, folder_handles
 from byod.schema.errors import DatasetError
+from byod.schema.folder_handles import FOLDER, NO_LINK, Handle
 from byod.schema.places import inside, is_link, no_file, no_folder, parts_of
 
 HANDLES = {os.open, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
@@ -35,9 +36,7 @@ HANDLES = {os.open, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd and ha
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
-_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-_READ = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | _BINARY
+_READ = os.O_RDONLY | NO_LINK | getattr(os, "O_NONBLOCK", 0) | _BINARY
 _FLUSHABLE = _READ if os.name != "nt" else os.O_RDWR | _BINARY  # Windows flushes only what may be written to
 
 _FLUSHING = 16
@@ -65,13 +64,23 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._handle = os.open(path, _FOLDER) if HANDLES else None
+        self._handle = os.open(path, FOLDER) if HANDLES else None
+        self._held: dict[tuple[str, ...], Handle] | None = None
 
     def close(self) -> None:
         """Give the handle back."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+    @contextlib.contextmanager
+    def held_open(self) -> Iterator[None]:
+        """Keep the folders that names lead through open within the block: it is faster for many files."""
+        outer, self._held = self._held, {} if self._held is None else self._held
+        try:
+            yield
+        finally:
+            self._held = outer
 
     @contextlib.contextmanager
     def replacing(self, name: str, *, mode: int = 0o666, flush: bool = False) -> Iterator[BinaryIO]:
@@ -137,7 +146,7 @@ class Folder:
         """Cut a file off after so many bytes."""
         with self._at(name) as (leaf, handle):
             _opened(leaf, handle, self.path / name).close()  # an ordinary file, or an error
-            with os.fdopen(os.open(leaf, os.O_RDWR | _NO_LINK | _BINARY, dir_fd=handle), "rb+") as stream:
+            with os.fdopen(os.open(leaf, os.O_RDWR | NO_LINK | _BINARY, dir_fd=handle), "rb+") as stream:
                 stream.truncate(size)
 
     def touch(self, name: str) -> None:
@@ -163,7 +172,7 @@ class Folder:
 
     def append(self, name: str, content: bytes, *, flush: bool = False) -> None:
         """Write at the end of a file, which is made where it is missing."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK | _BINARY
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINK | _BINARY
         with self._at(name) as (leaf, handle):
             try:
                 descriptor = os.open(leaf, flags, 0o666, dir_fd=handle)
@@ -248,12 +257,12 @@ class Folder:
         if self._handle is None:
             return  # Windows does that by itself
         for name in sorted(above, reverse=True):
-            with _naming(self.path / name):
+            with _naming(self.path, name):
                 if not name:
                     flushing.flush(self._handle)
                     continue
                 with self._at(name) as (leaf, handle):
-                    flushing.flush_at(leaf, _FOLDER | _NO_LINK, handle)
+                    flushing.flush_at(leaf, FOLDER | NO_LINK, handle)
 
     def _flush_file(self, name: str, *, handle: int | None) -> None:
         if handle is None:
@@ -261,14 +270,14 @@ class Folder:
                 flushing.flush_at(place, _FLUSHABLE, None)
             return
         parts = parts_of(self.path, name)
-        with _naming(self.path.joinpath(*parts)):
+        with _naming(self.path, *parts):
             flushing.flush_at(parts[-1], _FLUSHABLE, handle)
 
     @contextlib.contextmanager
     def _at(self, name: str, *, leaf_may_be_link: bool = False) -> Iterator[Place]:
         """The last part of a name, and the handle of the folder it lies in; errors inside name the whole place."""
         parts = parts_of(self.path, name)
-        with _naming(self.path.joinpath(*parts)), self._opened_at(parts, name, leaf_may_be_link) as place:
+        with _naming(self.path, *parts), self._opened_at(parts, name, leaf_may_be_link) as place:
             yield place
 
     @contextlib.contextmanager
@@ -278,21 +287,15 @@ class Folder:
             inside(self.path, checked)
             yield str(self.path.joinpath(*parts)), None
             return
-        handle, above = self._handle, self._handle
-        try:
-            for part in parts[:-1]:
-                try:
-                    handle = os.open(part, _FOLDER | _NO_LINK, dir_fd=above)
-                except OSError as error:
-                    self._refuse_link(name, error)
-                    raise
-                if above != self._handle:
-                    os.close(above)
-                above = handle
-            yield parts[-1], handle
-        finally:
-            if above != self._handle:
-                os.close(above)
+        held, above = {} if self._held is None else self._held, parts[:-1]
+        folder = held.get(above)
+        if folder is None:
+            try:
+                folder = held[above] = folder_handles.below(self._handle, above)
+            except OSError as error:
+                self._refuse_link(name, error)
+                raise
+        yield parts[-1], folder.number
 
     def _refuse_link(self, name: str, error: OSError) -> None:
         """Name the link, where a part of a name cannot be opened without following one."""
@@ -374,14 +377,14 @@ def check_tree(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _naming(place: Path) -> Iterator[None]:
+def _naming(folder: Path, *parts: str) -> Iterator[None]:
     """Have errors inside name the whole place: those of a handle know the last part of it, or nothing."""
     try:
         yield
     except OSError as error:
         named = isinstance(error.filename, str) and os.path.isabs(error.filename)
         if error.errno is not None and not named and not isinstance(error, ConnectionError):
-            error.filename = str(place)
+            error.filename = str(folder.joinpath(*parts))
         raise
 
 

@@ -10,18 +10,18 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import requests
 import urllib3.exceptions
 from pydantic import Field
 from requests.cookies import RequestsCookieJar
-from requests.hooks import default_hooks
-from requests.structures import CaseInsensitiveDict
+from urllib3.util import Timeout
 
 from byod.collection.http import cookies, optouts, parsing, refusal_words
 from byod.collection.http.body import BodyRefused, ByteBudget, decoded, read_start, read_whole
-from byod.collection.http.guard import PrivateAddress, chain
+from byod.collection.http.guard import PrivateAddress, adapter_of, chain
 from byod.collection.http.sockets import Allowance, OutOfTime, limited
 from byod.collection.http.web_address import led_to, without_login
 from byod.schema import defaults
@@ -175,14 +175,14 @@ def _answer(
     request = requests.PreparedRequest()
     # canonical already: preparing it again would change nothing
     request.method, request.url = "GET", without_login(target)
-    own = {name: str(value) for name, value in session.headers.items()}
-    request.headers = CaseInsensitiveDict({**own, **_HEADERS, **(headers or {}), **_authorization(target)})
-    if (brought := cookies.header(jar, request)) is not None:
-        request.headers["Cookie"] = "; ".join(filter(None, (request.headers.get("Cookie"), brought)))
-    request.hooks = default_hooks()
-    timeout = (min(limits.connect, limits.deadline), limits.deadline)
+    named: dict[str, Any] = {name: str(value) for name, value in session.headers.items()}
+    named |= {**_HEADERS, **(headers or {}), **_authorization(target)}
+    request.headers = named  # type: ignore[assignment]  # CaseInsensitiveDict takes as long as reading a short answer
+    if jar is not None and (brought := cookies.header(jar, request)) is not None:
+        named["Cookie"] = "; ".join(filter(None, (named.get("Cookie"), brought)))
+    timeout = Timeout(connect=min(limits.connect, limits.deadline), read=limits.deadline)
     # Straight to the adapter: `session.send` looks ahead at the redirect and stumbles over hostile ones.
-    response = session.get_adapter(target).send(request, stream=True, timeout=timeout)
+    response = adapter_of(session, target).get(request, timeout)
     try:
         yield response
     finally:
@@ -191,6 +191,8 @@ def _answer(
 
 def _authorization(target: str) -> dict[str, str]:
     """The header for the user name and password in an address (https://www.rfc-editor.org/rfc/rfc7617, as UTF-8)."""
+    if "@" not in target:
+        return {}
     user, at, _ = urlsplit(target).netloc.rpartition("@")
     if not at:
         return {}

@@ -27,6 +27,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util import Timeout
 from urllib3.util.ssl_ import create_urllib3_context
 
 from byod.collection.http import proxies, socks_connections
@@ -100,6 +101,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         waiting += [item for item in inner if isinstance(item, BaseException)]
 
 
+_MOST_KNOWN = 1000
 _sent = threading.local()
 """`url`: the address of the request that this thread sends, as it was given."""
 
@@ -199,6 +201,7 @@ class GuardedAdapter(HTTPAdapter):
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
         self._proxied = proxies.in_use()
+        self._known: dict[str, Any] = {}
         super().__init__(pool_connections=hosts, pool_maxsize=per_host)
         self.poolmanager.pool_classes_by_scheme = self._pools()
 
@@ -287,6 +290,47 @@ class GuardedAdapter(HTTPAdapter):
         finally:
             _sent.url = None
 
+    def get(self, request: requests.PreparedRequest, timeout: Timeout) -> requests.Response:
+        """Send a GET that is ready as it stands; of the answer's making only what a file needs is done.
+
+        The answer has its status, reason, headers and `raw`; it holds no cookies, and no guess of an encoding.
+
+        Raises:
+            requests.RequestException, urllib3.exceptions.HTTPError: something goes wrong on the way.
+        """
+        if self._proxied:
+            return self.send(request, stream=True, timeout=timeout)
+        url = request.url or ""
+        _sent.url = url
+        try:
+            raw = self._pool_of(request, url).urlopen(
+                "GET",
+                request_target(url),
+                headers=request.headers,
+                redirect=False,
+                assert_same_host=False,
+                preload_content=False,
+                decode_content=False,
+                retries=self.max_retries,
+                timeout=timeout,
+            )
+        finally:
+            _sent.url = None
+        response = requests.Response()
+        response.status_code, response.reason, response.headers = raw.status, raw.reason, raw.headers
+        response.raw, response.url, response.request = raw, url, request
+        return response
+
+    def _pool_of(self, request: requests.PreparedRequest, url: str) -> Any:
+        """The pool of connections to a server; which one it is was found out for its first request."""
+        origin = url[: url.index("/", len("https://"))]
+        pool = self._known.get(origin)
+        if pool is None or pool.pool is None:  # closed, since others were used
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            pool = self._known[origin] = self.get_connection_with_tls_context(request, True)
+        return pool
+
 
 def _check_behind_proxy(url: str, request: requests.PreparedRequest, resolves: bool) -> None:
     parts = urlsplit(url)
@@ -320,6 +364,18 @@ def session(settings: Settings, *, hosts: int = 64, per_host: int = 4) -> reques
     made.mount("http://", adapter)
     made.mount("https://", adapter)
     return made
+
+
+def adapter_of(session: requests.Session, url: str) -> GuardedAdapter:
+    """The adapter through which a session reaches an address.
+
+    Raises:
+        TypeError: its connections are not checked: it is none of `session`.
+    """
+    adapter = session.get_adapter(url)
+    if not isinstance(adapter, GuardedAdapter):
+        raise TypeError(f"{adapter!r} opens connections that nobody checks")
+    return adapter
 
 
 def _printable(text: str) -> str:

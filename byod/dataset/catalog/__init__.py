@@ -7,7 +7,7 @@ transaction, so that a kill at any point leaves either all of it or nothing.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from byod.dataset.catalog import strange
@@ -123,7 +123,11 @@ class Catalog:
 
     def promise_move(self, source: str, target: str) -> None:
         """Journal a file move (paths relative to the dataset folder) before it happens."""
-        self._connection.execute("INSERT INTO moves (source, target) VALUES (?, ?)", (source, target))
+        self.promise_moves([(source, target)])
+
+    def promise_moves(self, moves: Iterable[tuple[str, str]]) -> None:
+        """Journal several of them, in their order."""
+        self._connection.executemany("INSERT INTO moves (source, target) VALUES (?, ?)", moves)
 
     def promised_moves(self) -> list[tuple[int, str, str]]:
         """The moves not yet known to be done, in order: (number, source, target)."""

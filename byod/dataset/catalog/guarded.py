@@ -84,8 +84,11 @@ class Guarded(sqlite3.Connection):
 
     def cursor(self, factory: Any = None) -> Any:
         """A cursor that is guarded as well."""
-        with self.guard():
+        try:  # a context manager takes as long as the statement
             return super().cursor(_Cursor if factory is None else factory)
+        except sqlite3.Error:
+            with self.guard():
+                raise
 
     # sqlite3's own do not ask the cursor they make
 

@@ -92,6 +92,14 @@ class Samples:
         return None if row is None else _sample(row)
 
     @reads
+    def named(self, sha256s: Iterable[str]) -> dict[str, Sample]:
+        """Those of these samples that there are, by their hashes."""
+        rows = self._sql.execute(
+            f"SELECT {_COLUMNS} FROM samples WHERE sha256 IN {LISTED}", (json.dumps(list(sha256s)),)
+        )
+        return {row[0]: _sample(row) for row in rows}
+
+    @reads
     def all(self) -> tuple[Sample, ...]:
         """All samples in order of position, then hash; without those still waiting to be placed."""
         rows = self._sql.execute(
@@ -148,16 +156,15 @@ class Samples:
 
     def place(self, placement: Placement) -> None:
         """Give a sample its new place, class, status and reason."""
-        self._sql.execute(
+        self.place_all([placement])
+
+    def place_all(self, placements: Iterable[Placement]) -> None:
+        """Give samples their new places."""
+        self._sql.executemany(
             "UPDATE samples SET label = ?, status = ?, reason = ?, detail = ?, keeper = ?, path = ? WHERE sha256 = ?",
             (
-                placement.label,
-                placement.status,
-                placement.reason,
-                placement.detail,
-                placement.keeper,
-                placement.path,
-                placement.sha256,
+                (each.label, each.status, each.reason, each.detail, each.keeper, each.path, each.sha256)
+                for each in placements
             ),
         )
 
