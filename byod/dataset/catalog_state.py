@@ -169,7 +169,7 @@ def _fits(seal: str, made: str) -> bool:
 
 
 def _stamped(catalog: tuple[int, ...]) -> bytes:
-    """What is sealed of the stamp of a catalog: no content's hash begins so."""
+    """The text that is sealed of the stamp of a catalog: no content's hash begins so."""
     return f"stamp {catalog}".encode()
 
 

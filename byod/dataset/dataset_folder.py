@@ -379,10 +379,7 @@ class Dataset:
         return grouping.groups(kept, self.catalog.samples.groups(), origins, ties)
 
     def examples(self, snapshot: Snapshot, groups: Mapping[Sha256, str] | None = None) -> list[Example]:
-        """The pictures of a snapshot to train and test on: kept, not in conflict, each with its part of the split.
-
-        `groups` is the group of each, as it was split by them; they are found anew where nobody hands them on.
-        """
+        """The pictures to train and test on: kept, not in conflict, with their parts; `groups` else found anew."""
         conflicting = {sha256 for conflict in snapshot.conflicts for sha256 in conflict}
         groups = self.grouped(snapshot.kept, snapshot.origins).of if groups is None else groups
         return [

@@ -82,7 +82,7 @@ class LabelLog:
             self._folder.append(FILE, ("\n".join(lines) + "\n").encode(), flush=True)
 
     def looks(self) -> dict[str, Look]:
-        """What the deleted pictures of the text looked like, those whose lines say it as byod writes it."""
+        """The looks of the deleted pictures of the text, those whose lines say it as byod writes it."""
         found: dict[str, Look] = {}
         if not self.file.exists():
             return found

@@ -70,7 +70,7 @@ def align(one: Grey, other: Grey) -> Alignment:
 
 
 def _smoothness(picture: _Values) -> float:
-    """How much a picture varies as a whole for what it varies from pixel to pixel."""
+    """Divide how much a picture varies as a whole for what it varies from pixel to pixel."""
     steps = np.square(np.diff(picture, axis=0)).mean() + np.square(np.diff(picture, axis=1)).mean()
     return float(picture.var() / (steps + 1e-9))
 
@@ -111,7 +111,7 @@ class _Level:
         return position
 
     def left(self, position: _Values) -> Alignment:
-        """What is left at a position, and whether single blocks moved."""
+        """The difference left at a position, and whether single blocks moved."""
         *differences, seen_here = self._difference(position)
         left, across, down, seen = (self._blocks(values) for values in (*differences, seen_here))
         pixels = np.maximum(seen.sum(axis=1), 1)
@@ -130,7 +130,7 @@ class _Level:
         return Alignment(moved, min(1.0, square / (variance * float(pixels.sum()) + 1e-9)))
 
     def _difference(self, position: _Values) -> tuple[_Values, _Values, _Values, NDArray[np.bool_]]:
-        """What is left between both, the slopes to the right and down (0 where one ends), and where both are seen."""
+        """The difference between both, the slopes to the right and down (0 where one ends), and where both are seen."""
         columns = self._columns + self._side * (self._basis @ position[0])
         rows = self._rows + self._side * (self._basis @ position[1])
         most = self._side - 1

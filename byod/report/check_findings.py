@@ -1,4 +1,4 @@
-"""What a check looks for in a dataset besides what a snapshot says of it."""
+"""The findings of a check in a dataset besides what a snapshot says of it."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ class Serving(Protocol):
         ...
 
     def apart(self, card: Any, answers: Sequence[tuple[Any, Any]]) -> float:
-        """How far apart two models' answers to the same pictures are, in shares of what counts as the same (up to 1).
+        """The distance of two models' answers to the same pictures, in shares of what counts as the same (up to 1).
 
         Infinite where they do not see the same.
         """

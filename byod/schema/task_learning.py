@@ -102,7 +102,7 @@ class Asking(Protocol):
         ...
 
     def warnings(self, card: Any) -> Sequence[str]:
-        """What is to be said of a training's numbers besides them, a line each."""
+        """Lines to be said of a training's numbers besides them."""
         ...
 
 
@@ -288,7 +288,7 @@ class MeetingOthers(Protocol):
     """A task whose models are also asked about pictures that they cannot know: what `Evaluating` has besides, if so."""
 
     def others(self, card: Any, labelled: Any, model: Any) -> tuple[dict[str, Any], list[Unreadable]]:
-        """What the model says of the examples that `known_to` leaves out, as fields of the evaluation."""
+        """The answers to the examples that `known_to` leaves out, as fields of the evaluation."""
         ...
 
 

@@ -158,7 +158,7 @@ def _finish(
 
 
 def _at_random(learning: Learning, labelled: LabelledSet, bar: Bar, asked: OutOfFold) -> Any:
-    """What a split at random would have promised of the probe; None where no pictures belong together."""
+    """The numbers a split at random would have promised of the probe; None where no pictures belong together."""
     groups = {example.group for example in labelled.examples}
     able = isinstance(learning, Asking) and isinstance(bar.work.trainer, protocol.Answering)
     if not able or len(groups) == len(labelled.examples):

@@ -99,7 +99,7 @@ def test_an_unknown_word_is_shown_as_it_is(home, column):
     folder = home / "shapes"
     (path,) = sql(folder, f"SELECT path FROM samples WHERE sha256 IN {ONE}")[0]
     sql(folder, f"UPDATE samples SET {column} = ? WHERE sha256 IN {ONE}", WORD)
-    page, snapshot = datasets.check(folder, home / "check.html", say=quiet)
+    page, snapshot, _ = datasets.check(folder, home / "check.html", say=quiet)
     assert tables.counts(snapshot)["rejected"][WORD] == 1
     assert WORD in page.read_text(encoding="utf-8")
     if column == "reason":

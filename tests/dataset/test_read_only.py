@@ -51,7 +51,7 @@ def test_a_read_only_share_is_looked_at_checked_and_exported_elsewhere(share: Pa
     """Status, check and export say that nothing is kept, and leave every file as it is."""
     before, said = state(share), []
     assert len(datasets.status(share, say=said.append).kept) == 24
-    page, _ = datasets.check(share, None, say=silent)
+    page, _, _ = datasets.check(share, None, say=silent)
     assert page.is_file()
     assert not page.is_relative_to(share)
     written = datasets.export(share, "folders", tmp_path / "out", links=False, say=silent)

@@ -59,7 +59,7 @@ def test_a_third_task_goes_the_whole_road(third_task, measured, tmp_path):
     assert (snapshot.task, len(snapshot.kept)) == ("brightness", 60)
     assert len(list((folder / "values").glob("*.json"))) == 58
     assert "58 pictures have a value; 2 have none." in (folder / "README.md").read_text("utf-8")
-    page, _ = datasets.check(folder, None, say=quiet)
+    page, _, _ = datasets.check(folder, None, say=quiet)
     assert "58 pictures have a value" in page.read_text("utf-8")
     # storage is asked as well: labels follow their picture
     moved = next((folder / "images" / "pictures").iterdir())

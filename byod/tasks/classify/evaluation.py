@@ -94,7 +94,7 @@ def _named(card: ModelCard) -> dict[str, str]:
 def others(
     card: ModelCard, labelled: ClassSet, model: LoadedModel
 ) -> tuple[dict[str, Any], list[Unreadable]]:
-    """What the model says of the pictures of folders that are none of its classes."""
+    """The answers to the pictures of folders that are none of its classes."""
     named = _named(card)
     found, broken = other_kinds.measure(model, [e for e in labelled.examples if e.label not in named])
     return {"others": found}, broken

@@ -43,7 +43,7 @@ class LabelFindings(NamedTuple):
 def find_label_issues(
     predict: Callable[[Collection[Sha256]], list[EvaluatedExample]], classes: Sequence[str]
 ) -> LabelFindings:
-    """What the others say against the labels of a set.
+    """The case of the others against the labels of a set.
 
     `predict` cross-validates by duplicate group: it is given the SHA-256s of pictures not to learn from (they are
     tested all the same), and answers for all pictures, each by a model that saw nothing like it.
@@ -68,7 +68,7 @@ def find_in_one_round(
     classes: Sequence[str],
     agreed: Collection[Sha256] | None = None,
 ) -> LabelFindings:
-    """What one set of out-of-fold probabilities says against the labels.
+    """The case of one set of out-of-fold probabilities against the labels.
 
     Args:
         said: float [N, C].

@@ -1,4 +1,4 @@
-"""How likely each label is wrong, told apart from pictures that are only hard: a model of both at once.
+"""The probability that each label is wrong, told apart from pictures that are only hard: a model of both at once.
 
 A picture may have an unlikely label for two reasons. Either the probe is less sure than it says, about all pictures
 (a temperature), or a share of the labels was given without looking (after Mnih and Hinton 2012,

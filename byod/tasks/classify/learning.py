@@ -92,7 +92,7 @@ def random_split(
     alone: Sequence[EvaluatedExample],
     probe: str,
 ) -> RandomSplit:
-    """What a split at random would have promised of a probe."""
+    """The numbers that a split at random would have promised of a probe."""
     sizes = Counter(each.example.group for each in grouped)
     return RandomSplit(
         probe=probe,
@@ -104,7 +104,7 @@ def random_split(
 
 
 def warnings(card: ModelCard) -> list[str]:
-    """What is owed to pictures like learned ones, where that is much."""
+    """The share owed to pictures like learned ones, where that is much."""
     found = wording.least_alike(card)
     return [found.words.text()] if found is not None and found.level else []
 

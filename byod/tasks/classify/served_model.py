@@ -98,7 +98,7 @@ def page_rule(card: ModelCard) -> None:
 
 
 def apart(card: ModelCard, answers: Sequence[tuple[ClassesSaid, ClassesSaid]]) -> float:
-    """How far apart answers are at the most: 1 is a thousandth of a probability, and of a typicality."""
+    """The distance of the answers that are furthest apart: 1 is a thousandth of a probability, and of a typicality."""
     most = 0.0
     for one, other in answers:
         most = max(most, *(abs(one.probabilities[name] - other.probabilities[name]) for name in card.classes))

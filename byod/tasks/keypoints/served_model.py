@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -113,10 +112,10 @@ def nets(card: KeypointsCard) -> dict[str, str]:
 
 
 def apart(card: KeypointsCard, answers: Sequence[tuple[KeypointsPrediction, KeypointsPrediction]]) -> float:
-    """How far the points of the middle object moved: 1 is half a hundredth of the distance of the eyes.
+    """The way that the object went which moved most: 1 is half a hundredth of the distance of its eyes.
 
-    The middle one, since a find of which the model is not sure lands elsewhere whatever is changed. Infinite where in
-    a picture one found objects, surer than just so, and the other none.
+    Finds that count only just are passed over. Infinite where in a picture one found objects, surer than that, and the
+    other none; and where no object was found at all, since nothing was compared then.
     """
     sure = card.heads.threshold + JUST_SO
     moved = []
@@ -125,13 +124,15 @@ def apart(card: KeypointsCard, answers: Sequence[tuple[KeypointsPrediction, Keyp
             if not theirs and any(head.confidence > sure for head in mine):
                 return math.inf
         moved += [
-            min(_moved(card.points, head, each) for each in other.heads) for head in one.heads if other.heads
+            min(_moved(card.points, head, each) for each in other.heads)
+            for head in one.heads
+            if other.heads and head.confidence > sure
         ]
-    return statistics.median(moved) / SAME if moved else 0.0
+    return max(moved) / SAME if moved else math.inf
 
 
 def _moved(points: KeypointSet, one: FoundInstance, other: FoundInstance) -> float:
-    """How far the point that moved most went, in distances of the eyes (of half the box, where there are none).
+    """The way of the point that moved most, in distances of the eyes (of half the box, where there are none).
 
     Where there are eyes, they are what is looked at: by them the glasses sit.
     """

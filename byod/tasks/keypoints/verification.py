@@ -54,7 +54,7 @@ class Verification:
 
     @property
     def measured(self) -> Typicality:
-        """What the card says of it."""
+        """The entry of the card."""
         return Typicality(
             kind=TypicalityKind.MAHALANOBIS,
             threshold=self.edge,

@@ -34,7 +34,7 @@ class OfflineWeights(Record):
 
     `apart` is how far answers by 16 bits were from those by 32 on `pictures` pictures, in shares of what counts as the
     same (1: a thousandth of the probability that differs most; half a hundredth of the distance of the eyes, by which
-    those of the middle find moved); null where they disagreed on what is there.
+    those of the find moved that moved most); null where they disagreed on what is there, or nothing was found.
     """
 
     bits: int
@@ -92,7 +92,7 @@ def _stand_in(folder: Path, run: Path, given: Mapping[str, bytes], small: Mappin
 def _answers(
     model: ServedModel, other: ServedModel, pictures: Iterator[bytes]
 ) -> Iterator[tuple[Record, Record]]:
-    """What both say of each picture; what is no picture is passed over."""
+    """The answers of both to each picture; a file that is no picture is passed over."""
     for content in pictures:
         try:
             said = model.answer(content, look=False)

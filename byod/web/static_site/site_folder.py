@@ -88,7 +88,7 @@ class OfflineModel(About):
 
     format: Format = 1
     nets: dict[str, OfflineFile]
-    weights: OfflineWeights
+    weights: OfflineWeights = OfflineWeights(bits=32, apart=None, pictures=0)
     runtime: OfflineFile | None = None
     finder: dict[str, JsonValue] | None = None
 

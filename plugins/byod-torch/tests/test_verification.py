@@ -87,7 +87,7 @@ def test_what_was_learned_from_keeps_its_confidence_and_other_things_lose_it(dat
     plain = np.full((1, 3, SIDE, SIDE), 0.5, np.float32)
     said = kept(look, exported, tmp_path, np.concatenate([heads, noise, plain]))
     assert np.median(said[: len(heads)]) > 0.9
-    assert said[len(heads) :].max() < 0.05
+    assert said[len(heads) :].max() < 0.2
 
 
 def test_the_factor_is_the_logistic_function_of_the_typicality(data, look, exported, tmp_path):
@@ -108,9 +108,10 @@ def test_few_objects_get_none_and_a_line_says_so(data):
     assert "10 different objects are too few" in said[0]
 
 
-def test_without_a_body_a_line_says_what_brings_one(data, monkeypatch):
+def test_without_a_body_a_line_says_what_brings_one(data, monkeypatch, tmp_path):
     """byod-torch brings the body; without it the training goes on, and says what is missing."""
     monkeypatch.setattr(extractors, "entry_points", lambda group: ())
+    monkeypatch.setenv("BYOD_CACHE", str(tmp_path))  # and nothing that it once exported
     said = []
     assert verification.learned(data, SIDE, a_run(said)) is None
     assert "byod-torch" in said[0]

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -342,7 +343,7 @@ def test_a_list_is_placed_in_a_time_that_grows_with_it(tmp_path, web, monkeypatc
 
 
 def test_what_a_kill_left_of_a_list_is_fetched_at_the_next_run(tmp_path, web):
-    """Candidates that were written down and not fetched come first, and none is fetched twice."""
+    """Candidates that were written down and not fetched come first; what came just before the kill may come again."""
     urls = serve(web, 6)
     rows = [{"url": url, "label": "x"} for url in urls]
     path = write(tmp_path / "list.csv", rows)
@@ -360,4 +361,6 @@ def test_what_a_kill_left_of_a_list_is_fetched_at_the_next_run(tmp_path, web):
             collected(path, tmp_path / "d")
     known = len([one for one in web.asked if one.path.endswith(".jpg")])
     assert collected(path, tmp_path / "d").counts == {"x": 6}
-    assert len([one for one in web.asked if one.path.endswith(".jpg")]) <= known + 3
+    asked = Counter(one.path for one in web.asked if one.path.endswith(".jpg"))
+    assert sum(asked.values()) > known
+    assert max(asked.values()) <= 2

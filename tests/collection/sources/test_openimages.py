@@ -238,12 +238,16 @@ def waited(client):
 def test_a_fault_of_byods_own_while_fetching_ends_the_search(client, monkeypatch):
     """Whatever goes wrong in the thread that fetches a table is an error, and no table that never comes."""
 
+    looked = threading.Event()
+
     def broken(*_):
+        assert looked.wait(timeout=60)
         raise ZeroDivisionError("a fault of byod's own")
 
     monkeypatch.setattr(table_fetch, "get", broken)
     with pytest.raises(errors.NotYet):
         table_fetch.tables(openimages.TABLES, client)
+    looked.set()
     table_fetch._running[table_fetch.place_of(openimages.TABLES, client)].thread.join(timeout=30)
     with pytest.raises(errors.SourceError, match="the traceback above says where"):
         table_fetch.tables(openimages.TABLES, client)

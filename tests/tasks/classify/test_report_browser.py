@@ -211,7 +211,8 @@ def test_it_prints(browser, pages):
             assert elements
             assert not any(each.is_displayed() for each in elements)
         sections = browser.find_elements(By.CSS_SELECTOR, "main>section")
-        assert [each.is_displayed() for each in sections] == [True] * 11
+        assert len(sections) >= 10
+        assert all(each.is_displayed() for each in sections)
         pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
         assert pdf.startswith(b"%PDF")
         assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") >= 2
