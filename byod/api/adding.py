@@ -58,7 +58,7 @@ class NotTaken(Record):
 
 
 class Added(Record):
-    """What became of the pictures that somebody added, and the dataset as it stands then.
+    """The outcome of the pictures that somebody added, and the dataset as it stands then.
 
     `new` counts those that came in, `known` those whose bytes were added before, `copies` those of new ones that are
     the same picture as another one; `refused` are the files that were not taken, and `others` counts those that are no
