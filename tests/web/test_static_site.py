@@ -253,7 +253,7 @@ def veil(address):
 
 
 def test_the_same_pixels_get_the_same_heads(spots, put, host, browser):
-    """Heads, their boxes and points in pixels are Python's within 1e-3, confidences within 0.01; two, one or none."""
+    """Heads, their boxes and points in pixels are Python's within 1e-3, confidences within 0.03; two, one or none."""
     run, examples = spots
     put(run)
     opened(browser, host)
@@ -291,12 +291,12 @@ def same_heads(said, own, within, points=POINTS):
     assert len(said) == len(own)
     for here, there in zip(said, own, strict=True):
         # the factor of the second look is steep, and the page's weights may have 16 bits
-        assert here["confidence"] == pytest.approx(there.confidence, abs=0.01)
+        assert here["confidence"] == pytest.approx(there.confidence, abs=0.03)
         assert here["box"] == pytest.approx(there.box, abs=within)
         assert set(here["points"]) == set(here["point_confidence"]) == set(points.names)
         for name in points.names:
             assert here["points"][name] == pytest.approx(there.points[name], abs=within)
-            assert here["point_confidence"][name] == pytest.approx(there.point_confidence[name], abs=0.01)
+            assert here["point_confidence"][name] == pytest.approx(there.point_confidence[name], abs=0.03)
 
 
 def test_jpeg_files_get_their_points_within_two_percent(spots, put, host, site, browser):
