@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -159,14 +159,14 @@ def _finish(
 
 def _at_random(learning: Learning, labelled: LabelledSet, bar: Bar, asked: OutOfFold) -> Any:
     """The numbers a split at random would have promised of the probe; None where no pictures belong together."""
-    groups = {example.group for example in labelled.examples}
-    able = isinstance(learning, Asking) and isinstance(bar.work.trainer, protocol.Answering)
-    if not able or len(groups) == len(labelled.examples):
+    if not isinstance(learning, Asking) or not isinstance(bar.work.trainer, protocol.Answering):
+        return None
+    if len({example.group for example in labelled.examples}) == len(labelled.examples):
         return None
     alone = labelled.of(e.model_copy(update={"group": e.sha256}) for e in labelled.examples)
     said = out_of_fold(learning, bar.work, alone)(())
     arch = learning.models(bar.outcome.model)[-1].model.fitted.arch
-    return cast(Asking, learning).random_split(labelled, asked(()), said, arch)
+    return learning.random_split(labelled, asked(()), said, arch)
 
 
 def _elsewhere(

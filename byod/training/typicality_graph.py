@@ -23,7 +23,7 @@ def append(onnx: Any, graph: Any, likeness: Likeness | None) -> None:
         above = nodes("Exp", nodes("Sub", "logits", most))
         found = nodes("Add", most, nodes("Log", nodes.sum(above)))
     else:
-        found = nodes("Neg", nodes("Sqrt", nodes("Relu", _squared(nodes, likeness, "features"))))
+        found = nodes("Neg", _distance(nodes, likeness, "features"))
     whole = nodes.constant([-1], np.int64)
     graph.node.append(onnx.helper.make_node("Reshape", [found, whole], [NAME], "byod_typicality"))
 
@@ -34,13 +34,12 @@ def gate(onnx: Any, graph: Any, features: str, likeness: Likeness, edge: float, 
     It is the logistic function of (typicality - edge) / width: a half at the edge.
     """
     nodes = _Nodes(onnx, graph)
-    distance = nodes("Sqrt", nodes("Relu", _squared(nodes, likeness, features)))
-    beyond = nodes("Add", distance, nodes.constant(edge))
+    beyond = nodes("Add", _distance(nodes, likeness, features), nodes.constant(edge))
     return nodes("Sigmoid", nodes("Mul", beyond, nodes.constant(-1 / width)))
 
 
-def _squared(nodes: _Nodes, likeness: Likeness, features: str) -> str:
-    """The squared distance to the nearest class mean, [N, 1]; see `Likeness`."""
+def _distance(nodes: _Nodes, likeness: Likeness, features: str) -> str:
+    """The distance to the nearest class mean, [N, 1]; see `Likeness`."""
     centred = nodes("Sub", features, nodes.constant(likeness.middle))
     z = nodes("Mul", centred, nodes.constant(likeness.scale))
     along = nodes("MatMul", z, nodes.constant(likeness.directions))
@@ -50,7 +49,8 @@ def _squared(nodes: _Nodes, likeness: Likeness, features: str) -> str:
         "Add", nodes("MatMul", z, nodes.constant(likeness.slopes)), nodes.constant(likeness.offsets)
     )
     squares = nodes("Add", whole, linear)
-    return nodes("TopK", squares, nodes.constant([1], np.int64), outputs=2, axis=1, largest=0)
+    nearest = nodes("TopK", squares, nodes.constant([1], np.int64), outputs=2, axis=1, largest=0)
+    return nodes("Sqrt", nodes("Relu", nearest))
 
 
 class _Nodes:

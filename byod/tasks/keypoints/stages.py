@@ -16,7 +16,6 @@ from byod.tasks.keypoints import verification
 from byod.tasks.keypoints.geometry.batch_feeds import DetectionFeed, KeypointFeed
 from byod.tasks.keypoints.training_set import TrainingSet
 from byod.training import finished_model, onnx_model
-from byod.training.finished_model import Gate
 from byod.training.fit import Finished, Model, Work, name_of
 from byod.training.fit import fit as fit_model
 from byod.training.protocol import Floats, Run, Stage, Trained, TrainingData
@@ -73,7 +72,7 @@ def _fit(
         worst = parity(trained, data, run)
         look = verification.learned(data, trained.input.width, run) if stage is Stage.POINTS else None
         metadata = {"byod": VERSION, "stage": stage.value, "points": "\n".join(marked.points.names)}
-        gate = None if look is None else Gate(look.graph.content, look.likeness, look.edge, look.width)
+        gate = None if look is None else look.gate
         return Finished(
             sha256=finished_model.finish_stage(trained.onnx, target, metadata=metadata, gate=gate),
             typicality=None if look is None else look.measured,

@@ -21,6 +21,7 @@ from byod.tasks.keypoints.geometry.augment import Jitter
 from byod.tasks.keypoints.geometry.batch_feeds import MARGIN, KeypointFeed
 from byod.training import extractors, typicality
 from byod.training.extractors import FeatureGraph
+from byod.training.finished_model import Gate
 from byod.training.protocol import Floats, Run, TrainingData
 from byod.training.typicality import Likeness
 
@@ -41,27 +42,10 @@ STEP = 64
 
 @dataclass(frozen=True)
 class Verification:
-    """How frames of `side` pixels are told to be like the marked objects: the body's graph, and the likeness of theirs.
+    """How frames are told to be like the marked objects: the factor in a model file, and the entry of its card."""
 
-    A frame whose typicality is at `edge` keeps half of its confidence; `width` says how fast it goes from all to none.
-    """
-
-    graph: FeatureGraph
-    likeness: Likeness
-    edge: float
-    width: float
-    objects: int
-
-    @property
-    def measured(self) -> Typicality:
-        """The entry of the card."""
-        return Typicality(
-            kind=TypicalityKind.MAHALANOBIS,
-            threshold=self.edge,
-            false_alarms=FALSE_ALARMS,
-            pictures=self.objects,
-            features=self.graph.card.width,
-        )
+    gate: Gate
+    measured: Typicality
 
 
 def identity() -> str:
@@ -123,13 +107,15 @@ def _of(
     for number in range(PARTS):
         others = _likeness(given, part != number)
         said[part == number] = (others or like).typicality(given[0][part == number])
-    return Verification(
-        graph=graph,
-        likeness=like,
-        edge=float(np.quantile(said, FALSE_ALARMS)),
-        width=SOFT * float(said.std()) or 1.0,
-        objects=len(some),
+    edge = float(np.quantile(said, FALSE_ALARMS))
+    measured = Typicality(
+        kind=TypicalityKind.MAHALANOBIS,
+        threshold=edge,
+        false_alarms=FALSE_ALARMS,
+        pictures=len(some),
+        features=graph.card.width,
     )
+    return Verification(Gate(graph.content, like, edge, SOFT * float(said.std()) or 1.0), measured)
 
 
 def _features(graph: FeatureGraph, feed: KeypointFeed, some: NDArray[np.int64], mirrored: bool) -> Floats:

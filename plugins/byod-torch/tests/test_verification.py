@@ -72,8 +72,7 @@ def look(data):
 
 def kept(look, exported, tmp_path, images):
     """The share of its confidence that the net keeps in each frame."""
-    gate = finished_model.Gate(look.graph.content, look.likeness, look.edge, look.width)
-    finished_model.finish_stage(exported, tmp_path / "model.onnx", metadata={}, gate=gate)
+    finished_model.finish_stage(exported, tmp_path / "model.onnx", metadata={}, gate=look.gate)
     opened = onnx_model.session((tmp_path / "model.onnx").read_bytes())
     onnx_model.check_stage(opened, InputRule(width=SIDE, height=SIDE), Stage.POINTS, POINTS)
     return onnx_model.outputs(opened, images)["confidence"][:, 0] / 0.8
@@ -94,9 +93,9 @@ def test_the_factor_is_the_logistic_function_of_the_typicality(data, look, expor
     """What the file computes is what `Verification` states: a half at the edge, and so on."""
     feed = KeypointFeed(data.train, data.keypoints, data.points, SIDE, jitter=Jitter(mirror=0))
     images = np.concatenate([as_input(batch.images) for batch in feed.plain(32)])
-    typical = look.likeness.typicality(look.graph.compute(images))
-    middle = replace(look, edge=float(np.median(typical)), width=float(typical.std()))
-    said = kept(middle, exported, tmp_path, images)
+    typical = look.gate.likeness.typicality(onnx_model.onnx_function(look.gate.features, batch=8)(images))
+    middle = replace(look.gate, edge=float(np.median(typical)), width=float(typical.std()))
+    said = kept(replace(look, gate=middle), exported, tmp_path, images)
     assert np.allclose(said, 1 / (1 + np.exp(-(typical - middle.edge) / middle.width)), atol=1e-3)
     assert said.min() < 0.5 < said.max()
 
