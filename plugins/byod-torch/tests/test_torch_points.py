@@ -294,6 +294,16 @@ def test_places_are_the_middle_of_heatmaps():
     assert float(sure[0, 1]) < 0.2
 
 
+def test_a_last_digit_moves_a_confidence_by_a_last_digit():
+    """A point that a browser places a millionth further is as sure: no cell falls in or out as a whole."""
+    share = torch.full((1, 1, 32, 32), 1 / 1024)
+    along = torch.linspace(0.3, 0.7, 40_001)
+    points = torch.stack([along, along.flip(0)], 1)[:, None]
+    sure = outputs.near(share, points)[:, 0]
+    assert (sure.diff().abs() < 2e-5).all(), "steps of a hundred-thousandth"
+    assert sure.mean().item() == pytest.approx(np.pi * outputs.NEAR**2, rel=0.02), "the share of an even map is the area"
+
+
 def test_mirrored_answers_come_back_to_their_places():
     """A net that sees only brightness gives the same mean on a picture and its mirror image, points exchanged."""
 

@@ -40,10 +40,15 @@ def places(heat: torch.Tensor) -> Pair:
 
 
 def near(share: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-    """The share of each heatmap (softmax, [N, K, h, w]) near its point [N, K, 2]: [N, K] in 0..1."""
+    """The share of each heatmap (softmax, [N, K, h, w]) near its point [N, K, 2]: [N, K] in 0..1.
+
+    A cell across the edge counts by the part of its width that lies within, so that the last digit of a point moves
+    the confidence by its last digit too, and not by a whole cell.
+    """
     dx = centres(int(share.shape[3]), share).view(1, 1, 1, -1) - points[..., 0, None, None]
     dy = centres(int(share.shape[2]), share).view(1, 1, -1, 1) - points[..., 1, None, None]
-    weight = (dx * dx + dy * dy <= NEAR * NEAR).float()
+    within = (NEAR - (dx * dx + dy * dy).sqrt()) * int(share.shape[3])
+    weight = (within + 0.5).clamp(0, 1)
     return (share * weight).sum((2, 3)).clamp(0, 1)
 
 
