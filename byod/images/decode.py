@@ -8,6 +8,8 @@ compressed stream is decoded, so that a cut file is found out. EXIF orientation 
 from __future__ import annotations
 
 import io
+import os
+import sys
 from pathlib import Path
 
 from PIL import Image
@@ -230,8 +232,7 @@ def _shrunk(inspected: Inspected, decoded: Decoded, longer: int) -> tuple[Inspec
     if image.size != size or decoded.box != (0, 0, *size):
         image = image.resize(size, Image.Resampling.LANCZOS, box=decoded.box, reducing_gap=2.0)
     image.info.clear()  # Pillow would write a comment out of it
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=QUALITY)
+    encoded = _encoded(image)
     changes = {
         "format": "JPEG",
         "suffix": ".jpg",
@@ -240,4 +241,16 @@ def _shrunk(inspected: Inspected, decoded: Decoded, longer: int) -> tuple[Inspec
         "orientation": 1,
         "frames": 1,
     }
-    return inspected.model_copy(update=changes), stream.getvalue()
+    return inspected.model_copy(update=changes), encoded
+
+
+def _encoded(image: Image.Image) -> bytes:
+    """The picture as a JPEG. Pillow lets other threads work while it writes a file, and not while it writes to memory."""
+    if sys.platform != "linux":
+        stream = io.BytesIO()
+        image.save(stream, "JPEG", quality=QUALITY)
+        return stream.getvalue()
+    with open(os.memfd_create("jpeg"), "w+b") as file:
+        image.save(file, "JPEG", quality=QUALITY)
+        file.seek(0)
+        return file.read()

@@ -527,3 +527,13 @@ def test_threads_do_not_disturb_each_other():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("more", [1, 1000])
+def test_scans_behind_the_only_one_of_a_sequential_jpeg_are_not_drawn(more: int):
+    """A sequential JPEG has its colours in one scan; with further ones behind it, it is broken, and refused at once."""
+    content = encoded(drawn(), "JPEG")
+    at = content.rindex(b"\xff\xda")
+    with pytest.raises(PictureError) as caught:
+        inspect(content[:-2] + content[at:-2] * more + content[-2:], ANYTHING)
+    assert caught.value.reason is Reason.BROKEN
