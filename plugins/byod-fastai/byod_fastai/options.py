@@ -22,4 +22,3 @@ class Options(options.Options):
     class_weights: bool = Field(
         True, description="weigh the classes in the loss where one has 1.5 times the pictures of another"
     )
-    ema: bool = Field(True, description="validate and keep an average of the weights of the last steps")

@@ -9,15 +9,10 @@ import torch
 from byod_torch import class_weights as balance
 from byod_torch import networks
 from byod_torch.networks import Net
+from byod_torch.schedule import body_share, cached_side, smallest_crop
 
 from byod.plugin import Example, TrainingData
 from byod_fastai.options import Options
-
-CROP = 0.7
-"""From scratch, a training picture shows at least this share of its area: a new net needs the variety."""
-
-PRESIZE = 1.2
-"""Pictures to crop from are cached this much larger than the input, so that there are pixels to show."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +48,8 @@ class Plan:
     epochs: int
     frozen_epochs: int
     batch_size: int
+    body_rate: float
+    test_flips: bool
     ema: bool
     scratch: bool
     class_weights: tuple[float, ...] | None
@@ -80,6 +77,8 @@ class Plan:
     def notes(self, processes: int) -> dict[str, Any]:
         """The notes for the model card."""
         said: dict[str, Any] = {"batch_size": self.batch_size * processes}
+        if self.test_flips:
+            said["test_flips"] = True
         if self.class_weights is not None:
             said["class_weights"] = list(self.class_weights)
         return said | ({"processes": processes} if processes > 1 else {})
@@ -87,11 +86,13 @@ class Plan:
     def stages(self, rate: float) -> tuple[TrainingStage, ...]:
         """Head first, then everything with lower rates for what is more general (fastai's `fine_tune`); or one cycle.
 
+        A rate above the usual one is the head's alone: the search for it leaves the body as it is.
         https://docs.fast.ai/callback.schedule.html#learner.fine_tune
         """
         if self.scratch:
             return (TrainingStage(self.epochs, False, rate, rate, 0.25, 25),)
-        whole = TrainingStage(self.epochs, False, rate / 200, rate / 2, 0.3, 5)
+        body = min(rate, self.usual_rate) / 2 * self.body_rate**2
+        whole = TrainingStage(self.epochs, False, body, rate / 2, 0.3, 5)
         head = TrainingStage(self.frozen_epochs, True, rate, rate, 0.99, 25)
         return (head, whole) if self.frozen_epochs else (whole,)
 
@@ -111,15 +112,17 @@ def plan(options: Options, built: Net, device: torch.device, data: TrainingData)
     scratch = options.from_scratch
     size = options.size or built.size or (224 if device.type != "cpu" else 96 if scratch else 128)
     networks.accepts(built, size)
-    cropped = scratch and options.augment
+    smallest = smallest_crop(options)
     weighed = balance.class_weights(labels(data, data.train), len(data.classes))
     return Plan(
         size=size,
-        cached=round(size * PRESIZE) if cropped else size,
-        smallest_crop=CROP if cropped else 1.0,
+        cached=cached_side(size, smallest),
+        smallest_crop=smallest,
         epochs=options.epochs or (8 if scratch else 6),
         frozen_epochs=0 if scratch else options.frozen_epochs,
         batch_size=options.batch_size or (16 if scratch else 32),
+        body_rate=body_share(options, built.model[1]),
+        test_flips=options.test_flips,
         ema=options.ema,
         scratch=scratch,
         class_weights=tuple(weighed) if weighed and options.class_weights else None,

@@ -10,6 +10,7 @@ from byod_torch import class_weights
 from byod_torch.batches import Batches
 from byod_torch.body_features import OUTPUTS, WithFeatures
 from byod_torch.networks import groups, net
+from byod_torch.schedule import norms_kept, smoothing
 from fastai.callback.core import Callback
 from fastai.callback.mixup import MixUp
 from fastai.data.core import DataLoaders
@@ -21,7 +22,7 @@ from byod.plugin import Example, Floats, InputRule, Run, Trained, TrainingData
 from byod_fastai import processes, training_loop
 from byod_fastai.augmentation import Augment
 from byod_fastai.averaging import Average
-from byod_fastai.callbacks import Watch
+from byod_fastai.callbacks import FrozenNorm, Watch
 from byod_fastai.options import Options
 from byod_fastai.schedule import Plan, labels, plan
 from byod_fastai.training_loop import Form, LearningTask, Rate
@@ -51,7 +52,7 @@ def _learner(task: LearningTask[Plan], rule: InputRule) -> Learner:
         task.run.say(class_weights.words(labels(task.data, task.data.train), task.data.classes))
     loss = CrossEntropyLossFlat(
         weight=None if weighed is None else torch.tensor(weighed, device=task.team.device),
-        label_smoothing=task.options.label_smoothing,
+        label_smoothing=smoothing(task.options),
     )
     return training_loop.learner(task, DataLoaders(*_batches(task, rule)), loss, groups, _changes(task))
 
@@ -77,9 +78,11 @@ def _batches(task: LearningTask[Plan], rule: InputRule) -> tuple[Batches, Batche
 
 
 def _changes(task: LearningTask[Plan]) -> list[Callback]:
-    """The augmentation of training batches."""
+    """What happens to training batches, and what of the net stays as it is."""
     options = task.options
     found: list[Callback] = [Augment(task.plan.size, task.plan.smallest_crop)] if options.augment else []
+    if options.freeze_norm is None and norms_kept(options):
+        found.append(FrozenNorm())
     return [*found, MixUp(options.mixup)] if options.mixup else found
 
 
@@ -87,7 +90,9 @@ def _trained(
     task: LearningTask[Plan], learner: Learner, rule: InputRule, rate: Rate, watch: Watch
 ) -> Trained:
     """The trained net, its files, and its logits."""
-    form = Form(rule, task.data.classes, OUTPUTS, lambda net: WithFeatures(net, rule.width))
+    form = Form(
+        rule, task.data.classes, OUTPUTS, lambda net: WithFeatures(net, rule.width, task.plan.test_flips)
+    )
     trained, model = training_loop.outcome(task, learner, form, rate, watch.notes())
 
     @torch.no_grad()

@@ -10,6 +10,8 @@ import pytest
 import torch
 import torchvision
 from byod_fastai import Fastai, Options
+from byod_fastai.augmentation import Augment
+from byod_fastai.schedule import Plan
 from PIL import Image
 from safetensors import safe_open
 
@@ -229,7 +231,8 @@ def test_an_imbalanced_set_is_weighted_and_said(drawn, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "option", ["mixup=0.4", "label_smoothing=0.1", "ema=false", "freeze_norm=true", "augment=false"]
+    "option",
+    ["mixup=0.4", "label_smoothing=0.1", "ema=false", "freeze_norm=true", "augment=false", "min_scale=0.2"],
 )
 def test_options_of_the_recipe_change_the_training(drawn, tmp_path, option):
     """Each of them is really used: the same seed learns something else with it."""
@@ -242,6 +245,50 @@ def test_options_of_the_recipe_change_the_training(drawn, tmp_path, option):
     assert epochs[1]["valid_loss"] != without[1]["valid_loss"]
     assert np.isfinite(epochs[0]["train_loss"])
     assert trained.onnx.is_file()
+
+
+def test_a_high_rate_is_the_heads_alone():
+    """Of the whole net the body begins at half the usual rate at most, and at half of a rate below it."""
+    made = Plan(
+        size=64,
+        cached=96,
+        smallest_crop=0.35,
+        epochs=4,
+        frozen_epochs=1,
+        batch_size=8,
+        body_rate=1.0,
+        test_flips=False,
+        ema=True,
+        scratch=False,
+        class_weights=None,
+    )
+    assert [(made.stages(rate)[1].lowest, made.stages(rate)[1].highest) for rate in (1e-3, 5e-3)] == [
+        (5e-4, 5e-4),
+        (1e-3, 2.5e-3),
+    ]
+    assert [stage.frozen for stage in made.stages(1e-3)] == [True, False]
+
+
+def test_each_picture_of_a_batch_is_cropped_in_its_own_way():
+    """The same picture eight times in a batch comes out as eight different parts of it, not as one part eight times."""
+    torch.manual_seed(0)
+    across = torch.linspace(0, 1, 96).expand(8, 3, 96, 96).contiguous()
+    shown = Augment(64, 0.35).changed(across)
+    assert shown.shape == (8, 3, 64, 64)
+    spans = (shown[:, 0, 32, -1] - shown[:, 0, 32, 0]).abs().tolist()
+    assert max(spans) - min(spans) > 0.1
+
+
+def test_flips_at_the_end_make_mirror_images_equal(drawn, weights, tmp_path):
+    """With test_flips a picture and its mirror image get the same logits, and the notes say so; else they differ."""
+    images = np.random.default_rng(0).random((2, 3, 64, 64), np.float32)
+    mirrored = np.ascontiguousarray(images[..., ::-1])
+    options = {"weights": str(weights), "size": "64", "epochs": "1", "lr": "0.001"}
+    for flips in ("true", "false"):
+        trained, _, _ = _train(_data(drawn), tmp_path / flips, options | {"test_flips": flips})
+        apart = np.abs(trained.logits(images) - trained.logits(mirrored)).max()
+        assert bool(apart < 1e-6) is (flips == "true")
+        assert trained.notes.get("test_flips", False) is (flips == "true")
 
 
 def test_mixup_blends_pictures_of_one_batch(drawn, tmp_path):

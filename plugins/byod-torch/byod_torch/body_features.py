@@ -17,11 +17,15 @@ DEPTH, FEWEST = 0.75, 4
 
 
 class WithFeatures(nn.Module):
-    """A net of normalisation, body and head, which gives logits [N, classes] and features [N, D]."""
+    """A net of normalisation, body and head, which gives logits [N, classes] and features [N, D].
 
-    def __init__(self, net: nn.Sequential, side: int) -> None:
+    With `flips` the logits are the mean of those of a picture and of its mirror image; the features are the picture's.
+    """
+
+    def __init__(self, net: nn.Sequential, side: int, flips: bool = False) -> None:
         """`side` is that of the pictures, in pixels."""
         super().__init__()
+        self.flips = flips
         self.normalise, self.body, self.head = net
         self._seen: list[torch.Tensor] = []
         block = middle(self.body, side)
@@ -32,7 +36,10 @@ class WithFeatures(nn.Module):
         """float32 [N, 3, height, width] to both."""
         self._seen.clear()
         last = self.body(self.normalise(image))
-        return self.head(last), torch.cat([means(maps) for maps in (last, *self._seen)], dim=1)
+        logits, features = self.head(last), torch.cat([means(maps) for maps in (last, *self._seen)], dim=1)
+        if self.flips:
+            logits = (logits + self.head(self.body(self.normalise(image.flip(3))))) / 2
+        return logits, features
 
 
 def means(maps: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from byod.plugin import Resize
 
-CLASSES_ONLY = {"resize", "frozen_epochs", "patience", "mixup", "label_smoothing"}
+CLASSES_ONLY = {
+    "resize", "frozen_epochs", "patience", "mixup", "label_smoothing", "body_rate", "min_scale", "test_flips"
+}  # fmt: skip
 POINTS_ONLY = {"head", "heads_size", "mirror"}
 """Options that belong to one task alone."""
 
@@ -34,17 +36,37 @@ class Options(BaseModel):
     lr: float | None = Field(
         None, gt=0, le=10, description="highest rate of the one-cycle schedule (0.002; from scratch 0.001)"
     )
+    body_rate: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="pretrained: each half of the body learns at this share of the rate of what stands behind it "
+        "(0.3; where batch norms learn as well, 1)",
+    )
     weight_decay: float = Field(0.01, ge=0, le=1, description="how strongly weights are drawn to zero")
     patience: int = Field(8, ge=1, description="stop after so many epochs without a better validation loss")
-    augment: bool = Field(True, description="mirror, turn, zoom, move and light training pictures anew")
+    augment: bool = Field(True, description="mirror, turn, crop and light training pictures anew")
+    min_scale: float | None = Field(
+        None,
+        ge=0.05,
+        le=1,
+        description="smallest share of a picture's area that a random crop shows; 1: no crops (0.35; from scratch 0.7)",
+    )
     mixup: float = Field(
         0.0, ge=0, le=10, description="alpha of MixUp, which blends pairs of pictures; 0: none"
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label spread over all classes")
-    ema: bool | None = Field(
-        None, description="evaluate and keep an average of the weights of the last steps (from scratch: true)"
+    label_smoothing: float | None = Field(
+        None, ge=0, lt=1, description="share of each label spread over all classes (0.1; from scratch 0)"
     )
-    freeze_norm: bool = Field(False, description="leave the statistics of the body's batch norms as they are")
+    ema: bool = Field(True, description="evaluate and keep an average of the weights of the last steps")
+    test_flips: bool = Field(
+        False,
+        description="answer with the mean of a picture and its mirror image, in the exported graph: twice the time",
+    )
+    freeze_norm: bool | None = Field(
+        None,
+        description="leave the statistics of the body's batch norms as they are (pretrained: true; points: false)",
+    )
     from_scratch: bool = Field(False, description="random weights instead of pretrained ones")
     weights: Path | None = Field(None, description="pretrained weights: a .pth state dict or .safetensors")
     normalise: Literal["none", "imagenet"] | None = Field(

@@ -24,12 +24,6 @@ from byod_torch.processes import Processes, place, together
 from byod_torch.schedule import Plan, plan
 from byod_torch.training_loop import Learning
 
-CROP = 0.7
-"""From scratch, a training picture shows at least this share of its area: a new net needs the variety."""
-
-PRESIZE = 1.2
-"""Pictures to crop from are cached this much larger than the input, so that there are pixels to show."""
-
 
 def train(data: TrainingData, options: Options, run: Run) -> Trained:
     """Train, keep the best epoch, and export; see `Torch.train`."""
@@ -43,6 +37,7 @@ def train(data: TrainingData, options: Options, run: Run) -> Trained:
             options,
             _labels(data, data.train),
             len(data.classes),
+            body=built.model[1],
             on_gpu=device.type != "cpu",
             fixed=built.size,
         )
@@ -50,7 +45,7 @@ def train(data: TrainingData, options: Options, run: Run) -> Trained:
         if processes.first:
             _introduce(built, planned, device, processes, data, run)
         rule = InputRule(width=planned.size, height=planned.size, resize=options.resize)
-        augment = Augmentation(planned.size, CROP if planned.scratch else 1.0) if options.augment else None
+        augment = Augmentation(planned.size, planned.min_scale) if options.augment else None
         learning = Learning(built.model, planned, device, augment, processes)
         progress = _learn(data, run, rule, learning, options.patience)
     built.model.load_state_dict(progress.best)
@@ -81,8 +76,7 @@ def _introduce(
 def _batches(data: TrainingData, run: Run, rule: InputRule, learning: Learning) -> tuple[Batches, Batches]:
     """Training and validation batches; the validation pictures are evaluated by the first process alone."""
     planned, processes = learning.plan, learning.processes
-    larger = round(planned.size * PRESIZE) if learning.augment and learning.augment.crop < 1 else planned.size
-    presized = InputRule(width=larger, height=larger, resize=rule.resize)
+    presized = InputRule(width=planned.cached, height=planned.cached, resize=rule.resize)
     size, device = planned.batch_size, learning.device
     return (
         Batches(
@@ -182,15 +176,15 @@ def _trained(
     """Export the best epoch's net and keep its weights (the first process), and describe it."""
     model = built.model.to("cpu", memory_format=torch.contiguous_format).eval()
     file, kept = run.folder / "logits.onnx", run.folder / "weights.safetensors"
+    whole = WithFeatures(model, rule.width, planned.test_flips).eval()
     if processes.first:
-        whole = WithFeatures(model, rule.width).eval()
         onnx_export.write(whole, rule, file, run.say, OUTPUTS)
         weights.keep(model, kept, built.arch, data.classes)
     names = ("torch", "torchvision", "timm")
     return Trained(
         onnx=file,
         input=rule,
-        logits=_logits(model),
+        logits=_logits(whole),
         arch=built.arch,
         device=device,
         pretrained=built.pretrained,
@@ -201,6 +195,7 @@ def _trained(
             "best_epoch": progress.best_epoch,
             "lr": planned.lr,
             "batch_size": planned.batch_size,
+            **({"test_flips": True} if planned.test_flips else {}),
             **({"class_weights": list(planned.class_weights)} if planned.class_weights else {}),
             **({"processes": processes.world} if processes.world > 1 else {}),
         },
@@ -211,6 +206,6 @@ def _trained(
 def _logits(model: nn.Module) -> Callable[[Floats], Floats]:
     @torch.no_grad()
     def logits(images: Floats) -> Floats:
-        return np.asarray(model(torch.from_numpy(images)).numpy(), np.float32)
+        return np.asarray(model(torch.from_numpy(images))[0].numpy(), np.float32)
 
     return logits

@@ -18,9 +18,6 @@ from byod_torch.networks import groups
 from byod_torch.processes import Processes
 from byod_torch.schedule import Plan, one_cycle
 
-SLOWER = 10.0
-"""In a pretrained net each part learns so much slower than the one behind it."""
-
 Tensors = dict[str, torch.Tensor]
 
 
@@ -62,7 +59,8 @@ class Learning:
         elif self.plan.scratch:
             rated = [(part, top) for part in parts]
         else:
-            rated = [(part, top / 2 / SLOWER**depth) for depth, part in enumerate(reversed(parts))]
+            share = self.plan.body_rate
+            rated = [(part, top / 2 * share**depth) for depth, part in enumerate(reversed(parts))]
         kinds = [
             ([p for p in part if (p.ndim > 1) is many], rate, self.plan.weight_decay if many else 0.0)
             for part, rate in rated

@@ -38,8 +38,8 @@ class Choice(Protocol):
     lr: float | None
     weight_decay: float
     augment: bool
-    ema: bool | None
-    freeze_norm: bool
+    ema: bool
+    freeze_norm: bool | None
     head: Head
     mirror: bool
 
@@ -98,9 +98,9 @@ def plan(options: Choice, stage: Stage, count: int) -> Plan:
         lr=options.lr or (3e-3 if scratch else 2e-3),
         body=1.0 if scratch else 0.3,
         weight_decay=options.weight_decay,
-        freeze_norm=options.freeze_norm,
+        freeze_norm=bool(options.freeze_norm),
         scratch=scratch,
-        average=options.ema is not False,
+        average=options.ema,
         augment=options.augment,
         direct=options.head == "direct" and not heads,
         # what never learned from mirror images is not asked about them
