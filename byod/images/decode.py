@@ -245,7 +245,7 @@ def _shrunk(inspected: Inspected, decoded: Decoded, longer: int) -> tuple[Inspec
 
 
 def _encoded(image: Image.Image) -> bytes:
-    """The picture as a JPEG. Pillow lets other threads work while it writes a file, and not while it writes to memory."""
+    """The picture as a JPEG. While Pillow writes a file other threads work, and while it writes to memory they wait."""
     if sys.platform != "linux":
         stream = io.BytesIO()
         image.save(stream, "JPEG", quality=QUALITY)

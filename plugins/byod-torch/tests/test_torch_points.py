@@ -301,7 +301,9 @@ def test_a_last_digit_moves_a_confidence_by_a_last_digit():
     points = torch.stack([along, along.flip(0)], 1)[:, None]
     sure = outputs.near(share, points)[:, 0]
     assert (sure.diff().abs() < 2e-5).all(), "steps of a hundred-thousandth"
-    assert sure.mean().item() == pytest.approx(np.pi * outputs.NEAR**2, rel=0.02), "the share of an even map is the area"
+    assert sure.mean().item() == pytest.approx(np.pi * outputs.NEAR**2, rel=0.02), (
+        "the share of an even map is the area"
+    )
 
 
 def test_mirrored_answers_come_back_to_their_places():
