@@ -73,7 +73,7 @@ def preview(content: bytes) -> Preview:
 
 
 def _jpegs(tags: Tags) -> Iterator[tuple[int, int]]:
-    """Where a table says that a JPEG lies: (start, length)."""
+    """The place where a table says that a JPEG lies: (start, length)."""
     for start, length in ((_JPEG, _JPEG_BYTES), (_STRIPS, _STRIP_BYTES)):
         at, size = tags.get(start, ()), tags.get(length, ())
         if len(at) != 1 or len(size) != 1:

@@ -317,7 +317,7 @@ def _set_classes(document: tomlkit.TOMLDocument, recipe: Recipe) -> None:
 
 
 def _says(text: str, recipe: Recipe, file: Path) -> bool:
-    """Whether this text of the file, read back, is the recipe."""
+    """True if this text of the file, read back, is the recipe."""
     try:
         return _checked(tomllib.loads(text), file) == recipe
     except (ValueError, RecipeError):

@@ -11,7 +11,7 @@ from byod.schema.record import Record
 
 
 class RightLabels(Record):
-    """How many labels of a random sample were right when people looked at them."""
+    """The number of labels of a random sample that were right when people looked at them."""
 
     right: int = Field(ge=0)
     number: int = Field(ge=1)

@@ -143,7 +143,7 @@ class ServedModel(Protocol):
 
 
 class Serving(Protocol):
-    """How a task's runs are served."""
+    """The way a task's runs are served."""
 
     def opened(self, run: Path, *, unsure_below: float, threads: int) -> ServedModel:
         """The model of a run, opened and checked; an answer below `unsure_below` (0..1) counts as unsure.

@@ -120,7 +120,7 @@ Drawing = Callable[[str, "Image"], None]
 
 
 class Pages(Protocol):
-    """What the dataset's own pages say of a task."""
+    """The words of the dataset's own pages about a task."""
 
     @property
     def hub(self) -> str:
@@ -174,7 +174,7 @@ class LabelledPicture(Record):
 
 
 class Exchange(Protocol):
-    """How labels come in from other files, and leave for other programs."""
+    """The ways of labels in from other files, and out to other programs."""
 
     @property
     def holds(self) -> str:

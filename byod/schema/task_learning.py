@@ -236,7 +236,7 @@ class Refitting(Protocol):
 
 
 class Evaluating(Protocol):
-    """How a finished run is measured on other pictures."""
+    """The way a finished run is measured on other pictures."""
 
     def pictures_in(self, place: Path) -> Any:
         """The labelled pictures of a folder that is no dataset; None where only datasets can be measured on.
@@ -301,7 +301,7 @@ class Predictor(Protocol):
 
 
 class Predicting(Protocol):
-    """How a finished run is used."""
+    """The way a finished run is used."""
 
     def predictor(self, run: Path) -> Predictor:
         """The model of a run.

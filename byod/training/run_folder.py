@@ -123,7 +123,7 @@ def _clear(runs: Path, part: Path, fresh: bool) -> None:
 
 
 def _last_change(folder: Path) -> float:
-    """When something in a folder was last written; a long training writes deep in its own."""
+    """The time at which something in a folder was last written; a long training writes deep in its own."""
     return max(place.lstat().st_mtime for place in (folder, *folder.rglob("*")))
 
 

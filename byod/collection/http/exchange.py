@@ -256,7 +256,7 @@ def _redirect(response: requests.Response, target: str, jar: RequestsCookieJar |
 
 
 def _with_login(target: str, url: str) -> str:
-    """Where a redirect leads: with the password of the address that was asked, as long as it is the same server.
+    """The address that a redirect leads to: with the password of the one asked, as long as it is the same server.
 
     Another host, another port and http after https get none, nor one that the redirect itself names.
     """

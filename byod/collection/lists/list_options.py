@@ -18,7 +18,7 @@ CAPTIONS = ("caption", "text", "alt", "alt_text", "title")
 
 
 class ListOptions(Record):
-    """How a list is read.
+    """The way a list is read.
 
     `url_col` and `label_col` are names of columns, in small letters; of captions `label_col` is the column of words.
     With `label` every row is of that class; with `captions` a row is of the one class whose name its caption holds.

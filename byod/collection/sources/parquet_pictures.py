@@ -139,7 +139,7 @@ def _name(value: object, names: tuple[str, ...] | None) -> str | None:
 
 
 def _columns(schema: Any, asked: str | None, card: Mapping[str, Any], source: str) -> Columns:
-    """Which column holds the pictures and which the labels, by what the file or the card says of its features."""
+    """The columns that hold the pictures and the labels, by what the file or the card says of its features."""
     features = _features(schema, card)
     pictures = [name for name in schema.names if _holds_pictures(schema.field(name).type)]
     named = {name: known for name in schema.names if (known := _class_names(features.get(name))) is not None}

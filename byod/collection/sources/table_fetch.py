@@ -42,7 +42,7 @@ class TableSource:
 
 
 class _Fetching:
-    """What one thread fetches; `error` is what it ended with, None once it is done."""
+    """The work of one thread that fetches; `error` is what it ended with, None once it is done."""
 
     def __init__(self, wanted: TableSource, client: ApiClient) -> None:
         self.error: ByodError | None = ByodError(
