@@ -13,6 +13,7 @@ from byod.schema.reasons import Reason
 _MOST_FRAMES = 1000
 _MOST_SCANS = 200
 _SEQUENTIAL = (0xC0, 0xC1, 0xC9)
+"""Frames that are decoded in one pass where their first scan holds all colours; a progressive one never is."""
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7\x01]")
 _SEGMENT = re.compile(rb"\xff[^\x00\xff]")
 _NOT_READ = {
@@ -133,14 +134,14 @@ def _check_scans(content: bytes) -> None:
     The usual JPEG has all its colours in one scan, and nothing behind that is read.
     Source: https://www.w3.org/Graphics/JPEG/itu-t81.pdf, B.1 and B.2
     """
-    at, scans, colours = 2, 0, 0
+    at, scans, colours = 2, 0, b""
     while (marker := _MARKER.search(content, at)) is not None:
         kind, at = content[marker.end() - 1], marker.end()
         if kind == 0xD9:  # the end: what lies behind it is no part of the picture
             return
         if kind in _SEQUENTIAL:
-            colours = content[at + 7] if len(content) > at + 7 else 0
-        if kind == 0xDA and scans == 0 and content[at + 2 : at + 3] == bytes([colours]):
+            colours = content[at + 7 : at + 8]
+        if kind == 0xDA and scans == 0 and colours and content[at + 2 : at + 3] == colours:
             return
         scans += kind == 0xDA
         if scans > _MOST_SCANS:

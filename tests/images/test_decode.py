@@ -537,3 +537,12 @@ def test_scans_behind_the_only_one_of_a_sequential_jpeg_are_not_drawn(more: int)
     with pytest.raises(PictureError) as caught:
         inspect(content[:-2] + content[at:-2] * more + content[-2:], ANYTHING)
     assert caught.value.reason is Reason.BROKEN
+
+
+def test_an_empty_first_scan_does_not_hide_a_thousand_others():
+    """The scans of a progressive JPEG are counted also where its first one claims to hold no colour at all."""
+    content = encoded(drawn(), "JPEG", progressive=True)
+    at = content.index(b"\xff\xda")
+    empty = b"\xff\xda\x00\x06\x00\x00\x3f\x00"
+    with pytest.raises(PictureError, match="scans"):
+        inspect(content[:at] + empty + content[at:-2] * 200 + content[-2:], ANYTHING)
