@@ -164,8 +164,9 @@ class Dataset:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Bring the log's text copy up to date, close the catalog, give the lock back."""
+        """Bring the log's text copy up to date, close the catalog, give the lock back; the folder must be there."""
         try:
+            own_places.check_there(self.files, error)
             # the text knows nothing that the catalog could still lose
             if self.locked and not self.catalog.damaged:
                 self.catalog.checkpoint()

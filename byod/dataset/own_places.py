@@ -62,6 +62,19 @@ def check_room(folder: Path, name: str) -> None:
         raise places.no_folder(place)
 
 
+def check_there(folder: files.Folder, error: BaseException | None) -> None:
+    """See that a dataset is still where it was when work on it ended, perhaps with an error.
+
+    Raises:
+        DatasetError: it was moved or removed meanwhile.
+    """
+    if not folder.is_in_place():
+        raise DatasetError(
+            f"{folder.path} was moved or removed while byod was at work on it; bring it back and run the same command"
+            " again"
+        ) from error
+
+
 def check_moves(folder: Path, storage: Storage | None, moves: Iterable[tuple[int, str, str]]) -> None:
     """See that all journalled moves (number, source, target) are of pictures and their labels, before any is made.
 

@@ -28,7 +28,7 @@ from typing import BinaryIO
 
 from byod.schema import flushing, folder_handles
 from byod.schema.errors import DatasetError
-from byod.schema.folder_handles import FOLDER, NO_LINK, Handle
+from byod.schema.folder_handles import FOLDER, NO_LINK, Handle, naming
 from byod.schema.places import inside, is_link, no_file, no_folder, parts_of
 
 HANDLES = {os.open, os.mkdir, os.rename, os.unlink} <= os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
@@ -72,6 +72,10 @@ class Folder:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+    def is_in_place(self) -> bool:
+        """True if the folder still lies where it was opened: nobody moved, removed or replaced it."""
+        return folder_handles.is_at(self._handle, self.path)
 
     @contextlib.contextmanager
     def held_open(self) -> Iterator[None]:
@@ -257,7 +261,7 @@ class Folder:
         if self._handle is None:
             return  # Windows does that by itself
         for name in sorted(above, reverse=True):
-            with _naming(self.path, name):
+            with naming(self.path, name):
                 if not name:
                     flushing.flush(self._handle)
                     continue
@@ -270,14 +274,14 @@ class Folder:
                 flushing.flush_at(place, _FLUSHABLE, None)
             return
         parts = parts_of(self.path, name)
-        with _naming(self.path, *parts):
+        with naming(self.path, *parts):
             flushing.flush_at(parts[-1], _FLUSHABLE, handle)
 
     @contextlib.contextmanager
     def _at(self, name: str, *, leaf_may_be_link: bool = False) -> Iterator[Place]:
         """The last part of a name, and the handle of the folder it lies in; errors inside name the whole place."""
         parts = parts_of(self.path, name)
-        with _naming(self.path, *parts), self._opened_at(parts, name, leaf_may_be_link) as place:
+        with naming(self.path, *parts), self._opened_at(parts, name, leaf_may_be_link) as place:
             yield place
 
     @contextlib.contextmanager
@@ -374,18 +378,6 @@ def check_tree(folder: Path) -> None:
             entry = Path(place, name)
             if not stat.S_ISDIR(mode := os.lstat(entry).st_mode) and not stat.S_ISREG(mode):
                 raise no_file(entry, mode)
-
-
-@contextlib.contextmanager
-def _naming(folder: Path, *parts: str) -> Iterator[None]:
-    """Have errors inside name the whole place: those of a handle know the last part of it, or nothing."""
-    try:
-        yield
-    except OSError as error:
-        named = isinstance(error.filename, str) and os.path.isabs(error.filename)
-        if error.errno is not None and not named and not isinstance(error, ConnectionError):
-            error.filename = str(folder.joinpath(*parts))
-        raise
 
 
 def _opened(leaf: str, handle: int | None, place: Path) -> BinaryIO:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -31,3 +34,25 @@ def below(folder: int, parts: tuple[str, ...]) -> Handle:
     for part in parts:
         found = Handle(os.open(part, FOLDER | NO_LINK, dir_fd=found.number))
     return found
+
+
+def is_at(folder: int | None, path: Path) -> bool:
+    """True if the open folder is the one at a path; where there are no handles (None), if there is any folder."""
+    if folder is None:
+        return path.is_dir()
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(folder))
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def naming(folder: Path, *parts: str) -> Iterator[None]:
+    """Have errors inside name the whole place: those of a handle know the last part of it, or nothing."""
+    try:
+        yield
+    except OSError as error:
+        named = isinstance(error.filename, str) and os.path.isabs(error.filename)
+        if error.errno is not None and not named and not isinstance(error, ConnectionError):
+            error.filename = str(folder.joinpath(*parts))
+        raise

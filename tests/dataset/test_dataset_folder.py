@@ -159,3 +159,23 @@ def test_two_words_never_begin_to_fill_somebodys_recipe(tmp_path: Path):
     recipes.write(tmp_path / "vegetables", Recipe().with_class("brokkoli").with_class("blumenkohl"))
     found = datasets.find_for_classes(["brokkoli", "blumenkohl"], Task.CLASSIFY, tmp_path)
     assert found == tmp_path / "brokkoli-blumenkohl"
+
+
+def moved_away(folder: Path, to: Path) -> None:
+    """Work on a dataset, which somebody moves and makes anew meanwhile."""
+    with made(folder, "cat") as dataset:
+        with_file(dataset)
+        folder.rename(to)
+        folder.mkdir()
+        dataset.files.create("images/dog/a.jpg", b"bytes")
+
+
+def test_a_folder_that_is_removed_meanwhile_is_told_in_one_line(tmp_path: Path):
+    """Work on a dataset that somebody moves or removes ends with what to do, whatever failed, and whatever is there."""
+    with pytest.raises(DatasetError, match="moved or removed while byod was at work") as told:
+        moved_away(tmp_path / "d", tmp_path / "elsewhere")
+    assert isinstance(told.value.__cause__, FileNotFoundError)
+    (tmp_path / "d").rmdir()
+    (tmp_path / "elsewhere").rename(tmp_path / "d")
+    with Dataset(tmp_path / "d", TASKS) as dataset:
+        assert dataset.catalog.samples.get(SHA)

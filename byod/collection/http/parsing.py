@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlsplit
 
 from byod.schema import names
 from byod.schema.errors import SourceError
@@ -136,7 +137,13 @@ def address(value: object) -> str | None:
 def picture(value: object) -> str | None:
     """The address of a picture: as `address`, and of the web; None for "x-raw-image:///…", "data:…" and the like."""
     found = address(value)
-    return found if found and found.lower().startswith(("http://", "https://", "//")) else None
+    if not found or not found.lower().startswith(("http://", "https://", "//")):
+        return None
+    try:
+        urlsplit(found)
+    except ValueError:  # "http://[1/a.jpg"
+        return None
+    return found
 
 
 def link(value: Any) -> str | None:

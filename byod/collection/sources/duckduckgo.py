@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from ddgs.engines.duckduckgo_images import DuckduckgoImages
 from ddgs.exceptions import DDGSException
@@ -144,7 +144,7 @@ def _no_token(reply: ApiReply) -> SourceError:
 def _offset(after: Any, offset: int, count: int) -> int | None:
     """The start of the next page: as the reply says, else a page further when this one was full."""
     if isinstance(after, str):
-        stated = parse_qs(urlsplit(after[:2000]).query).get("s", [""])[0]
+        stated = parse_qs(after[:2000].partition("?")[2]).get("s", [""])[0]
         if stated.isascii() and stated.isdigit() and len(stated) < 6:
             return int(stated)
     return offset + PAGE if count >= PAGE else None

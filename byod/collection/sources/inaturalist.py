@@ -256,7 +256,7 @@ def _licence(photo: Mapping[str, Any]) -> str | None:
     stated = parsing.text(photo.get("license_code"), 40)
     if stated is not None:
         # iNaturalist moved its own photos to version 4.0 as a whole; those at Flickr keep Flickr's 2.0
-        version = "2.0" if _of_flickr(str(photo.get("url"))) else "4.0"
+        version = "2.0" if _of_flickr(parsing.picture(photo.get("url")) or "") else "4.0"
         return licences.code(stated, version) or licences.from_name(stated)
     words = parsing.text(photo.get("attribution")) or ""
     return "ARR" if "all rights reserved" in words.lower() else None

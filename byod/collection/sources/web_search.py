@@ -79,8 +79,12 @@ class Browser:
         for _ in range(REDIRECTS):
             if reply.status not in (301, 302, 303, 307, 308):
                 return reply
-            url = urljoin(url, reply.headers.get("location", ""))
-            if not self._own(url):
+            try:
+                url = urljoin(url, reply.headers.get("location", ""))
+                own = self._own(url)
+            except ValueError:
+                raise SourceError(f"{self.source} sends byod on to no address; not followed") from None
+            if not own:
                 raise SourceError(f"{self.source} sends byod on to {_host(url)!r}; not followed")
             reply = self._once(url, {})
         raise SourceError(f"{self.source} redirects in a circle")

@@ -110,7 +110,8 @@ def test_any_markup_is_read_without_trouble(markup):
 
 
 @pytest.mark.parametrize(
-    "no_address", ["x-raw-image:///1", "data:image/png;base64,x", "ftp://a/1.jpg", "a.jpg", 5]
+    "no_address",
+    ["x-raw-image:///1", "data:image/png;base64,x", "ftp://a/1.jpg", "a.jpg", 5, "http://[1/a.jpg", "//[::1"],
 )
 def test_the_address_of_a_picture_is_of_the_web(no_address):
     """What stands in the place of an address and is none of the web is no picture; protocol-relative ones are."""
