@@ -18,7 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from byod.dataset import placement
 from byod.dataset.assign_splits import assign
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import sync
+from byod.images.registration import Alignment
 from byod.report import attribution
 from byod.schema.recipe import Recipe
 from byod.schema.records import Candidate, Fetched, Fingerprint, Sample, Status, Verdict
@@ -112,7 +114,19 @@ def draw(folder: Path, number: int) -> None:
                     catalog.samples.add(sample, position=position, mtime_ns=mtime_ns)
                     fetched = Fetched(url=offer.url, final_url=offer.url, sha256=sample.sha256, size=0)
                     catalog.candidates.fetched(fetched, sample=sample.sha256)
+            with catalog.transaction():
+                catalog.samples.set_compared(_compared([sample for sample, _ in part]))
         placement.place_samples(dataset)
+
+
+def _compared(samples: Sequence[Sample]) -> dict[tuple[str, str], Alignment]:
+    """What came of laying copies over one another: the same shot each time, as if their files held pictures."""
+    alike: defaultdict[bytes, list[str]] = defaultdict(list)
+    for sample in samples:
+        if sample.fingerprint is not None:
+            alike[sample.fingerprint.rgb].append(sample.sha256)
+    pairs = (pair for together in alike.values() for pair in itertools.combinations(sorted(together), 2))
+    return dict.fromkeys(pairs, Alignment(moved=False, left=0.01))
 
 
 def _said(dataset: Dataset) -> set[str]:

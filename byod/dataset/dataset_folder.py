@@ -21,6 +21,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
@@ -41,7 +42,7 @@ from byod.dataset.catalog import Catalog, CatalogDamaged, check_version
 from byod.dataset.catalog_state import CatalogState
 from byod.dataset.folder_files import Links
 from byod.dataset.grouping import Grouping
-from byod.dataset.own_places import CATALOG, IMAGES, REJECTED
+from byod.dataset.own_places import CATALOG, IMAGES
 from byod.schema import files, names, paths, places
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError, DatasetLocked, RecipeError, UsageError
@@ -49,6 +50,8 @@ from byod.schema.picture_files import told_to_follow
 from byod.schema.recipe import Recipe
 from byod.schema.records import DuplicateGroup, Example, Origin, Placement, Sample, Sha256, Snapshot, Status
 from byod.schema.task import Tasks, label_file, task_of
+
+_AT_ONCE = 10_000
 
 
 class Dataset:
@@ -206,60 +209,48 @@ class Dataset:
         """The file with the labels of the picture at `path`; None where its class folder is its label."""
         return label_file(self.task.storage, path)
 
-    def place(self, placements: Sequence[Placement], *, with_labels: bool = True) -> int:
+    def place(self, placements: Iterable[Placement], *, with_labels: bool = True) -> int:
         """Give samples their new places: rows and journal in one transaction, then the files move.
 
         A placement without a path gets one from its status and class, keeping the file's name. Samples without
         a file (its bytes were not kept) only change their row. `with_labels` renames files of labels with their
         pictures. Returns how many files moved.
         """
-        taken, known = set[str](), set[str]()
-        promised, placed, moves = list[tuple[str, str]](), list[Placement](), 0
+        taken, known, coming, moves = set[str](), set[str](), iter(placements), 0
         with self.changing():
-            there = self.catalog.samples.named(placement.sha256 for placement in placements)
-            for placement in placements:
-                sample = there.get(placement.sha256)
-                if sample is None:
-                    raise DatasetError(f"{self.folder}: no sample {placement.sha256[:12]} to move")
-                path = placement.path or self._target(sample, placement, taken)
-                if path != sample.path and self.reading:
-                    path = sample.path
-                elif path != sample.path and (self.links.behind(sample.path) or self.links.behind(path)):
-                    self.links.stayed.add(sample.path)
-                    if sample.status is Status.WAITING:
-                        continue
-                    path = sample.path
-                taken.add(path)
-                if path != sample.path:
-                    places.check_inside(str(self.folder), paths.of_picture(path), known)
-                    promised.append((sample.path, path))
-                    moves += 1
-                    old, new = self.label_file(sample.path), self.label_file(path)
-                    if with_labels and old is not None and new is not None and old != new:
-                        promised.append((old, new))
-                placed.append(placement.model_copy(update={"path": path}))
-                there[sample.sha256] = sample.model_copy(update={"path": path, "status": placement.status})
-            self.catalog.promise_moves(promised)
-            self.catalog.samples.place_all(placed)
+            while some := list(islice(coming, _AT_ONCE)):
+                moves += self._place(some, taken, known, with_labels)
         return moves
 
-    def _target(self, sample: Sample, placement: Placement, taken: set[str]) -> str:
-        if not sample.path:
-            return ""
-        if placement.status is Status.KEPT:
-            room = f"{IMAGES}/{placement.label}"
-        else:
-            room = f"{REJECTED}/{placement.reason}"
-        if os.path.dirname(sample.path) == room:
-            return sample.path
-        name = os.path.basename(sample.path)
-        if sample.status is Status.WAITING:
-            name = f"{sample.sha256[:20]}{os.path.splitext(name)[1]}"
-        path = f"{room}/{name}"
-        if path in taken or os.path.exists(f"{self.folder}/{path}"):
-            stem, suffix = os.path.splitext(name)
-            path = f"{room}/{stem}-{sample.sha256[:12]}{suffix}"
-        return path
+    def _place(self, some: Sequence[Placement], taken: set[str], known: set[str], with_labels: bool) -> int:
+        """Write some new places down; `taken` are paths that others got, `known` folders that were looked at."""
+        promised, placed, moves, root = list[tuple[str, str]](), list[Placement](), 0, str(self.folder)
+        there = self.catalog.samples.named(placement.sha256 for placement in some)
+        for placement in some:
+            sample = there.get(placement.sha256)
+            if sample is None:
+                raise DatasetError(f"{self.folder}: no sample {placement.sha256[:12]} to move")
+            path = placement.path or own_places.target(root, sample, placement, taken)
+            if path != sample.path and self.reading:
+                path = sample.path
+            elif path != sample.path and (self.links.behind(sample.path) or self.links.behind(path)):
+                self.links.stayed.add(sample.path)
+                if sample.status is Status.WAITING:
+                    continue
+                path = sample.path
+            taken.add(path)
+            if path != sample.path:
+                places.check_inside(root, paths.of_picture(path), known)
+                promised.append((sample.path, path))
+                moves += 1
+                old, new = self.label_file(sample.path), self.label_file(path)
+                if with_labels and old is not None and new is not None and old != new:
+                    promised.append((old, new))
+            placed.append(placement.model_copy(update={"path": path}))
+            there[sample.sha256] = sample.model_copy(update={"path": path, "status": placement.status})
+        self.catalog.promise_moves(promised)
+        self.catalog.samples.place_all(placed)
+        return moves
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:

@@ -10,16 +10,17 @@ round, must not be on both sides of a split; and it is listed for review.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from byod.images.neighbors.components import parts
-from byod.images.neighbors.groups import grouped, linked, lookalikes
+from byod.images.neighbors.groups import grouped, linked, lookalikes, named
 from byod.images.neighbors.hamming import Buckets, pairs
-from byod.images.neighbors.index import STRICT, Indices, Links, Picture, Table
+from byod.images.neighbors.index import STRICT, Links, Table
+from byod.images.neighbors.pictures import COPIES, Flags, Indices, Picture, Pictures, firsts
 from byod.images.neighbors.placeholders import placeholders
 from byod.images.registration import Alignment
 from byod.schema.records import DuplicateGroup, Record, Sha256
@@ -65,7 +66,7 @@ class Deduplication(Record):
     lookalikes: tuple[tuple[Sha256, Sha256, str], ...]
 
 
-def deduplicate(pictures: Sequence[Picture], compare: Compare | None = None) -> Deduplication:
+def deduplicate(pictures: Pictures | Sequence[Picture], compare: Compare | None = None) -> Deduplication:
     """Decide which pictures are copies, placeholders, in conflict or alike; a function of the set alone.
 
     Two shots of one scene are no copies where `compare` tells them apart; a copy of several that stay goes for the one
@@ -76,58 +77,57 @@ def deduplicate(pictures: Sequence[Picture], compare: Compare | None = None) -> 
     what somebody brought does for copies that a search found. Two of which somebody said that they are no copies are
     neither dropped for each other nor in conflict, and stay in one group.
     """
-    pictures = _ranked(pictures)
-    table = Table(pictures)
+    ranked = _ranked(pictures if isinstance(pictures, Pictures) else Pictures.of(pictures))
+    table = Table(ranked.prints)
     near = table.near()
-    absent = placeholders(pictures, table, near)
-    here = np.array([picture.sha256 not in absent for picture in pictures], bool)
-    keeper, opposed = _stars(pictures, table, near.within(STRICT), here, _Shots(pictures, compare))
-    conflicts = _conflicts(pictures, keeper, opposed, absent)
+    absent = placeholders(ranked, table, near)
+    keeper, opposed = _stars(ranked, table, near.within(STRICT), ~absent, _Shots(ranked, compare))
+    conflicts = _conflicts(ranked, keeper, opposed, absent)
     disputed = {sha256: number for number, conflict in enumerate(conflicts) for sha256 in conflict}
-    drops = _drops(pictures, table, keeper, disputed)
-    dropped = {drop.sha256 for drop in drops}
-    gone = np.array([picture.sha256 in dropped for picture in pictures], bool)
-    links = linked(table, near, here, gone)
-    groups = grouped(pictures, links)
+    drops = _drops(ranked, table, keeper, disputed)
+    gone = _gone(ranked, keeper, disputed)
+    links = linked(table, near, ~absent, gone)
+    groups = grouped(ranked, links)
     return Deduplication(
         drops=drops,
-        placeholders=tuple(sorted(absent)),
+        placeholders=tuple(sorted(set(ranked.sha256[absent].tolist()))),
         conflicts=conflicts,
-        groups=groups,
-        lookalikes=lookalikes(pictures, table, links, groups, gone, disputed),
+        groups=named(ranked, groups),
+        lookalikes=lookalikes(ranked, table, links, groups, gone, disputed),
     )
 
 
-def _ranked(pictures: Sequence[Picture]) -> list[Picture]:
+def _ranked(pictures: Pictures) -> Pictures:
     """Best first. Of bytes that somebody labelled, only that label counts; the same twice is one."""
-    decided = {picture.sha256 for picture in pictures if picture.by_hand}
-    once: dict[tuple[str, str], Picture] = {}
-    for picture in pictures:
-        if picture.by_hand or picture.sha256 not in decided:
-            key = (picture.sha256, picture.label)
-            once[key] = min(once.get(key, picture), picture, key=_rank)
-    return sorted(once.values(), key=_rank)
+    decided = np.zeros(int(pictures.bytes_of.max(initial=-1)) + 1, bool)
+    decided[pictures.bytes_of[pictures.by_hand]] = True
+    (counting,) = np.nonzero(pictures.by_hand | ~decided[pictures.bytes_of])
+    pictures = pictures.take(counting)
+    order = _order(pictures)
+    ranked = firsts((pictures.bytes_of * len(pictures.labels) + pictures.label)[order])
+    return pictures.take(order[ranked == np.arange(len(order))])
 
 
-def _rank(picture: Picture) -> tuple[bool, bool, bool, bool, int, float, int, str, str, tuple[str, ...]]:
-    pixels = picture.width * picture.height
-    return (
-        not picture.by_hand,
-        not picture.own,
-        not picture.licence,
-        picture.fingerprint.trim_phash is not None,
+def _order(pictures: Pictures) -> Indices:
+    """The numbers of the pictures, the best one's first; those that are alike in all else stay in their order."""
+    pixels = pictures.width * pictures.height
+    keys = (
+        pictures.label,
+        pictures.bytes_of,
+        pictures.order,
+        -pictures.size / np.maximum(pixels, 1),
         -pixels,
-        -picture.size / max(pixels, 1),
-        picture.order,
-        picture.sha256,
-        picture.label,
-        picture.addresses,
+        pictures.prints.framed,
+        ~pictures.licence,
+        ~pictures.own,
+        ~pictures.by_hand,
     )
+    return np.asarray(np.lexsort(keys), np.int64)
 
 
 def _stars(
-    pictures: Sequence[Picture], table: Table, strict: Links, here: NDArray[np.bool_], shots: _Shots
-) -> tuple[list[int], list[tuple[int, int]]]:
+    pictures: Pictures, table: Table, strict: Links, here: Flags, shots: _Shots
+) -> tuple[Indices, list[tuple[int, int]]]:
     """From the best down: each picture that stays takes its copies, unless another has them that they fit better.
 
     Returns the keeper of each picture (itself, if it stays) and the pairs that are the same in two classes.
@@ -141,8 +141,8 @@ def _stars(
             continue
         others = around.of(number)
         others = others[rules.alike(number, others)]
-        if apart := pictures[number].apart:
-            others = others[[pictures[other].sha256 not in apart for other in others.tolist()]]
+        if apart := pictures.apart.get(pictures.sha256[number]):
+            others = others[[sha256 not in apart for sha256 in pictures.sha256[others]]]
         free = keeper[others] == others
         differ = rules.differ(number, others)
         others = others[differ | (rules.copies(number, others) & (free | shots.told))]
@@ -157,13 +157,13 @@ def _stars(
         others = around.of(number)
         if shots.fits_another(number, int(keeper[number]), others[keeper[others] == others]):
             keeper[number] = number
-    return keeper.tolist(), opposed
+    return keeper, opposed
 
 
 class _Neighbourhood:
     """Which of the pictures that are here have nearly the hashes of one; `crowded` are those that are not alone."""
 
-    def __init__(self, table: Table, strict: Links, here: NDArray[np.bool_]) -> None:
+    def __init__(self, table: Table, strict: Links, here: Flags) -> None:
         self._plain = table.plain
         self._present = present = np.flatnonzero(here & (table.plain >= 0))
         self._sharing = sharing = Buckets.of(table.plain[present], len(table.phash))
@@ -184,7 +184,7 @@ class _Neighbourhood:
 class _Shots:
     """Whether pictures that look the same are one shot, and which of several they fit best; see `Compare`."""
 
-    def __init__(self, pictures: Sequence[Picture], compare: Compare | None) -> None:
+    def __init__(self, pictures: Pictures, compare: Compare | None) -> None:
         self._pictures, self._compare = pictures, compare
         self.told = compare is not None
         self._others = np.zeros(len(pictures), np.int64)
@@ -228,11 +228,11 @@ class _Shots:
         return False
 
     def _laid(self, one: int, other: int) -> Alignment | None:
-        return self._compare and self._compare(self._pictures[one].sha256, self._pictures[other].sha256)
+        return self._compare and self._compare(self._pictures.sha256[one], self._pictures.sha256[other])
 
     def _is_same(self, one: int, other: int) -> bool:
-        left, right = self._pictures[one], self._pictures[other]
-        if left.sha256 == right.sha256 or (left.pixels and left.pixels == right.pixels):
+        same, pixels = self._pictures.bytes_of, self._pictures.pixels
+        if same[one] == same[other] or (pixels[one] and pixels[one] == pixels[other]):
             self._now[one, other] = 0.0
             return True
         if max(self._others[one], self._others[other]) >= _SHOTS:
@@ -250,15 +250,14 @@ class _Shots:
 class _Rules:
     """What the labels of pictures, and who gave them, say about copies; one against many, as numbers."""
 
-    def __init__(self, pictures: Sequence[Picture]) -> None:
-        labels = {label: at for at, label in enumerate(sorted({picture.label for picture in pictures}))}
-        pixels = {one: at for at, one in enumerate(dict.fromkeys(p.pixels or p.sha256 for p in pictures))}
-        self._label = np.array([labels[picture.label] for picture in pictures], np.int64)
-        self._pixels = np.array([pixels[picture.pixels or picture.sha256] for picture in pictures], np.int64)
-        self._by_hand = np.array([picture.by_hand for picture in pictures], bool)
-        self._own = np.array([picture.own for picture in pictures], bool)
-        self._near = np.array([picture.copies == "near" for picture in pictures], bool)
-        self._stay = np.array([picture.copies == "off" for picture in pictures], bool)
+    def __init__(self, pictures: Pictures) -> None:
+        self._label, self._by_hand, self._own = pictures.label, pictures.by_hand, pictures.own
+        self._near, self._stay = (pictures.copies == COPIES.index(rule) for rule in ("near", "off"))
+        self._pixels = pictures.bytes_of.copy()
+        behind = int(pictures.bytes_of.max(initial=-1)) + 1
+        hashes: dict[str, int] = {}
+        for number in np.flatnonzero(pictures.pixels != "").tolist():
+            self._pixels[number] = hashes.setdefault(pictures.pixels[number], behind + len(hashes))
 
     def alike(self, one: int, others: Indices) -> NDArray[np.bool_]:
         """True of those that may be the same as one: near ones, or those of its pixels, as the rule of each has it."""
@@ -276,50 +275,56 @@ class _Rules:
 
 
 def _conflicts(
-    pictures: Sequence[Picture], keeper: list[int], opposed: list[tuple[int, int]], absent: frozenset[str]
+    pictures: Pictures, keeper: Indices, opposed: list[tuple[int, int]], absent: Flags
 ) -> tuple[tuple[str, ...], ...]:
     """Sets of pictures that are the same in different classes, those that stay for their dropped copies."""
-    first: dict[str, int] = {}
-    twice: list[tuple[int, int]] = []
-    for number, picture in enumerate(pictures):
-        if first.setdefault(picture.sha256, number) != number and picture.sha256 not in absent:
-            twice.append((first[picture.sha256], number))
+    first = pictures.first_of_bytes()
+    (again,) = np.nonzero((first != np.arange(len(pictures))) & ~absent)
+    twice = list(zip(first[again].tolist(), again.tolist(), strict=True))
     for one, other in opposed:
-        left, right = pictures[keeper[one]], pictures[keeper[other]]
-        if left.label != right.label and right.sha256 not in left.apart:
-            twice.append((first[left.sha256], first[right.sha256]))
+        left, right = int(keeper[one]), int(keeper[other])
+        apart = pictures.apart.get(pictures.sha256[left], ())
+        if pictures.label[left] != pictures.label[right] and pictures.sha256[right] not in apart:
+            twice.append((int(first[left]), int(first[right])))
     if not twice:
         return ()
     links = np.array(twice, np.int64)
     part = parts(len(pictures), links[:, 0], links[:, 1])
     sets: defaultdict[int, set[str]] = defaultdict(set)
     for number in np.unique(links).tolist():
-        sets[int(part[number])].add(pictures[number].sha256)
+        sets[int(part[number])].add(pictures.sha256[number])
     return tuple(sorted(tuple(sorted(found)) for found in sets.values()))
 
 
 def _drops(
-    pictures: Sequence[Picture], table: Table, keeper: list[int], disputed: dict[str, int]
+    pictures: Pictures, table: Table, keeper: Indices, disputed: Mapping[str, int]
 ) -> tuple[Drop, ...]:
     """The copies that go; what is in conflict waits for somebody's decision instead."""
     drops: dict[str, Drop] = {}
-    for number, kept in enumerate(keeper):
-        sha256 = pictures[number].sha256
-        if kept == number or sha256 in disputed or sha256 in drops:
+    for number in np.flatnonzero(keeper != np.arange(len(keeper))).tolist():
+        sha256, kept = pictures.sha256[number], int(keeper[number])
+        if sha256 in disputed or sha256 in drops:
             continue
         phash, dhash = _apart(table, int(table.plain[number]), int(table.plain[kept]))
         rgb = float(table.colour_difference(np.array([number]), np.array([kept]))[0])
-        sizes = {(picture.width, picture.height) for picture in (pictures[number], pictures[kept])}
-        exact = phash == dhash == 0 and rgb == 0 and len(sizes) == 1
+        size = pictures.width[number], pictures.height[number]
+        exact = phash == dhash == 0 and rgb == 0 and size == (pictures.width[kept], pictures.height[kept])
         drops[sha256] = Drop(
             sha256=sha256,
-            keeper=pictures[kept].sha256,
+            keeper=pictures.sha256[kept],
             rule="exact" if exact else "near",
             phash=phash,
             dhash=dhash,
             rgb=round(rgb, 2),
         )
     return tuple(drops[sha256] for sha256 in sorted(drops))
+
+
+def _gone(pictures: Pictures, keeper: Indices, disputed: Mapping[str, int]) -> Flags:
+    """True of the copies that go, under each of their labels."""
+    numbers = np.flatnonzero(keeper != np.arange(len(keeper))).tolist()
+    dropped = [number for number in numbers if pictures.sha256[number] not in disputed]
+    return np.isin(pictures.bytes_of, pictures.bytes_of[dropped])
 
 
 def _apart(table: Table, one: int, other: int) -> tuple[int, int]:

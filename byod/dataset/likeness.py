@@ -15,7 +15,8 @@ from byod.dataset.dedup import deduplicate
 from byod.images import camera, hashing
 from byod.images.decode import ANY_PICTURE, inspect
 from byod.images.neighbors.fingerprints import Fingerprints
-from byod.images.neighbors.index import COLOUR, STRICT, Picture
+from byod.images.neighbors.index import COLOUR, STRICT
+from byod.images.neighbors.pictures import Picture
 from byod.schema.errors import PictureError
 from byod.schema.names import in_utf8
 from byod.schema.records import Example, Fingerprint, Sample, Sha256, Status

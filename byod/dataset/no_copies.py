@@ -37,7 +37,7 @@ class NoCopies:
     @cached_property
     def _compared(self) -> Fingerprints:
         standing = Fingerprints()
-        for sample, _ in self._samples.comparable():
+        for sample in self._samples.all():
             if sample.status is Status.KEPT:
                 standing.add(sample.sha256, sample.fingerprint)
         return standing

@@ -6,13 +6,15 @@ else goes through `byod.schema.files`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from byod.dataset import label_log
 from byod.schema import files, places
 from byod.schema import recipe as recipes
 from byod.schema.errors import DatasetError
+from byod.schema.records import Placement, Sample, Status
 from byod.schema.task import Storage
 
 IMAGES = "images"
@@ -96,6 +98,27 @@ def check_moves(folder: Path, storage: Storage | None, moves: Iterable[tuple[int
             places.check_inside(root, place, known)
             if not place.startswith(rooms) or "/." in place:
                 raise places.leads_out(folder, place)
+
+
+def target(root: str, sample: Sample, placement: Placement, taken: Container[str]) -> str:
+    """The path at which a sample comes to stand, by its status and class; it keeps its name where nobody has that.
+
+    `root` is the dataset's folder; `taken` are paths that others are about to get.
+    """
+    if not sample.path:
+        return ""
+    kept = placement.status is Status.KEPT
+    room = f"{IMAGES}/{placement.label}" if kept else f"{REJECTED}/{placement.reason}"
+    if os.path.dirname(sample.path) == room:
+        return sample.path
+    name = os.path.basename(sample.path)
+    if sample.status is Status.WAITING:
+        name = f"{sample.sha256[:20]}{os.path.splitext(name)[1]}"
+    path = f"{room}/{name}"
+    if path in taken or os.path.exists(f"{root}/{path}"):
+        stem, suffix = os.path.splitext(name)
+        path = f"{room}/{stem}-{sample.sha256[:12]}{suffix}"
+    return path
 
 
 def _check_journal(file: Path) -> None:

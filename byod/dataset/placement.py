@@ -6,43 +6,25 @@ not matter in how many runs they came or where a run was killed. Its outcome is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from byod.dataset import dedup, same_pixels
+import numpy as np
+
+from byod.dataset import dedup, offered_pictures
+from byod.dataset.catalog.offer_columns import OfferColumns
+from byod.dataset.catalog.sample_columns import SampleColumns
 from byod.dataset.dataset_folder import Dataset
-from byod.dataset.dedup import Deduplication, Picture
+from byod.dataset.dedup import Deduplication
+from byod.dataset.offered_pictures import CopyRules, first_positions
 from byod.dataset.shots import Shots
+from byod.images.neighbors.pictures import Flags, Indices, Pictures, Texts, numbered
 from byod.schema import licences
 from byod.schema.reasons import Reason, When
-from byod.schema.recipe_parts import Duplicates
-from byod.schema.records import Placement, Policy, Record, Sample, Status, Verdict
+from byod.schema.records import Placement, Policy, Record, Status, Verdict
 
-
-class _CopyRules:
-    """The rules by which pictures are set aside as copies: those of the search's, those of somebody's own.
-
-    `own` are the samples that somebody brought, or put into a class folder; `pixels` the hashes of the pixels of those
-    that need them, `new_pixels` what was not known of these.
-    """
-
-    def __init__(
-        self,
-        dataset: Dataset,
-        samples: Sequence[Sample],
-        offered: Mapping[str, object],
-        verdicts: Mapping[str, Verdict],
-        among: Collection[str] | None,
-    ) -> None:
-        self._found, self._own = dataset.recipe.duplicates, dataset.recipe.own.duplicates
-        by_hand = {sha256 for sha256, said in verdicts.items() if said.label is not None}
-        self.own = dataset.catalog.candidates.own(among) | (by_hand - offered.keys())
-        self.pixels, self.new_pixels = same_pixels.hashes(
-            dataset, (sample for sample in samples if self.of(sample.sha256) != "near")
-        )
-
-    def of(self, sha256: str) -> Duplicates:
-        """The rule for a sample."""
-        return self._own if sha256 in self.own else self._found
+_AT_ONCE = 10_000
 
 
 class Placements(Record):
@@ -69,54 +51,77 @@ def place_samples(
     catalog = dataset.catalog
     among = None if around is None else _related(dataset, around)
     verdicts = catalog.verdicts.holding(among)
-    offered = catalog.candidates.addresses(among)
-    known = [
-        _first_candidate(sample, position, offered.get(sample.sha256))
-        for sample, position in catalog.samples.comparable(among)
-        if _comparable(sample, sample.sha256 in verdicts)
-    ]
-    samples = [sample for sample, _ in known]
-    rules = _CopyRules(dataset, samples, offered, verdicts, among)
-    stated = catalog.candidates.licences(among)
-    refused = {
-        sha256: why
-        for sha256, why in _unlicensed(stated, dataset.recipe.license).items()
-        if sha256 not in verdicts
-    }
-    compared = [
-        each for each in known if each[0].sha256 not in refused
-    ]  # what is refused is no copy's keeper
-    shots = Shots(dataset, samples, among)
-    deduplicated = dedup.deduplicate(
-        _pictures(compared, verdicts, offered, stated, catalog.verdicts.apart(), rules), shots.compare
-    )
-    reasons = {**_refusals(deduplicated, verdicts), **refused}
-    placements = _decide({each[0].sha256: each for each in known}, verdicts, reasons, per_class)
+    samples = _comparable(catalog.samples.columns(among), verdicts)
+    places = samples.places
+    offers = catalog.candidates.offers(places, among)
+    samples = replace(samples, position=first_positions(samples, offers))
+    rules = CopyRules(dataset, samples, offers, places, verdicts)
+    licensed, refused = _licences(dataset.recipe.license, len(samples), offers)
+    said = {places[sha256]: verdict for sha256, verdict in verdicts.items() if sha256 in places}
+    refused = {place: why for place, why in refused.items() if place not in said}
+    pictures = offered_pictures.pictures(samples, offers, said, licensed, catalog.verdicts.apart(), rules)
+    shots = Shots(dataset, among)
+    deduplicated = dedup.deduplicate(_without(pictures, samples, refused), shots.compare)
+    reasons = {**_refusals(deduplicated, verdicts, places), **refused}
+    decided = _decide(samples, said, reasons, per_class)
     with dataset.changing():
         catalog.samples.set_pixels(rules.new_pixels)
         catalog.samples.set_compared(shots.new)
-        _note_findings(dataset, deduplicated, placements, verdicts, samples, among)
-        changed = [made for sample in samples if _differs(sample, made := placements[sample.sha256])]
-        moved = dataset.place(changed)
+        _note_findings(dataset, deduplicated, decided, samples, places, verdicts, among)
+        changed = decided.changed(samples)
+        moved = dataset.place(_placements(dataset, samples, decided, changed))
     return Placements(changed=len(changed), moved=moved, kept=catalog.samples.kept())
+
+
+def _comparable(samples: SampleColumns, verdicts: Mapping[str, Verdict]) -> SampleColumns:
+    """Those on which placing has a say: not where the picture itself is unfit, nor a file gone that nobody decided on.
+
+    It has none either where a newer byod placed the sample with a status that this one does not know.
+    """
+    states: dict[tuple[str, str | None], bool] = {}
+    open_ones = np.array(
+        [
+            states[state] if state in states else states.setdefault(state, _is_open(*state))
+            for state in zip(samples.status, samples.reason, strict=True)
+        ],
+        bool,
+    )
+    decided = np.array([sha256 in verdicts for sha256 in samples.sha256], bool)
+    return samples.take(open_ones & (samples.has_file | decided))
+
+
+def _is_open(status: str, reason: str | None) -> bool:
+    unfit = reason is not None and Reason(reason).traits.when is When.OPENED
+    return Status(status).known and not (status == Status.REJECTED and unfit)
+
+
+def _without(pictures: Pictures, samples: SampleColumns, refused: Mapping[int, object]) -> Pictures:
+    """The pictures but for those that are refused: they are no copy's keeper."""
+    if not refused:
+        return pictures
+    stays = np.ones(len(pictures), bool)
+    gone = samples.sha256[list(refused)]
+    stays[np.isin(pictures.sha256.astype("S"), gone.astype("S"))] = False
+    return pictures.take(np.flatnonzero(stays))
 
 
 def _note_findings(
     dataset: Dataset,
     deduplicated: Deduplication,
-    placements: Mapping[str, Placement],
+    decided: Decisions,
+    samples: SampleColumns,
+    places: Mapping[str, int],
     verdicts: Mapping[str, Verdict],
-    known: Sequence[Sample],
     among: Collection[str] | None,
 ) -> None:
     """Write down the groups, the look-alikes that both stand, and the conflicts nobody has decided."""
     groups = {sha256: group.key for group in deduplicated.groups for sha256 in group.members}
-    standing = {sha256 for sha256, placement in placements.items() if placement.status is Status.KEPT}
-    pairs = [(a, b, rule) for a, b, rule in deduplicated.lookalikes if a in standing and b in standing]
+    kept = decided.kept
+    pairs = [(a, b, rule) for a, b, rule in deduplicated.lookalikes if kept[places[a]] and kept[places[b]]]
     in_two_folders = [
-        (sample.sha256,)
-        for sample in known
-        if sample.reason is Reason.CONFLICT and (said := verdicts.get(sample.sha256)) and said.label is None
+        (sha256,)
+        for sha256 in samples.sha256[samples.reason == Reason.CONFLICT.value]
+        if (said := verdicts.get(sha256)) and said.label is None
     ]
     conflicts = [*_open_conflicts(deduplicated, verdicts), *in_two_folders]
     dataset.catalog.samples.set_findings(groups, pairs, conflicts, among)
@@ -140,119 +145,106 @@ def _related(dataset: Dataset, around: Collection[str]) -> set[str] | None:
     return found | {sha256 for sha256, key in groups.items() if key in keys}
 
 
-def _comparable(sample: Sample, decided: bool) -> bool:
-    """True if placing has a say: not where the picture itself is unfit, nor where its file is gone and nobody decided.
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """New places of samples, in columns: `kept` ones have no reason. `detail` says more of those that it names.
 
-    It has none either where a newer byod placed the sample with a status that this one does not know.
+    Of the other rejected ones the detail stays; so it does, where there is one, for those of `softly`.
     """
-    if not sample.status.known or (
-        sample.status is Status.REJECTED
-        and sample.reason is not None
-        and sample.reason.traits.when is When.OPENED
-    ):
-        return False
-    return bool(sample.path) or decided
 
+    label: Texts
+    reason: Texts
+    keeper: Texts
+    detail: dict[int, str]
+    softly: set[int]
 
-def _first_candidate(
-    sample: Sample, position: int, candidates: list[tuple[str, int, str]] | None
-) -> tuple[Sample, int]:
-    """The sample's place in the order: that of its first candidate, whichever of them arrived first."""
-    return (sample, min(number for _, number, _ in candidates)) if candidates else (sample, position)
+    @property
+    def kept(self) -> Flags:
+        """True of the samples that stand."""
+        return np.asarray(self.reason == None, bool)  # noqa: E711 - each of them
 
-
-def _pictures(
-    known: Sequence[tuple[Sample, int]],
-    verdicts: Mapping[str, Verdict],
-    offered: Mapping[str, list[tuple[str, int, str]]],
-    stated: Mapping[str, set[str | None]],
-    apart: Mapping[str, frozenset[str]],
-    rules: _CopyRules,
-) -> list[Picture]:
-    """The samples as the duplicate search sees them."""
-    licensed = {sha256 for sha256, found in stated.items() if found != {None}}
-    return [
-        picture
-        for sample, position in known
-        for picture in _of_sample(
-            sample, position, verdicts.get(sample.sha256), offered, licensed, apart, rules
-        )
-    ]
-
-
-def _of_sample(
-    sample: Sample,
-    position: int,
-    verdict: Verdict | None,
-    offered: Mapping[str, list[tuple[str, int, str]]],
-    licensed: set[str],
-    apart: Mapping[str, frozenset[str]],
-    rules: _CopyRules,
-) -> list[Picture]:
-    """The sample as the duplicate search sees it: once for each class it was offered for, once if labelled by hand."""
-    candidates: dict[str, list[tuple[int, str]]] = {}
-    for label, number, url in offered.get(sample.sha256, []):
-        candidates.setdefault(label, []).append((number, url))
-    if verdict is not None or not candidates:
-        everywhere = [offer for found in candidates.values() for offer in found]
-        label = sample.label if verdict is None else verdict.label or sample.label
-        candidates = {label: [(position, url) for _, url in everywhere] or [(position, "")]}
-    return [
-        Picture(
-            sha256=sample.sha256,
-            label=label,
-            fingerprint=sample.fingerprint,
-            order=min(number for number, _ in found),
-            width=sample.width,
-            height=sample.height,
-            size=sample.size,
-            by_hand=verdict is not None,
-            licence=sample.sha256 in licensed,
-            addresses=tuple(dict.fromkeys(url for _, url in found if url.startswith("http"))),
-            apart=apart.get(sample.sha256, frozenset()),
-            own=sample.sha256 in rules.own,
-            copies=rules.of(sample.sha256),
-            pixels=rules.pixels.get(sample.sha256, ""),
-        )
-        for label, found in candidates.items()
-    ]
+    def changed(self, samples: SampleColumns) -> Indices:
+        """The places of the samples that have to change theirs."""
+        status = np.where(self.kept, Status.KEPT.value, Status.REJECTED.value)
+        new = (samples.status != status) | (samples.label != self.label)
+        return np.flatnonzero(new | (samples.reason != self.reason) | (samples.keeper != self.keeper))
 
 
 def _decide(
-    known: Mapping[str, tuple[Sample, int]],
-    verdicts: Mapping[str, Verdict],
-    reasons: Mapping[str, tuple[Reason, str, str | None]],
+    samples: SampleColumns,
+    said: Mapping[int, Verdict],
+    reasons: Mapping[int, tuple[Reason, str, str | None]],
     per_class: int | None,
-) -> dict[str, Placement]:
-    placements: dict[str, Placement] = {}
-    contenders: dict[str, list[tuple[bool, bool, int, str]]] = {}
-    for sha256, (sample, position) in known.items():
-        verdict = verdicts.get(sha256)
-        if verdict is not None and verdict.label is None:
-            stays = sample.status is Status.REJECTED and sample.reason is not None
-            reason = sample.reason if stays and sample.reason else Reason.REVIEW
-            placements[sha256] = _rejected(sample, reason, sample.detail or verdict.note, sample.keeper)
-        elif verdict is None and sha256 in reasons:
-            reason, detail, keeper = reasons[sha256]
-            placements[sha256] = _rejected(sample, reason, detail, keeper)
-        elif verdict is None and per_class is None and sample.reason is Reason.SURPLUS:
-            placements[sha256] = _rejected(sample, Reason.SURPLUS, sample.detail)
-        else:
-            label = sample.label if verdict is None or verdict.label is None else verdict.label
-            placements[sha256] = Placement(sha256=sha256, label=label, status=Status.KEPT)
-            stands = sample.status is Status.KEPT
-            contenders.setdefault(label, []).append((verdict is None, not stands, position, sha256))
-    if per_class is not None:
-        for ranked in contenders.values():
-            for undecided, new, _, sha256 in sorted(ranked)[per_class:]:
-                if undecided and new:
-                    placements[sha256] = _rejected(known[sha256][0], Reason.SURPLUS, "the class has enough")
-    return placements
+) -> Decisions:
+    nothing: Texts = np.full(len(samples), None, object)
+    decided = Decisions(samples.label.copy(), nothing.copy(), nothing.copy(), {}, set())
+    undecided = np.ones(len(samples), bool)
+    for place, verdict in said.items():
+        undecided[place] = False
+        if verdict.label is not None:
+            decided.label[place] = verdict.label
+            continue
+        stays = samples.status[place] == Status.REJECTED and samples.reason[place] is not None
+        decided.reason[place] = samples.reason[place] if stays else Reason.REVIEW.value
+        decided.keeper[place] = samples.keeper[place]
+        decided.detail[place] = verdict.note
+        decided.softly.add(place)
+    for place, (reason, detail, keeper) in reasons.items():
+        if undecided[place]:
+            decided.reason[place], decided.keeper[place] = reason.value, keeper
+            decided.detail[place] = detail
+    if per_class is None:
+        decided.reason[undecided & decided.kept & (samples.reason == Reason.SURPLUS.value)] = (
+            Reason.SURPLUS.value
+        )
+    else:
+        surplus = _surplus(samples, decided, undecided, per_class)
+        decided.reason[surplus] = Reason.SURPLUS.value
+        decided.detail.update(dict.fromkeys(surplus.tolist(), "the class has enough"))
+    return decided
+
+
+def _surplus(samples: SampleColumns, decided: Decisions, undecided: Flags, per_class: int) -> Indices:
+    """The samples beyond so many of a class: new ones of which nobody said anything, those that were offered last."""
+    (standing,) = np.nonzero(decided.kept)
+    _, label = np.unique(decided.label[standing].astype(str), return_inverse=True)
+    new = samples.status[standing] != Status.KEPT.value
+    keys = (numbered(samples.sha256[standing]), samples.position[standing], new, undecided[standing], label)
+    ranked = np.lexsort(keys)
+    sizes = np.bincount(label)
+    rank = np.empty(len(standing), np.int64)
+    rank[ranked] = np.arange(len(standing)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.asarray(standing[(rank >= per_class) & undecided[standing] & new], np.int64)
+
+
+def _placements(
+    dataset: Dataset, samples: SampleColumns, decided: Decisions, changed: Indices
+) -> Iterator[Placement]:
+    """The new places of the samples that have to change theirs."""
+    for some in np.array_split(changed, len(changed) // _AT_ONCE + 1):
+        known = dataset.catalog.samples.named(
+            samples.sha256[place]
+            for place in some.tolist()
+            if decided.reason[place] is not None and (place in decided.softly or place not in decided.detail)
+        )
+        for place in some.tolist():
+            sha256, reason = samples.sha256[place], decided.reason[place]
+            detail = decided.detail.get(place, "")
+            if sha256 in known:
+                detail = known[sha256].detail or detail
+            yield Placement(
+                sha256=sha256,
+                label=decided.label[place],
+                status=Status.KEPT if reason is None else Status.REJECTED,
+                reason=reason,
+                detail="" if reason is None else detail,
+                keeper=decided.keeper[place],
+            )
 
 
 def _refusals(
-    deduplicated: Deduplication, verdicts: Mapping[str, Verdict]
-) -> dict[str, tuple[Reason, str, str | None]]:
+    deduplicated: Deduplication, verdicts: Mapping[str, Verdict], places: Mapping[str, int]
+) -> dict[int, tuple[Reason, str, str | None]]:
     """The reasons that samples may not stand: copies, placeholders, conflicts that nobody has decided."""
     reasons: dict[str, tuple[Reason, str, str | None]] = {}
     for conflict in deduplicated.conflicts:
@@ -276,21 +268,46 @@ def _refusals(
             )
     for sha256 in deduplicated.placeholders:
         reasons[sha256] = (Reason.PLACEHOLDER, "the same picture under many addresses", None)
-    return reasons
+    return {places[sha256]: why for sha256, why in reasons.items()}
 
 
-def _unlicensed(
-    stated: Mapping[str, set[str | None]], policy: Policy
-) -> dict[str, tuple[Reason, str, str | None]]:
-    """The samples the policy does not accept: a policy made stricter also reaches what was collected before."""
-    reasons: dict[str, tuple[Reason, str, str | None]] = {}
-    for sha256, found in stated.items():
-        refusals = [licences.allows(policy, licence) for licence in sorted(found, key=str)]
-        if None not in refusals:
-            known = ", ".join(sorted(licence for licence in found if licence)) or "none is stated"
-            reason = next((r for r in refusals if r is Reason.LICENCE_REFUSED), Reason.LICENCE_UNKNOWN)
-            reasons[sha256] = (reason, f"licence: {known}", None)
-    return reasons
+def _licences(
+    policy: Policy, count: int, offers: OfferColumns
+) -> tuple[Flags, dict[int, tuple[Reason, str, str | None]]]:
+    """Which of so many samples strangers offered under a known licence, and those that the policy does not accept.
+
+    A policy made stricter also reaches what was collected before.
+    """
+    strangers = np.ones(count, bool)
+    strangers[offers.sample[offers.local]] = False
+    (counting,) = np.nonzero(strangers[offers.sample])
+    names = list(dict.fromkeys(offers.licence))
+    codes = {name: code for code, name in enumerate(names)}
+    code = np.array([codes[name] for name in offers.licence], np.int64)[counting]
+    stated = np.unique(offers.sample[counting] * max(1, len(names)) + code)
+    licensed = np.zeros(count, bool)
+    refused: dict[int, tuple[Reason, str, str | None]] = {}
+    outcomes: dict[tuple[int, ...], tuple[Reason, str, str | None] | None] = {}
+    places, code = np.divmod(stated, max(1, len(names)))
+    edges = np.flatnonzero(np.diff(places, prepend=-1, append=-1))
+    for start, end in itertools.pairwise(edges.tolist()):
+        place, found = int(places[start]), tuple(code[start:end].tolist())
+        licensed[place] = any(names[each] is not None for each in found)
+        if found not in outcomes:
+            outcomes[found] = _refusal(policy, [names[each] for each in found])
+        if (why := outcomes[found]) is not None:
+            refused[place] = why
+    return licensed, refused
+
+
+def _refusal(policy: Policy, stated: Sequence[str | None]) -> tuple[Reason, str, str | None] | None:
+    """Why a policy does not accept a picture that is offered under these licences (None: under none that is known)."""
+    refusals = [licences.allows(policy, licence) for licence in sorted(stated, key=str)]
+    if None in refusals:
+        return None
+    known = ", ".join(sorted(licence for licence in stated if licence)) or "none is stated"
+    reason = next((why for why in refusals if why is Reason.LICENCE_REFUSED), Reason.LICENCE_UNKNOWN)
+    return reason, f"licence: {known}", None
 
 
 def _open_conflicts(deduplicated: Deduplication, verdicts: Mapping[str, Verdict]) -> list[tuple[str, ...]]:
@@ -301,23 +318,3 @@ def _open_conflicts(deduplicated: Deduplication, verdicts: Mapping[str, Verdict]
         if len(said) != 1:
             shown.append(tuple(sorted(set(conflict))))
     return shown
-
-
-def _rejected(sample: Sample, reason: Reason, detail: str, keeper: str | None = None) -> Placement:
-    return Placement(
-        sha256=sample.sha256,
-        label=sample.label,
-        status=Status.REJECTED,
-        reason=reason,
-        detail=detail,
-        keeper=keeper,
-    )
-
-
-def _differs(sample: Sample, placement: Placement) -> bool:
-    return (sample.status, sample.label, sample.reason, sample.keeper) != (
-        placement.status,
-        placement.label,
-        placement.reason,
-        placement.keeper,
-    )

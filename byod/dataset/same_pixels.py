@@ -6,45 +6,42 @@ Only pictures that agree in all else that is known of them are opened, and each 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable
 
+import numpy as np
+
+from byod.dataset.catalog.sample_columns import SampleColumns
 from byod.dataset.dataset_folder import Dataset
 from byod.images import decode
+from byod.images.neighbors.pictures import Flags, Texts, same_looks
 from byod.schema.errors import PictureError
-from byod.schema.records import Sample
 
 
-def hashes(dataset: Dataset, samples: Iterable[Sample]) -> tuple[dict[str, str], dict[str, str]]:
-    """The hash of the pixels of each sample that shares its size and fingerprint with another of them.
+def hashes(dataset: Dataset, samples: SampleColumns, wanted: Flags) -> tuple[Texts, dict[str, str]]:
+    """The hash of the pixels of each wanted sample that shares its size and fingerprint with another of them.
 
     Returns:
-        The hashes, and those of them that were not known before. A picture that cannot be opened now has none: it is
-        like no other.
+        The hashes by place, "" for the others, and those that were not known before by sample. A picture that cannot
+        be opened now has none: it is like no other.
     """
-    alike: defaultdict[tuple[object, ...], list[Sample]] = defaultdict(list)
-    for sample in samples:
-        found = sample.fingerprint
-        if found is not None and not found.flat:
-            alike[sample.width, sample.height, found.phash, found.dhash, found.rgb].append(sample)
-    wanted = [sample for together in alike.values() if len(together) > 1 for sample in together]
-    if not wanted:
-        return {}, {}
+    found: Texts = np.full(len(samples), "", object)
+    (numbers,) = np.nonzero(wanted & ~samples.prints.flat)
+    some = samples.take(numbers)
+    together = same_looks(some.prints, some.width, some.height)
+    alike = numbers[np.bincount(together, minlength=len(numbers))[together] > 1]
+    if not len(alike):
+        return found, {}
     known = dataset.catalog.samples.pixels()
-    new = {
-        sample.sha256: made
-        for sample in wanted
-        if sample.sha256 not in known
-        if (made := _hash(dataset, sample))
-    }
+    paths = dataset.catalog.samples.paths(sha256 for sha256 in samples.sha256[alike] if sha256 not in known)
+    new = {sha256: made for sha256, path in paths.items() if (made := _hash(dataset, path))}
     pixels = known | new
-    return {sample.sha256: pixels[sample.sha256] for sample in wanted if sample.sha256 in pixels}, new
+    found[alike] = [pixels.get(sha256, "") for sha256 in samples.sha256[alike]]
+    return found, new
 
 
-def _hash(dataset: Dataset, sample: Sample) -> str:
+def _hash(dataset: Dataset, path: str) -> str:
     """A hash of the upright picture in RGB; "" where its file is not there or cannot be opened."""
     try:
-        image = decode.open_picture(dataset.picture(sample.path)) if sample.path else None
+        image = decode.open_picture(dataset.picture(path)) if path else None
     except (OSError, PictureError):
         return ""
     if image is None:

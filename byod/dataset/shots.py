@@ -5,13 +5,13 @@ Only pictures that may be set aside as copies are opened. A pair is compared onc
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from byod.dataset.dataset_folder import Dataset
 from byod.images import decode
 from byod.images.registration import SIDE, Alignment, Grey, align, grey
 from byod.schema.errors import PictureError
-from byod.schema.records import Sample, Sha256
+from byod.schema.records import Sha256
 
 _MOST = 1024
 """Small grey pictures that are kept at a time, 16 KB each."""
@@ -20,9 +20,8 @@ _MOST = 1024
 class Shots:
     """Compares samples of a dataset (or `among`) by their hashes; `new` are the pairs not in the catalog yet."""
 
-    def __init__(self, dataset: Dataset, samples: Iterable[Sample], among: Collection[Sha256] | None) -> None:
+    def __init__(self, dataset: Dataset, among: Collection[Sha256] | None) -> None:
         self._dataset = dataset
-        self._paths = {sample.sha256: sample.path for sample in samples if sample.path}
         self._known = dataset.catalog.samples.compared(among)
         self._greys: dict[Sha256, Grey | None] = {}
         self.new: dict[tuple[Sha256, Sha256], Alignment] = {}
@@ -46,8 +45,8 @@ class Shots:
         return self._greys[sha256]
 
     def _opened(self, sha256: Sha256) -> Grey | None:
-        path = self._paths.get(sha256)
-        if path is None:
+        path = self._dataset.catalog.samples.paths([sha256]).get(sha256)
+        if not path:
             return None
         try:
             return grey(decode.open_picture(self._dataset.picture(path), at_least=SIDE))

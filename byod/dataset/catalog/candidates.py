@@ -6,13 +6,14 @@ import json
 import sqlite3
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from byod.dataset.catalog import yields
+from byod.dataset.catalog import offer_columns, yields
 from byod.dataset.catalog.guarded import reads
-from byod.dataset.catalog.samples import LISTED
+from byod.dataset.catalog.offer_columns import OfferColumns
+from byod.dataset.catalog.sample_columns import LISTED
 from byod.schema.defaults import OWN_PICTURES
 from byod.schema.reasons import Reason, Retry
 from byod.schema.records import (
@@ -320,30 +321,16 @@ class Candidates:
         return found
 
     @reads
-    def own(self, among: Collection[str] | None = None) -> set[str]:
-        """The samples (of `among`) that somebody brought: pictures of this machine."""
+    def offers(self, places: Mapping[str, int], among: Collection[str] | None = None) -> OfferColumns:
+        """Where samples with these places (or those of `among`) were offered."""
         wanted, values = _of(among)
         rows = self._sql.execute(
-            f"SELECT DISTINCT a.sample FROM addresses a JOIN candidates c USING (url) WHERE {wanted} AND c.source = ?",
-            (*values, OWN_PICTURES),
+            "SELECT a.sample, c.label, c.id, c.url, json_extract(c.record, '$.licence'), c.source = ?,"
+            " json_extract(c.record, '$.path') IS NOT NULL"
+            f" FROM addresses a JOIN candidates c USING (url) WHERE {wanted} ORDER BY c.id",
+            (OWN_PICTURES, *values),
         )
-        return {sample for (sample,) in rows}
-
-    @reads
-    def licences(self, among: Collection[str] | None = None) -> dict[str, set[str | None]]:
-        """For every sample (of `among`) offered by strangers only: the licences they state, None for none."""
-        stated: dict[str, set[str | None]] = {}
-        own: set[str] = set()
-        wanted, values = _of(among)
-        for sample, licence, path in self._sql.execute(
-            "SELECT a.sample, json_extract(c.record, '$.licence'), json_extract(c.record, '$.path')"
-            f" FROM addresses a JOIN candidates c USING (url) WHERE {wanted}",
-            values,
-        ):
-            stated.setdefault(sample, set()).add(licence)
-            if path is not None:
-                own.add(sample)
-        return {sample: found for sample, found in stated.items() if sample not in own}
+        return offer_columns.read(rows, places)
 
     @reads
     def forget(self, acceptable: Callable[[Candidate], bool]) -> int:

@@ -6,7 +6,9 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 
+from byod.dataset.catalog import sample_columns
 from byod.dataset.catalog.guarded import reads
+from byod.dataset.catalog.sample_columns import LISTED, SampleColumns
 from byod.images.registration import Alignment
 from byod.schema.reasons import Reason
 from byod.schema.records import Fingerprint, Placement, Sample, Split, Status
@@ -37,8 +39,6 @@ _SAMPLE = (
     "keeper",
     "original",
 )
-LISTED = "(SELECT value FROM json_each(?))"
-"""A list of any length as one value: a JSON array."""
 _COLUMNS = ", ".join(_SAMPLE + _FINGERPRINT)
 
 
@@ -99,6 +99,13 @@ class Samples:
         )
         return {row[0]: _sample(row) for row in rows}
 
+    def paths(self, sha256s: Iterable[str]) -> dict[str, str]:
+        """The paths of these samples, by their hashes."""
+        rows = self._sql.execute(
+            f"SELECT sha256, path FROM samples WHERE sha256 IN {LISTED}", (json.dumps(list(sha256s)),)
+        )
+        return dict(rows.fetchall())
+
     @reads
     def all(self) -> tuple[Sample, ...]:
         """All samples in order of position, then hash; without those still waiting to be placed."""
@@ -108,16 +115,9 @@ class Samples:
         return tuple(_sample(row) for row in rows)
 
     @reads
-    def comparable(self, among: Collection[str] | None = None) -> list[tuple[Sample, int]]:
-        """All samples with a fingerprint (or of `among`) and their positions, also waiting ones, in that order."""
-        wanted, values = (
-            ("", ()) if among is None else (f"AND sha256 IN {LISTED}", (json.dumps(list(among)),))
-        )
-        rows = self._sql.execute(
-            f"SELECT {_COLUMNS}, position FROM samples WHERE phash IS NOT NULL {wanted} ORDER BY position, sha256",
-            values,
-        )
-        return [(_sample(row[:-1]), row[-1]) for row in rows]
+    def columns(self, among: Collection[str] | None = None) -> SampleColumns:
+        """All samples with a fingerprint (or of `among`), also waiting ones."""
+        return sample_columns.read(self._sql, among)
 
     @reads
     def standing(self) -> dict[str, tuple[str, int, int, str]]:

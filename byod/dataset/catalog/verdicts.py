@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from byod.dataset.catalog.guarded import reads
-from byod.dataset.catalog.samples import LISTED
+from byod.dataset.catalog.sample_columns import LISTED
 from byod.schema.records import Verdict
 
 SEARCH = "search"

@@ -6,20 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from byod.images.neighbors.components import listed, parts, tree
 from byod.images.neighbors.hamming import Buckets
-from byod.images.neighbors.index import LOOSE, STRICT, Indices, Links, Picture, Table
-from byod.schema.records import DuplicateGroup, Fingerprint
+from byod.images.neighbors.index import LOOSE, STRICT, Links, Table
+from byod.images.neighbors.pictures import Flags, Indices, Pictures, Prints
+from byod.schema.records import DuplicateGroup
 
 LARGEST_GROUP = 50
 """Groups of more pictures than this may have been linked by accident; their look-alikes say so."""
 
 RULES = ("alike", "inside a border", "mirrored")
 """Why two pictures are linked."""
-
-Flags = NDArray[np.bool_]
 
 
 class LinkedGroup(NamedTuple):
@@ -76,25 +74,36 @@ def _between(
     return LinkedGroup(*(column[apart] for column in links))
 
 
-def grouped(pictures: Sequence[Picture], near: LinkedGroup) -> tuple[DuplicateGroup, ...]:
-    """Groups of two pictures or more that are linked, however far round; best picture first."""
-    same = _by_hash(pictures)
+def grouped(pictures: Pictures, near: LinkedGroup) -> list[list[int]]:
+    """Groups of two pictures or more that are linked, however far round: their numbers, the best first.
+
+    Of the same bytes under several labels the first one stands for all.
+    """
+    same = pictures.first_of_bytes()
     one = np.concatenate((near.one, same))
     other = np.concatenate((near.other, np.arange(len(pictures))))
     part = parts(len(pictures), one, other)
-    groups = []
-    for members in listed(part, np.bincount(part, minlength=len(pictures)) > 1):
-        hashes = tuple(dict.fromkeys(pictures[member].sha256 for member in members))
-        if len(hashes) > 1:
-            groups.append(DuplicateGroup(key=min(hashes), members=hashes))
-    return tuple(sorted(groups, key=lambda group: group.key))
+    alone = same == np.arange(len(pictures))
+    groups = [
+        [member for member in members if alone[member]]
+        for members in listed(part, np.bincount(part, minlength=len(pictures)) > 1)
+    ]
+    return [members for members in groups if len(members) > 1]
+
+
+def named(pictures: Pictures, groups: Sequence[Sequence[int]]) -> tuple[DuplicateGroup, ...]:
+    """The groups by the hashes of their pictures, in the order of their keys."""
+    found = [tuple(pictures.sha256[list(members)].tolist()) for members in groups]
+    return tuple(
+        sorted((DuplicateGroup(key=min(each), members=each) for each in found), key=lambda group: group.key)
+    )
 
 
 def lookalikes(
-    pictures: Sequence[Picture],
+    pictures: Pictures,
     table: Table,
     near: LinkedGroup,
-    groups: Sequence[DuplicateGroup],
+    groups: Sequence[Sequence[int]],
     gone: Flags,
     disputed: Mapping[str, int],
 ) -> tuple[tuple[str, str, str], ...]:
@@ -105,48 +114,36 @@ def lookalikes(
     loose = _loose(pictures, groups)
     stay = ~(gone[near.one] | gone[near.other])
     near = LinkedGroup(*(column[stay] for column in near))
-    same = _by_hash(pictures)
-    rules = np.array(RULES, object)[near.rule]
+    same = pictures.first_of_bytes()
     strict = (near.rule == 0) & (near.phash <= STRICT[0]) & (near.dhash <= STRICT[1])
+    chosen = tree(len(pictures), same[near.one], same[near.other])
+    agree = strict[chosen] & table.of_one_colour(near.one[chosen], near.other[chosen])
     found: list[tuple[str, str, str]] = []
-    for link in tree(len(pictures), same[near.one], same[near.other]).tolist():
-        first, second = near.one[link : link + 1], near.other[link : link + 1]
-        one, other = sorted((pictures[int(first[0])].sha256, pictures[int(second[0])].sha256))
+    for link, near_in_all in zip(chosen.tolist(), agree.tolist(), strict=True):
+        one, other = sorted((pictures.sha256[near.one[link]], pictures.sha256[near.other[link]]))
         if one in disputed and disputed[one] == disputed.get(other):
             continue
-        rule = "near" if strict[link] and table.of_one_colour(first, second)[0] else str(rules[link])
+        rule = "near" if near_in_all else RULES[near.rule[link]]
         if one in loose:
             rule = f"{rule}, in a loose group of {loose[one]}"
         found.append((one, other, rule))
     return tuple(sorted(found))
 
 
-def _by_hash(pictures: Sequence[Picture]) -> Indices:
-    """For each picture the first one of the same bytes (under another label)."""
-    first: dict[str, int] = {}
-    return np.array(
-        [first.setdefault(picture.sha256, number) for number, picture in enumerate(pictures)], np.int64
-    )
-
-
-def _loose(pictures: Sequence[Picture], groups: Sequence[DuplicateGroup]) -> dict[str, int]:
+def _loose(pictures: Pictures, groups: Sequence[Sequence[int]]) -> dict[str, int]:
     """The size of the groups that are too large or too wide to be copies of one picture, by their members."""
-    prints = {picture.sha256: picture.fingerprint for picture in pictures}
     loose: dict[str, int] = {}
-    for group in groups:
-        count = len(group.members)
-        if count > LARGEST_GROUP or (
-            count > 2 and _widest([prints[m] for m in group.members]) > 2 * LOOSE[0]
-        ):
-            loose.update(dict.fromkeys(group.members, count))
+    for members in groups:
+        count, numbers = len(members), np.array(members)
+        if count > LARGEST_GROUP or (count > 2 and _widest(pictures.prints.take(numbers)) > 2 * LOOSE[0]):
+            loose.update(dict.fromkeys(pictures.sha256[numbers].tolist(), count))
     return loose
 
 
-def _widest(prints: Sequence[Fingerprint]) -> int:
+def _widest(prints: Prints) -> int:
     """The largest distance in bits between two pictures, mirror images and borders aside."""
-    shown = [(each.phash, each.trim_phash or each.phash) for each in prints]
-    plain = np.array([[int(digits, 16) for digits in hashes] for hashes in shown], np.uint64)
-    mirror = np.array([[int(each.mirror, 16)] for each in prints], np.uint64)
-    views = np.concatenate((plain, mirror), axis=1)
+    inside = np.where(prints.framed, prints.trim_phash, prints.phash)
+    plain = np.stack((prints.phash, inside), axis=1)
+    views = np.concatenate((plain, prints.mirror[:, None]), axis=1)
     apart = np.bitwise_count(views[:, None, :, None] ^ plain[None, :, None, :]).min(axis=(2, 3))
     return int(np.minimum(apart, apart.T).max())

@@ -6,7 +6,6 @@ uniform border, those of what is inside. Flat pictures have none: their hashes m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +13,7 @@ from numpy.typing import NDArray
 
 from byod.images.neighbors import hamming
 from byod.images.neighbors.hamming import Buckets, products
-from byod.schema.recipe_parts import Duplicates
-from byod.schema.records import Fingerprint, Record, Sha256
+from byod.images.neighbors.pictures import Indices, Prints
 
 LOOSE = (12, 12)
 """Bits of phash and dhash by which two pictures are alike (tier B): enough to keep them together in a split."""
@@ -34,36 +32,6 @@ _BITS, _SURE = 4, 16.0
 
 _PRODUCT = 4096
 _AT_ONCE = 1 << 16
-
-Indices = NDArray[np.int64]
-
-
-class Picture(Record):
-    """A picture as the search for duplicates sees it.
-
-    `order` decides between equals (the lower one stays). `by_hand`: somebody labelled it, it is never dropped.
-    `own`: somebody brought it, no search did. `licence`: its licence is known. `addresses`: where it was offered for
-    this label. The same `sha256` may come once for each label. `width` and `height` in pixels, `size` in bytes.
-    `apart`: somebody said that it is no copy of these, nor they of it. `copies` is the rule by which it is set aside
-    as a copy of another one: "near" for whatever looks the same, "exact" for the same pixels, "off" for nothing.
-    `pixels` is the same for pictures of the same pixels; "" where nobody had to know, and then it has none in common
-    with any other.
-    """
-
-    sha256: Sha256
-    label: str
-    fingerprint: Fingerprint
-    order: int = 0
-    width: int
-    height: int
-    size: int
-    by_hand: bool = False
-    own: bool = False
-    licence: bool = False
-    addresses: tuple[str, ...] = ()
-    apart: frozenset[Sha256] = frozenset()
-    copies: Duplicates = "near"
-    pixels: str = ""
 
 
 class Links(NamedTuple):
@@ -87,25 +55,23 @@ class Table:
     is uint8 [N, 192]. `phash` and `dhash` have a value for each number.
     """
 
-    def __init__(self, pictures: Sequence[Picture]) -> None:
-        prints = [picture.fingerprint for picture in pictures]
-        self.rgb = np.frombuffer(b"".join(p.rgb for p in prints), np.uint8).reshape(len(prints), 192)
+    def __init__(self, prints: Prints) -> None:
+        self.rgb = prints.rgb
         cells = self.rgb.reshape(-1, 2, 4, 2, 4, 3).sum(axis=(2, 4), dtype=np.int32)
-        self._coarse = cells.reshape(len(prints), 12)
-        plain = [not p.flat for p in prints]
-        inner = [p.trim_phash is not None and int(p.trim_phash, 16).bit_count() == 32 for p in prints]
-        inner = [has and whole for has, whole in zip(inner, plain, strict=True)]
-        hashes = [(p.phash, p.dhash) for p, has in zip(prints, plain, strict=True) if has]
-        hashes += [
-            (p.trim_phash or "", p.trim_dhash or "") for p, has in zip(prints, inner, strict=True) if has
-        ]
-        numbers = {pair: number for number, pair in enumerate(sorted(set(hashes)))}
-        places = iter(hashes)
-        self.plain = np.array([numbers[next(places)] if has else -1 for has in plain], np.int64)
-        self.inner = np.array([numbers[next(places)] if has else -1 for has in inner], np.int64)
-        self.phash = _numbers([phash for phash, _ in numbers])
-        self.dhash = _numbers([dhash for _, dhash in numbers])
-        self._prints = prints
+        self._coarse = cells.reshape(len(self.rgb), 12)
+        (plain,), (inner,) = np.nonzero(~prints.flat), np.nonzero(prints.inside)
+        hashes = np.concatenate(
+            (
+                np.stack((prints.phash[plain], prints.dhash[plain])),
+                np.stack((prints.trim_phash[inner], prints.trim_dhash[inner])),
+            ),
+            axis=1,
+        )
+        (self.phash, self.dhash), numbers = _numbered(hashes)
+        self.plain = np.full(len(self.rgb), -1, np.int64)
+        self.inner = np.full(len(self.rgb), -1, np.int64)
+        self.plain[plain], self.inner[inner] = numbers[: len(plain)], numbers[len(plain) :]
+        self._mirror = prints.mirror
 
     def near(self) -> Links:
         """All hashes that are alike, two each."""
@@ -115,7 +81,7 @@ class Table:
         """Pictures' own hashes, two each, of which the one resembles the mirror image of the other."""
         numbers, first = np.unique(self.plain, return_index=True)
         numbers, first = numbers[numbers >= 0], first[numbers >= 0]
-        mirror = _numbers([self._prints[owner].mirror for owner in first])
+        mirror = self._mirror[first]
         links = _alike(
             (mirror, mirrored(self.dhash[numbers])),
             (self.phash[numbers], self.dhash[numbers]),
@@ -173,8 +139,15 @@ _MIRRORED_ROWS = np.packbits(
 )[:, 0]
 
 
-def _numbers(hashes: list[str]) -> hamming.Hashes:
-    return np.array([int(digits, 16) for digits in hashes], np.uint64)
+def _numbered(hashes: hamming.Hashes) -> tuple[hamming.Hashes, Indices]:
+    """The distinct columns of [2, N] hashes, in order, and the number of each column among them."""
+    order = np.lexsort((hashes[1], hashes[0]))
+    ordered = hashes[:, order]
+    new = np.ones(len(order), bool)
+    new[1:] = (ordered[:, 1:] != ordered[:, :-1]).any(axis=0)
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = np.cumsum(new) - 1
+    return ordered[:, new], numbers
 
 
 def _bits(one: hamming.Hashes, other: hamming.Hashes) -> Indices:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from byod.images.neighbors.components import listed, parts
 from byod.images.neighbors.hamming import Buckets, products
-from byod.images.neighbors.index import Links, Picture, Table
+from byod.images.neighbors.index import Links, Table
+from byod.images.neighbors.pictures import Flags, Indices, Pictures, firsts
 from byod.images.picture_types import SUFFIXES
 
 MANY = 3
@@ -26,8 +27,8 @@ _COLOUR = 3.0
 _FILE_ENDINGS = tuple(SUFFIXES)
 
 
-def placeholders(pictures: Sequence[Picture], table: Table, near: Links) -> frozenset[str]:
-    """The SHA-256 of all pictures that are placeholders.
+def placeholders(pictures: Pictures, table: Table, near: Links) -> Flags:
+    """True of the pictures that are placeholders.
 
     Copies count together when they are as good as identical and of one size in pixels (the sizes a host makes of
     one photo are not). They are placeholders when they were offered
@@ -38,27 +39,26 @@ def placeholders(pictures: Sequence[Picture], table: Table, near: Links) -> froz
 
     Nothing that somebody labelled by hand is a placeholder, nor are its copies.
     """
-    found: set[str] = set()
+    found = np.zeros(len(pictures), bool)
     for members in _identical(pictures, table, near):
-        if not any(picture.by_hand for picture in members) and _everywhere(members):
-            found.update(picture.sha256 for picture in members)
-    return frozenset(found)
+        if not pictures.by_hand[members].any() and _everywhere(pictures, members):
+            found[members] = True
+    return found
 
 
-def _identical(pictures: Sequence[Picture], table: Table, near: Links) -> Iterable[list[Picture]]:
+def _identical(pictures: Pictures, table: Table, near: Links) -> Iterable[list[int]]:
     """Sets of pictures that are as good as identical, those with enough addresses."""
-    same = [_numbered([picture.sha256 for picture in pictures])]
-    same.append(_numbered([_appearance(picture) for picture in pictures]))
-    sizes = [(picture.width, picture.height) for picture in pictures]
-    size = _numbered(sizes)
+    everyone = np.arange(len(pictures))
+    links: list[tuple[Indices, Indices]] = [
+        (pictures.first_of_bytes(), everyone),
+        (pictures.alike(), everyone),
+    ]
+    size = firsts(pictures.width << 32 | pictures.height)
     (shown,) = np.nonzero(table.plain >= 0)
     kinds, first, kind = np.unique(
         table.plain[shown] * len(pictures) + size[shown], return_index=True, return_inverse=True
     )
     first = shown[first]  # the best picture of each pair of hashes and size
-    links: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = [
-        (numbers, np.arange(len(pictures))) for numbers in same
-    ]
     links.append(_of_one_colour(table, first[kind], shown))
     close = near.within(_NEAR)
     one, other = products(
@@ -69,19 +69,8 @@ def _identical(pictures: Sequence[Picture], table: Table, near: Links) -> Iterab
     links.append(_of_one_colour(table, first[one[alike]], first[other[alike]]))
     ends = [np.concatenate(column) for column in zip(*links, strict=True)]
     part = parts(len(pictures), *ends)
-    addresses = np.bincount(part, [len(picture.addresses) for picture in pictures], len(pictures))
-    return [[pictures[number] for number in members] for members in listed(part, addresses >= MANY)]
-
-
-def _appearance(picture: Picture) -> tuple[object, ...]:
-    shown = picture.fingerprint
-    return shown.phash, shown.dhash, shown.rgb, picture.width, picture.height
-
-
-def _numbered(keys: Sequence[object]) -> NDArray[np.int64]:
-    """For each key, the number of its first appearance."""
-    first: dict[object, int] = {}
-    return np.array([first.setdefault(key, number) for number, key in enumerate(keys)], np.int64)
+    addresses = np.bincount(part, [len(each) for each in pictures.addresses], len(pictures))
+    return listed(part, addresses >= MANY)
 
 
 def _of_one_colour(
@@ -91,13 +80,13 @@ def _of_one_colour(
     return one[same], other[same]
 
 
-def _everywhere(members: Sequence[Picture]) -> bool:
+def _everywhere(pictures: Pictures, members: Sequence[int]) -> bool:
     """True if the pictures' addresses are those of a placeholder."""
-    labels: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for picture in members:
-        for url in picture.addresses:
+    labels: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+    for number in members:
+        for url in pictures.addresses[number]:
             if place := _place(url):
-                labels[place].add(picture.label)
+                labels[place].add(int(pictures.label[number]))
     hosts: defaultdict[str, int] = defaultdict(int)
     for host, _ in labels:
         hosts[host] += 1
