@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
@@ -37,7 +38,13 @@ class Record(BaseModel):
         """
         made = cls.__new__(cls)
         object.__setattr__(made, "__dict__", values)
-        object.__setattr__(made, "__pydantic_fields_set__", set(values))
+        # one set for all records of a kind: of each its own would be half of what it takes in memory
+        object.__setattr__(made, "__pydantic_fields_set__", _fields(cls))
         object.__setattr__(made, "__pydantic_extra__", None)
         object.__setattr__(made, "__pydantic_private__", None)
         return made
+
+
+@functools.cache
+def _fields(kind: type[Record]) -> set[str]:
+    return set(kind.model_fields)
