@@ -69,9 +69,14 @@ class Credit(Record):
         return read_columns(self.columns or "{}")
 
     @property
+    def is_known(self) -> bool:
+        """True if the line tells of an origin."""
+        return self.url is not None and self.source is not None
+
+    @property
     def origin(self) -> Origin | None:
         """The origin the line tells of; None for a picture that came from nowhere known."""
-        if self.url is None or self.source is None:
+        if not self.is_known:
             return None
         return Origin(**self.model_dump(exclude={"file", "original", "columns"}), columns=self.listed)
 
@@ -116,7 +121,7 @@ def write_credits(snapshot: Snapshot) -> Path:
     """Write CREDITS.csv into the dataset folder, when it changed; returns its path."""
     path = snapshot.folder / FILE
     rows = credits_rows(snapshot)
-    if any(row.origin is None for row in rows) and path.is_file() and path.stat().st_size:
+    if not all(row.is_known for row in rows) and path.is_file() and path.stat().st_size:
         rows = _kept_known(rows, path)
     with files.opened(snapshot.folder) as folder:
         folder.update(FILE, to_csv(rows).encode(), flush=True)
@@ -132,10 +137,10 @@ def _kept_known(rows: list[Credit], path: Path) -> list[Credit]:
         with files.opened(path.parent) as folder:
             folder.make(REPLACED)
             folder.replace(f"{REPLACED}/{FILE}", files.read(path), flush=True)
-    before = {line.sha256: line for line in there if line.origin is not None}
+    before = {line.sha256: line for line in there if line.is_known}
     return [
         before[row.sha256].model_copy(update={"file": row.file, "original": row.original})
-        if row.origin is None and row.sha256 in before
+        if not row.is_known and row.sha256 in before
         else row
         for row in rows
     ]
@@ -215,5 +220,7 @@ def _parsed(row: dict[str, str]) -> Credit:
 def _tidy(text: str | None) -> str | None:
     if text is None:
         return None
-    plain = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
+    plain = text
+    if not text.isprintable():  # as nearly none is
+        plain = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
     return " ".join(plain.split())[:_LONGEST].strip() or None

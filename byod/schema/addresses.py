@@ -95,7 +95,7 @@ _ALONG = frozenset(
 
 def shown(address: str) -> str:
     """An address as it may be shown; one without secrets, and any of a file on this machine, is returned as it is."""
-    if address[:5].lower() == "file:":
+    if _is_plain(address) or address[:5].lower() == "file:":
         return address
     left = _settled(address, lambda text: _shown(text, 0))
     return left or (address and _LEFT_OUT)
@@ -113,9 +113,14 @@ def _settled(text: str, without: Callable[[str], str]) -> str:
 
 def shown_in(words: str) -> str:
     """Words as they may be shown: each address in them without its secrets."""
-    if not any(sign in words for sign in "@=%"):
+    if _is_plain(words):
         return words
     return _RUN.sub(lambda found: _shown_run(found[0]), words)
+
+
+def _is_plain(text: str) -> bool:
+    """True of a text that holds no sign of a secret, as of nearly all."""
+    return "@" not in text and "=" not in text and "%" not in text
 
 
 _RUN = re.compile(r"[^\s\"'<>]+")
@@ -149,8 +154,8 @@ def without_user(address: str) -> str:
 
 
 def _shown(address: str, depth: int) -> str:
-    if not any(sign in address for sign in "@=%"):
-        return address  # nearly all
+    if _is_plain(address):
+        return address
     base, hash_sign, fragment = without_user(address).partition("#")
     path, question, query = base.partition("?")
     if "=" in path or "%" in path:
