@@ -11,6 +11,7 @@ from review_round import log, pull, push, quiet, say, tasks, where
 
 from byod.api import datasets, review
 from byod.api.review import ReviewSession
+from byod.api.review_queue import ReviewRequest
 from byod.labeling import predictions
 from byod.labeling.client import LabelStudio
 from byod.schema.errors import UsageError
@@ -38,7 +39,7 @@ def person(live_studio, tmp_path, session):
 def shared(folder, session, tmp_path, *people, **asked):
     """Push to the queues of people; what was pushed, by person."""
     names = tuple(one.studio.email for one in people)
-    asking = review.ReviewRequest(people=names, **asked)
+    asking = ReviewRequest(people=names, **asked)
     done = review.push(folder, session, asking, tmp_path / "cache", say=quiet, progress=quiet2)
     return {one.project.person: one for one in done}
 
