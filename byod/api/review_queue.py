@@ -117,8 +117,12 @@ def _chosen(
     """The sample that was asked for, or the queue: without what somebody reviewed already, up to the limit."""
     if request.sample is not None:
         draw = _draw(dataset)
-        before = label_quality.drawn_before(dataset.catalog.verdicts.noted(label_quality.NOTE), draw)
-        found = sampled([task for task in found if task.sha256 not in before], request.sample, draw)
+        noted = dataset.catalog.verdicts.noted(label_quality.NOTE)
+        before = label_quality.drawn_before(noted, draw)
+        # one that was rejected, or about which people differ, stays part of the sample: none takes its place
+        gone = label_quality.drawn(noted).get(draw, set()) - {task.sha256 for task in found}
+        left = max(0, request.sample - len(gone))
+        found = sampled([task for task in found if task.sha256 not in before], left, draw)
     if not request.again and purpose is not Purpose.SAMPLE:
         evaluated = reviewed(dataset, request.overlap)
         found = [task for task in found if task.kind is Kind.CONFLICT or task.sha256 not in evaluated]
