@@ -11,168 +11,36 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 from byod.api import adding
 from byod.api.datasets import finish, opened, sync_folders
-from byod.api.review_queue import (
-    ReviewRequest,
-    RunPredictions,
-    claimed,
-    label_concerns,
-    predict_all,
-    queues,
-    review_tasks,
-)
+from byod.api.review_push import push
 from byod.api.review_session import OWN, ReviewSession, ServerChoice, at, found_again
 from byod.dataset.catalog.reviews import Round
 from byod.dataset.dataset_folder import Dataset
-from byod.labeling import (
-    agreement,
-    identity,
-    imported,
-    labeling_page,
-    local_server,
-    predictions,
-    projects,
-    rounds,
-)
+from byod.labeling import agreement, identity, imported, labeling_page, local_server, projects, rounds
 from byod.labeling.agreement import AgreementTally
-from byod.labeling.assignment import people_named
 from byod.labeling.client import LabelStudio, passes
 from byod.labeling.fetch import fetch as fetch_annotations
-from byod.labeling.image_urls import Addressed, LocalFiles, Uploads
 from byod.labeling.projects import Project
 from byod.labeling.pull import apply as apply_pull
 from byod.labeling.pulled import Pulled
-from byod.labeling.push import Pushed
-from byod.labeling.push import follow as follow_folders
-from byod.labeling.push import push as push_tasks
 from byod.labeling.rounds import Undone
 from byod.schema.annotator_agreement import Pair, ReviewAgreement
 from byod.schema.config import Settings
 from byod.schema.errors import DatasetLocked, ReviewError
-from byod.schema.progress import Progress, Say
-from byod.schema.records import Record, Snapshot, Verdict
+from byod.schema.progress import Say
+from byod.schema.records import Record, Verdict
 from byod.schema.review_tasks import (
-    MERGED,
-    LabelConcern,
     Purpose,
-    ReviewContext,
-    ReviewQueue,
-    ReviewTask,
 )
 from byod.tasks import TASKS
 
-__all__ = ["OWN", "LabelStudio", "ReviewSession", "ServerChoice", "at"]
+__all__ = ["OWN", "LabelStudio", "ReviewSession", "ServerChoice", "at", "push"]
 
 PAUSE = 5.0
 """Seconds between two looks at the server while people review."""
-
-
-def push(
-    folder: Path, session: ReviewSession, request: ReviewRequest, cache: Path, *, say: Say, progress: Progress
-) -> list[Pushed]:
-    """Ask people about the dataset's pictures; what is asked already stays as it is.
-
-    Raises:
-        UsageError: what is asked does not go together.
-        ReviewError: the server stopped answering; the same push goes on where it was.
-    """
-    issues: list[LabelConcern] | None = None
-    if request.suspects:
-        issues = label_concerns(folder, cache, say)
-    with opened(folder, say) as dataset:
-        identity.find_again(dataset, session.studio, session.server, say)
-        identity.tell_from_copies(dataset.folder, say)
-        if request.people:
-            people = tuple(people_named(session.studio, request.people))
-            request = request.model_copy(update={"people": people})
-        snapshot = dataset.snapshot()
-        run = predict_all(dataset, snapshot, request, say)
-        done: list[Pushed] = []
-        address: Addressed | None = None
-        for purpose, found in review_tasks(dataset, snapshot, request, issues, run, say):
-            for queue, tasks in queues(dataset, session, purpose, found, request):
-                if not tasks and projects.find(dataset, session.studio, session.server, queue) is None:
-                    continue
-                project = _project(dataset, session, queue, request, say)
-                address = _addressed(dataset, session, project)
-                done.append(
-                    push_tasks(dataset, session.studio, session.server, project, tasks, address, progress)
-                )
-                _finish(session, project, run, say)
-        _follow(dataset, session, snapshot, [one.project.queue for one in done])
-        if isinstance(address, LocalFiles):
-            address.tidy({sample.sha256 for sample in snapshot.samples if sample.path})
-        _begin_rounds(dataset, done, request)
-        return done
-
-
-def _project(
-    dataset: Dataset, session: ReviewSession, queue: ReviewQueue, request: ReviewRequest, say: Say
-) -> Project:
-    overlap = 1 if queue.person else request.overlap
-    return projects.ensure(dataset, session.studio, session.server, queue, say, overlap=overlap)
-
-
-def _finish(session: ReviewSession, project: Project, run: RunPredictions | None, say: Say) -> None:
-    """Have a project show what a run says, where people are to see that, and its list what people look for."""
-    if not project.blind:
-        if run is not None and project.purpose in (Purpose.LABELS, Purpose.SAMPLE):
-            predictions.write(session.studio, project.number, run.name, run.said, say)
-        predictions.choose_folder(session.studio, project.number)
-    projects.show_list(session.studio, project)
-
-
-def _begin_rounds(dataset: Dataset, done: Sequence[Pushed], request: ReviewRequest) -> None:
-    """Begin a round for each purpose that was pushed, of all its queues."""
-    with dataset.catalog.transaction():
-        for purpose in dict.fromkeys(one.project.purpose for one in done):
-            dataset.catalog.reviews.begin_round(
-                datetime.now(UTC),
-                purpose,
-                sum(one.open for one in done if one.project.purpose is purpose),
-                overlap=request.overlap,
-                people=request.people,
-                blind=request.blind,
-            )
-
-
-def _follow(
-    dataset: Dataset, session: ReviewSession, snapshot: Snapshot, pushed: Sequence[ReviewQueue]
-) -> None:
-    """Bring what is still asked in the dataset's other projects in step with the folders.
-
-    What had a project of its own before there was one queue is asked there no more, and what is asked in other queues
-    for the same purpose gives way to what was pushed now.
-    """
-    others = [one for one in _projects(dataset, session) if one.queue not in pushed]
-    if not others:
-        return
-    context = ReviewContext(
-        snapshot=snapshot, last_verdict=dataset.catalog.verdicts.last(), claimed=claimed(snapshot)
-    )
-    over = {*MERGED, *(queue.purpose for queue in pushed)}
-    for project in others:
-        askable: dict[str, ReviewTask] = {}
-        if project.purpose not in over:
-            for _, found in dataset.task.reviewing.review_tasks(context, _nobody):
-                askable |= {t.sha256: t.model_copy(update={"blind": project.blind}) for t in found}
-        follow_folders(dataset, session.studio, project, askable)
-
-
-def _nobody(line: str) -> None:
-    """What is said of a question that nobody put goes nowhere."""
-
-
-def _addressed(dataset: Dataset, session: ReviewSession, project: Project) -> Addressed:
-    if session.files is None:
-        return Uploads(dataset.folder, session.studio, project.number)
-    local = LocalFiles(dataset.folder, session.files, f"byod-{identity.key(dataset.folder)}")
-    projects.serve_files(session.studio, project, local.folder)
-    return local
 
 
 def pull(folder: Path, session: ReviewSession, *, drop_withdrawn: bool = False, say: Say) -> Pulled:

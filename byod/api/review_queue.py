@@ -11,9 +11,10 @@ from byod.api.review_session import ReviewSession
 from byod.dataset import label_quality, review_log
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.review_log import is_reviewers
-from byod.labeling import open_tasks, projects
+from byod.labeling import open_tasks
 from byod.labeling.assignment import Involvement, shared_out
 from byod.labeling.predictions import PredictedLabel
+from byod.labeling.projects import Project
 from byod.report import dataset_statistics
 from byod.schema.errors import UsageError
 from byod.schema.model_card import Unreadable
@@ -116,8 +117,12 @@ def _chosen(
     """The sample that was asked for, or the queue: without what somebody reviewed already, up to the limit."""
     if request.sample is not None:
         draw = _draw(dataset)
-        before = label_quality.drawn_before(dataset.catalog.verdicts.noted(label_quality.NOTE), draw)
-        found = sampled([task for task in found if task.sha256 not in before], request.sample, draw)
+        noted = dataset.catalog.verdicts.noted(label_quality.NOTE)
+        before = label_quality.drawn_before(noted, draw)
+        # one that was rejected, or about which people differ, stays part of the sample: none takes its place
+        gone = label_quality.drawn(noted).get(draw, set()) - {task.sha256 for task in found}
+        left = max(0, request.sample - len(gone))
+        found = sampled([task for task in found if task.sha256 not in before], left, draw)
     if not request.again and purpose is not Purpose.SAMPLE:
         evaluated = reviewed(dataset, request.overlap)
         found = [task for task in found if task.kind is Kind.CONFLICT or task.sha256 not in evaluated]
@@ -147,8 +152,9 @@ def queues(
     purpose: Purpose,
     tasks: list[ReviewTask],
     request: ReviewRequest,
+    there: Mapping[ReviewQueue, Project],
 ) -> list[tuple[ReviewQueue, list[ReviewTask]]]:
-    """The queues that the tasks go to: one for all, or one for each person.
+    """The queues that the tasks go to: one for all, or one for each person; some have a project there already.
 
     Raises:
         ReviewError: the server stopped answering.
@@ -160,8 +166,6 @@ def queues(
     by_person = {
         person: ReviewQueue(purpose=purpose, person=person, blind=request.blind) for person in request.people
     }
-    memory = projects.remembered(dataset, session.server)
-    there = {project.queue: project for project in projects.existing(session.studio, memory)}
     involved = Involvement(answered={} if request.again else _answered(dataset, tasks))
     for person, own in by_person.items():
         if own in there:

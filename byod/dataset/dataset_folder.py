@@ -324,7 +324,7 @@ class Dataset:
             yields=yields,
             misses=catalog.candidates.misses(),
             fingerprint=self.fingerprint(samples),
-            label_quality=label_quality.label_quality(reviewed),
+            label_quality=label_quality.label_quality(reviewed, catalog.verdicts),
             agreement=review_log.agreement(reviewed, catalog.verdicts),
         )
 

@@ -10,9 +10,9 @@ import io
 import json
 import os
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from PIL import Image
@@ -32,6 +32,35 @@ Addressed = Callable[[Sequence[Sample]], dict[str, str]]
 """Gives the address, as a task names it, of each picture; one that cannot be shown is left out."""
 
 
+class Ahead:
+    """The addresses of pictures, found in a thread of its own before anybody asks for them."""
+
+    def __init__(self, address: Addressed) -> None:
+        self._address = address
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._coming: tuple[list[str], Future[dict[str, str]]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def begin(self, samples: Sequence[Sample]) -> None:
+        """Find the addresses of these pictures meanwhile."""
+        self._coming = self._begun(samples)
+
+    def _begun(self, samples: Sequence[Sample]) -> tuple[list[str], Future[dict[str, str]]]:
+        return [sample.sha256 for sample in samples], self._thread.submit(self._address, samples)
+
+    def __call__(self, samples: Sequence[Sample]) -> dict[str, str]:
+        """The addresses of these pictures, found by now or as soon as they are; SHA-256 → address."""
+        begun, self._coming = self._coming, None
+        if begun is None or begun[0] != [sample.sha256 for sample in samples]:
+            begun = self._begun(samples)
+        return begun[1].result()
+
+
 class LocalFiles:
     """Previews in a folder that Label Studio serves: links to the pictures where they are fit as they are.
 
@@ -48,13 +77,16 @@ class LocalFiles:
 
     def __call__(self, samples: Sequence[Sample]) -> dict[str, str]:
         """Make what is missing; SHA-256 → address."""
+        names = {sample.sha256: self._as_it_is(sample) for sample in samples}
+        rest = [sample for sample in samples if names[sample.sha256] is None]
+        # a picture is shrunk outside of the interpreter; to link one takes less than to hand it to a thread
         with ThreadPoolExecutor(max_workers=2) as threads:
-            names = threads.map(self._made, samples)
-            return {
-                sample.sha256: f"/data/local-files/?d={quote(f'{self._room}/{name}')}"
-                for sample, name in zip(samples, names, strict=True)
-                if name is not None
-            }
+            names |= zip((sample.sha256 for sample in rest), threads.map(self._made, rest), strict=True)
+        return {
+            sha256: f"/data/local-files/?d={quote(f'{self._room}/{name}')}"
+            for sha256, name in names.items()
+            if name is not None
+        }
 
     def tidy(self, pictures: Collection[str]) -> None:
         """Remove the previews of all pictures but these: what was deleted does not live on behind a second name."""
@@ -62,21 +94,36 @@ class LocalFiles:
             if file.name[:64] not in pictures:
                 file.unlink(missing_ok=True)
 
-    def _made(self, sample: Sample) -> str | None:
+    def _as_it_is(self, sample: Sample) -> str | None:
+        """The second name of a picture that is shown as it is; None where it is not, or cannot have one."""
         source = self._dataset / sample.path
-        suffix = TYPES[sample.format].suffixes[0] if sample.format in TYPES else ".jpg"
+        name = _name(sample, fit=True)
+        try:
+            if not _fit(sample, source):
+                return None
+            target = self.folder / name
+            return name if target.exists() or _linked(source, target) else None
+        except (PictureError, FileNotFoundError):
+            return None
+
+    def _made(self, sample: Sample) -> str | None:
+        """The name of a file that is written to show a picture; None for one that cannot be shown."""
+        source = self._dataset / sample.path
         try:
             fit = _fit(sample, source)
-            name = f"{sample.sha256}{suffix if fit else '.preview.jpg'}"
+            name = _name(sample, fit=fit)
             target = self.folder / name
-            if target.exists():
-                return name
-            if fit and _linked(source, target):
-                return name
-            files.replace(target, source.read_bytes() if fit else shrunk(source))
+            if not target.exists():
+                files.replace(target, source.read_bytes() if fit else shrunk(source))
         except (PictureError, FileNotFoundError):
             return None
         return name
+
+
+def _name(sample: Sample, *, fit: bool) -> str:
+    """What the file is called that shows a picture: as it is, where it is fit for that, or shrunk."""
+    suffix = TYPES[sample.format].suffixes[0] if sample.format in TYPES else ".jpg"
+    return f"{sample.sha256}{suffix if fit else '.preview.jpg'}"
 
 
 class Uploads:

@@ -23,6 +23,11 @@ LABEL = "label"
 POINTS = "points"
 POINTS_TYPE = "keypointlabels"
 """How Label Studio calls a point with a name."""
+TASK_DATA = (
+    *("image", "byod_id", "file", "kind", "label", "seen", "suspicion", "question"),
+    *("draw", "marks"),
+)
+"""What the data of a task may be told under, beside what somebody else put there."""
 _REJECT_TEXT = "✗ Reject: belongs to no class"
 _UNTICKED = "Tick a class, or reject. The key of a ticked one takes its tick away: then press it again."
 _REJECT_POINTS = "✗ Reject: no picture for this dataset"

@@ -153,7 +153,7 @@ def write(studio: LabelStudio, project: int, model: str, answers: Answers, say: 
     """
     open_tasks = lacking(studio, project, model)
     written = 0
-    choices = shown(str(studio.get(f"/api/projects/{project}/")["label_config"])) if open_tasks else {}
+    choices = shown(str(studio.project(project, "label_config")["label_config"])) if open_tasks else {}
     for at in range(0, len(open_tasks), BATCH):
         some = open_tasks[at : at + BATCH]
         said = answers([str(data["byod_id"]) for _, data in some])
@@ -191,6 +191,6 @@ def _tell(
 
 def choose_folder(studio: LabelStudio, project: int) -> None:
     """Have the folder's label chosen already in a project, and never a model's."""
-    chosen = studio.get(f"/api/projects/{project}/").get("model_version")
+    chosen = studio.project(project, "model_version").get("model_version")
     if chosen != FOLDER and FOLDER in studio.get(f"/api/projects/{project}/model-versions/"):
         studio.patch(f"/api/projects/{project}/", json={"model_version": FOLDER})

@@ -17,7 +17,7 @@ from byod.dataset.catalog.reviews import Progressed, ReadAnnotation
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling.client import LabelStudio
 from byod.labeling.identity import key, marker, place, queue_of
-from byod.labeling.labeling_page import added, config, structure
+from byod.labeling.labeling_page import TASK_DATA, added, config, structure
 from byod.schema.errors import ReviewError
 from byod.schema.progress import Say
 from byod.schema.records import Record
@@ -120,28 +120,31 @@ def existing(studio: LabelStudio, memory: Memory) -> list[Project]:
     return sorted(found.values(), key=lambda one: (order.index(one.purpose), one.queue.name))
 
 
-def find(dataset: Dataset, studio: LabelStudio, server: str, queue: ReviewQueue) -> Project | None:
-    """The dataset's project for a queue on this server, by its remembered number or by its marker; or None."""
-    there = existing(studio, remembered(dataset, server))
-    found = next((one for one in there if one.queue == queue), None)
-    if found is not None:
-        with dataset.catalog.transaction():
-            dataset.catalog.reviews.remember(server, queue.name, found.number)
-    return found
+def by_queue(studio: LabelStudio, memory: Memory) -> dict[ReviewQueue, Project]:
+    """The projects that the server has, each under the queue that it is."""
+    return {project.queue: project for project in existing(studio, memory)}
 
 
 def ensure(
-    dataset: Dataset, studio: LabelStudio, server: str, queue: ReviewQueue, say: Say, *, overlap: int = 1
+    dataset: Dataset,
+    studio: LabelStudio,
+    server: str,
+    queue: ReviewQueue,
+    project: Project | None,
+    say: Say,
+    *,
+    overlap: int = 1,
 ) -> Project:
-    """The dataset's project for a queue: found and brought in step with dataset and recipe, or made.
+    """The dataset's project for a queue: the one that was found, brought in step with dataset and recipe, or a new one.
 
     Label Studio shows each task of its stream to `overlap` people.
 
     Raises:
         ReviewError: label-studio-sdk is not installed, or the server refuses.
     """
-    project = find(dataset, studio, server, queue)
     if project is not None:
+        with dataset.catalog.transaction():
+            dataset.catalog.reviews.remember(server, queue.name, project.number)
         wanted = config(dataset, queue.purpose, before=project.config)
         if structure(wanted) != structure(project.config):
             with client(studio) as with_sdk:
@@ -208,24 +211,25 @@ def _keep_in_step(studio: LabelStudio, project: Project, name: str, overlap: int
         studio.patch(f"/api/projects/{project.number}/", json=change)
 
 
-def show_list(studio: LabelStudio, project: Project) -> None:
+def show_list(studio: LabelStudio, project: Project, *, new: bool = False) -> None:
     """Have the list of a project show what people look for: picture, class, answer; not what byod keeps there.
 
-    A list that somebody has arranged is left as it is. https://api.labelstud.io/api-reference/api-reference/views
+    A list that somebody has arranged is left as it is; nobody has that of a `new` project. https://api.labelstud.io/api-reference/api-reference/views
     """
-    if studio.get("/api/dm/views/", params={"project": project.number}):
+    if not new and studio.get("/api/dm/views/", params={"project": project.number}):
         return
     columns = studio.get("/api/dm/columns/", params={"project": project.number})["columns"]
     parents = {str(one["parent"]) for one in columns if one.get("parent")}
-    names = [
+    names = {
         f"{one['target']}:{one['parent']}.{one['id']}"
         if one.get("parent")
         else f"{one['target']}:{one['id']}"
         for one in columns
         if str(one["id"]) not in parents
-    ]
+    }
+    names |= {f"tasks:data.{name}" for name in TASK_DATA}  # told only once there is a task
     listed = _LISTED - _TELLING if project.blind else _LISTED
-    hidden = [name for name in names if name not in listed]
+    hidden = sorted(names - listed)
     view = {
         "title": "Pictures",
         "type": "list",
@@ -246,13 +250,16 @@ _TELLING = {"tasks:data.label", "tasks:annotations_results", "tasks:annotators"}
 """Those that tell what the folder or others say of a picture."""
 
 
-def serve_files(studio: LabelStudio, project: Project, folder: Path) -> None:
+def serve_files(studio: LabelStudio, project: Project, folder: Path, *, new: bool = False) -> None:
     """Let the server show the previews in `folder`: a storage row that finds nothing when somebody syncs it.
+
+    A `new` project has none yet.
 
     Raises:
         ReviewError: the server does not serve that folder.
     """
-    known = studio.get("/api/storages/localfiles/", params={"project": project.number})
+    path = "/api/storages/localfiles/"
+    known = [] if new else studio.get(path, params={"project": project.number})
     if any(str(row.get("path")) == str(folder) for row in known):
         return
     with client(studio) as with_sdk:
@@ -284,10 +291,18 @@ def client(studio: LabelStudio) -> Iterator[LabelStudioBase]:
             "byod review needs label-studio-sdk; install it with: uv pip install 'byod-toolkit[review]' "
             "(from a clone: uv pip install -e '.[review]')"
         ) from error
-    trusted = studio.authorities
-    verify = ssl.create_default_context(cafile=trusted) if isinstance(trusted, str) else True
-    with httpx.Client(trust_env=studio.proxied, timeout=600.0, verify=verify) as http:
+    with httpx.Client(trust_env=studio.proxied, timeout=600.0, verify=_trusted(studio)) as http:
         yield LabelStudioBase(base_url=studio.url, api_key=studio.token, httpx_client=http)
+
+
+def _trusted(studio: LabelStudio) -> ssl.SSLContext | bool:
+    """The authorities whose word on a server's certificate is taken; where there is none to look at, nobody is."""
+    if studio.url.startswith("http:"):
+        return ssl.SSLContext(
+            ssl.PROTOCOL_TLS_CLIENT
+        )  # to read the usual ones takes longer than to make a project
+    trusted = studio.authorities
+    return ssl.create_default_context(cafile=trusted) if isinstance(trusted, str) else True
 
 
 def sdk_call(studio: LabelStudio, call: Callable[[], Any]) -> Any:

@@ -64,7 +64,8 @@ def apply(
                 catalog.reviews.pulled_until(server, one.project.queue.name, one.progressed)
     current = catalog.reviews.last_round()
     drawn = any(answer.draw for answer in known)
-    quality = label_quality.label_quality(catalog.verdicts.noted(label_quality.NOTE)) if drawn else None
+    sampled = catalog.verdicts.noted(label_quality.NOTE) if drawn else []
+    quality = label_quality.label_quality(sampled, catalog.verdicts)
     return pulled.model_copy(
         update={
             "round_answered": 0 if current is None else min(current.answered, current.asked),

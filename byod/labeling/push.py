@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from byod.dataset.dataset_folder import Dataset
 from byod.labeling import labeling_page, open_tasks, questions
 from byod.labeling.client import LabelStudio
-from byod.labeling.image_urls import Addressed
+from byod.labeling.image_urls import Ahead
 from byod.labeling.projects import Project
 from byod.schema.errors import ReviewError
 from byod.schema.progress import Progress
@@ -74,7 +73,7 @@ def push(
     server: str,
     project: Project,
     wanted: Sequence[ReviewTask],
-    address: Addressed,
+    address: Ahead,
     progress: Progress,
 ) -> Pushed:
     """Make the open tasks of a project those that are wanted, in their order; what was answered stays as it is.
@@ -142,7 +141,7 @@ def _import(
     studio: LabelStudio,
     pushed: Pushed,
     new: Sequence[ReviewTask],
-    address: Addressed,
+    address: Ahead,
     progress: Progress,
     expect: Callable[[int], None],
 ) -> Pushed:
@@ -183,22 +182,20 @@ def _check_shown(studio: LabelStudio, addresses: Mapping[str, str]) -> None:
 
 
 def _prepared(
-    wanted: Sequence[ReviewTask], address: Addressed
+    wanted: Sequence[ReviewTask], address: Ahead
 ) -> Iterator[tuple[Sequence[ReviewTask], dict[str, str]]]:
     batches = [wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)]
-    with ThreadPoolExecutor(max_workers=1) as ahead:
-        coming = ahead.submit(address, [each.sample for each in batches[0]])
-        for number, batch in enumerate(batches):
-            addresses = coming.result()
-            if number + 1 < len(batches):
-                coming = ahead.submit(address, [each.sample for each in batches[number + 1]])
-            yield batch, addresses
+    for number, batch in enumerate(batches):
+        addresses = address([each.sample for each in batch])
+        if number + 1 < len(batches):
+            address.begin([each.sample for each in batches[number + 1]])
+        yield batch, addresses
 
 
 def _await(studio: LabelStudio, project: Project, expected: int) -> None:
     """Wait until the server has carried out what a push that was cut off had asked for, if it ever received it."""
     deadline = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < deadline:
-        if int(studio.get(f"/api/projects/{project.number}/")["task_number"]) >= expected:
+        if int(studio.project(project.number, "task_number")["task_number"]) >= expected:
             return
         time.sleep(_LOOK_SECONDS)

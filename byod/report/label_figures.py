@@ -10,12 +10,19 @@ from byod.schema.right_labels import LabelQuality, RightLabels
 def quality_words(quality: LabelQuality) -> Phrase:
     """How good the labels are, where people looked at a random sample of them."""
     share, between = share_and_interval(quality)
-    return say(
+    told = say(
         "{share} of labels right ({between}, 95 % interval), by a random sample of {count} that people looked at.",
         share=share,
         between=between,
         count=str(quality.number),
     )
+    if not quality.undecided:
+        return told
+    differ = say(
+        "Left out until somebody decides: {pictures} about which people differ.",
+        pictures=many(quality.undecided, "{count} picture", "{count} pictures"),
+    )
+    return joined([told, differ], " ")
 
 
 def share_and_interval(right: RightLabels) -> tuple[Phrase, str]:

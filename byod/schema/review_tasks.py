@@ -174,7 +174,7 @@ def queue(tasks: Iterable[ReviewTask], order: Order = Order.USUAL) -> list[Revie
     for task in tasks:
         tiers.setdefault(tier(task), []).append(task)
     return [
-        task.model_copy(update={"tier": number})
+        task if task.tier == number else task.model_copy(update={"tier": number})
         for number, key in enumerate(sorted(tiers))
         for task in sorted(tiers[key], key=lambda task: _shuffled(b"queue", task))
     ]

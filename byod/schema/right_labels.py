@@ -36,16 +36,20 @@ class RightLabels(Record):
 class LabelQuality(RightLabels):
     """How good the labels are, by the last random sample of them: over all, and by class folder.
 
-    `draw` is the number of the sample.
+    `draw` is the number of the sample; `undecided` counts the pictures of it about which people differ, which the
+    figure leaves out until somebody has decided.
     """
 
     draw: int
+    undecided: int = Field(0, ge=0)
     classes: dict[str, RightLabels] = {}
 
     @property
     def summary(self) -> str:
         """The figure in one line."""
         low, high = self.interval
+        open_ones = f"; people differ about {self.undecided} more, to be decided" if self.undecided else ""
         return (
-            f"{self.rate:.0%} of labels right ({low:.0%} to {high:.0%}, by a random sample of {self.number})"
+            f"{self.rate:.0%} of labels right ({low:.0%} to {high:.0%}, by a random sample of {self.number}"
+            f"{open_ones})"
         )

@@ -15,7 +15,7 @@ from labelling_page import Page, signed_up
 from PIL import Image
 from reviewed_datasets import added, logged, named, pulled, pushed, said, samples, shapes, silent, standing
 
-from byod.api import review, review_queue
+from byod.api import review, review_push, review_queue
 from byod.api.review_queue import ReviewRequest
 from byod.schema.keypoints import (
     Instance,
@@ -174,7 +174,7 @@ def test_suspects_show_both_opinions(live, person, tmp_path, monkeypatch):
     issues = next(iter(samples(folder).values()))
     doubt = LabelConcern(sha256=issues.sha256, suggested="square", quality=0.02)
     # what the probe finds is another test's; which label it doubts is decided here
-    monkeypatch.setattr(review, "label_concerns", lambda folder, cache, say: [doubt])
+    monkeypatch.setattr(review_push, "label_concerns", lambda folder, cache, say: [doubt])
     session = review.ReviewSession(
         studio=review.LabelStudio(live.url, live.token),
         server=review.OWN,
@@ -203,7 +203,7 @@ def test_habit_changes_no_label_whatever_a_model_says(live, person, tmp_path, mo
     wrong = {sha: {"circle": 0.03, "square": 0.97} for sha, s in there.items() if s.label == "circle"}
     wrong |= {sha: {"circle": 0.97, "square": 0.03} for sha, s in there.items() if s.label == "square"}
     run = review_queue.RunPredictions("model", wrong)
-    monkeypatch.setattr(review, "predict_all", lambda dataset, snapshot, request, say: run)
+    monkeypatch.setattr(review_push, "predict_all", lambda dataset, snapshot, request, say: run)
     session = review.ReviewSession(
         studio=review.LabelStudio(live.url, live.token), server=review.OWN, files=live.files
     )

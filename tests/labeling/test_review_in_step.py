@@ -342,7 +342,9 @@ def test_what_was_asked_in_projects_of_their_own_moves_into_the_queue(folder, se
     """Open tasks of the projects that byod had for suspects and conflicts are withdrawn; their answers come back."""
     push(folder, session, tmp_path)
     with Dataset(folder, TASKS) as dataset:
-        old = projects.ensure(dataset, session.studio, "own", ReviewQueue(purpose=Purpose.SUSPECTS), quiet)
+        old = projects.ensure(
+            dataset, session.studio, "own", ReviewQueue(purpose=Purpose.SUSPECTS), None, quiet
+        )
         sha256s = [sample.sha256 for sample in dataset.snapshot().kept[:2]]
     made = [
         {"data": {"image": "/x", "byod_id": sha, "label": "Katze", "seen": 0, "question": "?"}}

@@ -11,6 +11,7 @@ from review_round import log, pull, push, quiet, say, tasks, where
 
 from byod.api import datasets, review
 from byod.api.review import ReviewSession
+from byod.api.review_queue import ReviewRequest
 from byod.labeling import predictions
 from byod.labeling.client import LabelStudio
 from byod.schema.errors import UsageError
@@ -38,7 +39,7 @@ def person(live_studio, tmp_path, session):
 def shared(folder, session, tmp_path, *people, **asked):
     """Push to the queues of people; what was pushed, by person."""
     names = tuple(one.studio.email for one in people)
-    asking = review.ReviewRequest(people=names, **asked)
+    asking = ReviewRequest(people=names, **asked)
     done = review.push(folder, session, asking, tmp_path / "cache", say=quiet, progress=quiet2)
     return {one.project.person: one for one in done}
 
@@ -157,6 +158,36 @@ def test_a_blind_sample_measures_the_labels_as_well_as_one_that_is_not(folder, s
     quality = pull(folder, session).label_quality
     assert (quality.right, quality.number) == (6, 12)
     assert {label: one.right for label, one in quality.classes.items()} == {"Hund": 0, "Katze": 6}
+
+
+def test_a_sample_that_two_people_answer_counts_each_picture_once_and_when_it_is_decided(
+    folder, session, tmp_path, person
+):
+    """Two answers are one picture; one about which they differ is left out and said, until somebody decides."""
+    anna, ben = person("anna"), person("ben")
+    pushed = push(folder, session, tmp_path, sample=4, overlap=2)[Purpose.SAMPLE]
+    assert pushed.open == 8
+    first, *rest = sample = tasks(session, pushed)
+    label = first["data"]["label"]
+    for task in sample:
+        say(anna, task, task["data"]["label"])
+    quality = pull(folder, session).label_quality
+    assert (quality.right, quality.number, quality.undecided) == (4, 4, 0)
+    say(ben, first, other(label))
+    for task in rest[:2]:
+        say(ben, task, task["data"]["label"])
+    quality = pull(folder, session).label_quality
+    assert (quality.right, quality.number, quality.undecided) == (3, 3, 1)
+    assert "people differ about 1 more" in quality.summary
+    assert sum(one.number for one in quality.classes.values()) == 3
+    assert "1 picture about which people differ" in (folder / "README.md").read_text()
+    assert push(folder, session, tmp_path, sample=4, overlap=2)[Purpose.SAMPLE].added == 0
+    asking = push(folder, session, tmp_path, conflicts=True)[Purpose.LABELS]
+    (decide,) = tasks(session, asking)
+    say(session, decide, label)
+    pull(folder, session)
+    quality = datasets.status(folder, say=quiet).label_quality
+    assert (quality.right, quality.number, quality.undecided) == (4, 4, 0)
 
 
 def differing(folder, session, tmp_path, anna, ben):

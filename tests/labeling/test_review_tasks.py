@@ -11,13 +11,13 @@ from byod.dataset.catalog.verdicts import UNDO
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.sync import sync
 from byod.labeling import annotations as answers
-from byod.labeling import identity, keypoint_annotations, labeling_page, questions
+from byod.labeling import identity, image_urls, keypoint_annotations, labeling_page, questions
 from byod.labeling.annotations import Annotation, Decision
 from byod.labeling.keypoint_annotations import ReviewedKeypoint
 from byod.schema import folder_names
 from byod.schema import recipe as recipes
 from byod.schema import review_tasks as reviews
-from byod.schema.errors import UsageError
+from byod.schema.errors import ReviewError, UsageError
 from byod.schema.keypoints import Instance, Keypoint, Keypoints, KeypointSet, keypoints_file
 from byod.schema.recipe import ClassRecipe, Recipe
 from byod.schema.records import Sample, Status, Task, Verdict
@@ -463,6 +463,36 @@ def test_a_task_carries_all_that_byod_must_know_again():
     assert made["data"]["byod_id"] == SHA
     assert (made["data"]["label"], made["data"]["seen"], made["data"]["file"]) == ("cat", 9, "cat/x.jpg")
     assert made["predictions"][0]["result"][0]["value"] == {"choices": ["cat"]}
+
+
+def test_a_project_that_has_no_task_yet_knows_what_its_tasks_will_tell():
+    """The columns of a list are hidden before the first task is there, so every name in its data is known."""
+    sample = Sample(sha256=SHA, label="Katze", status=Status.KEPT, path="images/cat/x.jpg", size=1)
+    keypoints = Keypoints(sha256=SHA, width=10, height=10, heads=())
+    everything = reviews.ReviewTask(sample=sample, label="cat", keypoints=keypoints, draw=2)
+    assert set(questions.task(everything, "/data/x", {})["data"]) == set(labeling_page.TASK_DATA)
+
+
+def test_addresses_that_were_begun_are_waited_for_and_found_once():
+    """What was begun is found once; other pictures are found anew; what goes wrong meanwhile reaches who asks."""
+    asked: list[list[str]] = []
+
+    def address(samples):
+        asked.append([sample.sha256 for sample in samples])
+        if not samples:
+            raise ReviewError("nothing to show")
+        return {sample.sha256: f"/data/{sample.sha256}" for sample in samples}
+
+    one, other = (Sample(sha256=c * 64, label="cat", status=Status.KEPT, path="x", size=1) for c in "ab")
+    with image_urls.Ahead(address) as ahead:
+        ahead.begin([one])
+        assert ahead([one]) == {one.sha256: f"/data/{one.sha256}"}
+        ahead.begin([one])
+        assert ahead([other]) == {other.sha256: f"/data/{other.sha256}"}
+        ahead.begin([])
+        with pytest.raises(ReviewError, match="nothing to show"):
+            ahead([])
+    assert asked == [[one.sha256], [one.sha256], [other.sha256], []]
 
 
 def corrected(person, label, second):
