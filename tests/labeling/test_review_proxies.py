@@ -62,11 +62,26 @@ def test_corrections_come_back_whatever_the_servers_clock_does(
         assert len(pull(folder, there).withdrawn) == 1
 
 
+def enter_by_form(http, address, running):
+    """Log in with address and password, as a browser does."""
+    page = f"{address}/user/login/"
+    http.get(page, timeout=300)
+    form = {"email": running.email, "password": running.password}
+    token = {"csrfmiddlewaretoken": http.cookies["csrftoken"]}
+    entered = http.post(
+        page, data=form | token, headers={"Referer": page}, timeout=300, allow_redirects=False
+    )
+    assert entered.status_code == 302, "the form is taken"
+
+
 @pytest.mark.long
 def test_behind_tls_and_below_a_path_people_review_as_anywhere(
     studio_template, label_studio_program, folder, tmp_path, monkeypatch
 ):
-    """A server of somebody else's, behind a proxy that ends TLS and strips a path: push, load a picture, pull, undo."""
+    """A server of somebody else's, behind a proxy that ends TLS and strips a path: push, load a picture, pull, undo.
+
+    byod loads a picture back before it asks, where whoever entered by the form alone sees it, and nobody else.
+    """
     home = label_studio.copied(studio_template, tmp_path / "studio")
     settings = label_studio.settings(home, label_studio_program)
     authority = trustme.CA()
@@ -97,14 +112,14 @@ def test_behind_tls_and_below_a_path_people_review_as_anywhere(
             studio = LabelStudio(running.url, running.token)
             (task, *_) = studio.tasks(number)
             chosen, sha256 = task["data"]["label"], task["data"]["byod_id"]
+            image = task["data"]["image"]
+            imported = ("POST", f"/labels/api/projects/{number}/import")
+            assert front.asked.index(("GET", image)) < front.asked.index(imported)
             with requests.Session() as http:
-                http.trust_env = False
-                shown = http.get(
-                    front.url + task["data"]["image"],
-                    headers={"Authorization": f"Token {running.token}"},
-                    verify=env["REQUESTS_CA_BUNDLE"],
-                    timeout=300,
-                )
+                http.trust_env, http.verify = False, env["REQUESTS_CA_BUNDLE"]
+                assert hashlib.sha256(http.get(front.url + image, timeout=300).content).hexdigest() != sha256
+                enter_by_form(http, address, running)
+                shown = http.get(front.url + image, timeout=300)
             assert hashlib.sha256(shown.content).hexdigest() == sha256
             result = [labeling_page.choice(other(chosen))]
             studio.post(f"/api/tasks/{task['id']}/annotations/", json={"result": result})

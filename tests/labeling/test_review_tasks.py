@@ -483,7 +483,9 @@ def test_addresses_that_were_begun_are_waited_for_and_found_once():
             raise ReviewError("nothing to show")
         return {sample.sha256: f"/data/{sample.sha256}" for sample in samples}
 
-    one, other = (Sample(sha256=c * 64, label="cat", status=Status.KEPT, path="x", size=1) for c in "ab")
+    one, other = (
+        Sample(sha256=c * 64, label="cat", status=Status.KEPT, path="images/cat/x.jpg", size=1) for c in "ab"
+    )
     with image_urls.Ahead(address) as ahead:
         ahead.begin([one])
         assert ahead([one]) == {one.sha256: f"/data/{one.sha256}"}
