@@ -1,15 +1,20 @@
 """Tests of byod.dataset.shots: search hits that are two shots of one scene both stay, and their copies go."""
 
 import io
+from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFilter
+import pytest
+from PIL import Image, ImageDraw, ImageFilter
 
 from byod.api import adding
 from byod.dataset.dataset_folder import Dataset
 from byod.dataset.placement import place_samples
 from byod.dataset.shots import Shots
+from byod.images.decode import ANY_PICTURE, inspect
+from byod.images.hashing import distance
 from byod.schema.reasons import Reason
 from byod.schema.recipe import OwnRecipe, Recipe
 from byod.schema.records import Status
@@ -80,3 +85,67 @@ def test_a_pair_is_compared_once(tmp_path: Path, monkeypatch):
         placed = place_samples(dataset)
         assert placed.changed == 0
         assert dataset.catalog.samples.compared() == before
+
+
+def edits(photo: Image.Image) -> Iterator[tuple[str, Image.Image, int]]:
+    """What the web makes of a photo: a name, the picture, and the quality that it is saved in."""
+    words = Image.new("RGBA", photo.size, 0)
+    for top in range(4, photo.height, photo.height // 4):
+        ImageDraw.Draw(words).text(
+            (top % 30, top), "(c) somebody else", fill=(255, 255, 255, 130), font_size=photo.height // 12
+        )
+    screen = Image.new("RGB", (photo.width * 2, photo.height * 2), "white")
+    screen.paste(photo, (photo.width // 5, photo.height // 3))
+    yield "photo", photo, 95
+    yield "twice", photo.resize((photo.width * 2, photo.height * 2), Image.Resampling.LANCZOS), 90
+    yield "a third", photo.resize((photo.width // 3, photo.height // 3), Image.Resampling.LANCZOS), 90
+    yield "worse", photo, 30
+    yield "square", photo.resize((256, 256)), 90
+    yield "blurred", photo.filter(ImageFilter.GaussianBlur(2)), 90
+    yield "sharpened", photo.filter(ImageFilter.UnsharpMask(3, 200)), 90
+    yield "marked", Image.alpha_composite(photo.convert("RGBA"), words).convert("RGB"), 90
+    yield "grey", photo.convert("L").convert("RGB"), 90
+    yield "on a screen", screen, 90
+
+
+def second_shots(folder: Path) -> list[Path]:
+    """The photos of which there is another one that looks nearly the same."""
+    prints = {path: inspect(path.read_bytes(), ANY_PICTURE)[0].fingerprint for path in folder.glob("*.jpg")}
+    return sorted(
+        {
+            path
+            for pair in combinations(prints, 2)
+            if distance(prints[pair[0]].phash, prints[pair[1]].phash) <= 8
+            and distance(prints[pair[0]].dhash, prints[pair[1]].dhash) <= 10
+            for path in pair
+        }
+    )
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_no_edit_goes_for_another_shot(real_pictures: Path, tmp_path: Path):
+    """Of photos with second shots, no edit is set aside for another shot, and smaller and worse ones still go."""
+    (tmp_path / "made" / "a").mkdir(parents=True)
+    photos = second_shots(real_pictures / "vegetables" / "brokkoli")
+    for photo in photos:
+        for name, image, quality in edits(Image.open(photo).convert("RGB")):
+            image.save(tmp_path / "made" / "a" / f"{photo.stem} {name}.jpg", quality=quality)
+    recipe = Recipe(own=OwnRecipe(duplicates="near"))
+    adding.add([tmp_path / "made"], None, tmp_path / "set", recipe, say=str, watch=lambda tallies: None)
+    with Dataset(tmp_path / "set", TASKS) as dataset:
+        names = {
+            sha256: Path(offers[0][2]).stem.replace("%20", " ").split(" ", 1)
+            for sha256, offers in dataset.catalog.candidates.addresses().items()
+        }
+        gone = {
+            sample.sha256: sample.keeper
+            for sample in dataset.catalog.samples.all()
+            if sample.status is not Status.KEPT
+        }
+    assert len(photos) > 10
+    assert [
+        (names[one], names[keeper]) for one, keeper in gone.items() if names[one][0] != names[keeper][0]
+    ] == []
+    for kind in ("photo", "a third", "worse", "square", "blurred"):
+        assert sum(names[one][1] == kind for one in gone) == len(photos)

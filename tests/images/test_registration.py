@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from byod.images.registration import SIDE, align, grey
 
@@ -51,6 +51,16 @@ def scaled(image: Image.Image, factor: float) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
+def written_on(image: Image.Image) -> Image.Image:
+    """The same with lines of half-transparent words all over it."""
+    words = Image.new("RGBA", image.size, 0)
+    for top in range(0, image.height, image.height // 5):
+        ImageDraw.Draw(words).text(
+            (top % 40, top), "words of somebody else", fill=(255, 255, 255, 130), font_size=image.height // 10
+        )
+    return Image.alpha_composite(image.convert("RGBA"), words).convert("RGB")
+
+
 COPIES = {
     "worse": lambda image: saved(image, quality=10),
     "webp": lambda image: saved(image, "WEBP", 30),
@@ -62,13 +72,14 @@ COPIES = {
     "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(2)),
     "sharpened": lambda image: image.filter(ImageFilter.UnsharpMask(2, 120)),
     "cut": lambda image: image.crop((6, 4, image.width - 8, image.height - 6)),
+    "written on": written_on,
 }
 
 
 @pytest.mark.parametrize("kind", COPIES)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_has_moved_in_a_copy(kind: str, seed: int):
-    """A shot that was saved anew, resized, recoloured, cut by some pixels, blurred or sharpened is the same shot."""
+    """A shot that was saved anew, resized, recoloured, cut, blurred, sharpened or written on is the same shot."""
     image = shot(seed)
     assert not align(grey(saved(image)), grey(COPIES[kind](image))).moved
 
@@ -78,6 +89,14 @@ def test_nothing_has_moved_in_a_copy(kind: str, seed: int):
 def test_a_second_shot_is_told_from_a_copy(copy: str, seed: int):
     """Where what is in front stands 3 of 480 pixels elsewhere, however it was saved, it is another shot."""
     again = COPIES[copy](shot(seed, move=3, shake=1.5))
+    assert align(grey(saved(shot(seed))), grey(again)).moved
+
+
+@pytest.mark.parametrize("copy", ["a third", "blurred", "sharpened", "written on"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_else_differs_hides_no_movement(copy: str, seed: int):
+    """A second shot is told where blur, or words on it, leave much more than what moved by 1 pixel."""
+    again = COPIES[copy](shot(seed, move=1, shake=1.5))
     assert align(grey(saved(shot(seed))), grey(again)).moved
 
 
